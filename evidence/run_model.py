@@ -1,0 +1,166 @@
+"""The shape of `run.json`, format 1; others read it, so fields are added and never changed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from evidence.verdicts import RunVerdict, Verdict
+
+__all__ = [
+    "FORMAT",
+    "CallStats",
+    "CaseResult",
+    "Generator",
+    "InteropRun",
+    "Latency",
+    "LoadRun",
+    "Percentiles",
+    "Run",
+    "SloResult",
+    "Stations",
+    "Target",
+]
+
+FORMAT = 1
+
+
+class Target(msgspec.Struct, kw_only=True):
+    """The CSMS that was tested; the URL is redacted."""
+
+    url: str
+    ocpp: list[str]
+    driver: str | None = None
+
+
+class Latency(msgspec.Struct, kw_only=True):
+    """Latency of one action in an interop case or run, in ms."""
+
+    count: int
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class CaseResult(msgspec.Struct, kw_only=True):
+    """One case of an interop run."""
+
+    id: str
+    ocpp: str
+    title: str
+    verdict: Verdict
+    reason: str
+    clause: str
+    level: str
+    profile: str
+    duration_ms: float
+    expected: list[str] = []
+    actual: list[str] = []
+    trace: str = ""
+    """Path of the trace file, relative to the run folder."""
+    latency_ms: dict[str, Latency] = {}
+    findings: list[dict[str, Any]] = []
+    """Each single finding: verdict, claim, actual, clause, frame (line of the trace file)."""
+    observations: dict[str, Any] = {}
+    """What was seen where the text leaves freedom."""
+    sends: str = ""
+    expects: str = ""
+    reproduce: str = ""
+    attempts: list[str] = []
+    """Trace files of every attempt, the judged one last."""
+
+
+class Percentiles(msgspec.Struct, kw_only=True):
+    """A latency distribution in ms."""
+
+    p50: float
+    p90: float
+    p99: float
+    p999: float
+    max: float
+    mean: float | None = None
+
+
+class CallStats(msgspec.Struct, kw_only=True):
+    """All CALLs of one action, direction and outcome."""
+
+    ocpp: str
+    action: str
+    direction: Literal["station-to-csms", "csms-to-station"]
+    outcome: str
+    count: int
+    service_ms: Percentiles | None = None
+    response_ms: Percentiles | None = None
+
+
+class Stations(msgspec.Struct, kw_only=True):
+    """How many stations a load run asked for and got."""
+
+    requested: int
+    connected_peak: int
+    booted: int
+    lost: int
+
+
+class Generator(msgspec.Struct, kw_only=True):
+    """What the load generator says of itself."""
+
+    verdict: Literal["VALID", "DEGRADED", "INVALID"]
+    reasons: list[str]
+    lag_ms_p99: float | None = None
+    cpu: float | None = None
+    """Share of one core, 0 to 1, of the busiest worker."""
+    rss_kb_per_station: float | None = None
+    details: dict[str, Any] = {}
+
+
+class SloResult(msgspec.Struct, kw_only=True):
+    """One threshold and how it went; `value` None where nothing was measured."""
+
+    expr: str
+    value: float | None
+    passed: bool
+
+
+class _Common(msgspec.Struct, kw_only=True):
+    format: int = FORMAT
+    tool: dict[str, str]
+    target: Target
+    started: str
+    finished: str
+    seed: int | None
+    environment: dict[str, Any]
+    verdict: RunVerdict
+    interrupted: bool = False
+    settings: dict[str, Any] = {}
+    """Everything that was asked for, so that the run can be repeated."""
+
+
+class InteropRun(_Common, kw_only=True, tag_field="kind", tag="interop"):
+    """`run.json` of an interop run."""
+
+    counts: dict[Verdict, int]
+    cases: list[CaseResult]
+    latency_ms: dict[str, Latency] = {}
+
+
+class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
+    """`run.json` of a load run."""
+
+    stations: Stations
+    calls: list[CallStats]
+    throughput: dict[str, float]
+    generator: Generator
+    slo: list[SloResult] = []
+    ledger: dict[str, Any] = {}
+    timeline: list[dict[str, float]] = []
+    """One row a second: `t` seconds since the start, `connected`, `booted`, `calls`, `errors`, …"""
+    faults: dict[str, int] = {}
+    """Frames of the CSMS that were no proper answer: unreadable, unsolicited, duplicate, late, schema-invalid."""
+    connections: dict[str, int] = {}
+    """Connection attempts by outcome: opened, refused by HTTP status, reset, timed out."""
+
+
+Run = InteropRun | LoadRun

@@ -1,0 +1,77 @@
+"""Who a station is: its URL, and the credentials that prove it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from urllib.parse import quote, urlsplit
+
+from ocppj.errors import UsageError
+from ocppj.versions import Rules, Version
+
+__all__ = ["basic_authorization", "check_identity", "check_target_url", "decode_authorization_key", "station_url"]
+
+_PLACEHOLDER = "{id}"
+_HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
+
+
+def check_target_url(url: str) -> str:
+    """Return a usable CSMS URL; raises `UsageError` with the mend for any other."""
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https"):
+        better = url.replace("http", "ws", 1)
+        raise UsageError(f"{url} is an HTTP address; OCPP-J runs over WebSocket. Try {better}")
+    if parts.scheme not in ("ws", "wss"):
+        raise UsageError(f"{url} is no WebSocket URL; it must begin with ws:// or wss://")
+    try:
+        port = parts.port
+    except ValueError:
+        raise UsageError(f"{url} has a port that is no number from 1 to 65535") from None
+    if not parts.hostname or port == 0:
+        raise UsageError(f"{url} names no host and port to connect to, as in ws://localhost:9000/ocpp")
+    if parts.fragment:
+        raise UsageError(f"{url} has a fragment (#…), which WebSocket URLs must not have (RFC 6455 §3)")
+    return url
+
+
+def check_identity(identity: str, rules: Rules) -> str:
+    """Return a legal identity; raises `UsageError` otherwise (2.x Part 4 §3.1.1: at most 48 characters, no colon)."""
+    if not identity:
+        raise UsageError("A station identity must not be empty.")
+    if rules.identity_max is not None and len(identity) > rules.identity_max:
+        raise UsageError(
+            f"Identity {identity!r} is longer than the {rules.identity_max} characters of {rules.version}."
+        )
+    for character in rules.identity_forbidden:
+        if character in identity:
+            raise UsageError(f"Identity {identity!r} holds {character!r}, which {rules.version} forbids.")
+    return identity
+
+
+def station_url(url: str, identity: str) -> str:
+    """Put the percent-encoded identity where `{id}` stands in the URL, else after a slash at the end of its path.
+
+    OCPP-J 1.6 §3.1.1: `RDAM 123` becomes `RDAM%20123`.
+    """
+    encoded = quote(identity, safe="")
+    if _PLACEHOLDER in url:
+        return url.replace(_PLACEHOLDER, encoded)
+    base, question, query = url.partition("?")
+    return f"{base.rstrip('/')}/{encoded}{question}{query}"
+
+
+def decode_authorization_key(key: str, version: Version) -> bytes:
+    """Turn a configured password into the bytes that the Basic header carries.
+
+    1.6 writes a key of 16 to 20 raw bytes as 32 to 40 hexadecimal digits (OCPP-J 1.6 §6.2.2); anything else, and every
+    2.x password, is text in UTF-8.
+    """
+    if version is Version.V16 and _HEX_KEY.fullmatch(key):
+        return bytes.fromhex(key)
+    return key.encode()
+
+
+def basic_authorization(identity: str, password: str | bytes) -> str:
+    """Write the value of the Authorization header (RFC 7617); the password may hold any byte."""
+    secret = password.encode() if isinstance(password, str) else password
+    return "Basic " + base64.b64encode(identity.encode() + b":" + secret).decode()

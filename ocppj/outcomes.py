@@ -1,0 +1,61 @@
+"""How a CALL of a station ended, as classes rather than pass or fail.
+
+An answer that says "no" may be fast and correct, and still the driver stands at a dead charger: goodput is not
+throughput.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Outcome", "is_accepted"]
+
+
+class Outcome(StrEnum):
+    """The classes; a CALLERROR is further split by its code as `callerror:<code>`."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    CALLERROR = "callerror"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+    """The connection ended while the CALL was open."""
+    NEVER_SENT = "never-sent"
+    """The connection ended while the CALL waited in the station's queue."""
+    LATE = "late"
+    SCHEMA_INVALID = "schema-invalid"
+    UNSOLICITED = "unsolicited"
+
+
+# Where an answer keeps its yes or no. The words are those of all versions together: no word is a yes in one
+# version and a no in another.
+_STATUS_HOLDERS = ("idTagInfo", "idTokenInfo")
+_YES = frozenset(
+    {
+        "Accepted",
+        "Unlocked",
+        "Scheduled",
+        "RebootRequired",
+        "AcceptedCanceled",
+        "Downloading",
+        "NoTransaction",
+    }
+)
+
+
+def is_accepted(payload: Mapping[str, Any] | None) -> bool:
+    """Tell whether an answer says yes: its `status`, or that of its idTagInfo / idTokenInfo; without any, it does."""
+    if not payload:
+        return True
+    status = payload.get("status")
+    if status is None:
+        for holder in _STATUS_HOLDERS:
+            info = payload.get(holder)
+            if isinstance(info, dict):
+                status = info.get("status")
+                break
+    return status is None or status in _YES
