@@ -1,0 +1,73 @@
+# The verbs of this project. `make` alone lists them; every verb that needs the virtual environment sets it up first.
+#
+# Override on the command line:
+#   PYTHON=python3.13   the interpreter that .venv is made with (3.11 or newer)
+#   ARGS="-k session"   further arguments for the command behind the verb
+#   RUNS=10             how often `make flake` repeats the tests
+
+PYTHON ?= python3
+ARGS ?=
+RUNS ?= 5
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+ROOMS := $(wildcard ocppj evidence fixtures loadtest interop_suite reports plugstorm tests benchmarks)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test lint types unit selftest bench flake format lock clean
+
+help: ## List the verbs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+# The stamp is written last and holds the checksums of what was installed, and where: a changed lock installs again, and
+# an environment without a stamp of this place (cut short, or moved) is made anew.
+setup: ## Build .venv with everything in it; does nothing when it is up to date
+	@want="$$(cksum requirements.lock pyproject.toml hatch_build.py) $(CURDIR)"; have="$$(cat $(STAMP) 2>/dev/null)" || true; \
+	fail() { echo "make setup: $$1" >&2; exit 2; }; \
+	$(BIN)/python -c 'import pip' 2>/dev/null || have=; \
+	[ "$$have" != "$$want" ] || exit 0; \
+	case "$$have" in *" $(CURDIR)") ;; *) \
+	  $(PYTHON) -c '' 2>/dev/null || fail "'$(PYTHON)' does not run; name a Python 3.11 or newer: make setup PYTHON=python3.12"; \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    fail "$$($(PYTHON) -V 2>&1) is too old, 3.11 is needed; name a newer one: make setup PYTHON=python3.12"; \
+	  $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	    fail "$$($(PYTHON) -V) lacks its venv module; install it (Debian, Ubuntu: apt install python3-venv)"; \
+	  echo "make setup: creating $(VENV) with $$($(PYTHON) -V)"; \
+	  rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) || fail "$(VENV) cannot be made";; \
+	esac; \
+	set -e; \
+	rm -f $(STAMP); \
+	echo "make setup: installing what requirements.lock lists"; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	printf '%s\n' "$$want" > $(STAMP)
+
+test: lint types unit selftest ## Run everything that CI runs
+
+lint: setup ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## Check the types of all rooms
+	$(BIN)/mypy --strict $(ROOMS) hatch_build.py
+
+unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+flake: setup ## Repeat the tests in random order to find flaky ones
+	@set -e; for run in $$(seq $(RUNS)); do $(BIN)/python -m pytest -n auto -q --order-seed $$run $(ARGS); done
+
+format: setup ## Format the code and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: setup ## Resolve the dependencies again and write requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --native-tls --group dev --group bench $(ARGS) pyproject.toml -o requirements.lock
+
+clean: ## Remove .venv and all caches; runs/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
