@@ -1,0 +1,103 @@
+"""How the stations of a load run are called: by a pattern, or from a list of registered ones."""
+
+from __future__ import annotations
+
+import csv
+import string
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from fixtures.tokens import POOL_SIZE, pool_token
+from ocppj.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["DEFAULT_PATTERN", "Identities", "Lease", "read_identities"]
+
+DEFAULT_PATTERN: Final = "PS{n:06d}"
+_COLUMNS: Final = ("identity", "token", "password")
+
+
+class Lease(msgspec.Struct, frozen=True, array_like=True):
+    """The right of one process to connect as one station."""
+
+    number: int
+    """Counts from 1 over the whole run, whichever worker holds it; seeds and phases follow from it."""
+    identity: str
+    token: str
+    """An idTag / idToken that no other station uses."""
+    password: str | None = None
+    """Only where a list gives one for this station."""
+
+
+class Identities:
+    """Station number to identity, token and password."""
+
+    def __init__(self, pattern: str = DEFAULT_PATTERN, rows: list[Lease] | None = None) -> None:
+        """Name by `pattern`, a format text with `{n}`, or take the `rows` of a list; raises `UsageError`."""
+        if rows is None:
+            _check_pattern(pattern)
+        self._pattern = pattern
+        self._rows = rows
+
+    @property
+    def capacity(self) -> int | None:
+        """How many stations can be named; None without a limit."""
+        return None if self._rows is None else len(self._rows)
+
+    def lease(self, number: int) -> Lease:
+        """Name a station; numbers count from 1."""
+        if self._rows is not None:
+            return self._rows[number - 1]
+        return Lease(number, self._pattern.format(n=number), pool_token(number % POOL_SIZE))
+
+
+def _check_pattern(pattern: str) -> None:
+    hint = f"name stations with a pattern such as {DEFAULT_PATTERN}"
+    try:
+        fields = [field for _, field, _, _ in string.Formatter().parse(pattern) if field is not None]
+        distinct = {pattern.format(n=n) for n in (1, 2, 10, 999_999, 1_000_000)}
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        raise UsageError(f"The identity pattern {pattern!r} cannot be used ({error}); {hint}") from None
+    if set(fields) != {"n"} or len(distinct) != 5:  # noqa: PLR2004 - the five samples above
+        raise UsageError(f"The identity pattern {pattern!r} does not give each station its own name; {hint}")
+
+
+def read_identities(path: Path) -> Identities:
+    """Read a CSV list of registered stations: identity, and where given token and password.
+
+    A first line that begins with `identity` names the columns. Raises `UsageError` with the line of the mistake.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = [(reader.line_num, row) for reader in [csv.reader(file)] for row in reader if any(row)]
+    except OSError as error:
+        raise UsageError(f"The station list {path} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"The station list {path} is no CSV text in UTF-8: {error}") from None
+    columns: tuple[str, ...] = _COLUMNS
+    if lines and lines[0][1][0].strip().lower() == _COLUMNS[0]:
+        columns = tuple(name.strip().lower() for name in lines.pop(0)[1])
+        unknown = [name for name in columns if name not in _COLUMNS]
+        if unknown:
+            raise UsageError(f"{path}: column {unknown[0]!r} is unknown; known are {', '.join(_COLUMNS)}")
+    rows: list[Lease] = []
+    line_of: dict[str, int] = {}
+    for line, row in lines:
+        if len(row) > len(columns):
+            raise UsageError(f"{path} line {line}: more values than the columns {', '.join(columns)}")
+        values = dict(zip(columns, (value.strip() for value in row), strict=False))
+        identity = values.get("identity", "")
+        if not identity:
+            raise UsageError(f"{path} line {line}: the identity is empty")
+        if identity in line_of:
+            raise UsageError(f"{path} line {line}: {identity} stands in line {line_of[identity]} already")
+        line_of[identity] = line
+        number = len(rows) + 1
+        token = values.get("token") or pool_token(number % POOL_SIZE)
+        rows.append(Lease(number, identity, token, values.get("password") or None))
+    if not rows:
+        raise UsageError(f"The station list {path} is empty; write one identity on each line")
+    return Identities(rows=rows)
