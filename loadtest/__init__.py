@@ -1,0 +1,1 @@
+"""Locust room: one Locust user is one virtual charge point."""
