@@ -52,7 +52,7 @@ class CallReceived(msgspec.Struct, frozen=True):
     open_before: int = 0
     """How many of the peer's earlier CALLs were still unanswered; above 0 it broke the order of §4.1.1."""
     repeated_id: bool = False
-    """The id is that of a CALL which is still unanswered."""
+    """The id is that of a CALL which is still unanswered; each of the two takes one answer."""
 
 
 class SendReceived(msgspec.Struct, frozen=True):
@@ -108,7 +108,7 @@ class NeverSent(msgspec.Struct, frozen=True):
 
 
 class LateAnswer(msgspec.Struct, frozen=True):
-    """An answer to a CALL that had timed out already; no clause covers it, so it is counted and ignored."""
+    """An answer to a CALL that had timed out or was lost with its connection; no clause covers it."""
 
     call: PendingCall
     message: CallResult | CallError
@@ -116,14 +116,14 @@ class LateAnswer(msgspec.Struct, frozen=True):
 
 
 class DuplicateAnswer(msgspec.Struct, frozen=True):
-    """A second answer to a CALL of ours that was answered before."""
+    """One more answer to the CALL of ours that was answered last."""
 
     message: CallResult | CallError
     at: float
 
 
 class UnsolicitedAnswer(msgspec.Struct, frozen=True):
-    """An answer whose id belongs to no CALL of ours."""
+    """An answer whose id belongs to no CALL of ours that is open, timed out lately or was answered last."""
 
     message: CallResult | CallError
     at: float

@@ -12,14 +12,20 @@ from ocppj.versions import Rules, Version
 __all__ = ["basic_authorization", "check_identity", "check_target_url", "decode_authorization_key", "station_url"]
 
 _PLACEHOLDER = "{id}"
+_NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f]")
 _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
 
 def check_target_url(url: str) -> str:
     """Return a usable CSMS URL; raises `UsageError` with the mend for any other."""
-    parts = urlsplit(url)
+    if _NO_URL_CHARACTER.search(url):
+        raise UsageError(f"{url!r} holds a space or control character; write it percent-encoded, a space as %20")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{url} is no URL: {error}") from None
     if parts.scheme in ("http", "https"):
-        better = url.replace("http", "ws", 1)
+        better = parts.scheme.replace("http", "ws") + url[len(parts.scheme) :]
         raise UsageError(f"{url} is an HTTP address; OCPP-J runs over WebSocket. Try {better}")
     if parts.scheme not in ("ws", "wss"):
         raise UsageError(f"{url} is no WebSocket URL; it must begin with ws:// or wss://")

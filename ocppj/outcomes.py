@@ -58,4 +58,4 @@ def is_accepted(payload: Mapping[str, Any] | None) -> bool:
             if isinstance(info, dict):
                 status = info.get("status")
                 break
-    return status is None or status in _YES
+    return status is None or (isinstance(status, str) and status in _YES)

@@ -80,9 +80,10 @@ class Session:
         self._new_id = new_id
         self._connected = False
         self._open: PendingCall | None = None
-        self._queue: deque[PendingCall] | None = None  # most stations never queue; 10,000 empty queues are 8 MB
+        # Most stations never queue, and 10,000 empty queues are 8 MB.
+        self._queue: deque[tuple[PendingCall, str]] | None = None
         self._out: list[str] = []
-        self._incoming: dict[str, str] = {}
+        self._incoming: list[tuple[str, str]] = []
         self._ended: OrderedDict[str, PendingCall] | None = None
         self._answered: str | None = None
         self._given: str | None = None
@@ -106,7 +107,7 @@ class Session:
 
     @property
     def unanswered(self) -> dict[str, str]:
-        """The peer's CALLs that we still owe an answer: id to action."""
+        """The peer's CALLs that we still owe an answer: id to action of the latest with this id."""
         return dict(self._incoming)
 
     @property
@@ -129,7 +130,7 @@ class Session:
         if self._open is not None:
             self._remember(self._open)
             events.append(LostInFlight(self._open, now))
-        events.extend(NeverSent(call, now) for call in self._queue or ())
+        events.extend(NeverSent(call, now) for call, _ in self._queue or ())
         self._open = None
         self._queue = None
         self._out.clear()
@@ -171,12 +172,13 @@ class Session:
             self.timeout if timeout is None else timeout,
             context,
         )
+        text = encode(Call(call.message_id, action, payload))
         if self._open is None:
-            self._put_on_wire(call, now)
+            self._put_on_wire(call, text, now)
         else:
             if self._queue is None:
                 self._queue = deque()
-            self._queue.append(call)
+            self._queue.append((call, text))
         return call
 
     def send(self, action: str, payload: Any) -> str:
@@ -188,13 +190,11 @@ class Session:
 
     def answer(self, message_id: str, payload: Any) -> None:
         """Answer the peer's CALL; raises `LocalProtocolError` when no such CALL is open."""
-        self._settle(message_id)
-        self._out.append(encode(CallResult(message_id, payload)))
+        self._settle(CallResult(message_id, payload))
 
     def refuse(self, message_id: str, code: str, description: str = "", details: Any = None) -> None:
         """Answer the peer's CALL with a CALLERROR; raises `LocalProtocolError` when no such CALL is open."""
-        self._settle(message_id)
-        self._out.append(encode(CallError(message_id, code, description, {} if details is None else details)))
+        self._settle(CallError(message_id, code, description, {} if details is None else details))
 
     def reject_result(self, message_id: str, code: str, description: str = "", details: Any = None) -> None:
         """Tell the peer that its answer could not be processed (CALLRESULTERROR, OCPP 2.1 Part 4 §4.2.3)."""
@@ -218,8 +218,10 @@ class Session:
         if type(message) is CallResult or type(message) is CallError:
             return self._receive_answer(message, now)
         if type(message) is Call:
-            event = CallReceived(message, now, len(self._incoming), message.message_id in self._incoming)
-            self._incoming[message.message_id] = message.action
+            waiting = self._incoming
+            repeated = bool(waiting) and any(message_id == message.message_id for message_id, _ in waiting)
+            event = CallReceived(message, now, len(waiting), repeated)
+            waiting.append((message.message_id, message.action))
             return [event]
         if type(message) is Send:
             return [SendReceived(message, now)]
@@ -237,15 +239,15 @@ class Session:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _put_on_wire(self, call: PendingCall, now: float) -> None:
+    def _put_on_wire(self, call: PendingCall, text: str, now: float) -> None:
         call.sent_at = now
         self._open = call
-        self._out.append(encode(Call(call.message_id, call.action, call.payload)))
+        self._out.append(text)
 
     def _next_call(self, now: float) -> None:
         self._open = None
         if self._queue:
-            self._put_on_wire(self._queue.popleft(), now)
+            self._put_on_wire(*self._queue.popleft(), now)
 
     def _receive_answer(self, message: CallResult | CallError, now: float) -> list[Event]:
         call = self._open
@@ -260,6 +262,7 @@ class Session:
             return [DuplicateAnswer(message, now)]
         late = self._ended.pop(message.message_id, None) if self._ended else None
         if late is not None:
+            self._answered = late.message_id
             return [LateAnswer(late, message, now)]
         return [UnsolicitedAnswer(message, now)]
 
@@ -279,10 +282,15 @@ class Session:
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
 
-    def _settle(self, message_id: str) -> None:
-        if self._incoming.pop(message_id, None) is None:
-            raise LocalProtocolError(f"No CALL with id {message_id!r} waits for an answer.")
-        self._given = message_id
+    def _settle(self, message: CallResult | CallError) -> None:
+        text = encode(message)
+        for position, (message_id, _) in enumerate(self._incoming):
+            if message_id == message.message_id:
+                del self._incoming[position]
+                self._given = message_id
+                self._out.append(text)
+                return
+        raise LocalProtocolError(f"No CALL with id {message.message_id!r} waits for an answer.")
 
     def _require(self, message_type: MessageType) -> None:
         if not self._connected:

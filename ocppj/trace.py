@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Kind", "TraceRecord", "decode_record", "encode_record", "wall_clock"]
+__all__ = ["Kind", "TraceRecord", "decode_record", "encode_record", "spell_out", "wall_clock"]
 
 
 class Kind(StrEnum):
@@ -68,11 +68,17 @@ def wall_clock(seconds: float) -> str:
 
 
 def encode_record(record: TraceRecord) -> bytes:
-    """Write a record as one line of JSON without the line end."""
-    if record.text is not None and not record.text.isascii() and _has_surrogate(record.text):
-        raw = base64.b64encode(record.text.encode("utf-8", "surrogatepass")).decode()
-        record = msgspec.structs.replace(record, text=None, data_base64=raw)
-    return _encode(record)
+    """Write a record as one line of JSON without the line end; what UTF-8 cannot carry never stops it.
+
+    A frame with a lone surrogate is kept as bytes; anywhere else, as in the headers of a CSMS, one is spelled out.
+    """
+    try:
+        try:
+            return _encode(record)
+        except UnicodeEncodeError:
+            return _encode(_encodable(record))
+    except RecursionError:
+        return encode_record(msgspec.structs.replace(record, info={"left_out": "nested too deeply to be written"}))
 
 
 def decode_record(line: str | bytes) -> TraceRecord:
@@ -80,5 +86,20 @@ def decode_record(line: str | bytes) -> TraceRecord:
     return _decode(line)
 
 
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+def _encodable(record: TraceRecord) -> TraceRecord:
+    changes: dict[str, Any] = {"station": spell_out(record.station), "info": spell_out(record.info)}
+    if record.text is not None and record.text != spell_out(record.text):
+        raw = record.text.encode("utf-8", "surrogatepass")
+        changes |= {"text": None, "data_base64": base64.b64encode(raw).decode()}
+    return msgspec.structs.replace(record, **changes)
+
+
+def spell_out(value: Any) -> Any:
+    r"""Copy a JSON value with lone surrogates written as escapes such as `\udce9`, so that UTF-8 can carry it."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {spell_out(key): spell_out(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [spell_out(item) for item in value]
+    return value

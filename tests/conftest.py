@@ -1,0 +1,24 @@
+"""What every test of the harness shares."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Two shared cores make single examples slow now and then; the number of examples bounds the time instead.
+settings.register_profile("plugstorm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("plugstorm")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--order-seed", type=int, default=None, help="Run the tests in a random order made from this seed."
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seed = config.getoption("--order-seed")
+    if seed is not None:
+        random.Random(seed).shuffle(items)
