@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import platform
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from evidence.redact import redact
-from evidence.run_model import Run
+from evidence.redact import redact, redact_frame
+from evidence.run_model import FORMAT, Run
 from ocppj.errors import UsageError
-from ocppj.trace import TraceRecord, decode_record, encode_record, wall_clock
+from ocppj.trace import TraceRecord, decode_record, encode_record, spell_out, wall_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,19 +54,21 @@ class RunFolder:
         if out is None:
             stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
             path = Path("runs") / f"{stamp}-{kind}"
-            path = next(p for p in (path, *(Path(f"{path}-{n}") for n in range(2, 10_000))) if not p.exists())
         else:
             path = Path(out)
         try:
-            if path.is_dir() and (path / "run.json").exists():
+            if out is None:
+                path = _make_new(path)
+            elif path.is_dir() and (path / "run.json").exists():
                 raise UsageError(f"--out {path} already holds a run; name another folder or remove it first")
             for name in ("traces", "histograms"):
                 (path / name).mkdir(parents=True, exist_ok=True)
             probe = path / ".writable"
             probe.touch()
             probe.unlink()
-        except OSError as error:
-            raise UsageError(f"--out {path} cannot be written: {error.strerror}; name a folder that can") from None
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise UsageError(f"--out {path} cannot be written: {reason}; name a folder that can") from None
         return cls(path)
 
     @property
@@ -100,7 +104,11 @@ class RunFolder:
     def write_run(self, run: Run, secrets: frozenset[str] = frozenset()) -> None:
         """Write `run.json`, redacted, in one step: a reader sees the old file or the new one."""
         document = redact(msgspec.to_builtins(run), secrets)
-        self.write_text("run.json", msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+        try:
+            text = msgspec.json.encode(document)
+        except UnicodeEncodeError:
+            text = msgspec.json.encode(spell_out(document))
+        self.write_text("run.json", msgspec.json.format(text, indent=2).decode() + "\n")
 
     def write_text(self, name: str, text: str) -> None:
         """Write one file of the folder in one step; raises `UsageError` when the disk refuses."""
@@ -111,8 +119,22 @@ class RunFolder:
             partial.write_text(text, encoding="utf-8", errors="surrogatepass")
             partial.replace(target)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
             raise UsageError(f"{target} cannot be written: {error.strerror}") from None
+
+
+def _make_new(path: Path) -> Path:
+    """Make a folder that nobody else has; runs that start within one second get a number."""
+    candidate, number = path, 1
+    while True:
+        try:
+            candidate.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            candidate = path.with_name(f"{path.name}-{number}")
+        else:
+            return candidate
 
 
 class TraceWriter:
@@ -143,40 +165,41 @@ class TraceWriter:
         self._file.close()
 
     def _redacted(self, record: TraceRecord) -> TraceRecord:
-        text = record.text
-        if text is not None:
-            text = redact_frame(text, self._secrets)
         return msgspec.structs.replace(
             record,
             wall=record.wall or wall_clock(record.t + self._wall_offset),
-            text=text,
+            text=None if record.text is None else redact_frame(record.text, self._secrets),
+            data_base64=record.data_base64 and self._redacted_bytes(record.data_base64),
             info=redact(record.info, self._secrets) if record.info else record.info,
         )
 
-
-_decode = msgspec.json.Decoder().decode
-_MAY_HOLD_SECRET = ("uthorizationKey", "assword", "Key-----", "KEY-----")
-
-
-def redact_frame(text: str, secrets: frozenset[str]) -> str:
-    """Blank the secrets of a frame and leave every other frame as it was on the wire, to the byte."""
-    if not any(mark in text for mark in _MAY_HOLD_SECRET) and not any(secret in text for secret in secrets):
-        return text
-    try:
-        value = _decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        blank = redact(text, secrets)
-        assert isinstance(blank, str)
-        return blank
-    return msgspec.json.encode(redact(value, secrets)).decode()
+    def _redacted_bytes(self, data_base64: str) -> str:
+        text = base64.b64decode(data_base64).decode("utf-8", "surrogateescape")
+        clean = redact_frame(text, self._secrets)
+        if clean == text:
+            return data_base64
+        return base64.b64encode(clean.encode("utf-8", "surrogateescape")).decode()
 
 
 def read_trace(path: Path) -> Iterator[TraceRecord]:
-    """Read a trace file line by line; a last line cut off by a crash is passed over."""
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n"):
-                yield decode_record(line)
+    """Read a trace file line by line; a last line cut off by a crash is passed over.
+
+    Raises `UsageError` when the file cannot be read or holds another line that is no record.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.endswith(b"\n"):
+                    yield _read_record(path, number, line)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}; name the folder of a finished run") from None
+
+
+def _read_record(path: Path, number: int, line: bytes) -> TraceRecord:
+    try:
+        return decode_record(line)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise UsageError(f"{path} line {number} is no trace record: {error}") from None
 
 
 def read_run(path: Path) -> Run:
@@ -186,8 +209,10 @@ def read_run(path: Path) -> Run:
         run: Run = msgspec.json.decode(file.read_bytes(), type=Run)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}; name the folder of a finished run") from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError) as error:
         raise UsageError(f"{file} is no run.json of this version: {error}") from None
+    if run.format != FORMAT:
+        raise UsageError(f"{file} has format {run.format}; this Plugstorm reads format {FORMAT}, use the newer one")
     return run
 
 
