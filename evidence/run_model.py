@@ -21,6 +21,7 @@ __all__ = [
     "SloResult",
     "Stations",
     "Target",
+    "WindowResult",
 ]
 
 FORMAT = 1
@@ -95,6 +96,16 @@ class CallStats(msgspec.Struct, kw_only=True):
     response_ms: Percentiles | None = None
 
 
+class WindowResult(msgspec.Struct, kw_only=True):
+    """A part of a load run: ramp, warm-up, measure or cool-down; a CALL belongs where it was intended."""
+
+    name: str
+    start: float
+    """Seconds since the start of the run."""
+    seconds: float
+    calls: list[CallStats]
+
+
 class Stations(msgspec.Struct, kw_only=True):
     """How many stations a load run asked for and got."""
 
@@ -151,6 +162,7 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
 
     stations: Stations
     calls: list[CallStats]
+    """Those of the window `measure`, which alone is judged."""
     throughput: dict[str, float]
     generator: Generator
     slo: list[SloResult] = []
@@ -161,6 +173,8 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     """Frames of the CSMS that were no proper answer: unreadable, unsolicited, duplicate, late, schema-invalid."""
     connections: dict[str, int] = {}
     """Connection attempts by outcome: opened, refused by HTTP status, reset, timed out."""
+    windows: list[WindowResult] = []
+    """All parts of the run in their order; together they hold every CALL."""
 
 
 Run = InteropRun | LoadRun

@@ -1,0 +1,112 @@
+"""The end of the measuring that runs where the stations are: in every worker, and in the one process of a local run.
+
+It owns the recorder, the leases and the sampler, and answers what the master says (`loadtest.master`). Messages are
+dicts with a `kind`; `send` takes those for the master.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import gevent
+
+from loadtest.cluster import Outbox
+from loadtest.leases import LeaseHolder
+from loadtest.recorder import Recorder
+from loadtest.sampler import PROBE_EVERY, Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadtest.cluster import Report
+
+__all__ = ["WorkerEnd"]
+
+
+class WorkerEnd:
+    """One process with stations."""
+
+    def __init__(
+        self,
+        send: Callable[[dict[str, Any]], None],
+        *,
+        fire: Callable[..., Any] | None = None,
+        stop: Callable[[], None] | None = None,
+    ) -> None:
+        """Send through `send`, feed Locust through `fire`; `stop` stops the users when the master ends the run."""
+        self._send = send
+        self._stop = stop
+        self._timer: Any = None
+        self.recorder = Recorder(fire)
+        self.sampler = Sampler(self.recorder)
+        self.outbox = Outbox(self.recorder, self._health, time.monotonic)
+        self.leases = LeaseHolder(self._send_lease, time.monotonic, gevent.spawn)
+
+    def start(self) -> None:
+        """Begin to watch the event loop, and tell the master that this process is ready for its messages."""
+        self._timer = gevent.get_hub().loop.timer(PROBE_EVERY, repeat=PROBE_EVERY)
+        self._probe()
+        self._send({"kind": "hello"})
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
+
+    def beat(self) -> None:
+        """Do what is due once a second."""
+        self.sampler.sample()
+        self.leases.tick()
+
+    def reports(self) -> list[Report]:
+        """Return the reports that are due."""
+        return self.outbox.reports()
+
+    def flush(self) -> None:
+        """Send the last report; all stations are stopped."""
+        for report in self.outbox.reports(last=True):
+            self._send({"kind": "report", "report": report})
+
+    def leave(self) -> None:
+        """Say goodbye: every connection is closed."""
+        self.leases.leave()
+        self._send({"kind": "leave"})
+
+    def handle(self, message: dict[str, Any]) -> None:
+        """Take one message of the master."""
+        match message["kind"]:
+            case "run":
+                if message["run"] != self.outbox.run:
+                    self.outbox.begin(message["run"])
+                    self.sampler.restart()
+                self.recorder.window(message["window"])
+            case "window":
+                self.recorder.window(message["window"])
+            case "ack":
+                self.outbox.acked(message["ack"])
+            case "lease":
+                self.leases.handle(message["lease"])
+            case "finish":
+                gevent.spawn(self._finish, message["run"])
+
+    def _finish(self, run: int) -> None:
+        if run == self.outbox.run:
+            if self._stop is not None:
+                self._stop()
+            self.flush()
+
+    def _send_lease(self, message: dict[str, Any]) -> None:
+        self._send({"kind": "lease", "lease": message})
+
+    def _health(self) -> dict[str, Any]:
+        self.sampler.health.fences = self.leases.fences
+        return self.sampler.snapshot()
+
+    def _probe(self) -> None:
+        if self._timer is not None:
+            self.sampler.probe()
+            # From now on: a stall must not be followed by a volley of probes.
+            self._timer.again(self._probe, update=True)
