@@ -1,0 +1,128 @@
+"""The one sentence that says how a run ended, for somebody who has never heard of Plugstorm."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from evidence.run_model import InteropRun, LoadRun, Run
+from evidence.verdicts import RunVerdict, Verdict
+from reports.words import count, duration, plural, run_seconds, verdict_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Headline", "Tone", "headline"]
+
+
+class Tone(StrEnum):
+    """How good the news is."""
+
+    GOOD = "good"
+    MIXED = "mixed"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+class Headline(msgspec.Struct, frozen=True):
+    """The verdict in a word, the sentence, and what a reader must know beside it."""
+
+    tone: Tone
+    word: str
+    sentence: str
+    remarks: tuple[str, ...] = ()
+
+
+def headline(run: Run) -> Headline:
+    """Say how a run ended; the verdict is the one in `run.json`."""
+    return _interop(run) if isinstance(run, InteropRun) else _load(run)
+
+
+_WORDS = {
+    RunVerdict.PASSED: (Tone.GOOD, "Passed"),
+    RunVerdict.FAILED: (Tone.BAD, "Failed"),
+    RunVerdict.INCONCLUSIVE: (Tone.UNKNOWN, "No conclusion"),
+    RunVerdict.INVALID: (Tone.UNKNOWN, "Invalid run"),
+}
+
+
+def _interop(run: InteropRun) -> Headline:
+    counts = Counter(verdict_counts(run.cases))
+    total = sum(counts.values())
+    tone, word = _WORDS[run.verdict]
+    remarks = _interrupted(run)
+    if run.verdict is RunVerdict.PASSED and counts[Verdict.NON_STRICT]:
+        tone = Tone.MIXED
+    if run.verdict is not RunVerdict.INCONCLUSIVE and counts[Verdict.INCONCLUSIVE]:
+        remarks.append(f"{plural(counts[Verdict.INCONCLUSIVE], 'case')} could not be judged: our own set-up failed.")
+    if counts[Verdict.XPASS]:
+        one = counts[Verdict.XPASS] == 1
+        remarks.append(
+            f"{plural(counts[Verdict.XPASS], 'case')} declared as failing {'passes' if one else 'pass'} now: "
+            "update the expectations file."
+        )
+    if tone is Tone.MIXED:
+        remarks.append(
+            f"{plural(counts[Verdict.NON_STRICT], 'case')} met a missed recommendation or a tolerated habit."
+        )
+    return Headline(tone, word, _interop_sentence(run, counts, total), tuple(remarks))
+
+
+def _interop_sentence(run: InteropRun, counts: Mapping[Verdict, int], total: int) -> str:
+    tried = total - counts[Verdict.NOT_APPLICABLE]
+    if not total:
+        return "Not a single case was run, so nothing is known about this CSMS."
+    if not tried:
+        return f"None of the {plural(total, 'case')} could be tried here, so nothing is known about this CSMS."
+    if counts[Verdict.FAILED]:
+        return f"This CSMS broke the specification in {count(counts[Verdict.FAILED])} of {plural(tried, 'case')}."
+    if counts[Verdict.INCONCLUSIVE]:
+        inconclusive = counts[Verdict.INCONCLUSIVE]
+        rest = "" if inconclusive == tried else " The others found no broken rule."
+        return f"{count(inconclusive)} of {plural(tried, 'case')} could not be judged.{rest}"
+    kept = tried - counts[Verdict.XFAIL]
+    if run.verdict is RunVerdict.FAILED:
+        return f"No rule was broken in {plural(tried, 'case')}, but the declared expectations no longer hold."
+    if not kept:
+        return f"All {plural(tried, 'case')} fail as declared."
+    return f"This CSMS broke no rule in {plural(kept, 'case')}."
+
+
+def _load(run: LoadRun) -> Headline:
+    tone, word = _WORDS[run.verdict]
+    missed = sum(not slo.passed for slo in run.slo)
+    total = sum(call.count for call in run.calls)
+    remarks = _interrupted(run)
+    seconds = run_seconds(run)
+    over = f" in {duration(seconds)}" if seconds else ""
+    stations = plural(run.stations.connected_peak, "station")
+    work = f"{stations} made {plural(total, 'call')}{over}"
+    if run.verdict is RunVerdict.INVALID:
+        sentence = "The load generator could not do what was asked of it, so the figures say nothing about the CSMS."
+    elif not total:
+        sentence = f"No call was made{over}, so nothing is known about this CSMS."
+    elif missed:
+        sentence = (
+            f"{work}; {count(missed)} of {plural(len(run.slo), 'SLO')} {'was' if missed == 1 else 'were'} missed."
+        )
+    elif run.slo:
+        met = {1: "the one SLO was met", 2: "both SLOs were met"}.get(len(run.slo), f"all {len(run.slo)} SLOs were met")
+        sentence = f"{work}; {met}."
+    else:
+        sentence = f"{work}; no SLO was set."
+    if run.stations.connected_peak < run.stations.requested:
+        remarks.append(
+            f"Only {count(run.stations.connected_peak)} of {plural(run.stations.requested, 'station')} "
+            "were connected at the same time."
+        )
+    if run.generator.verdict == "DEGRADED":
+        tone = Tone.MIXED if tone is Tone.GOOD else tone
+        remarks.append("The load generator was DEGRADED: read its reasons before you trust the tails.")
+    return Headline(tone, word, sentence, tuple(remarks))
+
+
+def _interrupted(run: Run) -> list[str]:
+    return ["The run was interrupted; this is what was finished until then."] if run.interrupted else []

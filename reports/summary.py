@@ -1,0 +1,262 @@
+"""The result in short: on a terminal, and as Markdown for the page of a CI job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from evidence.run_folder import RunFolder, read_run
+from evidence.run_model import CallStats, CaseResult, InteropRun, LoadRun, Run
+from evidence.verdicts import Verdict
+from evidence.visible import one_line
+from reports.headline import Tone, headline
+from reports.words import (
+    ATTENTION,
+    VERDICT_ORDER,
+    count,
+    duration,
+    milliseconds,
+    number,
+    percent,
+    run_seconds,
+    verdict_counts,
+    versions,
+    when,
+)
+
+__all__ = ["print_summary", "summary_markdown", "summary_view", "write_summary"]
+
+_MOST_LISTED = 12
+_MOST_ACTIONS = 12
+_REASON_MAX = 160
+
+_STYLES = {
+    Verdict.OK: "green",
+    Verdict.NON_STRICT: "yellow",
+    Verdict.INFORMATIONAL: "blue",
+    Verdict.FAILED: "bold red",
+    Verdict.NOT_APPLICABLE: "dim",
+    Verdict.INCONCLUSIVE: "magenta",
+    Verdict.XFAIL: "dim yellow",
+    Verdict.XPASS: "bold magenta",
+}
+_SHORT = {
+    Verdict.NOT_APPLICABLE: "N/A",
+    Verdict.INFORMATIONAL: "INFO",
+    Verdict.INCONCLUSIVE: "INCONCL.",
+    Verdict.NON_STRICT: "NON STRICT",
+}
+"""Words that fit the head of a narrow column."""
+_TONES = {Tone.GOOD: "bold green", Tone.MIXED: "bold yellow", Tone.BAD: "bold red", Tone.UNKNOWN: "bold magenta"}
+_SIGNS = {Tone.GOOD: "✅", Tone.MIXED: "⚠️", Tone.BAD: "❌", Tone.UNKNOWN: "❔"}
+
+
+def print_summary(run: Run, console: Console) -> None:
+    """Print a run in short; the console decides about colours."""
+    console.print(summary_view(run))
+
+
+def summary_view(run: Run) -> RenderableType:
+    """Build what `print_summary` prints."""
+    head = headline(run)
+    line = Text.assemble((f"{head.word}. ", _TONES[head.tone]), _safe(head.sentence))
+    parts: list[RenderableType] = [line, *(Text.assemble("  ", _safe(remark, "dim")) for remark in head.remarks)]
+    parts += _interop_parts(run) if isinstance(run, InteropRun) else _load_parts(run)
+    return Group(*parts)
+
+
+def _safe(text: str, style: str = "") -> Text:
+    """Take text as it is: no markup, no escape sequences of a stranger."""
+    return Text(one_line(text), style=style)
+
+
+def _interop_parts(run: InteropRun) -> list[RenderableType]:
+    if not run.cases:
+        return []
+    columns, groups = _matrix(run)
+    table = _new_table("profile")
+    for verdict in columns:
+        table.add_column(_SHORT.get(verdict, verdict), justify="right", style=_STYLES[verdict])
+    for name, counts in groups:
+        table.add_row(_safe(name), *(str(counts.get(verdict, "·")) for verdict in columns))
+    listed = _listed(run)
+    lines = Table.grid(padding=(0, 2))
+    for case in listed[:_MOST_LISTED]:
+        label = _safe(f"{case.ocpp} {case.id}", "bold")
+        why = _safe(one_line(case.reason or case.title, _REASON_MAX))
+        lines.add_row(Text(f"  {case.verdict}", style=_STYLES[case.verdict]), label, why)
+    parts: list[RenderableType] = [table, lines]
+    if len(listed) > _MOST_LISTED:
+        parts.append(Text(f"  and {len(listed) - _MOST_LISTED} more in the report", style="dim"))
+    return parts
+
+
+def _new_table(first: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(first, no_wrap=True, overflow="ellipsis", max_width=36, min_width=20)
+    return table
+
+
+def _matrix(run: InteropRun) -> tuple[list[Verdict], list[tuple[str, dict[Verdict, int]]]]:
+    members: dict[str, list[CaseResult]] = {}
+    for case in run.cases:
+        members.setdefault(f"{case.ocpp} {case.profile}".strip(), []).append(case)
+    return list(verdict_counts(run.cases)), [(name, verdict_counts(cases)) for name, cases in members.items()]
+
+
+def _listed(run: InteropRun) -> list[CaseResult]:
+    return sorted(
+        (case for case in run.cases if case.verdict in ATTENTION), key=lambda case: VERDICT_ORDER.index(case.verdict)
+    )
+
+
+def _load_parts(run: LoadRun) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    if run.calls:
+        table = _new_table("action")
+        for column in _CALL_COLUMNS[1:]:
+            table.add_column(column, justify="right")
+        for row in _call_rows(run):
+            table.add_row(*map(_safe, row))
+        parts.append(table)
+    for slo in run.slo:
+        word, style = ("met   ", "green") if slo.passed else ("MISSED", "bold red")
+        parts.append(Text.assemble((f"  {word} ", style), one_line(slo.expr), f"  (measured {_value(slo.value)})"))
+    style = {"VALID": "green", "DEGRADED": "yellow", "INVALID": "bold red"}[run.generator.verdict]
+    reasons = "; ".join(run.generator.reasons)
+    parts.append(Text.assemble("  load generator ", (run.generator.verdict, style), " ", _safe(reasons)))
+    return parts
+
+
+_CALL_COLUMNS = ("action", "calls", "accepted", "service p50", "service p99", "response p50", "response p99")
+
+
+def _call_rows(run: LoadRun) -> list[tuple[str, ...]]:
+    """One row an action and direction; its latencies are those of its most frequent outcome."""
+    members: dict[tuple[str, str, str], list[CallStats]] = {}
+    for call in run.calls:
+        members.setdefault((call.ocpp, call.action, call.direction), []).append(call)
+    rows = []
+    for (ocpp, action, direction), calls in sorted(members.items(), key=lambda pair: -_total(pair[1])):
+        main = max(calls, key=lambda call: call.count)
+        accepted = sum(call.count for call in calls if call.outcome == "accepted")
+        rows.append(
+            (
+                f"{ocpp} {action}{' (from the CSMS)' if direction == 'csms-to-station' else ''}",
+                count(_total(calls)),
+                percent(accepted / _total(calls)) if _total(calls) else "–",
+                *(
+                    milliseconds(getattr(latency, name) if latency else None)
+                    for latency in (main.service_ms, main.response_ms)
+                    for name in ("p50", "p99")
+                ),
+            )
+        )
+    return rows[:_MOST_ACTIONS]
+
+
+def _total(calls: Sequence[CallStats]) -> int:
+    return sum(call.count for call in calls)
+
+
+def _value(value: float | None) -> str:
+    return "nothing" if value is None else number(value, 4)
+
+
+# -- Markdown --------------------------------------------------------------------------------------------------------
+
+
+def write_summary(folder: Path) -> Path:
+    """Write `summary.md` into a run folder; raises `UsageError` without a readable `run.json`."""
+    RunFolder(folder).write_text("summary.md", summary_markdown(read_run(folder)))
+    return folder / "summary.md"
+
+
+def summary_markdown(run: Run) -> str:
+    """Write a run as GitHub-flavoured Markdown."""
+    head = headline(run)
+    kind = "interop" if isinstance(run, InteropRun) else "load"
+    lines = [
+        f"## {_SIGNS[head.tone]} Plugstorm {kind}: {head.word.lower()}",
+        "",
+        f"**{_text(head.sentence)}**",
+        "",
+        *(f"- {_text(remark)}" for remark in head.remarks),
+        *([""] if head.remarks else []),
+        " · ".join((f"Target {_code(run.target.url)}", *map(_text, _about(run)))),
+        "",
+    ]
+    lines += _interop_lines(run) if isinstance(run, InteropRun) else _load_lines(run)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _about(run: Run) -> tuple[str, ...]:
+    took, version = duration(run_seconds(run)), run.tool.get("version", "?")
+    return versions(run), when(run.started), took, f"plugstorm {version}"
+
+
+def _interop_lines(run: InteropRun) -> list[str]:
+    if not run.cases:
+        return []
+    columns, groups = _matrix(run)
+    lines = _table(
+        ["profile", *(verdict.replace("_", " ") for verdict in columns)],
+        [[_text(name), *(str(counts.get(verdict, "")) for verdict in columns)] for name, counts in groups],
+        numeric=True,
+    )
+    listed = _listed(run)
+    if listed:
+        rows = [
+            [
+                str(case.verdict).replace("_", " "),
+                _code(f"{case.ocpp} {case.id}"),
+                _code(case.reason),
+                _text(case.clause),
+            ]
+            for case in listed[:_MOST_LISTED]
+        ]
+        lines += ["### What needs attention", "", *_table(["verdict", "case", "reason", "clause"], rows)]
+    if len(listed) > _MOST_LISTED:
+        lines += [f"… and {len(listed) - _MOST_LISTED} more in the report.", ""]
+    return lines
+
+
+def _load_lines(run: LoadRun) -> list[str]:
+    lines = []
+    if run.slo:
+        rows = [["✅" if slo.passed else "❌", _code(slo.expr), _value(slo.value)] for slo in run.slo]
+        lines += _table(["", "objective", "measured"], rows)
+    if run.calls:
+        lines += _table(list(_CALL_COLUMNS), [[_text(cell) for cell in row] for row in _call_rows(run)], numeric=True)
+    lines += [f"Load generator: **{run.generator.verdict}** {_text('; '.join(run.generator.reasons))}".rstrip(), ""]
+    return lines
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: bool = False) -> list[str]:
+    """Write a table; if it is `numeric`, all columns but the first stand to the right."""
+    rule = ["---", *(("---:" if numeric else "---") for _ in columns[1:])]
+    return [f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows)] + [""]
+
+
+_MARKDOWN_MEANS_SOMETHING = re.compile(r"([\\`*_{}\[\]<>|#~&@!])")
+_FENCES = re.compile("`+")
+
+
+def _text(text: str) -> str:
+    """Escape text for a line of Markdown."""
+    return _MARKDOWN_MEANS_SOMETHING.sub(r"\\\1", one_line(text, _REASON_MAX * 2))
+
+
+def _code(text: str) -> str:
+    """Write text of a stranger as code: no markup, no link, nobody mentioned."""
+    line = one_line(text, _REASON_MAX * 2).replace("|", r"\|")
+    if not line:
+        return ""
+    fence = "`" * (1 + max(map(len, _FENCES.findall(line)), default=0))
+    return f"{fence}{line}{fence}" if len(fence) == 1 else f"{fence} {line} {fence}"
