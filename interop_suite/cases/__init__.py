@@ -1,0 +1,1 @@
+"""The cases, one module for each block of the certification list."""

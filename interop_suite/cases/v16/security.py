@@ -1,0 +1,138 @@
+"""Security: who may connect, over what, and which subprotocol the two sides agree on."""
+
+from __future__ import annotations
+
+from interop_suite.checks import answered, connection, one_of, refused_upgrade
+from interop_suite.clauses import Clause
+from interop_suite.history import Connection, History
+from interop_suite.model import Start, case
+from interop_suite.probe import Probe
+from ocppj.versions import RULES
+
+BLOCK = "Security"
+UNKNOWN_SUBPROTOCOL = "ocpp0.1"
+SECURE_TLS = ("TLSv1.2", "TLSv1.3")
+
+
+def opens(attempt: Connection, history: History) -> tuple[bool, str]:
+    return attempt.opened and attempt.subprotocol == history.rules.subprotocol, attempt.describe()
+
+
+def opens_securely(attempt: Connection, history: History) -> tuple[bool, str]:
+    tls = attempt.info.get("tls") or {}
+    return opens(attempt, history)[0] and tls.get("version") in SECURE_TLS, f"{attempt.describe()}, {tls or 'no TLS'}"
+
+
+def _not_served(attempt: Connection, history: History) -> tuple[bool, str]:
+    served = any(
+        call.call.connection == attempt.number and call.answer is not None for call in history.calls("BootNotification")
+    )
+    if served:
+        return False, f"{attempt.describe()}, and the boot was answered"
+    closed = not attempt.opened or (attempt.closed or {}).get("by") == "csms"
+    echoed = attempt.subprotocol == UNKNOWN_SUBPROTOCOL
+    return closed and not echoed, attempt.describe() + ("" if closed else ", and the connection stays open")
+
+
+boot_is_accepted = answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The boot is accepted")
+
+
+@case(
+    id="TC_085_CSMS",
+    ocpp="1.6",
+    title="Basic authentication: no connection without the right credentials",
+    block=BLOCK,
+    profile="Advanced Security",
+    needs=("password",),
+    start=Start.OFFLINE,
+    password=True,
+    sends="An upgrade without Authorization, one with a wrong password, and one with the right credentials.",
+    expects="The CSMS SHALL refuse the first two before the upgrade, accept the third and serve it.",
+    clause=Clause("SWP", "2.3"),
+    defect="missing-credentials-accepted",
+    also=("wrong-password-accepted",),
+    checks=(
+        refused_upgrade("A connection without credentials is refused", nth=0),
+        refused_upgrade("A connection with a wrong password is refused", nth=1),
+        connection("A connection with the right credentials is accepted", opens, nth=-1),
+        boot_is_accepted,
+    ),
+)
+def basic_authentication(probe: Probe) -> None:
+    station = probe.station
+    probe.try_to_boot(station, password=None)
+    probe.try_to_boot(station, password=b"wrong-" + b"0" * 14)
+    probe.reconnect(station)
+    probe.boot(station)
+
+
+@case(
+    id="TC_086_CSMS",
+    ocpp="1.6",
+    title="TLS: a certificate that holds, and at least version 1.2",
+    block=BLOCK,
+    profile="Advanced Security",
+    needs=("tls", "password"),
+    start=Start.OFFLINE,
+    password=True,
+    sends="A TLS handshake that checks the certificate against the trusted root and the host name, then a boot.",
+    expects="The CSMS SHALL show a valid certificate for its host and agree on TLS 1.2 or later.",
+    clause=Clause("SWP", "A00.FR.306"),
+    defect="server-certificate-of-another-host",
+    checks=(connection("The TLS connection is trusted and recent", opens_securely), boot_is_accepted),
+)
+def server_certificate(probe: Probe) -> None:
+    station = probe.station
+    probe.secure(station, profile=2)
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+@case(
+    id="TC_087_CSMS",
+    ocpp="1.6",
+    title="Mutual TLS: only a station with its own certificate gets in",
+    block=BLOCK,
+    profile="Advanced Security",
+    needs=("tls", "client-certificate"),
+    start=Start.OFFLINE,
+    sends="A TLS connection without a client certificate, then one with the station's certificate, and a boot.",
+    expects="The CSMS SHALL end the first and accept the second.",
+    clause=Clause("SWP", "A00.FR.407"),
+    defect="missing-client-certificate-accepted",
+    checks=(
+        refused_upgrade("A station without a client certificate is refused", nth=0),
+        connection("A station with its certificate is accepted", opens_securely, nth=-1),
+        boot_is_accepted,
+    ),
+)
+def mutual_tls(probe: Probe) -> None:
+    station = probe.station
+    probe.secure(station, profile=3, certificate=False)
+    probe.try_to_boot(station)
+    probe.secure(station, profile=3)
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+@case(
+    id="TC_088_CSMS",
+    ocpp="1.6",
+    title="Subprotocol: an unknown one is not served, a mixed offer gets ocpp1.6",
+    block=BLOCK,
+    profile="Core",
+    start=Start.OFFLINE,
+    sends="An upgrade that offers only ocpp0.1, then one that offers ocpp0.1 and ocpp1.6.",
+    expects="The CSMS SHALL refuse the first or close it at once without serving it, and choose ocpp1.6 in the second.",
+    clause=Clause("1.6J", "3.2"),
+    defect="unsupported-subprotocol-accepted",
+    also=("mixed-subprotocol-offer-refused",),
+    checks=(
+        connection("An offer of only unknown subprotocols is not served", _not_served, nth=0),
+        connection("A mixed offer is answered with the known subprotocol", opens, nth=-1),
+    ),
+)
+def subprotocol(probe: Probe) -> None:
+    station = probe.station
+    probe.try_to_boot(station, subprotocols=(UNKNOWN_SUBPROTOCOL,))
+    station.connect(subprotocols=(UNKNOWN_SUBPROTOCOL, RULES[probe.version].subprotocol))

@@ -1,0 +1,364 @@
+"""A recorded trace, read back as exchanges: who asked what, and how it was answered.
+
+Judges see nothing but this, so a verdict can be computed again from the file alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from ocppj.errors import Fault, RemoteProtocolError
+from ocppj.messages import Call, CallError, CallResult, CallResultError, Message, Send, parse
+from ocppj.trace import Kind, TraceRecord
+from ocppj.versions import RULES, Rules, Version
+
+__all__ = ["PRIMARY", "AnswerKind", "Connection", "DriverCall", "Exchange", "Frame", "History", "NotSent", "Stray"]
+
+PRIMARY = "primary"
+"""The role of the station that a case is about."""
+
+
+class AnswerKind(StrEnum):
+    """How a CALL was answered."""
+
+    RESULT = "CALLRESULT"
+    ERROR = "CALLERROR"
+    MALFORMED = "a malformed answer"
+    NONE = "no answer"
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One WebSocket message with what could be read of it."""
+
+    line: int
+    t: float
+    station: str
+    sent: bool
+    """True from the station to the CSMS."""
+    scripted: bool
+    """False while the station was still being prepared; such frames are not judged."""
+    connection: int
+    message: Message | None
+    error: RemoteProtocolError | None
+    text: str | bytes
+
+
+class Exchange(msgspec.Struct, kw_only=True, eq=False):
+    """One CALL and its answer."""
+
+    action: str
+    payload: Any
+    by_station: bool
+    call: Frame
+    answer: Frame | None = None
+    kind: AnswerKind = AnswerKind.NONE
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The payload of the CALLRESULT; empty when there was none."""
+        message = self.answer.message if self.answer else None
+        return message.payload or {} if isinstance(message, CallResult) else {}
+
+    @property
+    def error(self) -> CallError | None:
+        """The CALLERROR, if that was the answer."""
+        message = self.answer.message if self.answer else None
+        return message if isinstance(message, CallError) else None
+
+    @property
+    def service_ms(self) -> float | None:
+        """Milliseconds from the CALL to its answer."""
+        return None if self.answer is None else (self.answer.t - self.call.t) * 1000
+
+    def describe_answer(self) -> str:
+        """Say in a few words how the CALL was answered."""
+        if self.error is not None:
+            return f"CALLERROR {self.error.code}: {self.error.description[:120]}"
+        if self.kind is AnswerKind.RESULT:
+            return f"CALLRESULT {_short(self.result)}"
+        if self.kind is AnswerKind.MALFORMED:
+            assert self.answer is not None
+            assert self.answer.error is not None
+            return f"a malformed answer: {self.answer.error.reason}"
+        return "no answer"
+
+
+class Stray(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame of the CSMS that belongs to no exchange."""
+
+    frame: Frame
+    fault: Fault | None
+    reason: str
+
+
+class Connection(msgspec.Struct, kw_only=True, eq=False):
+    """One connection attempt and its end."""
+
+    station: str
+    number: int
+    scripted: bool
+    line: int
+    info: dict[str, Any]
+    t: float
+    closed: dict[str, Any] | None = None
+    closed_t: float | None = None
+    closed_line: int | None = None
+
+    @property
+    def opened(self) -> bool:
+        """Whether the CSMS upgraded the connection."""
+        return self.status == 101  # noqa: PLR2004  # HTTP's own number
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the answer; None when there was no HTTP answer."""
+        return self.info.get("status")
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the CSMS chose."""
+        return self.info.get("subprotocol")
+
+    def describe(self) -> str:
+        """Say in a few words how the attempt ended."""
+        if self.status is None:
+            return f"no HTTP answer ({self.info.get('error', 'unknown')})"
+        text = f"HTTP {self.status}"
+        if self.opened:
+            text += f" with subprotocol {self.subprotocol}" if self.subprotocol else " without a subprotocol"
+            if self.closed and self.closed.get("by") == "csms":
+                text += f", then closed by the CSMS with {self.closed.get('code')}"
+        return text
+
+
+class NotSent(msgspec.Struct, frozen=True, kw_only=True):
+    """A CALL that the script wanted to send when there was no connection any more."""
+
+    line: int
+    station: str
+    action: str
+    scripted: bool
+    closed: dict[str, Any]
+    """How the connection had ended."""
+
+    def describe(self) -> str:
+        """Say in a few words why the CALL could not be sent."""
+        how = " ".join(str(part) for part in (self.closed.get("code"), self.closed.get("reason")) if part)
+        return f"it could not be sent: the connection had been closed ({how or 'without a close frame'})"
+
+    @property
+    def by_csms(self) -> bool:
+        """Whether it was not the station that ended the connection."""
+        return self.closed.get("by") in ("csms", "network")
+
+
+class DriverCall(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation asked of the CSMS through its driver, and what came of it."""
+
+    line: int
+    t: float
+    operation: str
+    info: dict[str, Any]
+
+    @property
+    def error(self) -> str | None:
+        """Why the operation did not happen; None when it did."""
+        return self.info.get("error")
+
+
+class History:
+    """Everything that happened in one attempt at one case."""
+
+    def __init__(self, records: Iterable[TraceRecord], version: Version) -> None:
+        """Read the records in the order of the file."""
+        self.rules: Rules = RULES[version]
+        self.records = list(records)
+        self.frames: list[Frame] = []
+        self.exchanges: list[Exchange] = []
+        self.strays: list[Stray] = []
+        self.sends: list[Frame] = []
+        self.connections: list[Connection] = []
+        self.driver_calls: list[DriverCall] = []
+        self.not_sent: list[NotSent] = []
+        self.roles: dict[str, str] = {}
+        self.inconclusive: str | None = None
+        self._open: dict[tuple[str, bool, str], Exchange] = {}
+        self._answered: set[tuple[str, bool, str]] = set()
+        scripted = False
+        for line, record in enumerate(self.records):
+            match record.kind:
+                case Kind.NOTE:
+                    scripted = self._note(line, record, scripted=scripted)
+                case Kind.SENT | Kind.RECEIVED:
+                    self._frame(line, record, scripted=scripted)
+                case Kind.HANDSHAKE:
+                    self._handshake(line, record, scripted=scripted)
+                case Kind.CLOSED:
+                    self._close(line, record)
+                case Kind.DRIVER:
+                    operation = record.info.get("operation", "")
+                    call = DriverCall(line=line, t=record.t, operation=operation, info=record.info)
+                    self.driver_calls.append(call)
+                case _:
+                    pass
+
+    # -- questions that judges ask -----------------------------------------------------------------------------------
+
+    def station(self, role: str = PRIMARY) -> str | None:
+        """Find the identity that plays a role."""
+        return self.roles.get(role)
+
+    def calls(self, action: str | None = None, *, role: str = PRIMARY, prepared: bool = False) -> list[Exchange]:
+        """List the CALLs of a station, in order; those of the preparation only when asked for."""
+        return self._select(action, role, by_station=True, prepared=prepared)
+
+    def commands(self, action: str | None = None, *, role: str = PRIMARY, prepared: bool = False) -> list[Exchange]:
+        """List the CALLs of the CSMS to a station, in order."""
+        return self._select(action, role, by_station=False, prepared=prepared)
+
+    def unsent(self, action: str, *, role: str = PRIMARY) -> list[NotSent]:
+        """List the CALLs of the script that came too late for the connection."""
+        identity = self.roles.get(role)
+        return [call for call in self.not_sent if call.action == action and call.station == identity and call.scripted]
+
+    def attempts(self, *, role: str = PRIMARY, prepared: bool = False) -> list[Connection]:
+        """List the connection attempts of a station, in order."""
+        identity = self.roles.get(role)
+        return [c for c in self.connections if c.station == identity and (c.scripted or prepared)]
+
+    def triggers(self, action: str) -> list[DriverCall]:
+        """How the driver was asked to make the CSMS send an action."""
+        return [c for c in self.driver_calls if c.operation == "trigger" and c.info.get("action") == action]
+
+    def notes(self, name: str) -> Iterator[Any]:
+        """Give the values that the script noted under a name."""
+        return (r.info[name] for r in self.records if r.kind is Kind.NOTE and name in r.info)
+
+    def scripted_frames(self) -> list[Frame]:
+        """Every judged frame of the CSMS."""
+        return [frame for frame in self.frames if frame.scripted and not frame.sent]
+
+    # -- reading the file --------------------------------------------------------------------------------------------
+
+    def _select(self, action: str | None, role: str, *, by_station: bool, prepared: bool) -> list[Exchange]:
+        identity = self.roles.get(role)
+        return [
+            exchange
+            for exchange in self.exchanges
+            if exchange.by_station is by_station
+            and exchange.call.station == identity
+            and (action is None or exchange.action == action)
+            and (exchange.call.scripted or prepared)
+        ]
+
+    def _note(self, line: int, record: TraceRecord, *, scripted: bool) -> bool:
+        info = record.info
+        if "not_sent" in info:
+            self._could_not_send(line, record, scripted=scripted)
+        if "role" in info:
+            self.roles[info["role"]] = record.station
+        if "inconclusive" in info and self.inconclusive is None:
+            self.inconclusive = str(info["inconclusive"])
+        return info["phase"] == "script" if "phase" in info else scripted
+
+    def _could_not_send(self, line: int, record: TraceRecord, *, scripted: bool) -> None:
+        ended = [c.closed for c in self.connections if c.station == record.station and c.closed is not None]
+        self.not_sent.append(
+            NotSent(
+                line=line,
+                station=record.station,
+                action=str(record.info["not_sent"]),
+                scripted=scripted,
+                closed=ended[-1] if ended else {},
+            )
+        )
+
+    def _handshake(self, line: int, record: TraceRecord, *, scripted: bool) -> None:
+        self.connections.append(
+            Connection(
+                station=record.station,
+                number=record.connection,
+                scripted=scripted,
+                line=line,
+                info=record.info,
+                t=record.t,
+            )
+        )
+        # Answers do not cross connections (OCPP-J 1.6 §4.1.1), so what was open stays unanswered.
+        self._open = {key: exchange for key, exchange in self._open.items() if key[0] != record.station}
+
+    def _close(self, line: int, record: TraceRecord) -> None:
+        for connection in reversed(self.connections):
+            if connection.station == record.station and connection.number == record.connection:
+                connection.closed, connection.closed_t, connection.closed_line = record.info, record.t, line
+                return
+
+    def _frame(self, line: int, record: TraceRecord, *, scripted: bool) -> None:
+        sent = record.kind is Kind.SENT
+        message: Message | None = None
+        error: RemoteProtocolError | None = None
+        try:
+            message = parse(record.data, self.rules)
+        except RemoteProtocolError as problem:
+            error = problem
+        frame = Frame(
+            line=line,
+            t=record.t,
+            station=record.station,
+            sent=sent,
+            scripted=scripted,
+            connection=record.connection,
+            message=message,
+            error=error,
+            text=record.data,
+        )
+        self.frames.append(frame)
+        match message:
+            case Call():
+                self._ask(frame, message)
+            case CallResult():
+                self._answer(frame, message.message_id, AnswerKind.RESULT)
+            case CallError():
+                self._answer(frame, message.message_id, AnswerKind.ERROR)
+            case Send():
+                self.sends.append(frame)
+            case CallResultError():
+                pass
+            case None:
+                assert error is not None
+                self._unreadable(frame, error)
+
+    def _ask(self, frame: Frame, call: Call) -> None:
+        exchange = Exchange(action=call.action, payload=call.payload, by_station=frame.sent, call=frame)
+        self.exchanges.append(exchange)
+        self._open[frame.station, frame.sent, call.message_id] = exchange
+
+    def _answer(self, frame: Frame, message_id: str, kind: AnswerKind) -> None:
+        key = (frame.station, not frame.sent, message_id)
+        exchange = self._open.pop(key, None)
+        if exchange is not None:
+            exchange.answer, exchange.kind = frame, kind
+            self._answered.add(key)
+        elif not frame.sent:
+            again = key in self._answered
+            reason = f"A second answer to the CALL {message_id}." if again else f"No CALL has the id {message_id}."
+            self.strays.append(Stray(frame=frame, fault=None, reason=reason))
+
+    def _unreadable(self, frame: Frame, error: RemoteProtocolError) -> None:
+        if frame.sent:
+            return
+        key = (frame.station, True, error.message_id or "")
+        exchange = self._open.get(key) if error.message_type in (3, 4) else None
+        if exchange is not None:
+            del self._open[key]
+            exchange.answer, exchange.kind = frame, AnswerKind.MALFORMED
+        self.strays.append(Stray(frame=frame, fault=error.fault, reason=error.reason))
+
+
+def _short(payload: object) -> str:
+    text = msgspec.json.encode(payload).decode()
+    return text if len(text) <= 160 else f"{text[:160]}…"  # noqa: PLR2004  # a line for people

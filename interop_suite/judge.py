@@ -1,0 +1,256 @@
+"""From a recorded history to a verdict: pure, so that a run can be judged again from its files."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from evidence.run_model import CaseResult, Latency
+from evidence.verdicts import Verdict, worst
+from interop_suite.clauses import Clause
+from interop_suite.history import AnswerKind, Frame, History
+from interop_suite.model import Case, Finding
+from ocppj.actions import ACTIONS
+from ocppj.errors import Fault
+from ocppj.messages import Call, CallResult, Send, duplicate_keys, review
+from ocppj.schemas import SchemaError, validator
+
+__all__ = ["judge", "latency_of"]
+
+_ENVELOPE = {"1.6": Clause("1.6J", "4.2"), "2.0.1": Clause("201-4", "4.2"), "2.1": Clause("21-4", "4.2")}
+_MESSAGE_ID = {"1.6": Clause("1.6J", "4.1.4"), "2.0.1": Clause("201-4", "4.1.4"), "2.1": Clause("21-4", "4.1.4")}
+
+# What a readable frame may still get wrong, and how much it weighs.
+_FAULT_VERDICTS = {
+    Fault.ID_TOO_LONG: Verdict.FAILED,
+    Fault.EMPTY_ID: Verdict.FAILED,
+    Fault.NULL_PAYLOAD: Verdict.NON_STRICT,
+    Fault.FOREIGN_ERROR_CODE: Verdict.NON_STRICT,
+    Fault.UNKNOWN_ERROR_CODE: Verdict.FAILED,
+    Fault.DESCRIPTION_TOO_LONG: Verdict.FAILED,
+}
+_NAIVE_TIME = re.compile(r'^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?" is not a "date-time"')
+
+
+def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseResult:
+    """Judge one attempt; a claim that nothing in the history proves or breaks makes it INCONCLUSIVE."""
+    del strict_order
+    findings = [*_implicit(history)]
+    unproven: list[str] = []
+    for check in case.checks:
+        found = check.judge(history)
+        findings.extend(found)
+        if not found:
+            unproven.append(check.claim)
+    verdict, reason = _conclude(history, findings, unproven)
+    return CaseResult(
+        id=case.id,
+        ocpp=str(case.ocpp),
+        title=case.title,
+        verdict=verdict,
+        reason=reason,
+        clause=str(case.clause),
+        level=str(case.level),
+        profile=case.profile,
+        duration_ms=_duration_ms(history),
+        expected=[check.claim for check in case.checks],
+        actual=[_actual(finding) for finding in findings if finding.verdict is not Verdict.OK] or ["as expected"],
+        latency_ms=latency_of([history]),
+        findings=[_finding_data(finding, case) for finding in findings],
+        observations=_observations(history),
+        sends=case.sends,
+        expects=case.expects,
+    )
+
+
+def _conclude(history: History, findings: list[Finding], unproven: list[str]) -> tuple[Verdict, str]:
+    verdict = worst(finding.verdict for finding in findings)
+    if verdict is Verdict.FAILED:
+        broken = next(finding for finding in findings if finding.verdict is Verdict.FAILED)
+        return verdict, f"{broken.claim}: {broken.actual}"
+    if history.inconclusive is not None:
+        return Verdict.INCONCLUSIVE, history.inconclusive
+    if unproven:
+        return Verdict.INCONCLUSIVE, f"Nothing in the trace shows it: {unproven[0]}"
+    if verdict is None:
+        return Verdict.INCONCLUSIVE, "The case claims nothing."
+    first = next(finding for finding in findings if finding.verdict is verdict)
+    if verdict is Verdict.OK:
+        return verdict, "Every claim holds."
+    return verdict, f"{first.claim}: {first.actual}"
+
+
+def _actual(finding: Finding) -> str:
+    return f"{finding.claim}: {finding.actual}"
+
+
+def _finding_data(finding: Finding, case: Case) -> dict[str, Any]:
+    return {
+        "verdict": str(finding.verdict),
+        "claim": finding.claim,
+        "actual": finding.actual,
+        "clause": str(finding.clause or case.clause),
+        "frame": finding.frame,
+    }
+
+
+def _duration_ms(history: History) -> float:
+    times = [record.t for record in history.records]
+    return round((max(times) - min(times)) * 1000, 1) if times else 0.0
+
+
+# -- claims that every case makes ------------------------------------------------------------------------------------
+
+
+def _implicit(history: History) -> Iterable[Finding]:
+    """Judge every frame of the CSMS for envelope and schema; what is right needs no finding."""
+    version = str(history.rules.version)
+    for stray in history.strays:
+        if stray.frame.scripted and not _is_legal_stray(history, stray.frame):
+            yield Finding(
+                verdict=Verdict.FAILED,
+                claim="Every frame of the CSMS is a message of this version that belongs to an open CALL",
+                actual=stray.reason,
+                clause=_ENVELOPE[version] if stray.fault else _MESSAGE_ID[version],
+                frame=stray.frame.line,
+            )
+    for frame in history.scripted_frames():
+        if frame.message is None:
+            continue
+        for fault in review(frame.message, history.rules):
+            yield Finding(
+                verdict=_FAULT_VERDICTS[fault],
+                claim="The envelope of every message follows the text",
+                actual=f"{fault.value} in {_head(frame)}",
+                clause=_ENVELOPE[version],
+                frame=frame.line,
+            )
+        keys = duplicate_keys(frame.text) if isinstance(frame.text, str) else []
+        if keys:
+            yield Finding(
+                verdict=Verdict.FAILED,
+                claim="No object of a message has the same key twice",
+                actual=f"{', '.join(keys)} in {_head(frame)}",
+                clause=_ENVELOPE[version],
+                frame=frame.line,
+            )
+    yield from _schemas(history)
+    yield from _unique_ids(history)
+
+
+def _is_legal_stray(history: History, frame: Frame) -> bool:
+    """Recognise a CALLERROR with the id "-1", which is how 2.x answers what it cannot read."""
+    unreadable = history.rules.unreadable_message_id
+    message = frame.message
+    return unreadable is not None and message is not None and message.message_id == unreadable
+
+
+def _schemas(history: History) -> Iterable[Finding]:
+    for exchange in history.exchanges:
+        known = ACTIONS[history.rules.version].get(exchange.action)
+        if exchange.by_station and exchange.kind is AnswerKind.RESULT and exchange.answer and known:
+            yield from _against_schema(history, exchange.answer, exchange.action, "response")
+        elif not exchange.by_station:
+            yield from _command_schema(history, exchange.call, known_for_csms=bool(known and known.by_csms))
+
+
+def _command_schema(history: History, frame: Frame, *, known_for_csms: bool) -> Iterable[Finding]:
+    if not frame.scripted:
+        return
+    message = frame.message
+    assert isinstance(message, Call | Send)
+    if known_for_csms:
+        yield from _against_schema(history, frame, message.action, "request")
+    else:
+        yield Finding(
+            verdict=Verdict.FAILED,
+            claim="The CSMS sends only actions that a CSMS may send in this version",
+            actual=f"it sent {message.action!r}",
+            clause=_ENVELOPE[str(history.rules.version)],
+            frame=frame.line,
+        )
+
+
+def _against_schema(history: History, frame: Frame, action: str, part: Any) -> Iterable[Finding]:
+    if not frame.scripted or not isinstance(frame.message, Call | CallResult):
+        return
+    payload = frame.message.payload
+    for error in validator(history.rules.version, action, part).errors({} if payload is None else payload):
+        yield Finding(
+            verdict=_grade(error, payload),
+            claim=f"The {action} {part} of the CSMS matches the OCA schema",
+            actual=f"{error.path or '/'}: {error.message[:200]}",
+            frame=frame.line,
+        )
+
+
+def _grade(error: SchemaError, payload: Any) -> Verdict:
+    """Weigh a violation: habits of the field that every receiver copes with are NON_STRICT, the rest FAILED."""
+    if error.keyword == "format" and _NAIVE_TIME.match(error.message):
+        return Verdict.NON_STRICT
+    if error.keyword == "type" and '"integer"' in error.message:
+        value = payload
+        for part in error.path.strip("/").split("/"):
+            value = value[int(part)] if isinstance(value, list) else value.get(part)
+        # 20.0 is an integer for draft-06 and none for draft-04; JSON itself knows only numbers.
+        if isinstance(value, float) and value.is_integer():
+            return Verdict.NON_STRICT
+    return Verdict.FAILED
+
+
+def _unique_ids(history: History) -> Iterable[Finding]:
+    """Find ids that the CSMS used for two different CALLs on one connection (OCPP-J 1.6 §4.1.4)."""
+    version = str(history.rules.version)
+    seen: dict[tuple[str, int, str], Call] = {}
+    for exchange in history.exchanges:
+        message = exchange.call.message
+        if exchange.by_station or not isinstance(message, Call):
+            continue
+        key = (exchange.call.station, exchange.call.connection, message.message_id)
+        earlier = seen.setdefault(key, message)
+        # The same CALL again is a retry, which may keep its id (errata 2024-09).
+        if earlier is not message and earlier != message and exchange.call.scripted:
+            yield Finding(
+                verdict=Verdict.FAILED,
+                claim="The CSMS gives every CALL on a connection an id of its own",
+                actual=f"{earlier.action} and {message.action} both have the id {message.message_id}",
+                clause=_MESSAGE_ID[version],
+                frame=exchange.call.line,
+            )
+
+
+def _head(frame: Frame) -> str:
+    text = frame.text if isinstance(frame.text, str) else repr(frame.text)
+    return text[:120]
+
+
+# -- data ------------------------------------------------------------------------------------------------------------
+
+
+def latency_of(histories: Iterable[History]) -> dict[str, Latency]:
+    """Sum up the service times of the stations' CALLs by action, in ms."""
+    samples: dict[str, list[float]] = defaultdict(list)
+    for history in histories:
+        for exchange in history.exchanges:
+            if exchange.by_station and exchange.service_ms is not None:
+                samples[exchange.action].append(exchange.service_ms)
+    return {action: _latency(sorted(values)) for action, values in sorted(samples.items())}
+
+
+def _latency(values: list[float]) -> Latency:
+    def at(share: float) -> float:
+        return round(values[min(len(values) - 1, int(share * len(values)))], 3)
+
+    return Latency(count=len(values), p50=at(0.5), p95=at(0.95), p99=at(0.99), max=round(values[-1], 3))
+
+
+def _observations(history: History) -> dict[str, Any]:
+    """Record which of several legal forms was seen."""
+    unexpected = sorted({e.action for e in history.exchanges if not e.by_station and not history.triggers(e.action)})
+    seen: dict[str, Any] = {"unsolicited_calls": unexpected} if unexpected else {}
+    for record in history.records:
+        seen |= record.info.get("observed", {}) if isinstance(record.info.get("observed"), dict) else {}
+    codes = sorted({e.error.code for e in history.exchanges if e.by_station and e.error is not None})
+    return seen | ({"error_codes": codes} if codes else {})

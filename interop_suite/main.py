@@ -1,0 +1,117 @@
+"""A whole interop run for the command line: prepared, driven by pytest, shown as it goes, written down."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from evidence import exit_codes
+from evidence.run_model import CaseResult
+from evidence.verdicts import Verdict
+from interop_suite import plugin
+from interop_suite.model import all_cases
+from interop_suite.options import Settings, select
+from interop_suite.outcome import explain
+from interop_suite.preflight import preflight
+from interop_suite.results import describe_case
+from interop_suite.state import State
+
+__all__ = ["list_cases", "run_interop"]
+
+HERE = Path(__file__).parent
+
+_MARKS = {
+    Verdict.OK: "ok  ",
+    Verdict.NON_STRICT: "soft",
+    Verdict.INFORMATIONAL: "info",
+    Verdict.FAILED: "FAIL",
+    Verdict.NOT_APPLICABLE: "n/a ",
+    Verdict.INCONCLUSIVE: "????",
+    Verdict.XFAIL: "xfai",
+    Verdict.XPASS: "XPAS",
+}
+
+
+def list_cases(settings: Settings) -> list[dict[str, str]]:
+    """Describe the selected cases; raises `UsageError` for a selection that matches nothing."""
+    return [describe_case(case) for case in select(all_cases(), settings.select, settings.ocpp)]
+
+
+def run_interop(settings: Settings, *, jobs: int, write: Callable[[str], None] = print) -> tuple[Path, int]:
+    """Run the selected cases and return the run folder and the exit code.
+
+    Raises `UsageError` and `TargetUnreachableError` before anything is sent.
+    """
+    state = State.start(settings)
+    with state.stack:
+        for version in sorted({case.ocpp for case in state.cases}):
+            preflight(state.runner.target, state.driver, version)
+        arguments = [
+            str(HERE / "test_interop.py"),
+            f"--rootdir={HERE.parent}",
+            "-p",
+            "no:terminal",
+            "--assert=plain",
+            "-p",
+            "no:cacheprovider",
+            "-o",
+            "timeout=0",
+            f"--alluredir={state.folder.allure}",
+        ]
+        if jobs > 1 and len(state.cases) > 1:
+            arguments += ["-n", str(min(jobs, len(state.cases)))]
+        code = pytest.main(arguments, [_Prepared(state), _Progress(len(state.cases), write)])
+        if code == pytest.ExitCode.INTERRUPTED:
+            code = exit_codes.INTERRUPTED
+        return state.folder.path, int(code)
+
+
+class _Prepared:
+    """Hands the prepared state to the plugin."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[plugin.state_key] = self._state
+
+
+class _Progress:
+    """One line a finished case, and the whole story of each that needs attention."""
+
+    def __init__(self, total: int, write: Callable[[str], None]) -> None:
+        self._total = total
+        self._write = write
+        self._done = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call":
+            if report.failed:
+                self._write(str(report.longrepr))
+            return
+        for name, value in report.user_properties:
+            if name == plugin.PROPERTY:
+                self._show(msgspec.json.decode(str(value), type=CaseResult))
+
+    def _show(self, result: CaseResult) -> None:
+        self._done += 1
+        width = len(str(self._total))
+        line = (
+            f"[{self._done:{width}}/{self._total}] {_MARKS[result.verdict]} {result.ocpp} {result.id}  {result.title}"
+        )
+        if result.verdict in (Verdict.FAILED, Verdict.XPASS, Verdict.INCONCLUSIVE):
+            line += "\n" + explain(result)
+        elif result.verdict is not Verdict.OK:
+            line += f"  ({result.reason})"
+        self._write(line)
+
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"{excrepr}\n")

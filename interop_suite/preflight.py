@@ -1,0 +1,63 @@
+"""One connection before everything else, so that a wrong address or password is one line and not eighty failures."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urlsplit
+
+from evidence.redact import redact_url
+from interop_suite.drivers.base import Driver, StationSettings
+from interop_suite.probe import Target
+from interop_suite.wire import Handshake, Offer, Wire
+from ocppj.errors import TargetUnreachableError, UsageError
+from ocppj.identity import decode_authorization_key, station_url
+from ocppj.versions import RULES, Version
+
+__all__ = ["preflight"]
+
+UNAUTHORIZED = (401, 403)
+NOT_FOUND = 404
+
+
+def preflight(target: Target, driver: Driver, version: Version) -> None:
+    """Connect once as a station that the CSMS knows.
+
+    Raises `TargetUnreachableError` when nothing answers, `UsageError` when the address, the password or the version is
+    wrong.
+    """
+    identity = target.identities[0] if target.identities else f"PSCANARY{secrets.token_hex(3).upper()}"
+    driver.register(identity, StationSettings(password=target.password, security_profile=1 if target.password else 0))
+    offer = Offer(
+        url=station_url(target.url, identity),
+        subprotocols=(RULES[version].subprotocol,),
+        identity=identity,
+        password=None if target.password is None else decode_authorization_key(target.password, version),
+    )
+    wire = Wire()
+    handshake = wire.open(offer, target.timeout)
+    wire.close(timeout=0.5)
+    _explain(handshake, redact_url(target.url), identity, version)
+
+
+def _explain(handshake: Handshake, url: str, identity: str, version: Version) -> None:
+    if handshake.status is None:
+        where = urlsplit(url).netloc
+        raise TargetUnreachableError(
+            f"{where} cannot be reached ({handshake.error}); check the address in --url and that the CSMS is up"
+        )
+    if handshake.opened and handshake.error is None:
+        return
+    if handshake.status in UNAUTHORIZED:
+        raise UsageError(
+            f"{url} refused {identity} with HTTP {handshake.status}; give the password with --password, and with "
+            "--identity a station that the CSMS knows"
+        )
+    if handshake.status == NOT_FOUND:
+        raise UsageError(
+            f"{url} answered HTTP 404 for {identity}; check the path in --url, or name a station that the CSMS knows "
+            "with --identity"
+        )
+    reason = handshake.error or f"HTTP {handshake.status}"
+    raise UsageError(
+        f"{url} refused the subprotocol {RULES[version].subprotocol} or the upgrade ({reason}); see --ocpp"
+    )

@@ -1,0 +1,308 @@
+"""What a case's script holds in its hands: stations, the driver, and a place to write things down."""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from fixtures.certificates import Credential, make_csr
+from fixtures.models import Station as Model
+from fixtures.models import station as make_station
+from fixtures.payloads import v2x, v16
+from interop_suite.drivers.base import CommandResult, Driver, DriverError, StationSettings, TokenSettings
+from interop_suite.history import PRIMARY
+from interop_suite.model import Case, Start
+from interop_suite.station import Answer, ScriptedStation
+from interop_suite.wire import Offer
+from ocppj.errors import InconclusiveError
+from ocppj.identity import decode_authorization_key, station_url
+from ocppj.trace import Kind, TraceRecord, wall_clock
+from ocppj.versions import RULES, Version
+
+__all__ = ["Probe", "Target", "now"]
+
+BOOT_ATTEMPTS = 5
+BOOT_WAIT_MAX = 5.0
+"""Seconds that a preparation waits at most between two boots, whatever interval a Pending asks for."""
+COMMAND_GRACE = 10.0
+REFUSAL_PATIENCE = 1.0
+"""Seconds for a CSMS to close a connection that it opened and does not want."""
+CLIENT_CERTIFICATE_PROFILE = 3
+OPERATOR = "Plugstorm"
+
+
+def now() -> str:
+    """Write the present time as OCPP does."""
+    return wall_clock(time.time())
+
+
+class Target(msgspec.Struct, kw_only=True):
+    """The CSMS under test."""
+
+    url: str
+    tls_url: str | None = None
+    ca_file: str | None = None
+    identities: tuple[str, ...] = ()
+    """Stations that the CSMS knows beforehand; empty where any identity will do."""
+    tokens: dict[str, str] = {}
+    """Identity tokens by the status that the CSMS answers for them."""
+    password: str | None = None
+    model: str = "ac-dual"
+    timeout: float = 10.0
+    """Seconds of patience with every answer."""
+
+
+class Probe:
+    """One attempt at one case."""
+
+    def __init__(
+        self,
+        case: Case,
+        target: Target,
+        driver: Driver,
+        record: Callable[[TraceRecord], None],
+        lease_identity: Callable[[], str],
+    ) -> None:
+        """Prepare nothing yet."""
+        self.case = case
+        self.version: Version = case.ocpp
+        self.target = target
+        self.driver = driver
+        self._record = record
+        self._lease_identity = lease_identity
+        self._stations: list[ScriptedStation] = []
+        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="driver")
+        self._primary: ScriptedStation | None = None
+
+    # -- stations ----------------------------------------------------------------------------------------------------
+
+    @property
+    def station(self) -> ScriptedStation:
+        """The station that the case is about."""
+        if self._primary is None:
+            self._primary = self.new_station(PRIMARY, password=self.case.password)
+        return self._primary
+
+    def new_station(self, role: str, *, password: bool = False) -> ScriptedStation:
+        """Make the CSMS know one more station and hand it over, disconnected."""
+        identity = self._lease_identity()
+        model = make_station(self.target.model, identity, seed=0)
+        secret = self._password() if password else None
+        station = ScriptedStation(
+            model, self.version, self._offer(identity, secret), self._record, timeout=self.target.timeout
+        )
+        station.note(role=role, ocpp=str(self.version), case=self.case.id)
+        self._stations.append(station)
+        settings = StationSettings(password=secret, security_profile=1 if secret else 0)
+        self._driven("register", lambda: self.driver.register(identity, settings), identity=identity)
+        return station
+
+    def _password(self) -> str:
+        return self.target.password or secrets.token_hex(20)
+
+    def _offer(self, identity: str, secret: str | None) -> Offer:
+        return Offer(
+            url=station_url(self.target.url, identity),
+            subprotocols=(RULES[self.version].subprotocol,),
+            identity=identity,
+            password=None if secret is None else decode_authorization_key(secret, self.version),
+        )
+
+    def prepare(self) -> None:
+        """Bring the station to where the case starts; raises `InconclusiveError` when the CSMS does not let it."""
+        station = self.station
+        if self.case.start is Start.OFFLINE:
+            return
+        self.reconnect(station)
+        if self.case.start is Start.BOOTED:
+            self.boot(station)
+            self.report_available(station)
+
+    def reconnect(self, station: ScriptedStation, *, judged: bool = False) -> None:
+        """Open a connection as the CSMS knows the station; raises `InconclusiveError` when it does not let it in.
+
+        Where the case itself is about getting in, `judged` leaves the refusal to its checks.
+        """
+        handshake = station.connect()
+        if not judged and (not handshake.opened or handshake.error):
+            reason = handshake.error or f"HTTP {handshake.status}"
+            raise InconclusiveError(f"{station.identity} could not connect ({reason}); see the handshake cases.")
+
+    def try_to_boot(self, station: ScriptedStation, **changes: Any) -> None:
+        """Try a connection that should be refused, and see whether it is served all the same; then end it."""
+        handshake = station.connect(**changes)
+        if handshake.opened and not handshake.error:
+            # A CSMS may only find out after the upgrade; what counts is that it does not serve.
+            station.pump(lambda: not station.connected, REFUSAL_PATIENCE)
+            if station.connected:
+                self.send_boot(station)
+        station.disconnect()
+
+    def secure(self, station: ScriptedStation, *, profile: int, certificate: bool = True) -> None:
+        """Move a station to TLS: security profile 2, or 3 with or without its client certificate."""
+        assert self.target.tls_url is not None
+        context = ssl.create_default_context(cafile=self.target.ca_file)
+        secret = None
+        if profile == CLIENT_CERTIFICATE_PROFILE:
+            if certificate:
+                request = make_csr(station.identity, OPERATOR)
+                chain = self._driven(
+                    "sign_client_certificate",
+                    lambda: self.driver.sign_client_certificate(station.identity, request.csr_pem.decode()),
+                    identity=station.identity,
+                )
+                Credential(chain.encode(), request.private_key_pem).load_into(context)
+        else:
+            secret = self._password()
+        settings = StationSettings(password=secret, security_profile=profile)
+        self._driven("register", lambda: self.driver.register(station.identity, settings), identity=station.identity)
+        station.offer = msgspec.structs.replace(
+            station.offer,
+            url=station_url(self.target.tls_url, station.identity),
+            tls=context,
+            password=None if secret is None else decode_authorization_key(secret, self.version),
+        )
+
+    def use_password(self, station: ScriptedStation, password: str) -> None:
+        """Let a station prove itself with another password from now on."""
+        station.offer = msgspec.structs.replace(
+            station.offer, password=decode_authorization_key(password, self.version)
+        )
+
+    def boot(self, station: ScriptedStation) -> Answer:
+        """Send BootNotification until it is accepted; raises `InconclusiveError` when it never is."""
+        answer = self.send_boot(station)
+        for _ in range(BOOT_ATTEMPTS - 1):
+            if not answer.ok or answer.get("status") == "Accepted":
+                break
+            station.listen(min(BOOT_WAIT_MAX, float(answer.get("interval", default=1) or 1)))
+            answer = self.send_boot(station)
+        if answer.get("status") != "Accepted":
+            how = answer.code or answer.get("status") or answer.kind
+            raise InconclusiveError(f"The boot of {station.identity} was not accepted ({how}).")
+        return answer
+
+    def send_boot(self, station: ScriptedStation) -> Answer:
+        """Send one BootNotification."""
+        payload = _BOOT[self.version](station.model)
+        return station.call("BootNotification", payload)
+
+    def report_available(self, station: ScriptedStation) -> None:
+        """Send the status of every connector, the charge point itself first (1.6 connector 0)."""
+        for payload in _AVAILABLE[self.version](station.model, now()):
+            station.call("StatusNotification", payload)
+
+    # -- driver ------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def made_up_token() -> str:
+        """Make up a tag that looks like a card's."""
+        return f"04{secrets.token_hex(6).upper()}"
+
+    def token(self, status: str = "Accepted", *, parent: str | None = None, expiry: str | None = None) -> str:
+        """Get a token that the CSMS answers with a status."""
+        known = self.target.tokens.get(status)
+        if known is not None and parent is None:
+            return known
+        token = self.made_up_token()
+        settings = TokenSettings(
+            status=status, parent=parent, expiry=expiry, type=None if self.version is Version.V16 else "ISO14443"
+        )
+        self._driven("set_token", lambda: self.driver.set_token(token, settings), token=token, status=status)
+        return token
+
+    def unknown_token(self) -> str:
+        """Make up a token that the CSMS cannot know."""
+        return self.target.tokens.get("Invalid") or f"FF{secrets.token_hex(6).upper()}"
+
+    def trigger(self, action: str, payload: dict[str, Any], *, station: ScriptedStation | None = None) -> Future[Any]:
+        """Have the CSMS send a CALL; the future ends with what its API says. Wait for it with `outcome`."""
+        target = station or self.station
+        future = self._pool.submit(self.driver.command, target.identity, action, payload, self.version)
+        info = {"operation": "trigger", "action": action, "payload": payload}
+        self._driver_record(target.identity, info)
+        future.add_done_callback(lambda _: target.wake())
+        return future
+
+    def outcome(
+        self, action: str, future: Future[Any], *, station: ScriptedStation | None = None
+    ) -> CommandResult | None:
+        """Serve the station until the CSMS' API has answered for a command; None when it never did."""
+        target = station or self.station
+        target.await_future(future, self.target.timeout + COMMAND_GRACE)
+        if not future.done():
+            self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": "no answer"})
+            return None
+        error = future.exception()
+        if error is not None:
+            self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": str(error)})
+            return None
+        result: CommandResult = future.result()
+        self._driver_record(
+            target.identity, {"operation": "outcome", "action": action, "result": msgspec.to_builtins(result)}
+        )
+        return result
+
+    def command(self, action: str, payload: dict[str, Any], **keywords: Any) -> CommandResult | None:
+        """Have the CSMS send a CALL and wait until its API has answered."""
+        return self.outcome(action, self.trigger(action, payload, **keywords), **keywords)
+
+    def recorded_transactions(self, identity: str) -> list[dict[str, Any]]:
+        """Read what the CSMS recorded for a station, and write it into the trace for the judge."""
+        rows: list[dict[str, Any]] = self._driven(
+            "transactions", lambda: self.driver.transactions(identity), identity=identity
+        )
+        self._driver_record(identity, {"operation": "recorded", "transactions": rows})
+        return rows
+
+    # -- end ---------------------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Listen a moment for what comes uninvited, then put every station away."""
+        for station in self._stations:
+            if station.connected:
+                station.listen()
+            station.put_away()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _driven(self, operation: str, act: Callable[[], Any], **info: Any) -> Any:
+        try:
+            result = act()
+        except DriverError as error:
+            self._driver_record(self.case.id, {"operation": operation, **info, "error": str(error)})
+            raise InconclusiveError(f"The driver could not do {operation}: {error}") from error
+        self._driver_record(info.get("identity", ""), {"operation": operation, **info})
+        return result
+
+    def _driver_record(self, identity: str, info: dict[str, Any]) -> None:
+        self._record(TraceRecord(t=time.monotonic(), station=identity, kind=Kind.DRIVER, info=info))
+
+
+def _available_16(model: Model, timestamp: str) -> list[dict[str, Any]]:
+    connectors = [0, *(outlet.number for outlet in model.outlets)]
+    return [v16.status_notification(number, "Available", timestamp=timestamp) for number in connectors]
+
+
+def _available_2x(model: Model, timestamp: str) -> list[dict[str, Any]]:
+    return [
+        v2x.status_notification(outlet.evse_id, outlet.connector_id, "Available", timestamp=timestamp)
+        for outlet in model.outlets
+    ]
+
+
+_BOOT: dict[Version, Callable[[Model], dict[str, Any]]] = {
+    Version.V16: v16.boot_notification,
+    Version.V201: v2x.boot_notification,
+    Version.V21: v2x.boot_notification,
+}
+_AVAILABLE: dict[Version, Callable[[Model, str], list[dict[str, Any]]]] = {
+    Version.V16: _available_16,
+    Version.V201: _available_2x,
+    Version.V21: _available_2x,
+}

@@ -1,0 +1,143 @@
+"""What one process of an interop run holds: settings, run folder, runner, and the practice CSMS if it is ours."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from evidence.run_folder import RunFolder, utc_now
+from evidence.run_model import CaseResult, InteropRun
+from fixtures.csms import ThreadCsms, practice_csms
+from interop_suite.model import Case, all_cases
+from interop_suite.options import Settings, load_expectations, make_driver, select
+from interop_suite.results import apply_expectation, write_interop_run
+from interop_suite.runner import Runner
+
+__all__ = ["State", "csms_settings", "embedded_csms", "reproduce_command"]
+
+
+class State:
+    """One process: the controller owns the folder and the embedded CSMS, a worker borrows both."""
+
+    def __init__(self, settings: Settings, folder: RunFolder, stack: contextlib.ExitStack | None = None) -> None:
+        """Build the runner; raises `UsageError` for settings that cannot work."""
+        self.settings = settings
+        self.folder = folder
+        self.stack = stack or contextlib.ExitStack()
+        self.started = utc_now()
+        self.results: dict[str, CaseResult] = {}
+        self.driver = make_driver(settings)
+        self.secrets = frozenset({settings.password} if settings.password else ())
+        self.runner = Runner(
+            settings.target(),
+            self.driver,
+            folder.traces,
+            secrets=self.secrets,
+            reproduce=lambda case: reproduce_command(case, settings, self.embedded),
+        )
+        cases = all_cases()
+        self.cases = select(cases, settings.select, settings.ocpp)
+        self.expectations = load_expectations(settings.expect, cases)
+
+    embedded = False
+
+    @classmethod
+    def start(cls, settings: Settings) -> State:
+        """Begin a run in the controller: make the folder, and start the practice CSMS where no URL was given."""
+        with contextlib.ExitStack() as stack:
+            embedded = settings.url is None
+            if embedded:
+                settings = embedded_csms(settings, stack)
+            # Everything that can be wrong with the settings shows before a folder is made.
+            settings.target()
+            make_driver(settings)
+            load_expectations(settings.expect, all_cases())
+            select(all_cases(), settings.select, settings.ocpp)
+            state = cls(settings, RunFolder.create(settings.out, "interop"), stack.pop_all())
+            state.embedded = embedded
+        return state
+
+    @classmethod
+    def borrow(cls, data: dict[str, Any]) -> State:
+        """Join a run as a worker."""
+        state = cls(msgspec.convert(data["settings"], Settings), RunFolder(Path(data["folder"])))
+        state.embedded = data["embedded"]
+        return state
+
+    def share(self) -> dict[str, Any]:
+        """Write down what a worker needs, as plain data."""
+        return {
+            "settings": msgspec.to_builtins(self.settings),
+            "folder": str(self.folder.path),
+            "embedded": self.embedded,
+        }
+
+    def check(self, case: Case) -> CaseResult:
+        """Run one case and apply its expectation."""
+        return apply_expectation(self.runner.run(case), self.expectations)
+
+    def collect(self, result: CaseResult) -> None:
+        """Keep a result for `run.json`."""
+        self.results[f"{result.ocpp}-{result.id}"] = result
+
+    def finish(self, *, interrupted: bool) -> InteropRun:
+        """Write `run.json` and end the embedded CSMS."""
+        try:
+            return write_interop_run(
+                self.folder,
+                self.settings,
+                list(self.results.values()),
+                started=self.started,
+                driver=self.driver.name,
+                interrupted=interrupted,
+                secrets=self.secrets,
+            )
+        finally:
+            self.stack.close()
+
+
+@contextlib.contextmanager
+def csms_settings(csms: ThreadCsms, settings: Settings) -> Iterator[Settings]:
+    """Point settings at a running practice CSMS for as long as the context lasts."""
+    descriptor, ca_file = tempfile.mkstemp(suffix=".pem")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(csms.do(lambda practice: practice.pki.authority.root_pem))
+        yield msgspec.structs.replace(
+            settings,
+            url=csms.url,
+            tls_url=csms.tls_url,
+            ca_file=ca_file,
+            control_url=csms.control_url,
+            driver="http",
+        )
+    finally:
+        Path(ca_file).unlink(missing_ok=True)
+
+
+def embedded_csms(settings: Settings, stack: contextlib.ExitStack) -> Settings:
+    """Start the practice CSMS in this process and point the settings at it."""
+    csms = stack.enter_context(practice_csms(tls_port=0))
+    return stack.enter_context(csms_settings(csms, settings))
+
+
+def reproduce_command(case: Case, settings: Settings, embedded: bool) -> str:  # noqa: FBT001  # one flag of one caller
+    """Write the one command that runs a case again as it was run; secrets are left to the person."""
+    words = ["plugstorm", "interop", "--select", case.key]
+    if not embedded:
+        words += ["--url", settings.url or ""]
+        words += ["--tls-url", settings.tls_url] if settings.tls_url else []
+        words += ["--ca", settings.ca_file] if settings.ca_file else []
+        words += ["--driver", settings.driver] if settings.driver else []
+        words += ["--control-url", settings.control_url] if settings.control_url else []
+        for identity in settings.identities:
+            words += ["--identity", identity]
+        words += ["--password", "…"] if settings.password else []
+    return shlex.join(words).replace("'…'", "…")

@@ -1,0 +1,328 @@
+"""The scripted station: says exactly what a case tells it to, answers whatever it is asked, and records everything."""
+
+from __future__ import annotations
+
+import base64
+import os
+import select
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+
+from fixtures.answers import answer as plausible_answer
+from fixtures.models import Station as Model
+from interop_suite.wire import Closed, Handshake, Incoming, Offer, Pinged, Wire
+from ocppj.actions import ACTIONS
+from ocppj.errors import LocalProtocolError
+from ocppj.events import (
+    AnswerMalformed,
+    CallReceived,
+    ErrorReceived,
+    Event,
+    LostInFlight,
+    NeverSent,
+    PendingCall,
+    ResultReceived,
+    TimedOut,
+)
+from ocppj.messages import Call
+from ocppj.session import Session, message_ids
+from ocppj.trace import Kind, TraceRecord
+from ocppj.versions import RULES, ErrorMeaning, Version
+
+__all__ = ["Answer", "Reply", "ScriptedStation"]
+
+QUIET = 0.05
+"""Seconds to listen after a script has ended, for what comes uninvited."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """How a CALL of the station ended; `payload` is empty unless it was a CALLRESULT."""
+
+    kind: str
+    payload: dict[str, Any]
+    code: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there was a CALLRESULT."""
+        return self.kind == "result"
+
+    def get(self, *path: str, default: Any = None) -> Any:
+        """Read a nested field; anything missing on the way gives the default."""
+        value: Any = self.payload
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        return default if value is None else value
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What the station will say to a command: a payload, a CALLERROR, or nothing at all."""
+
+    payload: dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    error: tuple[str, str] | None = None
+    silent: bool = False
+
+
+class ScriptedStation:
+    """A station on at most one connection at a time; all methods block, and none raises for what a CSMS does."""
+
+    def __init__(
+        self,
+        model: Model,
+        version: Version,
+        offer: Offer,
+        record: Callable[[TraceRecord], None],
+        *,
+        timeout: float,
+    ) -> None:
+        """Prepare; `timeout` in seconds is the patience with every answer."""
+        self.model = model
+        self.identity = model.identity
+        self.version = version
+        self.offer = offer
+        self.timeout = timeout
+        self.rules = RULES[version]
+        self.wire = Wire()
+        self.session = Session(self.rules, message_ids(f"{os.urandom(4).hex()}-"), timeout=timeout)
+        self.replies: dict[str, Reply] = {}
+        self.commands: list[Call] = []
+        """Every CALL of the CSMS, in order, answered or not."""
+        self.connection = 0
+        self._record = record
+        self._ended: dict[int, Answer] = {}
+        self._wake_read, self._wake_write = os.pipe()
+
+    # -- connection --------------------------------------------------------------------------------------------------
+
+    def connect(self, **changes: Any) -> Handshake:
+        """Open a connection, with some parts of the offer changed for this time only."""
+        self.disconnect()
+        offer = msgspec.structs.replace(self.offer, **changes)
+        self.connection += 1
+        handshake = self.wire.open(offer, self.timeout)
+        info: dict[str, Any] = {
+            "url": offer.url,
+            "offered": list(offer.subprotocols),
+            "credentials": offer.password is not None or offer.authorization is not None,
+            "status": handshake.status,
+            "subprotocol": handshake.subprotocol,
+            "headers": [list(header) for header in handshake.headers],
+        }
+        info |= {"error": handshake.error} if handshake.error else {}
+        info |= {"tls": handshake.tls} if handshake.tls else {}
+        self._note_record(Kind.HANDSHAKE, info=info)
+        if handshake.opened and not handshake.error:
+            self.session.connection_made()
+        return handshake
+
+    def disconnect(self) -> None:
+        """Close in good manners; nothing happens when there is no connection."""
+        if self.wire.connected:
+            self._take(self.wire.close())
+
+    def drop(self) -> None:
+        """Cut the TCP connection, as a power loss does."""
+        closed = self.wire.abort()
+        if closed is not None:
+            self._take([closed])
+
+    @property
+    def connected(self) -> bool:
+        """Whether the WebSocket is open."""
+        return self.wire.connected
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def call(self, action: str, payload: dict[str, Any], *, message_id: str | None = None) -> Answer:
+        """Send a CALL and wait for its end."""
+        pending = self.start_call(action, payload, message_id=message_id)
+        return Answer("not sent", {}) if pending is None else self.finish(pending)
+
+    def start_call(self, action: str, payload: dict[str, Any], *, message_id: str | None = None) -> PendingCall | None:
+        """Send a CALL without waiting; None when there is no connection."""
+        try:
+            pending = self.session.call(action, payload, time.monotonic(), message_id=message_id)
+        except LocalProtocolError:
+            self.note(not_sent=action)
+            return None
+        self._flush()
+        return pending
+
+    def finish(self, pending: PendingCall) -> Answer:
+        """Wait for the end of a CALL."""
+        self.pump(lambda: id(pending) in self._ended, self.timeout + 1)
+        return self._ended.pop(id(pending), Answer("timeout", {}))
+
+    def send_raw(self, text: str | bytes, *, fragments: int = 1, binary: bool = False) -> None:
+        """Send any bytes at all as one message."""
+        if not self.wire.connected:
+            self.note(not_sent="raw")
+            return
+        self._frame(Kind.SENT, text)
+        if binary:
+            self.wire.send_binary(text.encode() if isinstance(text, str) else text)
+        else:
+            self.wire.send_text(text, fragments=fragments)
+
+    # -- being asked -------------------------------------------------------------------------------------------------
+
+    def reply(
+        self,
+        action: str,
+        payload: dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        *,
+        error: tuple[str, str] | None = None,
+        silent: bool = False,
+    ) -> None:
+        """Decide how commands of this action will be answered from now on."""
+        self.replies[action] = Reply(payload=payload, error=error, silent=silent)
+
+    def expect(self, action: str, *, timeout: float | None = None, after: int = 0) -> dict[str, Any] | None:
+        """Wait until the CSMS has sent an action and return its payload, None when it did not in time.
+
+        `after` skips that many earlier CALLs of the same action.
+        """
+        self.pump(lambda: len(self.received(action)) > after, self.timeout if timeout is None else timeout)
+        calls = self.received(action)
+        return (calls[after].payload or {}) if len(calls) > after else None
+
+    def received(self, action: str) -> list[Call]:
+        """List the CALLs of the CSMS with this action so far."""
+        return [call for call in self.commands if call.action == action]
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    def pump(self, until: Callable[[], bool], timeout: float) -> bool:
+        """Serve the connection until something holds, at most `timeout` seconds; tells whether it holds."""
+        deadline = time.monotonic() + timeout
+        while not until():
+            now = time.monotonic()
+            if now >= deadline:
+                return until()
+            next_tick = self.session.deadline
+            wait = min(deadline, next_tick or deadline) - now
+            if self.wire.wait(wait, self._wake_read):
+                self._take(self.wire.receive())
+            self._drain_wake()
+            self._handle(self.session.tick(time.monotonic()))
+            self._flush()
+        return True
+
+    def listen(self, seconds: float = QUIET) -> None:
+        """Serve the connection for a while."""
+        self.pump(lambda: not self.wire.connected, seconds)
+
+    def await_future(self, future: Future[Any], timeout: float) -> bool:
+        """Serve the connection until something running elsewhere is done."""
+        future.add_done_callback(lambda _: self.wake())
+        return self.pump(future.done, timeout)
+
+    def wake(self) -> None:
+        """Make a running `pump` look again; safe from any thread."""
+        try:
+            os.write(self._wake_write, b"x")
+        except OSError:  # the station has been put away meanwhile
+            return
+
+    # -- recording ---------------------------------------------------------------------------------------------------
+
+    def note(self, **info: Any) -> None:
+        """Write something down for the judge."""
+        self._note_record(Kind.NOTE, info=info)
+
+    def put_away(self) -> None:
+        """End for good."""
+        self.disconnect()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _drain_wake(self) -> None:
+        if select.select([self._wake_read], [], [], 0)[0]:
+            os.read(self._wake_read, 4096)
+
+    def _flush(self) -> None:
+        for text in self.session.frames_to_send():
+            self._frame(Kind.SENT, text)
+            self.wire.send_text(text)
+
+    def _take(self, events: list[Incoming | Pinged | Closed]) -> None:
+        for event in events:
+            match event:
+                case Incoming():
+                    self._frame(Kind.RECEIVED, event.data, event.at)
+                    self._handle(self.session.receive(event.data, event.at))
+                case Pinged():
+                    self._note_record(Kind.CONTROL, info={"opcode": event.opcode})
+                case Closed():
+                    info = {"code": event.code, "reason": event.reason, "by": event.by}
+                    self._note_record(Kind.CLOSED, info=info)
+                    if self.session.connected:
+                        self._handle(self.session.connection_lost(event.at))
+        self._flush()
+
+    def _handle(self, events: list[Event]) -> None:
+        for event in events:
+            match event:
+                case ResultReceived():
+                    self._ended[id(event.call)] = Answer("result", event.result.payload or {})
+                case ErrorReceived():
+                    self._ended[id(event.call)] = Answer("error", {}, event.error.code)
+                case AnswerMalformed():
+                    self._ended[id(event.call)] = Answer("malformed", {})
+                case TimedOut():
+                    self._ended[id(event.call)] = Answer("timeout", {})
+                case LostInFlight() | NeverSent():
+                    self._ended[id(event.call)] = Answer("lost", {})
+                case CallReceived():
+                    self._obey(event.call)
+                case _:
+                    pass
+
+    def _obey(self, call: Call) -> None:
+        self.commands.append(call)
+        reply = self.replies.get(call.action) or Reply()
+        if reply.silent:
+            return
+        action = ACTIONS[self.version].get(call.action)
+        if reply.error is not None:
+            self.session.refuse(call.message_id, *reply.error)
+        elif action is None or not action.by_csms:
+            self.session.refuse(call.message_id, self.rules.code(ErrorMeaning.UNKNOWN_ACTION))
+        elif callable(reply.payload):
+            self.session.answer(call.message_id, reply.payload(call.payload or {}))
+        elif reply.payload is not None:
+            self.session.answer(call.message_id, reply.payload)
+        else:
+            self.session.answer(call.message_id, self._plausible(call))
+
+    def _plausible(self, call: Call) -> dict[str, Any]:
+        # A payload against its schema must not break the station: the judge will speak about it.
+        try:
+            return plausible_answer(self.version, call.action, call.payload or {}, self.model)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return plausible_answer(self.version, call.action, {}, self.model)
+
+    def _frame(self, kind: Kind, data: str | bytes, at: float | None = None) -> None:
+        text = data if isinstance(data, str) else None
+        raw = None if isinstance(data, str) else base64.b64encode(data).decode()
+        self._record(
+            TraceRecord(
+                t=time.monotonic() if at is None else at,
+                station=self.identity,
+                connection=self.connection,
+                kind=kind,
+                text=text,
+                data_base64=raw,
+            )
+        )
+
+    def _note_record(self, kind: Kind, *, info: dict[str, Any]) -> None:
+        self._record(
+            TraceRecord(t=time.monotonic(), station=self.identity, connection=self.connection, kind=kind, info=info)
+        )
