@@ -155,7 +155,8 @@ class Histogram:
     def from_hdr(cls, hdr: HdrHistogram) -> Histogram:
         """Convert from the `hdrhistogram` library, whatever range and precision the other side chose."""
         if hdr.unit_magnitude == 0 and hdr.sub_bucket_count == _LINEAR:
-            return cls({index: count for index, count in enumerate(hdr.counts) if count})
+            first, last = bucket_index(hdr.get_min_value()), bucket_index(hdr.get_max_value())
+            return cls({index: count for index, count in enumerate(hdr.counts[first : last + 1], first) if count})
         histogram = cls()
         for item in hdr.get_recorded_iterator():
             histogram.record(hdr.get_lowest_equivalent_value(item.value_iterated_to), item.count_at_value_iterated_to)
