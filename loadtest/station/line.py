@@ -1,0 +1,245 @@
+"""What a station says and hears on its line: each CALL from the session to the socket, and its end to the recorder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from loadtest.recorder import FROM_CSMS, TO_CSMS
+from ocppj.events import (
+    AnswerMalformed,
+    CallReceived,
+    DuplicateAnswer,
+    ErrorReceived,
+    LateAnswer,
+    LostInFlight,
+    NeverSent,
+    ResultErrorReceived,
+    ResultReceived,
+    SendReceived,
+    TimedOut,
+    Unreadable,
+    UnsolicitedAnswer,
+)
+from ocppj.messages import CallError, encode
+from ocppj.outcomes import Outcome
+from ocppj.registration import Registration, may_send
+from ocppj.session import Session
+from ocppj.versions import ErrorMeaning, MessageType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadtest.identities import Lease
+    from loadtest.station.commands import Reply
+    from loadtest.station.dialect import Dialect, Payload
+    from loadtest.station.fleet import Fleet
+    from loadtest.timers import Timer
+    from loadtest.transport import StationSocket
+    from ocppj.events import Event, PendingCall
+    from ocppj.messages import Call
+    from ocppj.versions import Version
+
+__all__ = ["MOST_QUEUED", "Line"]
+
+MOST_QUEUED: Final = 64
+"""How many CALLs may wait behind an unanswered one; the next ones are counted as never sent."""
+
+
+class Line:
+    """The base of a station: everything between its decisions and its socket."""
+
+    __slots__ = ("_sweep", "dialect", "fleet", "lease", "registration", "session", "socket")
+
+    def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
+        """Start without a connection."""
+        self.fleet = fleet
+        self.dialect: Dialect = fleet.dialect(version)
+        self.lease = lease
+        self.registration = Registration.UNKNOWN
+        self.session = Session(self.dialect.rules, fleet.new_id, timeout=fleet.call_timeout)
+        self.socket: StationSocket | None = None
+        self._sweep: Timer | None = None
+
+    @property
+    def version(self) -> Version:
+        """The OCPP version."""
+        return self.dialect.version
+
+    @property
+    def online(self) -> bool:
+        """Whether the station is connected and accepted."""
+        return self.registration is Registration.ACCEPTED and self.session.connected
+
+    def call(
+        self,
+        action: str,
+        payload: Payload,
+        intended_at: float,
+        on_end: Callable[[Payload | None, str], object] | None = None,
+        *,
+        triggered: bool = False,
+    ) -> bool:
+        """Send a CALL, or queue it behind the open one; False when the station must not or cannot speak.
+
+        `on_end` gets the payload of the CALLRESULT, or None, and the outcome class.
+        """
+        session = self.session
+        if not session.connected:
+            return False
+        if self.registration is not Registration.ACCEPTED and not may_send(
+            self.dialect.version, self.registration, action, triggered=triggered
+        ):
+            return False
+        fleet = self.fleet
+        fleet.recorder.offered()
+        now = fleet.clock()
+        if session.queue_depth >= MOST_QUEUED:
+            fleet.recorder.call(
+                self.dialect.ocpp, action, TO_CSMS, Outcome.NEVER_SENT, None, max(0.0, now - intended_at), now
+            )
+            if on_end is not None:
+                on_end(None, Outcome.NEVER_SENT)
+            return True
+        session.call(action, payload, now, intended_at=intended_at, context=on_end)
+        if self._sweep is None:
+            # One timer for whatever is open when it fires; answers leave it alone.
+            self._sweep = fleet.timers.at(now + session.timeout, self._sweep_due)
+        self._flush()
+        return True
+
+    def respond(self, call: Call) -> Reply:
+        """Decide what to say to a CALL of the CSMS."""
+        raise NotImplementedError
+
+    def call_ended(self) -> None:
+        """Take note that one of our CALLs has ended, in whatever way."""
+
+    def on_text(self, data: str | bytes, now: float) -> None:
+        """Let the session read a message, and act on what it found."""
+        if type(data) is bytes:
+            self.fleet.recorder.fault("not-text")
+        for event in self.session.receive(data, now):
+            _REACTIONS[type(event)](self, event)
+        self._flush()
+
+    def on_backlog(self) -> None:
+        """Count a CSMS that reads too slowly."""
+        self.fleet.recorder.fault("slow-reader")
+
+    def settle(self, now: float) -> None:
+        """End every CALL of a connection that is gone."""
+        for event in self.session.connection_lost(now):
+            _REACTIONS[type(event)](self, event)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        for text in self.session.frames_to_send():
+            if self.socket is not None:
+                self.socket.send_text(text)
+
+    def _sweep_due(self, _: float) -> None:
+        self._sweep = None
+        session, now = self.session, self.fleet.clock()
+        for event in session.tick(now):
+            _REACTIONS[type(event)](self, event)
+        deadline = session.deadline
+        if deadline is not None:
+            self._sweep = self.fleet.timers.at(deadline, self._sweep_due)
+        self._flush()
+
+    def _record(self, call: PendingCall, outcome: str, at: float) -> None:
+        sent_at = call.sent_at
+        self.fleet.recorder.call(
+            self.dialect.ocpp,
+            call.action,
+            TO_CSMS,
+            outcome,
+            None if sent_at is None else at - sent_at,
+            at - call.intended_at,
+            at,
+        )
+
+    def _end(self, call: PendingCall, payload: Payload | None, outcome: str) -> None:
+        if call.context is not None:
+            call.context(payload, outcome)
+        self.call_ended()
+
+    def _on_result(self, event: ResultReceived) -> None:
+        call, payload = event.call, event.result.payload
+        outcome = self.fleet.judge(self.dialect.version, call.action, payload)
+        self._record(call, outcome, event.at)
+        self._end(call, payload or {}, outcome)
+
+    def _on_error(self, event: ErrorReceived) -> None:
+        outcome = f"{Outcome.CALLERROR}:{event.error.code}"
+        self._record(event.call, outcome, event.at)
+        self._end(event.call, None, outcome)
+
+    def _on_malformed(self, event: AnswerMalformed) -> None:
+        self.fleet.recorder.fault("unreadable")
+        self._record(event.call, Outcome.SCHEMA_INVALID, event.at)
+        self._end(event.call, None, Outcome.SCHEMA_INVALID)
+
+    def _on_timeout(self, event: TimedOut) -> None:
+        self._record(event.call, Outcome.TIMEOUT, event.at)
+        self._end(event.call, None, Outcome.TIMEOUT)
+
+    def _on_lost(self, event: LostInFlight) -> None:
+        self._record(event.call, Outcome.LOST, event.at)
+        self._end(event.call, None, Outcome.LOST)
+
+    def _on_never_sent(self, event: NeverSent) -> None:
+        self._record(event.call, Outcome.NEVER_SENT, event.at)
+        self._end(event.call, None, Outcome.NEVER_SENT)
+
+    def _on_stray(self, event: Event) -> None:
+        self.fleet.recorder.fault(_STRAYS[type(event)])
+
+    def _on_send(self, event: SendReceived) -> None:
+        """Take a SEND, which asks for nothing."""
+
+    def _on_unreadable(self, event: Unreadable) -> None:
+        self.fleet.recorder.fault("unreadable")
+        error, rules = event.error, self.dialect.rules
+        message_id = error.message_id or rules.unreadable_message_id
+        # Only what may have been a question is answered (OCPP 2.x Part 4 §4.2.3, OCPP-J 1.6 errata §3.2).
+        if message_id is not None and error.message_type == MessageType.CALL:
+            code = rules.code(ErrorMeaning.FORMAT)
+            self.session.put_raw(encode(CallError(message_id, code, error.reason[:255])))
+
+    def _on_call(self, event: CallReceived) -> None:
+        reply = self.respond(event.call)
+        if reply.payload is not None:
+            self.session.answer(event.call.message_id, reply.payload)
+        else:
+            self.session.refuse(event.call.message_id, reply.code, reply.description)
+        self._flush()
+        now = self.fleet.clock()
+        took = now - event.at
+        self.fleet.recorder.call(self.dialect.ocpp, event.call.action, FROM_CSMS, reply.outcome, took, took, now)
+        if reply.then is not None:
+            reply.then()
+
+
+_REACTIONS: dict[type[Any], Callable[[Line, Any], None]] = {
+    ResultReceived: Line._on_result,  # noqa: SLF001 - a dispatch table of this very class
+    ErrorReceived: Line._on_error,  # noqa: SLF001
+    AnswerMalformed: Line._on_malformed,  # noqa: SLF001
+    TimedOut: Line._on_timeout,  # noqa: SLF001
+    LostInFlight: Line._on_lost,  # noqa: SLF001
+    NeverSent: Line._on_never_sent,  # noqa: SLF001
+    CallReceived: Line._on_call,  # noqa: SLF001
+    SendReceived: Line._on_send,  # noqa: SLF001
+    Unreadable: Line._on_unreadable,  # noqa: SLF001
+    LateAnswer: Line._on_stray,  # noqa: SLF001
+    DuplicateAnswer: Line._on_stray,  # noqa: SLF001
+    UnsolicitedAnswer: Line._on_stray,  # noqa: SLF001
+    ResultErrorReceived: Line._on_stray,  # noqa: SLF001
+}
+_STRAYS: dict[type[Any], str] = {
+    LateAnswer: Outcome.LATE,
+    DuplicateAnswer: "duplicate",
+    UnsolicitedAnswer: Outcome.UNSOLICITED,
+    ResultErrorReceived: "result-error",
+}

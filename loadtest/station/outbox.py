@@ -1,0 +1,125 @@
+"""The transaction messages of a station: in order, kept while offline, sent again after a failure.
+
+OCPP 1.6 §3.7 and §3.7.1, OCPP 2.x E04 and E13: new ones wait for older ones; after a CALLERROR or no answer a message
+is sent again, each time after a longer wait, and given up after the last attempt so that the others can go on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from loadtest.backoff import retry_delay
+from loadtest.recorder import TO_CSMS
+from ocppj.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from loadtest.station.dialect import Payload, Said
+    from loadtest.station.station import Station
+    from loadtest.station.visit import Visit
+    from loadtest.timers import Timer
+
+__all__ = ["ATTEMPTS", "MOST_KEPT", "RETRY_INTERVAL", "UNDELIVERED", "Outbox"]
+
+ATTEMPTS: Final = 3
+"""TransactionMessageAttempts; MessageAttempts of 2.x."""
+RETRY_INTERVAL: Final = 60.0
+"""Seconds; TransactionMessageRetryInterval, MessageAttemptInterval of 2.x."""
+MOST_KEPT: Final = 1000
+"""How many messages a station keeps for the CSMS."""
+
+UNDELIVERED: Final = "transaction-message-undelivered"
+_KEPT = (Outcome.LOST, Outcome.NEVER_SENT)
+
+
+class _Message:
+    __slots__ = ("failures", "intended_at", "is_start", "said", "tried", "visit")
+
+    def __init__(self, said: Said, visit: Visit, intended_at: float, *, is_start: bool) -> None:
+        self.said = said
+        self.visit = visit
+        self.intended_at = intended_at
+        self.is_start = is_start
+        self.failures = 0
+        self.tried = False
+
+
+class Outbox:
+    """The queue of one station; made when its first transaction begins."""
+
+    __slots__ = ("_messages", "_on_way", "_retry", "_station")
+
+    def __init__(self, station: Station) -> None:
+        """Start empty."""
+        self._station = station
+        self._messages: deque[_Message] = deque()
+        self._on_way: _Message | None = None
+        self._retry: Timer | None = None
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def add(self, said: Said, visit: Visit, intended_at: float, *, is_start: bool = False) -> None:
+        """Queue a message, and send it when nothing is before it."""
+        if len(self._messages) >= MOST_KEPT:
+            self._count_undelivered(_Message(said, visit, intended_at, is_start=is_start))
+            return
+        self._messages.append(_Message(said, visit, intended_at, is_start=is_start))
+        self.pump()
+
+    def pump(self) -> None:
+        """Send the oldest message if that is possible now."""
+        station = self._station
+        if not self._messages or self._on_way is not None or self._retry is not None or not station.online:
+            return
+        message = self._on_way = self._messages[0]
+        message.tried = True
+        # While it was offline a station intended nothing; what it kept falls due when it is back.
+        intended_at = max(message.intended_at, station.online_since)
+        station.call(message.said.action, message.said.build(), intended_at, self._ended)
+
+    def close(self) -> None:
+        """Give up everything that was not delivered."""
+        self._station.fleet.timers.cancel(self._retry)
+        self._retry = None
+        for message in self._messages:
+            self._count_undelivered(message)
+        self._messages.clear()
+        self._on_way = None
+
+    def _ended(self, payload: Payload | None, outcome: str) -> None:
+        message, self._on_way = self._on_way, None
+        if message is None or not self._messages or self._messages[0] is not message:
+            return
+        if payload is None:
+            if outcome in _KEPT:
+                return
+            message.failures += 1
+            delay = retry_delay(RETRY_INTERVAL, message.failures, ATTEMPTS)
+            if delay is not None:
+                self._wait(message, delay)
+                return
+            self._station.fleet.recorder.fault(UNDELIVERED)
+        self._messages.popleft()
+        if message.is_start:
+            message.visit.start_answered(payload)
+        self.pump()
+
+    def _wait(self, message: _Message, delay: float) -> None:
+        due = self._station.fleet.clock() + delay
+        message.intended_at = due
+        self._retry = self._station.fleet.timers.at(due, self._retry_due)
+
+    def _retry_due(self, _: float) -> None:
+        self._retry = None
+        self.pump()
+
+    def _count_undelivered(self, message: _Message) -> None:
+        fleet = self._station.fleet
+        fleet.recorder.fault(UNDELIVERED)
+        if message.tried:
+            return  # each try was counted with its own outcome
+        now = fleet.clock()
+        waited = max(0.0, now - message.intended_at)
+        ocpp = self._station.dialect.ocpp
+        fleet.recorder.call(ocpp, message.said.action, TO_CSMS, Outcome.NEVER_SENT, None, waited, now)

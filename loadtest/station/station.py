@@ -1,0 +1,432 @@
+"""The charge point itself: connection, registration, heartbeat, and the way of every CALL to the recorder."""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from fixtures import models
+from loadtest.backoff import reconnect_wait
+from loadtest.pacing import Draws, next_in_phase, van_der_corput
+from loadtest.recorder import OPENED
+from loadtest.station.arrivals import Arrivals
+from loadtest.station.commands import respond
+from loadtest.station.dialect import Ending, Status
+from loadtest.station.fleet import BOOT_RETRY, HEARTBEAT
+from loadtest.station.line import Line
+from loadtest.station.outbox import Outbox
+from loadtest.station.visit import Outlet
+from loadtest.transport import How
+from ocppj.registration import Registration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from loadtest.identities import Lease
+    from loadtest.station.commands import Reply
+    from loadtest.station.dialect import Payload
+    from loadtest.station.fleet import Fleet
+    from loadtest.timers import Timer
+    from loadtest.transport import Handshake
+    from ocppj.messages import Call
+    from ocppj.versions import Version
+
+__all__ = ["Life", "Station"]
+
+_logger = logging.getLogger(__name__)
+
+OFFLINE_THRESHOLD: Final = 600.0
+"""Seconds offline after which all connector statuses are sent again (OfflineThreshold of 2.x)."""
+
+
+class Life(StrEnum):
+    """What a station does about connections."""
+
+    NEW = "new"
+    ON = "on"
+    REBOOTING = "rebooting"
+    STOPPING = "stopping"
+    OFF = "off"
+
+
+class Station(Line):
+    """One virtual charge point; all methods run in the hub or before it starts, and none blocks."""
+
+    __slots__ = (
+        "_boot_at",
+        "_boot_timer",
+        "_heartbeat_timer",
+        "_offline_since",
+        "_on_stopped",
+        "_outbox",
+        "_remote_boot",
+        "_waits",
+        "arrivals",
+        "draws",
+        "heartbeat_interval",
+        "life",
+        "meter_interval",
+        "model",
+        "online_since",
+        "outlets",
+        "reset_when_idle",
+    )
+
+    def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
+        """Build the station that the lease, the seed and the profile describe."""
+        super().__init__(fleet, version, lease)
+        self.draws = Draws(fleet.seed, lease.identity)
+        self.model = models.model(fleet.pick_model(self.draws))
+        self.life = Life.NEW
+        self.online_since = 0.0
+        self.heartbeat_interval = fleet.profile.heartbeat or HEARTBEAT
+        meter = fleet.profile.meter
+        self.meter_interval = float(self.model.meter.interval) if meter is None else meter
+        self.outlets: Sequence[Outlet] = [Outlet(self, place) for place in fleet.places(self.model.name)]
+        self.arrivals: Arrivals | None = None
+        self.reset_when_idle = False
+        self._outbox: Outbox | None = None
+        self._waits = 0
+        self._boot_at = 0.0
+        self._remote_boot = False
+        self._offline_since: float | None = None
+        self._boot_timer: Timer | None = None
+        self._heartbeat_timer: Timer | None = None
+        self._on_stopped: Callable[[], object] | None = None
+
+    # -- what others may ask -----------------------------------------------------------------------------------------
+
+    @property
+    def individual(self) -> models.Station:
+        """The station's numbers; made anew when nobody asked for a while."""
+        return self.fleet.individual(self.model.name, self.lease.identity)
+
+    @property
+    def outbox(self) -> Outbox:
+        """The queue of transaction messages."""
+        if self._outbox is None:
+            self._outbox = Outbox(self)
+        return self._outbox
+
+    @property
+    def messages_waiting(self) -> int:
+        """How many transaction messages the CSMS has not answered yet."""
+        return 0 if self._outbox is None else len(self._outbox)
+
+    def start(self) -> None:
+        """Power up: connect now, and again whenever the connection is lost."""
+        self.life = Life.ON
+        self._connect(self.fleet.clock())
+
+    def stop(self, on_stopped: Callable[[], object], patience: float) -> None:
+        """Finish in order: end transactions, deliver what waits for at most `patience` seconds, close, report."""
+        if self.life is Life.OFF:
+            on_stopped()
+            return
+        self._on_stopped = on_stopped
+        if self.life is Life.STOPPING:
+            return
+        self.life = Life.STOPPING
+        timers, now = self.fleet.timers, self.fleet.clock()
+        self._stop_arrivals()
+        timers.cancel(self._boot_timer)
+        timers.cancel(self._heartbeat_timer)
+        self._end_visits(Ending.LOCAL, now)
+        if not self.session.connected:
+            self._finish()
+            return
+        self._boot_timer = timers.at(now + patience, self._close)
+        self._close_when_idle()
+
+    def abort(self) -> None:
+        """Be gone at once, without a word to the CSMS."""
+        if self.life is not Life.OFF:
+            self._drop()
+            self._finish()
+
+    def reboot(self, ending: Ending) -> None:
+        """Restart as the CSMS asked: end transactions, close, be gone for a while, boot.
+
+        A soft reset lets the transaction messages out first; a hard one cuts the line and keeps them for afterwards
+        (OCPP 1.6 §5.14).
+        """
+        if self.life is not Life.ON:
+            return
+        self.life = Life.REBOOTING
+        self._remote_boot = True
+        now = self.fleet.clock()
+        self._stop_arrivals()
+        if ending is Ending.HARD_RESET:
+            self._drop()
+            self._end_visits(ending, now)
+            self._power_cycle()
+            return
+        self._end_visits(ending, now)
+        self.fleet.timers.cancel(self._boot_timer)
+        self._boot_timer = self.fleet.timers.at(now + self.fleet.call_timeout, self._close)
+        self._close_when_idle()
+
+    def boot_now(self) -> None:
+        """Send a BootNotification because the CSMS triggered it."""
+        now = self.fleet.clock()
+        self.fleet.timers.cancel(self._boot_timer)
+        self._boot_timer = None
+        self.call("BootNotification", self._boot_payload(), now, self._boot_answered, triggered=True)
+
+    def beat_now(self) -> None:
+        """Send a Heartbeat because the CSMS triggered it."""
+        self.call("Heartbeat", {}, self.fleet.clock(), triggered=True)
+
+    def beat_every(self, seconds: float) -> None:
+        """Change the heartbeat interval."""
+        self.heartbeat_interval = seconds if seconds > 0 else HEARTBEAT
+        if self.registration is Registration.ACCEPTED:
+            self._plan_heartbeat()
+
+    def respond(self, call: Call) -> Reply:
+        """Decide what to say to a CALL of the CSMS."""
+        return respond(self, call)
+
+    def call_ended(self) -> None:
+        """Take note that one of our CALLs has ended: a station on its way out may have waited for it."""
+        if self.life is not Life.ON:
+            self._close_when_idle()
+
+    def visit_over(self) -> None:
+        """Take note that a car has left: a reset may have waited for that."""
+        if self.reset_when_idle and not any(outlet.visit for outlet in self.outlets):
+            self.reset_when_idle = False
+            self.reboot(Ending.SOFT_RESET)
+
+    # -- connection: the listener of the socket ----------------------------------------------------------------------
+
+    def on_open(self, handshake: Handshake) -> None:  # noqa: ARG002 - its times are for a later table
+        """Begin, or go on where the last connection ended."""
+        recorder, now = self.fleet.recorder, self.fleet.clock()
+        recorder.connection(OPENED)
+        recorder.connected(1)
+        self.session.connection_made()
+        self._waits = 0
+        self.online_since = now
+        if self.registration is Registration.ACCEPTED:
+            # No BootNotification: nothing in it has changed (OCPP-J 1.6 §5.4, 2.x Part 4 §5.4).
+            self._come_back(now)
+        elif self._boot_at > now:
+            self._plan_boot(self._boot_at)
+        else:
+            self._boot(now)
+
+    def on_failed(self, outcome: str, reason: str) -> None:  # noqa: ARG002 - counted by class
+        """Try again later."""
+        self.socket = None
+        self.fleet.recorder.connection(outcome)
+        self._reconnect_later()
+
+    def on_closed(self, code: int, reason: str, how: How) -> None:  # noqa: ARG002 - counted by class
+        """Keep what is to be kept, and come back later."""
+        if how is not How.LOCAL:
+            self.fleet.recorder.lost()
+        if how in (How.VIOLATION, How.TOO_BIG, How.SLOW_CONSUMER):
+            self.fleet.recorder.fault(how)
+        self._disconnected()
+        if self.life is Life.STOPPING:
+            self._finish()
+        elif self.life is Life.REBOOTING:
+            self._power_cycle()
+        else:
+            self._reconnect_later()
+
+    def on_crash(self, error: Exception) -> None:
+        """Restart the station after a mistake of ours; the user that it belongs to lives on."""
+        try:
+            self._drop()
+        except Exception:  # noqa: BLE001 - whatever was wrong may be so still, and the first error is the one to tell
+            _logger.debug("The failed station %s failed again.", self.lease.identity)
+        if self.fleet.crashed(self, error) or self.life in (Life.OFF, Life.STOPPING):
+            self._finish()
+            return
+        self._forget()
+        self._reconnect_later()
+
+    # -- connection: inside ------------------------------------------------------------------------------------------
+
+    def _connect(self, _: float) -> None:
+        self._boot_timer = None
+        fleet, dialect = self.fleet, self.dialect
+        self.life = Life.ON
+        self.socket = fleet.make_socket(fleet.engine, fleet.target, self, fleet.target.source(self.lease.number))
+        self.socket.connect(
+            fleet.url(self.lease), dialect.rules.subprotocol, fleet.headers(self.lease, dialect.version)
+        )
+
+    def _reconnect_later(self) -> None:
+        if self.life is not Life.ON:
+            return
+        wait = reconnect_wait(self.fleet.backoff, self._waits, self.draws.uniform())
+        self._waits += 1
+        self.fleet.timers.cancel(self._boot_timer)
+        self._boot_timer = self.fleet.timers.at(self.fleet.clock() + wait, self._connect)
+
+    def _power_cycle(self) -> None:
+        fleet = self.fleet
+        self._forget()
+        gone = fleet.draw(fleet.profile.reboot, self.draws)
+        self._boot_timer = fleet.timers.at(fleet.clock() + gone, self._connect)
+
+    def _forget(self) -> None:
+        """Lose what a station loses without power; transaction messages stay (OCPP 1.6 §3.7)."""
+        self.fleet.timers.cancel(self._boot_timer)
+        self.fleet.timers.cancel(self._heartbeat_timer)
+        self._boot_timer = self._heartbeat_timer = None
+        self._stop_arrivals()
+        self.registration = Registration.UNKNOWN
+        self._boot_at = 0.0
+        for outlet in self.outlets:
+            outlet.told = ""
+            if outlet.visit is not None:
+                outlet.visit.vanish()
+
+    def _drop(self) -> None:
+        """Cut the connection, as a power loss does."""
+        socket, self.socket = self.socket, None
+        if socket is not None:
+            socket.abort()
+        self._disconnected()
+
+    def _disconnected(self) -> None:
+        """Settle the books of a connection that is gone."""
+        self.socket = None
+        if not self.session.connected:
+            return
+        recorder, now = self.fleet.recorder, self.fleet.clock()
+        recorder.connected(-1)
+        if self.registration is Registration.ACCEPTED:
+            recorder.booted(-1)
+        self._offline_since = now
+        self.settle(now)
+
+    def _finish(self) -> None:
+        """Stop for good."""
+        if self.life is Life.OFF:
+            return
+        if self.socket is not None:
+            self.socket.abort()
+            self.socket = None
+        self._forget()
+        self.life = Life.OFF
+        self.fleet.timers.cancel(self._sweep)
+        self._sweep = None
+        if self._outbox is not None:
+            self._outbox.close()
+        on_stopped, self._on_stopped = self._on_stopped, None
+        if on_stopped is not None:
+            on_stopped()
+
+    def _close_when_idle(self) -> None:
+        """Close as soon as nothing is on its way any more."""
+        if self.life not in (Life.STOPPING, Life.REBOOTING) or self.socket is None:
+            return
+        if self.session.open_call is None and not self._outbox:
+            self._close(self.fleet.clock())
+
+    def _close(self, _: float) -> None:
+        self.fleet.timers.cancel(self._boot_timer)
+        self._boot_timer = None
+        if self.socket is not None:
+            self.socket.close(1000 if self.life is Life.REBOOTING else 1001)
+
+    # -- registration and heartbeat ----------------------------------------------------------------------------------
+
+    def _boot(self, when: float) -> None:
+        self._boot_timer = None
+        self.call("BootNotification", self._boot_payload(), when, self._boot_answered)
+
+    def _boot_payload(self) -> Payload:
+        return self.dialect.boot(self.individual, remote=self._remote_boot)
+
+    def _boot_answered(self, payload: Payload | None, _: str) -> None:
+        if not self.session.connected:
+            return
+        now = self.fleet.clock()
+        answer = payload or {}
+        status, interval = answer.get("status"), _seconds(answer.get("interval"))
+        if status == Registration.ACCEPTED:
+            self._accepted(now, interval or HEARTBEAT)
+            return
+        if status in (Registration.PENDING, Registration.REJECTED):
+            if self.registration is Registration.ACCEPTED:
+                self.fleet.recorder.booted(-1)
+            self.registration = Registration(status)
+        elif self.registration is Registration.ACCEPTED:
+            return
+        self._boot_at = now + (interval or BOOT_RETRY)
+        self._plan_boot(self._boot_at)
+
+    def _plan_boot(self, when: float) -> None:
+        if self.life is Life.ON:
+            self.fleet.timers.cancel(self._boot_timer)
+            self._boot_timer = self.fleet.timers.at(when, self._boot)
+
+    def _accepted(self, now: float, interval: float) -> None:
+        fresh = self.registration is not Registration.ACCEPTED
+        self.registration = Registration.ACCEPTED
+        self._remote_boot = False
+        if fresh:
+            self.fleet.recorder.booted(1)
+            self.online_since = now
+        if self.fleet.profile.heartbeat is None:
+            self.heartbeat_interval = interval
+        self._plan_heartbeat()
+        if fresh:
+            self._tell_statuses(now)
+            self.outbox.pump()
+            if self.fleet.profile.sessions is not None and self.life is Life.ON:
+                self.arrivals = Arrivals(self, self.fleet.profile.sessions)
+                self.arrivals.plan(now)
+
+    def _come_back(self, now: float) -> None:
+        self.fleet.recorder.booted(1)
+        long_away = self._offline_since is not None and now - self._offline_since > OFFLINE_THRESHOLD
+        for outlet in self.outlets:
+            if long_away or self.dialect.status_words[outlet.status] != outlet.told:
+                outlet.tell(now)
+        if self._outbox is not None:
+            self._outbox.pump()
+
+    def _tell_statuses(self, now: float) -> None:
+        fleet, dialect = self.fleet, self.dialect
+        for payload in dialect.station_status(dialect.status_words[Status.AVAILABLE], fleet.timestamp(now)):
+            self.call("StatusNotification", payload, now)
+        for outlet in self.outlets:
+            outlet.tell(now)
+
+    def _plan_heartbeat(self) -> None:
+        fleet = self.fleet
+        fleet.timers.cancel(self._heartbeat_timer)
+        if self.life is not Life.ON:
+            return
+        phase = van_der_corput(self.lease.number)
+        first = next_in_phase(fleet.clock(), self.heartbeat_interval, phase, fleet.epoch)
+        self._heartbeat_timer = fleet.timers.at(first, self._heartbeat_due)
+
+    def _heartbeat_due(self, when: float) -> None:
+        # From the intended time on: a slow CSMS or a busy process does not shift the schedule.
+        self._heartbeat_timer = self.fleet.timers.at(when + self.heartbeat_interval, self._heartbeat_due)
+        if self.online:
+            self.call("Heartbeat", {}, when)
+
+    def _stop_arrivals(self) -> None:
+        if self.arrivals is not None:
+            self.arrivals.cancel()
+            self.arrivals = None
+
+    def _end_visits(self, ending: Ending, now: float) -> None:
+        for outlet in self.outlets:
+            if outlet.visit is not None:
+                outlet.visit.stop(ending, now)
+
+
+def _seconds(value: Any) -> float:
+    """Read an interval of the CSMS; anything that is none counts as 0, the station's own choice."""
+    return float(value) if type(value) in (int, float) and 0 < value < 10**9 else 0.0
