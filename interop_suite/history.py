@@ -56,6 +56,8 @@ class Exchange(msgspec.Struct, kw_only=True, eq=False):
     call: Frame
     answer: Frame | None = None
     kind: AnswerKind = AnswerKind.NONE
+    cut_off: bool = False
+    """Whether the CSMS ended the connection while the CALL was open."""
 
     @property
     def result(self) -> dict[str, Any]:
@@ -295,7 +297,11 @@ class History:
         for connection in reversed(self.connections):
             if connection.station == record.station and connection.number == record.connection:
                 connection.closed, connection.closed_t, connection.closed_line = record.info, record.t, line
-                return
+                break
+        if record.info.get("by") in ("csms", "network"):
+            for (station, by_station, _), exchange in self._open.items():
+                if station == record.station and by_station:
+                    exchange.cut_off = True
 
     def _frame(self, line: int, record: TraceRecord, *, scripted: bool) -> None:
         sent = record.kind is Kind.SENT

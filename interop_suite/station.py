@@ -16,7 +16,7 @@ from fixtures.answers import answer as plausible_answer
 from fixtures.models import Station as Model
 from interop_suite.wire import Closed, Handshake, Incoming, Offer, Pinged, Wire
 from ocppj.actions import ACTIONS
-from ocppj.errors import LocalProtocolError
+from ocppj.errors import LocalProtocolError, RemoteProtocolError
 from ocppj.events import (
     AnswerMalformed,
     CallReceived,
@@ -299,14 +299,16 @@ class ScriptedStation:
         elif reply.payload is not None:
             self.session.answer(call.message_id, reply.payload)
         else:
-            self.session.answer(call.message_id, self._plausible(call))
+            self._answer_plausibly(call)
 
-    def _plausible(self, call: Call) -> dict[str, Any]:
-        # A payload against its schema must not break the station: the judge will speak about it.
+    def _answer_plausibly(self, call: Call) -> None:
         try:
-            return plausible_answer(self.version, call.action, call.payload or {}, self.model)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            return plausible_answer(self.version, call.action, {}, self.model)
+            payload = plausible_answer(self.version, call.action, call.payload or {}, self.model)
+        except RemoteProtocolError as error:
+            # A payload that makes no sense is refused as a good station would; the judge speaks about it.
+            self.session.refuse(call.message_id, self.rules.code(ErrorMeaning.FORMAT), error.reason[:255])
+            return
+        self.session.answer(call.message_id, payload)
 
     def _frame(self, kind: Kind, data: str | bytes, at: float | None = None) -> None:
         text = data if isinstance(data, str) else None

@@ -36,7 +36,7 @@ SIGN_NEEDS = (trigger_need("ExtendedTriggerMessage"), "certificate-signing")
     sends="Accepted to ChangeConfiguration of AuthorizationKey, an upgrade with the old key, one with the new key.",
     expects="The CSMS SHALL send the key that its operator named, then refuse the old one and accept the new one.",
     clause=Clause("SWP", "A01.FR.03"),
-    defect="old-password-still-accepted",
+    defect="old-password-kept",
     checks=(
         asked("ChangeConfiguration", {"key": one_of("AuthorizationKey"), "value": present()}),
         noted("key_as_asked", "ChangeConfiguration carries the key that the operator named"),

@@ -30,7 +30,7 @@ stop_is_answered = answered("StopTransaction", claim="The CSMS answers StopTrans
     sends="A BootNotification, a StatusNotification for the charge point and each connector, and a Heartbeat.",
     expects="The CSMS SHALL accept the boot with its time and an interval, and answer every other CALL.",
     clause=Clause("1.6", "4.2"),
-    defect="boot-answer-without-interval",
+    defect="boot-without-interval",
     checks=(
         answered(
             "BootNotification",
@@ -56,7 +56,7 @@ def cold_boot(probe: Probe) -> None:
     sends="StatusNotification Preparing, Authorize and StartTransaction with a known tag, StatusNotification Charging.",
     expects="The CSMS SHALL accept the tag in Authorize and in StartTransaction and give a transactionId.",
     clause=Clause("1.6", "4.8"),
-    defect="authorize-answer-without-id-tag-info",
+    defect="authorize-without-info",
     checks=(every_status_is_answered, answered("Authorize", ACCEPTED), answered("StartTransaction", STARTED)),
 )
 def cable_first(probe: Probe) -> None:
@@ -76,7 +76,7 @@ def cable_first(probe: Probe) -> None:
     sends="Authorize with a known tag, StatusNotification Preparing, StartTransaction, StatusNotification Charging.",
     expects="The CSMS SHALL accept the tag twice and give a transactionId.",
     clause=Clause("1.6", "4.8"),
-    defect="start-answer-without-transaction-id",
+    defect="start-without-transaction-id",
     checks=(answered("Authorize", ACCEPTED), every_status_is_answered, answered("StartTransaction", STARTED)),
 )
 def tag_first(probe: Probe) -> None:
@@ -157,7 +157,7 @@ def start_from_cache(probe: Probe) -> None:
     sends="Authorize with a tag that the CSMS cannot know.",
     expects="The CSMS SHALL answer with idTagInfo whose status is Invalid.",
     clause=Clause("1.6", "7.2"),
-    defect="unknown-token-accepted",
+    defect="unknown-tag-authorized",
     checks=(
         answered(
             "Authorize",
@@ -180,7 +180,7 @@ def unknown_tag(probe: Probe) -> None:
     sends="Authorize with a tag whose time is over.",
     expects="The CSMS SHALL answer with idTagInfo whose status is Expired.",
     clause=Clause("1.6", "7.2"),
-    defect="expired-token-accepted",
+    defect="expired-tag-authorized",
     checks=(
         answered(
             "Authorize",
@@ -203,7 +203,7 @@ def expired_tag(probe: Probe) -> None:
     sends="Authorize with a tag that the operator has blocked.",
     expects="The CSMS SHALL answer with idTagInfo whose status is Blocked.",
     clause=Clause("1.6", "7.2"),
-    defect="blocked-token-accepted",
+    defect="blocked-tag-authorized",
     checks=(
         answered(
             "Authorize",
@@ -226,7 +226,7 @@ def blocked_tag(probe: Probe) -> None:
     sends="StatusNotification Preparing, Authorize, then StatusNotification Faulted with ConnectorLockFailure.",
     expects="The CSMS SHALL answer the status that reports the failure.",
     clause=Clause("1.6", "4.9"),
-    defect="status-with-error-refused",
+    defect="connector-fault-refused",
     checks=(answered("Authorize", ACCEPTED), every_status_is_answered),
 )
 def connector_lock_failure(probe: Probe) -> None:
@@ -272,7 +272,7 @@ def power_loss(probe: Probe) -> None:
     title="A start that was queued offline, with a valid tag, is accepted after the reconnect",
     block=BLOCK,
     needs=(token_need("Accepted"),),
-    sends="After a reconnect without boot: StartTransaction with a time stamp from five minutes ago, then Charging.",
+    sends="After a reconnect without boot: StartTransaction with a time stamp from two hours ago, then Charging.",
     expects="The CSMS SHALL accept the tag and give a transactionId, as for any other StartTransaction.",
     clause=Clause("1.6", "3.7"),
     defect="offline-start-refused",
@@ -282,7 +282,7 @@ def offline_start(probe: Probe) -> None:
     station, token = probe.station, probe.token()
     station.drop()
     probe.reconnect(station)
-    steps.start_transaction(station, token, timestamp=steps.ago(minutes=5))
+    steps.start_transaction(station, token, timestamp=steps.ago(hours=2))
     steps.status(station, "Charging")
 
 
@@ -291,10 +291,10 @@ def offline_start(probe: Probe) -> None:
     ocpp="1.6",
     title="A start that was queued offline, with an unknown tag, is refused, and the station stops",
     block=BLOCK,
-    sends="After a reconnect: a StartTransaction of five minutes ago with an unknown tag, then its StopTransaction.",
+    sends="After a reconnect: a StartTransaction of two hours ago with an unknown tag, then its StopTransaction.",
     expects="The CSMS SHALL answer with idTagInfo whose status is not Accepted, and answer StopTransaction.",
     clause=Clause("1.6", "4.8"),
-    defect="start-with-unknown-token-accepted",
+    defect="invalid-tag-started",
     checks=(
         answered(
             "StartTransaction",
@@ -310,7 +310,7 @@ def offline_start_unknown_tag(probe: Probe) -> None:
     station, token = probe.station, probe.unknown_token()
     station.drop()
     probe.reconnect(station)
-    transaction = transaction_id(steps.start_transaction(station, token, timestamp=steps.ago(minutes=5)))
+    transaction = transaction_id(steps.start_transaction(station, token, timestamp=steps.ago(hours=2)))
     steps.stop_transaction(station, transaction, reason="DeAuthorized", id_tag=token)
     steps.status(station, "Finishing")
 
@@ -321,7 +321,7 @@ def offline_start_unknown_tag(probe: Probe) -> None:
     title="A whole session that happened offline is replayed and acknowledged",
     block=BLOCK,
     needs=(token_need("Accepted"),),
-    sends="After a reconnect: StartTransaction and StopTransaction with time stamps of 60 and 10 minutes ago.",
+    sends="After a reconnect: StartTransaction and StopTransaction with time stamps of three and two hours ago.",
     expects="The CSMS SHALL answer both as any other transaction message.",
     clause=Clause("1.6", "3.7"),
     defect="offline-stop-refused",
@@ -332,8 +332,8 @@ def offline_session(probe: Probe) -> None:
     station, token = probe.station, probe.token()
     station.drop()
     probe.reconnect(station)
-    transaction = transaction_id(steps.start_transaction(station, token, timestamp=steps.ago(minutes=60)))
-    steps.stop_transaction(station, transaction, timestamp=steps.ago(minutes=10), reason="Local", id_tag=token)
+    transaction = transaction_id(steps.start_transaction(station, token, timestamp=steps.ago(hours=3)))
+    steps.stop_transaction(station, transaction, timestamp=steps.ago(hours=2), reason="Local", id_tag=token)
 
 
 @case(

@@ -44,7 +44,7 @@ def clear_cache(probe: Probe) -> None:
     sends="StatusNotification Preparing, Accepted to RemoteStartTransaction, Authorize, StartTransaction, Charging.",
     expects="The CSMS SHALL send RemoteStartTransaction with the tag and accept that tag afterwards.",
     clause=Clause("1.6", "5.11"),
-    defect="remote-start-without-id-tag",
+    defect="remote-start-without-tag",
     checks=(
         asked("RemoteStartTransaction", {"idTag": present()}),
         noted("tag_as_asked", "RemoteStartTransaction carries the tag that the operator named"),
@@ -76,7 +76,7 @@ def remote_start_cable_first(probe: Probe) -> None:
     sends="A session, Accepted to RemoteStopTransaction, StopTransaction with reason Remote, Finishing.",
     expects="The CSMS SHALL send RemoteStopTransaction with the transactionId that it gave, and answer the stop.",
     clause=Clause("1.6", "5.12"),
-    defect="remote-stop-of-another-transaction",
+    defect="remote-stop-wrong-transaction",
     checks=(
         answered("StartTransaction", STARTED),
         asked("RemoteStopTransaction", {"transactionId": present()}),
@@ -126,7 +126,7 @@ def _reset(probe: Probe, kind: str) -> None:
     sends="Accepted to Reset, a cut connection, then BootNotification and statuses on a new one.",
     expects="The CSMS SHALL send Reset with type Hard, then accept the boot and answer every status.",
     clause=Clause("1.6", "5.14"),
-    defect="reset-type-in-lower-case",
+    defect="reset-type-lower-case",
     checks=(
         asked("Reset", {"type": one_of("Hard")}),
         answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The CSMS accepts the boot"),
@@ -186,7 +186,7 @@ def unlock_idle_connector(probe: Probe) -> None:
     sends="A list of configuration keys as the answer to GetConfiguration.",
     expects="The CSMS SHALL send GetConfiguration without keys, or with an empty list, to read all of them.",
     clause=Clause("1.6", "5.8"),
-    defect="get-configuration-with-null-keys",
+    defect="get-configuration-key-null",
     checks=(asked("GetConfiguration", {"key": one_of(None, [])}),),
 )
 def read_all_keys(probe: Probe) -> None:
@@ -224,7 +224,7 @@ def read_one_key(probe: Probe) -> None:
     sends="The answer Accepted to ChangeConfiguration.",
     expects="The CSMS SHALL send ChangeConfiguration with the key and the value as a string.",
     clause=Clause("1.6", "5.3"),
-    defect="change-configuration-value-as-number",
+    defect="change-configuration-number",
     checks=(asked("ChangeConfiguration", {"key": one_of("MeterValueSampleInterval"), "value": one_of("60")}),),
 )
 def write_one_key(probe: Probe) -> None:
@@ -243,7 +243,7 @@ def write_one_key(probe: Probe) -> None:
     expects="The CSMS SHALL send RemoteStartTransaction with the tag and accept that tag afterwards.",
     clause=Clause("1.6", "5.11"),
     defect="remote-started-session-refused",
-    also=("remote-start-without-id-tag",),
+    also=("remote-start-without-tag",),
     checks=(
         asked("RemoteStartTransaction", {"idTag": present()}),
         answered("Authorize", ACCEPTED),
@@ -273,7 +273,7 @@ def remote_start_tag_first(probe: Probe) -> None:
     expects="The CSMS SHALL send RemoteStartTransaction, and answer the status that ends the attempt.",
     clause=Clause("1.6", "5.11"),
     defect="available-after-remote-start-refused",
-    also=("remote-start-without-id-tag", "available-after-preparing-refused"),
+    also=("remote-start-without-tag", "available-after-preparing-refused"),
     checks=(
         asked("RemoteStartTransaction", {"idTag": present()}),
         answered("Authorize", ACCEPTED),
@@ -353,7 +353,7 @@ def unlock_while_charging(probe: Probe) -> None:
     expects="The CSMS SHALL send RemoteStartTransaction with the tag, take the answer and go on serving.",
     clause=Clause("1.6", "5.11"),
     defect="closes-after-remote-start-rejected",
-    also=("remote-start-without-id-tag",),
+    also=("remote-start-without-tag",),
     checks=(asked("RemoteStartTransaction", {"idTag": present()}), still_serves()),
 )
 def remote_start_rejected(probe: Probe) -> None:

@@ -99,7 +99,7 @@ def server_certificate(probe: Probe) -> None:
     sends="A TLS connection without a client certificate, then one with the station's certificate, and a boot.",
     expects="The CSMS SHALL end the first and accept the second.",
     clause=Clause("SWP", "A00.FR.407"),
-    defect="missing-client-certificate-accepted",
+    defect="missing-certificate-accepted",
     checks=(
         refused_upgrade("A station without a client certificate is refused", nth=0),
         connection("A station with its certificate is accepted", opens_securely, nth=-1),
@@ -126,7 +126,7 @@ def mutual_tls(probe: Probe) -> None:
     expects="The CSMS SHALL refuse the first or close it at once without serving it, and choose ocpp1.6 in the second.",
     clause=Clause("1.6J", "3.2"),
     defect="unsupported-subprotocol-accepted",
-    also=("mixed-subprotocol-offer-refused",),
+    also=("mixed-offer-refused",),
     checks=(
         connection("An offer of only unknown subprotocols is not served", _not_served, nth=0),
         connection("A mixed offer is answered with the known subprotocol", opens, nth=-1),

@@ -107,7 +107,7 @@ def session_profile(probe: Probe) -> None:
     expects="The CSMS SHALL send a TxProfile without a transactionId inside RemoteStartTransaction.",
     clause=Clause("1.6", "5.16.2"),
     defect="remote-start-drops-profile",
-    also=("remote-start-without-id-tag", "remote-started-session-refused"),
+    also=("remote-start-without-tag", "remote-started-session-refused"),
     checks=(
         asked(
             "RemoteStartTransaction",

@@ -40,7 +40,7 @@ _FOR_A_CONNECTOR = ("MeterValues", "StatusNotification")
     sends="Accepted to each TriggerMessage, and the message that it asks for.",
     expects="The CSMS SHALL send TriggerMessage for each message that its operator names, and answer that message.",
     clause=Clause("1.6", "5.17"),
-    defect="trigger-message-without-request",
+    defect="trigger-without-message",
     also=("trigger-message-for-another-message",),
     checks=(
         *(asked("TriggerMessage", {"requestedMessage": one_of(name)}) for name in _MESSAGES),
@@ -69,7 +69,7 @@ def trigger_each(probe: Probe) -> None:
     expects="The CSMS SHALL send TriggerMessage, take the answer and go on serving.",
     clause=Clause("1.6", "5.17"),
     defect="closes-after-trigger-rejected",
-    also=("trigger-message-without-request", "trigger-message-for-another-message"),
+    also=("trigger-without-message", "trigger-message-for-another-message"),
     checks=(asked("TriggerMessage", {"requestedMessage": one_of("MeterValues")}), still_serves()),
 )
 def trigger_rejected(probe: Probe) -> None:

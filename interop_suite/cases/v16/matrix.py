@@ -1,0 +1,136 @@
+"""Payload matrix: every action of a station, wrong by one step in every way that its schema knows, and at its limits.
+
+The certification list has none of this. What the text asks for is a CALLERROR for what cannot be processed (OCPP-J 1.6
+§4.2.3, errata §3.2); a CSMS that takes what is slightly wrong is tolerant, not broken. What no CSMS may do is to accept
+a CALL that lacks a required field, to refuse what is legal, to leave a CALL unanswered, or to harm another station.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from evidence.verdicts import Verdict
+from fixtures.corpus import Mutation, MutationKind, mutations
+from fixtures.csms.defects.v16_payloads import KIND_NAMES, payload_defect_id
+from interop_suite.cases.v16 import steps
+from interop_suite.checks import still_serves
+from interop_suite.clauses import Clause
+from interop_suite.history import AnswerKind, Exchange, History
+from interop_suite.model import Check, Finding, case
+from interop_suite.probe import Probe
+from ocppj.actions import station_actions
+from ocppj.versions import Version
+
+BLOCK = "Payload matrix"
+BYSTANDER = "bystander"
+PATIENCE = 2
+"""Unanswered CALLs after which a case stops: each one costs the whole time-out."""
+UNANSWERED = Clause("1.6J-E", "3.2")
+
+# What an answer with a CALLRESULT means.
+WHEN_TAKEN = {
+    MutationKind.MISSING_REQUIRED: Verdict.FAILED,
+    MutationKind.BOUNDARY_OK: Verdict.OK,
+}
+WORDS = {
+    MutationKind.MISSING_REQUIRED: "without each required field in turn",
+    MutationKind.WRONG_TYPE: "with each field of a wrong type in turn",
+    MutationKind.NULL: "with null in place of each field in turn",
+    MutationKind.TOO_LONG: "with each string one character too long in turn",
+    MutationKind.BAD_ENUM: "with a word outside each enumeration in turn",
+    MutationKind.EXTRA_PROPERTY: "with a property that the schema does not have",
+    MutationKind.EMPTY_ARRAY: "with each list empty in turn",
+    MutationKind.BAD_FORMAT: "with text that is no time in place of each time stamp",
+    MutationKind.BOUNDARY_OK: "with each field at its limit in turn",
+}
+
+
+def _judge(action: str, kind: MutationKind) -> Check:
+    legal = kind is MutationKind.BOUNDARY_OK
+    claim = f"The CSMS {'answers' if legal else 'refuses'} {action} {WORDS[kind]}"
+
+    def judge(history: History) -> list[Finding]:
+        sent = [(r.info["mutation"], line) for line, r in enumerate(history.records) if "mutation" in r.info]
+        findings = []
+        for call in history.calls(action):
+            before = [name for name, line in sent if line < call.call.line]
+            if before:
+                findings.append(_grade(call, before[-1], claim, kind))
+        return findings
+
+    return Check(claim=claim, judge=judge)
+
+
+def _grade(call: Exchange, mutation: str, claim: str, kind: MutationKind) -> Finding:
+    line = call.call.line if call.answer is None else call.answer.line
+    legal = kind is MutationKind.BOUNDARY_OK
+    match call.kind:
+        case AnswerKind.RESULT:
+            verdict = WHEN_TAKEN.get(kind, Verdict.NON_STRICT)
+        case AnswerKind.ERROR:
+            verdict = Verdict.FAILED if legal else Verdict.OK
+        case _:
+            verdict = Verdict.FAILED
+    # A CSMS that drops the sender harms only the sender, who broke the rule.
+    if call.kind is AnswerKind.NONE and not legal and call.cut_off:
+        verdict = Verdict.NON_STRICT
+    actual = f"{mutation}: {'the CSMS closed the connection' if call.cut_off else call.describe_answer()}"
+    clause = UNANSWERED if call.kind is AnswerKind.NONE else None
+    return Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=line)
+
+
+def _drive(probe: Probe, action: str, group: list[Mutation]) -> None:
+    station, bystander = probe.station, probe.new_station(BYSTANDER)
+    probe.reconnect(bystander)
+    probe.boot(bystander)
+    silent = 0
+    for mutation in group:
+        if not station.connected:
+            probe.reconnect(station)
+        station.note(mutation=mutation.id)
+        answer = station.call(action, mutation.payload)
+        silent += answer.kind == "timeout"
+        if silent >= PATIENCE:
+            station.note(stopped=f"after {silent} unanswered CALLs")
+            break
+    for each in (station, bystander):
+        if not each.connected:
+            probe.reconnect(each)
+        steps.heartbeat(each)
+
+
+def _add(action: str, kind: MutationKind, group: list[Mutation]) -> None:
+    legal = kind is MutationKind.BOUNDARY_OK
+    bystander_serves = still_serves(role=BYSTANDER, claim="Another station is served as before")
+
+    @case(
+        id=f"PAY_{action}_{KIND_NAMES[kind]}",
+        ocpp=Version.V16,
+        title=f"{action} {WORDS[kind]}",
+        block=BLOCK,
+        profile=BLOCK,
+        sends=f"{action} {WORDS[kind]}, {len(group)} in all, then a Heartbeat from this station and from another.",
+        expects=(
+            "The CSMS SHALL answer each with a CALLRESULT."
+            if legal
+            else "The CSMS SHALL answer each with a CALLERROR of this version and go on serving every station."
+        ),
+        clause=Clause("1.6J", "4.2.3"),
+        defect=payload_defect_id(action, kind),
+        checks=(_judge(action, kind), still_serves(), bystander_serves),
+    )
+    def script(probe: Probe) -> None:
+        _drive(probe, action, group)
+
+
+def _add_all() -> None:
+    order = list(KIND_NAMES)
+    for action in station_actions(Version.V16):
+        found = sorted(
+            (m for m in mutations(Version.V16, action) if m.kind in KIND_NAMES), key=lambda m: order.index(m.kind)
+        )
+        for kind, group in groupby(found, key=lambda m: m.kind):
+            _add(action, kind, list(group))
+
+
+_add_all()
