@@ -1,0 +1,229 @@
+"""The commands and their flags; each imports its rooms only when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evidence import exit_codes
+from ocppj.versions import Version
+from plugstorm.errors import guarded
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="plugstorm",
+    help="Storm an OCPP-J CSMS with virtual charge points, and check that it speaks the protocol.",
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WS_URL",
+        help="Address of the CSMS; the identity follows after a slash, or where {id} stands. "
+        "Without it the practice CSMS is started and tested.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder of the run.", show_default="runs/<UTC time>-<kind>")
+]
+Password = Annotated[
+    str | None,
+    typer.Option(envvar="PLUGSTORM_PASSWORD", help="Password of the stations (HTTP Basic).", show_default=False),
+]
+Ca = Annotated[
+    Path | None,
+    typer.Option(metavar="PEM", help="Root that signed the CSMS' certificate.", show_default="those of the system"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON to the standard output.")]
+
+
+class Mode(StrEnum):
+    """The modes of the practice CSMS."""
+
+    STRICT = "strict"
+    LENIENT = "lenient"
+
+
+Work = Callable[[], int]
+"""What a command is to do, and the exit code that it ends with."""
+
+
+def main() -> None:
+    """Run the command line and leave with the exit code of `evidence.exit_codes`."""
+    sys.exit(guarded(_run))
+
+
+def _run() -> int:
+    # A command only says what is to be done: typer would take a closed pipe or Ctrl-C for an error of its own.
+    chosen: Work | int | None = app(prog_name="plugstorm", standalone_mode=False)
+    return chosen() if callable(chosen) else chosen or exit_codes.PASSED
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
+    if wanted:
+        typer.echo(f"plugstorm {metadata.version('plugstorm')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _plugstorm(
+    context: typer.Context,
+    *,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(exit_codes.USAGE)
+
+
+@app.command()
+def csms(
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port for stations; 0 takes a free one.")] = 9000,
+    control_port: Annotated[int, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes a free one.")] = 9001,
+    tls_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Second port for stations, with TLS.", show_default="none"),
+    ] = None,
+    mode: Annotated[
+        Mode, typer.Option(help="To the letter, or with every freedom that the texts leave.")
+    ] = Mode.STRICT,
+    defect: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Be wrong in this way; may be repeated.", show_default="none"),
+    ] = None,
+    latency: Annotated[float, typer.Option(min=0, metavar="MS", help="Hold every answer back, in ms.")] = 0,
+    list_defects: Annotated[bool, typer.Option("--list-defects", help="List the defects and exit.")] = False,
+    json: Json = False,
+) -> Work:
+    """Run the practice CSMS until Ctrl-C."""
+    from fixtures.csms.__main__ import main as run_csms  # noqa: PLC0415 - each command loads only its own rooms
+
+    words = [f"--port={port}", f"--control-port={control_port}", f"--mode={mode}", f"--latency={latency}"]
+    words += [f"--tls-port={tls_port}"] if tls_port is not None else []
+    words += [f"--defect={name}" for name in defect or ()]
+    words += ["--list-defects"] if list_defects else []
+    words += ["--json"] if json else []
+    return lambda: run_csms(words)
+
+
+@app.command()
+def interop(
+    *,
+    url: Url = None,
+    ocpp: Annotated[
+        list[Version] | None, typer.Option(help="Version to test; may be repeated.", show_default="all that have cases")
+    ] = None,
+    driver: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="How to reach the CSMS' controls.",
+            show_default="http with --control-url, else none",
+        ),
+    ] = None,
+    control_url: Annotated[
+        str | None, typer.Option(metavar="HTTP_URL", help="Address of the control API.", show_default=False)
+    ] = None,
+    select: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EXPR",
+            help="Cases: ids or their beginnings, block:…, profile:…, level:…, separated by commas; ! takes away.",
+            show_default="all",
+        ),
+    ] = None,
+    expect: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file of declared failures.", show_default="none")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many processes share the cases.")] = 1,
+    out: Out = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the selected cases and exit.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --list, as JSON.")] = False,
+    tls_url: Annotated[
+        str | None, typer.Option(metavar="WSS_URL", help="TLS address of the same CSMS.", show_default=False)
+    ] = None,
+    ca: Ca = None,
+    identity: Annotated[
+        list[str] | None,
+        typer.Option(help="Station that the CSMS knows; may be repeated.", show_default="made up for each case"),
+    ] = None,
+    password: Password = None,
+    token: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STATUS=ID", help="Token that the CSMS knows; may be repeated.", show_default="none"),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Station model that the cases play.")] = "ac-dual",
+    timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Patience with every answer.")] = 10,
+) -> Work:
+    """Check that a CSMS speaks OCPP-J as the specification says; one run folder with verdicts and traces."""
+    from plugstorm import interop_command  # noqa: PLC0415
+
+    wanted = interop_command.settings(
+        url=url,
+        ocpp=ocpp or (),
+        driver=driver,
+        control_url=control_url,
+        select=select,
+        expect=expect,
+        out=out,
+        tls_url=tls_url,
+        ca=ca,
+        identities=identity or (),
+        password=password,
+        tokens=token or (),
+        model=model,
+        timeout=timeout,
+    )
+    return lambda: interop_command.run(wanted, jobs=jobs, only_list=list_, as_json=json)
+
+
+@app.command()
+def selftest(
+    *,
+    defect: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Try only this defect; may be repeated.", show_default="all")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Try each defect on every case, also where it cannot be seen.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="How many cases run at the same time.")] = 8,
+    json: Json = False,
+) -> Work:
+    """Check the checker: every case against the practice CSMS, strict, lenient, and wrong in one way at a time."""
+    from plugstorm import selftest_command  # noqa: PLC0415
+
+    return lambda: selftest_command.run(defects=defect, full=full, jobs=jobs, as_json=json)
+
+
+@app.command()
+def report(
+    *,
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of finished runs.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where the page goes.", show_default="report.html in or beside the folders"),
+    ] = None,
+    judge_again: Annotated[
+        bool, typer.Option("--judge-again", help="Judge interop runs again from their traces, without the CSMS.")
+    ] = False,
+    json: Json = False,
+) -> Work:
+    """Write report.html from finished runs; several make one page."""
+    from plugstorm import report_command  # noqa: PLC0415
+
+    return lambda: report_command.report(folders, out=out, judge_again=judge_again, as_json=json)

@@ -1,0 +1,74 @@
+"""What a person sees when something ends badly: one line, and the exit code that others depend on."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+import typer
+
+from evidence import exit_codes
+from evidence.redact import redact_text
+from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["guarded"]
+
+_EXIT_CODES: tuple[tuple[type[HarnessError], int], ...] = (
+    (UsageError, exit_codes.USAGE),
+    (TargetUnreachableError, exit_codes.UNREACHABLE),
+    # InconclusiveError, and an error of the protocol core that no room handled: nothing is known about the CSMS.
+    (HarnessError, exit_codes.INVALID),
+)
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Do a command's work and return its exit code; expected errors become one line on the standard error output."""
+    try:
+        return work()
+    except typer.TyperException as error:
+        _tell(_explain(error))
+        return exit_codes.USAGE
+    except HarnessError as error:
+        _tell(f"plugstorm: {error}")
+        return next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
+    except KeyboardInterrupt:
+        _tell("plugstorm: interrupted")
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        # Somebody closed our output, as `| head` does; the interpreter must not complain again when it flushes.
+        sys.stdout = sys.stderr
+        return exit_codes.PASSED
+    except Exception:  # noqa: BLE001 - a mistake of ours must not look like a verdict about the CSMS
+        traceback.print_exc()
+        _tell("plugstorm: this is a mistake in Plugstorm, not in the CSMS; please report it with the lines above")
+        return exit_codes.INVALID
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(" ".join(redact_text(line).split()) + "\n")
+
+
+def _explain(error: typer.TyperException) -> str:
+    """Write a mistake on the command line as one line with the nearest known word and the way to the help."""
+    message = error.format_message().rstrip(".")
+    context: typer.Context | None = getattr(error, "ctx", None)
+    if context is None:
+        return f"plugstorm: {message}; see plugstorm --help"
+    option = getattr(error, "option_name", None)
+    commands = getattr(context.command, "commands", {})
+    if option is not None:
+        known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
+        message = f"there is no option {option}; {_nearest(option, known)}"
+    elif message.startswith("No such command"):
+        message += f"; known are {', '.join(commands)}" if "?" not in message else ""
+    return f"{context.command_path}: {message}; see {context.command_path} --help"
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"

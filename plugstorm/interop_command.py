@@ -1,0 +1,81 @@
+"""`plugstorm interop`: run the cases, then write everything that a person or a CI reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from evidence.run_folder import read_run
+from interop_suite.main import list_cases, run_interop
+from interop_suite.options import Settings
+from ocppj.errors import UsageError
+from plugstorm.after import finish
+
+__all__ = ["run", "settings"]
+
+
+def settings(
+    *,
+    url: str | None,
+    ocpp: Iterable[str],
+    driver: str | None,
+    control_url: str | None,
+    select: str | None,
+    expect: Path | None,
+    out: Path | None,
+    tls_url: str | None,
+    ca: Path | None,
+    identities: Iterable[str],
+    password: str | None,
+    tokens: Iterable[str],
+    model: str,
+    timeout: float,
+) -> Settings:
+    """Put the flags into the suite's own settings; raises `UsageError` for a token that is no pair."""
+    return Settings(
+        url=url,
+        tls_url=tls_url,
+        ca_file=None if ca is None else str(ca),
+        ocpp=[str(version) for version in ocpp],
+        driver=driver,
+        control_url=control_url,
+        select=select,
+        expect=None if expect is None else str(expect),
+        out=None if out is None else str(out),
+        password=password,
+        identities=list(identities),
+        tokens=dict(_token(text) for text in tokens),
+        timeout=timeout,
+        model=model,
+    )
+
+
+def _token(text: str) -> tuple[str, str]:
+    status, _, token = text.partition("=")
+    if not status or not token:
+        raise UsageError(f"--token {text} must be STATUS=ID, as in Accepted=04A1B2C3D4E5F6")
+    return status, token
+
+
+def run(wanted: Settings, *, jobs: int, only_list: bool, as_json: bool) -> int:
+    """Run or list the selected cases and return the exit code."""
+    if only_list:
+        _show_cases(list_cases(wanted), as_json=as_json)
+        return 0
+    if as_json:
+        raise UsageError("--json belongs to --list; the result of a run is run.json in its folder")
+    folder, code = run_interop(wanted, jobs=jobs)
+    finish(folder, read_run(folder))
+    return code
+
+
+def _show_cases(cases: Sequence[dict[str, str]], *, as_json: bool) -> None:
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(cases), indent=2).decode())  # noqa: T201 - this is a command
+        return
+    columns = ("ocpp", "id", "level", "profile")
+    widths = {column: max(len(case[column]) for case in cases) for column in columns}
+    for case in cases:
+        print("  ".join(case[column].ljust(widths[column]) for column in columns), "", case["title"])  # noqa: T201

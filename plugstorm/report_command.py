@@ -1,0 +1,51 @@
+"""`plugstorm report`: a page from finished runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from evidence import exit_codes
+from evidence.run_folder import read_run
+from evidence.run_model import InteropRun, Run
+from evidence.verdicts import EXIT_CODES
+from reports.html import write_report
+from reports.junit import write_junit
+from reports.summary import write_summary
+
+__all__ = ["report"]
+
+
+def report(folders: Sequence[Path], *, out: Path | None, judge_again: bool, as_json: bool) -> int:
+    """Write the page and say where it is; judged again, the worst verdict is the exit code."""
+    runs = [_read(folder, judge_again=judge_again) for folder in folders]
+    page = write_report(folders, out)
+    if as_json:
+        rows = [
+            {
+                "folder": str(folder),
+                "kind": msgspec.to_builtins(run)["kind"],
+                "verdict": run.verdict,
+                "report": str(page),
+            }
+            for folder, run in zip(folders, runs, strict=True)
+        ]
+        print(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())  # noqa: T201 - this is a command
+    else:
+        print(f"report  {page}")  # noqa: T201
+    return (
+        max((EXIT_CODES[run.verdict] for run in runs), default=exit_codes.PASSED) if judge_again else exit_codes.PASSED
+    )
+
+
+def _read(folder: Path, *, judge_again: bool) -> Run:
+    run = read_run(folder)
+    if judge_again and isinstance(run, InteropRun):
+        from interop_suite.results import rejudge  # noqa: PLC0415 - a page from finished runs needs no cases
+
+        run = rejudge(folder)
+        write_junit(folder)
+        write_summary(folder)
+    return run

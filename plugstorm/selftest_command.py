@@ -1,0 +1,34 @@
+"""`plugstorm selftest`: who checks the checker."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from evidence import exit_codes
+from fixtures.csms.defects import find_defects
+from interop_suite.selftest import run_selftest
+
+__all__ = ["run"]
+
+
+def run(*, defects: Sequence[str] | None, full: bool, jobs: int, as_json: bool) -> int:
+    """Run it with progress on the standard error output; raises `UsageError` for an unknown defect."""
+    find_defects(defects or ())
+    outcome = run_selftest(jobs=jobs, only=defects, full=full, progress=_progress)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(outcome), indent=2).decode())  # noqa: T201 - this is a command
+    else:
+        print("\n".join(outcome.problems or [_good_news(len(outcome.defects))]))  # noqa: T201
+    return exit_codes.PASSED if outcome.passed else exit_codes.FAILED
+
+
+def _progress(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _good_news(defects: int) -> str:
+    return f"No false alarm in strict and lenient, and {defects} of {defects} defects found by exactly their cases."
