@@ -40,6 +40,8 @@ class Report(TypedDict):
     """CALLs of the worker in this run, counted apart from the histograms."""
     stations: int
     """Connections that are up."""
+    booted: int
+    """Stations that are accepted."""
     health: dict[str, Any]
     """The generator's facts about itself, each time complete (`loadtest.generator.Health`)."""
     last: NotRequired[bool]
@@ -77,7 +79,7 @@ class Outbox:
         """Begin a run; what was recorded before the master named the first run belongs to that."""
         if run == self.run:
             return
-        if self.run:
+        if self.run or self._recorder.untouched:
             self._recorder.restart()
         self.run = run
         self._seq = 0
@@ -114,6 +116,7 @@ class Outbox:
             delta=delta,
             total=self._recorder.total,
             stations=self._recorder.connected_now,
+            booted=self._recorder.booted_now,
             health=self._health(),
         )
         if last:
@@ -143,11 +146,16 @@ class WorkerState(msgspec.Struct, kw_only=True):
     claimed: int = 0
     """CALLs by the worker's own count."""
     stations: int = 0
+    booted: int = 0
     most_stations: int = 0
     last: bool = False
     left: float | None = None
     """When it ended, if that was before the end of the run."""
     health: dict[str, Any] = {}
+
+    def has(self, seq: int) -> bool:
+        """Tell whether the report of this number was applied."""
+        return seq <= self.upto or seq in self.ahead
 
     @property
     def missed(self) -> int:
@@ -210,12 +218,17 @@ class Collector:
         state = self.expect(worker, name or worker)
         now = state.heard = self._clock()
         seq = report["seq"]
-        if seq <= state.upto or seq in state.ahead:
+        if state.has(seq):
             state.repeated += 1
         else:
             state.resent += seq < max(state.ahead, default=0)
             self._apply(state, report, now)
         return Ack(run=self.run, upto=state.upto)
+
+    def knows(self, worker: str, report: Report) -> bool:
+        """Tell whether a report was applied."""
+        state = self.workers.get(worker)
+        return report["run"] == self.run and state is not None and state.has(report["seq"])
 
     def leave(self, worker: str) -> None:
         """Note that a worker ended while the run goes on."""
@@ -226,6 +239,16 @@ class Collector:
     def incomplete(self) -> list[WorkerState]:
         """Workers whose last report is missing."""
         return [state for state in self.workers.values() if not state.complete]
+
+    @property
+    def connected(self) -> int:
+        """How many connections were up when the workers reported last."""
+        return sum(state.stations for state in self.workers.values())
+
+    @property
+    def booted(self) -> int:
+        """How many stations were accepted when the workers reported last."""
+        return sum(state.booted for state in self.workers.values())
 
     def _apply(self, state: WorkerState, report: Report, now: float) -> None:
         calls = self.merged.add(report["delta"], now - self.started)
@@ -241,5 +264,6 @@ class Collector:
             state.ahead.remove(state.upto)
         if report["seq"] == state.upto or state.ahead:
             state.stations = report["stations"]
+            state.booted = report["booted"]
             state.health = report["health"]
         state.most_stations = max(state.most_stations, report["stations"])

@@ -66,13 +66,13 @@ class Facts(msgspec.Struct, kw_only=True):
     workers: list[WorkerFacts] = []
     calls: int = 0
     seconds: float | None = None
-    """Length of the window `measure`; None where nothing was judged, as in an interrupted run."""
+    """Length of the window `measure`; None where a person ended the run before it began."""
+    measured: int = 0
+    """CALLs that were intended in that window."""
     ports: float = 0.0
     """Share of the local ports of the busiest machine."""
     offered: int = 0
-    """CALLs that fell due in the window `measure`; 0 where nobody counted them."""
-    started: int = 0
-    """CALLs of that window that reached a station's session."""
+    """CALLs that fell due in that window; 0 where nobody counted them."""
     duplicates: int = 0
     """Identities that were connected twice at one time."""
     waiting: int = 0
@@ -143,7 +143,10 @@ LIMITS: Final = (
     Limit("waiting", 0, None, "{value:.0f} stations got no identity: the list of stations is too short"),
     Limit("errors", None, 0, "{value:.0f} errors of Plugstorm itself (see the log): report this bug"),
     Limit(
-        "unmeasured", None, 0, "the run ended before it measured anything: take a longer duration or a shorter warm-up"
+        "unmeasured",
+        None,
+        0,
+        "no CALL fell into the window measure: take a longer duration, a shorter warm-up, or a busier profile",
     ),
 )
 
@@ -240,7 +243,7 @@ def _value(facts: Facts, fact: str) -> tuple[float, dict[str, Any]]:
         case "ports" | "duplicates" | "waiting":
             return float(getattr(facts, fact)), {}
         case "shortfall":
-            return (1 - facts.started / facts.offered if facts.offered else 0.0), {}
+            return (1 - facts.measured / facts.offered if facts.offered else 0.0), {}
         case "incomplete":
             return float(len(broken)), {"names": _names(broken), "loss": loss}
         case "left":
@@ -256,7 +259,7 @@ def _value(facts: Facts, fact: str) -> tuple[float, dict[str, Any]]:
         case "errors":
             return float(facts.errors + facts.sum(fact)), {}
         case "unmeasured":
-            return float(facts.seconds == 0), {}
+            return float(facts.seconds is not None and not facts.measured), {}
     value, worker = facts.worst(fact)
     return value, {"worker": worker, "why": _why(facts, worker)}
 

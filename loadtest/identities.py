@@ -31,6 +31,9 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
     password: str | None = None
     """Only where a list gives one for this station."""
 
+    def __repr__(self) -> str:
+        return f"Lease({self.number}, {self.identity!r})"
+
 
 class Identities:
     """Station number to identity, token and password."""

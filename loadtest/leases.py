@@ -185,13 +185,13 @@ class LeaseDesk:
         identities: Identities,
         send: Callable[[str, dict[str, Any]], None],
         clock: Callable[[], float],
-        book: LeaseBook | None = None,
+        book: LeaseBook,
     ) -> None:
-        """Answer through `send(worker, message)`."""
+        """Answer through `send(worker, message)` out of `book`."""
         self._identities = identities
         self._send = send
         self._clock = clock
-        self.book = book or LeaseBook(identities.capacity)
+        self.book = book
 
     def handle(self, worker: str, message: dict[str, Any]) -> None:
         """Take one message of a `LeaseHolder`."""

@@ -42,11 +42,10 @@ class Snapshot(msgspec.Struct, kw_only=True):
     p99_ms: dict[str, float] = {}
     """99th percentile of the response time of the busiest actions over the last seconds."""
     workers: int = 1
-    notes: list[str] = []
 
 
 def snapshot(
-    merged: Merged, *, elapsed: float, window: str, target: int, workers: int = 1, notes: list[str] | None = None
+    merged: Merged, *, elapsed: float, window: str, target: int, connected: int, booted: int, workers: int = 1
 ) -> Snapshot:
     """Boil the figures of the moment down."""
     second = merged.latest()
@@ -54,13 +53,13 @@ def snapshot(
         elapsed=elapsed,
         window=window,
         target=target,
+        connected=connected,
+        booted=booted,
         calls=merged.calls,
         lost=merged.lost,
         workers=workers,
-        notes=notes or [],
     )
     if second is not None:
-        view.connected, view.booted = second.connected, second.booted
         view.calls_per_s, view.failed_per_s = second.calls, second.errors
     actions: dict[str, dict[int, int]] = {}
     for (_, action, direction, _), histogram in merged.recent().items():
@@ -114,7 +113,7 @@ def _line(view: Snapshot) -> str:
     ]
     if view.p99_ms:
         parts.append("p99 " + ", ".join(f"{action} {value:.1f} ms" for action, value in view.p99_ms.items()))
-    return "; ".join(parts + view.notes)
+    return "; ".join(parts)
 
 
 def _table(view: Snapshot) -> Table:
@@ -134,8 +133,6 @@ def _table(view: Snapshot) -> Table:
         table.add_row(*_p99_cells(*first), *_p99_cells(*second))
     if view.workers > 1:
         table.add_row("Workers", str(view.workers), "", "")
-    for note in view.notes:
-        table.add_row("", f"[yellow]{note}", "", "")
     return table
 
 

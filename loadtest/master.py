@@ -17,7 +17,7 @@ from evidence.exit_codes import USAGE
 from evidence.run_folder import RunFolder
 from loadtest.cluster import Ack, Collector
 from loadtest.generator import gather, judge
-from loadtest.leases import LeaseDesk
+from loadtest.leases import LeaseBook, LeaseDesk
 from loadtest.live import Progress, print_result, snapshot
 from loadtest.recorder import COOL_DOWN, MEASURE, RAMP, TO_CSMS
 from loadtest.result import Course, build_run, exit_code, measured_seconds, write_result
@@ -65,11 +65,13 @@ class MasterEnd:
         self._folder: RunFolder | None = RunFolder.create(settings.out, "load")
         self._progress = Progress() if settings.live else None
         self._collector: Collector | None = None
+        self._concluded: Collector | None = None
         self._finishing = False
         self._done = gevent.event.Event()
         self._news = gevent.event.Event()
         self._hurry = False
-        self.desk = LeaseDesk(settings.identities, self._send_lease, time.monotonic)
+        book = LeaseBook(settings.identities.capacity, quarantine=settings.quarantine)
+        self.desk = LeaseDesk(settings.identities, self._send_lease, time.monotonic, book)
         self.spawned = False
         """Whether Locust has started all users."""
         self.target = 0
@@ -109,11 +111,10 @@ class MasterEnd:
         self.desk.tick()
         if self._collector is None or self._finishing:
             return
-        latest = self._collector.merged.latest()
         window = self._plan.window(
             self._elapsed(),
             spawned=self.spawned,
-            booted=latest.booted if latest else 0,
+            booted=self._collector.booted,
             target=self.target,
         )
         self._enter(window)
@@ -152,7 +153,7 @@ class MasterEnd:
             _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
             self.exit_code = USAGE
         finally:
-            self._collector = None
+            self._concluded, self._collector = collector, None
             self._folder = None
             self._done.set()
 
@@ -187,7 +188,8 @@ class MasterEnd:
         ack = self._collector.receive(worker, report, self._name(worker)) if self._collector is not None else None
         if ack is None:
             ack = Ack(run=report["run"], upto=report["seq"])
-            if report["delta"]["windows"]:
+            known = self._concluded is not None and self._concluded.knows(worker, report)
+            if report["delta"]["windows"] and not known:
                 _logger.warning("%s sent figures for a run that is over; they are in no result.", self._name(worker))
         self._send(worker, {"kind": "ack", "ack": ack})
         self._news.set()
@@ -213,6 +215,8 @@ class MasterEnd:
         if self._progress is not None:
             view = snapshot(
                 collector.merged,
+                connected=collector.connected,
+                booted=collector.booted,
                 elapsed=self._elapsed(),
                 window=self._course.windows[-1][0],
                 target=self.target,
@@ -252,7 +256,7 @@ class MasterEnd:
             calls=merged.calls,
             seconds=None if course.interrupted and not seconds else seconds,
             offered=merged.offered.get(MEASURE, 0),
-            started=sum(pair.response.count for key, pair in measured.items() if key[2] == TO_CSMS),
+            measured=sum(pair.response.count for key, pair in measured.items() if key[2] == TO_CSMS),
             duplicates=len(self.desk.book.duplicates),
             waiting=self.desk.book.waiting,
             errors=self._errors(),

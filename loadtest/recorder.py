@@ -262,6 +262,11 @@ class Recorder:
         """How many stations are accepted."""
         return self._booted
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was recorded since the start of the run."""
+        return not (self.total or self._calls or self._connections or self._connected or self._faults)
+
     def window(self, name: str, at: float | None = None) -> None:
         """Begin a window; CALLs intended before `at` (default: now) still go to the earlier ones."""
         if name == self.current_window:

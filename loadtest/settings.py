@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from loadtest.identities import Identities
+from loadtest.leases import FENCE_AFTER, QUARANTINE
 
 __all__ = ["Settings"]
 
@@ -32,6 +33,10 @@ class Settings(msgspec.Struct, kw_only=True):
     """From how many local addresses the stations connect; each has its own ports."""
     flush_timeout: float = 15.0
     """How long the end of a run waits for the last figures of the workers."""
+    fence_after: float = FENCE_AFTER
+    """How long a worker's stations go on without the master."""
+    quarantine: float = QUARANTINE
+    """How long the identities of a silent worker are kept for it; longer than `fence_after`."""
     live: bool = True
     """Whether progress is shown on the standard error output."""
     details: dict[str, Any] = {}

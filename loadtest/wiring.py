@@ -99,7 +99,12 @@ class Wiring:
                 settings, self._send_down, workers=self._workers, name=self._name_of, errors=_unhandled
             )
         if not isinstance(runner, runners.MasterRunner):
-            self.worker = WorkerEnd(self._send_up, fire=environment.events.request.fire, stop=self._stop_users)
+            self.worker = WorkerEnd(
+                self._send_up,
+                fire=environment.events.request.fire,
+                stop=self._stop_users,
+                fence_after=settings.fence_after,
+            )
 
     @property
     def recorder(self) -> Recorder:
@@ -246,12 +251,12 @@ class Wiring:
     def _on_quitting(self, **_: Any) -> None:
         if self.master is not None:
             self.master.interrupt()
-            if self.worker is not None:
-                self._stop_users()
+            self._stop_users()
             self._finish()
             self.master.close()
         elif self.worker is not None:
-            self._stop_users()
+            if not self._stop_users():
+                self.worker.flush()
             self._say_goodbye(self.worker)
             self.environment.process_exit_code = exit_codes.INVALID if _unhandled() else exit_codes.PASSED
         if self.worker is not None:
@@ -260,7 +265,6 @@ class Wiring:
     def _say_goodbye(self, worker: WorkerEnd) -> None:
         """Wait until the master has the last figures, unless the connection to it is closed already."""
         deadline = time.monotonic() + _GOODBYE_TIMEOUT
-        worker.flush()
         while worker.outbox.unacked and len(self._runner.greenlet) and time.monotonic() < deadline:
             gevent.sleep(0.02)
         worker.leave()
@@ -269,9 +273,16 @@ class Wiring:
         assert self.worker is not None
         self.worker.sampler.error()
 
-    def _stop_users(self) -> None:
-        if self._runner.state in {runners.STATE_SPAWNING, runners.STATE_RUNNING}:
+    def _stop_users(self) -> bool:
+        """Stop the test in this process, which ends in `test_stop`; returns whether one was running."""
+        if self._runner.state not in {runners.STATE_SPAWNING, runners.STATE_RUNNING}:
+            return False
+        if isinstance(self._runner, runners.MasterRunner):
+            # The workers are stopped by `MasterEnd.finish`; from here on Locust gives no users to those that remain.
+            self._runner.stop(send_stop_to_client=False)
+        else:
             self._runner.stop()
+        return True
 
     def _workers(self) -> list[str]:
         if isinstance(self._runner, runners.MasterRunner):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from loadtest.cluster import Outbox
-from loadtest.leases import LeaseHolder
+from loadtest.leases import FENCE_AFTER, LeaseHolder
 from loadtest.recorder import Recorder
 from loadtest.sampler import PROBE_EVERY, Sampler
 
@@ -32,16 +32,20 @@ class WorkerEnd:
         send: Callable[[dict[str, Any]], None],
         *,
         fire: Callable[..., Any] | None = None,
-        stop: Callable[[], None] | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        fence_after: float = FENCE_AFTER,
     ) -> None:
-        """Send through `send`, feed Locust through `fire`; `stop` stops the users when the master ends the run."""
+        """Send through `send`, feed Locust through `fire`.
+
+        `stop` stops the users when the master ends the run, which must come to `flush`; it tells whether it had to.
+        """
         self._send = send
         self._stop = stop
         self._timer: Any = None
         self.recorder = Recorder(fire)
         self.sampler = Sampler(self.recorder)
         self.outbox = Outbox(self.recorder, self._health, time.monotonic)
-        self.leases = LeaseHolder(self._send_lease, time.monotonic, gevent.spawn)
+        self.leases = LeaseHolder(self._send_lease, time.monotonic, gevent.spawn, fence_after=fence_after)
 
     def start(self) -> None:
         """Begin to watch the event loop, and tell the master that this process is ready for its messages."""
@@ -93,9 +97,7 @@ class WorkerEnd:
                 gevent.spawn(self._finish, message["run"])
 
     def _finish(self, run: int) -> None:
-        if run == self.outbox.run:
-            if self._stop is not None:
-                self._stop()
+        if run == self.outbox.run and not self._stop():
             self.flush()
 
     def _send_lease(self, message: dict[str, Any]) -> None:

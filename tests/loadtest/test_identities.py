@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loadtest.identities import Identities, read_identities
+from ocppj.errors import UsageError
+
+
+def test_numbers_become_names_and_tokens_that_differ() -> None:
+    identities = Identities()
+    leases = [identities.lease(number) for number in range(1, 200)]
+    assert leases[0].identity == "PS000001"
+    assert len({lease.identity for lease in leases}) == len({lease.token for lease in leases}) == 199
+    assert identities.capacity is None
+
+
+def test_a_pattern_names_the_stations() -> None:
+    assert Identities("depot-{n}/a").lease(7).identity == "depot-7/a"
+
+
+@pytest.mark.parametrize("pattern", ["PS", "PS{m}", "PS{", "{n}{x}", "{0}", "{n:.0s}", "{n:q}", "{n.real.foo}", ""])
+def test_a_pattern_that_gives_no_distinct_names_is_refused(pattern: str) -> None:
+    with pytest.raises(UsageError, match=r"PS\{n:06d\}"):
+        Identities(pattern)
+
+
+def read(tmp_path: Path, text: str) -> Identities:
+    path = tmp_path / "stations.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_identities(path)
+
+
+def test_a_list_gives_identity_token_and_password(tmp_path: Path) -> None:
+    identities = read(tmp_path, "CP1,TAG1,secret\nCP2\n\nCP3,,other\n")
+    assert identities.capacity == 3
+    assert [identities.lease(n).identity for n in (1, 2, 3)] == ["CP1", "CP2", "CP3"]
+    assert (identities.lease(1).token, identities.lease(1).password) == ("TAG1", "secret")
+    assert identities.lease(2).password is None
+    assert identities.lease(2).token == Identities().lease(2).token
+
+
+def test_a_first_line_may_name_the_columns(tmp_path: Path) -> None:
+    identities = read(tmp_path, "\ufeffIdentity, password\nCP1,secret\n")
+    assert identities.lease(1).password == "secret"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("CP1\nCP2\nCP1\n", "line 3: CP1 stands in line 1"),
+        ("CP1\n,x\n", "line 2: the identity is empty"),
+        ("CP1,a,b,c\n", "line 1: more values"),
+        ("identity,pasword\nCP1,x\n", "'pasword' is unknown"),
+        ("identity\n", "is empty"),
+        ("", "is empty"),
+    ],
+)
+def test_a_mistake_in_a_list_is_told_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        read(tmp_path, text)
+
+
+def test_a_list_that_is_no_text_or_not_there_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "stations.csv"
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_identities(path)
+    path.write_bytes(b"\xff\xfe\x00CP")
+    with pytest.raises(UsageError, match="no CSV text"):
+        read_identities(path)
+
+
+def test_a_password_does_not_show_when_a_lease_is_printed(tmp_path: Path) -> None:
+    assert "secret" not in repr(read(tmp_path, "CP1,TAG1,secret\n").lease(1))
