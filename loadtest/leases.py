@@ -188,7 +188,7 @@ class LeaseDesk:
         book: LeaseBook,
     ) -> None:
         """Answer through `send(worker, message)` out of `book`."""
-        self._identities = identities
+        self.identities = identities
         self._send = send
         self._clock = clock
         self.book = book
@@ -213,7 +213,7 @@ class LeaseDesk:
     def tick(self) -> None:
         """Give out what became free; called after each message and once a second."""
         for grant in self.book.serve(self._clock()):
-            leases = [self._identities.lease(number) for number in grant.numbers]
+            leases = [self.identities.lease(number) for number in grant.numbers]
             rows = [[lease.number, lease.identity, lease.token, lease.password] for lease in leases]
             self._send(grant.worker, {"op": "granted", "epoch": grant.epoch, "leases": rows})
 

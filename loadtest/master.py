@@ -70,8 +70,7 @@ class MasterEnd:
         self._done = gevent.event.Event()
         self._news = gevent.event.Event()
         self._hurry = False
-        book = LeaseBook(settings.identities.capacity, quarantine=settings.quarantine)
-        self.desk = LeaseDesk(settings.identities, self._send_lease, time.monotonic, book)
+        self.desk = self._new_desk()
         self.spawned = False
         """Whether Locust has started all users."""
         self.target = 0
@@ -97,6 +96,8 @@ class MasterEnd:
             out = settings.out and f"{settings.out}-{self._runs}"
             self._folder = RunFolder.create(out, "load")
         self._collector = Collector(self._runs, time.monotonic)
+        if self.desk.identities is not settings.identities and not self.desk.book.held:
+            self.desk = self._new_desk()
         self._plan = WindowPlan(duration=settings.duration, warm_up=settings.warm_up, cool_down=settings.cool_down)
         now = time.time()
         self._course = Course(started=now, finished=now, windows=[(RAMP, now)])
@@ -195,6 +196,11 @@ class MasterEnd:
         self._news.set()
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _new_desk(self) -> LeaseDesk:
+        identities = self._settings.identities
+        book = LeaseBook(identities.capacity, quarantine=self._settings.quarantine)
+        return LeaseDesk(identities, self._send_lease, time.monotonic, book)
 
     def _elapsed(self) -> float:
         return time.time() - self._course.started

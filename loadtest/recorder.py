@@ -177,7 +177,7 @@ class Recorder:
         """
         if at is None:
             at = self._clock()
-        table = self._series if at - response_s >= self._since else self._table_at(at - response_s)
+        table = self._series if at - response_s >= self._since else self._by_window[self._window_at(at - response_s)]
         try:
             series = table[ocpp, action, direction, outcome]
         except KeyError:
@@ -241,9 +241,9 @@ class Recorder:
         """Count a connection that ended against the station's will."""
         self._lost += 1
 
-    def offered(self, count: int = 1) -> None:
-        """Count CALLs that fell due in the schedules of this process."""
-        self._offered[self.current_window] += count
+    def offered(self, count: int = 1, intended_at: float | None = None) -> None:
+        """Count CALLs that fell due in the schedules of this process, at `intended_at` (default: now)."""
+        self._offered[self._window_at(self._clock() if intended_at is None else intended_at)] += count
 
     # -- windows and draining ----------------------------------------------------------------------------------------
 
@@ -352,11 +352,8 @@ class Recorder:
             self._second += 1
         self._second_ends = self._second + 1 - self._wall_offset
 
-    def _table_at(self, intended: float) -> dict[Key, _Series]:
-        for since, name in reversed(self._edges):
-            if intended >= since:
-                return self._by_window[name]
-        return self._series
+    def _window_at(self, intended: float) -> str:
+        return next((name for since, name in reversed(self._edges) if intended >= since), RAMP)
 
     def _new_series(self, table: dict[Key, _Series], ocpp: str, action: str, direction: str, outcome: str) -> _Series:
         key = (ocpp, self._known(action), direction, self._known(outcome))

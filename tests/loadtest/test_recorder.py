@@ -153,11 +153,12 @@ def test_faults_connections_losses_and_offered_calls_are_counted(recorder: Recor
     recorder.offered(3)
     recorder.window(MEASURE)
     recorder.offered(4)
+    recorder.offered(2, intended_at=999.0)
     delta = recorder.take()
     assert delta["faults"] == {"unsolicited": 2}
     assert delta["connections"] == {"refused 401": 1}
     assert delta["lost"] == 1
-    assert delta["offered"] == {RAMP: 3, MEASURE: 4}
+    assert delta["offered"] == {RAMP: 5, MEASURE: 4}
     assert recorder.take()["lost"] == 0
 
 
