@@ -246,8 +246,12 @@ class Session:
 
     def _next_call(self, now: float) -> None:
         self._open = None
-        if self._queue:
-            self._put_on_wire(*self._queue.popleft(), now)
+        queue = self._queue
+        if queue:
+            call, text = queue.popleft()
+            if not queue:
+                self._queue = None
+            self._put_on_wire(call, text, now)
 
     def _receive_answer(self, message: CallResult | CallError, now: float) -> list[Event]:
         call = self._open
