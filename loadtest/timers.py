@@ -42,13 +42,15 @@ class Timer:
 class TimerQueue:
     """Timers in the order of their times; equal times run in the order of their making."""
 
-    __slots__ = ("_cancelled", "_count", "_heap", "worst_lag")
+    __slots__ = ("_cancelled", "_count", "_heap", "on_error", "worst_lag")
 
     def __init__(self) -> None:
         """Start empty."""
         self._heap: list[tuple[float, int, Timer]] = []
         self._count = 0
         self._cancelled = 0
+        self.on_error: Callable[[Callable[[float], object], Exception], bool] | None = None
+        """Gets a callback that failed, with its exception; returns whether it has dealt with it."""
         self.worst_lag = 0.0
         """Seconds by which a timer ran late at most, since `take_worst_lag`."""
 
@@ -84,7 +86,7 @@ class TimerQueue:
             self._cancelled = 0
 
     def run_due(self, now: float, limit: int = BATCH) -> int:
-        """Run what is due at `now`, at most `limit` of them, and return how many ran; a failing callback is logged."""
+        """Run what is due at `now`, at most `limit` of them, and return how many ran; no callback can end it."""
         heap = self._heap
         ran = 0
         while heap and heap[0][0] <= now and ran < limit:
@@ -98,8 +100,9 @@ class TimerQueue:
             self.worst_lag = max(self.worst_lag, now - when)
             try:
                 callback(when)
-            except Exception:
-                _logger.exception("A timer's callback failed; the other timers go on.")
+            except Exception as error:
+                if self.on_error is None or not self.on_error(callback, error):
+                    _logger.exception("A timer's callback failed; the other timers go on.")
         return ran
 
     def take_worst_lag(self) -> float:

@@ -62,23 +62,23 @@ _FAR_APART = 0x5555
 
 
 class _Evse:
-    __slots__ = ("_next", "_outlets", "_sessions", "_station")
+    __slots__ = ("_next", "_outlets", "_sessions", "station")
 
     def __init__(self, station: Station, sessions: Sessions, outlets: list[Outlet]) -> None:
-        self._station = station
+        self.station = station
         self._sessions = sessions
         self._outlets = outlets
         self._next: Timer | None = None
 
     def expect(self, when: float) -> None:
-        self._next = self._station.fleet.timers.at(when, self._arrives)
+        self._next = self.station.fleet.timers.at(when, self._arrives)
 
     def cancel(self) -> None:
-        self._station.fleet.timers.cancel(self._next)
+        self.station.fleet.timers.cancel(self._next)
         self._next = None
 
     def _arrives(self, when: float) -> None:
-        station, sessions = self._station, self._sessions
+        station, sessions = self.station, self._sessions
         fleet, draws = station.fleet, station.draws
         until = when + fleet.draw(sessions.duration, draws)
         gap = fleet.draw(sessions.gap, draws)

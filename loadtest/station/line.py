@@ -61,6 +61,11 @@ class Line:
         self._sweep: Timer | None = None
 
     @property
+    def station(self) -> Line:
+        """Itself, as its visits and queues say where they belong."""
+        return self
+
+    @property
     def version(self) -> Version:
         """The OCPP version."""
         return self.dialect.version

@@ -380,7 +380,8 @@ class Station(Line):
         self._plan_heartbeat()
         if fresh:
             self._tell_statuses(now)
-            self.outbox.pump()
+            if self._outbox is not None:
+                self._outbox.pump()
             if self.fleet.profile.sessions is not None and self.life is Life.ON:
                 self.arrivals = Arrivals(self, self.fleet.profile.sessions)
                 self.arrivals.plan(now)

@@ -1,0 +1,141 @@
+"""What the users of one process share: the fleet, the gate that paces their connects, and the road back to a user.
+
+The module imports Locust, which monkey-patches the process.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import gevent
+from gevent.lock import BoundedSemaphore
+from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
+
+from loadtest.options import LoadOptions, read_options
+from loadtest.pacing import ConnectPacer
+from loadtest.station import Fleet, Station
+from loadtest.station.station import Life
+from loadtest.timers import HubTimers
+from loadtest.transport import Engine
+from loadtest.transport_target import Target, client_context
+from loadtest.wiring import wired
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+    from loadtest.identities import Lease
+    from loadtest.profiles import Profile
+    from loadtest.timers import Timer
+    from loadtest.users import ChargePointUser
+    from ocppj.versions import Version
+
+__all__ = ["Crew", "UserStation", "crew_of", "dismiss", "make_engine", "make_target"]
+
+_FOR_LOCUST = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
+
+_crews: WeakKeyDictionary[Environment, Crew] = WeakKeyDictionary()
+_making = BoundedSemaphore()
+
+
+def make_engine(options: LoadOptions) -> Engine:
+    """Make the connection engine of this process."""
+    loop = gevent.get_hub().loop
+    return Engine(loop, HubTimers(loop), connect_timeout=options.connect_timeout)
+
+
+def make_target(options: LoadOptions) -> Target:
+    """Look the CSMS up; raises `HarnessError` where it has no address."""
+    tls = client_context(options.tls_ca) if options.url.startswith("wss:") else None
+    target = Target(options.url, tls=tls, sources=options.sources)
+    target.resolve()
+    return target
+
+
+def crew_of(environment: Environment) -> Crew:
+    """Return the crew of the present run; the first user of a process makes it. Raises `HarnessError`."""
+    with _making:
+        crew = _crews.get(environment)
+        if crew is None:
+            options = read_options(environment.parsed_options, environment.host)
+            crew = _crews[environment] = Crew(environment, options)
+        return crew
+
+
+def dismiss(environment: Environment) -> None:
+    """Forget the crew of a run that is over: the next one may have another target and other options."""
+    _crews.pop(environment, None)
+
+
+class UserStation(Station):
+    """A station that knows the Locust user that it belongs to."""
+
+    __slots__ = ("user",)
+
+    def __init__(self, fleet: Fleet, version: Version, lease: Lease, user: ChargePointUser) -> None:
+        """Belong to a user."""
+        super().__init__(fleet, version, lease)
+        self.user = user
+
+
+class Crew:
+    """All stations of this process within one run."""
+
+    def __init__(self, environment: Environment, options: LoadOptions) -> None:
+        """Begin without stations; raises `HarnessError` where the CSMS has no address."""
+        wiring = wired(environment)
+        self.options = options
+        self.leases = wiring.leases
+        self.recorder = wiring.recorder
+        self.target = make_target(options)
+        self.engine = make_engine(options)
+        self._fleets: dict[str, Fleet] = {}
+        self._pacer: ConnectPacer[Station] = ConnectPacer()
+        self._gate: Timer | None = None
+
+    def fleet(self, profile: Profile | None) -> Fleet:
+        """Return the surroundings of stations with this profile, None being that of the command line."""
+        profile = profile or self.options.profile
+        fleet = self._fleets.get(profile.name)
+        if fleet is None:
+            fleet = self._fleets[profile.name] = Fleet(
+                engine=self.engine,
+                target=self.target,
+                recorder=self.recorder,
+                profile=profile,
+                backoff=self.options.backoff,
+                call_timeout=self.options.call_timeout,
+                seed=self.options.seed,
+                schema_share=self.options.schema_share,
+                password=self.options.password,
+                on_crash=_for_locust,
+            )
+        return fleet
+
+    def let_in(self, station: Station) -> None:
+        """Start a station when its turn comes: Locust spawns in batches, and connects must not."""
+        self._pacer.arrive(station, time.monotonic())
+        if self._gate is None:
+            self._plan()
+
+    def _open(self, _: float) -> None:
+        for station in self._pacer.due(time.monotonic()):
+            if station.life is Life.NEW:
+                station.start()
+        self._plan()
+
+    def _plan(self) -> None:
+        when = self._pacer.next_at
+        self._gate = None if when is None else self.engine.timers.at(when, self._open)
+
+
+def _for_locust(station: Station, error: Exception) -> bool:
+    """Hand Locust's own exceptions, which a listener may raise for any CALL, to the greenlet of the user."""
+    if not isinstance(error, _FOR_LOCUST):
+        return False
+    assert isinstance(station, UserStation)
+    greenlet = station.user.greenlet
+    if greenlet is not None:
+        greenlet.kill(error, block=False)
+    return True
