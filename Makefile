@@ -16,7 +16,7 @@ ROOMS := $(wildcard ocppj evidence fixtures loadtest interop_suite reports plugs
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types unit selftest bench flake format lock clean
+.PHONY: help setup demo test lint types unit selftest flake format lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -44,6 +44,15 @@ setup: ## Build .venv with everything in it; does nothing when it is up to date
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	printf '%s\n' "$$want" > $(STAMP)
 
+# Both parts run even if the first finds something; the worse result counts, and Ctrl-C ends everything.
+demo: setup ## Storm the practice CSMS for a minute, and say where the report is
+	@run=runs/$$(date -u +%Y%m%dT%H%M%SZ)-demo; status=0; \
+	keep() { [ $$1 -lt 128 ] || exit $$1; [ $$1 -le $$status ] || status=$$1; }; \
+	$(BIN)/plugstorm interop --jobs 4 --out $$run/interop || keep $$?; \
+	$(BIN)/plugstorm load --stations 200 --ocpp 1.6 --ocpp 2.0.1 --duration 30s --out $$run/load $(ARGS) || keep $$?; \
+	$(BIN)/plugstorm report $$run/interop $$run/load || keep $$?; \
+	exit $$status
+
 test: lint types unit selftest ## Run everything that CI runs
 
 lint: setup ## Check style and formatting
@@ -55,6 +64,9 @@ types: setup ## Check the types of all rooms
 
 unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+selftest: setup ## Check the checker: strict and lenient without a false alarm, every defect found
+	$(BIN)/plugstorm selftest $(ARGS)
 
 flake: setup ## Repeat the tests in random order to find flaky ones
 	@set -e; for run in $$(seq $(RUNS)); do $(BIN)/python -m pytest -n auto -q --order-seed $$run $(ARGS); done

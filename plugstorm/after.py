@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,14 +12,19 @@ from reports.html import write_report
 from reports.junit import write_junit
 from reports.summary import print_summary, write_summary
 
-__all__ = ["finish"]
+__all__ = ["finish", "tell"]
 
 
-def finish(folder: Path, run: Run) -> None:
-    """Write `junit.xml`, `summary.md` and `report.html` into the run folder and tell how the run went."""
+def finish(folder: Path, run: Run, *, show: bool = True) -> None:
+    """Write `junit.xml`, `summary.md` and `report.html` into the run folder; `show` tells how the run went."""
     write_junit(folder)
     write_summary(folder)
-    page = write_report([folder])
+    tell([run] if show else [], write_report([folder]))
+
+
+def tell(runs: Sequence[Run], page: Path) -> None:
+    """Print runs in short, and where their report is."""
     console = Console()
-    print_summary(run, console)
+    for run in runs:
+        print_summary(run, console)
     console.print(f"report  {page}", soft_wrap=True, markup=False, highlight=False)

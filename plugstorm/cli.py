@@ -193,6 +193,69 @@ def interop(
 
 
 @app.command()
+def load(
+    *,
+    url: Url = None,
+    ocpp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VERSION[=WEIGHT]", help="OCPP version of the stations; repeat it for a mix.", show_default="1.6"
+        ),
+    ] = None,
+    stations: Annotated[int, typer.Option(min=1, help="How many virtual charge points.")] = 100,
+    spawn_rate: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="RATE", help="Stations that start in a second.", show_default="all in 10 s"),
+    ] = None,
+    duration: Annotated[
+        str, typer.Option(metavar="TIME", help="Length of the run with its ramp: 60s, 5m, 1h30m.")
+    ] = "60s",
+    profile: Annotated[str, typer.Option(metavar="NAME|FILE", help="What the stations do all day.")] = "quick",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the stations.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The same seed gives the same schedule.", show_default="drawn")
+    ] = None,
+    ui: Annotated[bool, typer.Option("--ui", help="Open Locust's web UI while the run goes on.")] = False,
+    ui_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the web UI.")] = 8089,
+    out: Out = None,
+    ca: Ca = None,
+    password: Password = None,
+    station_list: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Registered stations: identity, token, password.", show_default="made up"),
+    ] = None,
+    identity_pattern: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="How stations are called.", show_default="CP{n:06d}")
+    ] = None,
+    locust: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- LOCUST OPTION...]", help="Further options of the load test, after two dashes."),
+    ] = None,
+) -> Work:
+    """Storm a CSMS with virtual charge points; one run folder with latencies, outcomes and the generator's verdict."""
+    from plugstorm import load_command  # noqa: PLC0415
+
+    wanted = load_command.Wanted(
+        url=url,
+        ocpp=tuple(ocpp or ()),
+        stations=stations,
+        spawn_rate=spawn_rate,
+        duration=load_command.parse_duration(duration),
+        profile=profile,
+        workers=workers,
+        seed=seed,
+        ui_port=ui_port if ui else None,
+        out=out,
+        password=password,
+        ca=ca,
+        station_list=station_list,
+        identity_pattern=identity_pattern,
+        locust=tuple(locust or ()),
+    )
+    return lambda: load_command.run(wanted)
+
+
+@app.command()
 def selftest(
     *,
     defect: Annotated[

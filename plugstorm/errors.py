@@ -34,7 +34,7 @@ def guarded(work: Callable[[], int]) -> int:
         _tell(_explain(error))
         return exit_codes.USAGE
     except HarnessError as error:
-        _tell(f"plugstorm: {error}")
+        _tell(f"plugstorm: error: {error}")
         return next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
     except KeyboardInterrupt:
         _tell("plugstorm: interrupted")
@@ -45,7 +45,9 @@ def guarded(work: Callable[[], int]) -> int:
         return exit_codes.PASSED
     except Exception:  # noqa: BLE001 - a mistake of ours must not look like a verdict about the CSMS
         traceback.print_exc()
-        _tell("plugstorm: this is a mistake in Plugstorm, not in the CSMS; please report it with the lines above")
+        _tell(
+            "plugstorm: error: this is a mistake in Plugstorm, not in the CSMS; please report it with the lines above"
+        )
         return exit_codes.INVALID
 
 
@@ -58,7 +60,7 @@ def _explain(error: typer.TyperException) -> str:
     message = error.format_message().rstrip(".")
     context: typer.Context | None = getattr(error, "ctx", None)
     if context is None:
-        return f"plugstorm: {message}; see plugstorm --help"
+        return f"plugstorm: error: {message}; see plugstorm --help"
     option = getattr(error, "option_name", None)
     commands = getattr(context.command, "commands", {})
     if option is not None:
@@ -66,7 +68,7 @@ def _explain(error: typer.TyperException) -> str:
         message = f"there is no option {option}; {_nearest(option, known)}"
     elif message.startswith("No such command"):
         message += f"; known are {', '.join(commands)}" if "?" not in message else ""
-    return f"{context.command_path}: {message}; see {context.command_path} --help"
+    return f"{context.command_path}: error: {message}; see {context.command_path} --help"
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -11,6 +11,7 @@ from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import InteropRun, Run
 from evidence.verdicts import EXIT_CODES
+from plugstorm.after import tell
 from reports.html import write_report
 from reports.junit import write_junit
 from reports.summary import write_summary
@@ -34,7 +35,7 @@ def report(folders: Sequence[Path], *, out: Path | None, judge_again: bool, as_j
         ]
         print(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())  # noqa: T201 - this is a command
     else:
-        print(f"report  {page}")  # noqa: T201
+        tell(runs, page)
     return (
         max((EXIT_CODES[run.verdict] for run in runs), default=exit_codes.PASSED) if judge_again else exit_codes.PASSED
     )

@@ -1,0 +1,87 @@
+"""A child process that is told when we are, and never outlives us."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
+
+from evidence import exit_codes
+
+__all__ = ["run_child"]
+
+_PATIENCE = 45.0
+"""Seconds that an interrupted child may take to write its result: its stations end their transactions first."""
+_LAST_PATIENCE = 5.0
+
+
+def run_child(command: Sequence[str], *, environment: Mapping[str, str]) -> int:
+    """Run a command in a process group of its own and return its exit code, as a shell writes it.
+
+    SIGINT and SIGTERM are passed on once and the child is waited for; a second one, or too long a wait, ends its whole
+    group at once.
+    """
+    # Without standard input: a process in the background that touches the terminal would be stopped.
+    child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603 - our own words
+    stops: list[int] = []
+    try:
+        with _signals_go_to(child, stops):
+            code = _wait(child, stops)
+    finally:
+        _end_group(child)
+    if stops:
+        return exit_codes.INTERRUPTED
+    return code if code >= 0 else exit_codes.INVALID
+
+
+@contextlib.contextmanager
+def _signals_go_to(child: subprocess.Popen[bytes], stops: list[int]) -> Iterator[None]:
+    def pass_on(number: int, _: FrameType | None) -> None:
+        stops.append(number)
+        if len(stops) == 1:
+            with contextlib.suppress(ProcessLookupError):
+                child.send_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(child: subprocess.Popen[bytes], stops: list[int]) -> int:
+    give_up: float | None = None
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return child.wait(0.2)
+        if stops and give_up is None:
+            give_up = time.monotonic() + _PATIENCE
+        if len(stops) > 1 or (give_up is not None and time.monotonic() > give_up):
+            _end_group(child)
+            return child.wait()
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    """End what is left of the child's group, workers that it forked included."""
+    for number, patience in ((signal.SIGTERM, _LAST_PATIENCE), (signal.SIGKILL, _LAST_PATIENCE)):
+        try:
+            os.killpg(child.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and _lives(child):
+            time.sleep(0.05)
+
+
+def _lives(child: subprocess.Popen[bytes]) -> bool:
+    child.poll()
+    try:
+        os.killpg(child.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True

@@ -1,0 +1,138 @@
+"""`plugstorm load`: Locust as processes of its own, the practice CSMS where no other was named, and the report.
+
+Locust is never imported here, because it monkey-patches the process that imports it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from evidence import exit_codes
+from evidence.run_folder import RunFolder, read_run
+from ocppj.errors import InconclusiveError, UsageError
+from plugstorm.after import finish
+from plugstorm.children import run_child
+
+__all__ = ["Wanted", "locust_command", "parse_duration", "run"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+_DURATION = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+_LOG = "locust.log"
+_DEFAULT_RAMP = 10.0
+"""Seconds in which all stations come when no rate was given."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for on the command line; times in seconds."""
+
+    url: str | None
+    ocpp: tuple[str, ...]
+    stations: int
+    spawn_rate: float | None
+    duration: int
+    profile: str
+    workers: int
+    seed: int | None
+    ui_port: int | None
+    """Port of Locust's web UI; None runs without one."""
+    out: Path | None
+    password: str | None
+    ca: Path | None
+    station_list: Path | None
+    identity_pattern: str | None
+    locust: tuple[str, ...]
+    """Further words for Locust's own command line."""
+
+
+def parse_duration(text: str) -> int:
+    """Read `90`, `60s`, `5m` or `1h30m` as seconds; raises `UsageError` for anything else and for nothing."""
+    match = _DURATION.fullmatch(text.strip())
+    seconds = (
+        0
+        if match is None
+        else sum(int(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True))
+    )
+    if not seconds:
+        raise UsageError(f"--duration {text} is no span of time above zero; write 60s, 5m or 1h30m")
+    return seconds
+
+
+def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | None) -> list[str]:
+    """Write Locust's command line; `master_port` is where the workers of a run with several processes meet."""
+    rate = wanted.spawn_rate or max(1.0, wanted.stations / _DEFAULT_RAMP)
+    words = [sys.executable, "-m", "locust", "--locustfile", str(_ROOT / "loadtest" / "locustfile.py")]
+    words += ["--host", url, "--users", str(wanted.stations), "--spawn-rate", f"{rate:g}"]
+    words += ["--run-time", f"{wanted.duration}s", "--out", str(out), "--plugstorm-profile", wanted.profile]
+    words += ["--logfile", str(out / _LOG), "--only-summary"]
+    for version in wanted.ocpp:
+        words += ["--ocpp", version]
+    if wanted.ui_port is None:
+        words += ["--headless"]
+    else:
+        words += ["--autostart", "--web-host", "127.0.0.1", "--web-port", str(wanted.ui_port)]
+    if master_port is not None:
+        words += ["--processes", str(wanted.workers), "--master-host", "127.0.0.1", "--master-bind-host", "127.0.0.1"]
+        words += ["--master-port", str(master_port), "--master-bind-port", str(master_port)]
+    optional = {
+        "--seed": wanted.seed,
+        "--tls-ca": wanted.ca,
+        "--station-list": wanted.station_list,
+        "--identity-pattern": wanted.identity_pattern,
+    }
+    for flag, value in optional.items():
+        words += [flag, str(value)] if value is not None else []
+    return [*words, *wanted.locust]
+
+
+def run(wanted: Wanted) -> int:
+    """Run it and write the report; returns the exit code."""
+    folder = RunFolder.create(wanted.out, "load")
+    # A password on a command line would show in the list of processes.
+    secret = {} if wanted.password is None else {"PLUGSTORM_PASSWORD": wanted.password}
+    try:
+        with _target(wanted.url) as url:
+            port = _free_port() if wanted.workers > 1 else None
+            command = locust_command(wanted, url=url, out=folder.path, master_port=port)
+            code = run_child(command, environment=os.environ | secret)
+        if folder.run_json.exists():
+            finish(folder.path, read_run(folder.path), show=False)
+        elif code in (exit_codes.USAGE, exit_codes.UNREACHABLE):
+            (folder.path / _LOG).unlink(missing_ok=True)
+        elif code == exit_codes.PASSED:
+            raise InconclusiveError(f"The load test left no result; see {folder.path / _LOG}")
+    finally:
+        _remove_if_empty(folder)
+    return code
+
+
+@contextlib.contextmanager
+def _target(url: str | None) -> Iterator[str]:
+    if url is not None:
+        yield url
+        return
+    from fixtures.csms import spawn_practice_csms  # noqa: PLC0415 - not needed for somebody else's CSMS
+
+    with spawn_practice_csms() as csms:
+        yield csms.url
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _remove_if_empty(folder: RunFolder) -> None:
+    """Leave no folder behind a run that never began."""
+    for path in (folder.traces, folder.histograms, folder.path):
+        with contextlib.suppress(OSError):
+            path.rmdir()
