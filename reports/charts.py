@@ -21,6 +21,7 @@ __all__ = [
     "Figure",
     "Part",
     "Series",
+    "Span",
     "Table",
     "axis_name",
     "draw_line",
@@ -32,8 +33,10 @@ __all__ = [
 ]
 
 WIDTH, HEIGHT = 480, 230
-LEFT, RIGHT, TOP, BOTTOM = 54, 20, 12, 36
+LEFT, RIGHT, TOP, BOTTOM = 54, 20, 14, 36
 _MOST_POINTS = 240
+_SMALL_CHARACTER = 6
+"""Width of a character of the smallest text."""
 _MOST_ROWS = 60
 
 
@@ -65,6 +68,14 @@ class Series(msgspec.Struct, frozen=True):
     filled: bool = False
 
 
+class Span(msgspec.Struct, frozen=True):
+    """A named part of the time axis, in seconds."""
+
+    name: str
+    start: float
+    end: float
+
+
 class Part(msgspec.Struct, frozen=True):
     """One part of a whole; `look` is a class of the style sheet."""
 
@@ -82,8 +93,8 @@ def thin_out(points: Sequence[tuple[float, float]], most: int) -> list[tuple[flo
     return [(group[0][0], math.fsum(y for _, y in group) / len(group)) for group in groups]
 
 
-def time_chart(title: str, says: str, series: Sequence[Series], *, unit: str) -> Figure:
-    """Draw lines over the seconds of a run, from zero up."""
+def time_chart(title: str, says: str, series: Sequence[Series], *, unit: str, spans: Sequence[Span] = ()) -> Figure:
+    """Draw lines over the seconds of a run, from zero up; `spans` are marked along the top."""
     ends = [x for line in series for x, _ in line.points]
     tops = [y for line in series for _, y in line.points]
     seconds, ticks = max(ends, default=1.0), linear_ticks(max(tops, default=1.0))
@@ -92,6 +103,7 @@ def time_chart(title: str, says: str, series: Sequence[Series], *, unit: str) ->
     parts = [*frame_rows(ticks, y, [number(tick) for tick in ticks])]
     parts += [under(x(tick), number(tick)) for tick in linear_ticks(seconds, 6) if tick <= seconds]
     parts.append(axis_name("seconds since the start"))
+    parts += _mark(spans, x, seconds)
     for line in series:
         parts += draw_line(line, x, y)
     parts += _hover(series, x, unit)
@@ -102,6 +114,17 @@ def time_chart(title: str, says: str, series: Sequence[Series], *, unit: str) ->
         legend=tuple((line.look, line.name) for line in series),
         table=_time_table(series),
     )
+
+
+def _mark(spans: Sequence[Span], x: Scale, seconds: float) -> list[Markup]:
+    drawn = []
+    for span in spans:
+        start, end = x(span.start), x(min(span.end, seconds))
+        if start > LEFT and start < WIDTH - RIGHT:
+            drawn.append(el("line", x1=start, x2=start, y1=TOP - 8, y2=HEIGHT - BOTTOM, class_="edge"))
+        if end - start > len(span.name) * _SMALL_CHARACTER:
+            drawn.append(el("text", span.name, x=start + 4, y=TOP - 1, class_="tick small-tick"))
+    return drawn
 
 
 def draw_line(line: Series, x: Scale, y: Scale) -> list[Markup]:

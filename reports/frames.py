@@ -195,8 +195,16 @@ def _content(record: TraceRecord, limit: int) -> tuple[str, int]:
         except ValueError:
             return "(the recorded bytes cannot be decoded)", 0
         head = data[:limit]
-        return head if isinstance(head, str) else head.decode("utf-8", "backslashreplace"), len(data)
+        return head if isinstance(head, str) else _decode(head), len(data)
     if not record.info:
         return "", 0
     text = msgspec.json.encode(record.info).decode()
     return text[:limit], len(text)
+
+
+def _decode(data: bytes) -> str:
+    """Read bytes as text; what is no UTF-8 is spelled out, unpaired surrogates by their number."""
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "backslashreplace")

@@ -15,7 +15,7 @@ from reports.words import count, duration, plural, run_seconds, verdict_counts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Headline", "Tone", "headline"]
+__all__ = ["Headline", "Tone", "all_calls", "headline"]
 
 
 class Tone(StrEnum):
@@ -94,7 +94,7 @@ def _interop_sentence(run: InteropRun, counts: Mapping[Verdict, int], total: int
 def _load(run: LoadRun) -> Headline:
     tone, word = _WORDS[run.verdict]
     missed = sum(not slo.passed for slo in run.slo)
-    total = sum(call.count for call in run.calls)
+    total = all_calls(run)
     remarks = _interrupted(run)
     seconds = run_seconds(run)
     over = f" in {duration(seconds)}" if seconds else ""
@@ -122,6 +122,11 @@ def _load(run: LoadRun) -> Headline:
         tone = Tone.MIXED if tone is Tone.GOOD else tone
         remarks.append("The load generator was DEGRADED: read its reasons before you trust the tails.")
     return Headline(tone, word, sentence, tuple(remarks))
+
+
+def all_calls(run: LoadRun) -> int:
+    """Count the CALLs of a whole load run, those outside of the judged window included."""
+    return int(run.throughput.get("calls_total", sum(call.count for call in run.calls)))
 
 
 def _interrupted(run: Run) -> list[str]:

@@ -11,7 +11,7 @@ import msgspec
 from evidence.histogram import Histogram, Tag, read_hlog
 from reports.latency_charts import CURVE, MAXIMUM
 
-__all__ = ["Histograms", "Windowed", "curve", "read_histograms"]
+__all__ = ["Histograms", "Windowed", "curve", "merge", "read_histograms"]
 
 MEASURED: Final = "measure"
 """Name of the window whose calls are judged; a folder with a file of it is read for that file alone."""

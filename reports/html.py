@@ -19,9 +19,10 @@ from evidence.run_model import InteropRun, Run
 from evidence.visible import visible
 from ocppj.errors import UsageError
 from reports import words
+from reports.facts import facts
 from reports.frames import Budget
 from reports.interop_view import InteropView, view_interop
-from reports.load_view import LoadView, facts, view_load
+from reports.load_view import LoadView, view_load
 from reports.svg import text_content
 
 __all__ = ["render_report", "write_report"]

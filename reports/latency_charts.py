@@ -15,6 +15,7 @@ from reports.words import milliseconds, plural
 
 __all__ = ["CURVE", "MAXIMUM", "Band", "latency_overview", "percentile_curves", "percentile_name"]
 
+MEDIAN: Final = 50.0
 MAXIMUM: Final = 100.0
 """The percentile that stands for the largest value."""
 
@@ -65,7 +66,7 @@ def percentile_curves(band: Band, ticks: Sequence[float]) -> Figure:
     says = plural(band.count, "call") + "".join(
         f"; {clock} p99 {milliseconds(values[99])}"
         for clock, _, values in band.clocks
-        if 99 in values  # noqa: PLR2004
+        if 99 in values  # noqa: PLR2004  # a percentile
     )
     return Figure(
         title=band.name,
@@ -96,7 +97,8 @@ _WIDE = 940
 
 def latency_overview(bands: Sequence[Band]) -> Figure:
     """Draw one row an action with both latencies from the median to the maximum, on one logarithmic axis."""
-    ticks = log_ticks([value for band in bands for _, _, values in band.clocks for value in values.values()])
+    drawn = [value for band in bands for _, _, values in band.clocks for q, value in values.items() if q >= MEDIAN]
+    ticks = log_ticks(drawn)
     height = _ROW * len(bands) + 44
     x = logarithmic(ticks[0], ticks[-1], _NAME, _WIDE - _FIGURE)
     parts = [el("text", "p99", x=_WIDE, y=12, class_="tick", text_anchor="end")]
@@ -133,7 +135,7 @@ def latency_overview(bands: Sequence[Band]) -> Figure:
 
 def _whisker(clock: str, look: str, values: Mapping[float, float], x: Scale, y: float) -> list[Markup]:
     told = "".join(f"\n{percentile_name(q)}: {milliseconds(values[q])}" for q in sorted(values) if q in _COMPARED)
-    middle, top = values[50], values[MAXIMUM]
+    middle, top = values[MEDIAN], values[MAXIMUM]
     tail = values.get(99, top)
     box = max(x(tail) - x(middle), 2.0)
     return [

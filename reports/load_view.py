@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from markupsafe import Markup
 
 from evidence.run_model import CallStats, LoadRun, Percentiles
 from ocppj.outcomes import Outcome
-from reports.charts import Figure, Part, Series, share_bar, time_chart
-from reports.headline import Headline, headline
+from reports.charts import Figure, Part, Series, Span, share_bar, time_chart
+from reports.facts import facts, field_words
+from reports.headline import Headline, all_calls, headline
 from reports.histograms import Histograms, curve, read_histograms
 from reports.latency_charts import MAXIMUM, Band, latency_overview, percentile_curves
 from reports.svg import log_ticks
-from reports.words import count, duration, milliseconds, number, percent, plain, plural, run_seconds
+from reports.words import count, duration, milliseconds, number, percent, plural, run_seconds
 
-__all__ = ["Bar", "Cell", "LoadView", "Tile", "facts", "view_load"]
+__all__ = ["Bar", "Cell", "LoadView", "Tile", "view_load"]
 
 _MOST_BANDS = 14
 _MOST_CURVES = 6
@@ -69,6 +69,7 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[tuple[str, str], ...]
     throughput: tuple[tuple[str, str], ...]
     generator: tuple[tuple[str, str], ...]
+    details: tuple[tuple[str, str], ...]
     ledger: tuple[tuple[str, str], ...]
     stations: tuple[tuple[str, str], ...]
 
@@ -95,10 +96,11 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         calls=tuple(map(_call_row, sorted(run.calls, key=lambda call: -call.count))),
         connections=_connections(run),
         faults=tuple((kind, count(amount)) for kind, amount in sorted(run.faults.items(), key=lambda pair: -pair[1])),
-        throughput=tuple((_words(key), number(value, 4)) for key, value in run.throughput.items()),
+        throughput=tuple((field_words(key), number(value, 4)) for key, value in run.throughput.items()),
         generator=_generator(run),
+        details=facts(run.generator.details),
         ledger=facts(run.ledger),
-        stations=tuple((_words(key), count(value)) for key, value in msgspec.structs.asdict(run.stations).items()),
+        stations=tuple((field_words(key), count(value)) for key, value in msgspec.structs.asdict(run.stations).items()),
     )
 
 
@@ -109,7 +111,7 @@ def _tiles(run: LoadRun) -> tuple[Tile, ...]:
     tiles = [
         Tile(count(stations.connected_peak), "stations connected", f"of {count(stations.requested)} requested"),
         Tile(count(stations.booted), "stations booted", f"{plural(stations.lost, 'connection')} lost"),
-        Tile(count(total), "calls", f"in {duration(run_seconds(run))}"),
+        Tile(count(all_calls(run)), "calls", _measured(run, total)),
     ]
     if "calls_per_s" in run.throughput:
         tiles.append(Tile(number(run.throughput["calls_per_s"]), "calls per second"))
@@ -121,6 +123,13 @@ def _tiles(run: LoadRun) -> tuple[Tile, ...]:
     return tuple(tiles)
 
 
+def _measured(run: LoadRun, judged: int) -> str:
+    if "measured_s" in run.throughput:
+        return f"{count(judged)} of them judged, in {duration(run.throughput['measured_s'])}"
+    return f"in {duration(run_seconds(run))}"
+
+
+_TITLES = {"opened": "Connections opened per second"}
 _KNOWN_COLUMNS = {"t", "connected", "booted", "calls", "errors"}
 
 
@@ -128,12 +137,14 @@ def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
     rows = [row for row in run.timeline if "t" in row]
     if not rows:
         return ()
+    spans = [Span(window.name, window.start, window.start + window.seconds) for window in run.windows]
     figures = [
         time_chart(
             "Throughput",
             "Calls that ended in each second, and those among them without a proper answer.",
             [_series(rows, "calls", "calls", "s1", filled=True), _series(rows, "errors", "errors", "bad")],
             unit="per second",
+            spans=spans,
         ),
         time_chart(
             "Stations",
@@ -143,11 +154,18 @@ def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
                 _series(rows, "booted", "booted", "s3 dashed"),
             ],
             unit="stations",
+            spans=spans,
         ),
     ]
     others = dict.fromkeys(key for row in rows for key in row if key not in _KNOWN_COLUMNS)
     figures += [
-        time_chart(_words(key).capitalize(), "", [_series(rows, key, _words(key), "s4", filled=True)], unit="")
+        time_chart(
+            _TITLES.get(key) or field_words(key).capitalize(),
+            "",
+            [_series(rows, key, field_words(key), "s4", filled=True)],
+            unit="",
+            spans=spans,
+        )
         for key in others
     ]
     return tuple(figures)
@@ -325,34 +343,11 @@ def _call_row(call: CallStats) -> tuple[Cell, ...]:
 
 def _generator(run: LoadRun) -> tuple[tuple[str, str], ...]:
     generator = run.generator
-    rows = []
+    rows: list[tuple[str, str]] = []
     if generator.lag_ms_p99 is not None:
         rows.append(("scheduling lag, p99", milliseconds(generator.lag_ms_p99)))
     if generator.cpu is not None:
         rows.append(("CPU of the busiest worker", f"{percent(generator.cpu)} of one core"))
     if generator.rss_kb_per_station is not None:
         rows.append(("memory per station", f"{number(generator.rss_kb_per_station)} KB"))
-    return (*rows, *facts(generator.details))
-
-
-_LONGEST = 300
-
-
-def facts(values: Mapping[str, Any], before: str = "") -> tuple[tuple[str, str], ...]:
-    """Flatten nested settings into pairs of name and value."""
-    pairs: list[tuple[str, str]] = []
-    for key, value in values.items():
-        name = f"{before}{_words(key)}"
-        if isinstance(value, dict) and value and len(before) < _LONGEST:
-            pairs.extend(facts(value, f"{name} · "))
-        elif isinstance(value, bool):
-            pairs.append((name, "yes" if value else "no"))
-        elif isinstance(value, float):
-            pairs.append((name, number(value, 4)))
-        elif value is not None:
-            pairs.append((name, plain(value, _LONGEST)))
-    return tuple(pairs)
-
-
-def _words(key: str) -> str:
-    return key.replace("_", " ")
+    return tuple(rows)

@@ -22,6 +22,7 @@ from evidence.run_model import (
     SloResult,
     Stations,
     Target,
+    WindowResult,
 )
 from evidence.verdicts import RunVerdict, Verdict, run_verdict
 from ocppj.trace import Kind, TraceRecord, encode_record
@@ -279,7 +280,7 @@ def hostile_case(folder: Path) -> CaseResult:
     tape.frame('[2,"big","DataTransfer",{"data":"' + "A" * 1_000_000 + '"}]')
     tape.frame("[" * 5000)
     tape.add(Kind.RECEIVED, data_base64="gP///g==")
-    tape.add(Kind.RECEIVED, data_base64="not base64!")
+    tape.add(Kind.RECEIVED, data_base64="abcde")
     tape.close()
     return make_case(
         "HOSTILE<1>",
@@ -348,7 +349,12 @@ def write_load(
         "verdict": RunVerdict.PASSED,
         "stations": Stations(requested=200, connected_peak=200, booted=200, lost=2),
         "calls": calls,
-        "throughput": {"calls_per_s": total / seconds, "offered_per_s": total / seconds * 1.002},
+        "throughput": {
+            "calls_total": total * 1.25,
+            "measured_s": float(seconds),
+            "calls_per_s": total / seconds,
+            "accepted_per_s": total / seconds * (1 - failing),
+        },
         "generator": Generator(
             verdict="VALID", reasons=[], lag_ms_p99=1.9, cpu=0.22, rss_kb_per_station=11.4, details={"workers": 1}
         ),
@@ -358,6 +364,11 @@ def write_load(
         ],
         "ledger": {"transactions started": 171, "transactions stopped": 171, "lost": 0, "duplicated": 0},
         "timeline": _timeline(chance, seconds, total / seconds, failing),
+        "windows": [
+            WindowResult(name="ramp", start=0.0, seconds=10.0, calls=[]),
+            WindowResult(name="warm-up", start=10.0, seconds=3.0, calls=[]),
+            WindowResult(name="measure", start=13.0, seconds=seconds - 13.0, calls=calls),
+        ],
         "faults": {"late": 2, "unsolicited": 1},
         "connections": {"opened": 202, "refused 503": 3, "reset": 1},
         "settings": {"stations": 200, "duration": f"{seconds}s", "profile": {"name": "mixed", "spawn_rate": 20}},
@@ -366,7 +377,7 @@ def write_load(
     return folder
 
 
-def _measure(  # noqa: PLR0917
+def _measure(  # noqa: PLR0917  # one row of figures
     chance: random.Random, action: str, outcome: str, amount: int, median: float, seconds: int
 ) -> tuple[CallStats, list[Interval]]:
     service, response = Histogram(), Histogram()

@@ -1,0 +1,202 @@
+"""What changed between two runs, and whether it got worse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from evidence import exit_codes
+from evidence.run_folder import read_run
+from evidence.run_model import CaseResult, InteropRun, LoadRun, Run
+from evidence.verdicts import RunVerdict, Verdict
+from ocppj.errors import UsageError
+from reports.compare_load import Change, Direction, compare_load
+from reports.facts import facts
+
+__all__ = ["CaseChange", "Change", "Comparison", "Direction", "Kept", "compare", "compare_runs"]
+
+
+class Kept(StrEnum):
+    """What became of a case."""
+
+    WORSE = "worse"
+    BETTER = "better"
+    CHANGED = "changed"
+    """Another word for the same behaviour, or a change that the expectations file declares."""
+    LOST = "no longer judged"
+    NEW = "newly judged"
+
+
+class CaseChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One case whose verdict is another than before; None where the run did not hold it."""
+
+    id: str
+    ocpp: str
+    title: str
+    before: Verdict | None
+    after: Verdict | None
+    kept: Kept
+    reason: str
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Two runs side by side."""
+
+    kind: Literal["interop", "load"]
+    base: str
+    new: str
+    regressed: bool
+    conclusive: bool
+    """Whether the two runs allow a statement at all."""
+    warnings: tuple[str, ...]
+    """What makes the two runs less alike than a fair comparison wants."""
+    cases: tuple[CaseChange, ...] = ()
+    changes: tuple[Change, ...] = ()
+    """Figures of a load run, those that got worse first; figures within the noise are there, too."""
+    compared: int = 0
+    """Cases or figures that both runs hold."""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of `plugstorm compare`."""
+        if self.regressed:
+            return exit_codes.FAILED
+        return exit_codes.PASSED if self.conclusive else exit_codes.INVALID
+
+
+def compare(base: Path, new: Path, *, tolerance: float = 0.10, floor_ms: float = 0.5) -> Comparison:
+    """Compare two run folders; raises `UsageError` when one holds no readable run or they are of different kinds.
+
+    A latency counts as changed when it moved by more than `tolerance` (a share) and `floor_ms`, and its noise ranges
+    in the two runs do not touch.
+    """
+    return compare_runs((base, read_run(base)), (new, read_run(new)), tolerance=tolerance, floor_ms=floor_ms)
+
+
+def compare_runs(
+    base: tuple[Path, Run], new: tuple[Path, Run], *, tolerance: float = 0.10, floor_ms: float = 0.5
+) -> Comparison:
+    """Compare two runs that were read already; the folders are for the histograms."""
+    before, after = base[1], new[1]
+    if isinstance(before, InteropRun) and isinstance(after, InteropRun):
+        return _compare_interop((base[0], before), (new[0], after))
+    if isinstance(before, LoadRun) and isinstance(after, LoadRun):
+        changes = compare_load((base[0], before), (new[0], after), tolerance=tolerance, floor_ms=floor_ms)
+        judged = all(run.verdict in (RunVerdict.PASSED, RunVerdict.FAILED) for run in (before, after))
+        return Comparison(
+            kind="load",
+            base=str(base[0]),
+            new=str(new[0]),
+            regressed=any(change.direction is Direction.WORSE for change in changes),
+            conclusive=judged and bool(changes),
+            warnings=_warnings(before, after),
+            changes=tuple(changes),
+            compared=len(changes),
+        )
+    raise UsageError(
+        f"{base[0]} holds a {_kind(before)} run and {new[0]} a {_kind(after)} run; compare two runs of one kind"
+    )
+
+
+def _kind(run: Run) -> str:
+    return "interop" if isinstance(run, InteropRun) else "load"
+
+
+# How much a verdict says against the CSMS; those that say nothing about it are not here.
+_BEHAVIOUR: Mapping[Verdict, int] = {
+    Verdict.OK: 0,
+    Verdict.XPASS: 0,
+    Verdict.INFORMATIONAL: 0,
+    Verdict.NON_STRICT: 1,
+    Verdict.FAILED: 2,
+    Verdict.XFAIL: 2,
+}
+_KEPT_ORDER = tuple(Kept)
+
+
+def _compare_interop(base: tuple[Path, InteropRun], new: tuple[Path, InteropRun]) -> Comparison:
+    before = {(case.ocpp, case.id): case for case in base[1].cases}
+    after = {(case.ocpp, case.id): case for case in new[1].cases}
+    changes = [
+        change
+        for key in dict.fromkeys((*before, *after))
+        if (change := _case_change(before.get(key), after.get(key))) is not None
+    ]
+    changes.sort(key=lambda change: _KEPT_ORDER.index(change.kept))
+    common = before.keys() & after.keys()
+    return Comparison(
+        kind="interop",
+        base=str(base[0]),
+        new=str(new[0]),
+        regressed=any(change.kept is Kept.WORSE for change in changes),
+        conclusive=new[1].verdict is not RunVerdict.INCONCLUSIVE and bool(common),
+        warnings=_warnings(base[1], new[1]),
+        cases=tuple(changes),
+        compared=len(common),
+    )
+
+
+def _case_change(before: CaseResult | None, after: CaseResult | None) -> CaseChange | None:
+    old = before.verdict if before else None
+    new = after.verdict if after else None
+    if old == new:
+        return None
+    case = after or before
+    assert case is not None
+    return CaseChange(
+        id=case.id,
+        ocpp=case.ocpp,
+        title=case.title,
+        before=old,
+        after=new,
+        kept=_kept(old, new),
+        reason=after.reason if after else "the new run does not hold this case",
+    )
+
+
+def _kept(old: Verdict | None, new: Verdict | None) -> Kept:
+    weight_before = None if old is None else _BEHAVIOUR.get(old)
+    weight_after = None if new is None else _BEHAVIOUR.get(new)
+    if weight_after is None:
+        return Kept.CHANGED if weight_before is None else Kept.LOST
+    if weight_before is None:
+        return Kept.NEW
+    if weight_after < weight_before:
+        return Kept.BETTER
+    if weight_after > weight_before and new is not Verdict.XFAIL:
+        return Kept.WORSE
+    return Kept.CHANGED
+
+
+# -- are the two alike? ----------------------------------------------------------------------------------------------
+
+
+def _warnings(before: Run, after: Run) -> tuple[str, ...]:
+    """Name what differs between two runs beside what was measured."""
+    warnings = [
+        f"The {name} run was interrupted." for name, run in (("base", before), ("new", after)) if run.interrupted
+    ]
+    for name, run in (("base", before), ("new", after)):
+        if isinstance(run, LoadRun) and run.generator.verdict != "VALID":
+            warnings.append(f"The load generator of the {name} run was {run.generator.verdict}.")
+    warnings += _differing("target", _target(before), _target(after))
+    warnings += _differing("setting", before.settings, after.settings)
+    warnings += _differing("environment", before.environment, after.environment)
+    return tuple(warnings)
+
+
+def _target(run: Run) -> dict[str, Any]:
+    return {"url": run.target.url, "ocpp": ", ".join(run.target.ocpp)}
+
+
+def _differing(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    old, new = dict(facts(before)), dict(facts(after))
+    return [
+        f"Another {what}: {name} {old.get(name, 'not set')} → {new.get(name, 'not set')}."
+        for name in dict.fromkeys((*old, *new))
+        if old.get(name) != new.get(name)
+    ]

@@ -1,0 +1,131 @@
+"""A comparison for people on a terminal, and for machines as JSON."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from evidence.verdicts import Verdict
+from evidence.visible import one_line
+from reports.compare import Change, Comparison, Direction, Kept
+from reports.words import milliseconds, number, percent, plural, signed_percent
+
+__all__ = ["comparison_json", "comparison_view", "print_comparison"]
+
+_MOST_ROWS = 40
+_STYLES = {
+    Direction.WORSE: "bold red",
+    Direction.BETTER: "green",
+    Kept.WORSE: "bold red",
+    Kept.BETTER: "green",
+    Kept.LOST: "magenta",
+    Kept.NEW: "blue",
+    Kept.CHANGED: "yellow",
+}
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Print a comparison; the console decides about colours."""
+    console.print(comparison_view(comparison))
+
+
+def comparison_json(comparison: Comparison) -> str:
+    """Write a comparison as JSON, with its exit code; a relative change that is not finite is null."""
+    document = msgspec.to_builtins(comparison)
+    for row, change in zip(document["changes"], comparison.changes, strict=True):
+        row["relative"] = change.relative if math.isfinite(change.relative) else None
+    document["exit_code"] = comparison.exit_code
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+
+def comparison_view(comparison: Comparison) -> RenderableType:
+    """Build what `print_comparison` prints."""
+    parts: list[RenderableType] = [_sentence(comparison)]
+    parts += [Text.assemble(("  note ", "yellow"), one_line(warning)) for warning in comparison.warnings]
+    if comparison.kind == "interop" and comparison.cases:
+        parts.append(_cases(comparison))
+    moved = [change for change in comparison.changes if change.direction is not Direction.SAME]
+    if moved:
+        parts.append(_figures(moved))
+    return Group(*parts)
+
+
+def _sentence(comparison: Comparison) -> Text:
+    worse, better = _amounts(comparison)
+    what = "case" if comparison.kind == "interop" else "figure"
+    compared = plural(comparison.compared, what)
+    gained = f"; {better} got better" if better else ""
+    if not comparison.compared:
+        return Text.assemble(("No conclusion. ", "bold magenta"), f"The two runs have no {what} in common.")
+    if comparison.regressed:
+        return Text.assemble(("Regressed. ", "bold red"), f"{worse} of {compared} got worse{gained}.")
+    if not comparison.conclusive:
+        return Text.assemble(
+            ("No conclusion. ", "bold magenta"), f"A run that cannot be judged is no measure for {compared}{gained}."
+        )
+    return Text.assemble(("No regression. ", "bold green"), f"None of {compared} got worse{gained}.")
+
+
+def _amounts(comparison: Comparison) -> tuple[int, int]:
+    directions = [change.direction.value for change in comparison.changes]
+    directions += [case.kept.value for case in comparison.cases]
+    return directions.count(Direction.WORSE.value), directions.count(Direction.BETTER.value)
+
+
+def _cases(comparison: Comparison) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("", "case", "before", "after", "reason"):
+        table.add_column(column)
+    for case in comparison.cases[:_MOST_ROWS]:
+        table.add_row(
+            Text(case.kept, style=_STYLES[case.kept]),
+            Text(one_line(f"{case.ocpp} {case.id}")),
+            _verdict(case.before),
+            _verdict(case.after),
+            Text(one_line(case.reason, 120)),
+        )
+    if len(comparison.cases) > _MOST_ROWS:
+        table.add_row("", f"and {len(comparison.cases) - _MOST_ROWS} more")
+    return table
+
+
+def _verdict(verdict: Verdict | None) -> str:
+    return "–" if verdict is None else verdict.replace("_", " ")
+
+
+def _figures(changes: list[Change]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("", "what", "figure"):
+        table.add_column(column)
+    for column in ("base", "new", "change", "noise of the base"):
+        table.add_column(column, justify="right")
+    for change in changes[:_MOST_ROWS]:
+        table.add_row(
+            Text(change.direction, style=_STYLES[change.direction]),
+            Text(one_line(change.name)),
+            Text(one_line(change.figure)),
+            _value(change, change.base),
+            _value(change, change.new),
+            "–" if change.unit in ("share", "met") else signed_percent(change.relative),
+            "–" if change.noise is None else " … ".join(_value(change, end) for end in change.noise),
+        )
+    if len(changes) > _MOST_ROWS:
+        table.add_row("", f"and {len(changes) - _MOST_ROWS} more")
+    return table
+
+
+def _value(change: Change, value: float | None) -> str:
+    if value is None:
+        return "–"
+    match change.unit:
+        case "ms":
+            return milliseconds(value)
+        case "share":
+            return percent(value)
+        case _:
+            return number(value, 4)
