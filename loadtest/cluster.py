@@ -172,18 +172,23 @@ class WorkerState(msgspec.Struct, kw_only=True):
         """By how many CALLs the merged histograms of a complete worker differ from its own count."""
         return abs(self.claimed - self.calls) if self.complete else 0
 
-    def estimated_loss(self, now: float, interval: float) -> int:
-        """Estimate the CALLs that a worker made and could not report: its latest rate over the time it still lived.
+    @property
+    def rate(self) -> float | None:
+        """CALLs a second over the latest reports; None before there are two of them."""
+        rows = self.rows[-_RATE_OVER:]
+        seconds = rows[-1][0] - rows[0][0] if rows else 0.0
+        return sum(calls for _, calls in rows[1:]) / seconds if seconds > 0 else None
 
-        `interval` is the time between two reports: a worker that dies takes up to that much with it.
+    def estimated_loss(self, now: float, interval: float, typical: float = 0.0) -> int:
+        """Estimate the CALLs that a worker made and could not report: its rate over the time that it still lived.
+
+        `interval` is the time between two reports: a worker that dies takes up to that much with it. `typical` is the
+        rate of other workers, for one that died too early to have shown its own.
         """
-        if self.complete or not self.rows:
+        if self.complete:
             return 0
         lived = min(max(self.heard - self.reported, 0.0) + interval, max(now - self.reported, 0.0))
-        since = self.rows[-_RATE_OVER:]
-        seconds = since[-1][0] - since[0][0]
-        rate = sum(calls for _, calls in since[1:]) / seconds if seconds > 0 else since[-1][1] / max(interval, 0.001)
-        return round(rate * lived)
+        return round((typical if self.rate is None else self.rate) * lived)
 
 
 class Collector:

@@ -79,6 +79,8 @@ class Facts(msgspec.Struct, kw_only=True):
     """Stations that never got an identity."""
     errors: int = 0
     """Exceptions of Plugstorm itself in the master."""
+    cut_short: float = 0.0
+    """Seconds by which the run was shorter than asked for, unless a person ended it."""
 
     def worst(self, fact: str) -> tuple[float, str]:
         """Return the highest value of a worker's fact, and the name of that worker."""
@@ -134,6 +136,9 @@ LIMITS: Final = (
     Limit("lost_share", None, 0.01, "about {value:.1%} of all CALLs are missing in the figures: run again"),
     Limit("lost_stations", None, 0.05, "{value:.0%} of the stations were on workers that failed: run again"),
     Limit("left", 0, None, "{names} ended before the run did, so the load fell: find out why and run again"),
+    Limit(
+        "cut_short", 2.0, None, "the run ended {value:.0f} s too early: see what Locust's log says about its workers"
+    ),
     Limit("missed", 0, None, "{value:.0f} reports of workers were lost on the way to the master"),
     Limit(
         "miscounted", None, 0, "the figures differ from the workers' own count by {value:.0f} CALLs: report this bug"
@@ -151,8 +156,11 @@ LIMITS: Final = (
 )
 
 
-def worker_facts(state: WorkerState, *, now: float, interval: float) -> WorkerFacts:
-    """Boil down what the master knows of one worker; `interval` is the time between its reports in seconds."""
+def worker_facts(state: WorkerState, *, now: float, interval: float, typical: float = 0.0) -> WorkerFacts:
+    """Boil down what the master knows of one worker.
+
+    `interval` is the time between its reports in seconds, `typical` the CALLs a second of an average worker.
+    """
     facts = WorkerFacts(
         name=state.name,
         stations=state.most_stations,
@@ -163,7 +171,7 @@ def worker_facts(state: WorkerState, *, now: float, interval: float) -> WorkerFa
         miscounted=state.miscounted,
         complete=state.complete,
         left=state.left is not None,
-        estimated_loss=state.estimated_loss(now, interval),
+        estimated_loss=state.estimated_loss(now, interval, typical),
     )
     if not state.health:
         return facts
@@ -194,11 +202,14 @@ def gather(
     **known: Any,
 ) -> Facts:
     """Put the facts together; `states` come with the name of the machine, `known` are further fields of `Facts`."""
+    states = list(states)
+    rates = [state.rate for _, state in states if state.rate is not None]
+    typical = sum(rates) / max(len(rates), 1)
     workers = []
     stations: dict[str, int] = {}
     ports: dict[str, int] = {}
     for machine, state in states:
-        workers.append(worker_facts(state, now=now, interval=interval))
+        workers.append(worker_facts(state, now=now, interval=interval, typical=typical))
         stations[machine] = stations.get(machine, 0) + state.most_stations
         ports[machine] = state.health.get("ports") or ports.get(machine, 1)
     share = max((stations[m] / (ports[m] * max(source_addresses, 1)) for m in stations), default=0.0)
@@ -240,7 +251,7 @@ def _value(facts: Facts, fact: str) -> tuple[float, dict[str, Any]]:
     broken = [worker for worker in facts.workers if not worker.complete]
     loss = facts.sum("estimated_loss")
     match fact:
-        case "ports" | "duplicates" | "waiting":
+        case "ports" | "duplicates" | "waiting" | "cut_short":
             return float(getattr(facts, fact)), {}
         case "shortfall":
             return (1 - facts.measured / facts.offered if facts.offered else 0.0), {}

@@ -144,8 +144,8 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
     """Print the short table that ends a run, and where the rest is."""
     console = console or Console(stderr=True)
     table = Table(title=f"CALLs intended in the window {MEASURE}", title_justify="left")
-    for name in ("OCPP", "Action", "Direction", "Count", "Failed", "Rejected", "p50 ms", "p99 ms", "max ms"):
-        table.add_column(name, justify="left" if name in ("OCPP", "Action", "Direction") else "right")
+    for name in ("Action", "OCPP", "Direction", "Count", "Failed", "Rejected", "p50 ms", "p99 ms", "max ms"):
+        table.add_column(name, justify="left" if name in {"Action", "OCPP", "Direction"} else "right")
     for row in _rows(run.calls):
         table.add_row(*row)
     if run.calls:
@@ -181,5 +181,6 @@ def _rows(calls: list[CallStats]) -> list[list[str]]:
         latency = main.response_ms
         figures = [f"{latency.p50:.2f}", f"{latency.p99:.2f}", f"{latency.max:.2f}"] if latency else ["", "", ""]
         total = sum(call.count for call in group)
-        rows.append([ocpp, escape(action), direction, str(total), str(failed), str(rejected), *figures])
+        way = "to CSMS" if direction == TO_CSMS else "from CSMS"
+        rows.append([escape(action), ocpp, way, str(total), str(failed), str(rejected), *figures])
     return rows

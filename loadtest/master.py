@@ -70,6 +70,7 @@ class MasterEnd:
         self._done = gevent.event.Event()
         self._news = gevent.event.Event()
         self._hurry = False
+        self._stopped: float | None = None
         self.desk = self._new_desk()
         self.spawned = False
         """Whether Locust has started all users."""
@@ -102,6 +103,7 @@ class MasterEnd:
         now = time.time()
         self._course = Course(started=now, finished=now, windows=[(RAMP, now)])
         self._finishing = self._hurry = self.spawned = False
+        self._stopped = None
         self._done.clear()
         for worker in self._workers():
             self._collector.expect(worker, self._name(worker))
@@ -123,7 +125,8 @@ class MasterEnd:
 
     def cool_down(self) -> None:
         """Note that the run ends: what is intended from now on is not judged."""
-        if self._collector is not None:
+        if self.running and self._stopped is None:
+            self._stopped = time.time()
             self._plan.stop()
             self._enter(COOL_DOWN)
 
@@ -254,6 +257,8 @@ class MasterEnd:
             self._progress.close()
         seconds = measured_seconds(course)
         measured = merged.windows.get(MEASURE, {})
+        lasted = (self._stopped or course.finished) - course.started
+        lacking = settings.duration - lasted if settings.duration and not course.interrupted else 0.0
         facts = gather(
             [(_machine(worker), state) for worker, state in collector.workers.items()],
             now=time.monotonic(),
@@ -266,6 +271,7 @@ class MasterEnd:
             duplicates=len(self.desk.book.duplicates),
             waiting=self.desk.book.waiting,
             errors=self._errors(),
+            cut_short=max(lacking, 0.0),
         )
         run = build_run(merged, settings, course, judge(facts))
         write_result(self._folder, run, merged, settings, course)

@@ -68,15 +68,11 @@ def build_run(
     merged: Merged, settings: Settings, course: Course, generator: Generator, slo: list[SloResult] | None = None
 ) -> LoadRun:
     """Build the content of `run.json`; pure."""
-    windows = [
-        WindowResult(
-            name=span.name,
-            start=round(span.start, 3),
-            seconds=round(span.seconds, 3),
-            calls=[_call_stats(key, figures) for key, figures in sorted(merged.windows.get(span.name, {}).items())],
-        )
-        for span in spans(course)
-    ]
+    windows = [_window(span, merged) for span in spans(course)]
+    # A worker may be in the next window a moment before the run ends without it.
+    known = {window.name for window in windows}
+    end = course.finished - course.started
+    windows += [_window(Span(name, end, 0.0), merged) for name in merged.windows if name not in known]
     calls = [call for window in windows if window.name == MEASURE for call in window.calls]
     seconds = merged.seconds()
     run = LoadRun(
@@ -137,6 +133,16 @@ def write_result(folder: RunFolder, run: LoadRun, merged: Merged, settings: Sett
 
 def _never_reached(run: LoadRun) -> bool:
     return bool(run.connections) and not run.connections.get(OPENED)
+
+
+def _window(span: Span, merged: Merged) -> WindowResult:
+    figures = sorted(merged.windows.get(span.name, {}).items())
+    return WindowResult(
+        name=span.name,
+        start=round(span.start, 3),
+        seconds=round(span.seconds, 3),
+        calls=[_call_stats(key, latencies) for key, latencies in figures],
+    )
 
 
 def _call_stats(key: Key, figures: Latencies) -> CallStats:

@@ -104,15 +104,18 @@ class CountingUser(User):
             self.connect()
         intended = time.monotonic()
         CountingUser.open_calls += 1
+        outcome = "lost"
         try:
             self.connection.sendall(b".")
-            outcome = "accepted" if self.connection.recv(1) else "lost"
+            if self.connection.recv(1):
+                outcome = "accepted"
         except OSError:
-            outcome = "lost"
+            self.disconnect()
         finally:
+            # Locust may kill a user in the middle of its call, and the sink has seen that call.
             CountingUser.open_calls -= 1
-        now = time.monotonic()
-        self.wiring.recorder.call("1.6", "Heartbeat", TO_CSMS, outcome, now - intended, now - intended, now)
+            now = time.monotonic()
+            self.wiring.recorder.call("1.6", "Heartbeat", TO_CSMS, outcome, now - intended, now - intended, now)
 
     def on_stop(self) -> None:
         self.request.cancel()

@@ -18,6 +18,7 @@ class Sink:
         self.calls: Counter[str] = Counter()
         self.connected: Counter[str] = Counter()
         self.twice: list[str] = []
+        self.seen: Counter[str] = Counter()
         self.changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -37,6 +38,12 @@ class Sink:
         with self.changed:
             reached = self.changed.wait_for(lambda: len(+self.connected) == count, timeout)
             assert reached, f"{len(+self.connected)} are connected"
+
+    def wait_for_reconnected(self, count: int, timeout: float = 30.0) -> None:
+        """Return when so many identities connected once more."""
+        with self.changed:
+            reached = self.changed.wait_for(lambda: sum(n > 1 for n in self.seen.values()) >= count, timeout)
+            assert reached, f"only {self.seen} came back"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -64,6 +71,7 @@ class Sink:
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         identity = (await reader.readline()).decode().strip()
         with self.changed:
+            self.seen[identity] += 1
             self.connected[identity] += 1
             if self.connected[identity] > 1:
                 self.twice.append(identity)

@@ -209,7 +209,7 @@ def test_nothing_is_lost_of_a_complete_worker(collector: Collector, worker: Work
 def test_a_worker_that_never_reported_is_incomplete(collector: Collector) -> None:
     collector.expect("w", "worker 1")
     assert [state.name for state in collector.incomplete] == ["worker 1"]
-    assert collector.workers["w"].estimated_loss(500.0, 1.0) == 0
+    assert collector.workers["w"].estimated_loss(500.0, 1.0, typical=70.0) == 70
 
 
 def test_a_wrong_sum_is_found(collector: Collector, worker: Worker) -> None:

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, Stations, Target
+from evidence.verdicts import RunVerdict
+from loadtest.live import PLAIN_EVERY, Progress, Snapshot, print_result, snapshot
+from loadtest.merged import Merged
+from loadtest.recorder import TO_CSMS, Recorder
+
+
+def view(elapsed: float = 12.0) -> Snapshot:
+    return Snapshot(
+        elapsed=elapsed,
+        window="measure",
+        target=200,
+        connected=199,
+        booted=198,
+        calls_per_s=450,
+        failed_per_s=3,
+        p99_ms={"Heartbeat": 1.25, "MeterValues": 3.0, "Authorize": 9.0},
+    )
+
+
+def shown(progress: Progress, console_file: io.StringIO) -> str:
+    progress.close()
+    return console_file.getvalue()
+
+
+def test_without_a_terminal_a_plain_line_comes_every_few_seconds() -> None:
+    file = io.StringIO()
+    progress = Progress(Console(file=file, width=40))
+    for second in range(12):
+        progress.show(view(float(second)))
+    lines = shown(progress, file).splitlines()
+    assert len(lines) == len(range(0, 12, int(PLAIN_EVERY)))
+    assert lines[0] == (
+        "   0 s measure: 199/200 connected, 198 booted; 450 CALL/s, 3 failed/s; "
+        "p99 Heartbeat 1.2 ms, MeterValues 3.0 ms, Authorize 9.0 ms"
+    )
+
+
+def test_on_a_terminal_a_table_is_drawn_over() -> None:
+    file = io.StringIO()
+    progress = Progress(Console(file=file, force_terminal=True, width=100, legacy_windows=False))
+    progress.show(view())
+    progress.show(view())
+    text = shown(progress, file)
+    assert "199 / 200" in text
+    assert "p99 Heartbeat" in text
+    assert "\x1b[" in text
+
+
+def test_busiest_actions_are_shown_with_their_outcomes_together() -> None:
+    recorder, merged = Recorder(), Merged()
+    for action, count in (("A", 5), ("B", 50), ("C", 40), ("D", 30), ("E", 20)):
+        for n in range(count):
+            outcome = "accepted" if n % 2 else "timeout"
+            recorder.call("1.6", action, TO_CSMS, outcome, 0.010, 0.010)
+    recorder.call("1.6", "FromCsms", "csms-to-station", "accepted", 0.010, 0.010)
+    merged.add(recorder.take(final=True), 0.0)
+    seen = snapshot(merged, elapsed=1.0, window="ramp", target=5, connected=3, booted=2)
+    assert list(seen.p99_ms) == ["B", "C", "D", "E"]
+    assert (seen.calls, seen.connected, seen.booted) == (146, 3, 2)
+
+
+def finished(**changes: object) -> LoadRun:
+    times = Percentiles(p50=1.0, p90=2.0, p99=3.5, p999=4.0, max=5.0)
+    outcomes = (("accepted", 90), ("rejected", 7), ("timeout", 3))
+    run = LoadRun(
+        tool={},
+        target=Target(url="ws://127.0.0.1", ocpp=["1.6"]),
+        started="",
+        finished="",
+        seed=None,
+        environment={},
+        verdict=RunVerdict.PASSED,
+        stations=Stations(requested=10, connected_peak=9, booted=8, lost=1),
+        calls=[
+            CallStats(
+                ocpp="1.6",
+                action="Authorize",
+                direction="station-to-csms",
+                outcome=outcome,
+                count=count,
+                response_ms=times,
+            )
+            for outcome, count in outcomes
+        ],
+        throughput={"calls_total": 130.0, "calls_per_s": 10.0},
+        generator=Generator(verdict="DEGRADED", reasons=["Worker 1 [slow] did x."]),
+        connections={"opened": 9, "refused 401": 1},
+    )
+    for name, value in changes.items():
+        setattr(run, name, value)
+    return run
+
+
+def test_the_end_shows_actions_flaws_verdict_and_folder() -> None:
+    file = io.StringIO()
+    print_result(finished(interrupted=True), Path("runs/x"), Console(file=file, width=120))
+    text = file.getvalue()
+    row = next(line for line in text.splitlines() if "Authorize" in line)
+    assert [cell.strip() for cell in row.strip("│ \n").split("│")] == [
+        "Authorize", "1.6", "to CSMS", "100", "3", "7", "1.00", "3.50", "5.00"
+    ]  # fmt: skip
+    assert "9 of 10 stations connected" in text
+    assert "1 connection attempts: refused 401" in text
+    assert "Worker 1 [slow] did x." in text
+    assert "Verdict: passed, interrupted. Results: runs/x" in text
+
+
+def test_a_run_without_calls_has_no_empty_table() -> None:
+    file = io.StringIO()
+    print_result(finished(calls=[], throughput={"calls_total": 0.0}), Path("runs/x"), Console(file=file, width=120))
+    assert "Authorize" not in file.getvalue()
+    assert "─" not in file.getvalue()
