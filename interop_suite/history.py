@@ -16,10 +16,23 @@ from ocppj.messages import Call, CallError, CallResult, CallResultError, Message
 from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import RULES, Rules, Version
 
-__all__ = ["PRIMARY", "AnswerKind", "Connection", "DriverCall", "Exchange", "Frame", "History", "NotSent", "Stray"]
+__all__ = [
+    "BYSTANDER",
+    "PRIMARY",
+    "AnswerKind",
+    "Connection",
+    "DriverCall",
+    "Exchange",
+    "Frame",
+    "History",
+    "NotSent",
+    "Stray",
+]
 
 PRIMARY = "primary"
 """The role of the station that a case is about."""
+BYSTANDER = "bystander"
+"""The role of a station that has nothing to do with it."""
 
 
 class AnswerKind(StrEnum):

@@ -100,6 +100,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     start: Start
     password: bool
     """Whether the station proves itself with Basic credentials."""
+    bystander: bool
+    """Whether another station is connected and booted beforehand, to see whether it is harmed."""
     options: dict[str, Any]
     """Settings of the station for this case, such as `connectors`."""
 
@@ -135,6 +137,7 @@ def case(
     also: tuple[str, ...] = (),
     start: Start = Start.BOOTED,
     password: bool = False,
+    bystander: bool = False,
     **options: Any,
 ) -> Callable[[Callable[[Probe], None]], Callable[[Probe], None]]:
     """Register a script as a case, once for each version; raises `ValueError` for an id that is taken."""
@@ -159,6 +162,7 @@ def case(
                 script=script,
                 start=start,
                 password=password,
+                bystander=bystander,
                 options=options,
             )
             if entry.key in _registry:

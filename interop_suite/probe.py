@@ -16,7 +16,7 @@ from fixtures.models import Station as Model
 from fixtures.models import station as make_station
 from fixtures.payloads import v2x, v16
 from interop_suite.drivers.base import CommandResult, Driver, DriverError, StationSettings, TokenSettings
-from interop_suite.history import PRIMARY
+from interop_suite.history import BYSTANDER, PRIMARY
 from interop_suite.model import Case, Start
 from interop_suite.station import Answer, ScriptedStation
 from interop_suite.wire import Offer
@@ -28,6 +28,7 @@ from ocppj.versions import RULES, Version
 __all__ = ["Probe", "Target", "now"]
 
 BOOT_ATTEMPTS = 5
+BOOT_WAIT_OWN = 0.1
 BOOT_WAIT_MAX = 5.0
 """Seconds that a preparation waits at most between two boots, whatever interval a Pending asks for."""
 COMMAND_GRACE = 10.0
@@ -79,6 +80,7 @@ class Probe:
         self._stations: list[ScriptedStation] = []
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="driver")
         self._primary: ScriptedStation | None = None
+        self._bystander: ScriptedStation | None = None
 
     # -- stations ----------------------------------------------------------------------------------------------------
 
@@ -88,6 +90,13 @@ class Probe:
         if self._primary is None:
             self._primary = self.new_station(PRIMARY, password=self.case.password)
         return self._primary
+
+    @property
+    def bystander(self) -> ScriptedStation:
+        """The other station, which a case must not harm."""
+        if self._bystander is None:
+            self._bystander = self.new_station(BYSTANDER)
+        return self._bystander
 
     def new_station(self, role: str, *, password: bool = False) -> ScriptedStation:
         """Make the CSMS know one more station and hand it over, disconnected."""
@@ -123,6 +132,17 @@ class Probe:
         if self.case.start is Start.BOOTED:
             self.boot(station)
             self.report_available(station)
+            self._control(station)
+        if self.case.bystander:
+            self.reconnect(self.bystander)
+            self.boot(self.bystander)
+            self._control(self.bystander)
+
+    def _control(self, station: ScriptedStation) -> None:
+        """Show that a Heartbeat is answered before the script begins: only then does its absence later say anything."""
+        answer = station.call("Heartbeat", {})
+        if not answer.ok:
+            raise InconclusiveError(f"{station.identity} was not served to begin with: Heartbeat got {answer.kind}.")
 
     def reconnect(self, station: ScriptedStation, *, judged: bool = False) -> None:
         """Open a connection as the CSMS knows the station; raises `InconclusiveError` when it does not let it in.
@@ -181,7 +201,9 @@ class Probe:
         for _ in range(BOOT_ATTEMPTS - 1):
             if not answer.ok or answer.get("status") == "Accepted":
                 break
-            station.listen(min(BOOT_WAIT_MAX, float(answer.get("interval", default=1) or 1)))
+            # 0 leaves the wait to the station (OCPP 1.6 §6.4).
+            wait = answer.get("interval", default=1)
+            station.listen(min(BOOT_WAIT_MAX, float(wait)) if wait else BOOT_WAIT_OWN)
             answer = self.send_boot(station)
         if answer.get("status") != "Accepted":
             how = answer.code or answer.get("status") or answer.kind

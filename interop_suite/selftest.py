@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, Self
 
 import msgspec
@@ -13,6 +14,7 @@ from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from fixtures.csms import Mode, ThreadCsms, all_defects, practice_csms
 from fixtures.csms.defects.model import ANY, Defect
+from interop_suite.general import GENERAL_DEFECTS, caught_everywhere
 from interop_suite.history import History
 from interop_suite.model import Case, all_cases
 from interop_suite.options import Settings, make_driver
@@ -55,7 +57,8 @@ class SelfTest(msgspec.Struct, kw_only=True):
 
 def run_selftest(
     *,
-    jobs: int = 8,
+    jobs: int = 24,
+    processes: int = 2,
     only: Iterable[str] | None = None,
     full: bool = False,
     progress: Callable[[str], None] = lambda _: None,
@@ -76,14 +79,15 @@ def run_selftest(
     with _Bench(jobs) as bench:
         for mode in Mode:
             results = bench.run(cases, mode)
+            bench.watching = False
             counts[mode] = counts_of(results)
             progress(f"{mode}: {_words(counts[mode])}")
             problems += [f"{mode}: {r.ocpp}-{r.id} {r.verdict}: {r.reason}" for r in results if _is_alarm(r)]
-        for number, defect in enumerate(wanted, 1):
-            outcome = bench.try_defect(defect, cases, full=full)
-            outcomes.append(outcome)
-            progress(f"{number}/{len(wanted)} {defect.id}: killed by {', '.join(outcome.killed_by) or 'nothing'}")
-            problems += _problems_of(outcome)
+        seen = bench.seen
+    for number, outcome in enumerate(_try_all([defect.id for defect in wanted], seen, jobs, processes, full=full), 1):
+        outcomes.append(outcome)
+        progress(f"{number}/{len(wanted)} {outcome.id}: killed by {', '.join(outcome.killed_by) or 'nothing'}")
+        problems += _problems_of(outcome)
     return SelfTest(
         strict=counts[Mode.STRICT],
         lenient=counts[Mode.LENIENT],
@@ -93,12 +97,66 @@ def run_selftest(
     )
 
 
+class _Seen(msgspec.Struct):
+    """What crosses the wire in a case while the CSMS is right; a defect that acts on none of it changes nothing."""
+
+    calls: set[str] = set()
+    commands: set[str] = set()
+    general: set[str] = set()
+    """General defects that must show in the case."""
+    moments: set[str] = set()
+    """Moments of `fixtures.csms.defects.model` at which a connection of the case gives a defect something to act on."""
+
+    def add(self, history: History) -> None:
+        """Learn from a history."""
+        for exchange in history.exchanges:
+            (self.calls if exchange.by_station else self.commands).add(exchange.action)
+        self.general.update(name for name in GENERAL_DEFECTS if caught_everywhere(name, history))
+        self.moments.update(_moments(history))
+
+
+_STATION_MOMENTS = frozenset({"call", "answer", "frames"})
+_CSMS_MOMENTS = frozenset({"command", "overtake", "reply"})
+_CONNECTION_MOMENTS = frozenset({"unreadable", "credentials", "subprotocol", "replace", "book"})
+_BOOKED = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent"})
+
+
+def _moments(history: History) -> Iterator[str]:
+    if any(frame.sent and frame.error is not None for frame in history.frames):
+        yield "unreadable"
+    if any(exchange.action in _BOOKED for exchange in history.exchanges):
+        yield "book"
+    attempts = history.connections
+    if any(attempt.info.get("credentials") or attempt.info.get("tls") or not attempt.opened for attempt in attempts):
+        yield "credentials"
+    if any(attempt.info.get("offered") != [history.rules.subprotocol] for attempt in attempts):
+        yield "subprotocol"
+    if len(attempts) > len({attempt.station for attempt in attempts}):
+        yield "replace"
+
+
+def _touches(defect: Defect, seen: _Seen) -> bool:
+    for moment, actions, _ in defect.hooks:
+        if moment in _STATION_MOMENTS:
+            touched = ANY in actions or bool(seen.calls.intersection(actions))
+        elif moment in _CSMS_MOMENTS:
+            touched = bool(seen.commands) if ANY in actions else bool(seen.commands.intersection(actions))
+        else:
+            # What acts on every connection or frame can touch any case.
+            touched = moment not in _CONNECTION_MOMENTS or moment in seen.moments
+        if touched:
+            return True
+    return False
+
+
 class _Bench(contextlib.AbstractContextManager["_Bench"]):
-    """One practice CSMS whose behaviour is changed between runs, and the actions that each case has shown."""
+    """One practice CSMS whose behaviour is changed between runs, and what each case has shown."""
 
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
-        self._actions: dict[str, set[str]] = {}
+        self.seen: dict[str, _Seen] = {}
+        self.watching = True
+        """Whether runs show what a case does while the CSMS is right: only the first, strict one does."""
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -112,30 +170,60 @@ class _Bench(contextlib.AbstractContextManager["_Bench"]):
         self._stack.close()
 
     def run(self, cases: Sequence[Case], mode: Mode, defects: Iterable[str] = ()) -> list[CaseResult]:
+        """Run cases side by side against one behaviour."""
         self._csms.behave(mode=mode, defects=list(defects))
         self._csms.reset()
         return list(self._pool.map(self._runner.run, cases))
 
-    def try_defect(self, defect: Defect, cases: Sequence[Case], *, full: bool) -> DefectOutcome:
-        concerned = [case for case in cases if case.ocpp in defect.versions]
+    def try_defect(self, name: str, seen: Mapping[str, _Seen], *, full: bool) -> DefectOutcome:
+        """Run the cases that a defect can reach, or all of its versions."""
+        defect = all_defects()[name]
+        concerned = [case for case in all_cases() if case.ocpp in defect.versions]
         if not full:
-            concerned = [case for case in concerned if defect.id in case.defects or self._touches(defect, case)]
-        results = self.run(concerned, Mode.STRICT, [defect.id])
+            concerned = [c for c in concerned if name in c.defects or _touches(defect, seen[c.key])]
+        results = self.run(concerned, Mode.STRICT, [name])
         failed = {f"{r.ocpp}-{r.id}" for r in results if r.verdict is Verdict.FAILED}
-        declared = {case.key for case in concerned if defect.id in case.defects}
+        declared = {c.key for c in concerned if name in c.defects or name in seen[c.key].general}
         return DefectOutcome(
-            id=defect.id,
+            id=name,
             killed_by=sorted(failed & declared),
             missed=sorted(declared - failed),
             unexpected=sorted(failed - declared),
         )
 
     def _watch(self, case: Case, history: History) -> None:
-        self._actions.setdefault(case.key, set()).update(exchange.action for exchange in history.exchanges)
+        if not self.watching:
+            return
+        self.seen.setdefault(case.key, _Seen()).add(history)
 
-    def _touches(self, defect: Defect, case: Case) -> bool:
-        acted_on = {action for _, actions, _ in defect.hooks for action in actions}
-        return ANY in acted_on or bool(acted_on & self._actions[case.key])
+
+def _try_all(
+    names: Sequence[str], seen: Mapping[str, _Seen], jobs: int, processes: int, *, full: bool
+) -> Iterator[DefectOutcome]:
+    """Try every defect, spread over processes: what limits a self-test is the interpreter, not the waiting."""
+    if processes == 1 or len(names) == 1:
+        with _Bench(jobs) as bench:
+            yield from (bench.try_defect(name, seen, full=full) for name in names)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, _start_worker, (jobs, seen, full)) as pool:
+        yield from pool.map(_work, names)
+
+
+_worker: tuple[_Bench, Mapping[str, _Seen], bool] | None = None
+
+
+def _start_worker(jobs: int, seen: Mapping[str, _Seen], full: bool) -> None:  # noqa: FBT001  # an initializer takes no keywords
+    global _worker  # noqa: PLW0603  # a worker process has no other place to keep its CSMS
+    bench = _Bench(jobs)
+    bench.__enter__()
+    _worker = bench, seen, full
+
+
+def _work(name: str) -> DefectOutcome:
+    assert _worker is not None
+    bench, seen, full = _worker
+    return bench.try_defect(name, seen, full=full)
 
 
 def _is_alarm(result: CaseResult) -> bool:

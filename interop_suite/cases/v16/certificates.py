@@ -37,6 +37,7 @@ SIGN_NEEDS = (trigger_need("ExtendedTriggerMessage"), "certificate-signing")
     expects="The CSMS SHALL send the key that its operator named, then refuse the old one and accept the new one.",
     clause=Clause("SWP", "A01.FR.03"),
     defect="old-password-kept",
+    also=("wrong-password-accepted",),
     checks=(
         asked("ChangeConfiguration", {"key": one_of("AuthorizationKey"), "value": present()}),
         noted("key_as_asked", "ChangeConfiguration carries the key that the operator named"),
@@ -360,7 +361,6 @@ def signed_firmware(probe: Probe) -> None:
     expects="The CSMS SHALL send SignedUpdateFirmware, and answer every status and the event.",
     clause=Clause("SWP", "5.19"),
     defect="invalid-signature-status-refused",
-    also=("signed-firmware-without-signature",),
     checks=(asked("SignedUpdateFirmware", FIRMWARE_FIELDS), FIRMWARE_STATUS_ANSWERED, EVENT_ANSWERED),
 )
 def signed_firmware_invalid(probe: Probe) -> None:
@@ -381,6 +381,7 @@ def signed_firmware_invalid(probe: Probe) -> None:
     expects="The CSMS SHALL send SecurityProfile 2 and Reset, refuse the lower profile and accept the higher one.",
     clause=Clause("SWP", "A00.FR.002"),
     defect="security-profile-not-raised",
+    also=("tls-profile-on-plain-port",),
     checks=(
         asked("ChangeConfiguration", {"key": one_of("SecurityProfile"), "value": one_of("2")}),
         asked("Reset", {"type": one_of("Hard", "Soft")}),

@@ -31,6 +31,7 @@ stop_is_answered = answered("StopTransaction", claim="The CSMS answers StopTrans
     expects="The CSMS SHALL accept the boot with its time and an interval, and answer every other CALL.",
     clause=Clause("1.6", "4.2"),
     defect="boot-without-interval",
+    also=("heartbeat-unanswered", "answer-with-other-id"),
     checks=(
         answered(
             "BootNotification",
@@ -116,7 +117,12 @@ def no_cable_in_time(probe: Probe) -> None:
     expects="The CSMS SHALL answer StopTransaction and every status; it cannot keep a transaction from stopping.",
     clause=Clause("1.6", "4.10"),
     defect="stop-with-ev-disconnected-refused",
-    checks=(answered("StartTransaction", STARTED), every_status_is_answered, stop_is_answered),
+    checks=(
+        answered("Authorize", ACCEPTED),
+        answered("StartTransaction", STARTED),
+        every_status_is_answered,
+        stop_is_answered,
+    ),
 )
 def ev_side_disconnected(probe: Probe) -> None:
     station, token = probe.station, probe.token()
@@ -247,6 +253,7 @@ def connector_lock_failure(probe: Probe) -> None:
     clause=Clause("1.6", "4.10"),
     defect="stop-after-reboot-refused",
     checks=(
+        answered("Authorize", ACCEPTED),
         answered("StartTransaction", STARTED),
         answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The CSMS accepts the second boot"),
         every_status_is_answered,
@@ -295,6 +302,7 @@ def offline_start(probe: Probe) -> None:
     expects="The CSMS SHALL answer with idTagInfo whose status is not Accepted, and answer StopTransaction.",
     clause=Clause("1.6", "4.8"),
     defect="invalid-tag-started",
+    also=("offline-start-refused",),
     checks=(
         answered(
             "StartTransaction",
@@ -345,6 +353,7 @@ def offline_session(probe: Probe) -> None:
     expects="The CSMS SHALL answer UnknownVendorId, or Rejected.",
     clause=Clause("1.6", "4.3"),
     defect="unknown-vendor-accepted",
+    also=("optional-fields-null",),
     checks=(
         answered(
             "DataTransfer",

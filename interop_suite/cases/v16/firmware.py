@@ -78,7 +78,6 @@ def firmware_update(probe: Probe) -> None:
     expects="The CSMS SHALL send UpdateFirmware with location and retrieveDate, and answer both statuses.",
     clause=Clause("1.6", "4.5"),
     defect="firmware-download-failed-refused",
-    also=("update-firmware-without-retrieve-date",),
     checks=(asked("UpdateFirmware", FIRMWARE_FIELDS), firmware_status_is_answered),
 )
 def firmware_download_fails(probe: Probe) -> None:
@@ -96,7 +95,6 @@ def firmware_download_fails(probe: Probe) -> None:
     expects="The CSMS SHALL send UpdateFirmware with location and retrieveDate, and answer every status.",
     clause=Clause("1.6", "4.5"),
     defect="firmware-installation-failed-refused",
-    also=("update-firmware-without-retrieve-date",),
     checks=(asked("UpdateFirmware", FIRMWARE_FIELDS), firmware_status_is_answered, every_status_is_answered),
 )
 def firmware_installation_fails(probe: Probe) -> None:
@@ -144,7 +142,6 @@ def diagnostics_upload(probe: Probe) -> None:
     expects="The CSMS SHALL send GetDiagnostics with a location, and answer both statuses.",
     clause=Clause("1.6", "4.4"),
     defect="diagnostics-upload-failed-refused",
-    also=("get-diagnostics-without-location",),
     checks=(asked("GetDiagnostics", {"location": one_of(UPLOAD_URL)}), diagnostics_status_is_answered),
 )
 def diagnostics_upload_fails(probe: Probe) -> None:

@@ -35,7 +35,6 @@ def _full(token: str, version: int = LIST_VERSION) -> dict[str, Any]:
     expects="The CSMS SHALL send GetLocalListVersion, take -1 as no support and go on serving.",
     clause=Clause("1.6", "5.10"),
     defect="closes-after-list-version-minus-one",
-    also=("get-local-list-version-with-payload",),
     checks=(asked("GetLocalListVersion"), still_serves()),
 )
 def version_without_support(probe: Probe) -> None:
@@ -81,7 +80,6 @@ def _refused_list(probe: Probe, status: str) -> None:
     expects="The CSMS SHALL send a Full update, take the answer and go on serving.",
     clause=Clause("1.6", "5.15"),
     defect="closes-after-list-not-supported",
-    also=("local-list-without-version",),
     checks=(asked("SendLocalList", {"updateType": one_of("Full"), "listVersion": present()}), still_serves()),
 )
 def list_not_supported(probe: Probe) -> None:
@@ -100,7 +98,6 @@ def list_not_supported(probe: Probe) -> None:
     expects="The CSMS SHALL send the update, take the answer and go on serving.",
     clause=Clause("1.6", "5.15"),
     defect="closes-after-list-failed",
-    also=("local-list-without-version",),
     checks=(asked("SendLocalList", {"listVersion": present()}), still_serves()),
 )
 def list_failed(probe: Probe) -> None:
@@ -119,7 +116,6 @@ def list_failed(probe: Probe) -> None:
     expects="The CSMS SHALL send a Full update whose every entry has an idTag and idTagInfo.",
     clause=Clause("1.6", "5.15"),
     defect="local-list-entries-without-info",
-    also=("local-list-without-version",),
     checks=(
         asked(
             "SendLocalList",
@@ -148,7 +144,6 @@ def full_list(probe: Probe) -> None:
     expects="The CSMS SHALL send a Differential update with a version above the one that the station has.",
     clause=Clause("1.6", "5.15"),
     defect="differential-list-sent-as-full",
-    also=("local-list-without-version", "get-local-list-version-with-payload"),
     checks=(
         asked("GetLocalListVersion"),
         asked(

@@ -78,6 +78,7 @@ def remote_start_cable_first(probe: Probe) -> None:
     clause=Clause("1.6", "5.12"),
     defect="remote-stop-wrong-transaction",
     checks=(
+        answered("Authorize", ACCEPTED),
         answered("StartTransaction", STARTED),
         asked("RemoteStopTransaction", {"transactionId": present()}),
         noted("transaction_as_given", "RemoteStopTransaction carries the transactionId of this session"),
@@ -243,7 +244,6 @@ def write_one_key(probe: Probe) -> None:
     expects="The CSMS SHALL send RemoteStartTransaction with the tag and accept that tag afterwards.",
     clause=Clause("1.6", "5.11"),
     defect="remote-started-session-refused",
-    also=("remote-start-without-tag",),
     checks=(
         asked("RemoteStartTransaction", {"idTag": present()}),
         answered("Authorize", ACCEPTED),
@@ -273,7 +273,7 @@ def remote_start_tag_first(probe: Probe) -> None:
     expects="The CSMS SHALL send RemoteStartTransaction, and answer the status that ends the attempt.",
     clause=Clause("1.6", "5.11"),
     defect="available-after-remote-start-refused",
-    also=("remote-start-without-tag", "available-after-preparing-refused"),
+    also=("available-after-preparing-refused",),
     checks=(
         asked("RemoteStartTransaction", {"idTag": present()}),
         answered("Authorize", ACCEPTED),
@@ -301,7 +301,6 @@ def remote_start_without_cable(probe: Probe) -> None:
     expects="The CSMS SHALL send UnlockConnector with the connector, take the answer and go on serving.",
     clause=Clause("1.6", "5.18"),
     defect="closes-after-unlock-not-supported",
-    also=("unlock-without-connector",),
     checks=(asked("UnlockConnector", {"connectorId": one_of(CONNECTOR)}), still_serves()),
 )
 def unlock_tethered(probe: Probe) -> None:
@@ -321,8 +320,8 @@ def unlock_tethered(probe: Probe) -> None:
     expects="The CSMS SHALL send UnlockConnector with the connector and answer StopTransaction and every status.",
     clause=Clause("1.6", "5.18"),
     defect="stop-with-unlock-command-refused",
-    also=("unlock-without-connector",),
     checks=(
+        answered("Authorize", ACCEPTED),
         answered("StartTransaction", STARTED),
         asked("UnlockConnector", {"connectorId": one_of(CONNECTOR)}),
         stop_is_answered,
@@ -353,7 +352,6 @@ def unlock_while_charging(probe: Probe) -> None:
     expects="The CSMS SHALL send RemoteStartTransaction with the tag, take the answer and go on serving.",
     clause=Clause("1.6", "5.11"),
     defect="closes-after-remote-start-rejected",
-    also=("remote-start-without-tag",),
     checks=(asked("RemoteStartTransaction", {"idTag": present()}), still_serves()),
 )
 def remote_start_rejected(probe: Probe) -> None:
@@ -373,6 +371,7 @@ def remote_start_rejected(probe: Probe) -> None:
     expects="The CSMS SHALL send RemoteStopTransaction with a transactionId, take the answer and go on serving.",
     clause=Clause("1.6", "5.12"),
     defect="closes-after-remote-stop-rejected",
+    also=("start-without-authorize-refused",),
     checks=(
         answered("StartTransaction", STARTED),
         asked("RemoteStopTransaction", {"transactionId": present()}),
@@ -398,7 +397,6 @@ def remote_stop_rejected(probe: Probe) -> None:
     expects="The CSMS SHALL send UnlockConnector with the connector, take the answer and go on serving.",
     clause=Clause("1.6", "5.18"),
     defect="closes-after-unlock-failed",
-    also=("unlock-without-connector",),
     checks=(asked("UnlockConnector", {"connectorId": one_of(CONNECTOR)}), still_serves()),
 )
 def unlock_failed(probe: Probe) -> None:
@@ -418,7 +416,7 @@ def unlock_failed(probe: Probe) -> None:
     expects="The CSMS SHALL send the connector that its operator named, take the answer and go on serving.",
     clause=Clause("1.6", "5.18"),
     defect="unlock-of-another-connector",
-    also=("unlock-without-connector", "closes-after-unlock-not-supported"),
+    also=("closes-after-unlock-not-supported",),
     checks=(asked("UnlockConnector", {"connectorId": one_of(UNKNOWN_CONNECTOR)}), still_serves()),
 )
 def unlock_unknown_connector(probe: Probe) -> None:

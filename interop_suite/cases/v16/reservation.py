@@ -86,7 +86,6 @@ def reservation_used(probe: Probe) -> None:
     expects="The CSMS SHALL send ReserveNow and answer both statuses.",
     clause=Clause("1.6", "5.13"),
     defect="available-after-reserved-refused",
-    also=("reserve-without-expiry",),
     checks=(asked("ReserveNow", RESERVE_FIELDS), every_status_is_answered),
 )
 def reservation_expires(probe: Probe) -> None:
@@ -111,7 +110,7 @@ def _refused(probe: Probe, answer: str) -> None:
     expects="The CSMS SHALL send ReserveNow, take the answer and go on serving.",
     clause=Clause("1.6", "5.13"),
     defect="closes-after-reservation-faulted",
-    also=("reserve-without-expiry",),
+    also=("connector-fault-refused",),
     checks=(asked("ReserveNow", RESERVE_FIELDS), every_status_is_answered, still_serves()),
 )
 def reservation_faulted(probe: Probe) -> None:
@@ -130,7 +129,6 @@ def reservation_faulted(probe: Probe) -> None:
     expects="The CSMS SHALL send ReserveNow, take the answer and go on serving.",
     clause=Clause("1.6", "5.13"),
     defect="closes-after-reservation-occupied",
-    also=("reserve-without-expiry",),
     checks=(asked("ReserveNow", RESERVE_FIELDS), every_status_is_answered, still_serves()),
 )
 def reservation_occupied(probe: Probe) -> None:
@@ -149,7 +147,6 @@ def reservation_occupied(probe: Probe) -> None:
     expects="The CSMS SHALL send ChangeAvailability Inoperative and ReserveNow, and go on serving.",
     clause=Clause("1.6", "5.2"),
     defect="inoperative-sent-as-operative",
-    also=("reserve-without-expiry",),
     checks=(
         asked("ChangeAvailability", {"connectorId": one_of(CONNECTOR), "type": one_of("Inoperative")}),
         asked("ReserveNow", RESERVE_FIELDS),
@@ -176,7 +173,6 @@ def reservation_unavailable(probe: Probe) -> None:
     expects="The CSMS SHALL send ReserveNow, take the answer and go on serving.",
     clause=Clause("1.6", "5.13"),
     defect="closes-after-reservation-rejected",
-    also=("reserve-without-expiry",),
     checks=(asked("ReserveNow", RESERVE_FIELDS), still_serves()),
 )
 def reservation_rejected(probe: Probe) -> None:
@@ -194,7 +190,7 @@ def reservation_rejected(probe: Probe) -> None:
     expects="The CSMS SHALL send ReserveNow with connectorId 0 and accept the session that uses the reservation.",
     clause=Clause("1.6", "3.11"),
     defect="reserve-now-for-connector-one",
-    also=("reserve-without-expiry", "start-with-reservation-refused"),
+    also=("start-with-reservation-refused",),
     checks=(
         asked("ReserveNow", {**RESERVE_FIELDS, "connectorId": one_of(WHOLE_STATION)}),
         every_status_is_answered,
@@ -222,7 +218,7 @@ def reservation_of_station(probe: Probe) -> None:
     expects="The CSMS SHALL send CancelReservation with the id of its reservation, and answer both statuses.",
     clause=Clause("1.6", "5.1"),
     defect="cancel-of-another-reservation",
-    also=("reserve-without-expiry", "available-after-reserved-refused"),
+    also=("available-after-reserved-refused",),
     checks=(
         asked("ReserveNow", RESERVE_FIELDS),
         asked("CancelReservation", {"reservationId": present()}),
@@ -250,7 +246,6 @@ def reservation_cancelled(probe: Probe) -> None:
     expects="The CSMS SHALL send CancelReservation, take the answer and go on serving.",
     clause=Clause("1.6", "5.1"),
     defect="closes-after-cancel-rejected",
-    also=("reserve-without-expiry",),
     checks=(
         asked("ReserveNow", RESERVE_FIELDS),
         asked("CancelReservation", {"reservationId": present()}),
@@ -278,7 +273,7 @@ def cancel_refused(probe: Probe) -> None:
     expects="The CSMS SHALL send the parentIdTag and accept the session; it should name it in idTagInfo of the sibling.",
     clause=Clause("1.6", "3.10"),
     defect="reserve-now-drops-parent",
-    also=("reserve-without-expiry", "start-with-reservation-refused"),
+    also=("start-with-reservation-refused",),
     checks=(
         asked("ReserveNow", {**RESERVE_FIELDS, "parentIdTag": present()}),
         answered("Authorize", ACCEPTED),

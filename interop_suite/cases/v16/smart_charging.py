@@ -70,7 +70,7 @@ def default_profile(probe: Probe) -> None:
     expects="The CSMS SHALL send a TxProfile with the transactionId of the session.",
     clause=Clause("1.6", "5.16"),
     defect="tx-profile-without-transaction",
-    also=("charging-limit-rounded",),
+    also=("charging-limit-rounded", "start-without-authorize-refused"),
     checks=(
         answered("StartTransaction", STARTED),
         asked(
@@ -107,7 +107,7 @@ def session_profile(probe: Probe) -> None:
     expects="The CSMS SHALL send a TxProfile without a transactionId inside RemoteStartTransaction.",
     clause=Clause("1.6", "5.16.2"),
     defect="remote-start-drops-profile",
-    also=("remote-start-without-tag", "remote-started-session-refused"),
+    also=("remote-started-session-refused",),
     checks=(
         asked(
             "RemoteStartTransaction",

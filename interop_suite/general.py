@@ -1,0 +1,105 @@
+"""Defects that no single case is about: what breaks every case in whose judged part the broken thing happens.
+
+Each case judges every frame of the CSMS (`judge`), so a CSMS that, say, answers every Heartbeat twice fails wherever a
+Heartbeat is judged. The self-test reads here, from what a case shows while the CSMS is right, where that must be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from interop_suite.history import AnswerKind, Exchange, History
+
+__all__ = ["GENERAL_DEFECTS", "caught_everywhere"]
+
+Shows = Callable[[History], bool]
+
+
+def _judged(history: History) -> list[Exchange]:
+    return [exchange for exchange in history.exchanges if exchange.call.scripted]
+
+
+def asks(*actions: str) -> Shows:
+    """Tell whether a station sends one of some actions in the judged part."""
+    return lambda history: any(e.by_station and e.action in actions for e in _judged(history))
+
+
+def commands(*actions: str) -> Shows:
+    """Tell whether the CSMS sends one of some actions in the judged part; any action where none is named."""
+    return lambda history: any(not e.by_station and (not actions or e.action in actions) for e in _judged(history))
+
+
+def is_refused(history: History) -> bool:
+    """Tell whether the CSMS answers with a CALLERROR in the judged part."""
+    return any(e.by_station and e.kind is AnswerKind.ERROR for e in _judged(history))
+
+
+def serves(*actions: str, **fields: Any) -> Shows:
+    """Tell whether a CALL of some actions, with these fields, is answered with a CALLRESULT in the judged part."""
+
+    def shows(history: History) -> bool:
+        return any(
+            e.by_station
+            and e.action in actions
+            and e.kind is AnswerKind.RESULT
+            and all((e.payload or {}).get(name) == value for name, value in fields.items())
+            for e in _judged(history)
+        )
+
+    return shows
+
+
+def _accepts_a_tag(history: History) -> bool:
+    return any(
+        e.action == "Authorize" and (e.result.get("idTagInfo") or {}).get("status") == "Accepted"
+        for e in _judged(history)
+    )
+
+
+GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
+    {
+        # -- the envelope
+        "answer-twice": asks("Heartbeat"),
+        "result-with-four-elements": asks("StatusNotification"),
+        "error-with-four-elements": is_refused,
+        "error-details-as-text": is_refused,
+        # -- answers
+        "boot-without-interval": serves("BootNotification"),
+        "boot-time-unparsable": serves("BootNotification"),
+        "authorize-without-info": serves("Authorize"),
+        "valid-tag-refused": _accepts_a_tag,
+        "start-without-transaction-id": serves("StartTransaction"),
+        "transaction-id-as-string": serves("StartTransaction"),
+        "station-status-refused": serves("StatusNotification", connectorId=0),
+        "meter-values-refused": serves("MeterValues"),
+        "security-event-refused": serves("SecurityEventNotification"),
+        "log-status-refused": serves("LogStatusNotification"),
+        "firmware-status-refused": serves("FirmwareStatusNotification"),
+        "signed-firmware-status-refused": serves("SignedFirmwareStatusNotification"),
+        "diagnostics-status-refused": serves("DiagnosticsStatusNotification"),
+        # -- commands
+        "command-withheld": commands(),
+        "remote-start-without-tag": commands("RemoteStartTransaction"),
+        "change-configuration-number": commands("ChangeConfiguration"),
+        "get-configuration-key-null": commands("GetConfiguration"),
+        "unlock-without-connector": commands("UnlockConnector"),
+        "reset-type-lower-case": commands("Reset"),
+        "change-availability-lower-case": commands("ChangeAvailability"),
+        "charging-profile-as-list": commands("SetChargingProfile"),
+        "reserve-without-expiry": commands("ReserveNow"),
+        "local-list-without-version": commands("SendLocalList"),
+        "get-local-list-version-with-payload": commands("GetLocalListVersion"),
+        "update-firmware-without-retrieve-date": commands("UpdateFirmware"),
+        "get-diagnostics-without-location": commands("GetDiagnostics"),
+        "signed-firmware-without-signature": commands("SignedUpdateFirmware"),
+        "trigger-without-message": commands("TriggerMessage"),
+    }
+)
+
+
+def caught_everywhere(defect: str, history: History) -> bool:
+    """Tell whether a general defect must show in a case with this history."""
+    shows = GENERAL_DEFECTS.get(defect)
+    return shows is not None and shows(history)
