@@ -106,13 +106,6 @@ class ConnectPacer(Generic[T]):
             self._window_ends = self._next
         self._waiting.append(item)
 
-    def withdraw(self, item: T) -> None:
-        """Take one out that no longer wants to go; unknown ones are fine."""
-        try:
-            self._waiting.remove(item)
-        except ValueError:
-            return
-
     def due(self, now: float) -> list[T]:
         """Let go whoever's turn has come, in the order of arrival."""
         released: list[T] = []

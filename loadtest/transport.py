@@ -15,9 +15,8 @@ import struct
 from enum import StrEnum
 from random import getrandbits
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus, NegotiationError, PayloadTooBig
@@ -28,105 +27,17 @@ from websockets.speedups import apply_mask
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from loadtest.transport_model import READ_SIZE, Attempt, Engine, Handshake, How, Listener
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loadtest.timers import HubTimers, Timer
+    from loadtest.timers import Timer
     from loadtest.transport_target import Target
 
-__all__ = ["Attempt", "Engine", "Handshake", "How", "Listener", "StationSocket"]
+__all__ = ["READ", "READ_SIZE", "Attempt", "Engine", "Handshake", "How", "Listener", "Phase", "StationSocket"]
 
 READ, WRITE = 1, 2
-READ_SIZE: Final = 16_384
-"""Bytes of one `recv`; larger ones make Python allocate more than nearly every frame needs."""
-
-
-class Attempt(StrEnum):
-    """How a connection attempt ended; a refused upgrade is `http-<status>`."""
-
-    OPENED = "opened"
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-    CONNECT_TIMEOUT = "connect-timeout"
-    TLS_FAILED = "tls-failed"
-    UPGRADE_TIMEOUT = "upgrade-timeout"
-    RESET = "reset"
-    BAD_UPGRADE = "bad-upgrade"
-    NO_SUBPROTOCOL = "no-subprotocol"
-    NO_LOCAL_PORT = "no-local-port"
-    NO_FILE_DESCRIPTOR = "no-file-descriptor"
-
-
-class How(StrEnum):
-    """How an open connection ended."""
-
-    PEER = "closed-by-csms"
-    LOCAL = "closed-by-station"
-    LOST = "lost"
-    """TCP ended without a Close frame."""
-    VIOLATION = "websocket-violation"
-    TOO_BIG = "message-too-big"
-    SLOW_CONSUMER = "slow-consumer"
-    """The CSMS did not read and our backlog overflowed."""
-
-
-class Handshake(msgspec.Struct, frozen=True):
-    """What an upgrade brought; times in seconds."""
-
-    subprotocol: str
-    connect_s: float
-    """From the start of the attempt until TCP (and TLS) stood."""
-    upgrade_s: float
-    """From then until the CSMS' 101."""
-
-
-class Listener(Protocol):
-    """Who gets what a `StationSocket` hears; exactly one of `on_failed` and `on_open` follows a `connect`."""
-
-    def on_open(self, handshake: Handshake) -> None:
-        """Take note that the connection stands."""
-
-    def on_failed(self, outcome: str, reason: str) -> None:
-        """Take note that the attempt failed, with an `Attempt` or `http-<status>`."""
-
-    def on_text(self, data: str | bytes, now: float) -> None:
-        """Take a message; bytes where it was binary or no UTF-8."""
-
-    def on_closed(self, code: int, reason: str, how: How) -> None:
-        """Take note that an open connection ended."""
-
-    def on_backlog(self) -> None:
-        """Take note that the CSMS reads too slowly: frames begin to wait in memory."""
-
-    def on_crash(self, error: Exception) -> None:
-        """Take an exception that one of these methods raised; the connection is gone already."""
-
-
-class Engine:
-    """What all connections of a process share: the loop, the timers, the limits."""
-
-    __slots__ = ("close_timeout", "connect_timeout", "loop", "max_backlog", "max_message", "open_sockets", "timers")
-
-    def __init__(
-        self,
-        loop: Any,
-        timers: HubTimers,
-        *,
-        connect_timeout: float = 30.0,
-        close_timeout: float = 2.0,
-        max_message: int = 1 << 20,
-        max_backlog: int = 1 << 20,
-    ) -> None:
-        """Use a gevent loop; times in seconds, sizes in bytes."""
-        self.loop = loop
-        self.timers = timers
-        self.connect_timeout = connect_timeout
-        self.close_timeout = close_timeout
-        self.max_message = max(max_message, READ_SIZE)
-        self.max_backlog = max_backlog
-        self.open_sockets = 0
-
-
 _quiet = logging.getLogger("plugstorm.websockets")
 _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
@@ -148,7 +59,9 @@ _FAILED_CODES = {
 }
 
 
-class _Phase(StrEnum):
+class Phase(StrEnum):
+    """How far a connection is."""
+
     NEW = "new"
     CONNECTING = "connecting"
     SECURING = "securing"
@@ -158,8 +71,8 @@ class _Phase(StrEnum):
     CLOSED = "closed"
 
 
-_CONNECTING, _SECURING, _UPGRADING = _Phase.CONNECTING, _Phase.SECURING, _Phase.UPGRADING
-_OPEN, _CLOSING, _CLOSED = _Phase.OPEN, _Phase.CLOSING, _Phase.CLOSED
+_CONNECTING, _SECURING, _UPGRADING = Phase.CONNECTING, Phase.SECURING, Phase.UPGRADING
+_OPEN, _CLOSING, _CLOSED = Phase.OPEN, Phase.CLOSING, Phase.CLOSED
 
 
 class StationSocket:
@@ -171,6 +84,7 @@ class StationSocket:
         "_deadline",
         "_end",
         "_engine",
+        "_inbox",
         "_listener",
         "_partial",
         "_phase",
@@ -179,6 +93,7 @@ class StationSocket:
         "_source",
         "_target",
         "_times",
+        "_wanted",
         "_watcher",
     )
 
@@ -188,10 +103,12 @@ class StationSocket:
         self._target = target
         self._listener = listener
         self._source = source
-        self._phase = _Phase.NEW
+        self._phase = Phase.NEW
         self._sock: _socket.socket | None = None
         self._watcher: Any = None
         self._protocol: WebSocketProtocol | None = None
+        self._inbox: bytearray | None = None
+        self._wanted = 0
         self._partial: bytearray | None = None
         self._backlog: bytearray | None = None
         self._deadline: Timer | None = None
@@ -274,9 +191,8 @@ class StationSocket:
         for data in self._protocol.data_to_send():
             self._write(data)
 
-    def _upgraded(self, now: float) -> None:
-        protocol, times = self._protocol, self._times
-        assert isinstance(protocol, ClientProtocol)
+    def _upgraded(self, protocol: ClientProtocol, now: float) -> None:
+        times = self._times
         assert times is not None
         error = protocol.handshake_exc
         if error is None and protocol.state is State.CONNECTING:
@@ -291,6 +207,7 @@ class StationSocket:
         else:
             self._phase = _OPEN
             self._times = None
+            self._protocol = None
             self._engine.timers.cancel(self._deadline)
             self._deadline = None
             self._listener.on_open(Handshake(protocol.subprotocol, times[1] - times[0], now - times[1]))
@@ -325,39 +242,58 @@ class StationSocket:
             self._on_readable()
 
     def _received(self, data: bytes, now: float) -> None:
+        if self._phase is _UPGRADING:
+            data = self._read_upgrade(data, now)
+        inbox = self._inbox
+        if inbox is not None:
+            inbox += data
+            if len(inbox) < self._wanted:
+                return
+            data, self._inbox = bytes(inbox), None
         position, size = 0, len(data)
-        if self._protocol is None:
-            while size - position >= 2 and data[position] == 0x81:  # noqa: PLR2004 - FIN and text
-                length = data[position + 1]
-                start = position + 2
-                if length >= 126:  # noqa: PLR2004 - RFC 6455 §5.2
-                    if length != 126 or size < start + 2:  # noqa: PLR2004
-                        break
-                    length = data[start] << 8 | data[start + 1]
-                    start += 2
-                end = start + length
-                if end > size:
-                    break
-                position = end
+        while position < size and (self._phase is _OPEN or self._phase is _CLOSING):
+            start = position + 2
+            length = data[position + 1] if size >= start else 0
+            if length >= 126:  # noqa: PLR2004 - RFC 6455 §5.2
+                start, length = _long_header(data, position)
+            end = start + length
+            if end > size:
+                if length <= self._engine.max_message:
+                    self._inbox, self._wanted = bytearray(data[position:]), end - position
+                    return
+                # `websockets` refuses it by its header.
+                self._parse(data[position:], now)
+                return
+            if data[position] == 0x81 and self._protocol is None and data[position + 1] < 0x80:  # noqa: PLR2004
                 payload = data[start:end]
+                position = end
                 try:
                     text: str | bytes = payload.decode()
                 except UnicodeDecodeError:
                     text = payload
                 self._listener.on_text(text, now)
-                if self._protocol is not None or self._phase is _CLOSED:  # type: ignore[redundant-expr]  # the listener may have closed
-                    break
-        if position < size and self._phase is not _CLOSED:
-            self._parse(data[position:] if position else data, now)
+            else:
+                self._parse(data[position:end], now)
+                position = end
 
-    def _parse(self, data: bytes, now: float) -> None:
-        """Let `websockets` read what is not one whole text frame."""
+    def _read_upgrade(self, data: bytes, now: float) -> bytes:
+        """Let `websockets` read the answer to the upgrade, and nothing behind it; return what is left."""
         protocol = self._protocol
-        if protocol is None:
-            protocol = self._make_protocol()
-        protocol.receive_data(data)
-        if self._phase is _UPGRADING:
-            self._upgraded(now)
+        assert isinstance(protocol, ClientProtocol)
+        position = 0
+        for line in data.splitlines(keepends=True):
+            protocol.receive_data(line)
+            position += len(line)
+            if protocol.state is not State.CONNECTING:
+                break
+        protocol.events_received()
+        self._upgraded(protocol, now)
+        return data[position:]
+
+    def _parse(self, frame: bytes, now: float) -> None:
+        """Let `websockets` read one whole frame that is no whole text message."""
+        protocol = self._protocol or self._make_protocol()
+        protocol.receive_data(frame)
         self._act_on(protocol, now)
 
     def _make_protocol(self) -> WebSocketProtocol:
@@ -370,9 +306,7 @@ class StationSocket:
             if data and self._phase in (_OPEN, _CLOSING):
                 self._write(data)
         for event in protocol.events_received():
-            if self._phase not in (_OPEN, _CLOSING):
-                return
-            if isinstance(event, Frame):
+            if isinstance(event, Frame) and self._phase is not _CLOSED:
                 self._take_frame(event, now)
         if self._phase is not _OPEN or self._protocol is not protocol:
             return
@@ -382,7 +316,7 @@ class StationSocket:
             self._await_end(code, _one_line(protocol.parser_exc), how)
         elif protocol.state is State.CLOSING and protocol.close_rcvd is not None:
             self._await_end(protocol.close_rcvd.code, protocol.close_rcvd.reason, How.PEER)
-        elif not protocol.reader.buffer and protocol.current_size is None:
+        elif protocol.current_size is None:
             self._protocol = None
 
     def _take_frame(self, frame: Frame, now: float) -> None:
@@ -540,6 +474,7 @@ class StationSocket:
         self._engine.timers.cancel(self._deadline)
         self._deadline = None
         self._protocol = None
+        self._inbox = None
         self._partial = None
         self._backlog = None
         self._drop_socket()
@@ -559,6 +494,23 @@ class StationSocket:
         watcher.stop()
         watcher.events = events
         watcher.start(self._on_readable if events == READ else self._on_ready)
+
+
+def _long_header(data: bytes, position: int) -> tuple[int, int]:
+    """Return where the payload of a frame starts and its length, where the second byte does not tell it.
+
+    A header that is not whole yet counts as one that ends behind the data.
+    """
+    start = position + 2
+    length = data[position + 1] & 0x7F
+    if length >= 126:  # noqa: PLR2004 - RFC 6455 §5.2
+        width = 2 if length == 126 else 8  # noqa: PLR2004
+        length = int.from_bytes(data[start : start + width])
+        if len(data) < start + width:
+            length = 0
+        start += width
+    # A server must not mask; where one does, the key belongs to the frame that is handed on.
+    return start + 4 * (data[position + 1] >> 7), length
 
 
 def _upgrade_outcome(error: Exception | None) -> str:

@@ -7,7 +7,7 @@ import ssl
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from loadtest.transport import READ, READ_SIZE, Attempt, StationSocket, _Phase
+from loadtest.transport import READ, READ_SIZE, Attempt, Phase, StationSocket
 
 if TYPE_CHECKING:
     from loadtest.transport import Engine, Listener
@@ -32,7 +32,7 @@ class TlsStationSocket(StationSocket):
         self._tls = target.tls.wrap_bio(self._cipher_in, self._cipher_out, server_hostname=target.host)
 
     def _connected(self) -> None:
-        self._phase = _Phase.SECURING
+        self._phase = Phase.SECURING
         self._watch(READ)
         self._secure()
 
@@ -63,16 +63,16 @@ class TlsStationSocket(StationSocket):
                 self._ended("end of stream")
                 return
             self._cipher_in.write(data)
-            if self._phase is _Phase.SECURING:
+            if self._phase is Phase.SECURING:
                 self._secure()
-            if self._phase not in (_Phase.SECURING, _Phase.CLOSED):
+            if self._phase not in (Phase.SECURING, Phase.CLOSED):
                 self._read_plain()
         except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
             self._crash(error)
 
     def _read_plain(self) -> None:
         now = monotonic()
-        while self._phase is not _Phase.CLOSED:
+        while self._phase is not Phase.CLOSED:
             try:
                 data = self._tls.read(READ_SIZE)
             except ssl.SSLWantReadError:
