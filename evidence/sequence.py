@@ -203,7 +203,8 @@ class _Reader:
                 outward = record.info.get("direction", "sent") == "sent"
                 self._add(line, record, Shape.CONTROL, _control_label(record.info), outward=outward)
             case Kind.DRIVER:
-                self._put(line, record, Shape.DRIVER, _driver_label(record.info), (_DRIVER, _CSMS))
+                ends = (_CSMS, _DRIVER) if record.info.get("operation") == _OUTCOME else (_DRIVER, _CSMS)
+                self._put(line, record, Shape.DRIVER, _driver_label(record.info), ends)
             case Kind.NOTE:
                 self._note(line, record)
 
@@ -290,6 +291,8 @@ class _Reader:
 
 
 _SWITCHING_PROTOCOLS = 101
+_OUTCOME = "outcome"
+"""The driver's operation that reads how a station answered a command; it runs from the CSMS to the driver."""
 _LANE_ORDER = (Role.STATION, Role.CSMS, Role.DRIVER)
 _PHASES = {"prepare": "preparation, not judged", "script": "the case"}
 _CSMS = (Role.CSMS, "CSMS")
@@ -329,14 +332,21 @@ def _control_label(info: dict[str, Any]) -> str:
 
 
 def _driver_label(info: dict[str, Any]) -> str:
-    asked = " ".join(str(info[key]) for key in ("operation", "action") if info.get(key))
-    answer = next(
-        (f"{key}: {info[key]}" if key == "error" else str(info[key]) for key in _DRIVER_ANSWERS if info.get(key)), ""
-    )
-    return one_line(" → ".join(filter(None, (asked or "operation", answer))), LABEL_MAX)
+    words = [str(info[key]) for key in ("operation", "action", "token") if info.get(key)]
+    if info.get("operation") == _OUTCOME:
+        words = words[1:]
+    asked = " ".join(words).replace("_", " ") or "operation"
+    return one_line(" → ".join(filter(None, (asked, _driver_answer(info)))), LABEL_MAX)
 
 
-_DRIVER_ANSWERS = ("error", "status", "result", "answer")
+def _driver_answer(info: dict[str, Any]) -> str:
+    if info.get("error"):
+        return f"error: {info['error']}"
+    answer = info.get("result") or info.get("status")
+    if isinstance(answer, dict):
+        parts = (answer.get("status"), answer.get("code"), _gist(answer.get("payload")))
+        return " · ".join(str(part) for part in parts if part)
+    return str(answer or "")
 
 
 def _note_label(record: TraceRecord) -> str:

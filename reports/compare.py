@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -184,13 +185,23 @@ def _warnings(before: Run, after: Run) -> tuple[str, ...]:
         if isinstance(run, LoadRun) and run.generator.verdict != "VALID":
             warnings.append(f"The load generator of the {name} run was {run.generator.verdict}.")
     warnings += _differing("target", _target(before), _target(after))
-    warnings += _differing("setting", before.settings, after.settings)
+    warnings += _differing("setting", _asked(before), _asked(after))
     warnings += _differing("environment", before.environment, after.environment)
     return tuple(warnings)
 
 
+# A practice CSMS that a run starts itself listens on whatever port is free.
+_OWN_PORT = re.compile(r"(?<=//)(127\.\d+\.\d+\.\d+|localhost):\d+")
+# Where a run was written, and what it drew, makes it no other run.
+_BESIDE_THE_POINT = frozenset({"out", "seed", "url", "host", "control url", "control-url"})
+
+
 def _target(run: Run) -> dict[str, Any]:
-    return {"url": run.target.url, "ocpp": ", ".join(run.target.ocpp)}
+    return {"url": _OWN_PORT.sub(r"\1", run.target.url), "ocpp": ", ".join(run.target.ocpp)}
+
+
+def _asked(run: Run) -> dict[str, Any]:
+    return {name: value for name, value in run.settings.items() if name not in _BESIDE_THE_POINT}
 
 
 def _differing(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ from evidence.verdicts import Verdict
 from reports.charts import Part, Table, share_bar
 from reports.frames import COMPACT, FULL, Budget, FrameView, TraceView, gaps, view_trace
 from reports.headline import Headline, headline
-from reports.sequence import sequence_svg
+from reports.sequence import focused, sequence_svg
 from reports.words import ATTENTION, VERDICT_ORDER, count, duration, milliseconds, plain, verdict_counts, verdict_words
 
 __all__ = ["CaseView", "CheckView", "GroupView", "InteropView", "LegendEntry", "view_interop"]
@@ -188,7 +188,9 @@ def _marked(findings: Sequence[_Finding]) -> dict[int, str]:
 
 def _diagram(trace: TraceView, marked: Mapping[int, str], anchor: str, case: CaseResult) -> Markup:
     links = {frame.line: f"#{anchor}-f{frame.line}" for frame in trace.frames}
-    return sequence_svg(trace.diagram, marked=marked, links=links, title=f"Message sequence of {case.id}")
+    return sequence_svg(
+        focused(trace.diagram, marked), marked=marked, links=links, title=f"Message sequence of {case.id}"
+    )
 
 
 def _notes(checks: tuple[CheckView, ...]) -> dict[int, tuple[CheckView, ...]]:

@@ -22,6 +22,8 @@ __all__ = ["Bar", "Cell", "LoadView", "Tile", "view_load"]
 
 _MOST_BANDS = 14
 _MOST_CURVES = 6
+_LEAST_FOR_CURVE = 30
+"""Calls below which a curve would show chance and nothing else."""
 
 
 class Tile(msgspec.Struct, frozen=True):
@@ -219,7 +221,7 @@ def _latency_figures(bands: Sequence[Band], *, complete: bool) -> tuple[Figure |
     if not bands:
         return None, ()
     shown = bands[:_MOST_BANDS]
-    curves = shown[:_MOST_CURVES] if complete else ()
+    curves = [band for band in shown[:_MOST_CURVES] if complete and band.count >= _LEAST_FOR_CURVE]
     ticks = log_ticks([value for band in curves for _, _, values in band.clocks for value in values.values()])
     return latency_overview(shown), tuple(percentile_curves(band, ticks) for band in curves)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+import msgspec
 from markupsafe import Markup
 
 from evidence.sequence import Diagram, Role, Shape, Step, sequence_mermaid, sequence_text
@@ -11,7 +12,7 @@ from reports.frames import gaps
 from reports.svg import el
 from reports.words import milliseconds, plural
 
-__all__ = ["sequence_mermaid", "sequence_svg", "sequence_text"]
+__all__ = ["focused", "sequence_mermaid", "sequence_svg", "sequence_text"]
 
 _CLOCK = 92
 """Room for line number and time on the left."""
@@ -19,13 +20,40 @@ _LATENCY = 76
 """Room for the latency on the right."""
 _HEAD = 40
 _STEP = 27
-_LANES = {1: 470, 2: 470, 3: 350}
+_LANES = {1: 470, 2: 470, 3: 315}
 """Distance of two lanes by the number of lanes; above, they stand as near as a label allows."""
 _NEAREST = 250
 _CHARACTER = 6.5
 """Width of an average character of a label, so that labels are cut where the next lane begins."""
 
-_ROLE_WORDS = {Role.STATION: "station", Role.CSMS: "central system", Role.DRIVER: "its own API"}
+_ROLE_WORDS = {Role.STATION: "station", Role.CSMS: "central system", Role.DRIVER: "API of the CSMS"}
+
+
+def focused(diagram: Diagram, marked: Collection[int] = ()) -> Diagram:
+    """Fold the preparation into one step, so that the eye falls on the case; what is marked stays.
+
+    A trace that holds nothing but preparation stays as it is.
+    """
+    folded = [step for step in diagram.steps if step.prepared and step.line not in marked]
+    if not folded or all(step.prepared for step in diagram.steps):
+        return diagram
+    label = f"preparation, {plural(len(folded), 'record')}, not judged"
+    first = msgspec.structs.replace(folded[0], shape=Shape.PHASE, label=label)
+    hidden = {step.line for step in folded[1:]}
+    steps = [first if step.line == first.line else step for step in diagram.steps if step.line not in hidden]
+    return _without_idle_lanes(Diagram(diagram.lanes, tuple(steps)))
+
+
+def _without_idle_lanes(diagram: Diagram) -> Diagram:
+    busy = sorted(
+        {end for step in diagram.steps if step.shape is not Shape.PHASE for end in (step.source, step.target)}
+    )
+    place = dict.fromkeys(range(len(diagram.lanes)), 0) | {lane: index for index, lane in enumerate(busy)}
+    lanes = tuple(diagram.lanes[lane] for lane in busy) or diagram.lanes[:1]
+    steps = (
+        msgspec.structs.replace(step, source=place[step.source], target=place[step.target]) for step in diagram.steps
+    )
+    return Diagram(lanes, tuple(steps))
 
 
 def sequence_svg(
@@ -40,7 +68,7 @@ def sequence_svg(
     between = _LANES.get(len(diagram.lanes), _NEAREST)
     lanes = [_CLOCK + 70 + between * index for index in range(max(len(diagram.lanes), 2))]
     width = lanes[-1] + 70 + _LATENCY
-    missing = gaps([step.line for step in diagram.steps])
+    missing = gaps([step.line for step in diagram.steps if not step.prepared])
     height = _HEAD + _STEP * (len(diagram.steps) + len(missing)) + 14
     parts = [
         el("line", x1=lanes[index], x2=lanes[index], y1=_HEAD - 4, y2=height - 4, class_="lane")

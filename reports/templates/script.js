@@ -14,6 +14,8 @@
   if (tabs.length > 1) {
     for (const tab of tabs) {
       tab.setAttribute("role", "tab");
+      tab.setAttribute("aria-controls", tab.hash.slice(1));
+      document.getElementById(tab.hash.slice(1)).setAttribute("role", "tabpanel");
       tab.addEventListener("click", (event) => {
         event.preventDefault();
         show(tab.hash.slice(1));

@@ -80,6 +80,13 @@ def test_frame_is_drawn_as_what_it_is(fields: dict[str, Any], shape: Shape, labe
     assert step.label.startswith(label)
 
 
+OUTCOME = {
+    "operation": "outcome",
+    "action": "Reset",
+    "result": {"status": "answered", "payload": {"status": "Accepted"}},
+}
+
+
 @pytest.mark.parametrize(
     ("kind", "info", "shape", "label"),
     [
@@ -89,6 +96,13 @@ def test_frame_is_drawn_as_what_it_is(fields: dict[str, Any], shape: Shape, labe
         (Kind.CLOSED, {"code": 1008, "reason": "go", "by": "csms"}, Shape.CLOSED, "connection closed 1008 go"),
         (Kind.CONTROL, {"opcode": "ping"}, Shape.CONTROL, "ping"),
         (Kind.DRIVER, {"operation": "token", "error": "HTTP 503"}, Shape.DRIVER, "token → error: HTTP 503"),
+        (
+            Kind.DRIVER,
+            {"operation": "set_token", "token": "04A1", "status": "Accepted"},
+            Shape.DRIVER,
+            "set token 04A1 → Accepted",
+        ),
+        (Kind.DRIVER, OUTCOME, Shape.DRIVER, "Reset → answered · Accepted"),
         (Kind.NOTE, {"inconclusive": "no driver"}, Shape.NOTE, "inconclusive: no driver"),
         (Kind.NOTE, {"health": {"alive": True}}, Shape.NOTE, 'health: {"alive":true}'),
     ],
@@ -96,6 +110,11 @@ def test_frame_is_drawn_as_what_it_is(fields: dict[str, Any], shape: Shape, labe
 def test_event_beside_the_frames_is_named(kind: Kind, info: dict[str, Any], shape: Shape, label: str) -> None:
     step = read_diagram([record(kind, info=info)]).steps[0]
     assert (step.shape, step.label) == (shape, label)
+
+
+def test_outcome_of_a_command_runs_from_the_csms_to_the_driver() -> None:
+    diagram = read_diagram([record(Kind.DRIVER, info=OUTCOME)])
+    assert diagram.lanes[diagram.steps[0].target].role is Role.DRIVER
 
 
 def test_close_by_the_csms_points_to_the_station() -> None:

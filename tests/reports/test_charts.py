@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from evidence.histogram import Histogram
-from evidence.sequence import read_diagram
+from evidence.sequence import Role, read_diagram
+from ocppj.trace import Kind
 from reports.charts import HEIGHT, WIDTH, Figure, Part, Series, Span, share_bar, thin_out, time_chart
 from reports.frames import gaps
 from reports.histograms import curve
 from reports.latency_charts import MAXIMUM, Band, latency_overview, percentile_curves
-from reports.sequence import sequence_svg
+from reports.sequence import focused, sequence_svg
 from reports.svg import el, linear_ticks, log_ticks
 from tests.reports.report_builders import Tape, charging_tape
 
@@ -171,6 +172,29 @@ def test_sequence_draws_each_step_once_and_marks_the_one_in_question() -> None:
     assert [g.get("class") for g in steps if "marked" in g.get("class", "")] == ["step result marked v-FAILED"]
     assert [(a.get("href"), a.get("tabindex")) for a in parse(svg).iter("a")] == [("#x", "-1")]
     assert "Authorize · Accepted" in texts(svg)
+
+
+def test_preparation_is_folded_into_one_step() -> None:
+    whole = read_diagram(charging_tape().records)
+    assert sum(step.prepared for step in whole.steps) == 4
+    short = focused(whole)
+    assert [step.label for step in short.steps][:3] == ["preparation, 4 records, not judged", "the case", "Authorize"]
+    assert "left out" not in "".join(texts(sequence_svg(short)))
+    assert "BootNotification" in [step.label for step in focused(whole, marked={2}).steps]
+
+
+def test_lane_that_only_the_preparation_used_is_left_out() -> None:
+    tape = Tape()
+    tape.add(Kind.NOTE, info={"phase": "prepare"})
+    tape.driver("Reset")
+    tape.add(Kind.NOTE, info={"phase": "script"})
+    tape.exchange("Heartbeat", {}, {})
+    assert [lane.role for lane in focused(read_diagram(tape.records)).lanes] == [Role.STATION, Role.CSMS]
+
+
+def test_trace_of_nothing_but_preparation_stays_whole() -> None:
+    whole = read_diagram(Tape().open().records[:3])
+    assert focused(whole) == whole
 
 
 def test_sequence_says_what_it_leaves_out() -> None:

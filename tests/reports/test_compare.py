@@ -12,7 +12,7 @@ from rich.console import Console
 
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
-from evidence.run_model import Generator, LoadRun, SloResult, Stations
+from evidence.run_model import Generator, LoadRun, SloResult, Stations, Target
 from evidence.verdicts import RunVerdict, Verdict
 from ocppj.errors import UsageError
 from reports.compare import Comparison, Direction, Kept, compare
@@ -108,11 +108,19 @@ def test_runs_without_a_common_case_say_so(tmp_path: Path) -> None:
     assert "have no case in common" in printed(comparison)
 
 
+def test_free_port_and_place_of_a_run_are_beside_the_point(tmp_path: Path) -> None:
+    for name, port in (("base", 40001), ("new", 40002)):
+        target = Target(url=f"ws://127.0.0.1:{port}/ocpp", ocpp=["1.6"])
+        write_interop(tmp_path / name, [make_case()], target=target, settings={"out": name, "seed": port})
+    assert compare(tmp_path / "base", tmp_path / "new").warnings == ()
+
+
 def test_other_settings_target_and_environment_are_warned_of(tmp_path: Path) -> None:
-    write_interop(tmp_path / "base", [make_case()], settings={"jobs": 8})
+    write_interop(tmp_path / "base", [make_case()], settings={"jobs": 8}, target=Target(url="ws://a", ocpp=["1.6"]))
     write_interop(tmp_path / "new", [make_case()], settings={"jobs": 1}, environment={"cpus": 64}, interrupted=True)
     warnings = compare(tmp_path / "base", tmp_path / "new").warnings
     assert "The new run was interrupted." in warnings
+    assert "Another target: url ws://a → ws://csms.example:9000/ocpp." in warnings
     assert "Another setting: jobs 8 → 1." in warnings
     assert "Another environment: cpus 2 → 64." in warnings
 
