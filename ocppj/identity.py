@@ -13,30 +13,32 @@ __all__ = ["basic_authorization", "check_identity", "check_target_url", "decode_
 
 _PLACEHOLDER = "{id}"
 _NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f]")
+_USER = re.compile(r"(?<=://)[^/?#]*@")
 _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
 
 def check_target_url(url: str) -> str:
-    """Return a usable CSMS URL; raises `UsageError` with the mend for any other."""
+    """Return a usable CSMS URL; raises `UsageError` with the mend for any other, without its user and password."""
+    shown = _USER.sub("", url)
     if _NO_URL_CHARACTER.search(url):
-        raise UsageError(f"{url!r} holds a space or control character; write it percent-encoded, a space as %20")
+        raise UsageError(f"{shown!r} holds a space or control character; write it percent-encoded, a space as %20")
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise UsageError(f"{url} is no URL: {error}") from None
+        raise UsageError(f"{shown} is no URL: {error}") from None
     if parts.scheme in ("http", "https"):
-        better = parts.scheme.replace("http", "ws") + url[len(parts.scheme) :]
-        raise UsageError(f"{url} is an HTTP address; OCPP-J runs over WebSocket. Try {better}")
+        better = parts.scheme.replace("http", "ws") + shown[len(parts.scheme) :]
+        raise UsageError(f"{shown} is an HTTP address; OCPP-J runs over WebSocket. Try {better}")
     if parts.scheme not in ("ws", "wss"):
-        raise UsageError(f"{url} is no WebSocket URL; it must begin with ws:// or wss://")
+        raise UsageError(f"{shown!r} is no WebSocket URL; it must begin with ws:// or wss://")
     try:
         port = parts.port
     except ValueError:
-        raise UsageError(f"{url} has a port that is no number from 1 to 65535") from None
+        raise UsageError(f"{shown} has a port that is no number from 1 to 65535") from None
     if not parts.hostname or port == 0:
-        raise UsageError(f"{url} names no host and port to connect to, as in ws://localhost:9000/ocpp")
+        raise UsageError(f"{shown} names no host and port to connect to, as in ws://localhost:9000/ocpp")
     if parts.fragment:
-        raise UsageError(f"{url} has a fragment (#…), which WebSocket URLs must not have (RFC 6455 §3)")
+        raise UsageError(f"{shown} has a fragment (#…), which WebSocket URLs must not have (RFC 6455 §3)")
     return url
 
 

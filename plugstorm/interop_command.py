@@ -27,13 +27,27 @@ def settings(
     out: Path | None,
     tls_url: str | None,
     ca: Path | None,
-    identities: Iterable[str],
+    identities: Sequence[str],
     password: str | None,
-    tokens: Iterable[str],
+    tokens: Sequence[str],
     model: str,
     timeout: float,
 ) -> Settings:
-    """Put the flags into the suite's own settings; raises `UsageError` for a token that is no pair."""
+    """Put the flags into the suite's own settings; raises `UsageError` for flags that say nothing together."""
+    about_a_csms = {
+        "--driver": driver,
+        "--control-url": control_url,
+        "--tls-url": tls_url,
+        "--ca": ca,
+        "--identity": identities,
+        "--token": tokens,
+    }
+    if url is None:
+        for flag, value in about_a_csms.items():
+            if value:
+                raise UsageError(
+                    f"{flag} describes a CSMS; name it with --url, or leave both out for the practice CSMS"
+                )
     return Settings(
         url=url,
         tls_url=tls_url,

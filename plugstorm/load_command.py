@@ -94,6 +94,7 @@ def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | No
 
 def run(wanted: Wanted) -> int:
     """Run it and write the report; returns the exit code."""
+    _check_ui_port(wanted.ui_port)
     folder = RunFolder.create(wanted.out, "load")
     # A password on a command line would show in the list of processes.
     secret = {} if wanted.password is None else {"PLUGSTORM_PASSWORD": wanted.password}
@@ -122,6 +123,17 @@ def _target(url: str | None) -> Iterator[str]:
 
     with spawn_practice_csms() as csms:
         yield csms.url
+
+
+def _check_ui_port(port: int | None) -> None:
+    if port is None:
+        return
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise UsageError(
+            f"Port {port} of the web UI cannot be used: {error.strerror}; name another with --ui-port"
+        ) from None
 
 
 def _free_port() -> int:

@@ -89,6 +89,15 @@ def test_unusable_url_is_refused_with_the_mend(url: str, hint: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["http://u:hunter2@h/", "ws://u:hunter2@h:0", "ws://u:hunter2@h/a b", "ws://u:hunter2@[h"]
+)
+def test_refusal_of_a_url_does_not_repeat_its_password(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_target_url(url)
+    assert "hunter2" not in str(caught.value)
+
+
 @given(st.text())
 def test_any_url_is_usable_or_a_usage_error(url: str) -> None:
     try:

@@ -1,0 +1,278 @@
+"""The commands do what they say, end with the right exit code and leave no process behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from evidence.run_folder import RunFolder, read_run
+from evidence.run_model import InteropRun, LoadRun
+from evidence.verdicts import Verdict
+from interop_suite.selftest import DefectOutcome, SelfTest
+from plugstorm import selftest_command
+from plugstorm.errors import guarded
+from plugstorm.load_command import Wanted, locust_command, parse_duration
+from tests.plugstorm.conftest import Plugstorm, Spawn
+
+ROOMS = ("ocppj", "evidence", "fixtures", "loadtest", "interop_suite", "reports")
+COMMANDS = ("csms", "interop", "load", "selftest", "report")
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=90)
+    return process.returncode, output
+
+
+def loaded_by(code: str) -> set[str]:
+    """Run code in a fresh interpreter and list the top-level packages that it has loaded."""
+    script = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_help_loads_no_room_that_works() -> None:
+    loaded = loaded_by("import plugstorm.cli")
+    assert loaded & set(ROOMS) <= {"ocppj", "evidence"}
+    assert not loaded & {"locust", "gevent", "pytest", "websockets", "jsonschema_rs", "jinja2"}
+
+
+def test_no_command_loads_locust_or_gevent() -> None:
+    modules = ("interop_command", "load_command", "selftest_command", "report_command")
+    loaded = loaded_by("; ".join(f"import plugstorm.{module}" for module in modules))
+    assert "interop_suite" in loaded
+    assert not loaded & {"locust", "gevent"}
+
+
+def test_every_flag_says_what_it_does(plugstorm: Plugstorm) -> None:
+    assert [name for name in COMMANDS if name not in plugstorm("--help").out] == []
+    for command in COMMANDS:
+        result = plugstorm(command, "--help")
+        assert (result.code, result.errors) == (0, [])
+        assert "--" in result.out
+
+
+def test_version_is_shown(plugstorm: Plugstorm) -> None:
+    result = plugstorm("--version")
+    assert result.code == 0
+    assert result.out.startswith("plugstorm ")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("60s", 60), ("90", 90), ("5m", 300), ("1h", 3600), ("1h30m", 5400), ("2m5s", 125)]
+)
+def test_duration_is_read_in_hours_minutes_and_seconds(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+def wanted(**changes: object) -> Wanted:
+    fields: dict[str, object] = {
+        "url": None,
+        "ocpp": (),
+        "stations": 200,
+        "spawn_rate": None,
+        "duration": 30,
+        "profile": "quick",
+        "workers": 1,
+        "seed": None,
+        "ui_port": None,
+        "out": None,
+        "password": "hunter2",
+        "ca": None,
+        "station_list": None,
+        "identity_pattern": None,
+        "locust": (),
+    }
+    return Wanted(**(fields | changes))  # type: ignore[arg-type]  # a table of changes has no types
+
+
+def words_of(master_port: int | None = None, **changes: object) -> str:
+    return " ".join(locust_command(wanted(**changes), url="ws://h/x", out=Path("run"), master_port=master_port)) + " "
+
+
+def test_flags_become_those_of_locust() -> None:
+    words = words_of(seed=7, ocpp=("1.6=3", "2.0.1"), ca=Path("ca.pem"), locust=("--call-timeout", "5"))
+    for part in (
+        "--host ws://h/x ",
+        "--users 200 --spawn-rate 20 ",
+        "--run-time 30s ",
+        "--out run ",
+        "--plugstorm-profile quick ",
+        "--ocpp 1.6=3 --ocpp 2.0.1 ",
+        "--headless ",
+        "--seed 7 ",
+        "--tls-ca ca.pem ",
+    ):
+        assert part in words
+    assert words.endswith("--call-timeout 5 ")
+    assert "--processes" not in words
+
+
+def test_small_runs_start_a_station_a_second_at_least() -> None:
+    assert "--spawn-rate 1 " in words_of(stations=3)
+    assert "--spawn-rate 2.5 " in words_of(spawn_rate=2.5)
+
+
+def test_workers_meet_on_loopback_only() -> None:
+    words = words_of(workers=3, master_port=4711)
+    assert "--processes 3 --master-host 127.0.0.1 --master-bind-host 127.0.0.1 " in words
+    assert "--master-port 4711 --master-bind-port 4711 " in words
+
+
+def test_web_ui_opens_on_loopback_only() -> None:
+    words = words_of(ui_port=8089)
+    assert "--autostart --web-host 127.0.0.1 --web-port 8089 " in words
+    assert "--headless" not in words
+
+
+def test_password_stays_off_the_command_line() -> None:
+    assert "hunter2" not in words_of()
+
+
+def test_mistake_of_ours_is_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        raise ZeroDivisionError
+
+    assert guarded(work) == 3
+    errors = capsys.readouterr().err
+    assert "ZeroDivisionError" in errors
+    assert "a mistake in Plugstorm" in errors.splitlines()[-1]
+
+
+def test_ctrl_c_is_exit_code_130(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        raise KeyboardInterrupt
+
+    assert guarded(work) == 130
+    assert capsys.readouterr().err == "plugstorm: interrupted\n"
+
+
+def test_closed_pipe_is_no_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def work() -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    assert guarded(work) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_cases_are_listed_as_json_with_what_others_read(plugstorm: Plugstorm) -> None:
+    result = plugstorm("interop", "--list", "--json", "--ocpp", "1.6")
+    assert (result.code, result.errors) == (0, [])
+    cases = json.loads(result.out)
+    assert len({case["id"] for case in cases}) == len(cases) > 28
+    wanted_keys = {"id", "ocpp", "title", "level", "clause", "profile", "initiator", "defect"}
+    assert [case["id"] for case in cases if not wanted_keys <= case.keys()] == []
+
+
+def test_cases_are_listed_for_people_one_a_line(plugstorm: Plugstorm) -> None:
+    result = plugstorm("interop", "--list", "--select", "TC_001_CSMS,TC_003_CSMS")
+    assert result.code == 0
+    assert [line.split()[1] for line in result.out.splitlines()] == ["TC_001_CSMS", "TC_003_CSMS"]
+
+
+def test_defects_are_listed(plugstorm: Plugstorm) -> None:
+    result = plugstorm("csms", "--list-defects")
+    assert result.code == 0
+    assert len(result.out.splitlines()) >= 25
+
+
+def test_interop_and_load_leave_two_runs_and_one_report(spawn: Spawn, plugstorm: Plugstorm, tmp_path: Path) -> None:
+    interop = spawn("interop", "--select", "TC_001_CSMS,TC_003_CSMS", "--jobs", "2", "--out", "one")
+    versions = ("--ocpp", "1.6", "--ocpp", "2.0.1")
+    load = spawn("load", "--stations", "6", *versions, "--spawn-rate", "50", "--duration", "4s", "--out", "two")
+    for process in (interop, load):
+        code, output = finish(process)
+        assert code == 0, output
+        assert "Traceback" not in output
+    first, second = read_run(tmp_path / "one"), read_run(tmp_path / "two")
+    assert isinstance(first, InteropRun)
+    assert [case.verdict for case in first.cases] == [Verdict.OK] * 2
+    assert isinstance(second, LoadRun)
+    assert (second.stations.connected_peak, sorted(second.target.ocpp)) == (6, ["1.6", "2.0.1"])
+    for name in ("one", "two"):
+        folder = RunFolder(tmp_path / name)
+        assert all(path.stat().st_size for path in (folder.junit, folder.report, folder.path / "summary.md"))
+    assert any(RunFolder(tmp_path / "one").allure.iterdir())
+
+    result = plugstorm("report", "one", "two", "--judge-again", "--json")
+    assert (result.code, result.errors) == (0, [])
+    assert [(row["folder"], row["kind"], row["verdict"]) for row in json.loads(result.out)] == [
+        ("one", "interop", "passed"),
+        ("two", "load", str(second.verdict)),
+    ]
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert plugstorm("report", "one", "--out", "page.html").out.splitlines()[-1] == "report  page.html"
+
+
+def test_failed_verdict_is_exit_code_1(spawn: Spawn, plugstorm: Plugstorm, tmp_path: Path) -> None:
+    [case] = json.loads(plugstorm("interop", "--list", "--json", "--select", "TC_003_CSMS", "--ocpp", "1.6").out)
+    csms = spawn("csms", "--port", "0", "--control-port", "0", "--defect", case["defect"], "--json")
+    assert csms.stdout is not None
+    where = json.loads(csms.stdout.readline())
+    words = ("--url", where["url"], "--control-url", where["control_url"], "--select", case["id"], "--timeout", "3")
+    code, output = finish(spawn("interop", *words, "--ocpp", "1.6", "--out", "failed"))
+    assert code == 1, output
+    assert f"FAILED  1.6 {case['id']}" in output
+    assert (tmp_path / "failed" / "report.html").exists()
+    csms.send_signal(signal.SIGINT)
+    assert csms.wait(20) == 0
+
+
+@pytest.mark.parametrize("problems", [[], ["some-defect: no case finds it"]])
+def test_selftest_tells_what_it_found(
+    plugstorm: Plugstorm, monkeypatch: pytest.MonkeyPatch, problems: list[str]
+) -> None:
+    asked: dict[str, object] = {}
+
+    def run_selftest(*, progress: Callable[[str], None], **options: object) -> SelfTest:
+        asked.update(options)
+        progress("1/1 some-defect")
+        outcome = DefectOutcome(id="some-defect", killed_by=[], missed=[], unexpected=[])
+        return SelfTest(
+            strict={Verdict.OK: 1}, lenient={}, defects=[outcome], cases_without_defect=[], problems=problems
+        )
+
+    monkeypatch.setattr(selftest_command, "run_selftest", run_selftest)
+    result = plugstorm("selftest", "--json", "--jobs", "3", "--full")
+    assert (result.code, result.errors) == (1 if problems else 0, ["1/1 some-defect"])
+    assert asked == {"jobs": 3, "full": True, "only": None}
+    document = json.loads(result.out)
+    assert document["strict"] == {"OK": 1}
+    assert document["defects"] == [{"id": "some-defect", "killed_by": [], "missed": [], "unexpected": []}]
+    text = plugstorm("selftest").out
+    assert text == ("\n".join(problems) if problems else GOOD_NEWS) + "\n"
+
+
+GOOD_NEWS = "No false alarm in strict and lenient, and 1 of 1 defects found by exactly their cases."
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_load_writes_its_run_and_leaves_no_process(spawn: Spawn, tmp_path: Path, number: int) -> None:
+    load = spawn("load", "--stations", "4", "--spawn-rate", "50", "--duration", "60s", "--workers", "2", "--out", "run")
+    assert load.stdout is not None
+    for line in load.stdout:
+        if "4 booted" in line:
+            break
+    children = psutil.Process(load.pid).children(recursive=True)
+    assert len(children) >= 3
+    load.send_signal(number)
+    code, output = finish(load)
+    assert code == 130, output
+    assert read_run(tmp_path / "run").interrupted
+    assert (tmp_path / "run" / "report.html").exists()
+    deadline = time.monotonic() + 10
+    while any(map(_runs, children)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [child for child in children if _runs(child)] == []
+
+
+def _runs(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
