@@ -55,6 +55,14 @@ def _is_cache(path: Path) -> bool:
     return any(part.endswith("_cache") or part.startswith(".hypothesis") for part in path.relative_to(ROOT).parts)
 
 
+def text_of(path: Path) -> str:
+    """Read a file; what is no text, or was removed a moment ago, is empty."""
+    try:
+        return path.read_text("utf-8")
+    except (UnicodeDecodeError, FileNotFoundError):
+        return ""
+
+
 FILES = project_files()
 MODULES = [path for path in FILES if path.suffix == ".py"]
 ROOM_MODULES = [path for path in MODULES if path.relative_to(ROOT).parts[0] in MAY_IMPORT]
@@ -67,7 +75,7 @@ def name_of(path: Path) -> str:
 def imports_of(path: Path) -> dict[str, int]:
     """Map each imported top-level package to the first line that imports it, imports inside functions included."""
     found: dict[str, int] = {}
-    for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
+    for node in ast.walk(ast.parse(text_of(path), str(path))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -113,15 +121,8 @@ def test_imports_inside_functions_are_seen(tmp_path: Path) -> None:
 
 
 def test_no_module_is_too_long() -> None:
-    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    lengths = {name_of(path): len(text_of(path).splitlines()) for path in MODULES}
     assert {name: length for name, length in lengths.items() if length > LONGEST_MODULE} == {}
-
-
-def text_of(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError:
-        return ""
 
 
 @pytest.mark.parametrize("pattern", [MACHINE_PATH, REGISTRY], ids=["machine path", "registry address"])
@@ -135,7 +136,7 @@ def test_every_rule_that_a_file_switches_off_is_explained_there() -> None:
     unexplained = []
     for path in MODULES:
         explained: dict[str, bool] = {}
-        for match in SWITCHED_OFF.finditer(path.read_text("utf-8")):
+        for match in SWITCHED_OFF.finditer(text_of(path)):
             for rule in re.split(r", ?", match[1].strip("[]")):
                 explained[rule] = explained.get(rule, False) or bool(re.search(r"\w", match[2]))
         unexplained += [f"{name_of(path)}: {rule}" for rule, known in explained.items() if not known]
