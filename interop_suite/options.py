@@ -13,6 +13,7 @@ import yaml
 
 from interop_suite.drivers.base import Driver, NoDriver
 from interop_suite.drivers.http import HttpDriver
+from interop_suite.drivers.making import make_declarative_driver
 from interop_suite.model import Case
 from interop_suite.probe import Target
 from ocppj.errors import UsageError
@@ -21,7 +22,6 @@ from ocppj.versions import Version
 
 __all__ = ["Expectation", "Settings", "load_expectations", "make_driver", "select"]
 
-DRIVERS = ("none", "http", "practice")
 SHORTEST_PREFIX = 4
 
 
@@ -34,6 +34,9 @@ class Settings(msgspec.Struct, kw_only=True):
     ocpp: list[str] = []
     driver: str | None = None
     control_url: str | None = None
+    driver_options: dict[str, str] = {}
+    resume: str | None = None
+    """Folder of an earlier run, or its answers file, for a driver that asks a person."""
     select: str | None = None
     expect: str | None = None
     out: str | None = None
@@ -66,15 +69,19 @@ class Settings(msgspec.Struct, kw_only=True):
 def make_driver(settings: Settings) -> Driver:
     """Choose the driver: `--driver`, else HTTP where a control address was given, else none."""
     name = settings.driver or ("http" if settings.control_url else "none")
+    if name not in ("none", "http"):
+        return make_declarative_driver(name, settings.driver_options, settings.control_url, settings.resume)
+    for option in settings.driver_options:
+        raise UsageError(
+            f"--driver-option {option}: driver {name} has no options; name a preset or a file with --driver"
+        )
     if name == "none":
         return NoDriver()
-    if name in ("http", "practice"):
-        if settings.control_url is None:
-            raise UsageError(f"--driver {name} needs --control-url http://…")
-        if not settings.control_url.startswith(("http://", "https://")):
-            raise UsageError(f"--control-url {settings.control_url} must begin with http:// or https://")
-        return HttpDriver(settings.control_url)
-    raise UsageError(f"--driver {name} is not known{nearest(name, DRIVERS)}")
+    if settings.control_url is None:
+        raise UsageError("--driver http needs --control-url http://…")
+    if not settings.control_url.startswith(("http://", "https://")):
+        raise UsageError(f"--control-url {settings.control_url} must begin with http:// or https://")
+    return HttpDriver(settings.control_url)
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

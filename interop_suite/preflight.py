@@ -26,7 +26,8 @@ def preflight(target: Target, driver: Driver, version: Version) -> None:
     wrong.
     """
     identity = target.identities[0] if target.identities else f"PSCANARY{secrets.token_hex(3).upper()}"
-    driver.register(identity, StationSettings(password=target.password, security_profile=1 if target.password else 0))
+    settings = StationSettings(password=target.password, security_profile=1 if target.password else 0)
+    driver.register(identity, settings, version)
     offer = Offer(
         url=station_url(target.url, identity),
         subprotocols=(RULES[version].subprotocol,),

@@ -109,7 +109,7 @@ class Probe:
         station.note(role=role, ocpp=str(self.version), case=self.case.id)
         self._stations.append(station)
         settings = StationSettings(password=secret, security_profile=1 if secret else 0)
-        self._driven("register", lambda: self.driver.register(identity, settings), identity=identity)
+        self._driven("register", lambda: self.driver.register(identity, settings, self.version), identity=identity)
         return station
 
     def _password(self) -> str:
@@ -174,14 +174,20 @@ class Probe:
                 request = make_csr(station.identity, OPERATOR)
                 chain = self._driven(
                     "sign_client_certificate",
-                    lambda: self.driver.sign_client_certificate(station.identity, request.csr_pem.decode()),
+                    lambda: self.driver.sign_client_certificate(
+                        station.identity, request.csr_pem.decode(), self.version
+                    ),
                     identity=station.identity,
                 )
                 Credential(chain.encode(), request.private_key_pem).load_into(context)
         else:
             secret = self._password()
         settings = StationSettings(password=secret, security_profile=profile)
-        self._driven("register", lambda: self.driver.register(station.identity, settings), identity=station.identity)
+        self._driven(
+            "register",
+            lambda: self.driver.register(station.identity, settings, self.version),
+            identity=station.identity,
+        )
         station.offer = msgspec.structs.replace(
             station.offer,
             url=station_url(self.target.tls_url, station.identity),
@@ -236,7 +242,9 @@ class Probe:
         settings = TokenSettings(
             status=status, parent=parent, expiry=expiry, type=None if self.version is Version.V16 else "ISO14443"
         )
-        self._driven("set_token", lambda: self.driver.set_token(token, settings), token=token, status=status)
+        self._driven(
+            "set_token", lambda: self.driver.set_token(token, settings, self.version), token=token, status=status
+        )
         return token
 
     def unknown_token(self) -> str:
@@ -257,7 +265,7 @@ class Probe:
     ) -> CommandResult | None:
         """Serve the station until the CSMS' API has answered for a command; None when it never did."""
         target = station or self.station
-        target.await_future(future, self.target.timeout + COMMAND_GRACE)
+        target.await_future(future, max(self.target.timeout + COMMAND_GRACE, self.driver.patience))
         if not future.done():
             self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": "no answer"})
             return None
@@ -278,7 +286,7 @@ class Probe:
     def recorded_transactions(self, identity: str) -> list[dict[str, Any]]:
         """Read what the CSMS recorded for a station, and write it into the trace for the judge."""
         rows: list[dict[str, Any]] = self._driven(
-            "transactions", lambda: self.driver.transactions(identity), identity=identity
+            "transactions", lambda: self.driver.transactions(identity, self.version), identity=identity
         )
         self._driver_record(identity, {"operation": "recorded", "transactions": rows})
         return rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -9,7 +11,17 @@ import msgspec
 from ocppj.errors import HarnessError
 from ocppj.versions import Version
 
-__all__ = ["CommandResult", "Driver", "DriverError", "NoDriver", "StationSettings", "TokenSettings"]
+__all__ = [
+    "CommandResult",
+    "Driver",
+    "DriverError",
+    "Exchange",
+    "NoDriver",
+    "StationSettings",
+    "TokenSettings",
+    "describe_need",
+    "ignore",
+]
 
 
 class DriverError(HarnessError):
@@ -48,27 +60,61 @@ class CommandResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """`station` for a CALLERROR of the station, `csms` for a command that was never sent."""
 
 
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One request of a driver and what came back, secrets blanked."""
+
+    operation: str
+    over: str
+    """http, sql, shell, manual, or callback for a request that the CSMS made."""
+    request: dict[str, Any]
+    response: dict[str, Any] | None = None
+    error: str | None = None
+    ms: float = 0.0
+
+
+def ignore(exchange: Exchange) -> None:
+    """Observe nothing."""
+    del exchange
+
+
 class Driver(Protocol):
     """A way to a CSMS' own controls; every method raises `DriverError` when the CSMS does not play along."""
 
     name: str
+    patience: float
+    """Seconds that a command may take at most, such as a person's; 0 leaves it to the time-out of the run."""
+    observe: Callable[[Exchange], None]
+    """Called with each request and its answer, secrets blanked; may be replaced."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What the driver knows and no file may show."""
+
+    def begin(self, folder: Path) -> None:
+        """Take notice of the folder of the run, to keep there what a later run may go on from."""
+
+    def close(self) -> None:
+        """Give back what the driver holds open."""
 
     def missing(self, need: str, version: Version) -> str | None:
         """Say why a need of a case cannot be met, None when it can."""
 
-    def register(self, identity: str, settings: StationSettings) -> None:
+    def health(self, version: Version) -> None:
+        """Ask whether the CSMS is up; only where the need `health` is met."""
+
+    def register(self, identity: str, settings: StationSettings, version: Version) -> None:
         """Make the CSMS know a station."""
 
     def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
         """Make the CSMS send a CALL and report what its API says; blocks until then."""
 
-    def set_token(self, token: str, settings: TokenSettings) -> None:
+    def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Make the CSMS know an identity token."""
 
-    def transactions(self, identity: str) -> list[dict[str, Any]]:
+    def transactions(self, identity: str, version: Version) -> list[dict[str, Any]]:
         """Read the transactions that the CSMS recorded for a station."""
 
-    def sign_client_certificate(self, identity: str, csr: str) -> str:
+    def sign_client_certificate(self, identity: str, csr: str, version: Version) -> str:
         """Have a certificate signed that the CSMS will accept from this station (PEM in, PEM chain out)."""
 
 
@@ -76,51 +122,61 @@ class NoDriver:
     """A CSMS without a driver: only what stations start by themselves can be tested."""
 
     name = "none"
+    patience = 0.0
+    secrets: frozenset[str] = frozenset()
+    observe: Callable[[Exchange], None] = staticmethod(ignore)
+
+    def begin(self, folder: Path) -> None:
+        """Keep nothing."""
+
+    def close(self) -> None:
+        """Hold nothing open."""
 
     def missing(self, need: str, version: Version) -> str | None:
         """Miss everything."""
         del version
         return f"needs {describe_need(need)}, and no driver was named (--driver, --control-url)"
 
-    def register(self, identity: str, settings: StationSettings) -> None:
+    def health(self, version: Version) -> None:
+        """Never called."""
+        raise DriverError(f"Nobody can be asked about the CSMS without a driver ({version}).")
+
+    def register(self, identity: str, settings: StationSettings, version: Version) -> None:
         """Trust that the CSMS knows the station or accepts strangers."""
 
     def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
         """Never called: `missing` keeps such cases away."""
         raise DriverError(f"{action} cannot be triggered on {identity} without a driver ({version}, {payload}).")
 
-    def set_token(self, token: str, settings: TokenSettings) -> None:
+    def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Never called."""
-        raise DriverError(f"Token {token} cannot be set to {settings.status} without a driver.")
+        raise DriverError(f"Token {token} cannot be set to {settings.status} without a driver ({version}).")
 
-    def transactions(self, identity: str) -> list[dict[str, Any]]:
+    def transactions(self, identity: str, version: Version) -> list[dict[str, Any]]:
         """Never called."""
-        raise DriverError(f"The transactions of {identity} cannot be read without a driver.")
+        raise DriverError(f"The transactions of {identity} cannot be read without a driver ({version}).")
 
-    def sign_client_certificate(self, identity: str, csr: str) -> str:
+    def sign_client_certificate(self, identity: str, csr: str, version: Version) -> str:
         """Never called."""
-        raise DriverError(f"No certificate for {identity} without a driver ({len(csr)} characters of request).")
+        raise DriverError(f"No certificate for {identity} without a driver ({version}, {len(csr)} characters).")
+
+
+_NEEDS = {
+    "trigger": "a way to make the CSMS send {}",
+    "token": "an identity token that the CSMS answers with {}",
+    "token:parent": "identity tokens of one parent",
+    "transactions": "a way to read the transactions that the CSMS recorded",
+    "password": "a station with a Basic-auth password",
+    "tls": "a wss:// address (--tls-url)",
+    "certificate-signing": "a CSMS that signs certificates for its stations",
+    "client-certificate": "client certificates that the CSMS accepts",
+    "security-profile": "a way to set the security profile of a station",
+    "boot-status": "a way to have boots answered {}",
+    "health": "a way to ask whether the CSMS is up",
+}
 
 
 def describe_need(need: str) -> str:
     """Say a need in words."""
     kind, _, what = need.partition(":")
-    match kind:
-        case "trigger":
-            return f"a way to make the CSMS send {what}"
-        case "token" if what == "parent":
-            return "identity tokens of one parent"
-        case "token":
-            return f"an identity token that the CSMS answers with {what}"
-        case "transactions":
-            return "a way to read the transactions that the CSMS recorded"
-        case "password":
-            return "a station with a Basic-auth password"
-        case "tls":
-            return "a wss:// address (--tls-url)"
-        case "certificate-signing":
-            return "a CSMS that signs certificates for its stations"
-        case "client-certificate":
-            return "client certificates that the CSMS accepts"
-        case _:
-            return need
+    return _NEEDS.get(need, _NEEDS.get(kind, need)).format(what)
