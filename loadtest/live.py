@@ -61,19 +61,20 @@ def snapshot(
     )
     if second is not None:
         view.calls_per_s, view.failed_per_s = second.calls, second.errors
-    actions: dict[str, dict[int, int]] = {}
-    for (_, action, direction, _), histogram in merged.recent().items():
+    actions: dict[str, list[Histogram]] = {}
+    for (_, action, direction, _), histogram in merged.recent():
         if direction == TO_CSMS:
-            counts = actions.setdefault(action, {})
-            for index, count in histogram.counts.items():
-                counts[index] = counts.get(index, 0) + count
-    busiest = sorted(actions, key=lambda action: -sum(actions[action].values()))[:_MAIN_ACTIONS]
-    view.p99_ms = {action: _p99(actions[action]) for action in busiest}
+            actions.setdefault(action, []).append(histogram)
+    busiest = sorted(actions, key=lambda action: -sum(histogram.count for histogram in actions[action]))
+    view.p99_ms = {action: _p99(actions[action]) for action in busiest[:_MAIN_ACTIONS]}
     return view
 
 
-def _p99(counts: dict[int, int]) -> float:
-    return Histogram(counts).percentile(99) / 1000
+def _p99(histograms: list[Histogram]) -> float:
+    merged = Histogram()
+    for histogram in histograms:
+        merged.merge(histogram.counts)
+    return merged.percentile(99) / 1000
 
 
 class Progress:

@@ -49,7 +49,6 @@ class Merged:
 
     def __init__(self, interval: float = INTERVAL) -> None:
         """Start empty."""
-        self.windows: dict[str, dict[Key, Latencies]] = {}
         self.faults: Counter[str] = Counter()
         self.connections: Counter[str] = Counter()
         self.offered: Counter[str] = Counter()
@@ -61,6 +60,7 @@ class Merged:
         self._interval = interval
         self._index = 0
         self._open: dict[tuple[str, Key], Latencies] = {}
+        self._totals: dict[str, dict[Key, Latencies]] = {}
         self._closed: dict[int, dict[tuple[str, Key], tuple[bytes, bytes]]] = {}
 
     def add(self, delta: Delta, elapsed: float) -> int:
@@ -70,13 +70,11 @@ class Merged:
             self._index = int(elapsed / self._interval)
         before = self.calls
         for window, entries in delta["windows"].items():
-            table = self.windows.setdefault(window, {})
             for ocpp, action, direction, outcome, service, response in entries:
-                key = (ocpp, action, direction, outcome)
+                latencies = _find(self._open, (window, (ocpp, action, direction, outcome)))
+                latencies.service.merge(service)
+                latencies.response.merge(response)
                 self.calls += sum(response.values())
-                for latencies in (_find(table, key), _find(self._open, (window, key))):
-                    latencies.service.merge(service)
-                    latencies.response.merge(response)
         for row in delta["rows"]:
             self._add_row(row)
         self.faults.update(delta["faults"])
@@ -84,6 +82,12 @@ class Merged:
         self.offered.update(delta["offered"])
         self.lost += delta["lost"]
         return self.calls - before
+
+    @property
+    def windows(self) -> dict[str, dict[Key, Latencies]]:
+        """Everything by window and series."""
+        self._close_interval()
+        return self._totals
 
     def seconds(self) -> list[Second]:
         """Return every second in which some process reported, in their order."""
@@ -94,12 +98,9 @@ class Merged:
         t = self._newest - 1
         return Second(t, *self._seconds[t]) if t in self._seconds else None
 
-    def recent(self) -> dict[Key, Histogram]:
-        """Return the response times of the interval that is being filled."""
-        recent: dict[Key, Histogram] = {}
-        for (_, key), latencies in self._open.items():
-            recent.setdefault(key, Histogram()).merge(latencies.response.counts)
-        return recent
+    def recent(self) -> list[tuple[Key, Histogram]]:
+        """Return the response times of the interval that is being filled, by window and series; do not change them."""
+        return [(key, latencies.response) for (_, key), latencies in self._open.items()]
 
     def intervals(self, window: str) -> Iterator[Interval]:
         """Return the lines of the HDR log of a window: each interval in which figures of a series came in."""
@@ -126,6 +127,9 @@ class Merged:
     def _close_interval(self) -> None:
         if self._open:
             self._store(self._index, self._open)
+            for (window, key), latencies in self._open.items():
+                for total, part in zip(_find(self._totals.setdefault(window, {}), key), latencies, strict=True):
+                    total.merge(part.counts)
             self._open = {}
         if len(self._closed) > _MOST_INTERVALS:
             self._join_intervals()
