@@ -64,7 +64,7 @@ def run_interop(settings: Settings, *, jobs: int, write: Callable[[str], None] =
             "timeout=0",
             f"--alluredir={state.folder.allure}",
         ]
-        if jobs > 1 and len(state.cases) > 1:
+        if jobs > 1 and len(state.cases) > 1 and not state.driver.serial:
             arguments += ["-n", str(min(jobs, len(state.cases)))]
         code = pytest.main(arguments, [_Prepared(state), _Progress(len(state.cases), write)])
         if code == pytest.ExitCode.INTERRUPTED:

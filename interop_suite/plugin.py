@@ -28,8 +28,9 @@ _OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("--csms-url", "url", "WebSocket URL of the CSMS; without it the practice CSMS is started and tested"),
     ("--csms-tls-url", "tls_url", "wss:// URL of the same CSMS, for the TLS cases"),
     ("--csms-ca", "ca_file", "PEM file of the root that signed the CSMS' certificate"),
-    ("--csms-driver", "driver", "how to reach the CSMS' controls: none, http"),
+    ("--csms-driver", "driver", "how to reach the CSMS' controls: none, http, a preset, or a YAML file"),
     ("--csms-control-url", "control_url", "HTTP address of the driver contract"),
+    ("--csms-resume", "resume", "folder of an earlier run whose operator's answers still hold"),
     ("--csms-password", "password", "Basic-auth password that the CSMS knows for the given identities"),
     ("--csms-model", "model", "station model that the cases play"),
     ("--case-select", "select", "cases to run: ids, block:…, profile:…, level:…, comma-separated, ! takes away"),
@@ -52,6 +53,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--csms-token", action="append", default=[], metavar="STATUS=TOKEN", help="identity token that the CSMS knows"
     )
+    group.addoption(
+        "--csms-driver-option", action="append", default=[], metavar="NAME=VALUE", help="variable of the driver"
+    )
     group.addoption("--csms-timeout", type=float, default=None, help="seconds of patience with every answer")
     group.addoption("--interop-settings", default=None, help=pytest.HIDDEN if hasattr(pytest, "HIDDEN") else "")
 
@@ -71,15 +75,23 @@ def _settings(config: pytest.Config) -> Any:
         return msgspec.json.decode(given, type=Settings)
     values: dict[str, Any] = {field: config.getoption(option) for option, field, _ in (*_OPTIONS, *_LISTS)}
     values["timeout"] = config.getoption("--csms-timeout")
-    values["tokens"] = dict(_token(text) for text in config.getoption("--csms-token"))
+    values["tokens"] = dict(_pair("--csms-token", text) for text in config.getoption("--csms-token"))
+    options = config.getoption("--csms-driver-option")
+    values["driver_options"] = dict(_pair("--csms-driver-option", text) for text in options)
     return Settings(**{name: value for name, value in values.items() if value is not None})
 
 
-def _token(text: str) -> tuple[str, str]:
-    status, separator, token = text.partition("=")
-    if not separator or not token:
-        raise pytest.UsageError(f"--csms-token {text} must be STATUS=TOKEN, as in Accepted=04A1B2C3D4E5F6")
-    return status, token
+_PAIRS = {
+    "--csms-token": "STATUS=TOKEN, as in Accepted=04A1B2C3D4E5F6",
+    "--csms-driver-option": "NAME=VALUE, as in url=http://127.0.0.1:8080",
+}
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name or not value:
+        raise pytest.UsageError(f"{option} {text} must be {_PAIRS[option]}")
+    return name, value
 
 
 def _state(config: pytest.Config) -> State:

@@ -34,7 +34,9 @@ class State:
         self.started = utc_now()
         self.results: dict[str, CaseResult] = {}
         self.driver = make_driver(settings)
-        self.secrets = frozenset({settings.password} if settings.password else ())
+        self.driver.begin(folder.path)
+        self.stack.callback(self.driver.close)
+        self.secrets = self.driver.secrets | ({settings.password} if settings.password else set())
         self.runner = Runner(
             settings.target(),
             self.driver,
@@ -57,7 +59,7 @@ class State:
                 settings = embedded_csms(settings, stack)
             # Everything that can be wrong with the settings shows before a folder is made.
             settings.target()
-            make_driver(settings)
+            make_driver(settings).close()
             load_expectations(settings.expect, all_cases())
             select(all_cases(), settings.select, settings.ocpp)
             state = cls(settings, RunFolder.create(settings.out, "interop"), stack.pop_all())
@@ -137,6 +139,8 @@ def reproduce_command(case: Case, settings: Settings, embedded: bool) -> str:  #
         words += ["--ca", settings.ca_file] if settings.ca_file else []
         words += ["--driver", settings.driver] if settings.driver else []
         words += ["--control-url", settings.control_url] if settings.control_url else []
+        for name, value in settings.driver_options.items():
+            words += ["--driver-option", f"{name}={value}"]
         for identity in settings.identities:
             words += ["--identity", identity]
         words += ["--password", "…"] if settings.password else []

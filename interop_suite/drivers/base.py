@@ -83,6 +83,8 @@ class Driver(Protocol):
     name: str
     patience: float
     """Seconds that a command may take at most, such as a person's; 0 leaves it to the time-out of the run."""
+    serial: bool
+    """Whether cases must run one after the other, because one person does what the driver asks."""
     observe: Callable[[Exchange], None]
     """Called with each request and its answer, secrets blanked; may be replaced."""
 
@@ -123,6 +125,7 @@ class NoDriver:
 
     name = "none"
     patience = 0.0
+    serial = False
     secrets: frozenset[str] = frozenset()
     observe: Callable[[Exchange], None] = staticmethod(ignore)
 

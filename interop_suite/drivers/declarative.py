@@ -49,6 +49,7 @@ class DeclarativeDriver:
         self._profiles: dict[str, int] = {}
         self.name = loaded.document.driver
         self.patience = loaded.document.patience
+        self.serial = desk is not None
 
     @property
     def secrets(self) -> frozenset[str]:

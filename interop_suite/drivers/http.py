@@ -37,6 +37,7 @@ class HttpDriver:
 
     name = "http"
     patience = 0.0
+    serial = False
     secrets: frozenset[str] = frozenset()
 
     def __init__(self, control_url: str, *, command_timeout: float = 40.0) -> None:
