@@ -26,11 +26,14 @@ __all__ = [
     "Frame",
     "History",
     "NotSent",
+    "Oddity",
     "Stray",
 ]
 
 PRIMARY = "primary"
 """The role of the station that a case is about."""
+UNREADABLE_ID = "-1"
+"""The id of a CALLERROR to a frame whose own id cannot be read (2.x Part 4 §4.2.3); 1.6 names none."""
 BYSTANDER = "bystander"
 """The role of a station that has nothing to do with it."""
 
@@ -108,6 +111,16 @@ class Stray(msgspec.Struct, frozen=True, kw_only=True):
     frame: Frame
     fault: Fault | None
     reason: str
+
+
+class Oddity(msgspec.Struct, kw_only=True, eq=False):
+    """A frame of a station that is no message of its version, and what the CSMS made of it."""
+
+    frame: Frame
+    answers: list[Frame] = []
+    """Every CALLRESULT and CALLERROR with the id of the frame, or with "-1"."""
+    cut_off: bool = False
+    """Whether the CSMS ended the connection before it answered anything that came later."""
 
 
 class Connection(msgspec.Struct, kw_only=True, eq=False):
@@ -195,6 +208,7 @@ class History:
         self.frames: list[Frame] = []
         self.exchanges: list[Exchange] = []
         self.strays: list[Stray] = []
+        self.oddities: list[Oddity] = []
         self.sends: list[Frame] = []
         self.connections: list[Connection] = []
         self.driver_calls: list[DriverCall] = []
@@ -312,9 +326,20 @@ class History:
                 connection.closed, connection.closed_t, connection.closed_line = record.info, record.t, line
                 break
         if record.info.get("by") in ("csms", "network"):
+            self._cut_oddity_off(record)
             for (station, by_station, _), exchange in self._open.items():
                 if station == record.station and by_station:
                     exchange.cut_off = True
+
+    def _cut_oddity_off(self, record: TraceRecord) -> None:
+        for oddity in reversed(self.oddities):
+            frame = oddity.frame
+            if frame.station == record.station and frame.connection == record.connection:
+                oddity.cut_off = not any(
+                    e.by_station and e.answer and e.call.station == frame.station and e.call.line > frame.line
+                    for e in self.exchanges
+                )
+                return
 
     def _frame(self, line: int, record: TraceRecord, *, scripted: bool) -> None:
         sent = record.kind is Kind.SENT
@@ -362,13 +387,29 @@ class History:
         if exchange is not None:
             exchange.answer, exchange.kind = frame, kind
             self._answered.add(key)
+            return
+        oddity = None if frame.sent else self._find_oddity(frame, message_id)
+        if oddity is not None:
+            oddity.answers.append(frame)
         elif not frame.sent:
             again = key in self._answered
             reason = f"A second answer to the CALL {message_id}." if again else f"No CALL has the id {message_id}."
             self.strays.append(Stray(frame=frame, fault=None, reason=reason))
 
+    def _find_oddity(self, frame: Frame, message_id: str) -> Oddity | None:
+        """Find the frame that an answer without a CALL must be for; "-1" stands for an id that is unreadable."""
+        for oddity in reversed(self.oddities):
+            sent = oddity.frame
+            if sent.station != frame.station or sent.connection != frame.connection:
+                continue
+            own_id = sent.error.message_id if sent.error else None
+            if message_id == own_id or (message_id == UNREADABLE_ID and not oddity.answers):
+                return oddity
+        return None
+
     def _unreadable(self, frame: Frame, error: RemoteProtocolError) -> None:
         if frame.sent:
+            self.oddities.append(Oddity(frame=frame))
             return
         key = (frame.station, True, error.message_id or "")
         exchange = self._open.get(key) if error.message_type in (3, 4) else None

@@ -98,9 +98,12 @@ class Probe:
             self._bystander = self.new_station(BYSTANDER)
         return self._bystander
 
-    def new_station(self, role: str, *, password: bool = False) -> ScriptedStation:
-        """Make the CSMS know one more station and hand it over, disconnected."""
-        identity = self._lease_identity()
+    def new_station(self, role: str, *, password: bool = False, identity: str | None = None) -> ScriptedStation:
+        """Make the CSMS know one more station and hand it over, disconnected.
+
+        An `identity` of one's own is for what no pool of identities holds, such as one with a space.
+        """
+        identity = identity or self._lease_identity()
         model = make_station(self.target.model, identity, seed=0)
         secret = self._password() if password else None
         station = ScriptedStation(
@@ -108,9 +111,16 @@ class Probe:
         )
         station.note(role=role, ocpp=str(self.version), case=self.case.id)
         self._stations.append(station)
-        settings = StationSettings(password=secret, security_profile=1 if secret else 0)
-        self._driven("register", lambda: self.driver.register(identity, settings, self.version), identity=identity)
+        self.set_up(station, StationSettings(password=secret, security_profile=1 if secret else 0))
         return station
+
+    def set_up(self, station: ScriptedStation, settings: StationSettings) -> None:
+        """Tell the CSMS something about a station; what the settings leave out stays."""
+        self._driven(
+            "register",
+            lambda: self.driver.register(station.identity, settings, self.version),
+            identity=station.identity,
+        )
 
     def _password(self) -> str:
         return self.target.password or secrets.token_hex(20)
@@ -182,18 +192,18 @@ class Probe:
                 Credential(chain.encode(), request.private_key_pem).load_into(context)
         else:
             secret = self._password()
-        settings = StationSettings(password=secret, security_profile=profile)
-        self._driven(
-            "register",
-            lambda: self.driver.register(station.identity, settings, self.version),
-            identity=station.identity,
-        )
+        self.set_up(station, StationSettings(password=secret, security_profile=profile))
         station.offer = msgspec.structs.replace(
             station.offer,
             url=station_url(self.target.tls_url, station.identity),
             tls=context,
             password=None if secret is None else decode_authorization_key(secret, self.version),
         )
+
+    def give_password(self, station: ScriptedStation, password: str, *, profile: int = 1) -> None:
+        """Make the CSMS know a password, and let the station prove itself with it from now on."""
+        self.set_up(station, StationSettings(password=password, security_profile=profile))
+        self.use_password(station, password)
 
     def use_password(self, station: ScriptedStation, password: str) -> None:
         """Let a station prove itself with another password from now on."""

@@ -92,6 +92,7 @@ class ScriptedStation:
         self.commands: list[Call] = []
         """Every CALL of the CSMS, in order, answered or not."""
         self.connection = 0
+        self.pongs = 0
         self._record = record
         self._ended: dict[int, Answer] = {}
         self._wake_read, self._wake_write = os.pipe()
@@ -157,16 +158,32 @@ class ScriptedStation:
         self.pump(lambda: id(pending) in self._ended, self.timeout + 1)
         return self._ended.pop(id(pending), Answer("timeout", {}))
 
-    def send_raw(self, text: str | bytes, *, fragments: int = 1, binary: bool = False) -> None:
-        """Send any bytes at all as one message."""
+    def send_raw(self, *texts: str | bytes, fragments: int = 1, pings: bool = False, binary: bool = False) -> None:
+        """Send any bytes at all, each text as one message, all of them in one write."""
         if not self.wire.connected:
             self.note(not_sent="raw")
             return
-        self._frame(Kind.SENT, text)
+        for text in texts:
+            self._frame(Kind.SENT, text)
         if binary:
-            self.wire.send_binary(text.encode() if isinstance(text, str) else text)
+            for text in texts:
+                self.wire.send_binary(text.encode() if isinstance(text, str) else text)
         else:
-            self.wire.send_text(text, fragments=fragments)
+            self.wire.send_text(*texts, fragments=fragments, pings=pings)
+
+    def break_framing(self, data: bytes) -> None:
+        """Send bytes that are no WebSocket frame."""
+        if self.wire.connected:
+            self.note(broken_framing=data.hex())
+            self.wire.send_bytes(data)
+
+    def ping(self) -> bool:
+        """Send a ping and tell whether its pong came in time."""
+        seen = self.pongs
+        if not self.wire.connected:
+            return False
+        self.wire.ping(b"plugstorm")
+        return self.pump(lambda: self.pongs > seen or not self.wire.connected, self.timeout) and self.pongs > seen
 
     # -- being asked -------------------------------------------------------------------------------------------------
 
@@ -258,6 +275,7 @@ class ScriptedStation:
                     self._frame(Kind.RECEIVED, event.data, event.at)
                     self._handle(self.session.receive(event.data, event.at))
                 case Pinged():
+                    self.pongs += event.opcode == "pong"
                     self._note_record(Kind.CONTROL, info={"opcode": event.opcode})
                 case Closed():
                     info = {"code": event.code, "reason": event.reason, "by": event.by}

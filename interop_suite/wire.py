@@ -14,7 +14,7 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, ProtocolError
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Response
+from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
@@ -41,6 +41,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     authorization: str | None = None
     """A raw Authorization header instead of Basic credentials."""
     headers: tuple[tuple[str, str], ...] = ()
+    without: tuple[str, ...] = ()
+    """Headers of the request that are left out, such as Upgrade."""
     compression: bool = False
     tls: ssl.SSLContext | None = None
     source: str | None = None
@@ -156,16 +158,7 @@ class Wire:
             extensions=[ClientPerMessageDeflateFactory()] if offer.compression else None,
             max_size=MAX_MESSAGE,
         )
-        request = protocol.connect()
-        authorization = offer.authorization
-        if authorization is None and offer.password is not None:
-            username = offer.identity if offer.username is None else offer.username
-            authorization = basic_authorization(username, offer.password)
-        if authorization is not None:
-            request.headers["Authorization"] = authorization
-        for name, value in offer.headers:
-            request.headers[name] = value
-        protocol.send_request(request)
+        protocol.send_request(_prepare(protocol.connect(), offer))
         for data in protocol.data_to_send():
             sock.sendall(data)
         self._protocol = protocol
@@ -210,16 +203,28 @@ class Wire:
 
     # -- talking -----------------------------------------------------------------------------------------------------
 
-    def send_text(self, text: str | bytes, *, fragments: int = 1) -> None:
-        """Send a text message, in several frames where asked; the bytes need not be UTF-8."""
+    def send_text(self, *texts: str | bytes, fragments: int = 1, pings: bool = False) -> None:
+        """Send text messages in one write, each in several frames where asked; the bytes need not be UTF-8.
+
+        With `pings` a ping goes between any two frames of a message (RFC 6455 §5.4).
+        """
         protocol = self._protocol
         assert protocol is not None
-        data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-        size = max(1, -(-len(data) // fragments))
-        chunks = [data[i : i + size] for i in range(0, len(data), size)] or [b""]
-        for index, chunk in enumerate(chunks):
-            final = index == len(chunks) - 1
-            protocol.send_frame(Frame(Opcode.CONT if index else Opcode.TEXT, chunk, fin=final))
+        for text in texts:
+            data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+            size = max(1, -(-len(data) // fragments))
+            chunks = [data[i : i + size] for i in range(0, len(data), size)] or [b""]
+            for index, chunk in enumerate(chunks):
+                if index and pings:
+                    protocol.send_frame(Frame(Opcode.PING, b"between"))
+                final = index == len(chunks) - 1
+                protocol.send_frame(Frame(Opcode.CONT if index else Opcode.TEXT, chunk, fin=final))
+        self._flush()
+
+    def send_bytes(self, data: bytes) -> None:
+        """Put bytes on the connection that need not be WebSocket frames at all."""
+        assert self._protocol is not None
+        self._protocol.writes.append(data)
         self._flush()
 
     def send_binary(self, data: bytes) -> None:
@@ -328,15 +333,14 @@ class Wire:
     def _flush(self) -> None:
         if self._socket is None or self._protocol is None:
             return
-        for data in self._protocol.data_to_send():
-            view = memoryview(data)
-            while view:
-                try:
-                    view = view[self._socket.send(view) :]
-                except (BlockingIOError, ssl.SSLWantWriteError):
-                    select.select([], [self._socket], [], 1.0)
-                except OSError:
-                    return
+        view = memoryview(b"".join(self._protocol.data_to_send()))
+        while view:
+            try:
+                view = view[self._socket.send(view) :]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                select.select([], [self._socket], [], 1.0)
+            except OSError:
+                return
 
     def _ended(self) -> Closed:
         protocol = self._protocol
@@ -357,6 +361,21 @@ class Wire:
         self._protocol = None
         self._parts = []
         return Closed(code, reason, by, time.monotonic())
+
+
+def _prepare(request: Request, offer: Offer) -> Request:
+    """Put what is offered into the headers of an opening request, and take out what is not."""
+    authorization = offer.authorization
+    if authorization is None and offer.password is not None:
+        username = offer.identity if offer.username is None else offer.username
+        authorization = basic_authorization(username, offer.password)
+    if authorization is not None:
+        request.headers["Authorization"] = authorization
+    for name in offer.without:
+        del request.headers[name]
+    for name, value in offer.headers:
+        request.headers[name] = value
+    return request
 
 
 def _reason(error: BaseException | None) -> str:
