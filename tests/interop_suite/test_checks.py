@@ -32,9 +32,7 @@ def test_no_call_gives_no_finding() -> None:
     ],
 )
 def test_answer_is_graded_by_its_content(answer: str, verdict: Verdict) -> None:
-    check = answered(
-        "Authorize", {"idTagInfo.status": one_of("Invalid")}, tolerate={"idTagInfo.status": ("Blocked",)}
-    )
+    check = answered("Authorize", {"idTagInfo.status": one_of("Invalid")}, tolerate={"idTagInfo.status": ("Blocked",)})
     assert verdicts(check, begun().sent(AUTHORIZE).got(answer)) == [verdict]
 
 

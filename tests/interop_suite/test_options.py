@@ -82,5 +82,5 @@ def test_bad_expectations_are_one_clear_line(tmp_path: Path, text: str, message:
 
 
 def test_missing_expectations_file_is_named() -> None:
-    with pytest.raises(UsageError, match="--expect nowhere.yaml cannot be read"):
+    with pytest.raises(UsageError, match=r"--expect nowhere\.yaml cannot be read"):
         load_expectations("nowhere.yaml", all_cases())

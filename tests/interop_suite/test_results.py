@@ -60,13 +60,9 @@ def test_password_is_in_no_file_of_a_run(tmp_path: Path) -> None:
     cases = [case for case in all_cases() if case.id == "TC_073_CSMS"]
     password = "00112233445566778899aabbccddeeff00112233"
     with practice_csms(tls_port=0) as csms, csms_settings(csms, Settings(timeout=5, password=password)) as settings:
-        runner = Runner(
-            settings.target(), make_driver(settings), folder.traces, secrets=frozenset({password})
-        )
+        runner = Runner(settings.target(), make_driver(settings), folder.traces, secrets=frozenset({password}))
         results = [runner.run(case) for case in cases]
-        write_interop_run(
-            folder, settings, results, started="", driver="http", secrets=frozenset({password})
-        )
+        write_interop_run(folder, settings, results, started="", driver="http", secrets=frozenset({password}))
     assert results[0].verdict is Verdict.OK
     for path in folder.path.rglob("*"):
         if path.is_file():

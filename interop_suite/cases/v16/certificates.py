@@ -224,7 +224,12 @@ def _security_event(station: ScriptedStation, kind: str) -> None:
     expects="The CSMS SHALL send CertificateSigned, take the answer and answer the security event.",
     clause=Clause("SWP", "5.15"),
     defect="invalid-certificate-event-refused",
-    checks=(CSR_ACCEPTED, asked("CertificateSigned", {"certificateChain": present()}), EVENT_ANSWERED),
+    checks=(
+        asked("ExtendedTriggerMessage", {"requestedMessage": one_of("SignChargePointCertificate")}),
+        CSR_ACCEPTED,
+        asked("CertificateSigned", {"certificateChain": present()}),
+        EVENT_ANSWERED,
+    ),
 )
 def refuse_certificate(probe: Probe) -> None:
     station, _, _ = _request_certificate(probe, "Rejected")

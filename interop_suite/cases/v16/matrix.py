@@ -50,11 +50,13 @@ def _judge(action: str, kind: MutationKind) -> Check:
 
     def judge(history: History) -> list[Finding]:
         sent = [(r.info["mutation"], line) for line, r in enumerate(history.records) if "mutation" in r.info]
+        calls = history.calls(action)
         findings = []
-        for call in history.calls(action):
-            before = [name for name, line in sent if line < call.call.line]
-            if before:
-                findings.append(_grade(call, before[-1], claim, kind))
+        for name, line in sent:
+            # Only the very next CALL is the changed one; the action may also serve as a sign of life.
+            call = next((call for call in calls if call.call.line > line), None)
+            if call is not None:
+                findings.append(_grade(call, name, claim, kind))
         return findings
 
     return Check(claim=claim, judge=judge)

@@ -270,7 +270,7 @@ def cancel_refused(probe: Probe) -> None:
     initiator="csms",
     needs=(*RESERVE, token_need("parent")),
     sends="Accepted to ReserveNow with a parentIdTag, Reserved, Authorize and StartTransaction with a sibling tag.",
-    expects="The CSMS SHALL send the parentIdTag and accept the session; it should name it in idTagInfo of the sibling.",
+    expects="The CSMS SHALL send the parentIdTag and accept the session; it should name it in the sibling's idTagInfo.",
     clause=Clause("1.6", "3.10"),
     defect="reserve-now-drops-parent",
     also=("start-with-reservation-refused",),
