@@ -209,7 +209,7 @@ def read_run(path: Path) -> Run:
         run: Run = msgspec.json.decode(file.read_bytes(), type=Run)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}; name the folder of a finished run") from None
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UsageError(f"{file} is no run.json of this version: {error}") from None
     if run.format != FORMAT:
         raise UsageError(f"{file} has format {run.format}; this Plugstorm reads format {FORMAT}, use the newer one")
