@@ -198,7 +198,7 @@ def read_trace(path: Path) -> Iterator[TraceRecord]:
 def _read_record(path: Path, number: int, line: bytes) -> TraceRecord:
     try:
         return decode_record(line)
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UsageError(f"{path} line {number} is no trace record: {error}") from None
 
 

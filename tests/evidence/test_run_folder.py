@@ -191,6 +191,7 @@ def test_run_holds_no_secret_and_no_unwritable_text(tmp_path: Path) -> None:
         (None, "cannot be read"),
         (b"", "is no run.json"),
         (b"\xff", "is no run.json"),
+        (b'{"kind":"load","settings":' + b'{"a":' * 100_000, "is no run.json"),
         (b'{"kind":"dance"}', "is no run.json"),
         (b'{"kind":"load","format":1}', "missing required field"),
     ],
@@ -277,7 +278,7 @@ def test_last_line_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
     assert list(read_trace(path)) == written[:1]
 
 
-@pytest.mark.parametrize("line", [b"nonsense\n", b"\xff\n", b"\n", b'{"t":1}\n'])
+@pytest.mark.parametrize("line", [b"nonsense\n", b"\xff\n", b"\n", b'{"t":1}\n', b'{"info":' * 100_000 + b"\n"])
 def test_other_line_is_named_by_its_number(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "a.jsonl"
     write_trace(path, TraceRecord(t=1.0, station="A", kind=Kind.NOTE))
