@@ -97,11 +97,11 @@ def time_chart(title: str, says: str, series: Sequence[Series], *, unit: str, sp
     """Draw lines over the seconds of a run, from zero up; `spans` are marked along the top."""
     ends = [x for line in series for x, _ in line.points]
     tops = [y for line in series for _, y in line.points]
-    seconds, ticks = max(ends, default=1.0), linear_ticks(max(tops, default=1.0))
-    x = linear(min(ends, default=0.0), seconds, LEFT, WIDTH - RIGHT)
+    first, seconds, ticks = min(ends, default=0.0), max(ends, default=1.0), linear_ticks(max(tops, default=1.0))
+    x = linear(first, seconds, LEFT, WIDTH - RIGHT)
     y = linear(0, ticks[-1], HEIGHT - BOTTOM, TOP)
     parts = [*frame_rows(ticks, y, [number(tick) for tick in ticks])]
-    parts += [under(x(tick), number(tick)) for tick in linear_ticks(seconds, 6) if tick <= seconds]
+    parts += [under(x(tick), number(tick)) for tick in linear_ticks(seconds, 6) if first <= tick <= seconds]
     parts.append(axis_name("seconds since the start"))
     parts += _mark(spans, x, seconds)
     for line in series:

@@ -49,22 +49,26 @@ def path(points: Iterable[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
 
 
+# No figure of a run lies outside of these; a damaged file may still hold one.
+_SMALLEST, _LARGEST = 1e-9, 1e15
+
+
 def linear(low: float, high: float, start: float, end: float) -> Scale:
-    """Map low…high to start…end."""
+    """Map low…high to start…end; what lies beyond stands at the edge."""
     span = (high - low) or 1.0
-    return lambda value: start + (value - low) / span * (end - start)
+    return lambda value: start + (min(max(value, low), high) - low) / span * (end - start)
 
 
 def logarithmic(low: float, high: float, start: float, end: float) -> Scale:
-    """Map low…high, both above 0, to start…end by their logarithms; what is below stands at the start."""
+    """Map low…high, both above 0, to start…end by their logarithms; what lies beyond stands at the edge."""
     inner = linear(math.log10(low), math.log10(high), start, end)
     return lambda value: inner(math.log10(max(value, low)))
 
 
 def linear_ticks(high: float, most: int = 5) -> list[float]:
     """Choose round values from 0 to at least `high`."""
-    if high <= 0 or not math.isfinite(high):
-        return [0.0, 1.0]
+    if not _SMALLEST <= high <= _LARGEST:
+        return [0.0, 1.0] if high < 1 else [0.0, _LARGEST]
     raw = high / most
     magnitude = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= raw * (1 - 1e-9))
@@ -73,7 +77,7 @@ def linear_ticks(high: float, most: int = 5) -> list[float]:
 
 def log_ticks(values: Sequence[float]) -> list[float]:
     """Choose powers of ten that enclose every value above 0."""
-    positive = [value for value in values if value > 0 and math.isfinite(value)]
+    positive = [min(max(value, _SMALLEST), _LARGEST) for value in values if value > 0]
     if not positive:
         return [1.0, 10.0]
     first, last = math.floor(math.log10(min(positive)) + 1e-9), math.ceil(math.log10(max(positive)) - 1e-9)

@@ -49,7 +49,7 @@ def test_log_ticks_are_powers_of_ten_around_all_values(values: list[float]) -> N
     assert ticks[-1] >= max(values) * (1 - 1e-6)
 
 
-@pytest.mark.parametrize("values", [[], [0], [-1, float("nan"), float("inf")]])
+@pytest.mark.parametrize("values", [[], [0], [-1, float("nan"), float("-inf")]])
 def test_values_without_a_logarithm_still_give_an_axis(values: list[float]) -> None:
     assert log_ticks(values) == [1.0, 10.0]
 
