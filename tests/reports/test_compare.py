@@ -94,6 +94,12 @@ def test_worse_cases_are_listed_first_with_their_reason(tmp_path: Path) -> None:
     assert text.index("1.6 C") < text.index("1.6 A")
 
 
+def test_long_lists_end_with_how_many_are_left(tmp_path: Path) -> None:
+    write_interop(tmp_path / "base", [make_case(f"C{number}") for number in range(50)])
+    write_interop(tmp_path / "new", [make_case(f"C{number}", FAILED) for number in range(50)])
+    assert "and 10 more" in printed(compare(tmp_path / "base", tmp_path / "new"))
+
+
 def test_run_without_a_conclusion_is_no_pass(tmp_path: Path) -> None:
     comparison = compare_verdicts(tmp_path, OK, Verdict.INCONCLUSIVE)
     assert (comparison.conclusive, comparison.exit_code) == (False, exit_codes.INVALID)

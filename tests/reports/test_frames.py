@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from evidence.sequence import Shape
+from ocppj.trace import Kind
 from reports.frames import COMPACT, FULL, Budget, gaps, kept_lines, view_trace
 from tests.reports.report_builders import Tape, charging_tape, write_trace
 
@@ -88,6 +89,21 @@ def test_link_out_of_the_run_folder_is_not_followed(tmp_path: Path) -> None:
 def test_missing_trace_becomes_a_problem_and_no_exception(tmp_path: Path, name: str, problem: str) -> None:
     (tmp_path / "traces").mkdir()
     assert view_trace(tmp_path, name, marked=set(), detail=FULL).problem == problem
+
+
+def test_trace_too_large_for_a_page_is_named_with_its_size(tmp_path: Path) -> None:
+    file = tmp_path / "huge.jsonl"
+    with file.open("wb") as sparse:
+        sparse.truncate(200_000_000)
+    view = view_trace(tmp_path, "huge.jsonl", marked=set(), detail=FULL)
+    assert view.problem == "The trace huge.jsonl is too large for this page: 200 MB."
+
+
+def test_bytes_that_are_no_base64_are_said_to_be_lost(tmp_path: Path) -> None:
+    tape = Tape()
+    tape.add(Kind.RECEIVED, data_base64="abcde")
+    frame = view_trace(tmp_path, write_trace(tmp_path, "a.jsonl", tape), marked=set(), detail=FULL).frames[0]
+    assert frame.text == "(the recorded bytes cannot be decoded)"
 
 
 def test_budget_gives_less_and_less(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from evidence.run_model import Generator, SloResult, Stations
+from evidence.run_model import CallStats, Generator, Percentiles, SloResult, Stations
 from evidence.verdicts import RunVerdict, Verdict
 from ocppj.errors import UsageError
 from reports.html import write_report
@@ -336,6 +336,25 @@ def test_load_run_that_measured_nothing_still_makes_a_page(tmp_path: Path) -> No
     assert "No call was made" in page.words
     assert "Only 0 of 200 stations" in page.words
     assert not page.all("figure")
+
+
+def test_many_actions_are_cut_to_the_busiest_with_a_note(tmp_path: Path) -> None:
+    latency = Percentiles(p50=1, p90=2, p99=3, p999=4, max=5)
+    calls = [
+        CallStats(
+            ocpp="1.6",
+            action=f"Action{number}",
+            direction="csms-to-station",
+            outcome="accepted",
+            count=1000 - number,
+            response_ms=latency,
+        )
+        for number in range(20)
+    ]
+    page = page_of(write_report([write_load(tmp_path, seconds=2, histograms=False, calls=calls)]))
+    assert "The 14 most frequent of 20 actions; the table below holds all." in page.words
+    assert "Action0, OCPP 1.6, asked by the CSMS" in page.words
+    assert "Action19" in page.words
 
 
 def test_missed_objective_comes_before_those_that_were_met(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from evidence.run_folder import read_run
-from evidence.run_model import Generator, SloResult
+from evidence.run_model import Generator, SloResult, Target
 from evidence.verdicts import RunVerdict
 from ocppj.errors import UsageError
 from reports.junit import junit_xml, write_junit
@@ -155,6 +155,19 @@ def test_hostile_text_stays_text_and_legal_xml(tmp_path: Path) -> None:
 def test_empty_run_is_a_valid_file_without_suites(tmp_path: Path) -> None:
     root = parse(write_interop(tmp_path, []))
     assert (len(root), root.attrib["tests"]) == (0, "0")
+
+
+def test_run_without_driver_and_seed_that_was_interrupted_says_so(tmp_path: Path) -> None:
+    target = Target(url="ws://x", ocpp=["2.1"])
+    root = parse(write_interop(tmp_path, [make_case()], target=target, seed=None, interrupted=True))
+    properties = {found.attrib["name"]: found.attrib["value"] for found in root.iter("property")}
+    assert properties == {
+        "target": "ws://x",
+        "ocpp": "2.1",
+        "verdict": "passed",
+        "plugstorm": "0.1.0",
+        "interrupted": "true",
+    }
 
 
 def test_start_that_is_no_time_still_gives_a_valid_time_stamp(tmp_path: Path) -> None:
