@@ -290,3 +290,20 @@ def report(
     from plugstorm import report_command  # noqa: PLC0415
 
     return lambda: report_command.report(folders, out=out, judge_again=judge_again, as_json=json)
+
+
+@app.command()
+def compare(
+    *,
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="Folder of the run before.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the run after.")],
+    tolerance: Annotated[float, typer.Option(min=0, metavar="SHARE", help="How far a latency may move.")] = 0.10,
+    floor: Annotated[
+        float, typer.Option(min=0, metavar="MS", help="Smaller movements of a latency say nothing.")
+    ] = 0.5,
+    json: Json = False,
+) -> Work:
+    """Tell what got worse between two runs of one kind; exit code 1 when something did."""
+    from plugstorm import report_command  # noqa: PLC0415
+
+    return lambda: report_command.compare_folders(base, new, tolerance=tolerance, floor_ms=floor, as_json=json)

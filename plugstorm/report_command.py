@@ -1,22 +1,26 @@
-"""`plugstorm report`: a page from finished runs."""
+"""`plugstorm report` and `plugstorm compare`: what finished runs say, alone and side by side."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from rich.console import Console
 
 from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import InteropRun, Run
 from evidence.verdicts import EXIT_CODES
 from plugstorm.after import tell
+from reports.compare import compare
+from reports.compare_text import comparison_json, print_comparison
 from reports.html import write_report
 from reports.junit import write_junit
 from reports.summary import write_summary
 
-__all__ = ["report"]
+__all__ = ["compare_folders", "report"]
 
 
 def report(folders: Sequence[Path], *, out: Path | None, judge_again: bool, as_json: bool) -> int:
@@ -50,3 +54,13 @@ def _read(folder: Path, *, judge_again: bool) -> Run:
         write_junit(folder)
         write_summary(folder)
     return run
+
+
+def compare_folders(base: Path, new: Path, *, tolerance: float, floor_ms: float, as_json: bool) -> int:
+    """Show what changed between two runs and return the exit code."""
+    comparison = compare(base, new, tolerance=tolerance, floor_ms=floor_ms)
+    if as_json:
+        sys.stdout.write(comparison_json(comparison))
+    else:
+        print_comparison(comparison, Console())
+    return comparison.exit_code

@@ -113,6 +113,7 @@ def test_expectations_that_cannot_work_are_explained(
         ["load", "--seed", "-1"],
         ["load", "--ui-port", "0"],
         ["selftest", "--jobs", "0"],
+        ["compare", "--tolerance", "-1", "a", "b"],
     ],
     ids=" ".join,
 )
@@ -124,7 +125,7 @@ def test_number_that_cannot_work_is_refused(plugstorm: Plugstorm, words: list[st
     ("words", "hint"),
     [
         (["lod"], "Did you mean 'load'?"),
-        (["zzz"], "known are csms, interop, load, selftest, report"),
+        (["zzz"], "known are csms, interop, load, selftest, report, compare"),
         (["interop", "--ulr", "ws://h"], "did you mean --url?"),
         (["load", "--stationz", "1"], "did you mean --stations?"),
         (["report", "--zzz"], "known are"),
@@ -143,6 +144,8 @@ def test_number_that_cannot_work_is_refused(plugstorm: Plugstorm, words: list[st
         (["report"], "DIR"),
         (["report", "nowhere"], "nowhere"),
         (["report", "nowhere", "--judge-again"], "nowhere"),
+        (["compare", "nowhere", "elsewhere"], "nowhere"),
+        (["compare", "nowhere"], "NEW"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -23,7 +23,7 @@ from plugstorm.load_command import Wanted, locust_command, parse_duration
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
 ROOMS = ("ocppj", "evidence", "fixtures", "loadtest", "interop_suite", "reports")
-COMMANDS = ("csms", "interop", "load", "selftest", "report")
+COMMANDS = ("csms", "interop", "load", "selftest", "report", "compare")
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -210,6 +210,10 @@ def test_interop_and_load_leave_two_runs_and_one_report(spawn: Spawn, plugstorm:
     ]
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert plugstorm("report", "one", "--out", "page.html").out.splitlines()[-1] == "report  page.html"
+    same = plugstorm("compare", "one", "one", "--json")
+    assert (same.code, json.loads(same.out)["regressed"], same.errors) == (0, False, [])
+    assert "2 cases" in plugstorm("compare", "one", "one").out
+    plugstorm("compare", "one", "two").assert_one_line(2, "compare two runs of one kind")
 
 
 def test_failed_verdict_is_exit_code_1(spawn: Spawn, plugstorm: Plugstorm, tmp_path: Path) -> None:
