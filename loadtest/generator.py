@@ -79,6 +79,8 @@ class Facts(msgspec.Struct, kw_only=True):
     """Stations that never got an identity."""
     errors: int = 0
     """Exceptions of Plugstorm itself in the master."""
+    unstarted: float = 0.0
+    """Share of the stations that Locust had not started when the window `measure` began."""
     cut_short: float = 0.0
     """Seconds by which the run was shorter than asked for, unless a person ended it."""
 
@@ -136,6 +138,13 @@ LIMITS: Final = (
     Limit("lost_share", None, 0.01, "about {value:.1%} of all CALLs are missing in the figures: run again"),
     Limit("lost_stations", None, 0.05, "{value:.0%} of the stations were on workers that failed: run again"),
     Limit("left", 0, None, "{names} ended before the run did, so the load fell: find out why and run again"),
+    Limit(
+        "unstarted",
+        0.01,
+        None,
+        "{value:.0%} of the stations were not started yet when measuring began: take a higher --spawn-rate or a longer "
+        "duration",
+    ),
     Limit(
         "cut_short", 2.0, None, "the run ended {value:.0f} s too early: see what Locust's log says about its workers"
     ),
@@ -251,7 +260,7 @@ def _value(facts: Facts, fact: str) -> tuple[float, dict[str, Any]]:
     broken = [worker for worker in facts.workers if not worker.complete]
     loss = facts.sum("estimated_loss")
     match fact:
-        case "ports" | "duplicates" | "waiting" | "cut_short":
+        case "ports" | "duplicates" | "waiting" | "unstarted" | "cut_short":
             return float(getattr(facts, fact)), {}
         case "shortfall":
             return (1 - facts.measured / facts.offered if facts.offered else 0.0), {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -25,6 +26,7 @@ __all__ = ["Progress", "Snapshot", "print_result", "snapshot"]
 PLAIN_EVERY: Final = 5.0
 """Seconds between two lines where the output is no terminal."""
 _MAIN_ACTIONS: Final = 4
+_LOG_WIDTH: Final = 120
 
 
 class Snapshot(msgspec.Struct, kw_only=True):
@@ -82,7 +84,7 @@ class Progress:
 
     def __init__(self, console: Console | None = None) -> None:
         """Draw on this console; by default the standard error output, so that results can be piped."""
-        self._console = console or Console(stderr=True)
+        self._console = console or _standard_error()
         self._live: Live | None = None
         self._next_line = 0.0
 
@@ -105,6 +107,12 @@ class Progress:
             self._live.stop()
             self._live = None
         self._next_line = 0.0
+
+
+def _standard_error() -> Console:
+    console = Console(stderr=True)
+    # A log file has no width; rich would take 80.
+    return console if console.is_terminal else Console(stderr=True, width=_LOG_WIDTH)
 
 
 def _line(view: Snapshot) -> str:
@@ -143,10 +151,12 @@ def _p99_cells(action: str, value: float | None) -> tuple[str, str]:
 
 def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> None:
     """Print the short table that ends a run, and where the rest is."""
-    console = console or Console(stderr=True)
-    table = Table(title=f"CALLs intended in the window {MEASURE}", title_justify="left")
-    for name in ("Action", "OCPP", "Direction", "Count", "Failed", "Rejected", "p50 ms", "p99 ms", "max ms"):
-        table.add_column(name, justify="left" if name in {"Action", "OCPP", "Direction"} else "right")
+    console = console or _standard_error()
+    table = Table(
+        title=f"CALLs intended in the window {MEASURE}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1)
+    )
+    for name in ("Action", "OCPP", "Count", "Failed", "Rejected", "p50 ms", "p99 ms", "max ms"):
+        table.add_column(name, justify="left" if name in {"Action", "OCPP"} else "right")
     for row in _rows(run.calls):
         table.add_row(*row)
     if run.calls:
@@ -182,6 +192,6 @@ def _rows(calls: list[CallStats]) -> list[list[str]]:
         latency = main.response_ms
         figures = [f"{latency.p50:.2f}", f"{latency.p99:.2f}", f"{latency.max:.2f}"] if latency else ["", "", ""]
         total = sum(call.count for call in group)
-        way = "to CSMS" if direction == TO_CSMS else "from CSMS"
-        rows.append([escape(action), ocpp, way, str(total), str(failed), str(rejected), *figures])
+        name = escape(action) if direction == TO_CSMS else f"{escape(action)} (from CSMS)"
+        rows.append([name, ocpp, str(total), str(failed), str(rejected), *figures])
     return rows

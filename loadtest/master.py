@@ -71,6 +71,7 @@ class MasterEnd:
         self._news = gevent.event.Event()
         self._hurry = False
         self._stopped: float | None = None
+        self._unstarted = 0.0
         self.desk = self._new_desk()
         self.spawned = False
         """Whether Locust has started all users."""
@@ -104,6 +105,7 @@ class MasterEnd:
         self._course = Course(started=now, finished=now, windows=[(RAMP, now)])
         self._finishing = self._hurry = self.spawned = False
         self._stopped = None
+        self._unstarted = 0.0
         self._done.clear()
         for worker in self._workers():
             self._collector.expect(worker, self._name(worker))
@@ -217,6 +219,8 @@ class MasterEnd:
     def _enter(self, window: str) -> None:
         if window != self._course.windows[-1][0]:
             self._course.windows.append((window, time.time()))
+            if window == MEASURE and self.target:
+                self._unstarted = max(1 - sum(self.desk.book.held.values()) / self.target, 0.0)
             for worker in self._workers():
                 self._send(worker, {"kind": "window", "window": window})
 
@@ -271,6 +275,7 @@ class MasterEnd:
             duplicates=len(self.desk.book.duplicates),
             waiting=self.desk.book.waiting,
             errors=self._errors(),
+            unstarted=self._unstarted,
             cut_short=max(lacking, 0.0),
         )
         run = build_run(merged, settings, course, judge(facts))

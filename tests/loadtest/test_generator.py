@@ -60,6 +60,7 @@ DEGRADES = [
     facts(worker(missed=1)),
     facts(worker(fences=1)),
     facts(waiting=3),
+    facts(unstarted=0.4),
     facts(cut_short=30.0),
 ]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+import requests
 
 from evidence import exit_codes
 from evidence.histogram import Tag, read_hlog
@@ -157,6 +158,26 @@ def test_a_killed_worker_is_named_and_its_loss_estimated(start: Start, sink: Sin
     assert named in " ".join(run.generator.reasons)
     assert run.generator.verdict == "INVALID"
     assert [state["complete"] for state in states.values()] == [True]
+
+
+def test_each_test_of_the_web_ui_is_a_run_with_a_folder_of_its_own(start: Start, sink: Sink, tmp_path: Path) -> None:
+    process = start("--web-host", "127.0.0.1", "--web-port", "0")
+    port = wait_for(
+        lambda: [c.laddr.port for c in psutil.Process(process.pid).net_connections() if c.status == "LISTEN"]
+    )
+    seen = 0
+    for folder in (tmp_path / "run", tmp_path / "run-2"):
+        swarm = {"user_count": "4", "spawn_rate": "4", "host": ""}
+        assert requests.post(f"http://127.0.0.1:{port[0]}/swarm", data=swarm, timeout=10).json()["success"]
+        sink.wait_for(seen + 200)
+        assert requests.post(f"http://127.0.0.1:{port[0]}/stop", timeout=30).json()["success"]
+        run = result(folder)
+        assert counted(run) == sink.total - seen
+        seen = sink.total
+    assert sink.twice == []
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
+    assert not (tmp_path / "run-3").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line_and_a_usage_error(start: Start, tmp_path: Path) -> None:
