@@ -46,6 +46,8 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the trace is shown with its diagram, or in short."""
     took: str
     checks: tuple[CheckView, ...]
+    more_checks: int
+    """How many findings are left out."""
     expected: tuple[str, ...]
     """Claims that no finding speaks of."""
     actual: tuple[str, ...]
@@ -146,7 +148,8 @@ def _bar(title: str, counts: Mapping[Verdict, int]) -> Markup:
 
 
 def _case(folder: Path, case: CaseResult, anchor: str, href: Callable[[str], str], budget: Budget) -> CaseView:
-    findings = sorted(map(_Finding.read, case.findings), key=lambda finding: finding.weight)
+    every = sorted(map(_Finding.read, case.findings), key=lambda finding: finding.weight)
+    findings = _without_repeats(every)[:_MOST_FINDINGS]
     marked = _marked(findings)
     is_open = case.verdict in _OPEN
     detail = budget.detail(FULL if is_open else COMPACT)
@@ -155,7 +158,7 @@ def _case(folder: Path, case: CaseResult, anchor: str, href: Callable[[str], str
         budget.spend(trace)
     shown = {frame.line for frame in trace.frames} if trace else set()
     checks = tuple(_check(finding, shown) for finding in findings)
-    spoken_of = {check.claim for check in checks}
+    spoken_of = {finding.claim for finding in every}
     full = detail is FULL and trace is not None and bool(trace.frames)
     return CaseView(
         anchor=anchor,
@@ -164,6 +167,7 @@ def _case(folder: Path, case: CaseResult, anchor: str, href: Callable[[str], str
         full=full,
         took=duration(case.duration_ms / 1000),
         checks=checks,
+        more_checks=len(_without_repeats(every)) - len(checks),
         expected=tuple(claim for claim in case.expected if claim not in spoken_of),
         actual=() if checks else tuple(case.actual),
         observations=tuple((key, plain(value)) for key, value in case.observations.items()),
@@ -199,6 +203,23 @@ def _notes(checks: tuple[CheckView, ...]) -> dict[int, tuple[CheckView, ...]]:
         if check.line is not None and check.verdict != Verdict.OK:
             notes[check.line] = (*notes.get(check.line, ()), check)
     return notes
+
+
+_MOST_FINDINGS = 30
+"""Findings of one case that are shown: a CSMS that floods a station with nonsense makes thousands."""
+
+
+def _without_repeats(findings: Sequence[_Finding]) -> list[_Finding]:
+    """Keep one of all findings that say of one claim that it holds, and every other finding."""
+    seen: set[str] = set()
+    kept = []
+    for finding in findings:
+        if finding.verdict == Verdict.OK:
+            if finding.claim in seen:
+                continue
+            seen.add(finding.claim)
+        kept.append(finding)
+    return kept
 
 
 _VERDICTS = frozenset(map(str, Verdict))

@@ -30,6 +30,7 @@ _ELEMENTS = {
 }
 _GENERATOR_ELEMENTS = {"VALID": "", "DEGRADED": "", "INVALID": _ERROR}
 _MESSAGE_MAX = 300
+_MOST_LINES = 30
 
 
 class _TestCase(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +164,8 @@ def _story(case: CaseResult) -> str:
 
 
 def _listed(head: str, lines: Sequence[str]) -> list[str]:
-    return [f"{head}:", *(f"  - {line}" for line in lines)] if lines else []
+    rest = [f"  and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
+    return [f"{head}:", *(f"  - {line}" for line in lines[:_MOST_LINES]), *rest] if lines else []
 
 
 def _output(case: CaseResult) -> str:

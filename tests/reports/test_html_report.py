@@ -13,11 +13,14 @@ from evidence.run_model import CallStats, Generator, Percentiles, SloResult, Sta
 from evidence.verdicts import RunVerdict, Verdict
 from ocppj.errors import UsageError
 from reports.html import write_report
+from reports.junit import write_junit
 from tests.reports.report_builders import (
     HOSTILE,
+    Tape,
     charging_tape,
     every_verdict,
     failed_case,
+    finding,
     hostile_case,
     make_case,
     write_interop,
@@ -180,6 +183,29 @@ def test_failed_case_tells_its_whole_story(interop: Page) -> None:
 
 def test_claim_that_nothing_speaks_of_is_listed_as_not_seen(interop: Page) -> None:
     assert "not seen The transaction id is greater than zero" in interop.words
+
+
+def test_flood_of_findings_does_not_flood_the_page(tmp_path: Path) -> None:
+    tape = Tape().open()
+    frames = [tape.frame("nonsense " * 200) for _ in range(1000)]
+    bad = [finding(Verdict.FAILED, "Every frame is a message", f"frame {frame}", frame) for frame in frames]
+    good = [finding(Verdict.OK, "The CSMS answers", "CALLRESULT {}", 3)] * 50
+    case = make_case(
+        verdict=Verdict.FAILED,
+        trace=write_trace(tmp_path, "flood.jsonl", tape),
+        findings=good + bad,
+        actual=[f"Every frame is a message: frame {frame}" for frame in frames],
+    )
+    path = write_report([write_interop(tmp_path, [case])])
+    assert path.stat().st_size < 500_000
+    assert "and 971 more findings in run.json" in page_of(path).words
+    assert write_junit(tmp_path).stat().st_size < 10_000
+
+
+def test_claim_that_holds_many_times_is_listed_once(tmp_path: Path) -> None:
+    findings = [finding(Verdict.OK, "Each StatusNotification is answered", "CALLRESULT {}", None)] * 5
+    case = make_case(verdict=Verdict.NON_STRICT, findings=findings, expected=[])
+    assert page_of(write_report([write_interop(tmp_path, [case])])).words.count("Each StatusNotification") == 1
 
 
 def test_profiles_are_a_matrix_of_verdicts(interop: Page) -> None:
