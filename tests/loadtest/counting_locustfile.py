@@ -1,7 +1,8 @@
 """A locustfile without OCPP: each user is a connection to the counting sink, for tests of everything that measures.
 
 Environment: SINK (host:port), RUN_FOLDER, SETTINGS (JSON, further fields of `Settings`; `capacity` makes a list of so
-many stations), MASTER_PORT_FILE (where the master writes the port that it got).
+many stations), MASTER_PORT_FILE (where the master writes the port that it got), BURN (seconds that each beat keeps the
+event loop busy).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ocppj.errors import UsageError
 
 HOST, _, PORT = os.environ["SINK"].partition(":")
 PAUSE = 0.005
+BURN = float(os.environ.get("BURN", "0"))
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]  # Locust's own annotations lack it
@@ -98,6 +100,9 @@ class CountingUser(User):
     @task
     def beat(self) -> None:
         gevent.sleep(PAUSE)
+        busy_until = time.monotonic() + BURN
+        while time.monotonic() < busy_until:
+            pass
         if self.stopping:
             gevent.sleep(3600)
         if self.connection is None:

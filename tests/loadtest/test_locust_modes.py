@@ -34,11 +34,15 @@ def sink() -> Iterator[Sink]:
 
 @pytest.fixture
 def start(sink: Sink, tmp_path: Path) -> Iterator[Start]:
-    """Start Locust with these arguments; `settings` are fields of `Settings`. Nothing of it outlives the test."""
+    """Start Locust with these arguments; `settings` are fields of `Settings`. Nothing of it outlives the test.
+
+    `burn` keeps the event loop busy for so many seconds at each beat of a user.
+    """
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str, settings: dict[str, Any] | None = None) -> subprocess.Popen[bytes]:
+    def start(*arguments: str, settings: dict[str, Any] | None = None, burn: float = 0.0) -> subprocess.Popen[bytes]:
         environment = os.environ | {
+            "BURN": str(burn),
             "SINK": sink.address,
             "RUN_FOLDER": str(tmp_path / "run"),
             "MASTER_PORT_FILE": str(tmp_path / "port"),
@@ -105,6 +109,18 @@ def test_a_local_run_counts_what_the_sink_saw(start: Start, sink: Sink, tmp_path
     assert [window.name for window in run.windows] == ["ramp", "measure", "cool-down"]
     assert run.calls
     assert code == (exit_codes.INVALID if run.generator.verdict == "INVALID" else exit_codes.PASSED)
+
+
+def test_a_generator_that_cannot_keep_up_invalidates_the_run(start: Start, sink: Sink, tmp_path: Path) -> None:
+    process = start("--headless", "-u", "3", "-r", "3", "-t", "2s", burn=0.25)
+    assert process.wait(30) == exit_codes.INVALID
+    run = result(tmp_path / "run")
+    assert counted(run) == sink.total
+    assert run.verdict == "invalid"
+    assert run.generator.verdict == "INVALID"
+    assert run.generator.lag_ms_p99 is not None
+    assert run.generator.lag_ms_p99 > 100
+    assert "ms late or more in 1 % of the time" in run.generator.reasons[0]
 
 
 def test_a_cluster_counts_what_the_sink_saw_and_connects_no_identity_twice(

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from evidence import exit_codes
+from evidence.run_folder import read_run
+from loadtest.cluster import Outbox
+from loadtest.master import MasterEnd
+from loadtest.recorder import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, Recorder
+from loadtest.settings import Settings
+
+
+class Fixture:
+    """A master end with two workers that are driven by hand."""
+
+    def __init__(self, out: Path, **settings: Any) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        known = {"url": "ws://127.0.0.1:1", "ocpp": ["1.6"], "out": str(out), "live": False, "flush_timeout": 0.3}
+        self.master = MasterEnd(
+            Settings(**{**known, **settings}),
+            lambda worker, message: self.sent.append((worker, message)),
+            workers=lambda: ["host_a", "host_b"],
+            name=lambda worker: f"worker {worker[-1]}",
+        )
+        self.recorders = {name: Recorder() for name in ("host_a", "host_b")}
+        self.outboxes = {name: Outbox(recorder, dict, time.monotonic) for name, recorder in self.recorders.items()}
+
+    def begin(self) -> None:
+        self.master.target = 2
+        self.master.begin()
+        for outbox in self.outboxes.values():
+            outbox.begin(1)
+
+    def call(self, worker: str, count: int) -> None:
+        for _ in range(count):
+            self.recorders[worker].call("1.6", "Heartbeat", TO_CSMS, "accepted", 0.001, 0.001)
+
+    def report(self, worker: str, *, last: bool = False) -> None:
+        for report in self.outboxes[worker].reports(last=last):
+            self.master.handle(worker, {"kind": "report", "report": report})
+
+    def told(self, worker: str, kind: str) -> list[dict[str, Any]]:
+        return [message for to, message in self.sent if to == worker and message["kind"] == kind]
+
+
+@pytest.fixture
+def fixture(tmp_path: Path) -> Fixture:
+    return Fixture(tmp_path / "run")
+
+
+def test_every_worker_hears_of_the_run_and_a_late_one_too(fixture: Fixture) -> None:
+    fixture.begin()
+    for worker in ("host_a", "host_b"):
+        assert fixture.told(worker, "run") == [{"kind": "run", "run": 1, "window": RAMP}]
+    fixture.master.handle("host_c", {"kind": "hello"})
+    assert fixture.told("host_c", "run") == [{"kind": "run", "run": 1, "window": RAMP}]
+
+
+def test_before_a_run_a_greeting_has_no_answer(fixture: Fixture) -> None:
+    fixture.master.handle("host_a", {"kind": "hello"})
+    assert fixture.told("host_a", "run") == []
+
+
+def test_reports_are_acknowledged(fixture: Fixture) -> None:
+    fixture.begin()
+    fixture.report("host_a")
+    assert fixture.told("host_a", "ack") == [{"kind": "ack", "ack": {"run": 1, "upto": 1}}]
+
+
+def test_the_window_follows_the_stations_and_is_announced(tmp_path: Path) -> None:
+    fixture = Fixture(tmp_path / "run", warm_up=0.0)
+    fixture.begin()
+    fixture.master.spawned = True
+    fixture.master.beat()
+    assert fixture.told("host_a", "window") == []
+    for worker, recorder in fixture.recorders.items():
+        recorder.connection(OPENED)
+        recorder.connected(+1)
+        recorder.booted(+1)
+        fixture.report(worker)
+    fixture.master.beat()
+    assert fixture.told("host_a", "window") == [{"kind": "window", "window": MEASURE}]
+    fixture.master.cool_down()
+    fixture.master.cool_down()
+    assert [message["window"] for message in fixture.told("host_b", "window")] == [MEASURE, COOL_DOWN]
+
+
+def test_the_end_waits_for_the_last_report_of_every_worker(fixture: Fixture, tmp_path: Path) -> None:
+    fixture.begin()
+    fixture.call("host_a", 10)
+    fixture.report("host_a", last=True)
+    fixture.call("host_b", 5)
+    ending = gevent.spawn(fixture.master.finish)
+    gevent.sleep(0)
+    assert fixture.told("host_a", "finish") == []
+    assert fixture.told("host_b", "finish") == [{"kind": "finish", "run": 1}]
+    assert not ending.dead
+    fixture.report("host_b", last=True)
+    ending.get(timeout=10)
+    assert fixture.master.result is not None
+    assert fixture.master.result.throughput["calls_total"] == 15
+    assert all(worker["complete"] for worker in fixture.master.result.generator.details["workers"])
+    assert read_run(tmp_path / "run").started == fixture.master.result.started
+
+
+def test_a_worker_that_stays_silent_is_named_when_the_time_is_over(fixture: Fixture) -> None:
+    fixture.begin()
+    fixture.call("host_a", 10)
+    fixture.report("host_a", last=True)
+    fixture.master.finish()
+    assert fixture.master.result is not None
+    assert [reason for reason in fixture.master.result.generator.reasons if "Worker b" in reason]
+    assert fixture.master.exit_code == exit_codes.INVALID
+
+
+def test_an_impatient_person_does_not_wait(tmp_path: Path) -> None:
+    fixture = Fixture(tmp_path / "run", flush_timeout=1000.0)
+    fixture.begin()
+    fixture.master.interrupt()
+    ending = gevent.spawn(fixture.master.finish)
+    gevent.sleep(0)
+    fixture.master.hurry()
+    ending.get(timeout=10)
+    assert fixture.master.exit_code == exit_codes.INTERRUPTED
+
+
+def test_ending_twice_writes_once(fixture: Fixture) -> None:
+    fixture.begin()
+    for worker in fixture.outboxes:
+        fixture.report(worker, last=True)
+    both = [gevent.spawn(fixture.master.finish) for _ in range(2)]
+    gevent.joinall(both, timeout=10, raise_error=True)
+    assert fixture.master.result is not None
+    fixture.master.finish()
+
+
+def test_figures_that_come_after_the_end_are_not_lost_silently(
+    fixture: Fixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    fixture.begin()
+    for worker in fixture.outboxes:
+        fixture.report(worker, last=True)
+    fixture.master.finish()
+    fixture.report("host_a", last=True)
+    assert caplog.messages == []
+    fixture.call("host_a", 3)
+    with caplog.at_level(logging.WARNING):
+        fixture.report("host_a", last=True)
+    assert "worker a sent figures for a run that is over; they are in no result." in caplog.messages
+    assert fixture.told("host_a", "ack")
+
+
+def test_a_result_that_cannot_be_written_is_a_usage_error_and_no_crash(fixture: Fixture, tmp_path: Path) -> None:
+    fixture.begin()
+    for worker in fixture.outboxes:
+        fixture.call(worker, 1)
+        fixture.report(worker, last=True)
+    for folder in ("histograms", "traces"):
+        (tmp_path / "run" / folder).rmdir()
+    (tmp_path / "run").rmdir()
+    (tmp_path / "run").write_text("in the way")
+    fixture.master.finish()
+    assert fixture.master.exit_code == exit_codes.USAGE
+
+
+def test_a_master_that_never_ran_leaves_no_folder(fixture: Fixture, tmp_path: Path) -> None:
+    assert (tmp_path / "run").is_dir()
+    fixture.master.close()
+    assert not (tmp_path / "run").exists()
