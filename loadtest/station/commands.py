@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fixtures.answers import answer as plausible_answer
 from loadtest.station.dialect import Ending, Trigger
 from loadtest.station.visit import Phase, Visit
+from ocppj.actions import csms_actions
 from ocppj.errors import Fault, RemoteProtocolError
 from ocppj.outcomes import Outcome, is_accepted
 from ocppj.registration import REGISTRATION
+from ocppj.schemas import validator
 from ocppj.versions import ErrorMeaning, Version
 
 if TYPE_CHECKING:
@@ -47,6 +49,17 @@ class _Deed(NamedTuple):
 
 
 _ERRORS = MappingProxyType({Fault.BAD_ACTION: ErrorMeaning.UNKNOWN_ACTION, Fault.BAD_PAYLOAD: ErrorMeaning.FORMAT})
+# What a schema says was wrong, as the error that a receiver names; anything else is an invalid value.
+_KEYWORDS = MappingProxyType(
+    {
+        "additionalProperties": ErrorMeaning.FORMAT,
+        "maxItems": ErrorMeaning.OCCURRENCE,
+        "minItems": ErrorMeaning.OCCURRENCE,
+        "required": ErrorMeaning.OCCURRENCE,
+        "type": ErrorMeaning.TYPE,
+    }
+)
+_COMMANDS = MappingProxyType({version: frozenset(csms_actions(version)) for version in Version})
 
 
 def respond(station: Station, call: Call) -> Reply:
@@ -57,6 +70,11 @@ def respond(station: Station, call: Call) -> Reply:
         # OCPP 2.0.1 errata 2023-12, B03.FR.08.
         return _refusal(rules.code(ErrorMeaning.SECURITY), "The station is not registered.")
     request = call.payload or {}
+    if call.action in _COMMANDS[station.version]:
+        errors = validator(station.version, call.action, "request").errors(request)
+        if errors:
+            meaning = _KEYWORDS.get(errors[0].keyword, ErrorMeaning.PROPERTY)
+            return _refusal(rules.code(meaning), f"{errors[0].path or '/'}: {errors[0].message}")
     now = station.fleet.timestamp(station.fleet.clock())
     try:
         payload = plausible_answer(station.version, call.action, request, station.individual, now=now)
@@ -87,9 +105,9 @@ def _free_outlet(outlets: Iterable[Outlet]) -> Outlet | None:
     return None
 
 
-def _start(station: Station, outlets: Iterable[Outlet], token: object, kind: object, number: int | None) -> _Deed:
+def _start(station: Station, outlets: Iterable[Outlet], token: str, kind: str, number: int | None) -> _Deed:
     outlet = _free_outlet(outlets)
-    if outlet is None or not isinstance(token, str) or not isinstance(kind, str):
+    if outlet is None:
         return _Deed("Rejected")
     return _Deed(then=partial(_begin, station, outlet, token, kind, number))
 
@@ -109,21 +127,18 @@ _ENDLESS = 24 * 3600.0
 def _remote_start_16(station: Station, request: Request, _: Request) -> _Deed:
     wanted = request.get("connectorId")
     outlets = [outlet for outlet in station.outlets if wanted is None or outlet.place.number == wanted]
-    return _start(station, outlets, request.get("idTag"), "ISO14443", None)
+    return _start(station, outlets, request["idTag"], "ISO14443", None)
 
 
 def _request_start(station: Station, request: Request, _: Request) -> _Deed:
-    wanted, id_token, number = request.get("evseId"), request.get("idToken"), request.get("remoteStartId")
+    wanted, id_token = request.get("evseId"), request["idToken"]
     outlets = [outlet for outlet in station.outlets if wanted is None or outlet.place.evse_id == wanted]
-    if not isinstance(id_token, dict) or not isinstance(number, int):
-        return _Deed("Rejected")
-    return _start(station, outlets, id_token.get("idToken"), id_token.get("type"), number)
+    return _start(station, outlets, id_token["idToken"], id_token["type"], request["remoteStartId"])
 
 
 def _remote_stop(station: Station, request: Request, _: Request) -> _Deed:
-    wanted = request.get("transactionId")
     for visit in _charging(station):
-        if visit.transaction_id == wanted and wanted is not None:
+        if visit.transaction_id == request["transactionId"]:
             return _Deed(then=partial(_stop, visit, Ending.REMOTE))
     return _Deed("Rejected")
 
@@ -162,7 +177,7 @@ def _unlock_2x(station: Station, request: Request, _: Request) -> _Deed:
 
 
 def _reset_16(station: Station, request: Request, _: Request) -> _Deed:
-    ending = Ending.HARD_RESET if request.get("type") == "Hard" else Ending.SOFT_RESET
+    ending = Ending.HARD_RESET if request["type"] == "Hard" else Ending.SOFT_RESET
     return _Deed(then=partial(station.reboot, ending))
 
 
@@ -170,26 +185,26 @@ def _reset_2x(station: Station, request: Request, _: Request) -> _Deed:
     if "evseId" in request:
         # These stations cannot restart one EVSE alone (AllowReset is absent from their device model).
         return _Deed("Rejected")
-    if request.get("type") == "OnIdle" and _charging(station):
+    if request["type"] == "OnIdle" and _charging(station):
         return _Deed("Scheduled", partial(setattr, station, "reset_when_idle", True))
     return _Deed(then=partial(station.reboot, Ending.SOFT_RESET))
 
 
 def _availability_16(station: Station, request: Request, _: Request) -> _Deed:
-    number = request.get("connectorId")
+    number = request["connectorId"]
     outlets = [outlet for outlet in station.outlets if number in (0, outlet.place.number)]
-    return _availability(outlets, operative=request.get("type") == "Operative")
+    return _availability(outlets, operative=request["type"] == "Operative")
 
 
 def _availability_2x(station: Station, request: Request, _: Request) -> _Deed:
-    evse = request.get("evse") or {}
+    evse = request.get("evse", {})
     evse_id, connector_id = evse.get("id"), evse.get("connectorId")
     outlets = [
         outlet
         for outlet in station.outlets
         if evse_id in (None, 0, outlet.place.evse_id) and connector_id in (None, outlet.place.connector_id)
     ]
-    return _availability(outlets, operative=request.get("operationalStatus") == "Operative")
+    return _availability(outlets, operative=request["operationalStatus"] == "Operative")
 
 
 def _availability(outlets: list[Outlet], *, operative: bool) -> _Deed:
@@ -205,12 +220,12 @@ def _switch(outlets: list[Outlet], *, operative: bool) -> None:
 
 
 def _change_configuration(station: Station, request: Request, _: Request) -> _Deed:
-    return _Deed(then=partial(_set, station, (str(request["key"]),), request["value"]))
+    return _Deed(then=partial(_set, station, (request["key"],), request["value"]))
 
 
 def _set_variables(station: Station, request: Request, answer: Request) -> _Deed:
     changes: list[tuple[tuple[str, ...], str]] = [
-        ((str(part["component"]["name"]), str(part["variable"]["name"])), part["attributeValue"])
+        ((part["component"]["name"], part["variable"]["name"]), part["attributeValue"])
         for part, result in zip(request["setVariableData"], answer["setVariableResult"], strict=True)
         if result["attributeStatus"] == "Accepted"
     ]
@@ -235,7 +250,7 @@ def _set(station: Station, place: tuple[str, ...], value: str) -> None:
 
 
 def _trigger(station: Station, request: Request, _: Request) -> _Deed:
-    wanted = request.get("requestedMessage")
+    wanted = request["requestedMessage"]
     outlets = _triggered_outlets(station, request)
     if wanted == "BootNotification":
         return _Deed(then=station.boot_now)
@@ -247,14 +262,14 @@ def _trigger(station: Station, request: Request, _: Request) -> _Deed:
         return _Deed(then=partial(_read_meters, outlets))
     if wanted == "TransactionEvent":
         return _Deed(then=partial(_report, outlets))
-    action = station.dialect.trigger_action.get(str(wanted))
+    action = station.dialect.trigger_action.get(wanted)
     if action is None:
         return _Deed("NotImplemented")
     return _Deed(then=partial(_say_idle, station, action))
 
 
 def _triggered_outlets(station: Station, request: Request) -> list[Outlet]:
-    evse = request.get("evse") or {}
+    evse = request.get("evse", {})
     number, evse_id, connector_id = request.get("connectorId"), evse.get("id"), evse.get("connectorId")
     return [
         outlet

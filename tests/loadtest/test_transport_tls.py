@@ -23,7 +23,7 @@ from tests.loadtest.scripted_server import Peer, ScriptedServer
 def engine() -> Iterator[Engine]:
     loop = gevent.get_hub().loop
     timers = HubTimers(loop)
-    engine = Engine(loop, timers, connect_timeout=5.0, close_timeout=1.0)
+    engine = Engine(loop, timers, connect_timeout=5.0, close_timeout=0.1)
     yield engine
     assert engine.open_sockets == 0
     assert len(timers) == 0
