@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+
+from loadtest.canary import sing
+from loadtest.identities import Lease
+from loadtest.timers import HubTimers
+from loadtest.transport import Engine
+from loadtest.transport_target import Target
+from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
+from ocppj.versions import Version
+from tests.loadtest.scripted_server import Peer, ScriptedServer
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    loop = gevent.get_hub().loop
+    timers = HubTimers(loop)
+    yield Engine(loop, timers, connect_timeout=0.3, close_timeout=0.1)
+    timers.close()
+
+
+def try_out(engine: Engine, url: str, password: str | None = None) -> None:
+    target = Target(url)
+    target.resolve()
+    sing(engine, target, Lease(1, "PS000001", "04"), Version.V16, password)
+
+
+def answering(raw: bytes) -> Callable[[Peer], None]:
+    def script(peer: Peer) -> None:
+        peer.sock.recv(65536)
+        peer.raw(raw)
+        peer.sock.shutdown(socket.SHUT_WR)
+
+    return script
+
+
+def test_a_csms_that_takes_the_station_hears_no_more_of_it(engine: Engine) -> None:
+    heard: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        heard.append(peer.until_end())
+
+    with ScriptedServer(script) as server:
+        try_out(engine, server.url, "secret")
+        request = server.peers[0].request
+        with gevent.Timeout(5):
+            while engine.open_sockets:
+                gevent.sleep(0.01)
+    assert request is not None
+    assert request.headers["Authorization"].startswith("Basic ")
+    assert heard[0][0] == 0x88  # a Close frame and nothing before it
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "complaint"),
+    [
+        (b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", UsageError, r"HTTP 401; give the password with --password"),
+        (b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", UsageError, r"HTTP 403; give the password"),
+        (b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", UsageError, r"HTTP 404; check the path in --host"),
+        (b"HTTP/1.1 301 No\r\nContent-Length: 0\r\n\r\n", UsageError, r"HTTP 301; check --host"),
+        (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", TargetUnreachableError, r"HTTP 503.*not ready"),
+        (b"SSH-2.0-OpenSSH\r\n", UsageError, r"does not speak WebSocket"),
+        (b"", TargetUnreachableError, r"ended the connection without an answer"),
+    ],
+)
+def test_each_no_is_one_line_with_the_mend(
+    engine: Engine, raw: bytes, kind: type[HarnessError], complaint: str
+) -> None:
+    with ScriptedServer(answering(raw)) as server, pytest.raises(kind, match=complaint) as caught:
+        try_out(engine, server.url)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_common_subprotocol_is_told(engine: Engine) -> None:
+    def script(peer: Peer) -> None:
+        peer.upgrade(subprotocol=None)
+        peer.until_end()
+
+    with (
+        ScriptedServer(script) as server,
+        pytest.raises(UsageError, match=r"ocpp1\.6 of OCPP 1\.6; choose with --ocpp"),
+    ):
+        try_out(engine, server.url)
+
+
+def test_a_csms_that_says_nothing_is_unreachable(engine: Engine) -> None:
+    with ScriptedServer(Peer.until_end) as server, pytest.raises(TargetUnreachableError, match="then said nothing"):
+        try_out(engine, server.url)
+
+
+def test_nobody_there_is_unreachable_and_a_password_in_the_address_is_not_told(engine: Engine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with pytest.raises(TargetUnreachableError, match="is the CSMS running there") as caught:
+        try_out(engine, f"ws://user:hunter2@127.0.0.1:{port}/ocpp")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_tls_where_there_is_none_is_told(engine: Engine) -> None:
+    no_tls = ScriptedServer(answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    with no_tls as server, pytest.raises(UsageError, match="--tls-ca"):
+        try_out(engine, server.url.replace("ws:", "wss:"))
+
+
+def test_a_machine_that_cannot_connect_says_so(engine: Engine) -> None:
+    target = Target("ws://127.0.0.1:9", sources=("192.0.2.1",))
+    target.resolve()
+    with pytest.raises(UsageError, match="--source-address"):
+        sing(engine, target, Lease(1, "PS000001", "04"), Version.V16, None)

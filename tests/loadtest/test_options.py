@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest.backoff import parse_backoff
+from loadtest.options import LoadOptions, add_options, measure_settings, read_options
+from ocppj.errors import UsageError
+from ocppj.versions import Version
+
+HOST = "ws://127.0.0.1:9000/ocpp"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with the one thing that Locust's parser knows more."""
+
+    def add_argument_group(self, *args: Any, **kwargs: Any) -> Any:
+        group = super().add_argument_group(*args, **kwargs)
+        add = group.add_argument
+
+        def add_argument(flag: str, *, env_var: str, **more: Any) -> Any:
+            assert env_var.startswith("PLUGSTORM_")
+            return add(flag, **more)
+
+        group.add_argument = add_argument  # type: ignore[assignment]  # Locust's takes env_var
+        return group
+
+
+def parse(*words: str) -> Any:
+    parser = Parser()
+    add_options(parser)
+    given = parser.parse_args(list(words))
+    given.num_users, given.spawn_rate, given.run_time = 20, 5.0, 30
+    return given
+
+
+def read(*words: str, host: str | None = HOST) -> LoadOptions:
+    return read_options(parse(*words), host)
+
+
+def test_nothing_but_the_host_is_needed() -> None:
+    options = read()
+    assert options.url == HOST
+    assert options.ocpp == {}
+    assert options.profile.name == "quick"
+    assert options.call_timeout == 30.0
+    assert options.password is None
+    assert options.sources == ()
+
+
+def test_everything_can_be_said() -> None:
+    options = read(
+        *("--ocpp", "1.6=3", "--ocpp", "2.0.1", "--plugstorm-profile", "idle", "--seed", "7", "--password", "p"),
+        *("--call-timeout", "5", "--connect-timeout", "2.5", "--backoff", "fixed:10", "--schema-share", "1"),
+        *("--source-address", "127.0.0.2-127.0.0.4", "--source-address", "127.0.0.9", "--stop-patience", "0"),
+    )
+    assert options.ocpp == {Version.V16: 3, Version.V201: 1}
+    assert options.profile.name == "idle"
+    assert (options.seed, options.password, options.call_timeout, options.connect_timeout) == (7, "p", 5.0, 2.5)
+    assert options.backoff == parse_backoff("fixed:10")
+    assert options.sources == ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.9")
+
+
+def test_a_seed_that_nobody_gave_is_drawn_once_for_all_processes() -> None:
+    given = parse()
+    first = read_options(given, HOST).seed
+    assert read_options(given, HOST).seed == first
+    assert given.seed == str(first)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--ocpp", "1.7"), r"--ocpp 1\.7.*did you mean 1\.6"),
+        (("--ocpp", "three"), r"known are 1\.6, 2\.0\.1, 2\.1"),
+        (("--ocpp", "1.6=0"), r"from 1 up"),
+        (("--ocpp", "1.6=x"), r"no whole number"),
+        (("--plugstorm-profile", "qick"), r"did you mean 'quick'"),
+        (("--seed", "x"), r"--seed x is no whole number"),
+        (("--seed", "-1"), r"--seed -1 must be"),
+        (("--call-timeout", "-1"), r"--call-timeout -1 must be a number from 0 up"),
+        (("--call-timeout", "0"), r"--call-timeout 0 leaves no time"),
+        (("--call-timeout", "nan"), r"--call-timeout nan"),
+        (("--connect-timeout", "soon"), r"--connect-timeout soon is no number"),
+        (("--schema-share", "2"), r"from 0 to 1"),
+        (("--stop-patience", "-2"), r"--stop-patience -2"),
+        (("--backoff", "spec:-1"), r"negative"),
+        (("--source-address", "localhost"), r"--source-address localhost is no IP address"),
+        (("--source-address", "127.0.0.9-127.0.0.2"), r"no range"),
+        (("--source-address", "127.0.0.1-::1"), r"no range"),
+    ],
+)
+def test_a_mistake_is_one_line(words: tuple[str, ...], complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint) as caught:
+        read(*words)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "complaint"), [(None, "--host"), ("", "--host"), ("http://x/ocpp", "Try ws://x/ocpp"), ("x", "ws://")]
+)
+def test_the_host_must_be_a_websocket(host: str | None, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        read(host=host)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("num_users", -5), ("spawn_rate", -1.0), ("spawn_rate", 0), ("run_time", -3)]
+)
+def test_numbers_that_locust_would_misunderstand_are_refused(name: str, value: float) -> None:
+    given = parse()
+    setattr(given, name, value)
+    with pytest.raises(UsageError, match="--"):
+        read_options(given, HOST)
+
+
+def test_the_measuring_side_learns_everything_but_the_password_in_clear() -> None:
+    given = parse("--password", "hunter2hunter2", "--out", "somewhere", "--cool-down", "3", "--warm-up", "4")
+    settings = measure_settings(given, read_options(given, HOST), [Version.V16, Version.V21])
+    assert settings.ocpp == ["1.6", "2.1"]
+    assert (settings.stations, settings.duration, settings.warm_up, settings.cool_down) == (20, 30.0, 4.0, 3.0)
+    assert settings.out == "somewhere"
+    assert settings.secrets == frozenset({"hunter2hunter2"})
+    assert "hunter2hunter2" not in str(settings.details)
+    assert settings.details["plugstorm-profile"] == "quick"
+
+
+def test_identities_that_a_version_forbids_are_refused() -> None:
+    given = parse("--identity-pattern", "A:{n}")
+    options = read_options(given, HOST)
+    assert measure_settings(given, options, [Version.V16]).identities.lease(3).identity == "A:3"
+    with pytest.raises(UsageError, match="':'"):
+        measure_settings(given, options, [Version.V201])
+
+
+def test_a_list_of_stations_and_a_pattern_exclude_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "stations.csv"
+    file.write_text("CP-1\nCP-2\n")
+    given = parse("--station-list", str(file))
+    assert measure_settings(given, read_options(given, HOST), [Version.V16]).identities.capacity == 2
+    given.identity_pattern = "X{n}"
+    with pytest.raises(UsageError, match="exclude each other"):
+        measure_settings(given, read_options(given, HOST), [Version.V16])
