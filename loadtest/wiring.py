@@ -292,7 +292,7 @@ class Wiring:
     def _name_of(self, worker: str) -> str:
         runner = self._runner
         if isinstance(runner, runners.MasterRunner):
-            index: int = runner.get_worker_index(worker)  # type: ignore[no-untyped-call]
+            index: int = runner.get_worker_index(worker)  # type: ignore[no-untyped-call]  # Locust has no types there
             return f"worker {index + 1}"
         return "this process"
 
