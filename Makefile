@@ -16,7 +16,7 @@ ROOMS := $(wildcard ocppj evidence fixtures loadtest interop_suite reports plugs
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types unit selftest flake format lock clean
+.PHONY: help setup demo test lint types coverage unit selftest flake format lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -53,7 +53,9 @@ demo: setup ## Storm the practice CSMS for a minute, and say where the report is
 	$(BIN)/plugstorm report $$run/interop $$run/load || keep $$?; \
 	exit $$status
 
-test: lint types unit selftest ## Run everything that CI runs
+# `coverage` runs the tests of the core already.
+test: DONE := --ignore=tests/ocppj
+test: lint types coverage unit selftest ## Run everything that CI runs
 
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check .
@@ -63,7 +65,12 @@ types: setup ## Check the types of all rooms
 	$(BIN)/mypy --strict $(ROOMS) hatch_build.py
 
 unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto $(DONE) $(ARGS)
+
+# Without the interop plugin, which loads a part of the core before anybody counts.
+coverage: setup ## Check that the tests of the protocol core reach every branch of it
+	$(BIN)/python -m pytest tests/ocppj -p no:plugstorm-interop -n auto -q --cov=ocppj --cov-branch \
+	  --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 selftest: setup ## Check the checker: strict and lenient without a false alarm, every defect found
 	$(BIN)/plugstorm selftest $(ARGS)
