@@ -136,6 +136,10 @@ def interop(
             show_default="http with --control-url, else none",
         ),
     ] = None,
+    driver_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="What the driver asks for; may be repeated.", show_default="none"),
+    ] = None,
     control_url: Annotated[
         str | None, typer.Option(metavar="HTTP_URL", help="Address of the control API.", show_default=False)
     ] = None,
@@ -151,6 +155,12 @@ def interop(
         Path | None, typer.Option(metavar="FILE", help="YAML file of declared failures.", show_default="none")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="How many processes share the cases.")] = 1,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Earlier run, for a driver that asks a person: take its answers.", show_default="none"
+        ),
+    ] = None,
     out: Out = None,
     list_: Annotated[bool, typer.Option("--list", help="List the selected cases and exit.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --list, as JSON.")] = False,
@@ -177,7 +187,9 @@ def interop(
         url=url,
         ocpp=ocpp or (),
         driver=driver,
+        driver_options=driver_option or (),
         control_url=control_url,
+        resume=resume,
         select=select,
         expect=expect,
         out=out,

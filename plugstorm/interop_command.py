@@ -21,7 +21,9 @@ def settings(
     url: str | None,
     ocpp: Iterable[str],
     driver: str | None,
+    driver_options: Sequence[str],
     control_url: str | None,
+    resume: Path | None,
     select: str | None,
     expect: Path | None,
     out: Path | None,
@@ -36,6 +38,8 @@ def settings(
     """Put the flags into the suite's own settings; raises `UsageError` for flags that say nothing together."""
     about_a_csms = {
         "--driver": driver,
+        "--driver-option": driver_options,
+        "--resume": resume,
         "--control-url": control_url,
         "--tls-url": tls_url,
         "--ca": ca,
@@ -54,23 +58,25 @@ def settings(
         ca_file=None if ca is None else str(ca),
         ocpp=[str(version) for version in ocpp],
         driver=driver,
+        driver_options=dict(_pair("--driver-option", text, "base=http://127.0.0.1:8080") for text in driver_options),
         control_url=control_url,
+        resume=None if resume is None else str(resume),
         select=select,
         expect=None if expect is None else str(expect),
         out=None if out is None else str(out),
         password=password,
         identities=list(identities),
-        tokens=dict(_token(text) for text in tokens),
+        tokens=dict(_pair("--token", text, "Accepted=04A1B2C3D4E5F6") for text in tokens),
         timeout=timeout,
         model=model,
     )
 
 
-def _token(text: str) -> tuple[str, str]:
-    status, _, token = text.partition("=")
-    if not status or not token:
-        raise UsageError(f"--token {text} must be STATUS=ID, as in Accepted=04A1B2C3D4E5F6")
-    return status, token
+def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if not name or not value:
+        raise UsageError(f"{flag} {text} is no pair; write it as in {flag} {example}")
+    return name, value
 
 
 def run(wanted: Settings, *, jobs: int, only_list: bool, as_json: bool) -> int:
