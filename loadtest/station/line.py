@@ -48,7 +48,7 @@ MOST_QUEUED: Final = 64
 class Line:
     """The base of a station: everything between its decisions and its socket."""
 
-    __slots__ = ("_sweep", "dialect", "fleet", "lease", "registration", "session", "socket")
+    __slots__ = ("_sweep", "closing", "dialect", "fleet", "lease", "registration", "session", "socket")
 
     def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
         """Start without a connection."""
@@ -58,6 +58,8 @@ class Line:
         self.registration = Registration.UNKNOWN
         self.session = Session(self.dialect.rules, fleet.new_id, timeout=fleet.call_timeout)
         self.socket: StationSocket | None = None
+        self.closing = False
+        """Whether the Close frame is out: nothing that is said now would be heard."""
         self._sweep: Timer | None = None
 
     @property
@@ -89,7 +91,7 @@ class Line:
         `on_end` gets the payload of the CALLRESULT, or None, and the outcome class.
         """
         session = self.session
-        if not session.connected:
+        if not session.connected or self.closing:
             return False
         if self.registration is not Registration.ACCEPTED and not may_send(
             self.dialect.version, self.registration, action, triggered=triggered
@@ -214,6 +216,8 @@ class Line:
             self.session.put_raw(encode(CallError(message_id, code, error.reason[:255])))
 
     def _on_call(self, event: CallReceived) -> None:
+        if self.closing:
+            return
         reply = self.respond(event.call)
         if reply.payload is not None:
             self.session.answer(event.call.message_id, reply.payload)

@@ -207,6 +207,7 @@ class Station(Line):
         recorder.connection(OPENED)
         recorder.connected(1)
         self.session.connection_made()
+        self.closing = False
         self._waits = 0
         self.online_since = now
         if self.registration is Registration.ACCEPTED:
@@ -334,6 +335,7 @@ class Station(Line):
         self.fleet.timers.cancel(self._boot_timer)
         self._boot_timer = None
         if self.socket is not None:
+            self.closing = True
             self.socket.close(1000 if self.life is Life.REBOOTING else 1001)
 
     # -- registration and heartbeat ----------------------------------------------------------------------------------

@@ -343,6 +343,20 @@ def test_what_was_not_delivered_when_the_station_stops_is_counted() -> None:
     assert yard.faults[UNDELIVERED] == 4
 
 
+def test_nothing_is_said_behind_the_close_frame() -> None:
+    yard = Yard(profile=charging(duration=600.0)).start()
+    until(yard, "Updated")
+    times: list[float] = []
+    yard.station.stop(lambda: times.append(yard.now), 10.0)
+    yard.sockets[0].linger = 60.0  # the CSMS takes its time to end TCP, and the car is unplugged meanwhile
+    yard.run(5.0)
+    yard.hear('[2,"late","TriggerMessage",{"requestedMessage":"Heartbeat"}]')
+    yard.run(100.0)
+    assert len(times) == 1
+    assert {outcome for _, outcome in yard.outcomes()} == {"accepted"}
+    assert yard.replies == []
+
+
 @every_version
 def test_stopping_ends_transactions_and_waits_for_their_answers(version: Version) -> None:
     yard = Yard(version, charging(duration=600.0), latency=0.5).start()

@@ -63,6 +63,8 @@ class YardSocket:
         self.number = len(yard.sockets) + 1
         self.open = False
         self.closed_with: int | None = None
+        self.linger = 0.0
+        """Seconds between our Close frame and the end of the connection."""
         self.request: tuple[str, str, Mapping[str, str]] | None = None
 
     def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
@@ -91,7 +93,7 @@ class YardSocket:
             return
         self.open = False
         self.closed_with = code
-        self.yard.soon(lambda: self.station.on_closed(code, reason, How.LOCAL))
+        self.yard.soon(lambda: self.station.on_closed(code, reason, How.LOCAL), self.linger)
 
     def abort(self) -> None:
         self.open = False
