@@ -10,7 +10,7 @@ from evidence import exit_codes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["EXIT_CODES", "RunVerdict", "Verdict", "run_verdict", "worst"]
+__all__ = ["EXIT_CODES", "RunVerdict", "Verdict", "run_verdict", "weight", "worst"]
 
 
 class Verdict(StrEnum):
@@ -33,6 +33,7 @@ class Verdict(StrEnum):
     """Declared as failing, and passed: the declaration is out of date."""
 
 
+_UNDECLARED = {Verdict.XPASS: Verdict.FAILED, Verdict.XFAIL: Verdict.NON_STRICT}
 _WEIGHT = {
     Verdict.FAILED: 5,
     Verdict.INCONCLUSIVE: 4,
@@ -41,6 +42,11 @@ _WEIGHT = {
     Verdict.INFORMATIONAL: 1,
     Verdict.NOT_APPLICABLE: 0,
 }
+
+
+def weight(verdict: Verdict) -> int:
+    """Rank a verdict by how much it needs a person: XPASS and FAILED first, NOT_APPLICABLE last."""
+    return _WEIGHT[_UNDECLARED.get(verdict, verdict)]
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict | None:

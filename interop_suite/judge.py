@@ -31,13 +31,19 @@ _FAULT_VERDICTS = {
     Fault.UNKNOWN_ERROR_CODE: Verdict.FAILED,
     Fault.DESCRIPTION_TOO_LONG: Verdict.FAILED,
 }
+# An answer repeats the id of the CALL: what is odd about it, the station began.
+_FAULTS_OF_AN_ID = frozenset({Fault.ID_TOO_LONG, Fault.EMPTY_ID})
 _NAIVE_TIME = re.compile(r'^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?" is not a "date-time"')
 
 
 def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseResult:
-    """Judge one attempt; a claim that nothing in the history proves or breaks makes it INCONCLUSIVE."""
-    del strict_order
+    """Judge one attempt; a claim that nothing in the history proves or breaks makes it INCONCLUSIVE.
+
+    With `strict_order` a CALL that the case did not ask for is FAILED, as in the OCA's own tool; the texts allow it.
+    """
     findings = [*_implicit(history)]
+    if strict_order:
+        findings.extend(_uninvited(history))
     unproven: list[str] = []
     for check in case.checks:
         found = check.judge(history)
@@ -120,6 +126,8 @@ def _implicit(history: History) -> Iterable[Finding]:
         if frame.message is None:
             continue
         for fault in review(frame.message, history.rules):
+            if fault in _FAULTS_OF_AN_ID and not isinstance(frame.message, Call | Send):
+                continue
             yield Finding(
                 verdict=_FAULT_VERDICTS[fault],
                 claim="The envelope of every message follows the text",
@@ -198,6 +206,18 @@ def _grade(error: SchemaError, payload: Any) -> Verdict:
         if isinstance(value, float) and value.is_integer():
             return Verdict.NON_STRICT
     return Verdict.FAILED
+
+
+def _uninvited(history: History) -> Iterable[Finding]:
+    asked = {call.info.get("action") for call in history.driver_calls if call.operation == "trigger"}
+    for exchange in history.exchanges:
+        if not exchange.by_station and exchange.call.scripted and exchange.action not in asked:
+            yield Finding(
+                verdict=Verdict.FAILED,
+                claim="The CSMS sends nothing that the case did not ask for (--strict-order)",
+                actual=f"it sent {exchange.action}",
+                frame=exchange.call.line,
+            )
 
 
 def _unique_ids(history: History) -> Iterable[Finding]:

@@ -64,9 +64,10 @@ def run_interop(settings: Settings, *, jobs: int, write: Callable[[str], None] =
             "timeout=0",
             f"--alluredir={state.folder.allure}",
         ]
-        if jobs > 1 and len(state.cases) > 1 and not state.driver.serial:
-            arguments += ["-n", str(min(jobs, len(state.cases)))]
-        code = pytest.main(arguments, [_Prepared(state), _Progress(len(state.cases), write)])
+        total = len(state.cases) * state.settings.repeat
+        if jobs > 1 and total > 1 and not state.driver.serial:
+            arguments += ["-n", str(min(jobs, total))]
+        code = pytest.main(arguments, [_Prepared(state), _Progress(total, write)])
         if code == pytest.ExitCode.INTERRUPTED:
             code = exit_codes.INTERRUPTED
         return state.folder.path, int(code)

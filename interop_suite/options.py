@@ -45,11 +45,16 @@ class Settings(msgspec.Struct, kw_only=True):
     tokens: dict[str, str] = {}
     timeout: float = 10.0
     model: str = "ac-dual"
+    repeat: int = 1
+    strict_order: bool = False
+    """Whether a CALL that the case did not ask for is FAILED."""
 
     def target(self) -> Target:
         """Describe the CSMS; raises `UsageError` for what cannot work."""
         if self.url is None:
             raise UsageError("No CSMS was named; give its address with --csms-url")
+        if self.repeat < 1:
+            raise UsageError(f"--repeat {self.repeat} must be 1 or more")
         if self.timeout <= 0:
             raise UsageError(f"--timeout {self.timeout:g} must be above 0 seconds")
         if self.ca_file is not None and not Path(self.ca_file).is_file():

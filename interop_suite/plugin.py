@@ -56,6 +56,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--csms-driver-option", action="append", default=[], metavar="NAME=VALUE", help="variable of the driver"
     )
+    group.addoption("--case-repeat", type=int, default=None, help="how often each case is run")
+    group.addoption("--strict-order", action="store_true", default=None, help="CALLs that no case asked for are FAILED")
     group.addoption("--csms-timeout", type=float, default=None, help="seconds of patience with every answer")
     group.addoption("--interop-settings", default=None, help=pytest.HIDDEN if hasattr(pytest, "HIDDEN") else "")
 
@@ -74,6 +76,8 @@ def _settings(config: pytest.Config) -> Any:
     if given:
         return msgspec.json.decode(given, type=Settings)
     values: dict[str, Any] = {field: config.getoption(option) for option, field, _ in (*_OPTIONS, *_LISTS)}
+    values["repeat"] = config.getoption("--case-repeat")
+    values["strict_order"] = config.getoption("--strict-order")
     values["timeout"] = config.getoption("--csms-timeout")
     values["tokens"] = dict(_pair("--csms-token", text) for text in config.getoption("--csms-token"))
     options = config.getoption("--csms-driver-option")
@@ -117,19 +121,22 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test of each selected case."""
     if "interop_case" in metafunc.fixturenames:
-        cases = _state(metafunc.config).cases
-        metafunc.parametrize("interop_case", cases, ids=[case.key for case in cases])
+        state = _state(metafunc.config)
+        attempts = range(1, state.settings.repeat + 1)
+        pairs = [(case, attempt) for attempt in attempts for case in state.cases]
+        names = [case.key if len(attempts) == 1 else f"{case.key}#{attempt}" for case, attempt in pairs]
+        metafunc.parametrize(("interop_case", "attempt"), pairs, ids=names)
 
 
 @pytest.fixture
-def check_case(request: pytest.FixtureRequest) -> Callable[[Case], None]:
+def check_case(request: pytest.FixtureRequest) -> Callable[[Case, int], None]:
     """Run a case, hand its result to the controller and turn its verdict into an outcome."""
     from interop_suite.outcome import attach, raise_outcome  # noqa: PLC0415
 
     state = _state(request.config)
 
-    def check(case: Case) -> None:
-        result = state.check(case)
+    def check(case: Case, attempt: int) -> None:
+        result = state.check(case, attempt)
         request.node.user_properties.append((PROPERTY, msgspec.json.encode(result).decode()))
         attach(case, result, state.folder)
         raise_outcome(result)

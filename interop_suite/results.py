@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 
 import msgspec
 
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, read_trace, utc_now
 from evidence.run_model import CaseResult, InteropRun, Target
-from evidence.verdicts import Verdict, run_verdict
+from evidence.verdicts import Verdict, run_verdict, weight
 from interop_suite.history import History
 from interop_suite.judge import judge, latency_of
 from interop_suite.model import Case, all_cases
@@ -17,7 +19,7 @@ from interop_suite.options import Expectation, Settings
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 
-__all__ = ["apply_expectation", "counts_of", "describe_case", "rejudge", "write_interop_run"]
+__all__ = ["apply_expectation", "counts_of", "describe_case", "merge_attempts", "rejudge", "write_interop_run"]
 
 
 def apply_expectation(result: CaseResult, expectations: Mapping[str, Expectation]) -> CaseResult:
@@ -32,6 +34,19 @@ def apply_expectation(result: CaseResult, expectations: Mapping[str, Expectation
         reason = f"declared as failing ({expectation.reason}), and passed: take it out of the expectations"
         return msgspec.structs.replace(result, verdict=Verdict.XPASS, reason=reason)
     return result
+
+
+def merge_attempts(first: CaseResult, second: CaseResult) -> CaseResult:
+    """Merge two attempts at a case: the worse one is told, every trace is kept, and a change of verdict is observed."""
+    judged = first if weight(first.verdict) >= weight(second.verdict) else second
+    seen = Counter(first.observations.get("verdicts") or [str(first.verdict)])
+    seen[str(second.verdict)] += 1
+    return msgspec.structs.replace(
+        judged,
+        attempts=[*first.attempts, *second.attempts],
+        duration_ms=first.duration_ms + second.duration_ms,
+        observations={**judged.observations, "verdicts": dict(seen)},
+    )
 
 
 def counts_of(results: Iterable[CaseResult]) -> dict[Verdict, int]:
@@ -73,9 +88,8 @@ def write_interop_run(
     """Write `run.json` of a run."""
     order = {case.key: index for index, case in enumerate(all_cases())}
     ordered = sorted(results, key=lambda result: order.get(f"{result.ocpp}-{result.id}", len(order)))
-    histories = [
-        History(read_trace(folder.path / result.trace), Version(result.ocpp)) for result in ordered if result.trace
-    ]
+    ordered = [_with_latency(folder.path, result) for result in ordered]
+    histories = [history for result in ordered for history in _histories(folder.path, result)]
     versions = sorted({result.ocpp for result in ordered})
     run = InteropRun(
         tool=describe_tool(),
@@ -95,13 +109,25 @@ def write_interop_run(
     return run
 
 
+def _histories(path: Path, result: CaseResult) -> list[History]:
+    return [History(read_trace(path / trace), Version(result.ocpp)) for trace in result.attempts if trace]
+
+
+def _with_latency(path: Path, result: CaseResult) -> CaseResult:
+    """Let the latencies of a repeated case speak of all its attempts."""
+    if len(result.attempts) == 1:
+        return result
+    return msgspec.structs.replace(result, latency_ms=latency_of(_histories(path, result)))
+
+
 def rejudge(path: Path) -> InteropRun:
     """Judge a finished run again from its traces alone and write the new `run.json`."""
     run = read_run(path)
     if not isinstance(run, InteropRun):
         raise UsageError(f"{path} is no interop run; only those have verdicts to judge again")
     cases = {case.key: case for case in all_cases()}
-    results = [_judge_again(path, result, cases) for result in run.cases]
+    strict_order = bool(run.settings.get("strict_order"))
+    results = [_judge_again(path, result, cases, strict_order=strict_order) for result in run.cases]
     run = msgspec.structs.replace(
         run, cases=results, counts=counts_of(results), verdict=run_verdict(result.verdict for result in results)
     )
@@ -109,12 +135,21 @@ def rejudge(path: Path) -> InteropRun:
     return run
 
 
-def _judge_again(path: Path, old: CaseResult, cases: Mapping[str, Case]) -> CaseResult:
+def _judge_again(path: Path, old: CaseResult, cases: Mapping[str, Case], *, strict_order: bool) -> CaseResult:
     case = cases.get(f"{old.ocpp}-{old.id}")
-    if case is None or not old.trace or not (path / old.trace).exists():
+    traces = [trace for trace in old.attempts or [old.trace] if trace and (path / trace).exists()]
+    if case is None or not traces:
         return old
-    new = judge(case, History(read_trace(path / old.trace), case.ocpp))
+    attempts = [
+        msgspec.structs.replace(
+            judge(case, History(read_trace(path / trace), case.ocpp), strict_order=strict_order),
+            trace=trace,
+            attempts=[trace],
+        )
+        for trace in traces
+    ]
+    new = _with_latency(path, reduce(merge_attempts, attempts))
     declared = old.verdict in (Verdict.XFAIL, Verdict.XPASS)
     if declared:
         new = apply_expectation(new, {case.key: Expectation(reason="as in the first judgement")})
-    return msgspec.structs.replace(new, trace=old.trace, attempts=old.attempts, reproduce=old.reproduce)
+    return msgspec.structs.replace(new, reproduce=old.reproduce)

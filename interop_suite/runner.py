@@ -64,6 +64,7 @@ class Runner:
         identities: IdentityPool | None = None,
         secrets: frozenset[str] = frozenset(),
         reproduce: Callable[[Case], str] = lambda case: f"plugstorm interop --select {case.key}",
+        strict_order: bool = False,
         watch: Callable[[Case, History], None] | None = None,
     ) -> None:
         """Traces go to files in `traces`; without a folder they stay in memory, for self-tests.
@@ -76,6 +77,7 @@ class Runner:
         self._identities = identities or IdentityPool(target.identities)
         self._secrets = secrets
         self._reproduce = reproduce
+        self._strict_order = strict_order
         self._watch = watch
 
     def run(self, case: Case, *, attempt: int = 1) -> CaseResult:
@@ -98,7 +100,7 @@ class Runner:
         history = History(records, case.ocpp)
         if self._watch is not None:
             self._watch(case, history)
-        result = judge(case, history)
+        result = judge(case, history, strict_order=self._strict_order)
         trace = f"traces/{name}" if writer is not None else ""
         return msgspec.structs.replace(result, trace=trace, attempts=[trace], reproduce=self._reproduce(case))
 

@@ -17,7 +17,7 @@ from evidence.run_model import CaseResult, InteropRun
 from fixtures.csms import ThreadCsms, practice_csms
 from interop_suite.model import Case, all_cases
 from interop_suite.options import Settings, load_expectations, make_driver, select
-from interop_suite.results import apply_expectation, write_interop_run
+from interop_suite.results import apply_expectation, merge_attempts, write_interop_run
 from interop_suite.runner import Runner
 
 __all__ = ["State", "csms_settings", "embedded_csms", "reproduce_command"]
@@ -42,6 +42,7 @@ class State:
             self.driver,
             folder.traces,
             secrets=self.secrets,
+            strict_order=settings.strict_order,
             reproduce=lambda case: reproduce_command(case, settings, self.embedded),
         )
         cases = all_cases()
@@ -81,13 +82,15 @@ class State:
             "embedded": self.embedded,
         }
 
-    def check(self, case: Case) -> CaseResult:
-        """Run one case and apply its expectation."""
-        return apply_expectation(self.runner.run(case), self.expectations)
+    def check(self, case: Case, attempt: int = 1) -> CaseResult:
+        """Run one attempt of a case and apply its expectation."""
+        return apply_expectation(self.runner.run(case, attempt=attempt), self.expectations)
 
     def collect(self, result: CaseResult) -> None:
-        """Keep a result for `run.json`."""
-        self.results[f"{result.ocpp}-{result.id}"] = result
+        """Keep a result for `run.json`, merged with those of earlier attempts."""
+        key = f"{result.ocpp}-{result.id}"
+        earlier = self.results.get(key)
+        self.results[key] = result if earlier is None else merge_attempts(earlier, result)
 
     def finish(self, *, interrupted: bool) -> InteropRun:
         """Write `run.json` and end the embedded CSMS."""
