@@ -156,10 +156,10 @@ def test_a_cluster_counts_what_the_sink_saw_and_connects_no_identity_twice(
 
 
 def test_a_killed_worker_is_named_and_its_loss_estimated(start: Start, sink: Sink, tmp_path: Path) -> None:
-    process = start("--headless", "--processes", "2", "-u", "8", "-r", "8", "-t", "4s", settings={"flush_timeout": 1.0})
+    process = start("--headless", "--processes", "2", "-u", "8", "-r", "8", "-t", "3s", settings={"flush_timeout": 1.0})
     sink.wait_for_connected(8)
     connected = time.monotonic()
-    wait_for(lambda: time.monotonic() > connected + 1.5)
+    wait_for(lambda: time.monotonic() > connected + 1.3)
     victim = psutil.Process(process.pid).children()[0]
     victim.kill()
     process.wait(30)
