@@ -13,7 +13,7 @@ __all__ = ["Clause", "documents"]
 
 
 class Clause(msgspec.Struct, frozen=True):
-    """A clause number (`4.2`) or a requirement id (`A00.FR.204`) of one document of `clauses.toml`."""
+    """A clause (`4.2`), requirement (`A00.FR.204`) or test case (`TC_B_01_CSMS`) of one document of `clauses.toml`."""
 
     document: str
     number: str
@@ -21,7 +21,7 @@ class Clause(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """Write the citation as people do: `OCPP-J 1.6 §4.1.1`."""
         name = _NAMES[self.document]
-        return f"{name} {self.number}" if ".FR." in self.number else f"{name} §{self.number}"
+        return f"{name} §{self.number}" if self.number[0].isdigit() else f"{name} {self.number}"
 
     @property
     def exists(self) -> bool:
@@ -38,7 +38,9 @@ _NAMES = {
     "SWP": "OCPP 1.6 security whitepaper",
     "201-4": "OCPP 2.0.1 Part 4",
     "201-E": "OCPP 2.0.1 errata",
+    "201-6": "OCPP 2.0.1 Part 6",
     "21-4": "OCPP 2.1 Part 4",
+    "RFC6455": "RFC 6455",
 }
 
 

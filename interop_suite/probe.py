@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -18,7 +18,7 @@ from fixtures.payloads import v2x, v16
 from interop_suite.drivers.base import CommandResult, Driver, DriverError, StationSettings, TokenSettings
 from interop_suite.history import BYSTANDER, PRIMARY
 from interop_suite.model import Case, Start
-from interop_suite.station import Answer, ScriptedStation
+from interop_suite.station import QUIET, Answer, ScriptedStation
 from interop_suite.wire import Offer
 from ocppj.errors import InconclusiveError
 from ocppj.identity import decode_authorization_key, station_url
@@ -32,6 +32,8 @@ BOOT_WAIT_OWN = 0.1
 BOOT_WAIT_MAX = 5.0
 """Seconds that a preparation waits at most between two boots, whatever interval a Pending asks for."""
 COMMAND_GRACE = 10.0
+LAST_LOOK = 0.001
+"""Seconds for a station to read what has come in already."""
 REFUSAL_PATIENCE = 1.0
 """Seconds for a CSMS to close a connection that it opened and does not want."""
 CLIENT_CERTIFICATE_PROFILE = 3
@@ -139,14 +141,25 @@ class Probe:
         if self.case.start is Start.OFFLINE:
             return
         self.reconnect(station)
-        if self.case.start is Start.BOOTED:
-            self.boot(station)
-            self.report_available(station)
-            self._control(station)
+        booting = [station] if self.case.start is Start.BOOTED else []
         if self.case.bystander:
             self.reconnect(self.bystander)
-            self.boot(self.bystander)
-            self._control(self.bystander)
+            booting.append(self.bystander)
+        self._boot_together(booting)
+        if station in booting:
+            self.report_available(station)
+        for each in booting:
+            self._control(each)
+
+    def _boot_together(self, stations: Sequence[ScriptedStation]) -> None:
+        """Boot stations so that those which are told to wait do so at the same time."""
+        answers = [(each, self.send_boot(each)) for each in stations]
+        waiting = [each for each, answer in answers if answer.get("status") != "Accepted"]
+        longest = max((float(answer.get("interval", default=0)) for _, answer in answers), default=0.0)
+        for each in waiting:
+            each.listen(min(BOOT_WAIT_MAX, longest or BOOT_WAIT_OWN) / len(waiting))
+        for each in waiting:
+            self.boot(each)
 
     def _control(self, station: ScriptedStation) -> None:
         """Show that a Heartbeat is answered before the script begins: only then does its absence later say anything."""
@@ -305,9 +318,10 @@ class Probe:
 
     def finish(self) -> None:
         """Listen a moment for what comes uninvited, then put every station away."""
+        deadline = time.monotonic() + QUIET
         for station in self._stations:
-            if station.connected:
-                station.listen()
+            station.listen(max(LAST_LOOK, deadline - time.monotonic()))
+        for station in self._stations:
             station.put_away()
         self._pool.shutdown(wait=False, cancel_futures=True)
 

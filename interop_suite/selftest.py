@@ -15,7 +15,7 @@ from evidence.verdicts import Verdict
 from fixtures.csms import Mode, ThreadCsms, all_defects, practice_csms
 from fixtures.csms.defects.model import ANY, Defect
 from interop_suite.general import GENERAL_DEFECTS, caught_everywhere
-from interop_suite.history import History
+from interop_suite.history import AnswerKind, History
 from interop_suite.model import Case, all_cases
 from interop_suite.options import Settings, make_driver
 from interop_suite.results import counts_of
@@ -24,6 +24,7 @@ from interop_suite.state import csms_settings
 
 __all__ = ["DefectOutcome", "SelfTest", "run_selftest"]
 
+LONG_IDENTITY = 30
 PATIENCE = 1.5
 """Seconds for each answer: the practice CSMS on the same machine answers in milliseconds or never."""
 
@@ -117,22 +118,29 @@ class _Seen(msgspec.Struct):
 
 _STATION_MOMENTS = frozenset({"call", "answer", "frames"})
 _CSMS_MOMENTS = frozenset({"command", "overtake", "reply"})
-_CONNECTION_MOMENTS = frozenset({"unreadable", "credentials", "subprotocol", "replace", "book"})
-_BOOKED = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent"})
+_CONNECTION_MOMENTS = frozenset(
+    {"unreadable", "credentials", "subprotocol", "replace", "book", "handshake", "identity", "receive", "violated"}
+)
 
 
 def _moments(history: History) -> Iterator[str]:
     if any(frame.sent and frame.error is not None for frame in history.frames):
         yield "unreadable"
-    if any(exchange.action in _BOOKED for exchange in history.exchanges):
+    if any(call.operation == "recorded" for call in history.driver_calls):
         yield "book"
+    if any("raw" in record.info for record in history.records):
+        yield from ("receive", "violated")
+    if any(not e.by_station and e.kind is AnswerKind.NONE for e in history.exchanges):
+        yield "receive"
     attempts = history.connections
     if any(attempt.info.get("credentials") or attempt.info.get("tls") or not attempt.opened for attempt in attempts):
-        yield "credentials"
+        yield from ("credentials", "handshake")
     if any(attempt.info.get("offered") != [history.rules.subprotocol] for attempt in attempts):
-        yield "subprotocol"
+        yield from ("subprotocol", "handshake")
     if len(attempts) > len({attempt.station for attempt in attempts}):
-        yield "replace"
+        yield from ("replace", "handshake", "receive")
+    if any("%" in attempt.info.get("url", "") or len(attempt.station) > LONG_IDENTITY for attempt in attempts):
+        yield from ("identity", "handshake")
 
 
 def _touches(defect: Defect, seen: _Seen) -> bool:
@@ -169,11 +177,13 @@ class _Bench(contextlib.AbstractContextManager["_Bench"]):
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
-    def run(self, cases: Sequence[Case], mode: Mode, defects: Iterable[str] = ()) -> list[CaseResult]:
-        """Run cases side by side against one behaviour."""
+    def run(
+        self, cases: Sequence[Case], mode: Mode, defects: Iterable[str] = (), *, alone: bool = False
+    ) -> list[CaseResult]:
+        """Run cases against one behaviour, side by side unless one station may harm another."""
         self._csms.behave(mode=mode, defects=list(defects))
         self._csms.reset()
-        return list(self._pool.map(self._runner.run, cases))
+        return list(map(self._runner.run, cases) if alone else self._pool.map(self._runner.run, cases))
 
     def try_defect(self, name: str, seen: Mapping[str, _Seen], *, full: bool) -> DefectOutcome:
         """Run the cases that a defect can reach, or all of its versions."""
@@ -181,7 +191,7 @@ class _Bench(contextlib.AbstractContextManager["_Bench"]):
         concerned = [case for case in all_cases() if case.ocpp in defect.versions]
         if not full:
             concerned = [c for c in concerned if name in c.defects or _touches(defect, seen[c.key])]
-        results = self.run(concerned, Mode.STRICT, [name])
+        results = self.run(concerned, Mode.STRICT, [name], alone=defect.alone)
         failed = {f"{r.ocpp}-{r.id}" for r in results if r.verdict is Verdict.FAILED}
         declared = {c.key for c in concerned if name in c.defects or name in seen[c.key].general}
         return DefectOutcome(

@@ -170,11 +170,12 @@ class ScriptedStation:
                 self.wire.send_binary(text.encode() if isinstance(text, str) else text)
         else:
             self.wire.send_text(*texts, fragments=fragments, pings=pings)
+        self.note(raw=len(texts))
 
     def break_framing(self, data: bytes) -> None:
         """Send bytes that are no WebSocket frame."""
         if self.wire.connected:
-            self.note(broken_framing=data.hex())
+            self.note(raw=1, bytes=data.hex())
             self.wire.send_bytes(data)
 
     def ping(self) -> bool:
