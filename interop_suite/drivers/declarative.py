@@ -85,20 +85,23 @@ class DeclarativeDriver:
         if kind == "token":
             return self._missing_token(need, what, version)
         if kind == "certificate-signing":
-            signs = self._document.signs_certificates
+            signs = self._engine.fill(self._document.signs_certificates, {}, None)
             reason = signs if isinstance(signs, str) else f"driver {self.name} does not say that its CSMS signs them"
             return None if signs is True else reason
         if kind not in _NEEDS:
-            return f"driver {self.name} has no {describe_need(need)}"
-        if kind.replace("-", "_") in _SETTINGS and self._registers(kind.replace("-", "_"), version):
-            return None
-        return self._missing_way(need, _NEEDS[kind], version, status=what or None)
+            return f"needs {describe_need(need)}, and driver {self.name} has none"
+        name = _NEEDS[kind]
+        if name in _SETTINGS and self._way(name, version, status=what or None) is None:
+            way = self._way("register", version)
+            if way is not None and name in way.known:
+                return self._missing_way(need, "register", version)
+        return self._missing_way(need, name, version, status=what or None)
 
     def _missing_token(self, need: str, status: str, version: Version) -> str | None:
         if status == PARENT and not self._has_parent_way():
             status = "Accepted"
             way = self._usable("token", version, status=status)
-            if way is not None and PARENT not in way.names:
+            if way is not None and PARENT not in way.known:
                 return f"driver {self.name} does not set the parent of a token ({way.path})"
         return self._missing_way(need, "token", version, status=status)
 
@@ -108,10 +111,10 @@ class DeclarativeDriver:
     def _missing_way(self, need: str, name: str, version: Version, **filters: str | None) -> str | None:
         way = self._way(name, version, **filters)
         if way is None:
-            return f"driver {self.name} has no {describe_need(need)} (operations.{name})"
+            return f"needs {describe_need(need)}, and driver {self.name} has none (operations.{name})"
         if way.operation.unsupported is not None:
             return way.operation.unsupported
-        for variable in sorted(way.names & self._loaded.unset.keys()):
+        for variable in sorted(way.needed & self._loaded.unset.keys()):
             return f"driver {self.name} needs {self._loaded.unset[variable]} for {describe_need(need)}"
         return None
 
@@ -135,7 +138,7 @@ class DeclarativeDriver:
 
     def _usable(self, name: str, version: Version, **filters: str | None) -> Way | None:
         way = self._way(name, version, **filters)
-        usable = way is not None and way.operation.unsupported is None and not way.names & self._loaded.unset.keys()
+        usable = way is not None and way.operation.unsupported is None and not way.needed & self._loaded.unset.keys()
         return way if usable else None
 
     def _needed(self, need: str, name: str, version: Version, **filters: str | None) -> Way:
@@ -146,7 +149,7 @@ class DeclarativeDriver:
 
     def _registers(self, setting: str, version: Version) -> bool:
         way = self._usable("register", version)
-        return way is not None and setting in way.names
+        return way is not None and setting in way.known
 
     # -- operations --------------------------------------------------------------------------------------------------
 

@@ -72,6 +72,9 @@ class Engine:
     def do(self, name: str, operation: Operation, context: Context) -> Done:
         """Do all steps of an operation; results are read from what the last one gave."""
         with self._discreet(context):
+            for limit in operation.cannot:
+                if holds(limit.when, self._known(context)):
+                    raise DriverError(f"{name}: {render(limit.why, Place.TEXT, self._known(context))}")
             return self._steps(name, operation, context)
 
     def outcome(self, rules: Outcome | Sequence[Outcome], context: Context, response: Any) -> CommandResult | None:

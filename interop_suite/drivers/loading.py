@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path as FilePath
 from typing import Any
@@ -13,7 +13,7 @@ import msgspec
 
 from interop_suite.drivers.reading import Path, Source, convert, read_yaml, templates_of
 from interop_suite.drivers.schema import Document, Http, Operation, Operations, Step, Variable
-from interop_suite.drivers.template import GLOBALS, Place, TemplateFault, names_in
+from interop_suite.drivers.template import GLOBALS, Names, Place, TemplateFault, names_in
 from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError
 from ocppj.versions import Version
@@ -42,16 +42,23 @@ _NAMES: dict[str, frozenset[str]] = {
 }
 _TAKEN = frozenset().union(*_NAMES.values()) | _ANSWER | GLOBALS.keys()
 _WAYS = ("http", "sql", "shell", "manual", "steps", "unsupported")
-_OWN_FIELDS = {"rows": "transactions", "fields": "transactions", "certificate": "sign_client_certificate"}
+_OWN_FIELDS = {
+    "answer": "trigger",
+    "rows": "transactions",
+    "fields": "transactions",
+    "certificate": "sign_client_certificate",
+}
 _MUST_READ = {"transactions": "rows", "sign_client_certificate": "certificate"}
 
 
 class Way(msgspec.Struct, frozen=True):
-    """One way to do an operation, with all the names that its templates use."""
+    """One way to do an operation, with the names that its templates use."""
 
     path: str
     operation: Operation
-    names: frozenset[str]
+    known: frozenset[str]
+    needed: frozenset[str]
+    """Those of them without which it cannot be done."""
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,51 +207,62 @@ class _Checker:
 
     def check(self) -> dict[str, list[Way]]:
         document = self._document
-        common: set[str] = set()
-        for part, allowed in (("http", _STATION), ("database", frozenset[str]()), ("callback", frozenset({"port"}))):
-            common |= self._names(getattr(document, part), (part,), allowed)
-        if document.login is not None:
-            self._one_way(document.login, ("login",))
-            common |= self._names(document.login, ("login",), _ANSWER) - document.login.save.keys()
+        login = document.login
+        if login is not None:
+            self._one_way(login, ("login",))
         if document.database is not None:
             self._command(document.database.command, ("database", "command"))
+        saved = login.save.keys() if login else frozenset[str]()
+        # What every way over HTTP or SQL needs besides what it says itself.
+        self._common = {
+            "http": self._names(document.http, ("http",), _STATION).needed
+            | (self._names(login, ("login",), _ANSWER).needed - saved),
+            "sql": self._names(document.database, ("database",), frozenset()).needed,
+        }
+        self._names(document.callback, ("callback",), frozenset({"port"}))
+        if isinstance(document.signs_certificates, str):
+            self._names_of([(("signs_certificates",), document.signs_certificates, Place.VALUE)], frozenset())
         ways: dict[str, list[Way]] = {}
         for field in msgspec.structs.fields(Operations):
             choice = getattr(document.operations, field.name)
             path: Path = ("operations", field.name)
             entries = choice if isinstance(choice, list) else [] if choice is None else [choice]
             ways[field.name] = [
-                self._way(field.name, entry, (*path, index) if isinstance(choice, list) else path, common)
+                self._way(field.name, entry, (*path, index) if isinstance(choice, list) else path)
                 for index, entry in enumerate(entries)
             ]
         return ways
 
-    def _way(self, name: str, operation: Operation, path: Path, common: set[str]) -> Way:
+    def _way(self, name: str, operation: Operation, path: Path) -> Way:
         self._one_way(operation, path)
         self._filters(name, operation, path)
-        for field, owner in _OWN_FIELDS.items():
-            if getattr(operation, field) and owner != name:
-                raise self._source.error((*path, field), f"belongs to {owner}")
-        needed = _MUST_READ.get(name)
-        if needed and operation.unsupported is None and getattr(operation, needed) is None:
-            raise self._source.error(path, f"lacks {needed}, which says where the result is in the response")
+        self._result(name, operation, path)
         saved: set[str] = set()
         for index, step in enumerate(operation.steps):
             self._one_way(step, (*path, "steps", index))
             saved |= step.save.keys()
-        names = self._names(operation, path, _NAMES[name] | _ANSWER | saved) - saved
-        self._callback(operation, path, names)
-        condition = names_in(operation.when, Place.CONDITION) if operation.when else frozenset()
-        if condition - self._everywhere:
+        names = self._names(operation, path, _NAMES[name] | _ANSWER | saved)
+        self._callback(operation, path, names.known)
+        if operation.when and names_in(operation.when, Place.CONDITION).known - self._everywhere:
             raise self._source.error(
-                (*path, "when"), "may ask only about variables; it decides before anything is sent"
+                (*path, "when"), "may ask only about variables: it decides before anything is sent"
             )
-        # A way that only asks whether a variable is there can do without it.
-        return Way(
-            _write(path),
-            operation,
-            frozenset((names - condition) | (common if operation.unsupported is None else set())),
-        )
+        needed = set(names.needed - saved)
+        for transport, common in self._common.items():
+            if any(getattr(step, transport) is not None for step in steps_of(operation)):
+                needed |= common
+        return Way(_write(path), operation, names.known, frozenset(needed))
+
+    def _result(self, name: str, operation: Operation, path: Path) -> None:
+        for field, owner in _OWN_FIELDS.items():
+            if getattr(operation, field) and owner != name:
+                raise self._source.error((*path, field), f"belongs to {owner}")
+        needed = _MUST_READ.get(name)
+        if needed and operation.unsupported is None:
+            if getattr(operation, needed) is None:
+                raise self._source.error(path, f"lacks {needed}, which says where the result is in the response")
+            if any(step.manual for step in steps_of(operation)):
+                raise self._source.error(path, "cannot be manual: its result is read from a response")
 
     def _one_way(self, holder: Operation | Step, path: Path) -> None:
         given = [way for way in _WAYS if getattr(holder, way, None) not in (None, [])]
@@ -256,6 +274,11 @@ class _Checker:
             raise self._source.error((*path, "sql"), "needs a 'database' with the command of its client program")
         if holder.shell is not None:
             self._command(holder.shell.command, (*path, "shell", "command"))
+        if holder.http is not None:
+            request = holder.http
+            bodies = [request.body is not msgspec.UNSET, request.text is not None, bool(request.form)]
+            if sum(bodies) > 1:
+                raise self._source.error((*path, "http"), "has several bodies; give one of body, text, form")
 
     def _command(self, command: str, path: Path) -> None:
         if "{{" in command or "{%" in command:
@@ -284,21 +307,24 @@ class _Checker:
         if names & _CALLBACK and not waits:
             raise self._source.error(path, "uses callback_url without a 'callback' that waits for it")
 
-    def _names(self, part: Any, path: Path, allowed: frozenset[str]) -> frozenset[str]:
-        """Compile every template of a part and list the names that they use."""
-        names: set[str] = set()
-        for where, text, place in templates_of(part, path):
+    def _names(self, part: Any, path: Path, allowed: frozenset[str]) -> Names:
+        return self._names_of(templates_of(part, path), allowed)
+
+    def _names_of(self, templates: Iterable[tuple[Path, str, Place]], allowed: frozenset[str]) -> Names:
+        """Compile templates and list the names that they use; raises `UsageError` for one that nobody knows."""
+        every = Names(frozenset(), frozenset())
+        for where, text, place in templates:
             try:
-                used = names_in(text, place)
+                names = names_in(text, place)
             except TemplateFault as fault:
                 raise self._source.error(where, str(fault)) from None
-            for name in sorted(used - allowed - self._everywhere):
+            for name in sorted(names.known - allowed - self._everywhere):
                 known = sorted(allowed | self._everywhere)
                 close = get_close_matches(name, known, 1)
                 hint = f"did you mean {close[0]}?" if close else f"known here are {', '.join(known)}"
                 raise self._source.error(where, f"{name} is not known; {hint}")
-            names |= used
-        return frozenset(names)
+            every = Names(every.known | names.known, every.needed | names.needed)
+        return every
 
 
 def steps_of(operation: Operation) -> list[Operation | Step]:

@@ -29,6 +29,7 @@ SUCCESS = range(200, 300)
 UNAUTHORIZED = 401
 BODY_MAX = 2**23
 """Bytes of an answer that are read."""
+_SHOWN = {"headers": "headers", "params": "query", "json": "body", "data": "body"}
 _RETRY_IN = re.compile(r"(?i)\b(?:retry|try again)\b[^.\d]{0,20}?(\d+(?:\.\d+)?)\s*(ms|s)?")
 
 
@@ -119,7 +120,8 @@ class Requester:
     def _send(self, operation: str, request: Request, context: Context, *, also: Iterable[int] = ()) -> dict[str, Any]:
         """Send one request; raises `DriverError` when there is no answer or one with an unexpected status."""
         url, options = self._fill_in(request, context)
-        shown = {"method": request.method, "url": url} | {k: v for k, v in options.items() if k != "auth" and v}
+        shown = {"method": request.method, "url": url}
+        shown |= {_SHOWN[name]: _readable(value) for name, value in options.items() if name in _SHOWN and value}
         timeout = request.timeout or self._defaults.timeout
         started = time.monotonic()
         try:
@@ -161,11 +163,13 @@ class Requester:
         headers = {**defaults.headers, **request.headers}
         query = render_tree({**defaults.query, **request.query}, context)
         options: dict[str, Any] = {
-            "headers": {name: render(text, Place.TEXT, context) for name, text in headers.items()},
+            "headers": {name: _query_value(value) for name, value in render_tree(headers, context).items()},
             "params": {name: _query_value(value) for name, value in query.items()},
         }
         if request.body is not msgspec.UNSET:
             options["json"] = render_tree(request.body, context)
+        if request.text is not None:
+            options["data"] = str(render(request.text, Place.TEXT, context)).encode()
         if request.form:
             options["data"] = {n: _query_value(v) for n, v in render_tree(request.form, context).items()}
         if defaults.basic is not None:
@@ -200,6 +204,10 @@ class Requester:
         with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
             response["json"] = msgspec.json.decode(bytes(body))
         return response
+
+
+def _readable(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _query_value(value: Any) -> Any:

@@ -17,6 +17,7 @@ __all__ = [
     "Document",
     "Http",
     "HttpDefaults",
+    "Limit",
     "Manual",
     "Operation",
     "Operations",
@@ -75,9 +76,11 @@ class Request(_Part, frozen=True, kw_only=True):
     url: Url
     method: Method = "GET"
     query: dict[str, Value] = {}
-    headers: dict[str, Text] = {}
+    headers: dict[str, Value] = {}
     body: Value = msgspec.UNSET
     """JSON; `{{ payload }}` is the OCPP payload as it is."""
+    text: Text | None = None
+    """A body that is no JSON; name its type in headers."""
     form: dict[str, Value] = {}
     """Fields of an HTML form, instead of a body."""
     expect: list[int] = []
@@ -165,6 +168,13 @@ class Step(_Part, frozen=True, kw_only=True):
     """Names for what `response` holds, for the steps that follow."""
 
 
+class Limit(_Part, frozen=True, kw_only=True):
+    """Something that the operation cannot do although it exists."""
+
+    when: Condition
+    why: Text
+
+
 class Operation(_Part, frozen=True, kw_only=True):
     """One way to do something, and where it applies; exactly one of the six ways is given."""
 
@@ -173,6 +183,8 @@ class Operation(_Part, frozen=True, kw_only=True):
     statuses: list[str] = []
     when: Condition | None = None
     """About variables alone."""
+    cannot: list[Limit] = []
+    """What it is asked in vain, such as a payload that the API has no words for; nothing is sent then."""
     http: Http | None = None
     sql: Sql | None = None
     shell: Shell | None = None
@@ -218,7 +230,7 @@ class HttpDefaults(_Part, frozen=True, kw_only=True):
     """What every request of the driver has in common."""
 
     base_url: Text = ""
-    headers: dict[str, Text] = {}
+    headers: dict[str, Value] = {}
     query: dict[str, Value] = {}
     basic: Basic | None = None
     timeout: Positive = 40.0
@@ -271,6 +283,6 @@ class Document(_Part, frozen=True, kw_only=True):
     waits: Waits = Waits()
     patience: Seconds = 0.0
     """Seconds that a command may take at most; 0 leaves it to the run's time-out."""
-    signs_certificates: bool | str = False
-    """Whether the CSMS signs the requests of its stations, or the reason why not."""
+    signs_certificates: Value = False
+    """Whether the CSMS signs the certificate requests of its stations: true, false, or the reason why not."""
     operations: Operations

@@ -15,26 +15,34 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import jinja2
 import msgspec
-from jinja2 import meta
+from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from interop_suite.drivers.base import DriverError
 from ocppj.trace import wall_clock
 
-__all__ = ["OMIT", "Dialect", "Place", "TemplateFault", "check", "holds", "names_in", "render", "render_tree"]
+__all__ = ["OMIT", "Dialect", "Names", "Place", "TemplateFault", "check", "holds", "names_in", "render", "render_tree"]
 
 
 class TemplateFault(Exception):  # noqa: N818  # a fault of the driver file, which the loader turns into a UsageError
     """A template that cannot work, whatever values it gets."""
+
+
+class Names(NamedTuple):
+    """What a template takes from its context."""
+
+    known: frozenset[str]
+    needed: frozenset[str]
+    """Those that must have a value."""
 
 
 class _Omit:
@@ -179,8 +187,8 @@ def _fail(message: str) -> None:
     raise DriverError(message)
 
 
-def _now() -> str:
-    return wall_clock(datetime.now(UTC).timestamp())
+def _now(seconds: float = 0) -> str:
+    return wall_clock(datetime.now(UTC).timestamp() + seconds)
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -210,6 +218,7 @@ _ENVIRONMENTS: dict[tuple[Place, Dialect | None], _Sandbox] = {
     (Place.URL, None): _environment(_url),
     **{(Place.SQL, dialect): _environment(_literal(dialect)) for dialect in Dialect},
 }
+_GENTLE = ("default", "d", "defined", "undefined")
 _MARKS = ("{{", "{%", "{#")
 
 
@@ -249,12 +258,25 @@ def check(text: str, place: Place) -> None:
         raise TemplateFault(f"{error.message} in {text.strip()[:80]!r}") from None
 
 
-def names_in(text: str, place: Place) -> frozenset[str]:
+def names_in(text: str, place: Place) -> Names:
     """List the names that a template takes from its context; raises `TemplateFault` as `check`."""
     check(text, place)
     if place is Place.CONDITION and _lone_expression(text) is None:
         text = "{{ " + text + " }}"
-    return frozenset(meta.find_undeclared_variables(_PLAIN.parse(text))) - GLOBALS.keys()
+    tree = _PLAIN.parse(text)
+    known = frozenset(meta.find_undeclared_variables(tree)) - GLOBALS.keys()
+    return Names(known, known & frozenset(_needed(tree)))
+
+
+def _needed(node: nodes.Node) -> Iterator[str]:
+    """Find the names that a template cannot do without: not only tested, and given no default."""
+    for child in node.iter_child_nodes():
+        if isinstance(child, nodes.Name):
+            tested = isinstance(node, nodes.Filter | nodes.Test) and node.node is child and node.name in _GENTLE
+            if not tested:
+                yield child.name
+        else:
+            yield from _needed(child)
 
 
 # -- rendering -----------------------------------------------------------------------------------------------------

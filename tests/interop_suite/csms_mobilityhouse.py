@@ -1,0 +1,280 @@
+"""A small CSMS for OCPP 1.6 on the server side of mobilityhouse/ocpp, with an HTTP API of its own that answers at once.
+
+It knows nothing of Plugstorm. It writes its addresses as one line of JSON and lives until its standard input ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime as dt
+import itertools
+import json
+import logging
+import ssl
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any, TypeVar, cast
+
+import trustme
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from ocpp.charge_point import camel_to_snake_case, remove_nones, snake_to_camel_case
+from ocpp.exceptions import OCPPError
+from ocpp.routing import after, on
+from ocpp.v16 import ChargePoint, call, call_result
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+CHARGERS: dict[str, dict[str, Any]] = {}
+BADGES: dict[str, dict[str, Any]] = {}
+SESSIONS: dict[int, dict[str, Any]] = {}
+ONLINE: dict[str, Charger] = {}
+NUMBERS = itertools.count(1)
+CALL_SECONDS = 5
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def now() -> str:
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Certifier:
+    """The authority of this CSMS: one root for its server and for the stations that ask."""
+
+    def __init__(self) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Second CSMS")])
+        self.root = self._issue(self.name, self.key.public_key(), authority=True)
+        self.pem = self.root.public_bytes(serialization.Encoding.PEM).decode()
+
+    def _issue(self, subject: x509.Name, key: Any, *, authority: bool) -> x509.Certificate:
+        today = dt.datetime.now(dt.UTC)
+        builder = x509.CertificateBuilder(self.name, subject, key, x509.random_serial_number())
+        builder = builder.not_valid_before(today - dt.timedelta(days=1)).not_valid_after(today + dt.timedelta(days=9))
+        builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        return builder.sign(self.key, hashes.SHA256())
+
+    def sign(self, csr: str) -> str:
+        request = x509.load_pem_x509_csr(csr.encode())
+        certificate = self._issue(request.subject, request.public_key(), authority=False)
+        return certificate.public_bytes(serialization.Encoding.PEM).decode() + self.pem
+
+
+CERTIFIER = Certifier()
+
+
+def badge_info(uid: str) -> dict[str, Any]:
+    badge = BADGES.get(uid.upper(), {"state": "Invalid"})
+    return {"status": badge["state"]} | ({"parent_id_tag": badge["group"]} if badge.get("group") else {})
+
+
+def handles(action: str) -> Callable[[F], F]:
+    return cast("Callable[[F], F]", on(action))
+
+
+def acknowledges(action: str) -> Callable[..., Any]:
+    def acknowledge(_self: Charger, **_: Any) -> Any:
+        return getattr(call_result, action)()
+
+    acknowledge.__name__ = f"on_{action}"
+    return handles(action)(acknowledge)
+
+
+class Charger(ChargePoint):  # type: ignore[misc]  # the library has no types
+    """Answers one station."""
+
+    on_StatusNotification = acknowledges("StatusNotification")
+    on_MeterValues = acknowledges("MeterValues")
+    on_FirmwareStatusNotification = acknowledges("FirmwareStatusNotification")
+    on_SignedFirmwareStatusNotification = acknowledges("SignedFirmwareStatusNotification")
+    on_DiagnosticsStatusNotification = acknowledges("DiagnosticsStatusNotification")
+    on_LogStatusNotification = acknowledges("LogStatusNotification")
+    on_SecurityEventNotification = acknowledges("SecurityEventNotification")
+
+    @handles("BootNotification")
+    def boot(self, **_: Any) -> call_result.BootNotification:
+        return call_result.BootNotification(current_time=now(), interval=300, status="Accepted")
+
+    @handles("Heartbeat")
+    def heartbeat(self) -> call_result.Heartbeat:
+        return call_result.Heartbeat(current_time=now())
+
+    @handles("DataTransfer")
+    def data_transfer(self, **_: Any) -> call_result.DataTransfer:
+        return call_result.DataTransfer(status="UnknownVendorId")
+
+    @handles("Authorize")
+    def authorize(self, id_tag: str) -> call_result.Authorize:
+        return call_result.Authorize(id_tag_info=badge_info(id_tag))
+
+    @handles("StartTransaction")
+    def begin(self, id_tag: str, **fields: Any) -> call_result.StartTransaction:
+        number, info = next(NUMBERS), badge_info(id_tag)
+        SESSIONS[number] = {"number": number, "charger": self.id, "badge": id_tag, "began": fields, "ended": None}
+        return call_result.StartTransaction(transaction_id=number, id_tag_info=info)
+
+    @handles("StopTransaction")
+    def end(self, transaction_id: int, **fields: Any) -> call_result.StopTransaction:
+        if transaction_id in SESSIONS:
+            SESSIONS[transaction_id]["ended"] = fields
+        return call_result.StopTransaction()
+
+    @handles("SignCertificate")
+    def sign(self, **_: Any) -> call_result.SignCertificate:
+        return call_result.SignCertificate(status="Accepted")
+
+    @cast("Callable[[F], F]", after("SignCertificate"))
+    async def send_certificate(self, csr: str) -> None:
+        await self.call(call.CertificateSigned(certificate_chain=CERTIFIER.sign(csr)))
+
+
+# -- stations --------------------------------------------------------------------------------------------------------
+
+
+def admit(connection: ServerConnection, request: Request) -> Response | None:
+    """Let in who is known, with the right secret and over the right line."""
+    name = request.path.rsplit("/", 1)[-1]
+    charger = CHARGERS.get(name)
+    if charger is None:
+        return connection.respond(HTTPStatus.NOT_FOUND, "unknown charger\n")
+    line: ssl.SSLObject | None = connection.transport.get_extra_info("ssl_object")
+    secure = charger["protection"] in ("tls", "mutual-tls")
+    expected = "Basic " + base64.b64encode(f"{name}:".encode() + bytes.fromhex(charger["secret"] or "")).decode()
+    if secure != (line is not None) or (
+        charger["secret"] and charger["protection"] != "mutual-tls" and request.headers.get("Authorization") != expected
+    ):
+        return connection.respond(HTTPStatus.UNAUTHORIZED, "wrong credentials\n")
+    if charger["protection"] == "mutual-tls" and not (line and line.getpeercert()):
+        return connection.respond(HTTPStatus.UNAUTHORIZED, "no certificate\n")
+    return None
+
+
+async def converse(connection: ServerConnection) -> None:
+    assert connection.request is not None
+    name = connection.request.path.rsplit("/", 1)[-1]
+    charger = ONLINE[name] = Charger(name, connection, response_timeout=CALL_SECONDS)
+    try:
+        await charger.start()
+    finally:
+        if ONLINE.get(name) is charger:
+            del ONLINE[name]
+
+
+# -- the operator's API ----------------------------------------------------------------------------------------------
+
+API = web.RouteTableDef()
+
+
+@API.put("/v2/chargers/{name}")
+async def put_charger(request: web.Request) -> web.Response:
+    CHARGERS[request.match_info["name"]] = {"secret": None, "protection": "none"} | await request.json()
+    return web.Response(status=204)
+
+
+@API.put("/v2/badges/{uid}")
+async def put_badge(request: web.Request) -> web.Response:
+    BADGES[request.match_info["uid"].upper()] = await request.json()
+    return web.Response(status=204)
+
+
+@API.get("/v2/sessions")
+async def sessions(request: web.Request) -> web.Response:
+    found = [session for session in SESSIONS.values() if session["charger"] == request.query["charger"]]
+    return web.json_response({"count": len(found), "items": found})
+
+
+@API.post("/v2/certificates")
+async def certificates(request: web.Request) -> web.Response:
+    return web.Response(text=CERTIFIER.sign(await request.text()), content_type="application/x-pem-file")
+
+
+@API.post("/v2/chargers/{name}/sessions")
+async def begin_session(request: web.Request) -> web.Response:
+    """Start a session: `{"badge", "outlet", "plan"}`."""
+    wanted = await request.json()
+    fields = {"id_tag": wanted["badge"], "connector_id": wanted.get("outlet"), "charging_profile": wanted.get("plan")}
+    return await send(request.match_info["name"], call.RemoteStartTransaction, fields)
+
+
+@API.delete("/v2/sessions/{number}")
+async def end_session(request: web.Request) -> web.Response:
+    number = int(request.match_info["number"])
+    if number not in SESSIONS:
+        return web.json_response({"outcome": "impossible", "why": "no such session"}, status=404)
+    return await send(SESSIONS[number]["charger"], call.RemoteStopTransaction, {"transaction_id": number})
+
+
+@API.put("/v2/chargers/{name}/outlets/{outlet}")
+async def put_outlet(request: web.Request) -> web.Response:
+    kind = "Operative" if (await request.json())["in_service"] else "Inoperative"
+    fields = {"connector_id": int(request.match_info["outlet"]), "type": kind}
+    return await send(request.match_info["name"], call.ChangeAvailability, fields)
+
+
+@API.post("/v2/chargers/{name}/orders")
+async def order(request: web.Request) -> web.Response:
+    """Send any other command: `{"order": "Reset", "with": {"type": "Hard"}}`."""
+    document = await request.json()
+    kind = getattr(call, document["order"], None)
+    if kind is None:
+        return web.json_response({"outcome": "impossible", "why": "no such order"}, status=422)
+    return await send(request.match_info["name"], kind, camel_to_snake_case(document["with"]))
+
+
+async def send(name: str, kind: Any, fields: dict[str, Any]) -> web.Response:
+    """Send a command and wait for what the station says."""
+    charger = ONLINE.get(name)
+    if charger is None:
+        return web.json_response({"outcome": "offline"}, status=409)
+    try:
+        reply = await charger.call(kind(**fields), suppress=False)
+    except TypeError as error:
+        return web.json_response({"outcome": "impossible", "why": str(error)}, status=422)
+    except TimeoutError:
+        return web.json_response({"outcome": "no reply"})
+    except OCPPError as error:
+        return web.json_response({"outcome": "error", "error": error.code, "why": error.description})
+    if fields.get("key") == "AuthorizationKey" and reply.status == "Accepted":
+        CHARGERS[name]["secret"] = fields["value"]
+    return web.json_response({"outcome": "ok", "reply": remove_nones(snake_to_camel_case(asdict(reply)))})
+
+
+async def main() -> None:
+    logging.disable(logging.CRITICAL)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority = trustme.CA()
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(cadata=CERTIFIER.pem)
+    runner = web.AppRunner(web.Application())
+    runner.app.add_routes(API)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    options: dict[str, Any] = {"subprotocols": ["ocpp1.6"], "process_request": admit}
+    with tempfile.NamedTemporaryFile(suffix=".pem") as ca:
+        authority.cert_pem.write_to_path(ca.name)
+        async with (
+            serve(converse, "127.0.0.1", 0, **options) as plain,
+            serve(converse, "127.0.0.1", 0, ssl=context, **options) as secure,
+        ):
+            ports = [server.sockets[0].getsockname()[1] for server in (plain, secure)]
+            addresses = {
+                "url": f"ws://127.0.0.1:{ports[0]}/ocpp",
+                "tls_url": f"wss://127.0.0.1:{ports[1]}/ocpp",
+                "ca": ca.name,
+                "api": f"http://127.0.0.1:{runner.addresses[0][1]}",
+            }
+            sys.stdout.write(json.dumps(addresses) + "\n")
+            sys.stdout.flush()
+            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
