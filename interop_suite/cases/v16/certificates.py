@@ -42,7 +42,7 @@ SIGN_NEEDS = (trigger_need("ExtendedTriggerMessage"), "certificate-signing")
         asked("ChangeConfiguration", {"key": one_of("AuthorizationKey"), "value": present()}),
         noted("key_as_asked", "ChangeConfiguration carries the key that the operator named"),
         refused_upgrade("The old key is refused", nth=0),
-        connection("The new key is accepted", opens, nth=-1),
+        connection("The new key is accepted", opens, nth=1),
         boot_is_accepted,
     ),
 )
@@ -391,7 +391,7 @@ def signed_firmware_invalid(probe: Probe) -> None:
         asked("ChangeConfiguration", {"key": one_of("SecurityProfile"), "value": one_of("2")}),
         asked("Reset", {"type": one_of("Hard", "Soft")}),
         refused_upgrade("The station is refused on its old security profile", nth=0),
-        connection("The station is accepted over TLS", opens, nth=-1),
+        connection("The station is accepted over TLS", opens, nth=1),
         boot_is_accepted,
         every_status_is_answered,
     ),

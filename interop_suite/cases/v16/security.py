@@ -54,7 +54,7 @@ boot_is_accepted = answered("BootNotification", {"status": one_of("Accepted")}, 
     checks=(
         refused_upgrade("A connection without credentials is refused", nth=0),
         refused_upgrade("A connection with a wrong password is refused", nth=1),
-        connection("A connection with the right credentials is accepted", opens, nth=-1),
+        connection("A connection with the right credentials is accepted", opens, nth=2),
         boot_is_accepted,
     ),
 )
@@ -102,7 +102,7 @@ def server_certificate(probe: Probe) -> None:
     defect="missing-certificate-accepted",
     checks=(
         refused_upgrade("A station without a client certificate is refused", nth=0),
-        connection("A station with its certificate is accepted", opens_securely, nth=-1),
+        connection("A station with its certificate is accepted", opens_securely, nth=1),
         boot_is_accepted,
     ),
 )
@@ -129,7 +129,7 @@ def mutual_tls(probe: Probe) -> None:
     also=("mixed-offer-refused",),
     checks=(
         connection("An offer of only unknown subprotocols is not served", _not_served, nth=0),
-        connection("A mixed offer is answered with the known subprotocol", opens, nth=-1),
+        connection("A mixed offer is answered with the known subprotocol", opens, nth=1),
     ),
 )
 def subprotocol(probe: Probe) -> None:
