@@ -17,6 +17,7 @@ import msgspec
 
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
+from evidence.verdicts import EXIT_CODES
 from ocppj.errors import InconclusiveError, UsageError
 from plugstorm.after import finish
 from plugstorm.children import run_child
@@ -102,9 +103,15 @@ def run(wanted: Wanted) -> int:
         with _target(wanted.url) as url:
             port = _free_port() if wanted.workers > 1 else None
             command = locust_command(wanted, url=url, out=folder.path, master_port=port)
+            if wanted.ui_port is not None:
+                sys.stderr.write(f"web UI  http://127.0.0.1:{wanted.ui_port}  (Ctrl-C ends it)\n")
             code = run_child(command, environment=os.environ | secret)
         if folder.run_json.exists():
-            finish(folder.path, read_run(folder.path), show=False)
+            result = read_run(folder.path)
+            finish(folder.path, result, show=False)
+            if code == exit_codes.INTERRUPTED and not result.interrupted:
+                # Locust's web UI stays open after the run until somebody ends it.
+                code = EXIT_CODES[result.verdict]
         elif code in (exit_codes.USAGE, exit_codes.UNREACHABLE):
             (folder.path / _LOG).unlink(missing_ok=True)
         elif code == exit_codes.PASSED:
