@@ -85,6 +85,8 @@ class Driver(Protocol):
     """Seconds that a command may take at most, such as a person's; 0 leaves it to the time-out of the run."""
     serial: bool
     """Whether cases must run one after the other, because one person does what the driver asks."""
+    reconnect_pause: float
+    """Seconds that a station stays away before it connects again, for a CSMS that must first notice that it left."""
     observe: Callable[[Exchange], None]
     """Called with each request and its answer, secrets blanked; may be replaced."""
 
@@ -126,6 +128,7 @@ class NoDriver:
     name = "none"
     patience = 0.0
     serial = False
+    reconnect_pause = 0.0
     secrets: frozenset[str] = frozenset()
     observe: Callable[[Exchange], None] = staticmethod(ignore)
 
@@ -175,6 +178,7 @@ _NEEDS = {
     "client-certificate": "client certificates that the CSMS accepts",
     "security-profile": "a way to set the security profile of a station",
     "boot-status": "a way to have boots answered {}",
+    "register": "a way to make the CSMS know a station",
     "health": "a way to ask whether the CSMS is up",
 }
 

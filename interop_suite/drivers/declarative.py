@@ -32,6 +32,7 @@ _NEEDS = {
     "security-profile": "security_profile",
     "boot-status": "boot_status",
     "health": "health",
+    "register": "register",
 }
 # What `register` may set as well, by using its name.
 _SETTINGS = ("password", "security_profile", "boot_status")
@@ -50,6 +51,7 @@ class DeclarativeDriver:
         self.name = loaded.document.driver
         self.patience = loaded.document.patience
         self.serial = desk is not None
+        self.reconnect_pause = loaded.document.waits.before_reconnect
 
     @property
     def secrets(self) -> frozenset[str]:

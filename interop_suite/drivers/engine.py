@@ -233,7 +233,11 @@ class Engine:
     def _watch(self, exchange: Exchange) -> None:
         if self.observe is ignore:
             return
-        document = {"request": exchange.request, "response": _shorten(exchange.response)}
+        response = _shorten(exchange.response)
+        if exchange.operation == "login" and response is not None:
+            # What a log-in gives is secret, whatever it is called.
+            response = {"status": response.get("status")}
+        document = {"request": exchange.request, "response": response}
         error = None if exchange.error is None else self.clean(exchange.error)
         shown = redact(document, self.secrets | _hidden.get())
         self.observe(msgspec.structs.replace(exchange, **shown, error=error))

@@ -38,6 +38,7 @@ class HttpDriver:
     name = "http"
     patience = 0.0
     serial = False
+    reconnect_pause = 0.0
     secrets: frozenset[str] = frozenset()
 
     def __init__(self, control_url: str, *, command_timeout: float = 40.0) -> None:

@@ -265,6 +265,7 @@ class Waits(_Part, frozen=True, kw_only=True):
 
     after_register: Seconds = 0.0
     before_trigger: Seconds = 0.0
+    before_reconnect: Seconds = 0.0
 
 
 class Document(_Part, frozen=True, kw_only=True):
