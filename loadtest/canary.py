@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import gevent.event
+import gevent.core
 
 from evidence.redact import redact_url
-from loadtest.transport import Attempt
+from loadtest.timers import HubTimers
+from loadtest.transport import Attempt, Engine
 from loadtest.transport_tls import open_socket
 from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import basic_authorization, decode_authorization_key, station_url
@@ -16,7 +17,7 @@ from ocppj.versions import RULES, Version
 
 if TYPE_CHECKING:
     from loadtest.identities import Lease
-    from loadtest.transport import Engine, Handshake, How
+    from loadtest.transport import Handshake, How
     from loadtest.transport_target import Target
 
 __all__ = ["sing"]
@@ -29,20 +30,28 @@ _UNREACHABLE = {
     Attempt.RESET: "it ended the connection without an answer",
 }
 _PATIENCE = 10.0
+"""Seconds; a station may wait longer, a person at the command line not."""
+_GOODBYE = 0.5
+"""Seconds for the CSMS to end the connection."""
 _SERVER_ERROR = 500
 
 
 class _Canary:
     """The listener of one attempt."""
 
-    def __init__(self) -> None:
-        self.result: gevent.event.AsyncResult = gevent.event.AsyncResult()
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self.result: tuple[str, str] | None = None
 
     def on_open(self, _: Handshake) -> None:
-        self.result.set(("", ""))
+        self._sing("", "")
 
     def on_failed(self, outcome: str, reason: str) -> None:
-        self.result.set((str(outcome), reason))
+        self._sing(str(outcome), reason)
+
+    def _sing(self, outcome: str, reason: str) -> None:
+        self.result = (outcome, reason)
+        self._loop.break_()
 
     def on_text(self, data: str | bytes, now: float) -> None:
         """Wait for nothing."""
@@ -54,11 +63,11 @@ class _Canary:
         """Have nothing to say."""
 
     def on_crash(self, error: Exception) -> None:
-        self.result.set_exception(error)
+        raise error
 
 
-def sing(engine: Engine, target: Target, lease: Lease, version: Version, password: str | None) -> None:
-    """Connect once as this station, and close again; blocks the calling greenlet for seconds at most.
+def sing(target: Target, lease: Lease, version: Version, password: str | None, *, timeout: float = _PATIENCE) -> None:
+    """Connect once as this station, and close again; nothing else in this process runs meanwhile, for seconds at most.
 
     Raises `TargetUnreachableError` where nothing answers, and `UsageError` where the answer is a no that a person can
     mend.
@@ -67,15 +76,22 @@ def sing(engine: Engine, target: Target, lease: Lease, version: Version, passwor
     headers = {}
     if secret is not None:
         headers["Authorization"] = basic_authorization(lease.identity, decode_authorization_key(secret, version))
-    canary = _Canary()
+    # A loop of its own: on the common one, workers would already talk to a master that is not ready.
+    loop: Any = gevent.core.loop(default=False)
+    engine = Engine(loop, HubTimers(loop), connect_timeout=min(timeout, _PATIENCE), close_timeout=_GOODBYE)
+    canary = _Canary(loop)
     sock = open_socket(engine, target, canary, target.source(lease.number))
-    sock.connect(station_url(target.url, lease.identity), RULES[version].subprotocol, headers)
     try:
-        outcome, reason = canary.result.get(timeout=_PATIENCE)
-    except gevent.Timeout:
-        outcome, reason = Attempt.UPGRADE_TIMEOUT, ""
-    finally:
+        sock.connect(station_url(target.url, lease.identity), RULES[version].subprotocol, headers)
+        while canary.result is None:
+            loop.run(once=True)
         sock.close()
+        while engine.open_sockets:
+            loop.run(once=True)
+    finally:
+        engine.timers.close()
+        loop.destroy()
+    outcome, reason = canary.result
     if outcome:
         _explain(outcome, reason, target, lease, version)
 

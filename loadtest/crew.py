@@ -5,6 +5,7 @@ The module imports Locust, which monkey-patches the process.
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -21,6 +22,7 @@ from loadtest.timers import HubTimers
 from loadtest.transport import Engine
 from loadtest.transport_target import Target, client_context
 from loadtest.wiring import wired
+from ocppj.errors import HarnessError
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -33,9 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Crew", "UserStation", "crew_of", "dismiss", "make_engine", "make_target"]
 
+_logger = logging.getLogger(__name__)
+
 _FOR_LOCUST = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
 
-_crews: WeakKeyDictionary[Environment, Crew] = WeakKeyDictionary()
+_crews: WeakKeyDictionary[Environment, Crew | None] = WeakKeyDictionary()
 _making = BoundedSemaphore()
 
 
@@ -53,14 +57,20 @@ def make_target(options: LoadOptions) -> Target:
     return target
 
 
-def crew_of(environment: Environment) -> Crew:
-    """Return the crew of the present run; the first user of a process makes it. Raises `HarnessError`."""
+def crew_of(environment: Environment) -> Crew | None:
+    """Return the crew of the present run; the first user of a process makes it.
+
+    None where that cannot be done, which the log says in one line and not once for each user.
+    """
     with _making:
-        crew = _crews.get(environment)
-        if crew is None:
-            options = read_options(environment.parsed_options, environment.host)
-            crew = _crews[environment] = Crew(environment, options)
-        return crew
+        if environment not in _crews:
+            try:
+                options = read_options(environment.parsed_options, environment.host)
+                _crews[environment] = Crew(environment, options)
+            except HarnessError as error:
+                _crews[environment] = None
+                _logger.error("No station can start: %s", error)  # noqa: TRY400 - for people, no traceback
+        return _crews[environment]
 
 
 def dismiss(environment: Environment) -> None:

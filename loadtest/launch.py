@@ -78,7 +78,18 @@ def _on_start_from_web(environment: Environment, **_: Any) -> None:
         _sing(options, settings, versions)
         # The measuring side was attached before anybody had said anything.
         attached = wired(environment).settings
-        for field in ("url", "ocpp", "stations", "duration", "warm_up", "cool_down", "seed", "details", "secrets"):
+        for field in (
+            "url",
+            "ocpp",
+            "stations",
+            "duration",
+            "warm_up",
+            "cool_down",
+            "seed",
+            "details",
+            "secrets",
+            "slo",
+        ):
             setattr(attached, field, getattr(settings, field))
     except HarnessError as error:
         _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
@@ -110,15 +121,18 @@ def _choose_users(environment: Environment, options: LoadOptions) -> list[Versio
 
 
 def _sing(options: LoadOptions, settings: Settings, versions: list[Version]) -> None:
-    target, engine = crew.make_target(options), crew.make_engine(options)
+    target = crew.make_target(options)
     for version in versions:
-        sing(engine, target, settings.identities.lease(1), version, options.password)
+        sing(target, settings.identities.lease(1), version, options.password, timeout=options.connect_timeout)
 
 
 def _leave(environment: Environment, error: HarnessError) -> NoReturn:
     """End the process with one line and the right code, and with it the workers that `--processes` forked."""
     sys.stderr.write(f"plugstorm: error: {error}\n")
     given: Any = environment.parsed_options
+    runner: Any = environment.runner
+    # Nobody will understand what the workers may still say.
+    runner.greenlet.kill(block=False)
     if getattr(given, "processes", None):
         for child in psutil.Process().children():
             child.terminate()

@@ -79,7 +79,8 @@ class ChargePointUser(User):
     def on_start(self) -> None:
         """Ask for an identity; the station starts when it is there. Subclasses that override this call it first."""
         self._crew = crew_of(self.environment)
-        self._ask()
+        if self._crew is not None:
+            self._ask()
 
     def on_stop(self) -> None:
         """End transactions, close the connection and give the identity back."""
@@ -145,4 +146,3 @@ class ChargePointUser(User):
             station.abort()
         if self._request is not None:
             self._ask()
-

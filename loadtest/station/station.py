@@ -16,7 +16,7 @@ from loadtest.station.dialect import Ending, Status
 from loadtest.station.fleet import BOOT_RETRY, HEARTBEAT
 from loadtest.station.line import Line
 from loadtest.station.outbox import Outbox
-from loadtest.station.visit import Outlet
+from loadtest.station.visit import Outlet, Phase
 from loadtest.transport import How
 from ocppj.registration import Registration
 
@@ -426,8 +426,14 @@ class Station(Line):
 
     def _end_visits(self, ending: Ending, now: float) -> None:
         for outlet in self.outlets:
-            if outlet.visit is not None:
-                outlet.visit.stop(ending, now)
+            visit = outlet.visit
+            if visit is None:
+                continue
+            if visit.phase is Phase.AUTHORIZING:
+                # An answer that is still to come must not begin a transaction that nobody ends.
+                visit.vanish()
+            else:
+                visit.stop(ending, now)
 
 
 def _seconds(value: Any) -> float:

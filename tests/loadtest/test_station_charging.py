@@ -343,6 +343,18 @@ def test_what_was_not_delivered_when_the_station_stops_is_counted() -> None:
     assert yard.faults[UNDELIVERED] == 4
 
 
+@every_version
+def test_a_driver_who_was_just_asking_starts_nothing_while_the_station_stops(version: Version) -> None:
+    yard = Yard(version, charging(duration=600.0)).start()
+    while "Authorize" not in yard.actions:
+        yard.latency = 2.0
+        yard.run(1.0)
+    yard.station.stop(lambda: None, 10.0)
+    yard.run(30.0)
+    assert yard.outcomes()["Authorize", "accepted"] == 1
+    assert transaction_messages(yard) == []
+
+
 def test_nothing_is_said_behind_the_close_frame() -> None:
     yard = Yard(profile=charging(duration=600.0)).start()
     until(yard, "Updated")
