@@ -212,7 +212,10 @@ def connection(
     clause: Clause | None = None,
     role: str = PRIMARY,
 ) -> Check:
-    """Claim something about one connection attempt of the script, counted from 0."""
+    """Claim something about one connection attempt of the script, counted from 0.
+
+    An attempt that did not even get a TCP connection says nothing about the claim, and is INCONCLUSIVE.
+    """
 
     def look(history: History) -> list[Finding]:
         attempts = history.attempts(role=role)
@@ -221,6 +224,8 @@ def connection(
         attempt = attempts[nth]
         holds, actual = judge(attempt, history)
         verdict = Verdict.OK if holds else level.when_broken
+        if attempt.unreachable:
+            verdict, actual = Verdict.INCONCLUSIVE, f"the CSMS is not there: {attempt.describe()}"
         return [Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=attempt.line)]
 
     return Check(claim=claim, judge=look)

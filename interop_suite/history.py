@@ -151,6 +151,11 @@ class Connection(msgspec.Struct, kw_only=True, eq=False):
         """What the CSMS chose."""
         return self.info.get("subprotocol")
 
+    @property
+    def unreachable(self) -> bool:
+        """Whether there was no TCP connection at all: nobody refused, nobody was there."""
+        return bool(self.info.get("unreachable"))
+
     def describe(self) -> str:
         """Say in a few words how the attempt ended."""
         if self.status is None:

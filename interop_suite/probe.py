@@ -111,6 +111,7 @@ class Probe:
         station = ScriptedStation(
             model, self.version, self._offer(identity, secret), self._record, timeout=self.target.timeout
         )
+        station.reconnect_pause = self.driver.reconnect_pause
         station.note(role=role, ocpp=str(self.version), case=self.case.id)
         self._stations.append(station)
         self.set_up(station, StationSettings(password=secret, security_profile=1 if secret else 0))

@@ -92,6 +92,8 @@ class ScriptedStation:
         self.commands: list[Call] = []
         """Every CALL of the CSMS, in order, answered or not."""
         self.connection = 0
+        self.reconnect_pause = 0.0
+        """Seconds that it stays away before it connects again."""
         self.pongs = 0
         self._record = record
         self._ended: dict[int, Answer] = {}
@@ -102,6 +104,8 @@ class ScriptedStation:
     def connect(self, **changes: Any) -> Handshake:
         """Open a connection, with some parts of the offer changed for this time only."""
         self.disconnect()
+        if self.connection:
+            time.sleep(self.reconnect_pause)
         offer = msgspec.structs.replace(self.offer, **changes)
         self.connection += 1
         handshake = self.wire.open(offer, self.timeout)
@@ -114,6 +118,7 @@ class ScriptedStation:
             "headers": [list(header) for header in handshake.headers],
         }
         info |= {"error": handshake.error} if handshake.error else {}
+        info |= {"unreachable": True} if handshake.unreachable else {}
         info |= {"tls": handshake.tls} if handshake.tls else {}
         self._note_record(Kind.HANDSHAKE, info=info)
         if handshake.opened and not handshake.error:

@@ -56,6 +56,8 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     error: str | None = None
     tls: dict[str, Any] | None = None
+    unreachable: bool = False
+    """Whether there was no TCP connection at all."""
 
     @property
     def opened(self) -> bool:
@@ -126,7 +128,7 @@ class Wire:
         try:
             raw = socket.create_connection(address, timeout, source)
         except OSError as error:
-            return Handshake(error=f"TCP: {_reason(error)}")
+            return Handshake(error=f"TCP: {_reason(error)}", unreachable=True)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock: socket.socket = raw
         tls = None
