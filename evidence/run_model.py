@@ -133,6 +133,10 @@ class SloResult(msgspec.Struct, kw_only=True):
     expr: str
     value: float | None
     passed: bool
+    reason: str = ""
+    """Why there is no value, or what it led to."""
+    unit: str = ""
+    """Of the value; that of the expression."""
 
 
 class _Common(msgspec.Struct, kw_only=True):
@@ -166,6 +170,8 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     throughput: dict[str, float]
     generator: Generator
     slo: list[SloResult] = []
+    stopped_early: str = ""
+    """Which objective ended the run before its time, and when; empty where none did."""
     ledger: dict[str, Any] = {}
     timeline: list[dict[str, float]] = []
     """One row a second: `t` seconds since the start, `connected`, `booted`, `calls`, `errors`, …"""

@@ -170,6 +170,14 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
     for outcome, count in sorted(run.connections.items()):
         if outcome != OPENED:
             console.print(f"[red]{count} connection attempts: {escape(outcome)}", highlight=False)
+    for slo in run.slo:
+        word = "[green]met" if slo.passed else "[red]MISSED"
+        measured = slo.reason or "nothing" if slo.value is None else f"{slo.value:g} {slo.unit}".rstrip()
+        console.print(
+            f"SLO {word}[/]: {escape(slo.expr)} (measured: {escape(measured)})", highlight=False, soft_wrap=True
+        )
+    if run.stopped_early:
+        console.print(f"[red]The run was {escape(run.stopped_early)}", highlight=False, soft_wrap=True)
     console.print(f"Generator {run.generator.verdict}", highlight=False)
     for reason in run.generator.reasons:
         console.print(f"  {escape(reason)}", highlight=False, soft_wrap=True)

@@ -20,7 +20,9 @@ from loadtest.generator import gather, judge
 from loadtest.leases import LeaseBook, LeaseDesk
 from loadtest.live import Progress, print_result, snapshot
 from loadtest.recorder import COOL_DOWN, MEASURE, RAMP, TO_CSMS
-from loadtest.result import Course, build_run, exit_code, measured_seconds, write_result
+from loadtest.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
+from loadtest.slo import Watch
+from loadtest.slo import judge as slo_results
 from loadtest.windows import WindowPlan
 from ocppj.errors import HarnessError
 
@@ -50,17 +52,19 @@ class MasterEnd:
         workers: Callable[[], list[str]],
         name: Callable[[str], str],
         errors: Callable[[], int] = lambda: 0,
+        stop: Callable[[], None] = lambda: None,
     ) -> None:
         """Make the run folder; raises `UsageError` where it cannot be written.
 
         `send` takes a worker and a message, `workers` lists the connected ones, `name` is how people call one, `errors`
-        counts exceptions of Plugstorm in this process.
+        counts exceptions of Plugstorm in this process. `stop` ends the run before its time and does not wait for it.
         """
         self._settings = settings
         self._send = send
         self._workers = workers
         self._name = name
         self._errors = errors
+        self._stop = stop
         self._runs = 0
         self._folder: RunFolder | None = RunFolder.create(settings.out, "load")
         self._progress = Progress() if settings.live else None
@@ -101,6 +105,7 @@ class MasterEnd:
         if self.desk.identities is not settings.identities and not self.desk.book.held:
             self.desk = self._new_desk()
         self._plan = WindowPlan(duration=settings.duration, warm_up=settings.warm_up, cool_down=settings.cool_down)
+        self._watch = Watch(settings.slo)
         now = time.time()
         self._course = Course(started=now, finished=now, windows=[(RAMP, now)])
         self._finishing = self._hurry = self.spawned = False
@@ -124,6 +129,7 @@ class MasterEnd:
         )
         self._enter(window)
         self._show(self._collector)
+        self._watch_objectives(self._collector)
 
     def cool_down(self) -> None:
         """Note that the run ends: what is intended from now on is not judged."""
@@ -237,6 +243,18 @@ class MasterEnd:
             )
             self._progress.show(view)
 
+    def _watch_objectives(self, collector: Collector) -> None:
+        """End the run when an objective is broken that says so."""
+        course = self._course
+        if not self._watch or course.broken is not None or self._stopped is not None:
+            return
+        course.finished, course.stations = time.time(), self.target
+        figures = slo_figures(collector.merged, self._settings, course, window=collector.merged.window)
+        course.broken = self._watch.check(figures, self._elapsed())
+        if course.broken is not None:
+            _logger.warning("The run is %s.", course.broken.reason)
+            self._stop()
+
     def _await_last_reports(self, collector: Collector) -> None:
         """Ask every worker for its last figures, again and again, until all have sent them or the time is over."""
         deadline = time.monotonic() + self._settings.flush_timeout
@@ -262,14 +280,15 @@ class MasterEnd:
         seconds = measured_seconds(course)
         measured = merged.windows.get(MEASURE, {})
         lasted = (self._stopped or course.finished) - course.started
-        lacking = settings.duration - lasted if settings.duration and not course.interrupted else 0.0
+        wanted_end = course.interrupted or course.broken is not None
+        lacking = settings.duration - lasted if settings.duration and not wanted_end else 0.0
         facts = gather(
             [(_machine(worker), state) for worker, state in collector.workers.items()],
             now=time.monotonic(),
             interval=REPORT_EVERY,
             source_addresses=settings.source_addresses,
             calls=merged.calls,
-            seconds=None if course.interrupted and not seconds else seconds,
+            seconds=None if wanted_end and not seconds else seconds,
             offered=merged.offered.get(MEASURE, 0),
             measured=sum(pair.response.count for key, pair in measured.items() if key[2] == TO_CSMS),
             duplicates=len(self.desk.book.duplicates),
@@ -278,7 +297,11 @@ class MasterEnd:
             unstarted=self._unstarted,
             cut_short=max(lacking, 0.0),
         )
-        run = build_run(merged, settings, course, judge(facts))
+        generator = judge(facts)
+        windows = merged.windows
+        figures = slo_figures(merged, settings, course, generator, window=lambda name: windows.get(name, {}))
+        slo = slo_results(settings.slo, figures, course.broken)
+        run = build_run(merged, settings, course, generator, slo)
         write_result(self._folder, run, merged, settings, course)
         self.result = run
         self.exit_code = exit_code(run)

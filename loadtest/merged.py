@@ -89,6 +89,16 @@ class Merged:
         self._close_interval()
         return self._totals
 
+    def window(self, name: str) -> dict[Key, Latencies]:
+        """Return copies of what one window holds so far; leaves the interval that is being filled alone."""
+        copies: dict[Key, Latencies] = {}
+        parts = [*self._totals.get(name, {}).items()]
+        parts += [(key, latencies) for (window, key), latencies in self._open.items() if window == name]
+        for key, latencies in parts:
+            for copy, part in zip(_find(copies, key), latencies, strict=True):
+                copy.merge(part.counts)
+        return copies
+
     def seconds(self) -> list[Second]:
         """Return every second in which some process reported, in their order."""
         return [Second(t, *row) for t, row in sorted(self._seconds.items())]

@@ -19,6 +19,7 @@ from loadtest.backoff import SPEC, Backoff, parse_backoff
 from loadtest.identities import DEFAULT_PATTERN, Identities, read_identities
 from loadtest.profiles import DEFAULT_PROFILE, Profile, load_profile, profile_names
 from loadtest.settings import Settings
+from loadtest.slo import read_slo
 from ocppj.errors import UsageError
 from ocppj.identity import check_identity, check_target_url
 from ocppj.versions import RULES, Version
@@ -124,6 +125,10 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"default": "0", "metavar": "S", "help": "Last seconds of the run, which are not judged. Default: 0"},
     ),
     (
+        "--slo",
+        {"metavar": "FILE", "help": "YAML file of objectives; a missed one ends with exit code 1. Default: none"},
+    ),
+    (
         "--stop-patience",
         {"default": "5", "metavar": "S", "help": "Seconds to end transactions and answers at the stop. Default: 5"},
     ),
@@ -191,6 +196,7 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         seed=options.seed,
         out=given.out or None,
         identities=identities,
+        slo=read_slo(Path(given.slo)) if given.slo else [],
         source_addresses=max(1, len(options.sources)),
         details={name: value for name, value in details.items() if value is not None and name != "password"},
         secrets=frozenset({options.password} if options.password else ()),

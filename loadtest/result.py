@@ -13,10 +13,13 @@ from evidence.run_folder import describe_environment, describe_tool
 from evidence.run_model import CallStats, LoadRun, Percentiles, SloResult, Stations, Target, WindowResult
 from evidence.verdicts import EXIT_CODES, RunVerdict
 from loadtest.recorder import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
+from loadtest.slo import Broken, Figures
 from ocppj.outcomes import Outcome
 from ocppj.trace import wall_clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from evidence.histogram import Histogram
     from evidence.run_folder import RunFolder
     from evidence.run_model import Generator
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from loadtest.recorder import Key
     from loadtest.settings import Settings
 
-__all__ = ["Course", "build_run", "exit_code", "run_verdict", "write_result"]
+__all__ = ["Course", "build_run", "exit_code", "run_verdict", "slo_figures", "write_result"]
 
 _PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
 _MOST_ROWS: Final = 7200
@@ -40,6 +43,8 @@ class Course(msgspec.Struct, kw_only=True):
     stations: int = 0
     """How many users Locust was asked for."""
     interrupted: bool = False
+    broken: Broken | None = None
+    """The objective that ended the run before its time."""
 
 
 class Span(NamedTuple):
@@ -62,6 +67,33 @@ def spans(course: Course) -> list[Span]:
 def measured_seconds(course: Course) -> float:
     """Return the length of the window `measure`, 0 where it never began."""
     return sum(span.seconds for span in spans(course) if span.name == MEASURE)
+
+
+def slo_figures(
+    merged: Merged,
+    settings: Settings,
+    course: Course,
+    generator: Generator | None = None,
+    *,
+    window: Callable[[str], Mapping[Key, Latencies]],
+) -> Figures:
+    """Gather what objectives are held against; `window` gives the series of one window."""
+    seconds = merged.seconds()
+    lengths: dict[str, float] = {}
+    for span in spans(course):
+        lengths[span.name] = lengths.get(span.name, 0.0) + span.seconds
+    return Figures(
+        window=window,
+        seconds=lengths,
+        requested=settings.stations or course.stations,
+        connected=max((second.connected for second in seconds), default=0),
+        booted=max((second.booted for second in seconds), default=0),
+        lost=merged.lost,
+        calls=merged.calls,
+        faults=merged.faults,
+        connections=merged.connections,
+        generator=generator,
+    )
 
 
 def build_run(
@@ -95,6 +127,7 @@ def build_run(
         throughput=_throughput(calls, measured_seconds(course), merged),
         generator=generator,
         slo=slo or [],
+        stopped_early=course.broken.reason if course.broken else "",
         timeline=_timeline(merged, course.started),
         faults=dict(merged.faults),
         connections=dict(merged.connections),

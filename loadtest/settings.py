@@ -8,6 +8,7 @@ import msgspec
 
 from loadtest.identities import Identities
 from loadtest.leases import FENCE_AFTER, QUARANTINE
+from loadtest.slo import Threshold
 
 __all__ = ["Settings"]
 
@@ -31,6 +32,8 @@ class Settings(msgspec.Struct, kw_only=True):
     identities: Identities = msgspec.field(default_factory=Identities)
     source_addresses: int = 1
     """From how many local addresses the stations connect; each has its own ports."""
+    slo: list[Threshold] = []
+    """What the run is held against."""
     flush_timeout: float = 15.0
     """How long the end of a run waits for the last figures of the workers."""
     fence_after: float = FENCE_AFTER

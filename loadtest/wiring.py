@@ -96,7 +96,12 @@ class Wiring:
         self._interrupts = 0
         if not isinstance(runner, runners.WorkerRunner):
             self.master = MasterEnd(
-                settings, self._send_down, workers=self._workers, name=self._name_of, errors=_unhandled
+                settings,
+                self._send_down,
+                workers=self._workers,
+                name=self._name_of,
+                errors=_unhandled,
+                stop=self._stop_early,
             )
         if not isinstance(runner, runners.MasterRunner):
             self.worker = WorkerEnd(
@@ -283,6 +288,11 @@ class Wiring:
         else:
             self._runner.stop()
         return True
+
+    def _stop_early(self) -> None:
+        """End the test as the end of its time does: a web UI stays, everything else is over."""
+        headless = getattr(self.environment.parsed_options, "headless", True)
+        gevent.spawn(self._runner.quit if headless else self._runner.stop)
 
     def _workers(self) -> list[str]:
         if isinstance(self._runner, runners.MasterRunner):

@@ -46,6 +46,10 @@ Ca = Annotated[
     Path | None,
     typer.Option(metavar="PEM", help="Root that signed the CSMS' certificate.", show_default="those of the system"),
 ]
+Slo = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="YAML file of objectives; a missed one gives exit code 1.", show_default="none"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON to the standard output.")]
 
 
@@ -223,6 +227,7 @@ def load(
         str, typer.Option(metavar="TIME", help="Length of the run with its ramp: 60s, 5m, 1h30m.")
     ] = "60s",
     profile: Annotated[str, typer.Option(metavar="NAME|FILE", help="What the stations do all day.")] = "quick",
+    slo: Slo = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the stations.")] = 1,
     seed: Annotated[
         int | None, typer.Option(min=0, help="The same seed gives the same schedule.", show_default="drawn")
@@ -262,6 +267,7 @@ def load(
         ca=ca,
         station_list=station_list,
         identity_pattern=identity_pattern,
+        slo=slo,
         locust=tuple(locust or ()),
     )
     return lambda: load_command.run(wanted)

@@ -18,6 +18,7 @@ import msgspec
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
+from loadtest.slo import read_slo
 from ocppj.errors import InconclusiveError, UsageError
 from plugstorm.after import finish
 from plugstorm.children import run_child
@@ -49,6 +50,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     ca: Path | None
     station_list: Path | None
     identity_pattern: str | None
+    slo: Path | None = None
+    """File of objectives."""
     locust: tuple[str, ...]
     """Further words for Locust's own command line."""
 
@@ -84,6 +87,7 @@ def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | No
         words += ["--master-port", str(master_port), "--master-bind-port", str(master_port)]
     optional = {
         "--seed": wanted.seed,
+        "--slo": wanted.slo,
         "--tls-ca": wanted.ca,
         "--station-list": wanted.station_list,
         "--identity-pattern": wanted.identity_pattern,
@@ -96,6 +100,9 @@ def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | No
 def run(wanted: Wanted) -> int:
     """Run it and write the report; returns the exit code."""
     _check_ui_port(wanted.ui_port)
+    if wanted.slo is not None:
+        # Before a CSMS is started for nothing.
+        read_slo(wanted.slo)
     folder = RunFolder.create(wanted.out, "load")
     # A password on a command line would show in the list of processes.
     secret = {} if wanted.password is None else {"PLUGSTORM_PASSWORD": wanted.password}
