@@ -26,6 +26,7 @@ __all__ = [
     "one_of",
     "present",
     "refused_upgrade",
+    "reported",
     "still_serves",
 ]
 
@@ -201,6 +202,38 @@ def _nothing_sent(history: History, action: str, claim: str, level: Level, claus
             frame=last.line,
         )
     ]
+
+
+def reported(
+    action: str,
+    holds: Callable[[Mapping[str, Any]], bool],
+    *,
+    claim: str,
+    nth: int = -1,
+    level: Level = Level.REQUIRED,
+    clause: Clause | None = None,
+) -> Check:
+    """Claim what the CSMS' API says about a command: `status`, and `payload`, `code` or `origin` with it.
+
+    An API that only says that the command was sent is INFORMATIONAL; one that says nothing is INCONCLUSIVE.
+    """
+
+    def judge(history: History) -> list[Finding]:
+        outcomes = [c for c in history.driver_calls if c.operation == "outcome" and c.info.get("action") == action]
+        if not -len(outcomes) <= nth < len(outcomes):
+            return []
+        last = outcomes[nth]
+        result = last.info.get("result", {})
+        if last.error is not None:
+            verdict, actual = Verdict.INCONCLUSIVE, last.error
+        elif result.get("status") == "sent":
+            verdict, actual = Verdict.INFORMATIONAL, "its API does not tell what the station answered"
+        else:
+            verdict = Verdict.OK if holds(result) else level.when_broken
+            actual = f"its API says {msgspec.json.encode(result).decode()[:200]}"
+        return [Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=last.line)]
+
+    return Check(claim=claim, judge=judge)
 
 
 def connection(

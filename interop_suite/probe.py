@@ -117,6 +117,20 @@ class Probe:
         self.set_up(station, StationSettings(password=secret, security_profile=1 if secret else 0))
         return station
 
+    def double(self, station: ScriptedStation, role: str) -> ScriptedStation:
+        """Make a second socket that claims the identity of a station; in the trace it has a name of its own."""
+        twin = ScriptedStation(
+            station.model,
+            self.version,
+            station.offer,
+            self._record,
+            timeout=self.target.timeout,
+            label=f"{station.identity}#{role}",
+        )
+        twin.note(role=role, ocpp=str(self.version), case=self.case.id)
+        self._stations.append(twin)
+        return twin
+
     def set_up(self, station: ScriptedStation, settings: StationSettings) -> None:
         """Tell the CSMS something about a station; what the settings leave out stays."""
         self._driven(

@@ -107,6 +107,8 @@ class _Seen(msgspec.Struct):
     """General defects that must show in the case."""
     moments: set[str] = set()
     """Moments of `fixtures.csms.defects.model` at which a connection of the case gives a defect something to act on."""
+    company: bool = False
+    """Whether there is another station, which could be harmed."""
 
     def add(self, history: History) -> None:
         """Learn from a history."""
@@ -114,6 +116,7 @@ class _Seen(msgspec.Struct):
             (self.calls if exchange.by_station else self.commands).add(exchange.action)
         self.general.update(name for name in GENERAL_DEFECTS if caught_everywhere(name, history))
         self.moments.update(_moments(history))
+        self.company = self.company or len({connection.station for connection in history.connections}) > 1
 
 
 _STATION_MOMENTS = frozenset({"call", "answer", "frames"})
@@ -191,6 +194,8 @@ class _Bench(contextlib.AbstractContextManager["_Bench"]):
         concerned = [case for case in all_cases() if case.ocpp in defect.versions]
         if not full:
             concerned = [c for c in concerned if name in c.defects or _touches(defect, seen[c.key])]
+        if defect.alone:
+            concerned = [c for c in concerned if seen[c.key].company]
         results = self.run(concerned, Mode.STRICT, [name], alone=defect.alone)
         failed = {f"{r.ocpp}-{r.id}" for r in results if r.verdict is Verdict.FAILED}
         declared = {c.key for c in concerned if name in c.defects or name in seen[c.key].general}

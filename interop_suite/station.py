@@ -78,10 +78,15 @@ class ScriptedStation:
         record: Callable[[TraceRecord], None],
         *,
         timeout: float,
+        label: str | None = None,
     ) -> None:
-        """Prepare; `timeout` in seconds is the patience with every answer."""
+        """Prepare; `timeout` in seconds is the patience with every answer.
+
+        `label` stands for the identity in the trace where two sockets claim the same one.
+        """
         self.model = model
         self.identity = model.identity
+        self.label = label or model.identity
         self.version = version
         self.offer = offer
         self.timeout = timeout
@@ -95,6 +100,8 @@ class ScriptedStation:
         self.reconnect_pause = 0.0
         """Seconds that it stays away before it connects again."""
         self.pongs = 0
+        self.heard = 0
+        """Frames that came in so far."""
         self._record = record
         self._ended: dict[int, Answer] = {}
         self._wake_read, self._wake_write = os.pipe()
@@ -278,6 +285,7 @@ class ScriptedStation:
         for event in events:
             match event:
                 case Incoming():
+                    self.heard += 1
                     self._frame(Kind.RECEIVED, event.data, event.at)
                     self._handle(self.session.receive(event.data, event.at))
                 case Pinged():
@@ -340,7 +348,7 @@ class ScriptedStation:
         self._record(
             TraceRecord(
                 t=time.monotonic() if at is None else at,
-                station=self.identity,
+                station=self.label,
                 connection=self.connection,
                 kind=kind,
                 text=text,
@@ -350,5 +358,5 @@ class ScriptedStation:
 
     def _note_record(self, kind: Kind, *, info: dict[str, Any]) -> None:
         self._record(
-            TraceRecord(t=time.monotonic(), station=self.identity, connection=self.connection, kind=kind, info=info)
+            TraceRecord(t=time.monotonic(), station=self.label, connection=self.connection, kind=kind, info=info)
         )
