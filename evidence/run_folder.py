@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import platform
 import sys
@@ -100,6 +101,12 @@ class RunFolder:
     def allure(self) -> Path:
         """Folder of the Allure results."""
         return self.path / "allure-results"
+
+    def discard_if_empty(self) -> None:
+        """Take the folder away again when nothing was written into it, as after a run that could not begin."""
+        for path in (*(p for p in self.path.iterdir() if p.is_dir()), self.path):
+            with contextlib.suppress(OSError):
+                path.rmdir()
 
     def write_run(self, run: Run, secrets: frozenset[str] = frozenset()) -> None:
         """Write `run.json`, redacted, in one step: a reader sees the old file or the new one."""

@@ -254,7 +254,9 @@ def latency_of(histories: Iterable[History]) -> dict[str, Latency]:
     samples: dict[str, list[float]] = defaultdict(list)
     for history in histories:
         for exchange in history.exchanges:
-            if exchange.by_station and exchange.service_ms is not None:
+            # An action that a case made up has no latency that anybody wants to know.
+            known = exchange.action in ACTIONS[history.rules.version]
+            if exchange.by_station and exchange.service_ms is not None and known:
                 samples[exchange.action].append(exchange.service_ms)
     return {action: _latency(sorted(values)) for action, values in sorted(samples.items())}
 

@@ -18,9 +18,12 @@ from interop_suite import plugin
 from interop_suite.model import all_cases
 from interop_suite.options import Settings, select
 from interop_suite.outcome import explain
-from interop_suite.preflight import preflight
+from interop_suite.preflight import SubprotocolError, preflight
 from interop_suite.results import describe_case
+from interop_suite.runner import not_applicable
 from interop_suite.state import State
+from ocppj.errors import HarnessError
+from ocppj.versions import Version
 
 __all__ = ["list_cases", "run_interop"]
 
@@ -50,8 +53,11 @@ def run_interop(settings: Settings, *, jobs: int, write: Callable[[str], None] =
     """
     state = State.start(settings)
     with state.stack:
-        for version in sorted({case.ocpp for case in state.cases}):
-            preflight(state.runner.target, state.driver, version)
+        try:
+            _leave_out_unspoken_versions(state)
+        except HarnessError:
+            state.folder.discard_if_empty()
+            raise
         arguments = [
             str(HERE / "test_interop.py"),
             f"--rootdir={HERE.parent}",
@@ -71,6 +77,23 @@ def run_interop(settings: Settings, *, jobs: int, write: Callable[[str], None] =
         if code == pytest.ExitCode.INTERRUPTED:
             code = exit_codes.INTERRUPTED
         return state.folder.path, int(code)
+
+
+def _leave_out_unspoken_versions(state: State) -> None:
+    """Try each version once; what was not asked for by name and is not spoken is not applicable."""
+    refusals: dict[Version, SubprotocolError] = {}
+    versions = sorted({case.ocpp for case in state.cases})
+    for version in versions:
+        try:
+            preflight(state.runner.target, state.driver, version)
+        except SubprotocolError as error:
+            refusals[version] = error
+    if refusals and (state.settings.ocpp or len(refusals) == len(versions)):
+        raise next(iter(refusals.values()))
+    for case in state.cases:
+        if case.ocpp in refusals:
+            state.collect(not_applicable(case, f"this CSMS does not speak OCPP {case.ocpp}"))
+    state.cases = [case for case in state.cases if case.ocpp not in refusals]
 
 
 class _Prepared:

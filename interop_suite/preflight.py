@@ -13,17 +13,21 @@ from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import decode_authorization_key, station_url
 from ocppj.versions import RULES, Version
 
-__all__ = ["preflight"]
+__all__ = ["SubprotocolError", "preflight"]
 
 UNAUTHORIZED = (401, 403)
 NOT_FOUND = 404
 
 
+class SubprotocolError(UsageError):
+    """The CSMS is there and does not speak this version."""
+
+
 def preflight(target: Target, driver: Driver, version: Version) -> None:
     """Connect once as a station that the CSMS knows.
 
-    Raises `TargetUnreachableError` when nothing answers, `UsageError` when the address, the password or the version is
-    wrong.
+    Raises `TargetUnreachableError` when nothing answers, `SubprotocolError` when the CSMS does not speak the version,
+    and `UsageError` when the address or the password is wrong.
     """
     identity = target.identities[0] if target.identities else f"PSCANARY{secrets.token_hex(3).upper()}"
     settings = StationSettings(password=target.password, security_profile=1 if target.password else 0)
@@ -46,7 +50,7 @@ def _explain(handshake: Handshake, url: str, identity: str, version: Version) ->
         raise TargetUnreachableError(
             f"{where} cannot be reached ({handshake.error}); check the address in --url and that the CSMS is up"
         )
-    if handshake.opened and handshake.error is None:
+    if handshake.opened and handshake.error is None and handshake.subprotocol is not None:
         return
     if handshake.status in UNAUTHORIZED:
         raise UsageError(
@@ -58,7 +62,7 @@ def _explain(handshake: Handshake, url: str, identity: str, version: Version) ->
             f"{url} answered HTTP 404 for {identity}; check the path in --url, or name a station that the CSMS knows "
             "with --identity"
         )
-    reason = handshake.error or f"HTTP {handshake.status}"
-    raise UsageError(
+    reason = handshake.error or ("it chose none" if handshake.opened else f"HTTP {handshake.status}")
+    raise SubprotocolError(
         f"{url} refused the subprotocol {RULES[version].subprotocol} or the upgrade ({reason}); see --ocpp"
     )
