@@ -16,7 +16,7 @@ ROOMS := $(wildcard ocppj evidence fixtures loadtest interop_suite reports plugs
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint types coverage unit selftest flake format lock clean
+.PHONY: help setup demo test bench lint types coverage unit selftest flake format lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -56,6 +56,9 @@ demo: setup ## Storm the practice CSMS for a minute, and say where the report is
 # `coverage` runs the tests of the core already.
 test: DONE := --ignore=tests/ocppj
 test: lint types coverage unit selftest ## Run everything that CI runs
+
+bench: setup ## Measure the load engine beside others, and how far it goes; a quarter of an hour on a quiet machine
+	$(BIN)/plugstorm bench --scale $(ARGS)
 
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check .

@@ -274,6 +274,27 @@ def load(
 
 
 @app.command()
+def bench(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Shorter and with smaller fleets, for a first look.")] = False,
+    scale: Annotated[
+        bool, typer.Option("--scale", help="Also 15,000 stations in one worker, and 50,000 in three.")
+    ] = False,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this engine and the ceiling; may be repeated.", show_default="all"),
+    ] = None,
+    out: Out = None,
+    json: Json = False,
+) -> Work:
+    """Compare the load engine with others against the same sink: CALL/s, processor time, memory, connects."""
+    from plugstorm import bench_command  # noqa: PLC0415
+
+    wanted = bench_command.Wanted(quick=quick, scale=scale, as_json=json, out=out, engines=tuple(engine or ()))
+    return lambda: bench_command.run(wanted)
+
+
+@app.command()
 def selftest(
     *,
     defect: Annotated[

@@ -1,0 +1,48 @@
+"""`python -m benchmarks`: what `plugstorm bench` starts."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from evidence import exit_codes
+from ocppj.errors import HarnessError, UsageError
+
+__all__: list[str] = []
+
+
+def main() -> int:
+    """Read the command line, run, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="plugstorm bench", description="Compare engines against the same sink.")
+    parser.add_argument("--quick", action="store_true", help="shorter and fewer, for a first look")
+    parser.add_argument("--scale", action="store_true", help="also 15,000 stations in one worker and 50,000 in three")
+    parser.add_argument("--json", action="store_true", help="write the rows as JSON to the standard output")
+    parser.add_argument("--out", type=Path, help="folder for tables, picture and samples")
+    parser.add_argument("--engine", action="append", default=[], help="only this engine and the ceiling")
+    parser.add_argument("--schema-share", type=float, default=0.01, help="share of the answers that Plugstorm checks")
+    given = parser.parse_args()
+    try:
+        from benchmarks.run import Wanted, run  # noqa: PLC0415 - the group `bench` may not be installed
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"plugstorm: error: {error.name} is not installed; run make setup\n")
+        return exit_codes.USAGE
+    wanted = Wanted(
+        quick=given.quick,
+        scale=given.scale,
+        as_json=given.json,
+        out=given.out,
+        engines=tuple(given.engine),
+        schema_share=given.schema_share,
+    )
+    try:
+        return run(wanted)
+    except KeyboardInterrupt:
+        return exit_codes.INTERRUPTED
+    except HarnessError as error:
+        sys.stderr.write(f"plugstorm: error: {error}\n")
+        return exit_codes.USAGE if isinstance(error, UsageError) else exit_codes.INVALID
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""All engines in one run against the same sink: interleaved repetitions, each engine alone while it runs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from benchmarks.children import Child, SinkProcess
+from benchmarks.engines.speech import Order, Ran, Ready
+from benchmarks.engines.table import Engine, Plan
+from benchmarks.figures import Opening, Sample
+from benchmarks.workloads import WORKLOADS, Workload
+
+__all__ = ["Cores", "await_ready", "compare", "open_stations", "run_loop", "start"]
+
+Say = Callable[[str], None]
+_CONNECT_PATIENCE: Final = 240.0
+_WARM_UP: Final = 0.5
+
+
+class Cores(msgspec.Struct, frozen=True):
+    """Where the processes run."""
+
+    sink: int
+    engine: int
+
+
+def start(engine: Engine, plan: Plan, core: int) -> Child:
+    """Start an engine."""
+    return Child(engine.title, engine.command(plan), core=core, environment=engine.environment())
+
+
+def await_ready(child: Child) -> Ready:
+    """Wait until all stations of an engine are connected."""
+    return msgspec.convert(child.hear(_CONNECT_PATIENCE), Ready)
+
+
+def run_loop(child: Child, sink: SinkProcess, workload: Workload, seconds: float) -> tuple[Ran, int, float]:
+    """Run one closed loop; returns what the engine says, the CALLs that the sink counted, and its processor time."""
+    order = Order(action=workload.action, payload=workload.payload, seconds=seconds)
+    before = sink.reset()
+    child.tell(msgspec.json.encode(order).decode())
+    ran = msgspec.convert(child.hear(seconds + 2 * _CONNECT_PATIENCE), Ran)
+    after = sink.stats()
+    return ran, after.total, after.cpu_s - before.cpu_s
+
+
+def compare(
+    engines: Sequence[Engine],
+    plan: Plan,
+    sink: SinkProcess,
+    cores: Cores,
+    *,
+    repetitions: int,
+    seconds: float,
+    say: Say,
+    workloads: Sequence[Workload] = WORKLOADS,
+) -> list[Sample]:
+    """Let all engines connect, and then run by turns, so that the loops of one repetition stand side by side."""
+    samples = []
+    with contextlib.ExitStack() as stack:
+        children: dict[str, Child] = {}
+        for engine in engines:
+            say(f"connecting {plan.stations} stations: {engine.title}")
+            child = stack.enter_context(start(engine, plan, cores.engine))
+            await_ready(child)
+            children[engine.name] = child
+        for child in children.values():
+            for workload in workloads:
+                run_loop(child, sink, workload, min(_WARM_UP, seconds))
+        for repetition in range(1, repetitions + 1):
+            for workload in workloads:
+                say(f"repetition {repetition} of {repetitions}: {workload.action}")
+                # The order turns, so that none of them always runs after the same neighbour.
+                turn = repetition % len(engines)
+                for engine in [*engines[turn:], *engines[:turn]]:
+                    ran, sink_calls, sink_cpu = run_loop(children[engine.name], sink, workload, seconds)
+                    samples.append(
+                        Sample(
+                            engine=engine.name,
+                            message=workload.action,
+                            repetition=repetition,
+                            calls=ran.calls,
+                            seconds=ran.seconds,
+                            cpu_s=ran.cpu_s,
+                            errors=ran.errors,
+                            counted=ran.counted,
+                            sink_calls=sink_calls,
+                            sink_cpu_s=sink_cpu,
+                            rss_kb=ran.rss_kb,
+                        )
+                    )
+    return samples
+
+
+def open_stations(engine: Engine, plan: Plan, cores: Cores) -> Opening:
+    """Connect a fleet that then does nothing, and tell what it cost."""
+    with start(engine, plan, cores.engine) as child:
+        ready = await_ready(child)
+    return Opening(
+        engine=engine.name,
+        stations=ready.stations,
+        connects_per_s=ready.stations / ready.seconds,
+        cpu_ms_per_connect=ready.cpu_s / ready.stations * 1000,
+        kb_per_station=(ready.rss_after_kb - ready.rss_before_kb) / ready.stations,
+    )

@@ -1,0 +1,19 @@
+"""When a fleet of Plugstorm's is ready for a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from loadtest.station.line import Line
+from loadtest.wiring import wired
+
+__all__ = ["settled"]
+
+
+def settled(environment: Any, stations: Iterable[Line | None]) -> int:
+    """Count the stations that are accepted and have said all that a station says after its start."""
+    booted: int = wired(environment).recorder.booted_now
+    if booted < environment.parsed_options.num_users:
+        return booted
+    return sum(station is not None and station.session.open_call is None for station in stations)

@@ -1,0 +1,314 @@
+"""From samples to figures: medians, ratios within one repetition, goals. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from statistics import median
+from typing import Final
+
+import msgspec
+
+from benchmarks.engines.table import CEILING, PLUGSTORM
+from benchmarks.truth import Checked, within
+from benchmarks.workloads import HEADLINE
+
+__all__ = ["BUSY", "EngineRow", "Goal", "MessageRow", "Opening", "Result", "Sample", "ScaleRow", "engine_rows", "goals"]
+
+BUSY: Final = 0.9
+"""Share of a core from which on a process counts as the one that sets the pace."""
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One closed loop of one engine."""
+
+    engine: str
+    message: str
+    repetition: int
+    calls: int
+    seconds: float
+    cpu_s: float
+    errors: int
+    counted: int | None
+    """CALLs in the engine's own statistics."""
+    sink_calls: int
+    sink_cpu_s: float
+    rss_kb: int
+
+    @property
+    def cpu_us(self) -> float:
+        """Processor time of the engine per CALL, in µs."""
+        return self.cpu_s / max(self.calls, 1) * 1e6
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """What it cost an engine to connect, and to hold, a number of stations."""
+
+    engine: str
+    stations: int
+    connects_per_s: float
+    cpu_ms_per_connect: float
+    kb_per_station: float
+
+
+class MessageRow(msgspec.Struct, kw_only=True):
+    """One engine with one message: medians over the repetitions."""
+
+    message: str
+    calls_per_s: float
+    cpu_us_per_call: float
+    ratio_to_ceiling: float | None
+    """CALL/s per core, as a share of what the ceiling did in the same repetition."""
+    ratios: dict[str, float]
+    """How many times the CALL/s per core of each other engine."""
+    engine_cpu: float
+    """Share of a core."""
+    sink_cpu: float
+    limited_by: str
+    """`engine`, `sink`, or `others` where neither had its core to itself."""
+    exact: bool
+    """Whether engine, its statistics and sink counted the same in every repetition."""
+    errors: int
+
+
+class EngineRow(msgspec.Struct, kw_only=True):
+    """One engine; the figures on top are those of the first message."""
+
+    engine: str
+    title: str
+    calls_per_s: float | None = None
+    cpu_us_per_call: float | None = None
+    kb_per_station: float | None = None
+    connects_per_s: float | None = None
+    ratio_to_ceiling: float | None = None
+    cpu_ms_per_connect: float | None = None
+    messages: list[MessageRow] = []
+    skipped: str = ""
+    """Why it did not run."""
+
+
+class ScaleRow(msgspec.Struct, kw_only=True):
+    """One fleet of Plugstorm's."""
+
+    name: str
+    stations: int
+    workers: int = 1
+    tls: bool = False
+    connected: int = 0
+    """Most connections that the sink saw at one time."""
+    connects_per_s: float | None = None
+    cpu_ms_per_connect: float | None = None
+    busiest_100ms: float | None = None
+    """Connects in the busiest tenth of a second, as a multiple of the mean."""
+    kb_per_station: float | None = None
+    cpu_us_per_call: float | None = None
+    calls_per_s: float | None = None
+    descriptors: int | None = None
+    note: str = ""
+
+
+class Goal(msgspec.Struct, kw_only=True):
+    """A goal, and what was measured."""
+
+    text: str
+    wanted: str
+    measured: str
+    reached: bool
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """Everything that a bench found out."""
+
+    machine: dict[str, str]
+    method: dict[str, str]
+    engines: list[EngineRow]
+    scale: list[ScaleRow] = []
+    truth: list[Checked] = []
+    goals: list[Goal] = []
+
+
+def engine_rows(
+    titles: Mapping[str, str], samples: Iterable[Sample], openings: Iterable[Opening], skipped: Mapping[str, str]
+) -> list[EngineRow]:
+    """Make one row for each engine, in the order of `titles`."""
+    samples = list(samples)
+    opened = {opening.engine: opening for opening in openings}
+    rows = []
+    for name, title in titles.items():
+        row = EngineRow(engine=name, title=title, skipped=skipped.get(name, ""))
+        row.messages = _message_rows(name, samples)
+        first = next((message for message in row.messages if message.message == HEADLINE), None)
+        if first is not None:
+            row.calls_per_s = first.calls_per_s
+            row.cpu_us_per_call = first.cpu_us_per_call
+            row.ratio_to_ceiling = first.ratio_to_ceiling
+        if name in opened:
+            row.connects_per_s = opened[name].connects_per_s
+            row.cpu_ms_per_connect = opened[name].cpu_ms_per_connect
+            row.kb_per_station = opened[name].kb_per_station
+        rows.append(row)
+    return rows
+
+
+def _message_rows(engine: str, samples: list[Sample]) -> list[MessageRow]:
+    rows = []
+    for message in dict.fromkeys(sample.message for sample in samples):
+        mine = [sample for sample in samples if sample.engine == engine and sample.message == message]
+        if not mine:
+            continue
+        ratios = {
+            other: _ratio(mine, [sample for sample in samples if (sample.engine, sample.message) == (other, message)])
+            for other in dict.fromkeys(sample.engine for sample in samples if sample.engine != engine)
+        }
+        known = {other: ratio for other, ratio in ratios.items() if ratio is not None}
+        engine_cpu, sink_cpu = _share(mine, lambda s: s.cpu_s), _share(mine, lambda s: s.sink_cpu_s)
+        rows.append(
+            MessageRow(
+                message=message,
+                calls_per_s=median(sample.calls / sample.seconds for sample in mine),
+                cpu_us_per_call=median(sample.cpu_us for sample in mine),
+                ratio_to_ceiling=1.0 if engine == CEILING else known.get(CEILING),
+                ratios=known,
+                engine_cpu=engine_cpu,
+                sink_cpu=sink_cpu,
+                limited_by="engine" if engine_cpu >= BUSY else "sink" if sink_cpu >= BUSY else "others",
+                exact=all(s.sink_calls == s.calls + s.errors and s.counted in (None, s.calls + s.errors) for s in mine),
+                errors=sum(sample.errors for sample in mine),
+            )
+        )
+    return rows
+
+
+def _ratio(mine: list[Sample], others: list[Sample]) -> float | None:
+    """Compare what stood side by side, and take the median."""
+    by_repetition = {sample.repetition: sample for sample in others if sample.calls}
+    pairs = [(sample, by_repetition[sample.repetition]) for sample in mine if sample.repetition in by_repetition]
+    return median(other.cpu_us / sample.cpu_us for sample, other in pairs if sample.calls) if pairs else None
+
+
+def _share(samples: list[Sample], cpu: Callable[[Sample], float]) -> float:
+    return median(cpu(sample) / sample.seconds for sample in samples)
+
+
+def goals(rows: list[EngineRow], scale: list[ScaleRow], truth: list[Checked]) -> list[Goal]:
+    """Hold the figures against the goals of the load engine; a goal without a figure is left out."""
+    groups = (_speed_goals(rows), _memory_goals(scale), _connect_goals(scale), _scale_goals(scale), _truth_goals(truth))
+    return [goal for group in groups for goal in group]
+
+
+_NEEDED: Final = ((CEILING, 0.45), ("websocket-client", 4.0), ("mobilityhouse-unchecked", 6.0))
+
+
+def _speed_goals(rows: list[EngineRow]) -> list[Goal]:
+    ours = next((row for row in rows if row.engine == PLUGSTORM), None)
+    titles = {row.engine: row.title for row in rows}
+    return [
+        Goal(
+            text=f"CALL/s per core with {message.message}, against: {titles[other]}",
+            wanted=f"≥ {least:g} ×",
+            measured=f"{message.ratios[other]:.2f} ×",
+            reached=message.ratios[other] >= least,
+        )
+        for message in (ours.messages if ours else [])
+        for other, least in _NEEDED
+        if other in message.ratios
+    ]
+
+
+def _memory_goals(scale: list[ScaleRow]) -> list[Goal]:
+    return [
+        Goal(
+            text=f"Memory per idle station, {row.stations:,} stations in one worker{', TLS' if row.tls else ''}",
+            wanted=f"≤ {most} KB",
+            measured=f"{row.kb_per_station:.1f} KB",
+            reached=row.kb_per_station <= most,
+        )
+        for row in scale
+        for most in (45 if row.tls else 16,)
+        if row.name == "idle" and row.kb_per_station is not None
+    ]
+
+
+def _connect_goals(scale: list[ScaleRow]) -> list[Goal]:
+    found: list[Goal] = []
+    for row in scale:
+        tls = ", TLS" if row.tls else ""
+        if row.name == "idle" and row.connects_per_s is not None:
+            least = 500 if row.tls else 1500
+            found.append(
+                Goal(
+                    text=f"Connects per second and worker{tls}",
+                    wanted=f"≥ {least:,}",
+                    measured=f"{row.connects_per_s:,.0f}",
+                    reached=row.connects_per_s >= least * 0.99,
+                )
+            )
+        if row.name == "paced" and row.busiest_100ms is not None:
+            found.append(
+                Goal(
+                    text=f"Evenness: busiest 100 ms at {row.note}{tls}",
+                    wanted="≤ 2 × the mean",
+                    measured=f"{row.busiest_100ms:.2f} ×",
+                    reached=row.busiest_100ms <= 2,  # noqa: PLR2004 - the goal
+                )
+            )
+    return found
+
+
+def _scale_goals(scale: list[ScaleRow]) -> list[Goal]:
+    curve = {row.stations: row.cpu_us_per_call for row in scale if row.name == "curve" and row.cpu_us_per_call}
+    found: list[Goal] = []
+    if len(curve) > 1:
+        middle = (max(curve.values()) + min(curve.values())) / 2
+        swing = (max(curve.values()) - min(curve.values())) / 2 / middle
+        found.append(
+            Goal(
+                text=f"CPU per CALL from {min(curve):,} to {max(curve):,} stations",
+                wanted="flat ± 20 %",
+                measured=f"{min(curve.values()):.1f}–{max(curve.values()):.1f} µs, ± {swing:.0%}",
+                reached=swing <= 0.2,  # noqa: PLR2004 - the goal
+            )
+        )
+    found += [
+        Goal(
+            text=f"{row.stations:,} stations in {row.workers} worker{'s' if row.workers > 1 else ''} on this machine",
+            wanted="all connected",
+            measured=f"{row.connected:,} connected",
+            reached=row.connected >= row.stations,
+        )
+        for row in scale
+        if row.name in ("one worker", "many workers")
+    ]
+    return found
+
+
+def _truth_goals(truth: list[Checked]) -> list[Goal]:
+    found = []
+    for run in truth:
+        pairs = list(zip(run.service_ms, run.injected_ms, strict=True))
+        found.append(
+            Goal(
+                text=f"Service p50, p99, p99.9 with {run.latency}",
+                wanted="within max(1 ms, 5 %) of " + ", ".join(f"{injected:.1f}" for _, injected in pairs),
+                measured=", ".join(f"{reported:.1f}" for reported, _ in pairs) + " ms",
+                reached=all(within(*pair) for pair in pairs),
+            )
+        )
+        found.append(
+            Goal(
+                text=f"CALLs in the run and at the sink with {run.latency}",
+                wanted=f"{run.sink_calls:,}",
+                measured=f"{run.counted:,}",
+                reached=run.exact,
+            )
+        )
+        if run.name == "stall":
+            service, response = run.service_ms[1], run.response_ms[1]
+            found.append(
+                Goal(
+                    text="The stall that service p99 hides shows in response p99",
+                    wanted="≥ 10 × service",
+                    measured=f"{response:.0f} ms against {service:.1f} ms",
+                    reached=response >= 10 * service,
+                )
+            )
+    return found

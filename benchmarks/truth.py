@@ -1,0 +1,103 @@
+"""Whether the figures are true: the sink injects known answer times, and `plugstorm load` must report them.
+
+The truth is how long the sink really held each answer back, in the same buckets as Plugstorm's histograms.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from benchmarks.children import Child, SinkProcess
+from evidence.histogram import Histogram, Tag, read_hlog
+
+__all__ = ["FULL", "Case", "Checked", "check", "within"]
+
+_POINTS: Final = (50.0, 99.0, 99.9)
+_LEAST_MS: Final = 1.0
+_SHARE: Final = 0.05
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One run against one distribution."""
+
+    name: str
+    latency: str
+    """As `benchmarks.latency` writes it."""
+    heartbeat: float
+    """Seconds between the Heartbeats of each station: the schedule that must not slip."""
+    stations: int
+    seconds: int
+
+
+FULL: Final = (
+    Case(name="constant", latency="constant:20", heartbeat=0.2, stations=100, seconds=20),
+    Case(name="bimodal", latency="bimodal:5,80,0.02", heartbeat=0.2, stations=100, seconds=20),
+    Case(name="stall", latency="stall:2,1000,20", heartbeat=0.1, stations=40, seconds=65),
+)
+
+
+class Checked(msgspec.Struct, kw_only=True):
+    """What was injected and what was reported; ms at p50, p99 and p99.9."""
+
+    name: str
+    latency: str
+    injected_ms: list[float]
+    service_ms: list[float]
+    response_ms: list[float]
+    sink_calls: int
+    counted: int
+    """CALLs in all histograms of the run."""
+    exit_code: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether run and sink counted the same, to the unit."""
+        return self.sink_calls == self.counted
+
+
+def within(reported_ms: float, injected_ms: float) -> bool:
+    """Whether a reported percentile of *service* is true: within 1 ms or 5 %, whichever is more."""
+    return abs(reported_ms - injected_ms) <= max(_LEAST_MS, _SHARE * injected_ms)
+
+
+def check(case: Case, folder: Path) -> Checked:
+    """Run one case; `folder` is where the run may be written."""
+    profile, out = folder / f"{case.name}.yaml", folder / f"truth-{case.name}"
+    profile.write_text(
+        f"title: Heartbeats on schedule\nmodels: {{home-wallbox: 1}}\nheartbeat: {case.heartbeat}\n", encoding="ascii"
+    )
+    words = [sys.executable, "-m", "plugstorm", "load", "--stations", str(case.stations)]
+    words += ["--spawn-rate", str(case.stations), "--duration", f"{case.seconds}s", "--profile", str(profile)]
+    words += ["--ocpp", "2.0.1", "--seed", "1", "--out", str(out)]
+    with SinkProcess("--latency", case.latency) as sink:
+        with Child("plugstorm load", [*words, "--url", sink.url]) as child:
+            exit_code = child.wait(case.seconds + 60)
+        stats = sink.stats()
+    service, response = Histogram(), Histogram()
+    for tag, histogram in _recorded(out):
+        (service if tag.kind == "service" else response).merge(histogram.counts)
+    return Checked(
+        name=case.name,
+        latency=case.latency,
+        injected_ms=_percentiles(Histogram(stats.held_us)),
+        service_ms=_percentiles(service),
+        response_ms=_percentiles(response),
+        sink_calls=stats.total,
+        counted=response.count,
+        exit_code=exit_code,
+    )
+
+
+def _recorded(run: Path) -> Iterator[tuple[Tag, Histogram]]:
+    for path in sorted((run / "histograms").glob("*.hlog")):
+        for interval in read_hlog(path):
+            yield Tag.parse(interval.tag), interval.histogram
+
+
+def _percentiles(histogram: Histogram) -> list[float]:
+    return [value / 1000 for value in histogram.percentiles(_POINTS)]

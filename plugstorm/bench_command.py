@@ -1,0 +1,37 @@
+"""`plugstorm bench`: engines side by side against the same sink, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from plugstorm.children import run_child
+
+__all__ = ["Wanted", "bench_command", "run"]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for on the command line."""
+
+    quick: bool
+    scale: bool
+    as_json: bool
+    out: Path | None
+    engines: tuple[str, ...]
+
+
+def bench_command(wanted: Wanted) -> list[str]:
+    """Write the command line of the bench."""
+    words = [sys.executable, "-m", "benchmarks"]
+    words += [flag for flag, given in (("--quick", wanted.quick), ("--scale", wanted.scale)) if given]
+    words += ["--json"] if wanted.as_json else []
+    words += ["--out", str(wanted.out)] if wanted.out is not None else []
+    return words + [word for engine in wanted.engines for word in ("--engine", engine)]
+
+
+def run(wanted: Wanted) -> int:
+    """Run it and return its exit code."""
+    return run_child(bench_command(wanted), environment=os.environ)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarks.children import SinkProcess
+from benchmarks.compare import await_ready, run_loop, start
+from benchmarks.engines.table import ENGINES, PLUGSTORM, Engine, Plan, choose
+from benchmarks.workloads import VERSION, WORKLOADS, Workload
+from evidence.run_folder import read_run
+from evidence.run_model import LoadRun
+from ocppj.errors import UsageError
+from ocppj.schemas import validator
+
+PYTHON_ENGINES = [engine for engine in ENGINES if engine.name != "ocpp-rpc"]
+STATIONS = 4
+
+
+@pytest.mark.parametrize("engine", PYTHON_ENGINES, ids=lambda engine: engine.name)
+def test_engine_and_sink_count_the_same_calls(engine: Engine, tmp_path: Path) -> None:
+    with SinkProcess() as sink:
+        plan = Plan(url=sink.url, stations=STATIONS, folder=tmp_path, schema_share=0.5)
+        with start(engine, plan, min(os.sched_getaffinity(0))) as child:
+            ready = await_ready(child)
+            assert sink.stats().connected == STATIONS
+            for workload in WORKLOADS:
+                ran, sink_calls, sink_cpu = run_loop(child, sink, workload, 0.15)
+                assert ran.calls > 0
+                assert ran.errors == 0
+                assert ran.calls == sink_calls
+                assert ran.counted in (None, ran.calls)
+                assert ran.cpu_s > 0
+                assert sink_cpu > 0
+        assert ready.stations == STATIONS
+        assert ready.rss_after_kb >= ready.rss_before_kb > 0
+
+
+def test_every_call_of_the_loop_is_in_the_histograms_of_the_run(tmp_path: Path) -> None:
+    with SinkProcess() as sink:
+        engine = choose([PLUGSTORM])[0]
+        plan = Plan(url=sink.url, stations=STATIONS, folder=tmp_path)
+        with start(engine, plan, min(os.sched_getaffinity(0))) as child:
+            await_ready(child)
+            opening = sink.stats().total
+            run_loop(child, sink, WORKLOADS[0], 0.1)
+        # Each loop begins with a reset of the sink, so its stats are those of the loop.
+        sent = opening + sink.stats().total
+    (folder,) = tmp_path.glob("run-*")
+    run = read_run(folder)
+    assert isinstance(run, LoadRun)
+    assert sum(call.count for window in run.windows for call in window.calls) == sent
+
+
+@pytest.mark.parametrize("workload", WORKLOADS, ids=lambda workload: workload.action)
+def test_workload_is_valid_ocpp(workload: Workload) -> None:
+    assert validator(VERSION, workload.action, "request").is_valid(workload.payload)
+
+
+def test_meter_values_are_of_about_a_kilobyte() -> None:
+    sizes = {workload.action: workload.size for workload in WORKLOADS}
+    assert 900 <= sizes["MeterValues"] <= 1200
+
+
+def test_ceiling_is_always_among_the_engines() -> None:
+    assert [engine.name for engine in choose(["plugstorm"])] == ["plugstorm", "ceiling"]
+    assert len(choose([])) == len(ENGINES)
+
+
+def test_unknown_engine_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="websocket-client"):
+        choose(["websocket"])
