@@ -33,7 +33,7 @@ def describe() -> dict[str, str]:
         "packages": ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES),
         "node": _node(),
         "open files": f"{resource.getrlimit(resource.RLIMIT_NOFILE)[0]:,} a process",
-        "local ports": f"{int(ports[1]) - int(ports[0]) + 1:,} a source address" if len(ports) == 2 else "",  # noqa: PLR2004
+        "local ports": f"{int(ports[1]) - int(ports[0]) + 1:,} a source address" if len(ports) == 2 else "",  # noqa: PLR2004 - from and to
     }
     if len(os.sched_getaffinity(0)) == 1:
         facts["warning"] = "one core only: engine and sink share it, so CALL/s are too low; compare CPU per CALL"

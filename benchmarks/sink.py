@@ -175,7 +175,7 @@ class _Answering(WSListener):
     def on_ws_connected(self, transport: Any) -> None:  # noqa: ARG002 - the signature is picows'
         self.sink.arrived(self.identity)
 
-    def on_ws_disconnected(self, transport: Any) -> None:  # noqa: ARG002
+    def on_ws_disconnected(self, transport: Any) -> None:  # noqa: ARG002 - the same
         self.sink.left(self.identity)
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
