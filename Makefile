@@ -78,7 +78,8 @@ coverage: setup ## Check that the tests of the protocol core reach every branch 
 selftest: setup ## Check the checker: strict and lenient without a false alarm, every defect found
 	$(BIN)/plugstorm selftest $(ARGS)
 
-flake: setup ## Repeat the tests in random order to find flaky ones
+flake: setup ## Repeat every case beside busy processes, and the tests in random order
+	$(BIN)/plugstorm selftest --flake 20
 	@set -e; for run in $$(seq $(RUNS)); do $(BIN)/python -m pytest -n auto -q --order-seed $$run $(ARGS); done
 
 format: setup ## Format the code and mend what the linter can mend

@@ -22,7 +22,7 @@ from interop_suite.results import counts_of
 from interop_suite.runner import Runner
 from interop_suite.state import csms_settings
 
-__all__ = ["DefectOutcome", "SelfTest", "run_selftest"]
+__all__ = ["Bench", "DefectOutcome", "SelfTest", "run_selftest"]
 
 LONG_IDENTITY = 30
 PATIENCE = 1.5
@@ -77,7 +77,7 @@ def run_selftest(
     problems += [f"{c.key} names an unknown defect {d}" for c in cases for d in c.also if d not in known]
     counts: dict[str, dict[Verdict, int]] = {}
     outcomes = []
-    with _Bench(jobs) as bench:
+    with Bench(jobs) as bench:
         for mode in Mode:
             results = bench.run(cases, mode)
             bench.watching = False
@@ -160,10 +160,11 @@ def _touches(defect: Defect, seen: _Seen) -> bool:
     return False
 
 
-class _Bench(contextlib.AbstractContextManager["_Bench"]):
+class Bench(contextlib.AbstractContextManager["Bench"]):
     """One practice CSMS whose behaviour is changed between runs, and what each case has shown."""
 
     def __init__(self, jobs: int) -> None:
+        """Run `jobs` cases at the same time."""
         self._jobs = jobs
         self.seen: dict[str, _Seen] = {}
         self.watching = True
@@ -217,7 +218,7 @@ def _try_all(
 ) -> Iterator[DefectOutcome]:
     """Try every defect, spread over processes: what limits a self-test is the interpreter, not the waiting."""
     if processes == 1 or len(names) == 1:
-        with _Bench(jobs) as bench:
+        with Bench(jobs) as bench:
             yield from (bench.try_defect(name, seen, full=full) for name in names)
         return
     context = multiprocessing.get_context("spawn")
@@ -225,12 +226,12 @@ def _try_all(
         yield from pool.map(_work, names)
 
 
-_worker: tuple[_Bench, Mapping[str, _Seen], bool] | None = None
+_worker: tuple[Bench, Mapping[str, _Seen], bool] | None = None
 
 
 def _start_worker(jobs: int, seen: Mapping[str, _Seen], full: bool) -> None:  # noqa: FBT001  # an initializer takes no keywords
     global _worker  # noqa: PLW0603  # a worker process has no other place to keep its CSMS
-    bench = _Bench(jobs)
+    bench = Bench(jobs)
     bench.__enter__()
     _worker = bench, seen, full
 
