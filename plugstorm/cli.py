@@ -303,12 +303,23 @@ def selftest(
     full: Annotated[
         bool, typer.Option("--full", help="Try each defect on every case, also where it cannot be seen.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="How many cases run at the same time.")] = 8,
+    jobs: Annotated[int, typer.Option(min=1, help="How many cases run at the same time.")] = 24,
+    flake: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            metavar="N",
+            help="Instead, run every case N times beside busy processes: no verdict may change.",
+            show_default="off",
+        ),
+    ] = None,
     json: Json = False,
 ) -> Work:
     """Check the checker: every case against the practice CSMS, strict, lenient, and wrong in one way at a time."""
     from plugstorm import selftest_command  # noqa: PLC0415
 
+    if flake is not None:
+        return lambda: selftest_command.flake(repeat=flake, jobs=jobs, as_json=json)
     return lambda: selftest_command.run(defects=defect, full=full, jobs=jobs, as_json=json)
 
 
