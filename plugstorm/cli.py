@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from evidence import exit_codes
+from ocppj.errors import UsageError
 from ocppj.versions import Version
 from plugstorm.errors import guarded
 
@@ -45,6 +46,16 @@ Password = Annotated[
 Ca = Annotated[
     Path | None,
     typer.Option(metavar="PEM", help="Root that signed the CSMS' certificate.", show_default="those of the system"),
+]
+Owned = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--i-own-this-target",
+        metavar="HOST",
+        envvar="PLUGSTORM_I_OWN_THIS_TARGET",
+        help="Host of the CSMS, where it is not this machine: you may test it.",
+        show_default=False,
+    ),
 ]
 Slo = Annotated[
     Path | None,
@@ -167,11 +178,12 @@ def interop(
     ] = None,
     out: Out = None,
     list_: Annotated[bool, typer.Option("--list", help="List the selected cases and exit.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="With --list, as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --list or --check-driver, as JSON.")] = False,
     tls_url: Annotated[
         str | None, typer.Option(metavar="WSS_URL", help="TLS address of the same CSMS.", show_default=False)
     ] = None,
     ca: Ca = None,
+    owned: Owned = None,
     identity: Annotated[
         list[str] | None,
         typer.Option(help="Station that the CSMS knows; may be repeated.", show_default="made up for each case"),
@@ -183,6 +195,15 @@ def interop(
     ] = None,
     model: Annotated[str, typer.Option(help="Station model that the cases play.")] = "ac-dual",
     timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Patience with every answer.")] = 10,
+    repeat: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Run each case N times; with --jobs, a small load.")
+    ] = 1,
+    strict_order: Annotated[
+        bool, typer.Option("--strict-order", help="Fail on CALLs that no case asked for, as the OCA's tool does.")
+    ] = False,
+    check_driver: Annotated[
+        bool, typer.Option("--check-driver", help="Instead, try every operation of the driver alone.")
+    ] = False,
 ) -> Work:
     """Check that a CSMS speaks OCPP-J as the specification says; one run folder with verdicts and traces."""
     from plugstorm import interop_command  # noqa: PLC0415
@@ -204,8 +225,12 @@ def interop(
         tokens=token or (),
         model=model,
         timeout=timeout,
+        repeat=repeat,
+        strict_order=strict_order,
     )
-    return lambda: interop_command.run(wanted, jobs=jobs, only_list=list_, as_json=json)
+    if check_driver:
+        return lambda: interop_command.check(wanted, as_json=json)
+    return lambda: interop_command.run(wanted, owned=owned or (), jobs=jobs, only_list=list_, as_json=json)
 
 
 @app.command()
@@ -229,6 +254,23 @@ def load(
     profile: Annotated[str, typer.Option(metavar="NAME|FILE", help="What the stations do all day.")] = "quick",
     slo: Slo = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the stations.")] = 1,
+    source_address: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="IP[-IP]",
+            help="Local address, or a range, to connect from; may be repeated.",
+            show_default="the system's",
+        ),
+    ] = None,
+    owned: Owned = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what the run would do and need; nothing is sent.")
+    ] = False,
+    heartbeat: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="S", help="With --dry-run: what the CSMS asks for.", show_default="300"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="With --dry-run, as JSON.")] = False,
     seed: Annotated[
         int | None, typer.Option(min=0, help="The same seed gives the same schedule.", show_default="drawn")
     ] = None,
@@ -268,8 +310,17 @@ def load(
         station_list=station_list,
         identity_pattern=identity_pattern,
         slo=slo,
+        owned=tuple(owned or ()),
+        source_addresses=tuple(source_address or ()),
         locust=tuple(locust or ()),
     )
+    if dry_run:
+        from plugstorm import forecast_command  # noqa: PLC0415
+
+        return lambda: forecast_command.run(wanted, interval=heartbeat, as_json=json)
+    if json or heartbeat:
+        flag = "--json" if json else "--heartbeat"
+        raise UsageError(f"{flag} belongs to --dry-run; the result of a run is run.json in its folder")
     return lambda: load_command.run(wanted)
 
 

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
+from rich.console import Console
 
 from evidence.run_folder import read_run
+from interop_suite.drivers.check import check_driver, check_table, exit_code_of
 from interop_suite.main import list_cases, run_interop
 from interop_suite.options import Settings
 from ocppj.errors import UsageError
+from ocppj.identity import check_owned, check_target_url
 from plugstorm.after import finish
 
-__all__ = ["run", "settings"]
+__all__ = ["check", "run", "settings"]
 
 
 def settings(
@@ -34,6 +37,8 @@ def settings(
     tokens: Sequence[str],
     model: str,
     timeout: float,
+    repeat: int,
+    strict_order: bool,
 ) -> Settings:
     """Put the flags into the suite's own settings; raises `UsageError` for flags that say nothing together."""
     about_a_csms = {
@@ -69,6 +74,8 @@ def settings(
         tokens=dict(_pair("--token", text, "Accepted=04A1B2C3D4E5F6") for text in tokens),
         timeout=timeout,
         model=model,
+        repeat=repeat,
+        strict_order=strict_order,
     )
 
 
@@ -79,13 +86,26 @@ def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
     return name, value
 
 
-def run(wanted: Settings, *, jobs: int, only_list: bool, as_json: bool) -> int:
-    """Run or list the selected cases and return the exit code."""
+def check(wanted: Settings, *, as_json: bool) -> int:
+    """Try every operation of the driver alone and return the exit code."""
+    checked = check_driver(wanted)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode())  # noqa: T201 - this is a command
+    else:
+        Console().print(check_table(checked))
+    return exit_code_of(checked)
+
+
+def run(wanted: Settings, *, owned: Sequence[str] = (), jobs: int, only_list: bool, as_json: bool) -> int:
+    """Run or list the selected cases and return the exit code; `owned` are hosts that may be tested."""
     if only_list:
         _show_cases(list_cases(wanted), as_json=as_json)
         return 0
     if as_json:
-        raise UsageError("--json belongs to --list; the result of a run is run.json in its folder")
+        raise UsageError("--json belongs to --list and --check-driver; the result of a run is run.json in its folder")
+    for url in (wanted.url, wanted.tls_url):
+        if url is not None:
+            check_owned(check_target_url(url), owned)
     folder, code = run_interop(wanted, jobs=jobs)
     finish(folder, read_run(folder))
     return code
