@@ -21,13 +21,13 @@ from loadtest.profiles import DEFAULT_PROFILE, Profile, load_profile, profile_na
 from loadtest.settings import Settings
 from loadtest.slo import read_slo
 from ocppj.errors import UsageError
-from ocppj.identity import check_identity, check_target_url
+from ocppj.identity import check_identity, check_owned, check_target_url
 from ocppj.versions import RULES, Version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LoadOptions", "add_options", "measure_settings", "read_options"]
+__all__ = ["LoadOptions", "add_options", "measure_settings", "read_addresses", "read_options", "read_versions"]
 
 
 class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +125,14 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"default": "0", "metavar": "S", "help": "Last seconds of the run, which are not judged. Default: 0"},
     ),
     (
+        "--i-own-this-target",
+        {
+            "action": "append",
+            "metavar": "HOST",
+            "help": "The CSMS' host, where it is not this machine: you may test it. May be repeated",
+        },
+    ),
+    (
         "--slo",
         {"metavar": "FILE", "help": "YAML file of objectives; a missed one ends with exit code 1. Default: none"},
     ),
@@ -156,13 +164,13 @@ def read_options(given: Any, host: str | None) -> LoadOptions:
     """
     if not host:
         raise UsageError("No CSMS was named; give its address with --host ws://…")
-    url = check_target_url(host)
+    url = check_owned(check_target_url(host), given.i_own_this_target or ())
     _check_locust(given)
     if not given.seed:
         given.seed = str(secrets.randbelow(2**31))
     return LoadOptions(
         url=url,
-        ocpp=_versions(given.ocpp),
+        ocpp=read_versions(given.ocpp),
         profile=load_profile(given.plugstorm_profile),
         seed=_whole(given.seed, "--seed"),
         password=given.password or None,
@@ -170,7 +178,7 @@ def read_options(given: Any, host: str | None) -> LoadOptions:
         connect_timeout=_above_zero(given.connect_timeout, "--connect-timeout"),
         backoff=parse_backoff(given.backoff),
         schema_share=_number(given.schema_share, "--schema-share", most=1.0),
-        sources=_addresses(given.source_address),
+        sources=read_addresses(given.source_address),
         tls_ca=given.tls_ca or None,
         stop_patience=_number(given.stop_patience, "--stop-patience"),
     )
@@ -217,7 +225,8 @@ def _check_locust(given: Any) -> None:
         raise UsageError("--spawn-rate 0 would never start a station; give a number above 0")
 
 
-def _versions(texts: Sequence[str] | None) -> dict[Version, int]:
+def read_versions(texts: Sequence[str] | None) -> dict[Version, int]:
+    """Read `1.6` or `1.6=3` as versions and weights; raises `UsageError`."""
     versions: dict[Version, int] = {}
     for text in texts or ():
         name, _, weight = text.partition("=")
@@ -239,7 +248,8 @@ def _identities(given: Any) -> Identities:
     return Identities(given.identity_pattern) if given.identity_pattern else Identities()
 
 
-def _addresses(texts: Sequence[str] | None) -> tuple[str, ...]:
+def read_addresses(texts: Sequence[str] | None) -> tuple[str, ...]:
+    """Read addresses and ranges of them; raises `UsageError`."""
     addresses: list[str] = []
     for text in texts or ():
         first, _, last = text.partition("-")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from loadtest.recorder import Recorder
 
-__all__ = ["PROBE_EVERY", "STALL", "Health", "Sampler", "WindowHealth"]
+__all__ = ["PROBE_EVERY", "STALL", "Health", "Sampler", "WindowHealth", "local_ports"]
 
 PROBE_EVERY: Final = 0.02
 """Seconds between two probes of the event loop."""
@@ -94,7 +94,7 @@ class Sampler:
             rss=rss,
             descriptors=_descriptors(limit),
             descriptor_limit=limit,
-            ports=_ports(),
+            ports=local_ports(),
         )
 
     def restart(self) -> None:
@@ -182,7 +182,8 @@ def _waited_for_cpu() -> float:
     return 0.0
 
 
-def _ports() -> int:
+def local_ports() -> int:
+    """Return how many local ports one source address offers; where the system does not tell, what Linux has."""
     with contextlib.suppress(OSError, ValueError):
         low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split())
         return high - low + 1

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from ocppj.errors import UsageError
 from ocppj.versions import Rules, Version
 
-__all__ = ["basic_authorization", "check_identity", "check_target_url", "decode_authorization_key", "station_url"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "basic_authorization",
+    "check_identity",
+    "check_owned",
+    "check_target_url",
+    "decode_authorization_key",
+    "station_url",
+]
 
 _PLACEHOLDER = "{id}"
 _NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f]")
@@ -40,6 +52,26 @@ def check_target_url(url: str) -> str:
     if parts.fragment:
         raise UsageError(f"{shown} has a fragment (#…), which WebSocket URLs must not have (RFC 6455 §3)")
     return url
+
+
+def check_owned(url: str, owned: Iterable[str]) -> str:
+    """Return the URL of a target on this machine, or whose host the person has said to own; else raises `UsageError`.
+
+    A typing mistake must not become an attack on somebody else's system.
+    """
+    host = (urlsplit(url.replace(_PLACEHOLDER, "id")).hostname or "").lower()
+    if _is_this_machine(host) or host in {name.strip("[]").lower() for name in owned}:
+        return url
+    raise UsageError(
+        f"{host} is another machine; only test what is yours, and say so once with --i-own-this-target {host}"
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def check_identity(identity: str, rules: Rules) -> str:

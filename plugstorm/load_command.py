@@ -20,10 +20,12 @@ from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
 from loadtest.slo import read_slo
 from ocppj.errors import InconclusiveError, UsageError
+from ocppj.identity import check_owned, check_target_url
 from plugstorm.after import finish
 from plugstorm.children import run_child
+from plugstorm.forecast_command import check_machine
 
-__all__ = ["Wanted", "locust_command", "parse_duration", "run"]
+__all__ = ["Wanted", "locust_command", "parse_duration", "run", "spawn_rate"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _DURATION = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
@@ -52,6 +54,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     identity_pattern: str | None
     slo: Path | None = None
     """File of objectives."""
+    owned: tuple[str, ...] = ()
+    """Hosts beside this machine that may be tested."""
+    source_addresses: tuple[str, ...] = ()
     locust: tuple[str, ...]
     """Further words for Locust's own command line."""
 
@@ -69,15 +74,24 @@ def parse_duration(text: str) -> int:
     return seconds
 
 
+def spawn_rate(wanted: Wanted) -> float:
+    """Return how many stations start in a second."""
+    return wanted.spawn_rate or max(1.0, wanted.stations / _DEFAULT_RAMP)
+
+
 def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | None) -> list[str]:
     """Write Locust's command line; `master_port` is where the workers of a run with several processes meet."""
-    rate = wanted.spawn_rate or max(1.0, wanted.stations / _DEFAULT_RAMP)
+    rate = spawn_rate(wanted)
     words = [sys.executable, "-m", "locust", "--locustfile", str(_ROOT / "loadtest" / "locustfile.py")]
     words += ["--host", url, "--users", str(wanted.stations), "--spawn-rate", f"{rate:g}"]
     words += ["--run-time", f"{wanted.duration}s", "--out", str(out), "--plugstorm-profile", wanted.profile]
     words += ["--logfile", str(out / _LOG), "--only-summary"]
-    for version in wanted.ocpp:
-        words += ["--ocpp", version]
+    for flag, values in (
+        ("--ocpp", wanted.ocpp),
+        ("--source-address", wanted.source_addresses),
+        ("--i-own-this-target", wanted.owned),
+    ):
+        words += [word for value in values for word in (flag, value)]
     if wanted.ui_port is None:
         words += ["--headless"]
     else:
@@ -103,6 +117,9 @@ def run(wanted: Wanted) -> int:
     if wanted.slo is not None:
         # Before a CSMS is started for nothing.
         read_slo(wanted.slo)
+    if wanted.url is not None:
+        check_owned(check_target_url(wanted.url), wanted.owned)
+    check_machine(wanted)
     folder = RunFolder.create(wanted.out, "load")
     # A password on a command line would show in the list of processes.
     secret = {} if wanted.password is None else {"PLUGSTORM_PASSWORD": wanted.password}

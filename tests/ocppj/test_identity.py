@@ -11,6 +11,7 @@ from ocppj.errors import UsageError
 from ocppj.identity import (
     basic_authorization,
     check_identity,
+    check_owned,
     check_target_url,
     decode_authorization_key,
     station_url,
@@ -146,3 +147,28 @@ def test_other_key_of_16_is_text(key: str) -> None:
 @pytest.mark.parametrize("version", [Version.V201, Version.V21])
 def test_password_of_2x_is_never_read_as_hexadecimal(version: Version) -> None:
     assert decode_authorization_key("00" * 16, version) == b"00" * 16
+
+
+@pytest.mark.parametrize(
+    "url", ["ws://127.0.0.1:9000/ocpp", "wss://127.9.8.7/{id}", "ws://[::1]:1/", "ws://LOCALHOST/x", "ws://a.localhost"]
+)
+def test_a_target_on_this_machine_needs_no_consent(url: str) -> None:
+    assert check_owned(url, ()) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("wss://csms.example:444/ocpp", "csms.example"),
+        ("ws://CSMS.example/ocpp", "csms.example"),
+        ("ws://192.0.2.7/ocpp", "192.0.2.7"),
+        ("ws://[2001:db8::1]:9/ocpp", "2001:db8::1"),
+        ("ws://localhost.example/", "localhost.example"),
+        ("ws://127.0.0.1@csms.example/", "csms.example"),
+    ],
+)
+def test_another_machine_is_a_target_only_by_its_own_name(url: str, host: str) -> None:
+    for owned in ((), ("other.example",), ("example",)):
+        with pytest.raises(UsageError, match=f"--i-own-this-target {host}"):
+            check_owned(url, owned)
+    assert check_owned(url, ("other.example", host)) == url

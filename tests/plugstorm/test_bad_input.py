@@ -22,7 +22,9 @@ def test_unreachable_csms_is_exit_code_4(plugstorm: Plugstorm, command: tuple[st
 
 @BOTH
 def test_unknown_host_is_exit_code_4(plugstorm: Plugstorm, command: tuple[str, ...]) -> None:
-    plugstorm(*command, "--url", "ws://no-such-host.invalid/ocpp").assert_one_line(4, "no-such-host.invalid")
+    plugstorm(
+        *command, "--url", "ws://no-such-host.invalid/ocpp", "--i-own-this-target", "no-such-host.invalid"
+    ).assert_one_line(4, "no-such-host.invalid")
 
 
 @BOTH
@@ -125,7 +127,7 @@ def test_number_that_cannot_work_is_refused(plugstorm: Plugstorm, words: list[st
     ("words", "hint"),
     [
         (["lod"], "Did you mean 'load'?"),
-        (["zzz"], "known are csms, interop, load, selftest, report, compare"),
+        (["zzz"], "known are csms, interop, load,"),
         (["interop", "--ulr", "ws://h"], "did you mean --url?"),
         (["load", "--stationz", "1"], "did you mean --stations?"),
         (["report", "--zzz"], "known are"),

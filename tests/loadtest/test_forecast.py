@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evidence.run_folder import read_run
+from evidence.run_model import LoadRun
+from loadtest.forecast import Forecast, forecast
+from loadtest.preflight import Machine, lacking, machine, needs
+from loadtest.profiles import Profile, Sessions, read_profile
+from loadtest.recorder import MEASURE
+from loadtest.rehearsal import frame_bytes, rehearse
+from ocppj.versions import Version
+
+ROOMY = Machine(
+    descriptors=20_000, soft_descriptors=20_000, hard_descriptors=20_000, ports=28_000, memory_mb=8000.0, cores=2
+)
+IDLE = Profile(name="idle", title="nobody charges", models={"ac-single": 1.0}, heartbeat=10.0)
+
+
+def expect(profile: Profile = IDLE, **changes: Any) -> Forecast:
+    versions = changes.pop("versions", {Version.V16: 1})
+    have = changes.pop("have", ROOMY)
+    return forecast(profile, versions, have, **({"stations": 50, "spawn_rate": 10.0, "duration": 100.0} | changes))
+
+
+def rates(seen: Forecast) -> dict[str, float]:
+    return {row.action: row.calls_per_s for row in seen.actions}
+
+
+def test_an_idle_fleet_beats_at_the_rate_of_its_profile() -> None:
+    seen = expect()
+    assert rates(seen) == {"Heartbeat": pytest.approx(5.0, rel=0.05)}
+    assert seen.calls_per_s == pytest.approx(5.0, rel=0.05)
+
+
+def test_connects_come_at_the_spawn_rate() -> None:
+    seen = expect()
+    ramp = seen.windows[0]
+    assert ramp.name == "ramp"
+    assert ramp.seconds == pytest.approx(5, abs=1.1)
+    assert seen.connects_per_s == pytest.approx(10.0, rel=0.25)
+    # BootNotification, and a StatusNotification of the station and of its connector.
+    assert ramp.calls_per_s * ramp.seconds == pytest.approx(3 * 50, rel=0.1)
+
+
+def test_a_large_fleet_is_a_small_one_scaled_up() -> None:
+    small, large = expect(stations=300, spawn_rate=60.0), expect(stations=30_000, spawn_rate=6000.0)
+    assert large.calls_per_s == pytest.approx(100 * small.calls_per_s, rel=0.02)
+    assert "300 stations were rehearsed and scaled up to 30000" in large.assumptions
+
+
+def test_the_interval_of_the_csms_counts_where_the_profile_has_none() -> None:
+    profile = Profile(name="idle", title="nobody charges", models={"ac-single": 1.0})
+    assert expect(profile, interval=20.0).calls_per_s == pytest.approx(2.5, rel=0.1)
+    assert any("every 20 s" in sentence for sentence in expect(profile, interval=20.0).assumptions)
+
+
+def test_a_mix_of_versions_keeps_its_weights() -> None:
+    seen = expect(stations=200, spawn_rate=50.0, versions={Version.V16: 3, Version.V201: 1})
+    by_version = {row.ocpp: row.calls_per_s for row in seen.actions}
+    assert by_version["1.6"] == pytest.approx(3 * by_version["2.0.1"], rel=0.1)
+
+
+def test_sessions_bring_their_messages() -> None:
+    sessions = Sessions(duration=50.0, gap=10.0)
+    profile = Profile(
+        name="busy", title="cars", models={"ac-single": 1.0}, heartbeat=1000.0, meter=10.0, sessions=sessions
+    )
+    seen = rates(expect(profile, stations=60, spawn_rate=60.0, duration=600.0))
+    # One car a station each minute, and four or five readings while it charges.
+    assert seen["Authorize"] == pytest.approx(1.0, rel=0.1)
+    assert seen["StartTransaction"] == pytest.approx(seen["StopTransaction"], rel=0.1)
+    assert 3.5 < seen["MeterValues"] < 5.5
+
+
+def test_the_same_seed_gives_the_same_forecast() -> None:
+    profile = Profile(
+        name="busy", title="cars", models={"ac-single": 1.0, "ac-dual": 1.0}, sessions=Sessions(duration=(5, 9), gap=3)
+    )
+    assert expect(profile, seed=7) == expect(profile, seed=7)
+    assert expect(profile, seed=7) != expect(profile, seed=8)
+
+
+def test_a_long_run_is_not_rehearsed_to_its_end() -> None:
+    profile = Profile(name="beats", title="beats", models={"ac-single": 1.0}, heartbeat=0.5)
+    played = rehearse(profile, {Version.V16: 1}, stations=300, ramp=5.0, duration=36_000.0)
+    assert played.cut_short
+    assert played.seconds < 1000
+    seen = expect(profile, stations=300, spawn_rate=60.0, duration=36_000.0)
+    assert seen.calls_total == pytest.approx(600 * 36_000, rel=0.02)
+    assert any("were not rehearsed" in sentence for sentence in seen.assumptions)
+
+
+def test_a_run_that_is_all_ramp_says_that_nothing_is_measured() -> None:
+    seen = expect(duration=1.0)
+    assert seen.calls_per_s == 0
+    assert any("nothing would be measured" in sentence for sentence in seen.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("payload", "client", "server"), [(0, 6, 2), (125, 131, 127), (126, 134, 130), (65_535, 65_543, 65_539)]
+)
+def test_headers_of_frames_count(payload: int, client: int, server: int) -> None:
+    assert (frame_bytes(payload, masked=True), frame_bytes(payload, masked=False)) == (client, server)
+
+
+# -- what the machine must have ----------------------------------------------------------------------------------------
+
+
+def shortages(stations: int, have: Machine = ROOMY, **more: Any) -> dict[str, tuple[bool, str]]:
+    return {found.what: (found.certain, found.sentence) for found in lacking(needs(stations, **more), have)}
+
+
+def test_a_run_that_fits_lacks_nothing() -> None:
+    assert shortages(15_000) == {}
+    assert shortages(50_000, workers=3, sources=2) == {}
+
+
+def test_too_many_files_in_a_worker_are_told_with_both_ways_out() -> None:
+    have = Machine(
+        descriptors=10_000, soft_descriptors=1024, hard_descriptors=50_000, ports=28_000, memory_mb=8000, cores=2
+    )
+    certain, sentence = shortages(20_000, have)["files"]
+    assert certain
+    assert "ulimit -n 20064" in sentence
+    assert "--workers 3" in sentence
+    assert "files" not in shortages(20_000, have, workers=3)
+
+
+def test_a_hard_limit_cannot_be_raised() -> None:
+    _, sentence = shortages(25_000)["files"]
+    assert "ulimit -n" not in sentence
+    assert "--workers 2" in sentence
+
+
+def test_too_few_ports_are_mended_by_more_source_addresses() -> None:
+    certain, sentence = shortages(60_000, workers=4)["ports"]
+    assert certain
+    assert "127.0.0.2-127.0.0.4" in sentence
+    assert "ports" not in shortages(60_000, workers=4, sources=3)
+
+
+def test_the_practice_csms_needs_files_of_its_own() -> None:
+    have = Machine(
+        descriptors=10_000, soft_descriptors=1024, hard_descriptors=1024, ports=28_000, memory_mb=1e6, cores=2
+    )
+    assert list(shortages(1000, have, own_csms=True)) == ["csms-files"]
+    assert shortages(1000, have) == {}
+
+
+def test_memory_is_a_warning() -> None:
+    have = Machine(
+        descriptors=99_999, soft_descriptors=99_999, hard_descriptors=99_999, ports=28_000, memory_mb=300, cores=2
+    )
+    certain, sentence = shortages(20_000, have)["memory"]
+    assert not certain
+    assert "300 MB are free" in sentence
+    assert needs(10_000, tls=True).memory_mb > 2 * needs(10_000).memory_mb
+
+
+def test_this_machine_has_something() -> None:
+    here = machine()
+    assert min(here.descriptors, here.ports, here.memory_mb, here.cores) > 0
+
+
+# -- against a real run ------------------------------------------------------------------------------------------------
+
+
+def test_a_real_run_does_what_was_forecast(tmp_path: Path) -> None:
+    path = tmp_path / "busy.yaml"
+    path.write_text(
+        "title: busy\nmodels: {ac-single: 1}\nheartbeat: 1\nmeter: 0.5\nsessions: {duration: [2, 3], gap: [0.5, 1]}\n"
+    )
+    words = ["--stations", "30", "--spawn-rate", "30", "--duration", "8s", "--profile", str(path), "--out", "run"]
+    done = subprocess.run(
+        [sys.executable, "-m", "plugstorm", "load", "--ocpp", "1.6", "--ocpp", "2.0.1", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    run = read_run(tmp_path / "run")
+    assert isinstance(run, LoadRun), done.stderr
+    seen = forecast(
+        read_profile(path), {Version.V16: 1, Version.V201: 1}, ROOMY, stations=30, spawn_rate=30.0, duration=8.0
+    )
+    measured = next(window for window in run.windows if window.name == MEASURE)
+    assert run.throughput["calls_per_s"] == pytest.approx(seen.calls_per_s, rel=0.2)
+    count = sum(call.count for call in measured.calls if call.action == "Heartbeat")
+    assert count / measured.seconds == pytest.approx(rates_of_both(seen)["Heartbeat"], rel=0.2)
+
+
+def rates_of_both(seen: Forecast) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for row in seen.actions:
+        total[row.action] = total.get(row.action, 0.0) + row.calls_per_s
+    return total
