@@ -86,7 +86,7 @@ def curve_svg(rows: Sequence[ScaleRow]) -> Markup:
 
 def _standalone(height: float, parts: list[Markup], title: str) -> Markup:
     svg = drawing(_WIDTH, height, el("style", Markup(_STYLE)), *parts, title=title)  # noqa: S704 - a constant
-    return Markup(svg.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" ', 1))  # noqa: S704
+    return Markup(str(svg).replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" ', 1))  # noqa: S704
 
 
 def page(result: Result) -> str:

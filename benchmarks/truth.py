@@ -51,7 +51,7 @@ class Checked(msgspec.Struct, kw_only=True):
     response_ms: list[float]
     sink_calls: int
     counted: int
-    """CALLs in all histograms of the run."""
+    """CALLs in the service histograms of the run: those that went to the wire."""
     exit_code: int
 
     @property
@@ -88,7 +88,7 @@ def check(case: Case, folder: Path) -> Checked:
         service_ms=_percentiles(service),
         response_ms=_percentiles(response),
         sink_calls=stats.total,
-        counted=response.count,
+        counted=service.count,
         exit_code=exit_code,
     )
 

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from benchmarks.figures import EngineRow, Goal, Opening, Result, Sample, ScaleRow, engine_rows, goals
+from benchmarks.picture import curve_svg, page, speed_svg
+from benchmarks.scale import busiest, pace, without_canary
+from benchmarks.show import grids, markdown, print_result
+from benchmarks.truth import Checked, within
+
+TITLES = {"plugstorm": "Plugstorm", "websocket-client": "Locust", "ceiling": "Ceiling"}
+
+
+def sample(engine: str, us: float, repetition: int = 1, message: str = "Heartbeat", **changes: Any) -> Sample:
+    values = {
+        "engine": engine,
+        "message": message,
+        "repetition": repetition,
+        "calls": 1000,
+        "seconds": us / 1000,
+        "cpu_s": us / 1000,
+        "errors": 0,
+        "counted": None,
+        "sink_calls": 1000,
+        "sink_cpu_s": us / 2000,
+        "rss_kb": 1,
+    }
+    return msgspec.convert(values | changes, Sample)
+
+
+def rows_of(*samples: Sample) -> dict[str, EngineRow]:
+    return {row.engine: row for row in engine_rows(TITLES, samples, [], {})}
+
+
+def test_ratio_is_taken_within_a_repetition_and_then_the_median() -> None:
+    # A machine that is three times slower in the second repetition must not move the ratio.
+    rows = rows_of(
+        sample("plugstorm", 20, 1),
+        sample("ceiling", 10, 1),
+        sample("plugstorm", 60, 2),
+        sample("ceiling", 30, 2),
+        sample("plugstorm", 22, 3),
+        sample("ceiling", 10, 3),
+    )
+    assert rows["plugstorm"].ratio_to_ceiling == pytest.approx(0.5)
+    assert rows["ceiling"].ratio_to_ceiling == 1.0
+    assert rows["plugstorm"].cpu_us_per_call == pytest.approx(22)
+    assert rows["plugstorm"].messages[0].ratios["ceiling"] == pytest.approx(0.5)
+
+
+def test_figures_on_top_are_those_of_the_headline_message() -> None:
+    rows = rows_of(sample("plugstorm", 40, message="MeterValues"), sample("plugstorm", 20))
+    assert rows["plugstorm"].cpu_us_per_call == pytest.approx(20)
+    assert [row.message for row in rows["plugstorm"].messages] == ["MeterValues", "Heartbeat"]
+
+
+def test_row_says_who_set_the_pace() -> None:
+    busy_sink: dict[str, Any] = {"cpu_s": 0.01, "sink_cpu_s": 0.0198}
+    rows = rows_of(
+        sample("plugstorm", 20),
+        sample("ceiling", 20, **busy_sink),
+        sample("websocket-client", 20, cpu_s=0.005, sink_cpu_s=0.001),
+    )
+    assert {name: row.messages[0].limited_by for name, row in rows.items()} == {
+        "plugstorm": "engine",
+        "ceiling": "sink",
+        "websocket-client": "others",
+    }
+
+
+@pytest.mark.parametrize("wrong", [{"sink_calls": 999}, {"counted": 1001}])
+def test_one_call_that_differs_makes_a_row_inexact(wrong: dict[str, Any]) -> None:
+    assert rows_of(sample("plugstorm", 20, counted=1000))["plugstorm"].messages[0].exact
+    assert not rows_of(sample("plugstorm", 20), sample("plugstorm", 20, 2, **wrong))["plugstorm"].messages[0].exact
+
+
+def test_engine_that_is_missing_keeps_its_row_and_its_reason() -> None:
+    (ours, theirs, _) = engine_rows(TITLES, [sample("plugstorm", 20)], [], {"websocket-client": "no network"})
+    assert theirs.skipped == "no network"
+    assert theirs.calls_per_s is None
+    assert "websocket-client" not in ours.messages[0].ratios
+    result = Result(machine={}, method={}, engines=[ours, theirs])
+    assert any("no network" in note for grid in grids(result) for note in grid.notes)
+
+
+def test_memory_and_connects_stand_in_the_engine_row() -> None:
+    opening = Opening(engine="plugstorm", stations=10, connects_per_s=99, cpu_ms_per_connect=0.4, kb_per_station=12)
+    (row, _, _) = engine_rows(TITLES, [], [opening], {})
+    assert (row.connects_per_s, row.kb_per_station, row.cpu_ms_per_connect) == (99, 12, 0.4)
+
+
+@pytest.mark.parametrize(("ours", "reached"), [(20.0, True), (25.0, False)])
+def test_speed_goal_needs_45_percent_of_the_ceiling(ours: float, *, reached: bool) -> None:
+    rows = engine_rows(TITLES, [sample("plugstorm", ours), sample("ceiling", 10)], [], {})
+    (goal,) = goals(rows, [], [])
+    assert (goal.reached, goal.measured) == (reached, f"{10 / ours:.2f} ×")
+
+
+def test_scale_goals_follow_from_the_rows() -> None:
+    scale = [
+        ScaleRow(name="idle", stations=10_000, kb_per_station=13.0, connects_per_s=1400),
+        ScaleRow(name="idle", stations=4000, tls=True, kb_per_station=46.0, connects_per_s=600),
+        ScaleRow(name="paced", stations=100, busiest_100ms=2.1, note="1,000 connects/s asked for"),
+        ScaleRow(name="curve", stations=100, cpu_us_per_call=10.0),
+        ScaleRow(name="curve", stations=15_000, cpu_us_per_call=14.0),
+        ScaleRow(name="one worker", stations=15_000, connected=15_000),
+        ScaleRow(name="many workers", stations=50_000, workers=3, connected=49_999),
+    ]
+    reached = {goal.text: goal.reached for goal in goals([], scale, [])}
+    assert list(reached.values()) == [True, False, False, True, False, True, True, False]
+    assert any(goal.measured.endswith("± 17%") for goal in goals([], scale, []))
+
+
+def checked(**changes: Any) -> Checked:
+    values = {
+        "name": "stall",
+        "latency": "stall:2,1000,20",
+        "injected_ms": [2.0, 2.1, 900.0],
+        "service_ms": [2.4, 2.9, 930.0],
+        "response_ms": [2.4, 800.0, 990.0],
+        "sink_calls": 500,
+        "counted": 500,
+        "exit_code": 0,
+    }
+    return msgspec.convert(values | changes, Checked)
+
+
+def test_truth_goals_need_true_percentiles_exact_counts_and_a_visible_stall() -> None:
+    assert [goal.reached for goal in goals([], [], [checked()])] == [True, True, True]
+    assert [goal.reached for goal in goals([], [], [checked(service_ms=[2.4, 3.2, 930.0])])] == [False, True, True]
+    assert [goal.reached for goal in goals([], [], [checked(counted=499)])] == [True, False, True]
+    assert [goal.reached for goal in goals([], [], [checked(response_ms=[2.4, 3.0, 990.0])])] == [True, True, False]
+
+
+def test_percentile_is_true_within_a_millisecond_or_five_percent() -> None:
+    assert within(2.9, 2.0)
+    assert not within(3.1, 2.0)
+    assert within(104.9, 100.0)
+    assert not within(94.9, 100.0)
+
+
+def test_evenness_compares_the_busiest_whole_bucket_with_the_mean() -> None:
+    assert busiest({10: 900, 11: 10, 12: 30, 13: 20, 14: 900}) == pytest.approx(1.5)
+    assert busiest({10: 5, 12: 30, 14: 5}) == pytest.approx(3.0)
+    assert busiest({10: 5, 11: 5}) is None
+    assert busiest({}) is None
+
+
+def test_canary_is_no_part_of_the_fleet() -> None:
+    assert without_canary({5: 1, 9: 3}) == {9: 3}
+    assert without_canary({5: 2, 9: 3}) == {5: 1, 9: 3}
+    assert pace(without_canary({5: 1, 10: 100, 19: 100})) == pytest.approx(200)
+
+
+@pytest.fixture
+def result() -> Result:
+    samples = [
+        sample(engine, us) for engine, us in (("plugstorm", 20.0), ("websocket-client", 90.0), ("ceiling", 10.0))
+    ]
+    scale = [ScaleRow(name="curve", stations=n, cpu_us_per_call=20.0 + n / 10_000) for n in (100, 1000, 15_000)]
+    return Result(
+        machine={"processor": "<fast> & cheap"},
+        method={"ratios": "medians"},
+        engines=engine_rows(TITLES, samples, [], {}),
+        scale=scale,
+        goals=[Goal(text="Speed", wanted="≥ 1", measured="2", reached=True)],
+    )
+
+
+def test_tables_leave_out_columns_that_hold_nothing(result: Result) -> None:
+    curve = next(grid for grid in grids(result) if "grows" in grid.title)
+    assert "KB/station" not in curve.columns
+    assert "µs CPU/CALL" in curve.columns
+    assert all(len(row) == len(grid.columns) for grid in grids(result) for row in grid.rows)
+
+
+def test_terminal_and_markdown_show_the_ratio(result: Result) -> None:
+    output = io.StringIO()
+    print_result(result, Console(file=output, width=120))
+    assert "4.50 ×" in output.getvalue()
+    assert "| Plugstorm | 50,000 | 20.0 | 0.50 | – | 100% | 50% |" in markdown(result)
+
+
+@pytest.mark.parametrize("draw", [speed_svg, lambda result: curve_svg(result.scale)], ids=["speed", "curve"])
+def test_picture_is_one_well_formed_file_that_loads_nothing(draw: Callable[[Result], str], result: Result) -> None:
+    text = str(draw(result))
+    root = ET.fromstring(text)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "href" not in text
+    assert "url(" not in text
+
+
+def test_page_escapes_what_it_shows(result: Result) -> None:
+    text = page(result)
+    assert "&lt;fast&gt; &amp; cheap" in text
+    assert "<fast>" not in text
+    assert "src=" not in text
