@@ -99,6 +99,8 @@ class _Http(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     timeout = READ_TIMEOUT
     protocol_version = "HTTP/1.1"
+    # Head and body in one packet: else the second waits for the acknowledgement of the first.
+    wbufsize = -1
     server: _Http
 
     def do_POST(self) -> None:

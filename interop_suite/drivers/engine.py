@@ -79,12 +79,12 @@ class Engine:
 
     def outcome(self, rules: Outcome | Sequence[Outcome], context: Context, response: Any) -> CommandResult | None:
         """Read the result of a command; None when no rule fits."""
-        with self._discreet(context):
+        with self._discreet(context), _about(response):
             return read_outcome(rules, self._known(context, response))
 
     def fill(self, template: Any, context: Context, response: Any, **more: Any) -> Any:
         """Read something out of a response."""
-        with self._discreet(context):
+        with self._discreet(context), _about(response):
             return render_tree(template, self._known(context, response) | more)
 
     def clean(self, text: str) -> str:
@@ -163,19 +163,21 @@ class Engine:
         assert database is not None
         statement = str(render(sql.statement, Place.SQL, known, database.dialect))
         client = Shell(command=database.command, env=database.env, timeout=database.timeout, ok=sql.ok)
-        response = self._run(name, "sql", client, statement, known)
-        response["rows"] = [line.split(database.separator) for line in response["text"].splitlines() if line]
-        return response
+        return self._run(name, "sql", client, statement, known, separator=database.separator)
 
     def _shell(self, name: str, shell: Shell, known: Context) -> dict[str, Any]:
         stdin = "" if shell.stdin is None else str(render(shell.stdin, Place.TEXT, known))
         return self._run(name, "shell", shell, stdin, known)
 
-    def _run(self, name: str, over: str, shell: Shell, stdin: str, known: Context) -> dict[str, Any]:
+    def _run(
+        self, name: str, over: str, shell: Shell, stdin: str, known: Context, *, separator: str | None = None
+    ) -> dict[str, Any]:
         environment = {key: str(render(text, Place.TEXT, known)) for key, text in shell.env.items()}
         request = {"command": shell.command, "env": environment, "stdin": stdin}
         with self._watched(name, over, request) as responses:
             response = run_command(shell.command, environment, stdin, timeout=shell.timeout, expect=shell.expect)
+            if separator is not None:
+                response["rows"] = [line.split(separator) for line in response["text"].splitlines() if line]
             responses.append(response)
             if not holds(shell.ok, known | {"response": response}):
                 text = " ".join(response["text"].split())[:300]
@@ -206,7 +208,7 @@ class Engine:
             if self._server is None:
                 bind = str(render(settings.bind, Place.TEXT, self._values))
                 self._server = CallbackServer(bind, int(render_tree(settings.port, self._values)))
-            known = self._values | {"port": self._server.port}
+            known = self._values | {"served_port": self._server.port}
             return self._server, None if settings.url is None else str(render(settings.url, Place.TEXT, known))
 
     def _check_address(self) -> None:
@@ -241,6 +243,16 @@ class Engine:
         error = None if exchange.error is None else self.clean(exchange.error)
         shown = redact(document, self.secrets | _hidden.get())
         self.observe(msgspec.structs.replace(exchange, **shown, error=error))
+
+
+@contextmanager
+def _about(response: Any) -> Iterator[None]:
+    """Add what came back to an error about reading it."""
+    try:
+        yield
+    except DriverError as error:
+        text = " ".join(str((response or {}).get("text", "")).split())[:300]
+        raise DriverError(f"{error}; the answer was {text or 'empty'}") from None
 
 
 def question(name: str, context: Mapping[str, Any]) -> str:

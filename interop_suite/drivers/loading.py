@@ -25,7 +25,7 @@ PRESETS = FilePath(__file__).parent / "presets"
 _ENV = re.compile(r"\$\{ENV:([A-Za-z_][A-Za-z0-9_]*)\}")
 _STATION = frozenset({"identity", "version", "subprotocol"})
 _SETTINGS = _STATION | {"password", "security_profile", "boot_status", "interval"}
-_ANSWER = frozenset({"response", "first", "row", "port"})
+_ANSWER = frozenset({"response", "first", "row", "served_port"})
 _CALLBACK = frozenset({"callback_url", "correlation"})
 # What the templates of each operation can use.
 _NAMES: dict[str, frozenset[str]] = {
@@ -154,7 +154,7 @@ def _resolve(
     secrets: set[str] = set()
     for name, variable in declared.items():
         if name in _TAKEN or not name.isidentifier():
-            raise source.error(("variables", name), "is a name that cannot be used; choose another")
+            raise source.error(("variables", name), "is a name of Plugstorm's own; choose another")
         given = options.get(name, variable.default)
         if variable.secret and name in options and not _ENV.fullmatch(options[name]):
             raise UsageError(
@@ -219,7 +219,7 @@ class _Checker:
             | (self._names(login, ("login",), _ANSWER).needed - saved),
             "sql": self._names(document.database, ("database",), frozenset()).needed,
         }
-        self._names(document.callback, ("callback",), frozenset({"port"}))
+        self._names(document.callback, ("callback",), frozenset({"served_port"}))
         if isinstance(document.signs_certificates, str):
             self._names_of([(("signs_certificates",), document.signs_certificates, Place.VALUE)], frozenset())
         ways: dict[str, list[Way]] = {}

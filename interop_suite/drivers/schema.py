@@ -257,7 +257,7 @@ class CallbackServer(_Part, frozen=True, kw_only=True):
     port: Value = 0
     """0 for any free one."""
     url: Text | None = None
-    """Base as the CSMS sees it, with `{{ port }}`; needed where the CSMS runs in a container."""
+    """Base as the CSMS sees it, with `{{ served_port }}`; needed where the CSMS runs in a container."""
 
 
 class Waits(_Part, frozen=True, kw_only=True):
