@@ -205,28 +205,34 @@ class Probe:
     def secure(self, station: ScriptedStation, *, profile: int, certificate: bool = True) -> None:
         """Move a station to TLS: security profile 2, or 3 with or without its client certificate."""
         assert self.target.tls_url is not None
-        context = ssl.create_default_context(cafile=self.target.ca_file)
-        secret = None
-        if profile == CLIENT_CERTIFICATE_PROFILE:
-            if certificate:
-                request = make_csr(station.identity, OPERATOR)
-                chain = self._driven(
-                    "sign_client_certificate",
-                    lambda: self.driver.sign_client_certificate(
-                        station.identity, request.csr_pem.decode(), self.version
-                    ),
-                    identity=station.identity,
-                )
-                Credential(chain.encode(), request.private_key_pem).load_into(context)
-        else:
-            secret = self._password()
+        by_certificate = profile == CLIENT_CERTIFICATE_PROFILE
+        secret = None if by_certificate else self._password()
         self.set_up(station, StationSettings(password=secret, security_profile=profile))
         station.offer = msgspec.structs.replace(
             station.offer,
             url=station_url(self.target.tls_url, station.identity),
-            tls=context,
+            tls=self.client_context(station) if by_certificate and certificate else self.trusting_context(),
             password=None if secret is None else decode_authorization_key(secret, self.version),
         )
+
+    def trusting_context(self, credential: Credential | None = None) -> ssl.SSLContext:
+        """Make a TLS client that trusts the root of the CSMS, and shows a certificate of its own where one is given."""
+        context = ssl.create_default_context(cafile=self.target.ca_file)
+        if credential is not None:
+            credential.load_into(context)
+        return context
+
+    def client_context(
+        self, station: ScriptedStation, *, name: str | None = None, operator: str = OPERATOR
+    ) -> ssl.SSLContext:
+        """Make a TLS client with a certificate that the CSMS' own authority has signed, for any name and operator."""
+        request = make_csr(name or station.identity, operator)
+        chain = self._driven(
+            "sign_client_certificate",
+            lambda: self.driver.sign_client_certificate(station.identity, request.csr_pem.decode(), self.version),
+            identity=station.identity,
+        )
+        return self.trusting_context(Credential(chain.encode(), request.private_key_pem))
 
     def give_password(self, station: ScriptedStation, password: str, *, profile: int = 1) -> None:
         """Make the CSMS know a password, and let the station prove itself with it from now on."""

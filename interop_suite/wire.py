@@ -247,6 +247,8 @@ class Wire:
         if sock is None or protocol is None:
             return []
         events = [event for frame in self._take_early() for event in self._on_frame(frame)]
+        # A close frame may have come with the 101; its answer is still to be written.
+        self._flush()
         while True:
             try:
                 data = sock.recv(RECEIVE_SIZE)

@@ -98,6 +98,7 @@ def answered_twice(probe: Probe) -> None:
         answer(station, message_id, "Rejected")
         answer(station, message_id, "Accepted")
         heartbeat(station)
+        _come_back(probe)
     probe.outcome(NEUTRAL_COMMAND, future)
     if message_id is None:
         return
@@ -135,9 +136,17 @@ def foreign_answer(probe: Probe) -> None:
     if message_id is not None:
         answer(station, message_id, "Accepted")
         heartbeat(station)
+        _come_back(probe)
         answer(other, message_id, "Rejected")
     probe.outcome(NEUTRAL_COMMAND, future, station=other)
     heartbeat(other)
+
+
+def _come_back(probe: Probe) -> None:
+    """Connect again where the CSMS has dropped the station for its answer, which costs only the sender."""
+    if not probe.station.connected:
+        probe.reconnect(probe.station, judged=True)
+        heartbeat(probe.station)
 
 
 # -- answers that are errors, or wrong -------------------------------------------------------------------------------
@@ -153,6 +162,7 @@ def foreign_answer(probe: Probe) -> None:
     expects="The CSMS SHALL take the CALLERROR for the answer, and send the next command as ever.",
     clause=wire_clause("4.1.1", "4.1.1", "4.1.1"),
     defect="error-taken-for-silence",
+    also=("invalid-answer-mutes",),
     checks=(
         asked(NEUTRAL_COMMAND),
         *(

@@ -46,6 +46,7 @@ def by_version(value: Any, version: Version) -> Any:
 
 def shared(
     *,
+    id: Any,  # noqa: A002  # the field's own word
     clause: Mapping[Version, Clause],
     checks: Any,
     level: Any = Level.REQUIRED,
@@ -56,12 +57,13 @@ def shared(
 ) -> Callable[[Script], Script]:
     """Register a script as a case in each version that has a clause for it.
 
-    `checks`, `level`, `defect`, `also` and `needs` may be tables of versions.
+    `id`, `checks`, `level`, `defect`, `also` and `needs` may be tables of versions.
     """
 
     def register(script: Script) -> Script:
         for version, number in clause.items():
             case(
+                id=by_version(id, version),
                 ocpp=version,
                 clause=number,
                 checks=by_version(checks, version),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from evidence.verdicts import Verdict
 from fixtures.frames import Frame
 from interop_suite.cases.wire.common import shared, wire_clause
-from interop_suite.cases.wire.odd import Grades, Reaction, frames_of, named_frames, odd_checks, throw
+from interop_suite.cases.wire.odd import Grades, Reaction, frames_of, let_react, named_frames, odd_checks, throw
 from interop_suite.clauses import Clause
 from interop_suite.model import Level
 from interop_suite.probe import Probe
@@ -35,7 +35,8 @@ GARBAGE_DEFECTS = (
 )
 NO_JSON = frames_of(Fault.NOT_JSON)
 NO_ARRAY = [*frames_of(Fault.NOT_ARRAY), *named_frames("empty-array")]
-UNKNOWN_TYPES = [*frames_of(Fault.UNKNOWN_TYPE), *frames_of(Fault.BAD_TYPE)]
+# 2.0 is the number 2: most JSON readers cannot tell them apart.
+UNKNOWN_TYPES = [f for f in frames_of(Fault.UNKNOWN_TYPE, Fault.BAD_TYPE) if f.name != "type-as-float"]
 NO_ID = [*named_frames("type-only"), *(frame for frame in frames_of(Fault.BAD_ID) if frame.name.startswith("id-"))]
 BROKEN_CALLS = [
     *NO_ID,
@@ -283,7 +284,9 @@ def spellings(probe: Probe) -> None:
     throw(probe, SPELLINGS)
     for pings in (False, True):
         station.note(odd="five fragments, pings between" if pings else "five fragments")
+        seen = station.heard
         station.send_raw(f'[2,"whole-{pings}","Heartbeat",{{}}]', fragments=5, pings=pings)
+        let_react(station, seen)
         station.call("Heartbeat", {})
     probe.bystander.call("Heartbeat", {})
 

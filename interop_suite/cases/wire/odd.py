@@ -17,10 +17,14 @@ from interop_suite.checks import still_serves
 from interop_suite.history import PRIMARY, AnswerKind, Exchange, History, Oddity
 from interop_suite.model import Check, Finding
 from interop_suite.probe import Probe
+from interop_suite.station import ScriptedStation
 from ocppj.errors import Fault
 from ocppj.messages import CallResult
 
-__all__ = ["Grades", "Reaction", "frames_of", "named_frames", "odd_checks", "reactions", "throw"]
+__all__ = ["Grades", "Reaction", "frames_of", "let_react", "named_frames", "odd_checks", "reactions", "throw"]
+
+REACTION_PATIENCE = 1.0
+"""Seconds for a CSMS to answer what it may take for a CALL."""
 
 
 class Reaction(StrEnum):
@@ -53,13 +57,26 @@ def throw(probe: Probe, frames: Iterable[Frame]) -> None:
         if not station.connected:
             probe.reconnect(station, judged=True)
         station.note(odd=frame.name)
+        seen = station.heard
         station.send_raw(_with_own_id(frame.data, number))
+        if _may_be_a_call(frame.data):
+            let_react(station, seen)
         if station.call("Heartbeat", {}).kind == "timeout":
             break
     if not station.connected:
         probe.reconnect(station, judged=True)
         station.call("Heartbeat", {})
     probe.bystander.call("Heartbeat", {})
+
+
+def _may_be_a_call(data: str | bytes) -> bool:
+    text = data if isinstance(data, str) else data.decode("latin-1")
+    return text.lstrip().startswith("[") and text.lstrip("[ \n\t").startswith("2")
+
+
+def let_react(station: ScriptedStation, seen: int) -> None:
+    """Wait for more than `seen` frames: two CALLs at once are a rule of their own (OCPP-J 1.6 §4.1.1)."""
+    station.pump(lambda: station.heard > seen or not station.connected, REACTION_PATIENCE)
 
 
 def _with_own_id(data: str | bytes, number: int) -> str | bytes:

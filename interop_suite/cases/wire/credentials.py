@@ -1,0 +1,333 @@
+"""Authentication below the certification list: whose credentials, how written, and how much of them is looked at."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+
+from evidence.verdicts import Verdict
+from fixtures.certificates import Authority
+from interop_suite.cases.v16.security import opens, opens_securely
+from interop_suite.cases.wire.common import V2X, shared
+from interop_suite.cases.wire.handshake import SERVER_ERROR, boots
+from interop_suite.checks import asked, connection, one_of, refused_upgrade
+from interop_suite.clauses import Clause
+from interop_suite.history import History
+from interop_suite.model import Check, Finding, Start, case, trigger_need
+from interop_suite.probe import OPERATOR, Probe
+from ocppj.identity import station_url
+from ocppj.versions import Version
+
+BLOCK = "Authentication"
+SETTABLE = ("password", "register")
+OTHER = "other"
+TEXT_KEY = "Kettle-Plug-Storm-42"
+"""A password that is no hexadecimal digits: 20 bytes, as many as 1.6 allows."""
+COLON_KEY = "Kettle-Plug-Storm-42-Kettle:Plug-Storm-4"
+"""40 characters, as many as 2.0.1 allows everywhere."""
+
+
+def requirement(number: str) -> dict[Version, Clause]:
+    """Cite the security whitepaper for 1.6, and the test cases for 2.x, whose Part 2 has the same requirement."""
+    return {Version.V16: Clause("SWP", number), **{version: Clause("201-6", number) for version in V2X}}
+
+
+lets_in = connection("The right credentials are accepted afterwards", opens, nth=-1)
+
+
+@case(
+    id="AU_03",
+    ocpp=Version.V16,
+    title="A username that is not the identity is refused, however right the password",
+    block=BLOCK,
+    needs=("password",),
+    start=Start.OFFLINE,
+    password=True,
+    sends="An upgrade with the identity and a suffix as username and the right password, then the right credentials.",
+    expects="The CSMS SHALL refuse the first before the upgrade, and accept the second.",
+    clause=Clause("SWP", "A00.FR.204"),
+    defect="wrong-username-accepted",
+    checks=(refused_upgrade("Another username is refused", nth=0), lets_in, boots),
+)
+def wrong_username(probe: Probe) -> None:
+    station = probe.station
+    probe.try_to_boot(station, username=f"{station.identity}Invalid")
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+@shared(
+    id="AU_04",
+    title="The credentials of another station open no door but its own",
+    block=BLOCK,
+    needs=("password",),
+    start=Start.OFFLINE,
+    password=True,
+    sends="An upgrade with the URL of one station and the valid credentials of another, then the right ones.",
+    expects="The CSMS SHALL refuse it before the upgrade: the username is the identity in the URL.",
+    clause=requirement("A00.FR.204"),
+    defect="foreign-credentials-accepted",
+    checks=(refused_upgrade("Another station's credentials are refused", nth=0), lets_in, boots),
+)
+def foreign_credentials(probe: Probe) -> None:
+    station, other = probe.station, probe.new_station(OTHER, password=True)
+    probe.try_to_boot(station, username=other.identity, password=other.offer.password)
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+def _basic(text: str) -> str:
+    return f"Basic {base64.b64encode(text.encode()).decode()}"
+
+
+def _malformed(identity: str) -> dict[str, tuple[str, ...]]:
+    """Write Authorization headers that prove nothing; two headers where there are two values."""
+    return {
+        "scheme alone": ("Basic",),
+        "no base64": ("Basic ****",),
+        "no colon": (_basic(identity),),
+        "empty password": (_basic(f"{identity}:"),),
+        "another scheme": ("Bearer 0123456789",),
+        "two headers": (_basic(f"{identity}:one"), _basic(f"{identity}:two")),
+        "64 kB": ("Basic " + "A" * 65_536,),
+    }
+
+
+_REFUSED_IN_ORDER = "A header that proves nothing is refused with a 4xx"
+
+
+def _judge_malformed(history: History) -> list[Finding]:
+    findings = []
+    names = list(history.notes("malformed"))
+    for name, attempt in zip(names, history.attempts(), strict=False):
+        broken = attempt.opened or (attempt.status or 0) >= SERVER_ERROR
+        verdict = Verdict.FAILED if broken else Verdict.OK
+        findings.append(
+            Finding(
+                verdict=verdict, claim=_REFUSED_IN_ORDER, actual=f"{name}: {attempt.describe()}", frame=attempt.line
+            )
+        )
+    return findings
+
+
+@shared(
+    id="AU_05",
+    title="Authorization headers that make no sense are refused in good order",
+    block=BLOCK,
+    needs=("password",),
+    start=Start.OFFLINE,
+    password=True,
+    sends="Upgrades with Basic alone, no base64, no colon, no password, Bearer, two headers, 64 kB; then the right.",
+    expects="The CSMS SHALL refuse each before the upgrade with a 4xx, and not fail itself.",
+    clause=requirement("A00.FR.203"),
+    defect="malformed-credentials-crash",
+    also=("malformed-credentials-accepted", "wrong-password-accepted"),
+    checks=(Check(claim=_REFUSED_IN_ORDER, judge=_judge_malformed), lets_in, boots),
+)
+def malformed_credentials(probe: Probe) -> None:
+    station = probe.station
+    for name, values in _malformed(station.identity).items():
+        station.note(malformed=name)
+        headers = tuple(("Authorization", value) for value in values)
+        if station.connect(password=None, headers=headers).opened:
+            break
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+@case(
+    id="AU_06",
+    ocpp=Version.V16,
+    title="A key of raw bytes, with 00, colon and FF among them, is accepted",
+    block=BLOCK,
+    needs=SETTABLE,
+    start=Start.OFFLINE,
+    sends="An upgrade with the 20 bytes of a key that was set as 40 hexadecimal digits.",
+    expects="The CSMS SHALL take the password as bytes: it begins after the first colon and may hold any of them.",
+    clause=Clause("1.6J", "6.2.2"),
+    defect="binary-key-refused",
+    checks=(connection("A key of any bytes is accepted", opens), boots),
+)
+def binary_key(probe: Probe) -> None:
+    station = probe.station
+    probe.give_password(station, "003aff3a80" + secrets.token_hex(15))
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+@shared(
+    id="AU_07",
+    title="A password of 40 characters with a colon is accepted",
+    block=BLOCK,
+    needs=SETTABLE,
+    start=Start.OFFLINE,
+    sends="An upgrade with a password of 40 characters, one of them a colon.",
+    expects="The CSMS SHALL split the credentials at the first colon only, as an identity has none.",
+    clause={version: Clause("201-6", "A00.FR.204") for version in V2X},
+    defect="password-with-colon-refused",
+    checks=(connection("A password with a colon is accepted", opens), boots),
+)
+def password_with_colon(probe: Probe) -> None:
+    station = probe.station
+    probe.give_password(station, COLON_KEY)
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+def _nearly(password: str) -> dict[str, str]:
+    return {
+        "the first 16 characters": password[:16],
+        "without the last": password[:-1],
+        "one more": password + "2",
+        "upper case": password.upper(),
+        "a NUL after it": password + "\0",
+        "a line break after it": password + "\n",
+    }
+
+
+_WHOLE = "A password that is nearly right is refused"
+
+
+def _judge_nearly(history: History) -> list[Finding]:
+    return [
+        Finding(
+            verdict=Verdict.FAILED if attempt.opened else Verdict.OK,
+            claim=_WHOLE,
+            actual=f"{name}: {attempt.describe()}",
+            frame=attempt.line,
+        )
+        for name, attempt in zip(history.notes("nearly"), history.attempts(), strict=False)
+    ]
+
+
+@shared(
+    id="AU_08",
+    title="The whole password is compared: no prefix, no suffix, no other case",
+    block=BLOCK,
+    needs=SETTABLE,
+    start=Start.OFFLINE,
+    sends="Upgrades with the password cut, prolonged, in upper case, with NUL or a line break; then the right one.",
+    expects="The CSMS SHALL refuse each of them before the upgrade.",
+    clause=requirement("A00.FR.203"),
+    defect="password-prefix-accepted",
+    also=("wrong-password-accepted",),
+    checks=(Check(claim=_WHOLE, judge=_judge_nearly), lets_in, boots),
+)
+def nearly_right(probe: Probe) -> None:
+    station, password = probe.station, TEXT_KEY
+    probe.give_password(station, password)
+    for name, value in _nearly(password).items():
+        station.note(nearly=name)
+        if station.connect(password=value.encode()).opened:
+            break
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+@case(
+    id="AU_09",
+    ocpp=Version.V16,
+    title="A new key that the station rejects does not become valid",
+    block=BLOCK,
+    initiator="csms",
+    needs=("password", trigger_need("ChangeConfiguration")),
+    password=True,
+    sends="Rejected to ChangeConfiguration of AuthorizationKey, an upgrade with the new key, one with the old key.",
+    expects="The CSMS SHALL go on accepting the old key, as the station still has it, and only that.",
+    clause=Clause("SWP", "A01.FR.04"),
+    defect="refused-password-taken",
+    also=("wrong-password-accepted",),
+    checks=(
+        asked("ChangeConfiguration", {"key": one_of("AuthorizationKey")}),
+        refused_upgrade("The key that the station rejected is refused", nth=0),
+        connection("The old key is still accepted", opens, nth=1),
+        boots,
+    ),
+)
+def rejected_key(probe: Probe) -> None:
+    station, key = probe.station, secrets.token_hex(20)
+    old = station.offer.password
+    station.reply("ChangeConfiguration", {"status": "Rejected"})
+    probe.command("ChangeConfiguration", {"key": "AuthorizationKey", "value": key})
+    if not station.received("ChangeConfiguration"):
+        return
+    station.disconnect()
+    probe.try_to_boot(station, password=bytes.fromhex(key))
+    station.connect(password=old)
+    probe.boot(station)
+
+
+@case(
+    id="AU_12",
+    ocpp=Version.V16,
+    title="A station of security profile 2 is refused on the port without TLS",
+    block=BLOCK,
+    needs=("tls", "security-profile", "password"),
+    start=Start.OFFLINE,
+    password=True,
+    sends="The right credentials of a profile 2 station without TLS, then the same over TLS.",
+    expects="The CSMS SHALL refuse the first: a station comes with its own profile and no other.",
+    clause=Clause("SWP", "A00.FR.002"),
+    defect="tls-profile-on-plain-port",
+    checks=(
+        refused_upgrade("The same credentials without TLS are refused", nth=0),
+        connection("Over TLS they are accepted", opens_securely, nth=-1),
+        boots,
+    ),
+)
+def downgrade(probe: Probe) -> None:
+    station = probe.station
+    probe.secure(station, profile=2)
+    probe.try_to_boot(station, url=station_url(probe.target.url, station.identity), tls=None)
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+_STRANGERS = "A client certificate that is not this station's is refused"
+
+
+def _judge_certificates(history: History) -> list[Finding]:
+    return [
+        Finding(
+            verdict=Verdict.FAILED if attempt.opened else Verdict.OK,
+            claim=_STRANGERS,
+            actual=f"{name}: {attempt.describe()}",
+            frame=attempt.line,
+        )
+        for name, attempt in zip(history.notes("certificate"), history.attempts(), strict=False)
+    ]
+
+
+@shared(
+    id={Version.V16: "TLS_06", **dict.fromkeys(V2X, "TC_A_08_CSMS")},
+    title="Mutual TLS: another station's, another operator's or an unknown authority's certificate is refused",
+    block=BLOCK,
+    profile="Advanced Security",
+    needs=("tls", "client-certificate", "security-profile"),
+    start=Start.OFFLINE,
+    sends="TLS connections with the certificates of others, then one with the station's own, and a boot.",
+    expects="The CSMS SHALL verify path, organization and name of the certificate, and end the first connections.",
+    clause=requirement("A00.FR.405"),
+    defect="foreign-certificate-accepted",
+    also=("foreign-operator-accepted",),
+    checks=(
+        Check(claim=_STRANGERS, judge=_judge_certificates),
+        connection("The station's own certificate is accepted", opens_securely, nth=-1),
+        boots,
+    ),
+)
+def foreign_certificates(probe: Probe) -> None:
+    station = probe.station
+    probe.secure(station, profile=3)
+    contexts = {
+        "another station's": probe.client_context(station, name=f"PS{secrets.token_hex(6)}"),
+        "another operator's": probe.client_context(station, operator="Another Operator"),
+        "an unknown authority's": probe.trusting_context(
+            Authority("Plugstorm Stranger").station(station.identity, OPERATOR)
+        ),
+    }
+    for name, context in contexts.items():
+        station.note(certificate=name)
+        station.connect(tls=context)
+    probe.reconnect(station, judged=True)
+    probe.boot(station)

@@ -1,0 +1,208 @@
+"""Handshake: the URL names the station, the offer names the version, and nonsense gets a 4xx."""
+
+from __future__ import annotations
+
+import secrets
+
+from evidence.verdicts import Verdict
+from interop_suite.cases.v16.security import opens
+from interop_suite.cases.wire.common import ALL, NEUTRAL_COMMAND, V2X, shared, wire_clause
+from interop_suite.cases.wire.holding import COMMAND, is_answered
+from interop_suite.checks import answered, connection, one_of, reported, still_serves
+from interop_suite.clauses import Clause
+from interop_suite.history import AnswerKind, Connection, History
+from interop_suite.model import Check, Finding, Start
+from interop_suite.probe import REFUSAL_PATIENCE, Probe
+from ocppj.versions import RULES, Version
+
+BLOCK = "Handshake"
+SERVER_ERROR = 500
+
+boots = answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The boot is accepted")
+
+
+# -- which version ---------------------------------------------------------------------------------------------------
+
+_UNNAMED = "A connection without a subprotocol is not served"
+
+
+def _judge_unnamed(history: History) -> list[Finding]:
+    findings = []
+    for attempt in history.attempts()[:1]:
+        closed = not attempt.opened or (attempt.closed or {}).get("by") == "csms"
+        verdict = Verdict.OK if closed else Verdict.NON_STRICT
+        actual = attempt.describe() + ("" if closed else ", and it stays open")
+        on_it = [call for call in history.calls("Heartbeat") if call.call.connection == attempt.number]
+        if any(call.kind is AnswerKind.RESULT for call in on_it):
+            verdict, actual = Verdict.FAILED, f"{actual}, and a Heartbeat was answered"
+        findings.append(Finding(verdict=verdict, claim=_UNNAMED, actual=actual, frame=attempt.line))
+    return findings
+
+
+@shared(
+    id="HS_04",
+    title="A station that names no version is not served as if it had",
+    block=BLOCK,
+    start=Start.OFFLINE,
+    sends="An upgrade without Sec-WebSocket-Protocol, a Heartbeat if that is let in, and then a proper connection.",
+    expects="The CSMS SHALL refuse it, or complete the handshake and close at once; it has no version to speak.",
+    clause=wire_clause("3.2", "3.2", "3.3"),
+    defect="missing-subprotocol-served",
+    checks=(
+        Check(claim=_UNNAMED, judge=_judge_unnamed),
+        connection("A connection that names the version is accepted", opens, nth=1),
+        boots,
+    ),
+)
+def no_subprotocol(probe: Probe) -> None:
+    station = probe.station
+    # Heartbeat is the one CALL that reads alike in every version.
+    if station.connect(subprotocols=()).opened:
+        station.pump(lambda: not station.connected, REFUSAL_PATIENCE)
+    if station.connected:
+        station.call("Heartbeat", {})
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+def _chosen_from_offer(attempt: Connection, history: History) -> tuple[bool, str]:
+    del history
+    offered = attempt.info.get("offered") or []
+    # A CSMS that speaks only one of the two may have refused the pair; that is another case's matter.
+    holds = not attempt.opened or attempt.subprotocol in offered
+    return holds, f"{attempt.describe()}, offered {', '.join(offered)}"
+
+
+OTHER = {Version.V16: Version.V201, Version.V201: Version.V16, Version.V21: Version.V201}
+
+
+@shared(
+    id="HS_05",
+    title="Two versions on offer, in both orders: one of them is chosen",
+    block=BLOCK,
+    sends="Upgrades that offer this version and another one, then the same two in the other order.",
+    expects="The CSMS SHALL choose one that was offered; the station's list is in its order of preference.",
+    clause=wire_clause("3.2", "3.2", "3.3"),
+    defect="subprotocol-not-offered",
+    checks=(
+        connection("The subprotocol is one of those offered", _chosen_from_offer, nth=0),
+        connection("The subprotocol is one of those offered, in the other order too", _chosen_from_offer, nth=1),
+        still_serves(),
+    ),
+)
+def two_versions(probe: Probe) -> None:
+    station = probe.station
+    own, other = RULES[probe.version].subprotocol, RULES[OTHER[probe.version]].subprotocol
+    chosen = []
+    for offer in ((own, other), (other, own)):
+        chosen.append(station.connect(subprotocols=offer).subprotocol)
+        station.disconnect()
+    first_twice = chosen == [own, other]
+    station.note(observed={"subprotocol_order": "the station's" if first_twice else f"of its own: {chosen[0]}"})
+    probe.reconnect(station)
+    station.call("Heartbeat", {})
+
+
+# -- which station ---------------------------------------------------------------------------------------------------
+
+ODD_NAMES = {Version.V16: (" ", "|", "/"), Version.V201: (" ", "|"), Version.V21: ("|",)}
+
+
+def _role(character: str) -> str:
+    return f"U+{ord(character):04X}"
+
+
+@shared(
+    id="HS_06",
+    title="A percent-encoded identity is the station that the CSMS knows by its decoded name",
+    block=BLOCK,
+    initiator="csms",
+    start=Start.OFFLINE,
+    needs=("register", *COMMAND),
+    sends="Connections of stations whose identity holds a character that a URL encodes, and Accepted to a command.",
+    expects="The CSMS SHALL decode the identity, let the station in, and reach it under that name.",
+    clause=wire_clause("3.1.1", "3.1.1", "3.1.1"),
+    defect="identity-not-decoded",
+    checks={
+        version: tuple(
+            check
+            for number, character in enumerate(ODD_NAMES[version])
+            for check in (
+                connection(f"An identity with {character!r} is let in", opens, role=_role(character)),
+                reported(
+                    NEUTRAL_COMMAND,
+                    is_answered("Accepted"),
+                    nth=number,
+                    claim=f"The CSMS reaches the station with {character!r} in its identity",
+                ),
+            )
+        )
+        for version in ALL
+    },
+)
+def odd_names(probe: Probe) -> None:
+    for character in ODD_NAMES[probe.version]:
+        identity = f"PS{character}{secrets.token_hex(5)}"
+        station = probe.new_station(_role(character), identity=identity)
+        station.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
+        handshake = station.connect()
+        if handshake.opened:
+            probe.boot(station)
+        probe.command(NEUTRAL_COMMAND, {}, station=station)
+
+
+LONGEST = 48
+
+
+@shared(
+    id="HS_08",
+    title=f"An identity of {LONGEST} characters is let in",
+    block=BLOCK,
+    start=Start.OFFLINE,
+    needs=("register",),
+    sends=f"A connection and a boot of a station whose identity has {LONGEST} characters.",
+    expects="The CSMS SHALL let it in: identities have up to 48 characters.",
+    clause={version: number for version, number in wire_clause("3.1.1", "3.1.1", "3.1.1").items() if version in V2X},
+    defect="identity-of-48-refused",
+    checks=(
+        connection("The longest identity is let in", opens, role="long"),
+        answered("BootNotification", {"status": one_of("Accepted")}, role="long", nth=-1, claim="It is served"),
+    ),
+)
+def longest_identity(probe: Probe) -> None:
+    station = probe.new_station("long", identity=f"PS{secrets.token_hex(23)}")
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+# -- not a WebSocket -------------------------------------------------------------------------------------------------
+
+
+def _no_upgrade(attempt: Connection, history: History) -> tuple[bool, str]:
+    del history
+    return not attempt.opened and (attempt.status or 0) < SERVER_ERROR, attempt.describe()
+
+
+WRONG_VERSION = (("Sec-WebSocket-Version", "8"),)
+
+
+@shared(
+    id="HS_12",
+    title="A request that is no upgrade, or for another WebSocket version, is refused in good order",
+    block=BLOCK,
+    sends="A plain GET, a GET with Sec-WebSocket-Version 8, and then a proper connection with a Heartbeat.",
+    expects="The CSMS SHALL answer with an HTTP error of the client (4xx), neither upgrade nor fail itself.",
+    clause={version: Clause("RFC6455", "4.2.2") for version in ALL},
+    defect="plain-request-crashes",
+    checks=(
+        connection("A plain GET is not upgraded, and no error of the server", _no_upgrade, nth=0),
+        connection("An unknown WebSocket version is not upgraded, and no error of the server", _no_upgrade, nth=1),
+        still_serves(),
+    ),
+)
+def no_websocket(probe: Probe) -> None:
+    station = probe.station
+    station.connect(without=("Upgrade", "Connection"))
+    station.connect(without=("Sec-WebSocket-Version",), headers=WRONG_VERSION)
+    probe.reconnect(station, judged=True)
+    station.call("Heartbeat", {})
