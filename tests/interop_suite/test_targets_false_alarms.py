@@ -1,0 +1,95 @@
+"""False alarms that runs against real CSMSs showed: each is a thing that they may do, or that the suite did to them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from evidence.verdicts import Verdict
+from fixtures.corpus import mutations
+from interop_suite.cases.v16 import smart_charging
+from interop_suite.cases.wire.framing import UNKNOWN_TYPES
+from interop_suite.drivers.base import NoDriver
+from interop_suite.model import Case, all_cases
+from interop_suite.probe import Target
+from interop_suite.runner import Runner
+from ocppj.versions import Version
+
+from .recording import Recording, begun
+from .test_runner import odd_csms
+
+SECURITY_EVENT = (
+    '[2,"{id}","SecurityEventNotification",{{"type":"SettingSystemTime","timestamp":"2026-01-01T00:00:00Z"}}]'
+)
+
+
+def case(name: str) -> Case:
+    return next(case for case in all_cases() if case.id == name and case.ocpp is Version.V16)
+
+
+def verdicts(name: str, recording: Recording) -> list[Verdict]:
+    return [finding.verdict for finding in case(name).checks[0].judge(recording.history())]
+
+
+def test_csms_without_an_optional_action_refuses_no_limit_of_its_fields_no_false_alarm() -> None:
+    refusal = '[4,"1","NotSupported","",{}]'
+    recording = begun().note(plain="SecurityEventNotification").sent(SECURITY_EVENT.format(id="1")).got(refusal)
+    assert verdicts("PAY_SecurityEventNotification_limits", recording) == [Verdict.INCONCLUSIVE]
+
+
+def test_csms_that_takes_the_plain_action_must_take_its_limits_too() -> None:
+    recording = begun().note(plain="SecurityEventNotification").sent(SECURITY_EVENT.format(id="1")).got('[3,"1",{}]')
+    recording.note(mutation="m").sent(SECURITY_EVENT.format(id="2")).got('[4,"2","PropertyConstraintViolation","",{}]')
+    assert verdicts("PAY_SecurityEventNotification_limits", recording) == [Verdict.FAILED]
+
+
+@pytest.mark.parametrize("version", Version)
+def test_no_required_list_counts_as_legal_when_empty_no_false_alarm(version: Version) -> None:
+    action = {Version.V16: "StopTransaction"}.get(version, "MeterValues")
+    legal = [mutation for mutation in mutations(version, action) if mutation.valid]
+    assert legal
+    assert not [mutation.id for mutation in legal if mutation.path.endswith("/sampledValue")]
+
+
+def test_optional_list_may_be_empty() -> None:
+    assert "boundary-ok/transactionData#0" in [m.id for m in mutations(Version.V16, "StopTransaction")]
+
+
+def test_number_2_written_with_a_fraction_is_no_unknown_message_type_no_false_alarm() -> None:
+    assert "type-as-float" not in [frame.name for frame in UNKNOWN_TYPES]
+    assert "type-as-fraction" in [frame.name for frame in UNKNOWN_TYPES]
+
+
+def test_limit_of_a_profile_does_not_stumble_over_binary_fractions_no_false_alarm() -> None:
+    assert smart_charging.LIMIT % 1 != 0
+    assert (smart_charging.LIMIT / 0.1).is_integer()
+
+
+ANSWERS = {
+    "BootNotification": {"status": "Accepted", "interval": 60, "currentTime": "2026-01-01T00:00:00Z"},
+    "Heartbeat": {"currentTime": "2026-01-01T00:00:00Z"},
+    "StatusNotification": {},
+}
+
+
+async def deaf_while_busy(socket: ServerConnection) -> None:
+    """Serve one CALL at a time and lose what comes meanwhile, as no station should send it (OCPP-J 1.6 §4.1.1)."""
+    async for text in socket:
+        with suppress(TimeoutError):
+            while True:
+                await asyncio.wait_for(socket.recv(), 0.02)
+        _, message_id, action, _ = json.loads(text)
+        await socket.send(json.dumps([3, message_id, ANSWERS[action]]))
+
+
+@pytest.mark.parametrize("name", ["RPC_07", "RPC_16"])
+def test_csms_that_loses_a_second_call_at_once_is_not_sent_one_where_that_is_not_the_point_no_false_alarm(
+    name: str,
+) -> None:
+    with odd_csms(deaf_while_busy) as url:
+        result = Runner(Target(url=url, timeout=2), NoDriver(), None).run(case(name))
+    assert result.verdict in (Verdict.OK, Verdict.NON_STRICT), result.actual
