@@ -1,0 +1,107 @@
+"""What a load run says of a CSMS whose answer times are known, from injection to the verdict on its objectives.
+
+The truth is how long the sink really held its answers back. `benchmarks.truth` does the same in full.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from benchmarks.children import SinkProcess
+from benchmarks.sink import Stats
+from evidence import exit_codes
+from evidence.histogram import Histogram, Tag, read_hlog
+from evidence.run_folder import read_run
+from evidence.run_model import LoadRun
+
+OBJECTIVES = "- Heartbeat service p99 < 300 ms\n- Heartbeat response p99 < 300 ms\n- timeout == 0\n"
+
+
+class Told(msgspec.Struct):
+    """What the sink knows and what the run says, ms."""
+
+    code: int
+    run: LoadRun
+    stats: Stats
+    truth: Histogram
+    service: Histogram
+    response: Histogram
+
+    def assert_true(self, percentile: float) -> None:
+        """Fail unless the reported service time is within 1 ms or 5 % of the injected one, whichever is more."""
+        injected, reported = (histogram.percentile(percentile) / 1000 for histogram in (self.truth, self.service))
+        assert abs(reported - injected) <= max(1.0, 0.05 * injected), (percentile, injected, reported)
+
+    def met(self) -> list[bool]:
+        return [one.passed for one in self.run.slo]
+
+
+@contextlib.contextmanager
+def storm(folder: Path, latency: str, heartbeat: float, stations: int) -> Iterator[tuple[SinkProcess, Path]]:
+    """Start a run of some seconds against a sink of its own; waits for the run at the end."""
+    folder.mkdir()
+    (folder / "beats.yaml").write_text(f"title: beats\nmodels: {{home-wallbox: 1}}\nheartbeat: {heartbeat}\n")
+    (folder / "slo.yaml").write_text(OBJECTIVES)
+    command = [sys.executable, "-m", "plugstorm", "load", "--stations", str(stations), "--spawn-rate", str(stations)]
+    command += ["--duration", "9s", "--profile", "beats.yaml", "--slo", "slo.yaml", "--seed", "1", "--out", "run"]
+    with SinkProcess("--latency", latency) as sink:
+        process = subprocess.Popen(
+            [*command, "--url", sink.url], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            yield sink, folder
+            process.wait(60)
+            (folder / "code").write_text(str(process.returncode))
+            (folder / "stats").write_bytes(msgspec.json.encode(sink.stats()))
+        finally:
+            process.kill()
+            process.wait()
+
+
+def told(folder: Path) -> Told:
+    run = read_run(folder / "run")
+    assert isinstance(run, LoadRun)
+    stats = msgspec.json.decode((folder / "stats").read_bytes(), type=Stats)
+    service, response = Histogram(), Histogram()
+    for path in (folder / "run" / "histograms").glob("*.hlog"):
+        for line in read_hlog(path):
+            tag = Tag.parse(line.tag)
+            (service if tag.kind == "service" else response).merge(line.histogram.counts)
+    return Told(int((folder / "code").read_text()), run, stats, Histogram(stats.held_us), service, response)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> dict[str, Told]:
+    """Run all distributions side by side: they wait most of the time."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(storm(tmp_path / "constant", "constant:80", heartbeat=0.25, stations=20))
+        stack.enter_context(storm(tmp_path / "bimodal", "bimodal:40,200,0.1", heartbeat=0.25, stations=20))
+        # 800 ms without an answer in every 4 s; of the 130 CALLs that a station sends meanwhile, one is open then.
+        stack.enter_context(storm(tmp_path / "stall", "stall:2,800,4", heartbeat=0.03, stations=8))
+    return {path.name: told(path) for path in tmp_path.iterdir()}
+
+
+def test_service_times_are_those_injected_and_a_stall_shows_in_response_times(runs: dict[str, Told]) -> None:
+    # One test: the runs are made once, whichever process of a parallel test run does it.
+    for name in ("constant", "bimodal"):
+        run = runs[name]
+        assert run.service.count == run.stats.total > 300
+        run.assert_true(50)
+        run.assert_true(99)
+        assert run.met() == [True, True, True]
+    run = runs["stall"]
+    assert run.service.count == run.stats.total > 1000
+    run.assert_true(50)
+    for hidden in (run.truth, run.service):
+        assert hidden.percentile(99) / 1000 < 100
+    assert run.response.percentile(50) / 1000 < 100
+    assert run.response.percentile(99) / 1000 > 500
+    assert run.met() == [True, False, True]
+    assert run.code != exit_codes.PASSED
