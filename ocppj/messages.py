@@ -121,10 +121,16 @@ def parse(data: str | bytes, rules: Rules) -> Message:
     """
     array = _read_array(data)
     number = array[0]
+    if number == 3 and len(array) == 3 and (type(number), type(array[1]), type(array[2])) == _RESULT:  # noqa: PLR2004 - see `_RESULT`
+        return CallResult(array[1], array[2])
     reader = _READERS.get(number) if type(number) is int else None
     if reader is None or number not in rules.message_types:
         raise _bad_type(array, number)
     return reader(array)
+
+
+_RESULT = (int, str, dict)
+"""The types in `[3, id, payload]`, which is nearly everything that a CSMS says and takes a short way here."""
 
 
 def _read_array(data: str | bytes) -> list[Any]:
