@@ -5,9 +5,10 @@ The module imports Locust, which monkey-patches the process.
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -38,6 +39,9 @@ __all__ = ["Crew", "UserStation", "crew_of", "dismiss", "make_engine", "make_tar
 _logger = logging.getLogger(__name__)
 
 _FOR_LOCUST = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
+
+_FREEZE_EVERY: Final = 200
+"""Stations."""
 
 _crews: WeakKeyDictionary[Environment, Crew | None] = WeakKeyDictionary()
 _making = BoundedSemaphore()
@@ -76,6 +80,7 @@ def crew_of(environment: Environment) -> Crew | None:
 def dismiss(environment: Environment) -> None:
     """Forget the crew of a run that is over: the next one may have another target and other options."""
     _crews.pop(environment, None)
+    gc.unfreeze()
 
 
 class UserStation(Station):
@@ -103,6 +108,7 @@ class Crew:
         self._fleets: dict[str, Fleet] = {}
         self._pacer: ConnectPacer[Station] = ConnectPacer()
         self._gate: Timer | None = None
+        self._unfrozen = 0
 
     def fleet(self, profile: Profile | None) -> Fleet:
         """Return the surroundings of stations with this profile, None being that of the command line."""
@@ -133,6 +139,12 @@ class Crew:
         for station in self._pacer.due(time.monotonic()):
             if station.life is Life.NEW:
                 station.start()
+                self._unfrozen += 1
+        if self._unfrozen >= _FREEZE_EVERY:
+            # A full collection over ten thousand stations stops the event loop for a tenth of a second, and finds
+            # nothing: what lives as long as a station needs no collector.
+            gc.freeze()
+            self._unfrozen = 0
         self._plan()
 
     def _plan(self) -> None:

@@ -207,7 +207,7 @@ class StationSocket:
         else:
             self._phase = _OPEN
             self._times = None
-            self._protocol = None
+            self._drop_protocol()
             self._engine.timers.cancel(self._deadline)
             self._deadline = None
             self._listener.on_open(Handshake(protocol.subprotocol, times[1] - times[0], now - times[1]))
@@ -317,7 +317,7 @@ class StationSocket:
         elif protocol.state is State.CLOSING and protocol.close_rcvd is not None:
             self._await_end(protocol.close_rcvd.code, protocol.close_rcvd.reason, How.PEER)
         elif protocol.current_size is None:
-            self._protocol = None
+            self._drop_protocol()
 
     def _take_frame(self, frame: Frame, now: float) -> None:
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
@@ -473,12 +473,18 @@ class StationSocket:
         self._phase = _CLOSED
         self._engine.timers.cancel(self._deadline)
         self._deadline = None
-        self._protocol = None
+        self._drop_protocol()
         self._inbox = None
         self._partial = None
         self._backlog = None
         self._drop_socket()
         self._engine.open_sockets -= 1
+
+    def _drop_protocol(self) -> None:
+        if self._protocol is not None:
+            # Its parser is a generator that holds the protocol itself; closed, both go now and not at a collection.
+            self._protocol.parser.close()
+            self._protocol = None
 
     def _drop_socket(self) -> None:
         if self._watcher is not None:

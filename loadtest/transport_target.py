@@ -41,7 +41,7 @@ class Target:
             raise TargetUnreachableError(f"{self.host} has no address; check the host name in {self.url}") from None
         # Every attempt tries them in this order; a CSMS that listens on IPv4 only is the common case.
         found.sort(key=lambda info: info[0] != socket.AF_INET)
-        self.addresses = [(family, address) for family, _, _, _, address in found]  # type: ignore[misc]
+        self.addresses = [(family, address) for family, _, _, _, address in found]  # type: ignore[misc]  # the address of IPv4 or IPv6, by family
 
     def source(self, number: int) -> str | None:
         """Return the local address of a station."""

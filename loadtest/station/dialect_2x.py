@@ -72,7 +72,7 @@ class Dialect2x:
         """Introduce the station."""
         return v2x.boot_notification(individual, "RemoteReset" if remote else "PowerUp")
 
-    def station_status(self, word: str, timestamp: str) -> list[Payload]:  # noqa: ARG002
+    def station_status(self, word: str, timestamp: str) -> list[Payload]:  # noqa: ARG002 - there is nothing to say
         """Report nothing: 2.x has no connector 0."""
         return []
 
@@ -132,7 +132,7 @@ class Dialect2x:
             meter_value=[value],
         )
 
-    def read_start(self, visit: Visit, answer: Mapping[str, Any] | None) -> bool:  # noqa: ARG002
+    def read_start(self, visit: Visit, answer: Mapping[str, Any] | None) -> bool:  # noqa: ARG002 - the id is ours
         """Take the verdict on the token; a left-out one is a yes (OCPP 2.x E01)."""
         return answer is None or is_accepted({"idTokenInfo": answer.get("idTokenInfo")})
 

@@ -98,7 +98,7 @@ class Line:
         ):
             return False
         fleet = self.fleet
-        fleet.recorder.offered()
+        fleet.recorder.offered(1, intended_at)
         now = fleet.clock()
         if session.queue_depth >= MOST_QUEUED:
             fleet.recorder.call(
@@ -173,10 +173,15 @@ class Line:
         self.call_ended()
 
     def _on_result(self, event: ResultReceived) -> None:
-        call, payload = event.call, event.result.payload
-        outcome = self.fleet.judge(self.dialect.version, call.action, payload)
-        self._record(call, outcome, event.at)
-        self._end(call, payload or {}, outcome)
+        # `_record` and `_end`, written out: this is the end of nearly every CALL.
+        call, payload, at, sent_at = event.call, event.result.payload, event.at, event.call.sent_at
+        assert sent_at is not None
+        fleet, dialect = self.fleet, self.dialect
+        outcome = fleet.judge(dialect.version, call.action, payload)
+        fleet.recorder.call(dialect.ocpp, call.action, TO_CSMS, outcome, at - sent_at, at - call.intended_at, at)
+        if call.context is not None:
+            call.context(payload or {}, outcome)
+        self.call_ended()
 
     def _on_error(self, event: ErrorReceived) -> None:
         outcome = f"{Outcome.CALLERROR}:{event.error.code}"

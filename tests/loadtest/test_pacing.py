@@ -37,7 +37,7 @@ def test_stations_keep_their_distance_when_they_join_at_different_times() -> Non
 
 def test_draws_repeat_with_the_seed_and_differ_between_stations_and_streams() -> None:
     def five(*seed: object) -> list[float]:
-        draws = Draws(*seed)  # type: ignore[arg-type]
+        draws = Draws(*seed)  # type: ignore[arg-type]  # seed, station, stream
         return [draws.uniform() for _ in range(5)]
 
     assert five(7, "PS000001") == five(7, "PS000001")
