@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from string import ascii_letters, digits
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ from ocppj.identity import decode_authorization_key, station_url
 from ocppj.trace import Kind, TraceRecord, wall_clock
 from ocppj.versions import RULES, Version
 
-__all__ = ["Probe", "Target", "now"]
+__all__ = ["Probe", "Target", "make_password", "now"]
 
 BOOT_ATTEMPTS = 5
 BOOT_WAIT_OWN = 0.1
@@ -43,6 +44,11 @@ OPERATOR = "Plugstorm"
 def now() -> str:
     """Write the present time as OCPP does."""
     return wall_clock(time.time())
+
+
+def make_password() -> str:
+    """Make up a password of 20 characters that nobody can take for the hexadecimal digits of another one."""
+    return "P" + "".join(secrets.choice(ascii_letters + digits) for _ in range(19))
 
 
 class Target(msgspec.Struct, kw_only=True):
@@ -140,7 +146,7 @@ class Probe:
         )
 
     def _password(self) -> str:
-        return self.target.password or secrets.token_hex(20)
+        return self.target.password or make_password()
 
     def _offer(self, identity: str, secret: str | None) -> Offer:
         return Offer(

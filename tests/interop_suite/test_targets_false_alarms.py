@@ -15,8 +15,9 @@ from interop_suite.cases.v16 import smart_charging
 from interop_suite.cases.wire.framing import UNKNOWN_TYPES
 from interop_suite.drivers.base import NoDriver
 from interop_suite.model import Case, all_cases
-from interop_suite.probe import Target
+from interop_suite.probe import Target, make_password
 from interop_suite.runner import Runner
+from ocppj.identity import decode_authorization_key
 from ocppj.versions import Version
 
 from .recording import Recording, begun
@@ -93,3 +94,9 @@ def test_csms_that_loses_a_second_call_at_once_is_not_sent_one_where_that_is_not
     with odd_csms(deaf_while_busy) as url:
         result = Runner(Target(url=url, timeout=2), NoDriver(), None).run(case(name))
     assert result.verdict in (Verdict.OK, Verdict.NON_STRICT), result.actual
+
+
+def test_made_up_password_is_the_same_bytes_to_a_csms_that_reads_keys_as_text_no_false_alarm() -> None:
+    password = make_password()
+    assert 16 <= len(password) <= 20
+    assert decode_authorization_key(password, Version.V16) == password.encode()
