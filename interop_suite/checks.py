@@ -98,11 +98,13 @@ def answered(
             _judge_answer(call, text, fields=fields or {}, tolerate=tolerate or {}, level=level, clause=clause)
             for call in calls
         ]
-        # A CSMS that closed the connection under a CALL that it owes an answer has not answered it.
+        # A CSMS that closed the connection under a CALL that it owes an answer has not answered it; where only the last
+        # CALL counts, one on a newer connection does.
+        since = calls[-1].call.line if calls and nth == -1 else 0
         cut_off = [
             Finding(verdict=level.when_broken, claim=text, actual=unsent.describe(), clause=clause, frame=unsent.line)
             for unsent in history.unsent(action, role=role)
-            if unsent.by_csms
+            if unsent.by_csms and unsent.line > since
         ]
         return judged + cut_off
 

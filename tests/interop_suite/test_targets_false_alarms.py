@@ -13,6 +13,7 @@ from evidence.verdicts import Verdict
 from fixtures.corpus import mutations
 from interop_suite.cases.v16 import smart_charging
 from interop_suite.cases.wire.framing import UNKNOWN_TYPES
+from interop_suite.checks import still_serves
 from interop_suite.drivers.base import NoDriver
 from interop_suite.model import Case, all_cases
 from interop_suite.probe import Target, make_password
@@ -100,3 +101,10 @@ def test_made_up_password_is_the_same_bytes_to_a_csms_that_reads_keys_as_text_no
     password = make_password()
     assert 16 <= len(password) <= 20
     assert decode_authorization_key(password, Version.V16) == password.encode()
+
+
+def test_csms_that_dropped_a_station_and_serves_it_again_still_serves_no_false_alarm() -> None:
+    dropped = begun().sent('[2,"1","Heartbeat",{}]').closed().note(not_sent="Heartbeat")
+    assert [finding.verdict for finding in still_serves().judge(dropped.history())] == [Verdict.FAILED, Verdict.FAILED]
+    back = dropped.opened().sent('[2,"2","Heartbeat",{}]').got('[3,"2",{"currentTime":"2026-01-01T00:00:00Z"}]')
+    assert [finding.verdict for finding in still_serves().judge(back.history())] == [Verdict.OK]

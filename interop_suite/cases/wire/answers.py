@@ -27,6 +27,8 @@ from ocppj.messages import encode_json
 from ocppj.versions import ErrorMeaning, Version
 
 BLOCK = "RPC"
+CLOSING_PATIENCE = 0.2
+"""Seconds for a CSMS to close a connection on which it heard what it cannot use."""
 
 
 # -- answers that nobody expects -------------------------------------------------------------------------------------
@@ -144,6 +146,7 @@ def foreign_answer(probe: Probe) -> None:
 
 def _come_back(probe: Probe) -> None:
     """Connect again where the CSMS has dropped the station for its answer, which costs only the sender."""
+    probe.station.pump(lambda: not probe.station.connected, CLOSING_PATIENCE)
     if not probe.station.connected:
         probe.reconnect(probe.station, judged=True)
         heartbeat(probe.station)
@@ -215,8 +218,7 @@ def invalid_answer(probe: Probe) -> None:
     probe.command(NEUTRAL_COMMAND, {})
     if not station.received(NEUTRAL_COMMAND):
         return
-    if not station.connected:
-        probe.reconnect(station, judged=True)
+    _come_back(probe)
     second_command(probe)
     heartbeat(station)
 
