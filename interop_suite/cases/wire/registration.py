@@ -1,0 +1,213 @@
+"""Registration: a station that is not accepted yet, what it is answered, and what it must not be sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from evidence.verdicts import Verdict
+from interop_suite.cases.wire.commands import REMOTE_START, remote_start_request
+from interop_suite.cases.wire.common import ALL, NEUTRAL_COMMAND, V2X, shared
+from interop_suite.cases.wire.refusing import refused_with
+from interop_suite.checks import answered, one_of, present
+from interop_suite.clauses import Clause
+from interop_suite.drivers.base import StationSettings
+from interop_suite.history import AnswerKind, Exchange, History
+from interop_suite.model import Check, Finding, Level, Start, trigger_need
+from interop_suite.probe import Probe, now
+from interop_suite.station import ScriptedStation
+from ocppj.errors import InconclusiveError
+from ocppj.versions import Version
+
+BLOCK = "Registration"
+WAIT = 60
+"""Seconds that a station is told to wait; no case waits so long."""
+
+
+def boots_as(probe: Probe, status: str) -> ScriptedStation:
+    """Have the operator decide on the boot, and send one; the case goes on only if that is what the CSMS answered."""
+    station = probe.station
+    probe.set_up(station, StationSettings(boot_status=status, interval=WAIT))
+    answer = probe.send_boot(station)
+    if answer.get("status") != status:
+        raise InconclusiveError(f"The boot was answered {answer.get('status') or answer.kind} instead of {status}.")
+    return station
+
+
+@shared(
+    id={Version.V16: "ST_01", **dict.fromkeys(V2X, "TC_B_30_CSMS")},
+    title="A station whose boot is Pending gets a SecurityError for anything else",
+    block=BLOCK,
+    profile="Core",
+    start=Start.CONNECTED,
+    needs=("boot-status:Pending",),
+    sends="A boot that the operator wants answered Pending, and then a Heartbeat.",
+    expects="The CSMS SHALL answer Pending, and SHALL (1.6: is recommended to) refuse the Heartbeat.",
+    clause={
+        Version.V16: Clause("1.6J-E", "3.8"),
+        **{version: Clause("201-6", "B02.FR.09") for version in V2X},
+    },
+    level={Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQUIRED)},
+    defect={Version.V16: "boot-status-ignored", **dict.fromkeys(V2X, "unaccepted-station-served")},
+    also={Version.V16: (), **dict.fromkeys(V2X, ("boot-status-ignored",))},
+    checks={
+        version: (
+            answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The operator's decision counts"),
+            refused_with(
+                "Heartbeat", "SecurityError", level=Level.RECOMMENDED if version is Version.V16 else Level.REQUIRED
+            ),
+        )
+        for version in ALL
+    },
+)
+def before_acceptance(probe: Probe) -> None:
+    station = probe.station
+    probe.set_up(station, StationSettings(boot_status="Pending", interval=WAIT))
+    if probe.send_boot(station).get("status") == "Pending":
+        station.call("Heartbeat", {})
+
+
+def _never_sent(action: str, claim: str) -> Check:
+    def judge(history: History) -> list[Finding]:
+        outcomes = [c for c in history.driver_calls if c.operation == "outcome" and c.info.get("action") == action]
+        calls = history.commands(action)
+        if calls:
+            return [Finding(verdict=Verdict.FAILED, claim=claim, actual=f"it sent {action}", frame=calls[0].call.line)]
+        if not outcomes:
+            return []
+        said = outcomes[-1].error or outcomes[-1].info.get("result", {})
+        return [Finding(verdict=Verdict.OK, claim=claim, actual=f"nothing was sent; its API says {said}")]
+
+    return Check(claim=claim, judge=judge)
+
+
+@shared(
+    id="ST_02",
+    title="No session is started from afar at a station whose boot is Pending",
+    block=BLOCK,
+    profile="Core",
+    initiator="csms",
+    start=Start.CONNECTED,
+    needs={v: ("boot-status:Pending", trigger_need(REMOTE_START[v]), "token:Accepted") for v in ALL},
+    sends="A boot that is answered Pending, while the operator asks for a remote start.",
+    expects="The CSMS SHALL NOT send it before the station is accepted.",
+    clause={Version.V16: Clause("1.6", "4.2"), **{v: Clause("201-6", "B02.FR.05") for v in V2X}},
+    defect="remote-start-while-pending",
+    checks={v: (_never_sent(REMOTE_START[v], "A Pending station is sent no remote start"),) for v in ALL},
+)
+def remote_start_while_pending(probe: Probe) -> None:
+    station = boots_as(probe, "Pending")
+    action = REMOTE_START[probe.version]
+    station.reply(action, {"status": "Rejected"})
+    probe.command(action, remote_start_request(probe.version, probe.token()))
+
+
+@shared(
+    id="ST_03",
+    title="A rejected station is sent nothing",
+    block=BLOCK,
+    profile="Core",
+    initiator="csms",
+    start=Start.CONNECTED,
+    needs=("boot-status:Rejected", trigger_need(NEUTRAL_COMMAND)),
+    sends="A boot that is answered Rejected, while the operator asks for a command.",
+    expects="The CSMS SHALL NOT send anything to a station that it has rejected.",
+    clause={v: Clause("201-6", "B03.FR.08") for v in V2X},
+    defect="calls-while-rejected",
+    checks=(_never_sent(NEUTRAL_COMMAND, "A rejected station is sent no command"),),
+)
+def command_while_rejected(probe: Probe) -> None:
+    boots_as(probe, "Rejected")
+    probe.command(NEUTRAL_COMMAND, {})
+
+
+def not_negative(value: Any) -> str | None:
+    """Expect a number from 0 on."""
+    return None if isinstance(value, int | float) and value >= 0 else f"is {value!r} instead of 0 or more"
+
+
+@shared(
+    id="ST_04",
+    title="The answer to a boot has a status, a time, and an interval of 0 or more seconds",
+    block=BLOCK,
+    profile="Core",
+    start=Start.CONNECTED,
+    sends="A BootNotification.",
+    expects="The CSMS SHALL answer with a status, its time, and an interval that is no negative number.",
+    clause={Version.V16: Clause("1.6", "6.4"), **{v: Clause("201-6", "B01.FR.02") for v in V2X}},
+    defect="boot-interval-negative",
+    checks=(
+        answered(
+            "BootNotification",
+            {
+                "status": one_of("Accepted", "Pending", "Rejected"),
+                "currentTime": present(),
+                "interval": not_negative,
+            },
+        ),
+    ),
+)
+def boot_answer(probe: Probe) -> None:
+    probe.send_boot(probe.station)
+
+
+# -- one clock -------------------------------------------------------------------------------------------------------
+
+_CLOCK = "Boot and Heartbeat tell the same time"
+_OURS = "Its time is that of the world"
+TOLERANCE = 60.0
+"""Seconds by which two answers of one CSMS may disagree: several servers, each with its own clock."""
+FAR_OFF = 3600.0
+"""Seconds by which a CSMS may be off before it is worth a word; ours may be the clock that is wrong."""
+
+
+def _time(text: object) -> float | None:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _told(call: Exchange) -> tuple[float, float] | None:
+    told = _time(call.result.get("currentTime"))
+    return None if call.kind is not AnswerKind.RESULT or call.answer is None or told is None else (told, call.answer.t)
+
+
+def _judge_clock(history: History) -> list[Finding]:
+    told = [
+        pair
+        for action in ("BootNotification", "Heartbeat")
+        for call in history.calls(action)[-1:]
+        if (pair := _told(call)) is not None
+    ]
+    if len(told) < 2:  # noqa: PLR2004  # a boot and a Heartbeat
+        return []
+    (first, at_first), (second, at_second) = told
+    off = abs((second - first) - (at_second - at_first))
+    verdict = Verdict.OK if off <= TOLERANCE else Verdict.FAILED
+    findings = [Finding(verdict=verdict, claim=_CLOCK, actual=f"they differ by {off:.0f} s")]
+    for ours in history.notes("wall"):
+        skew = abs(second - (_time(ours) or second))
+        verdict = Verdict.OK if skew <= FAR_OFF else Verdict.NON_STRICT
+        findings.append(Finding(verdict=verdict, claim=_OURS, actual=f"it is {skew:.0f} s off ours"))
+    return findings
+
+
+@shared(
+    id="ST_05",
+    title="Boot and Heartbeat tell one and the same time",
+    block=BLOCK,
+    profile="Core",
+    start=Start.CONNECTED,
+    sends="A BootNotification and a Heartbeat.",
+    expects="The CSMS SHALL tell its current time in both: stations set their clocks by it.",
+    clause={Version.V16: Clause("1.6", "4.6"), **{v: Clause("201-6", "TC_B_01_CSMS") for v in V2X}},
+    defect="heartbeat-time-wrong",
+    checks=(Check(claim=_CLOCK, judge=_judge_clock),),
+)
+def one_clock(probe: Probe) -> None:
+    station = probe.station
+    probe.boot(station)
+    station.call("Heartbeat", {})
+    station.note(wall=now())
