@@ -12,8 +12,10 @@ import msgspec
 
 from evidence.verdicts import Verdict
 from interop_suite.clauses import Clause
+from interop_suite.features import is_unsupported
 from interop_suite.history import PRIMARY, AnswerKind, Connection, Exchange, History
 from interop_suite.model import Check, Finding, Level
+from ocppj.versions import Version
 
 __all__ = [
     "Expected",
@@ -95,7 +97,15 @@ def answered(
     def judge(history: History) -> list[Finding]:
         calls = _pick([c for c in history.calls(action, role=role) if when is None or when(c)], nth)
         judged = [
-            _judge_answer(call, text, fields=fields or {}, tolerate=tolerate or {}, level=level, clause=clause)
+            _judge_answer(
+                call,
+                text,
+                fields=fields or {},
+                tolerate=tolerate or {},
+                level=level,
+                clause=clause,
+                version=history.rules.version,
+            )
             for call in calls
         ]
         # A CSMS that closed the connection under a CALL that it owes an answer has not answered it; where only the last
@@ -119,8 +129,12 @@ def _judge_answer(
     tolerate: Mapping[str, Collection[Any]],
     level: Level,
     clause: Clause | None,
+    version: Version,
 ) -> Finding:
     line = call.call.line if call.answer is None else call.answer.line
+    if is_unsupported(call, version):
+        actual = f"this CSMS does not have {call.action}: {call.describe_answer()}"
+        return Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=line)
     if call.kind is not AnswerKind.RESULT:
         return Finding(verdict=level.when_broken, claim=claim, actual=call.describe_answer(), clause=clause, frame=line)
     verdict, problems = Verdict.OK, []
@@ -192,6 +206,9 @@ def _nothing_sent(history: History, action: str, claim: str, level: Level, claus
         why = last.error if last else "the driver never answered"
         return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=f"the command was not given: {why}")]
     result = last.info.get("result", {})
+    if result.get("origin") == "csms" and result.get("code") in ("NotImplemented", "NotSupported"):
+        actual = f"this CSMS does not have {action}: {result.get('description') or result.get('code')}"
+        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=last.line)]
     if result.get("status") == "error" and result.get("origin") == "csms":
         actual = f"the CSMS refused the command: {result.get('code')} {result.get('description') or ''}".strip()
         return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=actual, frame=last.line)]

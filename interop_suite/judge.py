@@ -76,6 +76,9 @@ def _conclude(history: History, findings: list[Finding], unproven: list[str]) ->
     if verdict is Verdict.FAILED:
         broken = next(finding for finding in findings if finding.verdict is Verdict.FAILED)
         return verdict, f"{broken.claim}: {broken.actual}"
+    absent = next((finding for finding in findings if finding.verdict is Verdict.NOT_APPLICABLE), None)
+    if absent is not None:
+        return Verdict.NOT_APPLICABLE, absent.actual
     if history.inconclusive is not None:
         return Verdict.INCONCLUSIVE, history.inconclusive
     if unproven:

@@ -58,7 +58,10 @@ class HttpDriver:
         self._http.close()
 
     def missing(self, need: str, version: Version) -> str | None:
-        """Meet every need but a TLS address, which is the target's, not the driver's."""
+        """Meet every need but a TLS address, which is the target's, not the driver's.
+
+        What a CSMS does not have shows when it is asked for it.
+        """
         del need, version
         return None
 

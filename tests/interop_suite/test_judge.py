@@ -5,7 +5,7 @@ import pytest
 
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
-from interop_suite.checks import answered
+from interop_suite.checks import answered, asked
 from interop_suite.judge import judge
 from interop_suite.model import Case, all_cases
 from ocppj.versions import Version
@@ -133,3 +133,33 @@ def test_unsolicited_commands_are_observed_and_harmless_no_false_alarm() -> None
     result = judged(begun().got('[2,"c","GetConfiguration",{}]').sent(HEARTBEAT).got(ANSWER))
     assert result.verdict is Verdict.OK
     assert result.observations == {"unsolicited_calls": ["GetConfiguration"]}
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "verdict"),
+    [
+        ("SecurityEventNotification", "NotImplemented", Verdict.NOT_APPLICABLE),
+        ("SignCertificate", "NotSupported", Verdict.NOT_APPLICABLE),
+        ("SignCertificate", "InternalError", Verdict.FAILED),
+        ("MeterValues", "NotSupported", Verdict.FAILED),
+    ],
+)
+def test_optional_feature_that_a_csms_does_not_have_is_not_applicable_no_false_alarm(
+    action: str, code: str, verdict: Verdict
+) -> None:
+    case = msgspec.structs.replace(case_of(), checks=(answered(action),))
+    recording = begun().sent(f'[2,"1","{action}",{{}}]').got(f'[4,"1","{code}","",{{}}]')
+    assert judge(case, recording.history()).verdict is verdict
+
+
+def test_command_that_a_csms_says_it_does_not_have_is_not_applicable_no_false_alarm() -> None:
+    case = msgspec.structs.replace(case_of(), checks=(asked("ReserveNow"),))
+    recording = begun().driver(operation="trigger", action="ReserveNow")
+    recording.driver(
+        operation="outcome",
+        action="ReserveNow",
+        result={"status": "error", "origin": "csms", "code": "NotSupported", "description": "no reservations"},
+    )
+    result = judge(case, recording.history())
+    assert result.verdict is Verdict.NOT_APPLICABLE
+    assert "no reservations" in result.reason

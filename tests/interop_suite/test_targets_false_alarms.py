@@ -40,7 +40,7 @@ def verdicts(name: str, recording: Recording) -> list[Verdict]:
 def test_csms_without_an_optional_action_refuses_no_limit_of_its_fields_no_false_alarm() -> None:
     refusal = '[4,"1","NotSupported","",{}]'
     recording = begun().note(plain="SecurityEventNotification").sent(SECURITY_EVENT.format(id="1")).got(refusal)
-    assert verdicts("PAY_SecurityEventNotification_limits", recording) == [Verdict.INCONCLUSIVE]
+    assert verdicts("PAY_SecurityEventNotification_limits", recording) == [Verdict.NOT_APPLICABLE]
 
 
 def test_csms_that_takes_the_plain_action_must_take_its_limits_too() -> None:

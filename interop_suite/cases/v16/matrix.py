@@ -15,6 +15,7 @@ from fixtures.csms.defects.v16_payloads import KIND_NAMES, payload_defect_id
 from interop_suite.cases.v16 import steps
 from interop_suite.checks import still_serves
 from interop_suite.clauses import Clause
+from interop_suite.features import is_unsupported
 from interop_suite.history import BYSTANDER, AnswerKind, Exchange, History
 from interop_suite.model import Check, Finding, case
 from interop_suite.probe import Probe
@@ -72,7 +73,8 @@ def _refused_as_such(history: History, action: str, claim: str) -> Finding | Non
     if call is None or call.kind is not AnswerKind.ERROR:
         return None
     actual = f"it takes no {action} at all: {call.describe_answer()}"
-    return Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=actual, frame=call.call.line)
+    verdict = Verdict.NOT_APPLICABLE if is_unsupported(call, Version.V16) else Verdict.INCONCLUSIVE
+    return Finding(verdict=verdict, claim=claim, actual=actual, frame=call.call.line)
 
 
 def _grade(call: Exchange, mutation: str, claim: str, kind: MutationKind) -> Finding:
