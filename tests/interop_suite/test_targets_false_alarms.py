@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection
@@ -14,7 +15,7 @@ from fixtures.corpus import mutations
 from interop_suite.cases.v16 import smart_charging
 from interop_suite.cases.wire.framing import UNKNOWN_TYPES
 from interop_suite.checks import still_serves
-from interop_suite.drivers.base import NoDriver
+from interop_suite.drivers.base import CommandResult, DriverError, NoDriver
 from interop_suite.model import Case, all_cases
 from interop_suite.probe import Target, make_password
 from interop_suite.runner import Runner
@@ -108,3 +109,20 @@ def test_csms_that_dropped_a_station_and_serves_it_again_still_serves_no_false_a
     assert [finding.verdict for finding in still_serves().judge(dropped.history())] == [Verdict.FAILED, Verdict.FAILED]
     back = dropped.opened().sent('[2,"2","Heartbeat",{}]').got('[3,"2",{"currentTime":"2026-01-01T00:00:00Z"}]')
     assert [finding.verdict for finding in still_serves().judge(back.history())] == [Verdict.OK]
+
+
+class UnableDriver(NoDriver):
+    """Claims to be able to do everything, and finds out too late that it cannot."""
+
+    def missing(self, need: str, version: Version) -> str | None:
+        del need, version
+        return None
+
+    def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
+        raise DriverError(f"no {action}")
+
+
+def test_key_that_nobody_told_the_csms_to_roll_is_not_missed_no_false_alarm() -> None:
+    with odd_csms(deaf_while_busy) as url:
+        result = Runner(Target(url=url, timeout=1), UnableDriver(), None).run(case("TC_073_CSMS"))
+    assert result.verdict is Verdict.INCONCLUSIVE, result.actual

@@ -51,8 +51,9 @@ def roll_key(probe: Probe) -> None:
     station.reply("ChangeConfiguration", {"status": "Accepted"})
     probe.command("ChangeConfiguration", {"key": "AuthorizationKey", "value": key})
     request = station.expect("ChangeConfiguration")
-    if request is not None:
-        station.note(key_as_asked=[str(request.get("value")).lower() == key, "the key is not written down"])
+    if request is None:
+        return
+    station.note(key_as_asked=[str(request.get("value")).lower() == key, "the key is not written down"])
     station.disconnect()
     probe.try_to_boot(station)
     probe.use_password(station, key)
