@@ -243,7 +243,10 @@ class Recorder:
 
     def offered(self, count: int = 1, intended_at: float | None = None) -> None:
         """Count CALLs that fell due in the schedules of this process, at `intended_at` (default: now)."""
-        self._offered[self._window_at(self._clock() if intended_at is None else intended_at)] += count
+        if intended_at is None or intended_at >= self._since:
+            self._offered[self._edges[-1][1]] += count
+        else:
+            self._offered[self._window_at(intended_at)] += count
 
     # -- windows and draining ----------------------------------------------------------------------------------------
 
