@@ -376,9 +376,6 @@ class StationSocket:
         return True
 
     def _write(self, data: bytes) -> None:
-        self._write_raw(data)
-
-    def _write_raw(self, data: bytes) -> None:
         if self._backlog is not None:
             self._keep(data)
             return

@@ -98,7 +98,7 @@ class TlsStationSocket(StationSocket):
     def _send_cipher(self) -> None:
         data = self._cipher_out.read()
         if data and self._sock is not None:
-            self._write_raw(data)
+            super()._write(data)
 
 
 def open_socket(engine: Engine, target: Target, listener: Listener, source: str | None = None) -> StationSocket:

@@ -48,7 +48,17 @@ MOST_QUEUED: Final = 64
 class Line:
     """The base of a station: everything between its decisions and its socket."""
 
-    __slots__ = ("_sweep", "closing", "dialect", "fleet", "lease", "registration", "session", "socket")
+    __slots__ = (
+        "_sweep",
+        "dialect",
+        "fleet",
+        "lease",
+        "leaving",
+        "registration",
+        "session",
+        "socket",
+        "speaking",
+    )
 
     def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
         """Start without a connection."""
@@ -58,8 +68,10 @@ class Line:
         self.registration = Registration.UNKNOWN
         self.session = Session(self.dialect.rules, fleet.new_id, timeout=fleet.call_timeout)
         self.socket: StationSocket | None = None
-        self.closing = False
-        """Whether the Close frame is out: nothing that is said now would be heard."""
+        self.speaking = False
+        """Whether the CSMS would hear what is said: the connection is open, and our Close frame is not out."""
+        self.leaving = False
+        """Whether the station waits for its last answers; `call_ended` is called then."""
         self._sweep: Timer | None = None
 
     @property
@@ -75,7 +87,7 @@ class Line:
     @property
     def online(self) -> bool:
         """Whether the station is connected and accepted."""
-        return self.registration is Registration.ACCEPTED and self.session.connected
+        return self.speaking and self.registration is Registration.ACCEPTED
 
     def call(
         self,
@@ -90,16 +102,15 @@ class Line:
 
         `on_end` gets the payload of the CALLRESULT, or None, and the outcome class.
         """
-        session = self.session
-        if not session.connected or self.closing:
+        if not self.speaking:
             return False
         if self.registration is not Registration.ACCEPTED and not may_send(
             self.dialect.version, self.registration, action, triggered=triggered
         ):
             return False
-        fleet = self.fleet
-        fleet.recorder.offered(1, intended_at)
+        fleet, session = self.fleet, self.session
         now = fleet.clock()
+        fleet.recorder.offered(1, intended_at)
         if session.queue_depth >= MOST_QUEUED:
             fleet.recorder.call(
                 self.dialect.ocpp, action, TO_CSMS, Outcome.NEVER_SENT, None, max(0.0, now - intended_at), now
@@ -119,15 +130,17 @@ class Line:
         raise NotImplementedError
 
     def call_ended(self) -> None:
-        """Take note that one of our CALLs has ended, in whatever way."""
+        """Take note that one of our CALLs has ended, in whatever way, while the station is leaving."""
 
     def on_text(self, data: str | bytes, now: float) -> None:
         """Let the session read a message, and act on what it found."""
         if type(data) is bytes:
             self.fleet.recorder.fault("not-text")
-        for event in self.session.receive(data, now):
-            _REACTIONS[type(event)](self, event)
+        events = self.session.receive(data, now)
+        # What an answer lets go first; reactions send what they have to say themselves.
         self._flush()
+        for event in events:
+            _REACTIONS[type(event)](self, event)
 
     def on_backlog(self) -> None:
         """Count a CSMS that reads too slowly."""
@@ -170,7 +183,8 @@ class Line:
     def _end(self, call: PendingCall, payload: Payload | None, outcome: str) -> None:
         if call.context is not None:
             call.context(payload, outcome)
-        self.call_ended()
+        if self.leaving:
+            self.call_ended()
 
     def _on_result(self, event: ResultReceived) -> None:
         # `_record` and `_end`, written out: this is the end of nearly every CALL.
@@ -181,7 +195,8 @@ class Line:
         fleet.recorder.call(dialect.ocpp, call.action, TO_CSMS, outcome, at - sent_at, at - call.intended_at, at)
         if call.context is not None:
             call.context(payload or {}, outcome)
-        self.call_ended()
+        if self.leaving:
+            self.call_ended()
 
     def _on_error(self, event: ErrorReceived) -> None:
         outcome = f"{Outcome.CALLERROR}:{event.error.code}"
@@ -219,9 +234,10 @@ class Line:
         if message_id is not None and error.message_type == MessageType.CALL:
             code = rules.code(ErrorMeaning.FORMAT)
             self.session.put_raw(encode(CallError(message_id, code, error.reason[:255])))
+            self._flush()
 
     def _on_call(self, event: CallReceived) -> None:
-        if self.closing:
+        if not self.speaking:
             return
         reply = self.respond(event.call)
         if reply.payload is not None:

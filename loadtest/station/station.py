@@ -128,6 +128,7 @@ class Station(Line):
         if self.life is Life.STOPPING:
             return
         self.life = Life.STOPPING
+        self.leaving = True
         timers, now = self.fleet.timers, self.fleet.clock()
         self._stop_arrivals()
         timers.cancel(self._boot_timer)
@@ -154,6 +155,7 @@ class Station(Line):
         if self.life is not Life.ON:
             return
         self.life = Life.REBOOTING
+        self.leaving = True
         self._remote_boot = True
         now = self.fleet.clock()
         self._stop_arrivals()
@@ -190,8 +192,7 @@ class Station(Line):
 
     def call_ended(self) -> None:
         """Take note that one of our CALLs has ended: a station on its way out may have waited for it."""
-        if self.life is not Life.ON:
-            self._close_when_idle()
+        self._close_when_idle()
 
     def visit_over(self) -> None:
         """Take note that a car has left: a reset may have waited for that."""
@@ -207,7 +208,7 @@ class Station(Line):
         recorder.connection(OPENED)
         recorder.connected(1)
         self.session.connection_made()
-        self.closing = False
+        self.speaking = True
         self._waits = 0
         self.online_since = now
         if self.registration is Registration.ACCEPTED:
@@ -256,6 +257,7 @@ class Station(Line):
         self._boot_timer = None
         fleet, dialect = self.fleet, self.dialect
         self.life = Life.ON
+        self.leaving = False
         self.socket = fleet.make_socket(fleet.engine, fleet.target, self, fleet.target.source(self.lease.number))
         self.socket.connect(
             fleet.url(self.lease), dialect.rules.subprotocol, fleet.headers(self.lease, dialect.version)
@@ -298,6 +300,7 @@ class Station(Line):
     def _disconnected(self) -> None:
         """Settle the books of a connection that is gone."""
         self.socket = None
+        self.speaking = False
         if not self.session.connected:
             return
         recorder, now = self.fleet.recorder, self.fleet.clock()
@@ -335,7 +338,7 @@ class Station(Line):
         self.fleet.timers.cancel(self._boot_timer)
         self._boot_timer = None
         if self.socket is not None:
-            self.closing = True
+            self.speaking = False
             self.socket.close(1000 if self.life is Life.REBOOTING else 1001)
 
     # -- registration and heartbeat ----------------------------------------------------------------------------------
