@@ -119,7 +119,7 @@ class UnableDriver(NoDriver):
         return None
 
     def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
-        raise DriverError(f"no {action}")
+        raise DriverError(f"{identity}: no {action} with {payload} in {version}")
 
 
 def test_key_that_nobody_told_the_csms_to_roll_is_not_missed_no_false_alarm() -> None:
