@@ -22,7 +22,15 @@ from fixtures.models import station as make_station
 from interop_suite.drivers.base import Driver, DriverError, Exchange, StationSettings, TokenSettings
 from interop_suite.drivers.dialogue import DIALOGUES, Dialogue
 from interop_suite.options import Settings, make_driver
-from interop_suite.probe import BOOT_ATTEMPTS, BOOT_WAIT_MAX, BOOT_WAIT_OWN, COMMAND_GRACE, Target, now
+from interop_suite.probe import (
+    BOOT_ATTEMPTS,
+    BOOT_WAIT_MAX,
+    BOOT_WAIT_OWN,
+    COMMAND_GRACE,
+    Target,
+    make_password,
+    now,
+)
 from interop_suite.station import Answer, ScriptedStation
 from interop_suite.wire import Offer
 from ocppj.actions import ACTIONS
@@ -114,7 +122,7 @@ class _Check:
         self._words: Dialogue = DIALOGUES[version]
         self._exchanges: list[Exchange] = []
         self._tokens: dict[str, str] = {}
-        self._password = target.password or secrets.token_hex(20)
+        self._password = target.password or make_password()
         self._given = target.password is not None
         identity = target.identities[0] if target.identities else f"PSCHECK{secrets.token_hex(4).upper()}"
         offer = Offer(
@@ -123,6 +131,7 @@ class _Check:
         self._offer = offer if not self._given else self._with_password(offer, self._password)
         model = make_station(target.model, identity, seed=0)
         self._station = ScriptedStation(model, version, self._offer, self._ignore, timeout=target.timeout)
+        self._station.reconnect_pause = driver.reconnect_pause
         self._identity = identity
         self.done: list[CheckedOperation] = []
 

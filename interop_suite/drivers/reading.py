@@ -18,6 +18,8 @@ __all__ = ["Path", "Source", "convert", "read_yaml", "templates_of"]
 
 Path = tuple[str | int, ...]
 _T = TypeVar("_T", bound=msgspec.Struct)
+# The parser in C where libyaml is there; both are safe.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNIONS = (typing.Union, types.UnionType)
 
 
@@ -43,18 +45,22 @@ def read_yaml(name: str, text: str) -> tuple[Any, Source]:
     """Parse YAML; raises `UsageError` for text that is none, and for a key that stands twice."""
     lines: dict[Path, int] = {}
     source = Source(name, lines)
+    loader = _LOADER(text)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if root is not None:
-            for path, line, key in _walk(root, ()):
-                if key and path in lines:
-                    raise source.error(path, f"stands twice, here and in line {line}")
-                lines[path] = line
-        return yaml.safe_load(text), source
+        root = loader.get_single_node()
+        if root is None:
+            return None, source
+        for path, line, key in _walk(root, ()):
+            if key and path in lines:
+                raise source.error(path, f"stands twice, here and in line {line}")
+            lines[path] = line
+        return loader.construct_document(root), source
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark is not None else ""
         raise UsageError(f"{name}{where}: is no YAML: {getattr(error, 'problem', None) or error}") from None
+    finally:
+        loader.dispose()
 
 
 def _walk(node: yaml.Node, path: Path) -> Iterator[tuple[Path, int, bool]]:

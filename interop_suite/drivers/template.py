@@ -258,6 +258,7 @@ def check(text: str, place: Place) -> None:
         raise TemplateFault(f"{error.message} in {text.strip()[:80]!r}") from None
 
 
+@lru_cache(maxsize=4096)
 def names_in(text: str, place: Place) -> Names:
     """List the names that a template takes from its context; raises `TemplateFault` as `check`."""
     check(text, place)

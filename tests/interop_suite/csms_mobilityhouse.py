@@ -1,6 +1,7 @@
 """A small CSMS for OCPP 1.6 on the server side of mobilityhouse/ocpp, with an HTTP API of its own that answers at once.
 
-It knows nothing of Plugstorm. It writes its addresses as one line of JSON and lives until its standard input ends.
+It shares nothing with Plugstorm but the maker of test certificates. It writes its addresses as one line of JSON and
+lives until its standard input ends.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import datetime as dt
 import itertools
 import json
 import logging
+import re
 import ssl
 import sys
 import tempfile
@@ -19,54 +21,27 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
-import trustme
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from ocpp.charge_point import camel_to_snake_case, remove_nones, snake_to_camel_case
-from ocpp.exceptions import OCPPError
-from ocpp.routing import after, on
-from ocpp.v16 import ChargePoint, call, call_result
+from ocpp.charge_point import camel_to_snake_case, remove_nones, snake_to_camel_case  # type: ignore[import-untyped]  # the library has no types
+from ocpp.exceptions import OCPPError  # type: ignore[import-untyped]
+from ocpp.routing import after, on  # type: ignore[import-untyped]
+from ocpp.v16 import ChargePoint, call, call_result  # type: ignore[import-untyped]
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
+
+from fixtures.certificates import Authority
 
 CHARGERS: dict[str, dict[str, Any]] = {}
 BADGES: dict[str, dict[str, Any]] = {}
 SESSIONS: dict[int, dict[str, Any]] = {}
 ONLINE: dict[str, Charger] = {}
 NUMBERS = itertools.count(1)
-CALL_SECONDS = 5
+AUTHORITY = Authority("Second CSMS")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def now() -> str:
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class Certifier:
-    """The authority of this CSMS: one root for its server and for the stations that ask."""
-
-    def __init__(self) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Second CSMS")])
-        self.root = self._issue(self.name, self.key.public_key(), authority=True)
-        self.pem = self.root.public_bytes(serialization.Encoding.PEM).decode()
-
-    def _issue(self, subject: x509.Name, key: Any, *, authority: bool) -> x509.Certificate:
-        today = dt.datetime.now(dt.UTC)
-        builder = x509.CertificateBuilder(self.name, subject, key, x509.random_serial_number())
-        builder = builder.not_valid_before(today - dt.timedelta(days=1)).not_valid_after(today + dt.timedelta(days=9))
-        builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        return builder.sign(self.key, hashes.SHA256())
-
-    def sign(self, csr: str) -> str:
-        request = x509.load_pem_x509_csr(csr.encode())
-        certificate = self._issue(request.subject, request.public_key(), authority=False)
-        return certificate.public_bytes(serialization.Encoding.PEM).decode() + self.pem
-
-
-CERTIFIER = Certifier()
 
 
 def badge_info(uid: str) -> dict[str, Any]:
@@ -78,24 +53,8 @@ def handles(action: str) -> Callable[[F], F]:
     return cast("Callable[[F], F]", on(action))
 
 
-def acknowledges(action: str) -> Callable[..., Any]:
-    def acknowledge(_self: Charger, **_: Any) -> Any:
-        return getattr(call_result, action)()
-
-    acknowledge.__name__ = f"on_{action}"
-    return handles(action)(acknowledge)
-
-
 class Charger(ChargePoint):  # type: ignore[misc]  # the library has no types
     """Answers one station."""
-
-    on_StatusNotification = acknowledges("StatusNotification")
-    on_MeterValues = acknowledges("MeterValues")
-    on_FirmwareStatusNotification = acknowledges("FirmwareStatusNotification")
-    on_SignedFirmwareStatusNotification = acknowledges("SignedFirmwareStatusNotification")
-    on_DiagnosticsStatusNotification = acknowledges("DiagnosticsStatusNotification")
-    on_LogStatusNotification = acknowledges("LogStatusNotification")
-    on_SecurityEventNotification = acknowledges("SecurityEventNotification")
 
     @handles("BootNotification")
     def boot(self, **_: Any) -> call_result.BootNotification:
@@ -131,10 +90,31 @@ class Charger(ChargePoint):  # type: ignore[misc]  # the library has no types
 
     @cast("Callable[[F], F]", after("SignCertificate"))
     async def send_certificate(self, csr: str) -> None:
-        await self.call(call.CertificateSigned(certificate_chain=CERTIFIER.sign(csr)))
+        await self.call(call.CertificateSigned(certificate_chain=AUTHORITY.sign_csr(csr).decode()))
+
+
+def acknowledge(action: str) -> None:
+    """Let the charger answer an action with nothing."""
+
+    def answer(_self: Charger, **_: Any) -> Any:
+        return getattr(call_result, action)()
+
+    answer.__name__ = f"on_{action}"
+    setattr(Charger, answer.__name__, handles(action)(answer))
+
+
+for word in ("Status", "FirmwareStatus", "SignedFirmwareStatus", "DiagnosticsStatus", "LogStatus", "SecurityEvent"):
+    acknowledge(f"{word}Notification")
+acknowledge("MeterValues")
 
 
 # -- stations --------------------------------------------------------------------------------------------------------
+
+
+def key_of(secret: str | None) -> bytes:
+    """Read 32 to 40 hexadecimal digits as the raw key that they write, anything else as text."""
+    text = secret or ""
+    return bytes.fromhex(text) if re.fullmatch(r"(?:[0-9A-Fa-f]{2}){16,20}", text) else text.encode()
 
 
 def admit(connection: ServerConnection, request: Request) -> Response | None:
@@ -145,7 +125,7 @@ def admit(connection: ServerConnection, request: Request) -> Response | None:
         return connection.respond(HTTPStatus.NOT_FOUND, "unknown charger\n")
     line: ssl.SSLObject | None = connection.transport.get_extra_info("ssl_object")
     secure = charger["protection"] in ("tls", "mutual-tls")
-    expected = "Basic " + base64.b64encode(f"{name}:".encode() + bytes.fromhex(charger["secret"] or "")).decode()
+    expected = "Basic " + base64.b64encode(f"{name}:".encode() + key_of(charger["secret"])).decode()
     if secure != (line is not None) or (
         charger["secret"] and charger["protection"] != "mutual-tls" and request.headers.get("Authorization") != expected
     ):
@@ -158,7 +138,7 @@ def admit(connection: ServerConnection, request: Request) -> Response | None:
 async def converse(connection: ServerConnection) -> None:
     assert connection.request is not None
     name = connection.request.path.rsplit("/", 1)[-1]
-    charger = ONLINE[name] = Charger(name, connection, response_timeout=CALL_SECONDS)
+    charger = ONLINE[name] = Charger(name, connection, response_timeout=5)
     try:
         await charger.start()
     finally:
@@ -191,7 +171,7 @@ async def sessions(request: web.Request) -> web.Response:
 
 @API.post("/v2/certificates")
 async def certificates(request: web.Request) -> web.Response:
-    return web.Response(text=CERTIFIER.sign(await request.text()), content_type="application/x-pem-file")
+    return web.Response(body=AUTHORITY.sign_csr(await request.text()), content_type="application/x-pem-file")
 
 
 @API.post("/v2/chargers/{name}/sessions")
@@ -208,13 +188,6 @@ async def end_session(request: web.Request) -> web.Response:
     if number not in SESSIONS:
         return web.json_response({"outcome": "impossible", "why": "no such session"}, status=404)
     return await send(SESSIONS[number]["charger"], call.RemoteStopTransaction, {"transaction_id": number})
-
-
-@API.put("/v2/chargers/{name}/outlets/{outlet}")
-async def put_outlet(request: web.Request) -> web.Response:
-    kind = "Operative" if (await request.json())["in_service"] else "Inoperative"
-    fields = {"connector_id": int(request.match_info["outlet"]), "type": kind}
-    return await send(request.match_info["name"], call.ChangeAvailability, fields)
 
 
 @API.post("/v2/chargers/{name}/orders")
@@ -248,28 +221,24 @@ async def send(name: str, kind: Any, fields: dict[str, Any]) -> web.Response:
 async def main() -> None:
     logging.disable(logging.CRITICAL)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority = trustme.CA()
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    AUTHORITY.server().load_into(context)
     context.verify_mode = ssl.CERT_OPTIONAL
-    context.load_verify_locations(cadata=CERTIFIER.pem)
+    context.load_verify_locations(cadata=AUTHORITY.root_pem.decode())
     runner = web.AppRunner(web.Application())
     runner.app.add_routes(API)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     options: dict[str, Any] = {"subprotocols": ["ocpp1.6"], "process_request": admit}
     with tempfile.NamedTemporaryFile(suffix=".pem") as ca:
-        authority.cert_pem.write_to_path(ca.name)
+        ca.write(AUTHORITY.root_pem)
+        ca.flush()
         async with (
             serve(converse, "127.0.0.1", 0, **options) as plain,
             serve(converse, "127.0.0.1", 0, ssl=context, **options) as secure,
         ):
             ports = [server.sockets[0].getsockname()[1] for server in (plain, secure)]
-            addresses = {
-                "url": f"ws://127.0.0.1:{ports[0]}/ocpp",
-                "tls_url": f"wss://127.0.0.1:{ports[1]}/ocpp",
-                "ca": ca.name,
-                "api": f"http://127.0.0.1:{runner.addresses[0][1]}",
-            }
+            addresses = {"url": f"ws://127.0.0.1:{ports[0]}/ocpp", "tls_url": f"wss://127.0.0.1:{ports[1]}/ocpp"}
+            addresses |= {"ca": ca.name, "api": f"http://127.0.0.1:{runner.addresses[0][1]}"}
             sys.stdout.write(json.dumps(addresses) + "\n")
             sys.stdout.flush()
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

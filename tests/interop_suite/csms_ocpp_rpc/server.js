@@ -18,6 +18,9 @@ const sessions = new Set();
 
 // -- stations --------------------------------------------------------------------------------------------------------
 
+// 32 to 40 hexadecimal digits write a raw key; anything else is text.
+const keyOf = (text) => Buffer.from(text, /^(?:[0-9a-f]{2}){16,20}$/i.test(text) ? 'hex' : 'utf8');
+
 function card(number) {
   const known = cards.get(number.toUpperCase());
   if (!known) return { status: 'Invalid' };
@@ -100,7 +103,7 @@ async function carryOut(task) {
 function learn(task, reply) {
   const { key, value } = task.params;
   if (task.method === 'ChangeConfiguration' && key === 'AuthorizationKey' && reply.status === 'Accepted') {
-    stations.get(task.station).key = Buffer.from(value, 'hex');
+    stations.get(task.station).key = keyOf(value);
   }
 }
 
@@ -119,7 +122,7 @@ const routes = [
   }],
   ['GET', /^\/up$/, () => [200, { stations: stations.size }]],
   ['POST', /^\/stations$/, (_, body) => {
-    stations.set(body.id, { key: body.key ? Buffer.from(body.key, 'hex') : null });
+    stations.set(body.id, { key: body.key ? keyOf(body.key) : null });
     return [201, {}];
   }],
   ['POST', /^\/cards$/, (_, body) => {

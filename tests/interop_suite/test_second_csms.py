@@ -1,0 +1,123 @@
+"""Two CSMSs that know nothing of Plugstorm, each reached through a driver file of its own: no false alarm."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from evidence.run_model import CaseResult
+from evidence.verdicts import Verdict
+from interop_suite.drivers.check import State, check_driver
+from interop_suite.model import all_cases
+from interop_suite.options import Settings, load_expectations, make_driver
+from interop_suite.results import apply_expectation
+from interop_suite.runner import Runner
+
+HERE = Path(__file__).parent
+NODE_CSMS = HERE / "csms_ocpp_rpc"
+OPERATOR_PASSWORD = "sesam-open-77"
+
+
+@contextmanager
+def running(command: Sequence[str], **variables: str) -> Iterator[dict[str, Any]]:
+    """Start a CSMS and give the addresses that it writes; it ends with the context."""
+    environment = {**os.environ, **variables}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.stdin.close()
+            process.wait(20)
+
+
+def certification_list(settings: Settings) -> dict[str, CaseResult]:
+    cases = [case for case in all_cases() if case.ocpp == "1.6" and case.id.startswith("TC_")]
+    expectations = load_expectations(settings.expect, cases)
+    driver = make_driver(settings)
+    runner = Runner(settings.target(), driver, None)
+    with ThreadPoolExecutor(8) as pool:
+        results = [apply_expectation(result, expectations) for result in pool.map(runner.run, cases)]
+    driver.close()
+    assert len(results) == 77
+    return {result.id: result for result in results}
+
+
+def other_than_ok(results: Mapping[str, CaseResult]) -> dict[str, str]:
+    """Show the reason of what should not be there, and the bare verdict of the rest."""
+    harmless = (Verdict.NOT_APPLICABLE, Verdict.XFAIL)
+    return {
+        name: str(result.verdict) if result.verdict in harmless else f"{result.verdict}: {result.reason}"
+        for name, result in results.items()
+        if result.verdict is not Verdict.OK
+    }
+
+
+def test_mobilityhouse_csms_no_false_alarm() -> None:
+    with running([sys.executable, str(HERE / "csms_mobilityhouse.py")]) as csms:
+        settings = Settings(
+            url=csms["url"],
+            tls_url=csms["tls_url"],
+            ca_file=csms["ca"],
+            driver=str(HERE / "csms_mobilityhouse.yaml"),
+            driver_options={"api": csms["api"]},
+            timeout=5,
+        )
+        assert other_than_ok(certification_list(settings)) == {}
+        checked = check_driver(settings)
+    states = {operation.operation: operation.state for operation in checked}
+    assert State.BROKEN not in states.values()
+    assert {name for name, state in states.items() if state is State.WORKS} == {
+        "connect", "password", "register", "sign_client_certificate", "token:Accepted", "token:Blocked",
+        "token:Expired", "token:parent", "transactions", "trigger:GetConfiguration",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def node_csms(tmp_path: Path) -> list[str]:
+    """The command of the CSMS on ocpp-rpc, installed with npm as its lock file says."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip(
+            "Node and npm are not installed, and the CSMS on ocpp-rpc needs them; mobilityhouse's one is tested"
+        )
+    for name in ("package.json", "package-lock.json", "server.js"):
+        shutil.copy(NODE_CSMS / name, tmp_path)
+    install = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
+    done = subprocess.run(install, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, f"npm could not install ocpp-rpc: {done.stderr[-1000:]}"
+    return [node, str(tmp_path / "server.js")]
+
+
+def test_ocpp_rpc_csms_no_false_alarm(node_csms: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CSMS_PASSWORD", OPERATOR_PASSWORD)
+    with running(node_csms) as csms:
+        settings = Settings(
+            url=csms["url"],
+            driver=str(NODE_CSMS / "driver.yaml"),
+            driver_options={"api": csms["api"]},
+            expect=str(NODE_CSMS / "expected-failures.yaml"),
+            timeout=5,
+        )
+        polled = certification_list(settings)
+        called_back = certification_list(
+            msgspec.structs.replace(settings, driver_options={"api": csms["api"], "hooks": "true"})
+        )
+    tls, signing = ("TC_083_CSMS", "TC_086_CSMS", "TC_087_CSMS"), ("TC_074_CSMS", "TC_077_CSMS")
+    expected: dict[str, str] = {**dict.fromkeys((*tls, *signing), Verdict.NOT_APPLICABLE), "TC_088_CSMS": Verdict.XFAIL}
+    assert other_than_ok(polled) == expected
+    assert other_than_ok(called_back) == expected
+    assert polled["TC_086_CSMS"].reason == "needs a wss:// address of the CSMS (--tls-url)"
+    assert polled["TC_074_CSMS"].reason == "this CSMS signs no certificates"
