@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -17,6 +17,7 @@ from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImm
 
 from loadtest.options import LoadOptions, read_options
 from loadtest.pacing import ConnectPacer
+from loadtest.profiles import Profile, load_profile
 from loadtest.station import Fleet, Station
 from loadtest.station.station import Life
 from loadtest.timers import HubTimers
@@ -29,12 +30,11 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from loadtest.identities import Lease
-    from loadtest.profiles import Profile
     from loadtest.timers import Timer
     from loadtest.users import ChargePointUser
     from ocppj.versions import Version
 
-__all__ = ["Crew", "UserStation", "crew_of", "dismiss", "make_engine", "make_target"]
+__all__ = ["Crew", "UserStation", "crew_of", "dismiss", "keep_local", "make_engine", "make_target"]
 
 _logger = logging.getLogger(__name__)
 
@@ -44,6 +44,8 @@ _FREEZE_EVERY: Final = 200
 """Stations."""
 
 _crews: WeakKeyDictionary[Environment, Crew | None] = WeakKeyDictionary()
+_local: WeakKeyDictionary[Environment, dict[str, Any]] = WeakKeyDictionary()
+_OF_THE_MACHINE: Final = ("source_address", "tls_ca")
 _making = BoundedSemaphore()
 
 
@@ -69,12 +71,23 @@ def crew_of(environment: Environment) -> Crew | None:
     with _making:
         if environment not in _crews:
             try:
-                options = read_options(environment.parsed_options, environment.host)
-                _crews[environment] = Crew(environment, options)
+                _crews[environment] = Crew(environment, _options(environment))
             except HarnessError as error:
                 _crews[environment] = None
                 _logger.error("No station can start: %s", error)  # noqa: TRY400 - for people, no traceback
         return _crews[environment]
+
+
+def keep_local(environment: Environment) -> None:
+    """Remember what a worker was told about its own machine: the options of the master will come over it."""
+    given: Any = environment.parsed_options
+    _local[environment] = {name: value for name in _OF_THE_MACHINE if (value := getattr(given, name, None))}
+
+
+def _options(environment: Environment) -> LoadOptions:
+    given: Any = environment.parsed_options
+    vars(given).update(_local.get(environment, {}))
+    return read_options(given, environment.host)
 
 
 def dismiss(environment: Environment) -> None:
@@ -105,17 +118,22 @@ class Crew:
         self.recorder = wiring.recorder
         self.target = make_target(options)
         self.engine = make_engine(options)
-        self._fleets: dict[str, Fleet] = {}
+        self._fleets: dict[str | None, Fleet] = {}
         self._pacer: ConnectPacer[Station] = ConnectPacer()
         self._gate: Timer | None = None
         self._unfrozen = 0
+        self._complaints: set[str] = set()
 
-    def fleet(self, profile: Profile | None) -> Fleet:
-        """Return the surroundings of stations with this profile, None being that of the command line."""
-        profile = profile or self.options.profile
-        fleet = self._fleets.get(profile.name)
+    def fleet(self, wanted: Profile | str | None) -> Fleet:
+        """Return the surroundings of stations with this profile, or one of that name; None: the command line's.
+
+        Raises `UsageError` for a profile that cannot be read.
+        """
+        key = wanted.name if isinstance(wanted, Profile) else wanted
+        fleet = self._fleets.get(key)
         if fleet is None:
-            fleet = self._fleets[profile.name] = Fleet(
+            profile = load_profile(wanted) if isinstance(wanted, str) else wanted or self.options.profile
+            fleet = self._fleets[key] = Fleet(
                 engine=self.engine,
                 target=self.target,
                 recorder=self.recorder,
@@ -128,6 +146,12 @@ class Crew:
                 on_crash=_for_locust,
             )
         return fleet
+
+    def complain(self, error: HarnessError) -> None:
+        """Tell people once what keeps users of one kind from starting."""
+        if str(error) not in self._complaints:
+            self._complaints.add(str(error))
+            _logger.error("No station can start: %s", error)
 
     def let_in(self, station: Station) -> None:
         """Start a station when its turn comes: Locust spawns in batches, and connects must not."""

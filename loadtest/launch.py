@@ -49,6 +49,7 @@ def _on_init(environment: Environment, **_: Any) -> None:
     listeners.test_stop.add_listener(_on_test_stop)
     if isinstance(runner, runners.WorkerRunner):
         # What was asked for comes from the master, with the order to spawn.
+        crew.keep_local(environment)
         install(environment, Settings(url="", ocpp=[]))
         return
     given: Any = environment.parsed_options
@@ -104,6 +105,9 @@ def _choose_users(environment: Environment, options: LoadOptions) -> list[Versio
     """Keep the user classes of the wanted versions, with their weights; return the versions."""
     given: Any = environment.parsed_options
     classes: list[Any] = [user for user in environment.user_classes if hasattr(user, "ocpp")]
+    for user in classes:
+        if user.ocpp not in list(Version):
+            raise UsageError(f"{user.__name__}.ocpp is {user.ocpp!r}; known are {', '.join(Version)}")
     if options.ocpp:
         chosen = [user for user in classes if user.ocpp in options.ocpp]
         for user in chosen:

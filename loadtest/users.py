@@ -20,7 +20,7 @@ from locust.user.task import LOCUST_STATE_WAITING
 
 from loadtest import launch
 from loadtest.crew import Crew, UserStation, crew_of
-from loadtest.profiles import Profile, load_profile
+from ocppj.errors import UsageError
 from ocppj.outcomes import Outcome
 from ocppj.versions import Version
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from loadtest.identities import Lease
     from loadtest.leases import Request
+    from loadtest.profiles import Profile
+    from loadtest.station import Fleet
 
 __all__ = ["Answer", "ChargePointUser"]
 
@@ -72,15 +74,23 @@ class ChargePointUser(User):
         self.station: UserStation | None = None
         """The charge point; None while no identity was leased."""
         self._crew: Crew | None = None
+        self._fleet: Fleet | None = None
         self._request: Request | None = None
 
     # -- what Locust calls -------------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
         """Ask for an identity; the station starts when it is there. Subclasses that override this call it first."""
-        self._crew = crew_of(self.environment)
-        if self._crew is not None:
-            self._ask()
+        crew = crew_of(self.environment)
+        if crew is None:
+            return
+        try:
+            self._fleet = crew.fleet(self.profile)
+        except UsageError as error:
+            crew.complain(error)
+            return
+        self._crew = crew
+        self._ask()
 
     def on_stop(self) -> None:
         """End transactions, close the connection and give the identity back."""
@@ -133,11 +143,10 @@ class ChargePointUser(User):
         self._request = self._crew.leases.acquire(self._leased, self._fenced)
 
     def _leased(self, lease: Lease) -> None:
-        crew = self._crew
-        assert crew is not None
-        profile = load_profile(self.profile) if isinstance(self.profile, str) else self.profile
-        self.station = UserStation(crew.fleet(profile), Version(self.ocpp), lease, self)
-        crew.let_in(self.station)
+        assert self._crew is not None
+        assert self._fleet is not None
+        self.station = UserStation(self._fleet, Version(self.ocpp), lease, self)
+        self._crew.let_in(self.station)
 
     def _fenced(self, _: Lease) -> None:
         """Let go of an identity that may be somebody else's by now, and ask for another one."""

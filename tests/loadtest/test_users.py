@@ -152,6 +152,32 @@ def test_several_processes_share_the_stations_and_no_identity_is_used_twice(stor
     assert {transaction["state"] for transaction in get(csms, "/transactions")} == {"closed"}
 
 
+def test_workers_on_their_own_keep_what_they_know_of_their_machine(storm: Storm) -> None:
+    sources: set[str] = set()
+
+    def script(peer: Peer) -> None:
+        sources.add(peer.sock.getpeername()[0])
+        peer.upgrade()
+        Misbehaving().boot(peer)
+
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+    with ScriptedServer(script) as server:
+        master = storm.start(
+            *("--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--expect-workers", "1"),
+            *("--headless", "--host", server.url, "--out", "run", "--plugstorm-profile", "idle"),
+            *("-u", "3", "-r", "3", "-t", "2s"),
+        )
+        worker = storm.start(
+            "--worker", "--master-host", "127.0.0.1", "--master-port", port, "--source-address", "127.0.0.5"
+        )
+        _, errors = master.communicate(timeout=60)
+        worker.communicate(timeout=60)
+    storm.check(master.returncode, errors)
+    assert sources == {"127.0.0.1", "127.0.0.5"}  # the canary of the master, and the stations of the worker
+    assert storm.result.stations.booted == 3
+
+
 def test_a_run_is_led_from_the_web_page(storm: Storm, csms: ThreadCsms) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -313,6 +339,12 @@ class Misbehaving:
                     peer.raw(b"\x82\x02{}")
                     self.answer(peer, message_id, action)
 
+    def boot(self, peer: Peer) -> None:
+        """Answer as one should, until the station goes."""
+        while True:
+            _, message_id, action, _ = json.loads(peer.text())
+            self.answer(peer, message_id, action)
+
     def answer(self, peer: Peer, message_id: str, action: str) -> None:
         payload = {"currentTime": "2026-01-01T00:00:00Z"}
         if action == "BootNotification":
@@ -410,6 +442,26 @@ def test_people_write_their_own_users_and_locusts_exceptions_pass_through(storm:
     transfers = [count for (action, _), count in storm.outcomes().items() if action == "DataTransfer"]
     assert sum(transfers) >= output.count("ANSWER")
     assert get(csms, "/health")["connections"] == 0
+
+
+def test_a_user_class_with_a_version_that_does_not_exist_ends_at_once(storm: Storm) -> None:
+    file = storm.folder / "own.py"
+    file.write_text("from loadtest.users import ChargePointUser\nclass Odd(ChargePointUser):\n    ocpp = '3.0'\n")
+    code, errors = storm.run("ws://127.0.0.1:9", "-t", "5s", locustfile=file)
+    assert code == exit_codes.USAGE
+    assert "Odd.ocpp is '3.0'" in errors
+
+
+def test_a_user_class_with_a_profile_that_does_not_exist_is_told_once(storm: Storm, csms: ThreadCsms) -> None:
+    file = storm.folder / "own.py"
+    file.write_text(
+        "from loadtest.users import ChargePointUser\n"
+        "class Good(ChargePointUser):\n    profile = 'idle'\n"
+        "class Odd(ChargePointUser):\n    profile = 'qick'\n"
+    )
+    _, errors = storm.run(csms.url, "-u", "6", "-r", "6", "-t", "2s", locustfile=file)
+    assert errors.count("did you mean 'quick'") == 1
+    assert storm.result.stations.booted == 3
 
 
 BROKEN = """
