@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 
 from evidence import exit_codes
@@ -19,20 +20,25 @@ _PATIENCE = 45.0
 _LAST_PATIENCE = 5.0
 
 
-def run_child(command: Sequence[str], *, environment: Mapping[str, str]) -> int:
+def run_child(command: Sequence[str], *, environment: Mapping[str, str], output: Path | None = None) -> int:
     """Run a command in a process group of its own and return its exit code, as a shell writes it.
 
     SIGINT and SIGTERM are passed on once and the child is waited for; a second one, or too long a wait, ends its whole
-    group at once.
+    group at once. Everything that it says goes to the file `output` where one is given.
     """
     # Without standard input: a process in the background that touches the terminal would be stopped.
-    child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603 - our own words
+    log = None if output is None else output.open("wb")
+    child = subprocess.Popen(  # noqa: S603 - our own words
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+    )
     stops: list[int] = []
     try:
         with _signals_go_to(child, stops):
             code = _wait(child, stops)
     finally:
         _end_group(child)
+        if log is not None:
+            log.close()
     if stops:
         return exit_codes.INTERRUPTED
     return code if code >= 0 else exit_codes.INVALID

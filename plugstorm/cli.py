@@ -47,6 +47,14 @@ Ca = Annotated[
     Path | None,
     typer.Option(metavar="PEM", help="Root that signed the CSMS' certificate.", show_default="those of the system"),
 ]
+SourceAddress = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="IP[-IP]",
+        help="Local address, or a range, to connect from; may be repeated.",
+        show_default="the system's",
+    ),
+]
 Owned = Annotated[
     list[str] | None,
     typer.Option(
@@ -254,14 +262,7 @@ def load(
     profile: Annotated[str, typer.Option(metavar="NAME|FILE", help="What the stations do all day.")] = "quick",
     slo: Slo = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the stations.")] = 1,
-    source_address: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="IP[-IP]",
-            help="Local address, or a range, to connect from; may be repeated.",
-            show_default="the system's",
-        ),
-    ] = None,
+    source_address: SourceAddress = None,
     owned: Owned = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what the run would do and need; nothing is sent.")
@@ -372,6 +373,82 @@ def selftest(
     if flake is not None:
         return lambda: selftest_command.flake(repeat=flake, jobs=jobs, as_json=json)
     return lambda: selftest_command.run(defects=defect, full=full, jobs=jobs, as_json=json)
+
+
+@app.command()
+def capacity(
+    *,
+    url: Url = None,
+    slo: Annotated[Path, typer.Option(metavar="FILE", help="YAML file of objectives.", show_default=False)],
+    ocpp: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VERSION[=WEIGHT]", help="OCPP version of the stations; repeat it for a mix.", show_default="1.6"
+        ),
+    ] = None,
+    max_stations: Annotated[int, typer.Option(min=1, help="The largest fleet to try.")] = 10_000,
+    start: Annotated[int, typer.Option(min=1, help="The first fleet to try.")] = 50,
+    hold: Annotated[str, typer.Option(metavar="TIME", help="How long each fleet is measured.")] = "30s",
+    settle: Annotated[float, typer.Option(min=0, metavar="S", help="From the last start to the measurement.")] = 10,
+    pause: Annotated[float, typer.Option(min=0, metavar="S", help="Between two runs.")] = 5,
+    precision: Annotated[
+        float, typer.Option(min=0.001, max=0.5, metavar="SHARE", help="How close the result is to be.")
+    ] = 0.05,
+    spawn_rate: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="RATE", help="Stations that start in a second.", show_default="all in 10 s"),
+    ] = None,
+    profile: Annotated[str, typer.Option(metavar="NAME|FILE", help="What the stations do all day.")] = "quick",
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the stations.")] = 1,
+    source_address: SourceAddress = None,
+    owned: Owned = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="The same seed gives the same schedule.", show_default="drawn")
+    ] = None,
+    out: Out = None,
+    ca: Ca = None,
+    password: Password = None,
+    station_list: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Registered stations: identity, token, password.", show_default="made up"),
+    ] = None,
+    identity_pattern: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="How stations are called.", show_default="CP{n:06d}")
+    ] = None,
+    json: Json = False,
+) -> Work:
+    """Find how many stations a CSMS holds within its objectives: doubling, bisection, repeats at the knee."""
+    from plugstorm import capacity_command, load_command  # noqa: PLC0415
+
+    wanted = load_command.Wanted(
+        url=url,
+        ocpp=tuple(ocpp or ()),
+        stations=start,
+        spawn_rate=spawn_rate,
+        duration=load_command.parse_duration(hold, "--hold"),
+        profile=profile,
+        workers=workers,
+        seed=seed,
+        ui_port=None,
+        out=out,
+        password=password,
+        ca=ca,
+        station_list=station_list,
+        identity_pattern=identity_pattern,
+        slo=slo,
+        owned=tuple(owned or ()),
+        source_addresses=tuple(source_address or ()),
+        locust=(),
+    )
+    plan = capacity_command.Plan(
+        most=max_stations,
+        start=start,
+        hold=float(wanted.duration),
+        settle=settle,
+        pause=pause,
+        precision=precision,
+    )
+    return lambda: capacity_command.run(wanted, plan, as_json=json)
 
 
 @app.command()

@@ -25,7 +25,17 @@ from plugstorm.after import finish
 from plugstorm.children import run_child
 from plugstorm.forecast_command import check_machine
 
-__all__ = ["Wanted", "locust_command", "parse_duration", "run", "spawn_rate"]
+__all__ = [
+    "Wanted",
+    "check",
+    "environment_of",
+    "free_port",
+    "locust_command",
+    "parse_duration",
+    "run",
+    "spawn_rate",
+    "target_of",
+]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _DURATION = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
@@ -61,7 +71,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Further words for Locust's own command line."""
 
 
-def parse_duration(text: str) -> int:
+def parse_duration(text: str, flag: str = "--duration") -> int:
     """Read `90`, `60s`, `5m` or `1h30m` as seconds; raises `UsageError` for anything else and for nothing."""
     match = _DURATION.fullmatch(text.strip())
     seconds = (
@@ -70,7 +80,7 @@ def parse_duration(text: str) -> int:
         else sum(int(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True))
     )
     if not seconds:
-        raise UsageError(f"--duration {text} is no span of time above zero; write 60s, 5m or 1h30m")
+        raise UsageError(f"{flag} {text} is no span of time above zero; write 60s, 5m or 1h30m")
     return seconds
 
 
@@ -113,23 +123,15 @@ def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | No
 
 def run(wanted: Wanted) -> int:
     """Run it and write the report; returns the exit code."""
-    _check_ui_port(wanted.ui_port)
-    if wanted.slo is not None:
-        # Before a CSMS is started for nothing.
-        read_slo(wanted.slo)
-    if wanted.url is not None:
-        check_owned(check_target_url(wanted.url), wanted.owned)
-    check_machine(wanted)
+    check(wanted)
     folder = RunFolder.create(wanted.out, "load")
-    # A password on a command line would show in the list of processes.
-    secret = {} if wanted.password is None else {"PLUGSTORM_PASSWORD": wanted.password}
     try:
-        with _target(wanted.url) as url:
-            port = _free_port() if wanted.workers > 1 else None
+        with target_of(wanted.url) as url:
+            port = free_port() if wanted.workers > 1 else None
             command = locust_command(wanted, url=url, out=folder.path, master_port=port)
             if wanted.ui_port is not None:
                 sys.stderr.write(f"web UI  http://127.0.0.1:{wanted.ui_port}  (Ctrl-C ends it)\n")
-            code = run_child(command, environment=os.environ | secret)
+            code = run_child(command, environment=environment_of(wanted))
         if folder.run_json.exists():
             result = read_run(folder.path)
             finish(folder.path, result, show=False)
@@ -145,8 +147,26 @@ def run(wanted: Wanted) -> int:
     return code
 
 
+def check(wanted: Wanted) -> None:
+    """Refuse what cannot work before anything is started; raises `UsageError`."""
+    _check_ui_port(wanted.ui_port)
+    if wanted.slo is not None:
+        # Before a CSMS is started for nothing.
+        read_slo(wanted.slo)
+    if wanted.url is not None:
+        check_owned(check_target_url(wanted.url), wanted.owned)
+    check_machine(wanted)
+
+
+def environment_of(wanted: Wanted) -> dict[str, str]:
+    """Return the environment of Locust: a password on a command line would show in the list of processes."""
+    secret = {} if wanted.password is None else {"PLUGSTORM_PASSWORD": wanted.password}
+    return dict(os.environ) | secret
+
+
 @contextlib.contextmanager
-def _target(url: str | None) -> Iterator[str]:
+def target_of(url: str | None) -> Iterator[str]:
+    """Give the URL of the CSMS, which is a practice CSMS of our own where none was named."""
     if url is not None:
         yield url
         return
@@ -167,7 +187,8 @@ def _check_ui_port(port: int | None) -> None:
         ) from None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port of 127.0.0.1 that nobody uses."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
