@@ -81,6 +81,9 @@ def _conclude(history: History, findings: list[Finding], unproven: list[str]) ->
         return Verdict.NOT_APPLICABLE, absent.actual
     if history.inconclusive is not None:
         return Verdict.INCONCLUSIVE, history.inconclusive
+    unclear = next((finding for finding in findings if finding.verdict is Verdict.INCONCLUSIVE), None)
+    if unclear is not None:
+        return Verdict.INCONCLUSIVE, f"{unclear.claim}: {unclear.actual}"
     if unproven:
         return Verdict.INCONCLUSIVE, f"Nothing in the trace shows it: {unproven[0]}"
     if verdict is None:

@@ -126,3 +126,4 @@ def test_key_that_nobody_told_the_csms_to_roll_is_not_missed_no_false_alarm() ->
     with odd_csms(deaf_while_busy) as url:
         result = Runner(Target(url=url, timeout=1), UnableDriver(), None).run(case("TC_073_CSMS"))
     assert result.verdict is Verdict.INCONCLUSIVE, result.actual
+    assert "no ChangeConfiguration" in result.reason
