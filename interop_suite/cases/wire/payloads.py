@@ -1,0 +1,257 @@
+"""Payloads that are legal and often refused, and some that are not and often taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from evidence.verdicts import Verdict
+from fixtures.corpus import Mutation, MutationKind, mutations
+from fixtures.payloads import v2x, v16
+from interop_suite.cases.wire.charging import Charging
+from interop_suite.cases.wire.common import ALL, V2X, bystander_serves, shared
+from interop_suite.cases.wire.odd import Grades, Reaction
+from interop_suite.checks import answered, asked, one_of, reported, still_serves
+from interop_suite.clauses import Clause
+from interop_suite.history import AnswerKind, Exchange, History
+from interop_suite.model import Check, Finding, case, token_need, trigger_need
+from interop_suite.probe import Probe, now
+from interop_suite.station import Answer, ScriptedStation
+from ocppj.versions import Version
+
+BLOCK = "Payload"
+VALIDITY = {Version.V201: Clause("201-4", "4.1.7"), Version.V21: Clause("21-4", "4.1.7")}
+
+# -- legal, and often refused ----------------------------------------------------------------------------------------
+
+
+@case(
+    id="PAY_03",
+    ocpp=Version.V16,
+    title="Celcius and Celsius are both taken",
+    block=BLOCK,
+    sends="MeterValues with a temperature in Celcius, and one in Celsius.",
+    expects="The CSMS SHALL take both: the first spelling is in the schema, the second in the text.",
+    clause=Clause("1.6J-E", "2.1"),
+    defect="celcius-refused",
+    checks=(answered("MeterValues", claim="Either spelling is answered"),),
+)
+def both_spellings(probe: Probe) -> None:
+    for unit in ("Celcius", "Celsius"):
+        sample = {"value": "21.5", "measurand": "Temperature", "unit": unit}
+        payload = v16.meter_values(1, [{"timestamp": now(), "sampledValue": [sample]}])
+        probe.station.call("MeterValues", payload)
+
+
+TIMES = (
+    "2026-02-28T23:59:59Z",
+    "2026-02-28T23:59:59.1Z",
+    "2026-02-28T23:59:59.123Z",
+    "2026-03-01T01:59:59+02:00",
+    "2026-02-28T13:29:59.000-10:30",
+    "2024-02-29T12:00:00Z",
+)
+_STATUS: Mapping[Version, Callable[[ScriptedStation, str], Answer]] = MappingProxyType(
+    {
+        Version.V16: lambda station, time: station.call(
+            "StatusNotification", v16.status_notification(1, "Available", timestamp=time)
+        ),
+        **dict.fromkeys(
+            V2X,
+            lambda station, time: station.call("StatusNotification", v2x.status_notification(1, 1, "Available", time)),
+        ),
+    }
+)
+
+
+@shared(
+    id="PAY_05",
+    title="Times with an offset, with fractions of a second, and of a leap day are taken",
+    block=BLOCK,
+    sends=f"StatusNotifications with {len(TIMES)} ways to write a time.",
+    expects="The CSMS SHALL take each: they are RFC 3339, with an offset and up to three fraction digits.",
+    clause={Version.V16: Clause("1.6", "3.15"), **VALIDITY},
+    defect="time-with-offset-refused",
+    checks=(answered("StatusNotification", claim="Each way to write a time is taken"),),
+)
+def ways_to_write_a_time(probe: Probe) -> None:
+    for time in TIMES:
+        _STATUS[probe.version](probe.station, time)
+
+
+TENTHS = 401
+"""One-decimal limits from 0.0 to 40.0; a naive multipleOf refuses 134 of them."""
+
+
+def _periods() -> list[dict[str, Any]]:
+    return [{"startPeriod": number, "limit": number / 10} for number in range(TENTHS)]
+
+
+@case(
+    id="PAY_07",
+    ocpp=Version.V16,
+    title="Limits with one decimal are taken, all of them",
+    block=BLOCK,
+    initiator="csms",
+    needs=(trigger_need("GetCompositeSchedule"),),
+    sends=f"A schedule with the {TENTHS} limits 0.0, 0.1, … 40.0 as the answer to GetCompositeSchedule.",
+    expects="The CSMS SHALL take it: a limit has at most one digit after the point, and any of them is legal.",
+    clause=Clause("1.6", "7.14"),
+    defect="one-decimal-limit-refused",
+    checks=(
+        asked("GetCompositeSchedule"),
+        reported(
+            "GetCompositeSchedule",
+            lambda result: result.get("status") == "answered",
+            claim="The answer is in order for the CSMS",
+        ),
+        still_serves(),
+    ),
+)
+def limits_in_an_answer(probe: Probe) -> None:
+    station = probe.station
+    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": _periods()}
+    station.reply(
+        "GetCompositeSchedule",
+        {"status": "Accepted", "connectorId": 1, "scheduleStart": now(), "chargingSchedule": schedule},
+    )
+    probe.command("GetCompositeSchedule", {"connectorId": 1, "duration": 600, "chargingRateUnit": "A"})
+    station.call("Heartbeat", {})
+
+
+@shared(
+    id="PAY_07",
+    title="Limits with one decimal are taken, all of them",
+    block=BLOCK,
+    sends=f"NotifyChargingLimit with a schedule of the {TENTHS} limits 0.0, 0.1, … 40.0.",
+    expects="The CSMS SHALL take it: each limit has one digit after the point, and any of them is legal.",
+    clause=VALIDITY,
+    defect="one-decimal-limit-refused",
+    checks=(answered("NotifyChargingLimit", claim="Every limit is taken"),),
+)
+def limits_in_a_call(probe: Probe) -> None:
+    schedule = v2x.charging_schedule(1, [(n, n / 10) for n in range(TENTHS)])
+    probe.station.call("NotifyChargingLimit", v2x.notify_charging_limit(evse_id=1, schedules=[schedule]))
+
+
+INFO = {Version.V16: "idTagInfo.status", **dict.fromkeys(V2X, "idTokenInfo.status")}
+
+
+def authorize(station: ScriptedStation, token: str) -> Answer:
+    """Send Authorize in the words of the station's version."""
+    if station.version is Version.V16:
+        return station.call("Authorize", v16.authorize(token))
+    return station.call("Authorize", v2x.authorize(Charging(station, token).identified()))
+
+
+@shared(
+    id="PAY_11",
+    title="A token is the same in upper and in lower case",
+    block=BLOCK,
+    needs=(token_need("Accepted"),),
+    sends="Authorize with a known token in upper case, and then in lower case.",
+    expects="The CSMS SHALL accept both: the case of an identifier does not count.",
+    clause={Version.V16: Clause("1.6", "7.15"), **{version: Clause("201-E", "2.15.1") for version in V2X}},
+    defect="tag-case-sensitive",
+    checks={v: (answered("Authorize", {INFO[v]: one_of("Accepted")}, claim="Either case is accepted"),) for v in ALL},
+)
+def either_case(probe: Probe) -> None:
+    token = probe.token()
+    authorize(probe.station, token.upper())
+    authorize(probe.station, token.lower())
+
+
+# -- wrong, and often taken ------------------------------------------------------------------------------------------
+
+OK, SOFT, BAD = Verdict.OK, Verdict.NON_STRICT, Verdict.FAILED
+INCOMPLETE: Grades = {Reaction.ERROR: OK, Reaction.RESULT: BAD, Reaction.SILENCE: BAD, Reaction.CLOSED: SOFT}
+SLIGHTLY_WRONG: Grades = {**INCOMPLETE, Reaction.RESULT: SOFT}
+_REACTIONS = {
+    AnswerKind.RESULT: Reaction.RESULT,
+    AnswerKind.ERROR: Reaction.ERROR,
+    AnswerKind.MALFORMED: Reaction.ERROR,
+    AnswerKind.NONE: Reaction.SILENCE,
+}
+PATIENCE = 2
+"""Unanswered CALLs after which a case stops: each one costs the whole time-out."""
+
+
+def _mutated(action: str, claim: str, grades: Grades) -> Check:
+    def grade(call: Exchange) -> Finding:
+        closed = call.kind is AnswerKind.NONE and call.cut_off
+        reaction = Reaction.CLOSED if closed else _REACTIONS[call.kind]
+        return Finding(verdict=grades[reaction], claim=claim, actual=call.describe_answer(), frame=call.call.line)
+
+    def judge(history: History) -> list[Finding]:
+        return [grade(call) for call in history.calls(action)]
+
+    return Check(claim=claim, judge=judge)
+
+
+def _throw(probe: Probe, action: str, wrong: list[Mutation]) -> None:
+    station, silent = probe.station, 0
+    for mutation in wrong:
+        if not station.connected:
+            probe.reconnect(station, judged=True)
+        station.note(mutation=mutation.id)
+        silent += station.call(action, mutation.payload).kind == "timeout"
+        if silent >= PATIENCE:
+            break
+    if not station.connected:
+        probe.reconnect(station, judged=True)
+    station.call("Heartbeat", {})
+    probe.bystander.call("Heartbeat", {})
+
+
+def _wrong(version: Version, action: str, *kinds: MutationKind) -> list[Mutation]:
+    return [mutation for mutation in mutations(version, action) if mutation.kind in kinds]
+
+
+@shared(
+    id="PAY_01",
+    title="A boot without its required fields is refused",
+    block=BLOCK,
+    bystander=True,
+    sends="BootNotifications without each required field in turn, then Heartbeats from this station and another.",
+    expects="The CSMS SHALL answer each with a CALLERROR of this version and go on serving every station.",
+    clause=VALIDITY,
+    defect="invalid-boot-accepted",
+    also=("invalid-call-unanswered",),
+    checks=(
+        _mutated("BootNotification", "A boot without a required field is refused", INCOMPLETE),
+        still_serves(),
+        bystander_serves(),
+    ),
+)
+def incomplete_boots(probe: Probe) -> None:
+    _throw(probe, "BootNotification", _wrong(probe.version, "BootNotification", MutationKind.MISSING_REQUIRED))
+
+
+WRONG_VALUES = (
+    MutationKind.WRONG_TYPE,
+    MutationKind.TOO_LONG,
+    MutationKind.BAD_ENUM,
+    MutationKind.EXTRA_PROPERTY,
+    MutationKind.EMPTY_ARRAY,
+    MutationKind.NULL,
+)
+
+
+@shared(
+    id="PAY_02",
+    title="Values of a wrong type, beyond a length, outside a list, or in no schema are refused",
+    block=BLOCK,
+    bystander=True,
+    sends="StatusNotifications that are wrong by one step in every way, then Heartbeats from this station and another.",
+    expects="The CSMS SHALL answer each with a CALLERROR of this version and go on serving every station.",
+    clause=VALIDITY,
+    defect="invalid-call-unanswered",
+    checks=(
+        _mutated("StatusNotification", "A wrong value is refused", SLIGHTLY_WRONG),
+        still_serves(),
+        bystander_serves(),
+    ),
+)
+def wrong_values(probe: Probe) -> None:
+    _throw(probe, "StatusNotification", _wrong(probe.version, "StatusNotification", *WRONG_VALUES))
