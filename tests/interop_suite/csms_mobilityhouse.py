@@ -18,12 +18,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
+from urllib.parse import unquote
 
 from aiohttp import web
 from ocpp.charge_point import camel_to_snake_case, remove_nones, snake_to_camel_case  # type: ignore[import-untyped]  # the library has no types
-from ocpp.exceptions import OCPPError  # type: ignore[import-untyped]
 from ocpp.routing import after, on  # type: ignore[import-untyped]
 from ocpp.v16 import ChargePoint, call, call_result  # type: ignore[import-untyped]
 from websockets.asyncio.server import ServerConnection, serve
@@ -36,8 +37,9 @@ BADGES: dict[str, dict[str, Any]] = {}
 SESSIONS: dict[int, dict[str, Any]] = {}
 ONLINE: dict[str, Charger] = {}
 NUMBERS = itertools.count(1)
-AUTHORITY = Authority("Second CSMS")
+AUTHORITY, OPERATOR = Authority("Second CSMS"), "Plugstorm"
 F = TypeVar("F", bound=Callable[..., Any])
+say = partial(web.json_response, dumps=partial(json.dumps, default=float))
 
 
 def now() -> str:
@@ -119,25 +121,29 @@ def key_of(secret: str | None) -> bytes:
 
 def admit(connection: ServerConnection, request: Request) -> Response | None:
     """Let in who is known, with the right secret and over the right line."""
-    name = request.path.rsplit("/", 1)[-1]
+    name = unquote(request.path.rsplit("/", 1)[-1])
     charger = CHARGERS.get(name)
     if charger is None:
         return connection.respond(HTTPStatus.NOT_FOUND, "unknown charger\n")
-    line: ssl.SSLObject | None = connection.transport.get_extra_info("ssl_object")
+    line: Any = connection.transport.get_extra_info("ssl_object")
     secure = charger["protection"] in ("tls", "mutual-tls")
     expected = "Basic " + base64.b64encode(f"{name}:".encode() + key_of(charger["secret"])).decode()
     if secure != (line is not None) or (
-        charger["secret"] and charger["protection"] != "mutual-tls" and request.headers.get("Authorization") != expected
+        charger["secret"]
+        and charger["protection"] != "mutual-tls"
+        and request.headers.get_all("Authorization") != [expected]
     ):
         return connection.respond(HTTPStatus.UNAUTHORIZED, "wrong credentials\n")
-    if charger["protection"] == "mutual-tls" and not (line and line.getpeercert()):
+    subject = dict(pair[0] for pair in ((line and line.getpeercert()) or {}).get("subject", ()))
+    owner = (subject.get("commonName"), subject.get("organizationName"))
+    if charger["protection"] == "mutual-tls" and owner != (name, OPERATOR):
         return connection.respond(HTTPStatus.UNAUTHORIZED, "no certificate\n")
     return None
 
 
 async def converse(connection: ServerConnection) -> None:
     assert connection.request is not None
-    name = connection.request.path.rsplit("/", 1)[-1]
+    name = unquote(connection.request.path.rsplit("/", 1)[-1])
     charger = ONLINE[name] = Charger(name, connection, response_timeout=5)
     try:
         await charger.start()
@@ -160,13 +166,12 @@ async def put_charger(request: web.Request) -> web.Response:
 @API.put("/v2/badges/{uid}")
 async def put_badge(request: web.Request) -> web.Response:
     BADGES[request.match_info["uid"].upper()] = await request.json()
-    return web.Response(status=204)
+    return say({})
 
 
 @API.get("/v2/sessions")
 async def sessions(request: web.Request) -> web.Response:
-    found = [session for session in SESSIONS.values() if session["charger"] == request.query["charger"]]
-    return web.json_response({"count": len(found), "items": found})
+    return say({"items": [session for session in SESSIONS.values() if session["charger"] == request.query["charger"]]})
 
 
 @API.post("/v2/certificates")
@@ -176,46 +181,41 @@ async def certificates(request: web.Request) -> web.Response:
 
 @API.post("/v2/chargers/{name}/sessions")
 async def begin_session(request: web.Request) -> web.Response:
-    """Start a session: `{"badge", "outlet", "plan"}`."""
-    wanted = await request.json()
-    fields = {"id_tag": wanted["badge"], "connector_id": wanted.get("outlet"), "charging_profile": wanted.get("plan")}
+    plan = await request.json()
+    fields = {"id_tag": plan["badge"], "connector_id": plan.get("outlet"), "charging_profile": plan.get("plan")}
     return await send(request.match_info["name"], call.RemoteStartTransaction, fields)
 
 
 @API.delete("/v2/sessions/{number}")
 async def end_session(request: web.Request) -> web.Response:
     number = int(request.match_info["number"])
-    if number not in SESSIONS:
-        return web.json_response({"outcome": "impossible", "why": "no such session"}, status=404)
-    return await send(SESSIONS[number]["charger"], call.RemoteStopTransaction, {"transaction_id": number})
+    charger = SESSIONS[number]["charger"] if number in SESSIONS else ""
+    return await send(charger, call.RemoteStopTransaction, {"transaction_id": number})
 
 
 @API.post("/v2/chargers/{name}/orders")
 async def order(request: web.Request) -> web.Response:
-    """Send any other command: `{"order": "Reset", "with": {"type": "Hard"}}`."""
     document = await request.json()
-    kind = getattr(call, document["order"], None)
-    if kind is None:
-        return web.json_response({"outcome": "impossible", "why": "no such order"}, status=422)
-    return await send(request.match_info["name"], kind, camel_to_snake_case(document["with"]))
+    kind, fields = getattr(call, document["order"], None), camel_to_snake_case(document["with"])
+    return await send(request.match_info["name"], kind, fields)
 
 
 async def send(name: str, kind: Any, fields: dict[str, Any]) -> web.Response:
     """Send a command and wait for what the station says."""
     charger = ONLINE.get(name)
     if charger is None:
-        return web.json_response({"outcome": "offline"}, status=409)
+        return say({"outcome": "offline"}, status=409)
     try:
         reply = await charger.call(kind(**fields), suppress=False)
     except TypeError as error:
-        return web.json_response({"outcome": "impossible", "why": str(error)}, status=422)
+        return say({"outcome": "impossible", "why": str(error)}, status=422)
     except TimeoutError:
-        return web.json_response({"outcome": "no reply"})
-    except OCPPError as error:
-        return web.json_response({"outcome": "error", "error": error.code, "why": error.description})
+        return say({"outcome": "no reply"})
+    except Exception as error:  # noqa: BLE001  # whatever the library raises, the operator is told
+        return say({"outcome": "error", "error": getattr(error, "code", "unknown"), "why": str(error)})
     if fields.get("key") == "AuthorizationKey" and reply.status == "Accepted":
         CHARGERS[name]["secret"] = fields["value"]
-    return web.json_response({"outcome": "ok", "reply": remove_nones(snake_to_camel_case(asdict(reply)))})
+    return say({"outcome": "ok", "reply": remove_nones(snake_to_camel_case(asdict(reply)))})
 
 
 async def main() -> None:
