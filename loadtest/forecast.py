@@ -23,8 +23,8 @@ __all__ = ["HEARTBEAT", "ActionRate", "Forecast", "WindowRate", "forecast"]
 
 HEARTBEAT: Final = 300.0
 """Seconds between Heartbeats where neither the profile nor a CSMS has said it yet."""
-CPU_PER_CALL: Final = 40e-6
-"""Seconds of processor time, everything included; `plugstorm calibrate` measures it here."""
+CPU_PER_CALL: Final = 60e-6
+"""Seconds of processor time, everything included, on an ordinary core; `plugstorm calibrate` measures it here."""
 _UPGRADE_BYTES: Final = 330
 """About as many bytes does the upgrade to WebSocket take each way."""
 

@@ -22,9 +22,11 @@ WORKER_MB: Final = 100.0
 """A worker, or the master, before its first station."""
 _LOCUST_RAISES_TO: Final = 10_000
 """Locust raises the soft limit of open files to this where it is lower."""
-_KB: Final = {False: 16.0, True: 45.0}
-"""KB of a station, without and with TLS."""
-_PORTS_USED: Final = 0.95
+STATION_KB: Final = 24.0
+"""KB of a station with its Locust user and connection."""
+TLS_KB: Final = 30.0
+"""KB that TLS adds to a connection."""
+PORTS_USED: Final = 0.95
 """Share of the local ports that a run can count on: others use some, too."""
 _MOST_IN_EXAMPLE: Final = 250
 _EACH_CSMS_STATION_KB: Final = 60.0
@@ -91,7 +93,7 @@ def machine() -> Machine:
 def needs(stations: int, *, workers: int = 1, sources: int = 1, tls: bool = False, own_csms: bool = False) -> Needs:
     """Add up what a run takes; `sources` are local addresses that share the connections."""
     processes = workers + (workers > 1)
-    kb = stations * (_KB[tls] + (_EACH_CSMS_STATION_KB if own_csms else 0.0))
+    kb = stations * (STATION_KB + (TLS_KB if tls else 0.0) + (_EACH_CSMS_STATION_KB if own_csms else 0.0))
     return Needs(
         stations=stations,
         workers=workers,
@@ -141,7 +143,7 @@ def _csms_files(wanted: Needs, have: Machine) -> Shortage | None:
 
 
 def _ports(wanted: Needs, have: Machine) -> Shortage | None:
-    usable = int(have.ports * _PORTS_USED)
+    usable = int(have.ports * PORTS_USED)
     if wanted.ports <= usable:
         return None
     sources = ceil(wanted.stations / usable)

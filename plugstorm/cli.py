@@ -452,6 +452,40 @@ def capacity(
 
 
 @app.command()
+def calibrate(
+    *,
+    plan: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help='A run in mind, as in "20000 stations, steady, 500/s".', show_default="none"),
+    ] = None,
+    stations: Annotated[
+        int | None, typer.Option(min=1, help="Stations of the run in mind.", show_default="none")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Its profile.", show_default="quick")] = None,
+    try_: Annotated[int, typer.Option("--try", min=1, metavar="N", help="Stations that are really connected.")] = 2000,
+    busy: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Stations of the busy run, ten CALLs a second each.")
+    ] = 300,
+    seconds: Annotated[int, typer.Option(min=6, metavar="S", help="Length of each of the two runs.")] = 12,
+    out: Out = None,
+    json: Json = False,
+) -> Work:
+    """Measure what this machine can generate, and say how many workers a run needs."""
+    from loadtest.calibrate import Plan, read_plan  # noqa: PLC0415
+    from plugstorm import calibrate_command  # noqa: PLC0415
+
+    if plan is not None and (stations is not None or profile is not None):
+        raise UsageError("--plan says how many stations and which profile; leave --stations and --profile out")
+    if profile is not None and stations is None:
+        raise UsageError("--profile needs --stations: how many of them would the run have?")
+    wanted = read_plan(plan) if plan is not None else None
+    if stations is not None:
+        wanted = Plan(stations=stations, profile=profile or "quick")
+    effort = calibrate_command.Effort(stations=try_, busy_stations=busy, seconds=seconds)
+    return lambda: calibrate_command.run(effort, wanted, out=out, as_json=json)
+
+
+@app.command()
 def report(
     *,
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of finished runs.")],

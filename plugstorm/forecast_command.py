@@ -49,9 +49,8 @@ def check_machine(wanted: Wanted) -> None:
 
 def run(wanted: Wanted, *, interval: float | None, as_json: bool) -> int:
     """Show what a run would do; exit code 2 where this machine could not carry it."""
-    # Only here: the stations that are rehearsed bring gevent along.
-    from loadtest.forecast import HEARTBEAT, forecast  # noqa: PLC0415
-    from plugstorm.load_command import spawn_rate  # noqa: PLC0415
+    from loadtest.forecast import HEARTBEAT, forecast  # noqa: PLC0415 - its stations bring gevent along
+    from plugstorm.load_command import spawn_rate  # noqa: PLC0415 - which imports this module
 
     if wanted.slo is not None:
         read_slo(wanted.slo)

@@ -1,0 +1,216 @@
+"""`plugstorm calibrate`: what this machine can generate, measured against the built-in sink; and what a plan needs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from evidence import exit_codes
+from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, utc_now
+from evidence.run_model import LoadRun
+from loadtest.calibrate import Measured, Plan, Recommendation, measured, recommend
+from loadtest.preflight import Machine, machine
+from loadtest.profiles import load_profile
+from ocppj.errors import InconclusiveError, UsageError
+from ocppj.versions import Version
+from plugstorm.children import run_child
+from plugstorm.load_command import Wanted, check, environment_of, locust_command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Effort", "Result", "run"]
+
+_FLOOR_HEARTBEAT: Final = 10.0
+_BUSY_HEARTBEAT: Final = 0.1
+
+
+class Effort(msgspec.Struct, frozen=True, kw_only=True):
+    """How hard to try; times in seconds."""
+
+    stations: int
+    """Of the quiet run."""
+    busy_stations: int
+    """Of the busy run; each sends ten CALLs a second."""
+    seconds: int
+    """Of each run."""
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """`calibration.json`."""
+
+    format: int = 1
+    kind: str = "calibration"
+    tool: dict[str, str]
+    started: str
+    finished: str
+    environment: dict[str, Any]
+    machine: Machine
+    effort: Effort
+    measured: Measured
+    recommendation: Recommendation | None = None
+
+
+def run(effort: Effort, plan: Plan | None, *, out: Path | None, as_json: bool) -> int:
+    """Measure, recommend, write `calibration.json`, and return the exit code: 3 where a run could not be believed."""
+    if plan is not None:
+        # Before anything is measured for nothing.
+        load_profile(plan.profile)
+    have = machine()
+    wanted = _wanted(effort)
+    check(wanted)
+    sink_process = _sink()
+    folder = RunFolder.create(out, "calibrate")
+    for empty in (folder.traces, folder.histograms):
+        empty.rmdir()
+    started = utc_now()
+    with sink_process() as sink:
+        url: str = sink.url
+        quiet = _measure(wanted, url, folder, "quiet", heartbeat=_FLOOR_HEARTBEAT)
+        few = msgspec.structs.replace(wanted, stations=effort.busy_stations, spawn_rate=float(effort.busy_stations))
+        busy = _measure(few, url, folder, "busy", heartbeat=_BUSY_HEARTBEAT)
+    found = measured(quiet, busy, have)
+    result = Result(
+        tool=describe_tool(),
+        started=started,
+        finished=utc_now(),
+        environment=describe_environment(),
+        machine=have,
+        effort=effort,
+        measured=found,
+        recommendation=None if plan is None else _recommend(plan, found, have),
+    )
+    document = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
+    folder.write_text("calibration.json", document + "\n")
+    if as_json:
+        print(document)  # noqa: T201 - this is a command
+    else:
+        _show(result, folder.path)
+    return exit_codes.INVALID if "INVALID" in (found.quiet, found.busy) else exit_codes.PASSED
+
+
+def _wanted(effort: Effort) -> Wanted:
+    return Wanted(
+        # Stands for the sink, whose port is not known yet.
+        url="ws://127.0.0.1:9/ocpp",
+        ocpp=(str(Version.V16),),
+        stations=effort.stations,
+        spawn_rate=float(effort.stations),
+        duration=effort.seconds,
+        profile="",
+        workers=1,
+        seed=1,
+        ui_port=None,
+        out=None,
+        password=None,
+        ca=None,
+        station_list=None,
+        identity_pattern=None,
+        locust=("--warm-up", "0.5"),
+    )
+
+
+def _sink() -> Any:
+    try:
+        from benchmarks.children import SinkProcess  # noqa: PLC0415 - its packages are those of the bench
+    except ImportError as error:
+        raise UsageError(f"The built-in sink needs {error.name}; install it with make setup") from None
+    return SinkProcess
+
+
+def _measure(wanted: Wanted, url: str, folder: RunFolder, name: str, *, heartbeat: float) -> LoadRun:
+    out = RunFolder.create(folder.path / name, "load").path
+    profile = out / "profile.yaml"
+    profile.write_text(
+        f"title: Heartbeats and nothing else\nmodels: {{home-wallbox: 1}}\nheartbeat: {heartbeat}\n", encoding="ascii"
+    )
+    one = msgspec.structs.replace(wanted, profile=str(profile))
+    sys.stderr.write(f"{name} run: {one.stations} stations for {one.duration} s …\n")
+    code = run_child(
+        locust_command(one, url=url, out=out, master_port=None),
+        environment=environment_of(one),
+        output=out / "output.txt",
+    )
+    if code == exit_codes.INTERRUPTED:
+        raise KeyboardInterrupt
+    if not (out / "run.json").exists():
+        raise InconclusiveError(f"The {name} run left no result; see {out / 'output.txt'}")
+    found = read_run(out)
+    assert isinstance(found, LoadRun)
+    return found
+
+
+def _recommend(plan: Plan, found: Measured, have: Machine) -> Recommendation:
+    from loadtest.forecast import forecast  # noqa: PLC0415 - its stations bring gevent along
+
+    seen = forecast(
+        load_profile(plan.profile),
+        {Version.V16: 1},
+        have,
+        stations=plan.stations,
+        spawn_rate=plan.rate,
+        duration=3600.0,
+    )
+    busiest = max(window.calls_per_s for window in seen.windows)
+    return recommend(plan, found, have, calls_per_s=busiest, connects_per_s=seen.connects_per_s)
+
+
+def _show(result: Result, folder: Path) -> None:
+    console = Console()
+    found = result.measured
+    table = Table(box=SIMPLE_HEAD, title="One worker on this machine", title_justify="left")
+    table.add_column("Figure")
+    table.add_column("Value", justify="right")
+    for name, value in _rows(found):
+        table.add_row(name, value)
+    console.print(table)
+    for reason in found.reasons:
+        console.print(f"  {reason}", highlight=False, soft_wrap=True, markup=False)
+    advice = result.recommendation
+    if advice is not None:
+        _advise(advice, console)
+    console.print(f"results  {folder / 'calibration.json'}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _rows(found: Measured) -> Sequence[tuple[str, str]]:
+    return (
+        ("stations tried, connected", f"{found.stations_tried:,}, {found.stations_connected:,}"),
+        ("stations that a worker may open files for", f"{found.stations_per_worker:,}"),
+        ("memory of a station", _figure(found.kb_per_station, "KB")),
+        ("connects in a second, the most", f"{found.connects_per_s:,.0f}"),
+        ("CALL/s tried", f"{found.calls_per_s_tried:,.0f}"),
+        ("CALL/s of a whole core", _figure(found.calls_per_s_per_core, "")),
+        ("processor of a worker without CALLs", f"{found.base_cpu:.1%} of a core"),
+        ("processor time of a CALL", _figure(found.cpu_us_per_call, "µs")),
+        ("latency floor p50, p99", f"{_figure(found.floor_p50_ms, 'ms')}, {_figure(found.floor_p99_ms, 'ms')}"),
+        ("generator, quiet and busy run", f"{found.quiet}, {found.busy}"),
+    )
+
+
+def _advise(advice: Recommendation, console: Console) -> None:
+    plan = advice.plan
+    console.print(
+        f"{plan.stations:,} stations, profile {plan.profile}: at most {advice.calls_per_s:,.0f} CALL/s and "
+        f"{advice.connects_per_s:,.0f} connects/s.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    workers = f"{advice.workers} workers" if advice.workers > 1 else "1 worker"
+    machines = f"{advice.machines} machines like this one" if advice.machines > 1 else "this machine"
+    console.print(
+        f"Take {workers} ({advice.because}) on {machines}; {advice.memory_mb:,.0f} MB of memory, "
+        f"{advice.source_addresses} source address{'es' if advice.source_addresses > 1 else ''}.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(f"  {advice.command}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _figure(value: float | None, unit: str) -> str:
+    return "not measured" if value is None else f"{value:,.6g} {unit}".rstrip()
