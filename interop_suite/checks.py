@@ -231,10 +231,11 @@ def reported(
     nth: int = -1,
     level: Level = Level.REQUIRED,
     clause: Clause | None = None,
+    when_silent: Verdict = Verdict.INCONCLUSIVE,
 ) -> Check:
     """Claim what the CSMS' API says about a command: `status`, and `payload`, `code` or `origin` with it.
 
-    An API that only says that the command was sent is INFORMATIONAL; one that says nothing is INCONCLUSIVE.
+    An API that only says that the command was sent is INFORMATIONAL; one that says nothing is `when_silent`.
     """
 
     def judge(history: History) -> list[Finding]:
@@ -244,7 +245,7 @@ def reported(
         last = outcomes[nth]
         result = last.info.get("result", {})
         if last.error is not None:
-            verdict, actual = Verdict.INCONCLUSIVE, last.error
+            verdict, actual = when_silent, f"its API said nothing: {last.error}"
         elif result.get("status") == "sent":
             verdict, actual = Verdict.INFORMATIONAL, "its API does not tell what the station answered"
         else:

@@ -311,11 +311,14 @@ class Probe:
         return future
 
     def outcome(
-        self, action: str, future: Future[Any], *, station: ScriptedStation | None = None
+        self, action: str, future: Future[Any], *, station: ScriptedStation | None = None, patience: float = 0.0
     ) -> CommandResult | None:
-        """Serve the station until the CSMS' API has answered for a command; None when it never did."""
+        """Serve the station until the CSMS' API has answered for a command; None when it never did.
+
+        `patience` is for commands that the station lets time out, in seconds.
+        """
         target = station or self.station
-        target.await_future(future, max(self.target.timeout + COMMAND_GRACE, self.driver.patience))
+        target.await_future(future, max(self.target.timeout + COMMAND_GRACE, self.driver.patience, patience))
         if not future.done():
             self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": "no answer"})
             return None

@@ -22,6 +22,9 @@ from interop_suite.runner import Runner
 
 __all__ = ["State", "csms_settings", "embedded_csms", "reproduce_command"]
 
+EMBEDDED_CALL_TIMEOUT = 2.0
+"""Seconds until the embedded practice CSMS gives up a CALL: on one machine nothing takes longer."""
+
 
 class State:
     """One process: the controller owns the folder and the embedded CSMS, a worker borrows both."""
@@ -129,7 +132,7 @@ def csms_settings(csms: ThreadCsms, settings: Settings) -> Iterator[Settings]:
 
 def embedded_csms(settings: Settings, stack: contextlib.ExitStack) -> Settings:
     """Start the practice CSMS in this process and point the settings at it."""
-    csms = stack.enter_context(practice_csms(tls_port=0))
+    csms = stack.enter_context(practice_csms(tls_port=0, call_timeout=EMBEDDED_CALL_TIMEOUT))
     return stack.enter_context(csms_settings(csms, settings))
 
 

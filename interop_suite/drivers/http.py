@@ -41,7 +41,7 @@ class HttpDriver:
     reconnect_pause = 0.0
     secrets: frozenset[str] = frozenset()
 
-    def __init__(self, control_url: str, *, command_timeout: float = 40.0) -> None:
+    def __init__(self, control_url: str, *, command_timeout: float = 65.0) -> None:
         """Remember the address; `command_timeout` in seconds bounds the wait for a command's answer."""
         self._base = control_url.rstrip("/")
         self._command_timeout = command_timeout
