@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Effort", "Result", "run"]
 
+_ROOT: Final = Path(__file__).resolve().parent.parent
+_PATIENCE: Final = 10.0
 _FLOOR_HEARTBEAT: Final = 10.0
 _BUSY_HEARTBEAT: Final = 0.1
 
@@ -65,13 +71,11 @@ def run(effort: Effort, plan: Plan | None, *, out: Path | None, as_json: bool) -
     have = machine()
     wanted = _wanted(effort)
     check(wanted)
-    sink_process = _sink()
-    folder = RunFolder.create(out, "calibrate")
-    for empty in (folder.traces, folder.histograms):
-        empty.rmdir()
     started = utc_now()
-    with sink_process() as sink:
-        url: str = sink.url
+    with _sink() as url:
+        folder = RunFolder.create(out, "calibrate")
+        for empty in (folder.traces, folder.histograms):
+            empty.rmdir()
         quiet = _measure(wanted, url, folder, "quiet", heartbeat=_FLOOR_HEARTBEAT)
         few = msgspec.structs.replace(wanted, stations=effort.busy_stations, spawn_rate=float(effort.busy_stations))
         busy = _measure(few, url, folder, "busy", heartbeat=_BUSY_HEARTBEAT)
@@ -116,12 +120,34 @@ def _wanted(effort: Effort) -> Wanted:
     )
 
 
-def _sink() -> Any:
-    try:
-        from benchmarks.children import SinkProcess  # noqa: PLC0415 - its packages are those of the bench
-    except ImportError as error:
-        raise UsageError(f"The built-in sink needs {error.name}; install it with make setup") from None
-    return SinkProcess
+@contextlib.contextmanager
+def _sink() -> Iterator[str]:
+    """Start the sink of the bench as a process of its own, which ends with its input, and give its URL."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.sink"],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            # Ctrl-C is for us; the sink ends when we do.
+            process_group=0,
+        )
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            if not line:
+                process.wait(_PATIENCE)
+                said.seek(0)
+                last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
+                raise UsageError(f"The built-in sink does not run ({last}); install its packages with make setup")
+            yield str(msgspec.json.decode(line)["url"])
+        finally:
+            # Closes its input, and waits.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=_PATIENCE)
+            process.kill()
+            process.wait()
 
 
 def _measure(wanted: Wanted, url: str, folder: RunFolder, name: str, *, heartbeat: float) -> LoadRun:
