@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.children import Child, SinkProcess
-from benchmarks.engines.speech import Order, Ran, Ready
+from benchmarks.engines.speech import CALL_PATIENCE, Order, Ran, Ready
 from benchmarks.engines.table import Engine, Plan
 from benchmarks.figures import Opening, Sample
 from benchmarks.workloads import WORKLOADS, Workload
@@ -43,7 +43,7 @@ def run_loop(child: Child, sink: SinkProcess, workload: Workload, seconds: float
     order = Order(action=workload.action, payload=workload.payload, seconds=seconds)
     before = sink.reset()
     child.tell(msgspec.json.encode(order).decode())
-    ran = msgspec.convert(child.hear(seconds + 2 * _CONNECT_PATIENCE), Ran)
+    ran = msgspec.convert(child.hear(seconds + 2 * CALL_PATIENCE), Ran)
     after = sink.stats()
     return ran, after.total, after.cpu_s - before.cpu_s
 

@@ -77,7 +77,7 @@ def many_workers(stations: int, workers: int, folder: Path, *, rate: float, hear
         stats = sink.stats()
     run = read_run(out)
     assert isinstance(run, LoadRun)
-    counted = sum(call.count for call in run.calls)
+    counted = sum(call.count for window in run.windows for call in window.calls)
     generator = run.generator
     return ScaleRow(
         name="many workers",

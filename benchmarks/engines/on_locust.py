@@ -55,9 +55,11 @@ def obey(online: Callable[[Any], int], loop: Callable[[Order], ClosedLoop]) -> N
             while not watch or online(environment) < wanted:
                 gevent.sleep(_POLL)
             say(watch[0].ready(wanted, before))
-            for line in gevent.fileobject.FileObjectPosix(sys.stdin.fileno(), "rb", close=False):
-                _run(environment, loop(read_order(line)), read_order(line).seconds)
-            environment.runner.quit()
+            try:
+                for line in gevent.fileobject.FileObjectPosix(sys.stdin.fileno(), "rb", close=False):
+                    _run(environment, loop(read_order(line)), read_order(line).seconds)
+            finally:
+                environment.runner.quit()
 
         gevent.spawn(run)
 

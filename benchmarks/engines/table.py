@@ -146,6 +146,11 @@ ENGINES: Final = (
         title="Ceiling: picows on uvloop",
         command=_module("ceiling"),
     ),
+    Engine(
+        name="ceiling-bytes",
+        title="Ceiling without JSON",
+        command=_module("ceiling", "bytes"),
+    ),
 )
 
 
