@@ -259,8 +259,9 @@ def question(name: str, context: Mapping[str, Any]) -> str:
     """Name what a person is asked, so that the same question has the same words, without any secret."""
     if name == "trigger":
         return f"trigger {context['action']} (OCPP {context['version']})"
-    parts = ("identity", "token", "status", "parent", "security_profile", "boot_status")
-    return " ".join([name, *(f"{context[part]}" for part in parts if context.get(part) is not None)])
+    words = [name, *(str(context[part]) for part in ("identity", "token", "status") if part in context)]
+    more = {part: context[part] for part in ("parent", "security_profile", "boot_status") if part in context}
+    return " ".join([*words, *(f"{part.replace('_', ' ')} {value}" for part, value in more.items())])
 
 
 def _secret_values(value: Any, redacted: Any) -> Iterator[str]:

@@ -211,7 +211,7 @@ def test_case_passes_with_a_person_as_the_driver_and_goes_on_after_an_interrupti
         assert driver.serial
         assert [runner.run(cases[name]).verdict for name in ("TC_013_CSMS", "TC_021_CSMS")] == [Verdict.OK] * 2
         assert operator.asked == [
-            "── register CP01 0 ──",
+            "── register CP01 security profile 0 ──",
             "── trigger Reset (OCPP 1.6) ──",
             "── trigger ChangeConfiguration (OCPP 1.6) ──",
         ]
