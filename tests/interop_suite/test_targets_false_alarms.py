@@ -127,3 +127,7 @@ def test_key_that_nobody_told_the_csms_to_roll_is_not_missed_no_false_alarm() ->
         result = Runner(Target(url=url, timeout=1), UnableDriver(), None).run(case("TC_073_CSMS"))
     assert result.verdict is Verdict.INCONCLUSIVE, result.actual
     assert "no ChangeConfiguration" in result.reason
+
+
+def test_no_station_is_called_with_a_slash_that_servers_refuse_no_false_alarm() -> None:
+    assert not any("'/'" in check.claim for check in case("HS_06").checks)
