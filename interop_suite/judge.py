@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,12 +11,13 @@ from typing import Any
 from evidence.run_model import CaseResult, Latency
 from evidence.verdicts import Verdict, worst
 from interop_suite.clauses import Clause
-from interop_suite.history import AnswerKind, Frame, History
+from interop_suite.history import AnswerKind, Frame, History, Stray
 from interop_suite.model import Case, Finding
 from ocppj.actions import ACTIONS
 from ocppj.errors import Fault
 from ocppj.messages import Call, CallResult, Send, duplicate_keys, review
 from ocppj.schemas import SchemaError, validator
+from ocppj.versions import MessageType
 
 __all__ = ["judge", "latency_of"]
 
@@ -120,9 +122,10 @@ def _implicit(history: History) -> Iterable[Finding]:
     """Judge every frame of the CSMS for envelope and schema; what is right needs no finding."""
     version = str(history.rules.version)
     for stray in history.strays:
-        if stray.frame.scripted and not _is_legal_stray(history, stray.frame):
+        verdict = _weigh_stray(history, stray) if stray.frame.scripted else None
+        if verdict is not None:
             yield Finding(
-                verdict=Verdict.FAILED,
+                verdict=verdict,
                 claim="Every frame of the CSMS is a message of this version that belongs to an open CALL",
                 actual=stray.reason,
                 clause=_ENVELOPE[version] if stray.fault else _MESSAGE_ID[version],
@@ -154,11 +157,48 @@ def _implicit(history: History) -> Iterable[Finding]:
     yield from _unique_ids(history)
 
 
-def _is_legal_stray(history: History, frame: Frame) -> bool:
-    """Recognise a CALLERROR with the id "-1", which is how 2.x answers what it cannot read."""
-    unreadable = history.rules.unreadable_message_id
-    message = frame.message
-    return unreadable is not None and message is not None and message.message_id == unreadable
+_UNREADABLE_ID = "-1"
+"""Id of a CALLERROR to what cannot be read (2.x Part 4 §4.2.3); 1.6 has no word about it."""
+
+
+def _weigh_stray(history: History, stray: Stray) -> Verdict | None:
+    """Weigh a frame that belongs to no exchange; None where the text wants it so."""
+    message = stray.frame.message
+    if message is not None and message.message_id == _UNREADABLE_ID and _sent_what_has_no_id(history, stray.frame):
+        return None if history.rules.unreadable_message_id == _UNREADABLE_ID else Verdict.NON_STRICT
+    if stray.fault is Fault.NOT_JSON and _is_json_by_the_letter(stray.frame.text):
+        return Verdict.NON_STRICT
+    if stray.fault is Fault.BAD_ID and _repeats_an_id_of_ours(history, stray.frame):
+        return Verdict.NON_STRICT
+    return Verdict.FAILED
+
+
+def _sent_what_has_no_id(history: History, before: Frame) -> bool:
+    return any(frame.sent and frame.error is not None and frame.line < before.line for frame in history.frames)
+
+
+def _is_json_by_the_letter(text: str | bytes) -> bool:
+    """Tell whether the grammar of JSON allows a text that holds a lone surrogate, which our own reader refuses."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _repeats_an_id_of_ours(history: History, frame: Frame) -> bool:
+    """Tell whether a CALLERROR only gives back an id that the station had sent as something else than a string."""
+    number, message_id = _first_two(frame.text)
+    ours = [_first_two(sent.text)[1] for sent in history.frames if sent.sent and sent.error is not None]
+    return number == MessageType.CALLERROR and message_id is not None and message_id in ours
+
+
+def _first_two(text: str | bytes) -> tuple[Any, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None, None
+    return tuple(value[:2]) if isinstance(value, list) and len(value) > 1 else (None, None)
 
 
 def _schemas(history: History) -> Iterable[Finding]:

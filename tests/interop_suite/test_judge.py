@@ -163,3 +163,23 @@ def test_command_that_a_csms_says_it_does_not_have_is_not_applicable_no_false_al
     result = judge(case, recording.history())
     assert result.verdict is Verdict.NOT_APPLICABLE
     assert "no reservations" in result.reason
+
+
+def test_answer_to_garbage_with_the_id_of_2x_is_only_non_strict_in_16_no_false_alarm() -> None:
+    recording = begun().sent("no json").got('[4,"-1","RpcFrameworkError","",{}]').sent(HEARTBEAT).got(ANSWER)
+    assert judged(recording).verdict is Verdict.NON_STRICT
+    unprovoked = begun().got('[4,"-1","GenericError","",{}]').sent(HEARTBEAT).got(ANSWER)
+    assert judged(unprovoked).verdict is Verdict.FAILED
+
+
+def test_id_that_is_no_string_may_be_given_back_as_it_was_no_false_alarm() -> None:
+    odd = '[2,7,"Heartbeat",{}]'
+    recording = begun().sent(odd).got('[4,7,"FormationViolation","",{}]').sent(HEARTBEAT).got(ANSWER)
+    assert judged(recording).verdict is Verdict.NON_STRICT
+    made_up = begun().sent(odd).got('[4,null,"FormationViolation","",{}]').sent(HEARTBEAT).got(ANSWER)
+    assert judged(made_up).verdict is Verdict.FAILED
+
+
+def test_lone_surrogate_that_is_given_back_is_only_non_strict_no_false_alarm() -> None:
+    recording = begun().sent('[2,"0","\\ud800",{}]').got('[4,"0","NotImplemented","no \\ud800",{}]')
+    assert judged(recording.sent(HEARTBEAT).got(ANSWER)).verdict is Verdict.NON_STRICT

@@ -184,14 +184,15 @@ def _no_upgrade(attempt: Connection, history: History) -> tuple[bool, str]:
     return not attempt.opened and (attempt.status or 0) < SERVER_ERROR, attempt.describe()
 
 
-WRONG_VERSION = (("Sec-WebSocket-Version", "8"),)
+# Libraries still speak the draft 8; nobody ever spoke this one.
+WRONG_VERSION = (("Sec-WebSocket-Version", "99"),)
 
 
 @shared(
     id="HS_12",
     title="A request that is no upgrade, or for another WebSocket version, is refused in good order",
     block=BLOCK,
-    sends="A plain GET, a GET with Sec-WebSocket-Version 8, and then a proper connection with a Heartbeat.",
+    sends="A plain GET, a GET with Sec-WebSocket-Version 99, and then a proper connection with a Heartbeat.",
     expects="The CSMS SHALL answer with an HTTP error of the client (4xx), neither upgrade nor fail itself.",
     clause={version: Clause("RFC6455", "4.2.2") for version in ALL},
     defect="plain-request-crashes",
