@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from evidence.histogram import Histogram
 from evidence.run_model import Generator
-from loadtest.merged import Latencies
-from loadtest.recorder import FROM_CSMS, MEASURE, RAMP, TO_CSMS
+from loadtest.merged import Latencies, Merged
+from loadtest.recorder import FROM_CSMS, MEASURE, RAMP, TO_CSMS, Recorder
 from loadtest.slo import Figures, Threshold, Watch, judge, measure, read_slo, threshold
 from loadtest.slo_expression import parse
 from ocppj.errors import UsageError
@@ -269,3 +269,19 @@ def test_nothing_is_watched_without_abort() -> None:
 def test_only_the_generator_knows_its_stalls() -> None:
     generator = Generator(verdict="VALID", reasons=[], details={"workers": [{"longest_stall_ms": 120.0}]})
     assert measure(threshold("generator stall < 1 s"), figures(generator=generator)).value == 120.0
+
+
+def test_a_look_at_a_running_window_holds_everything_so_far_and_changes_nothing() -> None:
+    now = [0.0]
+    recorder, merged = Recorder(clock=lambda: now[0], wall=0.0), Merged(interval=2.0)
+    for second in range(5):
+        now[0] = float(second)
+        recorder.call("1.6", "Heartbeat", TO_CSMS, "accepted", 0.001, 0.001, now[0] + 0.001)
+        merged.add(recorder.take(), now[0])
+        for _ in range(2):
+            (latencies,) = merged.window(RAMP).values()
+            assert (latencies.service.count, latencies.response.count) == (second + 1, second + 1)
+        latencies.service.record(7)
+    assert merged.recent()
+    assert merged.window(MEASURE) == {}
+    assert sum(pair.service.count for pair in merged.windows[RAMP].values()) == merged.calls == 5

@@ -21,7 +21,7 @@ from evidence.histogram import Histogram, Tag, read_hlog
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 
-OBJECTIVES = "- Heartbeat service p99 < 300 ms\n- Heartbeat response p99 < 300 ms\n- timeout == 0\n"
+OBJECTIVES = "- Heartbeat service p99 < {limit} ms\n- Heartbeat response p99 < {limit} ms\n- timeout == 0\n"
 
 
 class Told(msgspec.Struct):
@@ -35,20 +35,26 @@ class Told(msgspec.Struct):
     response: Histogram
 
     def assert_true(self, percentile: float) -> None:
-        """Fail unless the reported service time is within 1 ms or 5 % of the injected one, whichever is more."""
+        """Fail unless the reported service time is within 1 ms or 5 % of the injected one, whichever is more.
+
+        By as much as the generator itself says that it was late, other programs have disturbed both.
+        """
+        disturbed = self.run.generator.lag_ms_p99 or 0.0
         injected, reported = (histogram.percentile(percentile) / 1000 for histogram in (self.truth, self.service))
-        assert abs(reported - injected) <= max(1.0, 0.05 * injected), (percentile, injected, reported)
+        assert abs(reported - injected) <= max(1.0, 0.05 * injected) + disturbed, (percentile, injected, reported)
 
     def met(self) -> list[bool]:
         return [one.passed for one in self.run.slo]
 
 
 @contextlib.contextmanager
-def storm(folder: Path, latency: str, heartbeat: float, stations: int) -> Iterator[tuple[SinkProcess, Path]]:
+def storm(
+    folder: Path, latency: str, *, heartbeat: float, stations: int, limit: int
+) -> Iterator[tuple[SinkProcess, Path]]:
     """Start a run of some seconds against a sink of its own; waits for the run at the end."""
     folder.mkdir()
     (folder / "beats.yaml").write_text(f"title: beats\nmodels: {{home-wallbox: 1}}\nheartbeat: {heartbeat}\n")
-    (folder / "slo.yaml").write_text(OBJECTIVES)
+    (folder / "slo.yaml").write_text(OBJECTIVES.format(limit=limit))
     command = [sys.executable, "-m", "plugstorm", "load", "--stations", str(stations), "--spawn-rate", str(stations)]
     command += ["--duration", "9s", "--profile", "beats.yaml", "--slo", "slo.yaml", "--seed", "1", "--out", "run"]
     with SinkProcess("--latency", latency) as sink:
@@ -81,10 +87,10 @@ def told(folder: Path) -> Told:
 def runs(tmp_path: Path) -> dict[str, Told]:
     """Run all distributions side by side: they wait most of the time."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(storm(tmp_path / "constant", "constant:80", heartbeat=0.25, stations=20))
-        stack.enter_context(storm(tmp_path / "bimodal", "bimodal:40,200,0.1", heartbeat=0.25, stations=20))
+        stack.enter_context(storm(tmp_path / "constant", "constant:400", heartbeat=0.8, stations=60, limit=2000))
+        stack.enter_context(storm(tmp_path / "bimodal", "bimodal:200,600,0.1", heartbeat=0.8, stations=60, limit=2000))
         # 800 ms without an answer in every 4 s; of the 130 CALLs that a station sends meanwhile, one is open then.
-        stack.enter_context(storm(tmp_path / "stall", "stall:2,800,4", heartbeat=0.03, stations=8))
+        stack.enter_context(storm(tmp_path / "stall", "stall:2,800,4", heartbeat=0.03, stations=8, limit=300))
     return {path.name: told(path) for path in tmp_path.iterdir()}
 
 
