@@ -52,10 +52,16 @@ def serves(*actions: str, **fields: Any) -> Shows:
 
 
 def _accepts_a_tag(history: History) -> bool:
-    return any(
-        e.action == "Authorize" and (e.result.get("idTagInfo") or {}).get("status") == "Accepted"
-        for e in _judged(history)
-    )
+    infos = [
+        e.result.get("idTagInfo") or e.result.get("idTokenInfo") for e in _judged(history) if e.action == "Authorize"
+    ]
+    return any((info or {}).get("status") == "Accepted" for info in infos)
+
+
+def lets_in_by_password(history: History) -> bool:
+    """Tell whether getting in by password without TLS is what the judged part begins with."""
+    by_password = [c for c in history.connections if c.info.get("credentials") and c.opened and not c.info.get("tls")]
+    return bool(by_password) and by_password[0].scripted
 
 
 GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
@@ -65,6 +71,9 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "result-with-four-elements": asks("StatusNotification"),
         "error-with-four-elements": is_refused,
         "error-details-as-text": is_refused,
+        "error-description-too-long": is_refused,
+        # -- the door
+        "right-credentials-refused": lets_in_by_password,
         # -- answers
         "boot-without-interval": serves("BootNotification"),
         "boot-time-unparsable": serves("BootNotification"),
@@ -79,9 +88,15 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "firmware-status-refused": serves("FirmwareStatusNotification"),
         "signed-firmware-status-refused": serves("SignedFirmwareStatusNotification"),
         "diagnostics-status-refused": serves("DiagnosticsStatusNotification"),
+        "report-refused": serves("NotifyReport"),
+        "notify-event-refused": serves("NotifyEvent"),
+        "event-update-unanswered": serves("TransactionEvent", eventType="Updated"),
         # -- commands
         "command-withheld": commands(),
+        "clear-cache-with-payload": commands("ClearCache"),
         "remote-start-without-tag": commands("RemoteStartTransaction"),
+        "request-start-without-token": commands("RequestStartTransaction"),
+        "set-variables-number": commands("SetVariables"),
         "change-configuration-number": commands("ChangeConfiguration"),
         "get-configuration-key-null": commands("GetConfiguration"),
         "unlock-without-connector": commands("UnlockConnector"),

@@ -23,7 +23,7 @@ def opens_securely(attempt: Connection, history: History) -> tuple[bool, str]:
     return opens(attempt, history)[0] and tls.get("version") in SECURE_TLS, f"{attempt.describe()}, {tls or 'no TLS'}"
 
 
-def _not_served(attempt: Connection, history: History) -> tuple[bool, str]:
+def not_served(attempt: Connection, history: History) -> tuple[bool, str]:
     served = any(
         call.call.connection == attempt.number and call.answer is not None for call in history.calls("BootNotification")
     )
@@ -128,7 +128,7 @@ def mutual_tls(probe: Probe) -> None:
     defect="unsupported-subprotocol-accepted",
     also=("mixed-offer-refused",),
     checks=(
-        connection("An offer of only unknown subprotocols is not served", _not_served, nth=0),
+        connection("An offer of only unknown subprotocols is not served", not_served, nth=0),
         connection("A mixed offer is answered with the known subprotocol", opens, nth=1),
     ),
 )

@@ -269,6 +269,7 @@ def rejected_key(probe: Probe) -> None:
     expects="The CSMS SHALL refuse the first: a station comes with its own profile and no other.",
     clause=Clause("SWP", "A00.FR.002"),
     defect="tls-profile-on-plain-port",
+    also=("server-certificate-of-another-host",),
     checks=(
         refused_upgrade("The same credentials without TLS are refused", nth=0),
         connection("Over TLS they are accepted", opens_securely, nth=-1),
@@ -309,7 +310,7 @@ def _judge_certificates(history: History) -> list[Finding]:
     expects="The CSMS SHALL verify path, organization and name of the certificate, and end the first connections.",
     clause=requirement("A00.FR.405"),
     defect="foreign-certificate-accepted",
-    also=("foreign-operator-accepted",),
+    also=("foreign-operator-accepted", "server-certificate-of-another-host"),
     checks=(
         Check(claim=_STRANGERS, judge=_judge_certificates),
         connection("The station's own certificate is accepted", opens_securely, nth=-1),

@@ -1,0 +1,265 @@
+"""What the operator starts: each command reaches the station with what the operator asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from interop_suite.cases.v2x.steps import VERSIONS, heartbeat, part6
+from interop_suite.checks import Expected, asked, each, one_of, present, still_serves
+from interop_suite.clauses import Clause
+from interop_suite.model import case, trigger_need
+from interop_suite.probe import Probe
+
+Payload = dict[str, Any]
+HEARTBEAT_INTERVAL = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
+RESET_RETRIES = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "ResetRetries"}}
+TIME_ZONE = {"component": {"name": "ClockCtrlr"}, "variable": {"name": "DateTime"}}
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One order of the operator, and what the station answers; None leaves the answer to a good station."""
+
+    id: str
+    title: str
+    block: str
+    profile: str = "Core"
+    action: str
+    payload: Payload | Callable[[Probe], Payload]
+    reply: Payload | None = None
+    expected: Mapping[str, Expected]
+    clause: Clause
+    defect: str
+    also: tuple[str, ...] = ()
+
+
+def _profile(_probe: Probe) -> Payload:
+    schedule = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.1}]}
+    return {
+        "evseId": 1,
+        "chargingProfile": {
+            "id": 7,
+            "stackLevel": 0,
+            "chargingProfilePurpose": "TxDefaultProfile",
+            "chargingProfileKind": "Relative",
+            "chargingSchedule": [schedule],
+        },
+    }
+
+
+def _reservation(probe: Probe) -> Payload:
+    token = {"idToken": probe.made_up_token(), "type": "ISO14443"}
+    return {"id": 5, "expiryDateTime": "2031-01-01T00:00:00Z", "idToken": token, "evseId": 1}
+
+
+def _local_list(probe: Probe) -> Payload:
+    token = {"idToken": probe.made_up_token(), "type": "ISO14443"}
+    entry = {"idToken": token, "idTokenInfo": {"status": "Accepted"}}
+    return {"versionNumber": 7, "updateType": "Full", "localAuthorizationList": [entry]}
+
+
+ORDERS = (
+    Order(
+        id="TC_B_06_CSMS",
+        title="Read one variable",
+        block="Provisioning",
+        action="GetVariables",
+        payload={"getVariableData": [HEARTBEAT_INTERVAL]},
+        expected={"getVariableData.0.variable.name": one_of("HeartbeatInterval"), "getVariableData.1": one_of(None)},
+        clause=part6("B06.FR.01"),
+        defect="get-variables-of-another-name",
+    ),
+    Order(
+        id="TC_B_07_CSMS",
+        title="Read two variables in one request",
+        block="Provisioning",
+        action="GetVariables",
+        payload={"getVariableData": [RESET_RETRIES, TIME_ZONE]},
+        expected={
+            "getVariableData.0.variable.name": one_of("ResetRetries"),
+            "getVariableData.1.variable.name": one_of("DateTime"),
+        },
+        clause=part6("B06.FR.01"),
+        defect="get-variables-one-by-one",
+    ),
+    Order(
+        id="TC_B_09_CSMS",
+        title="Write one variable",
+        block="Provisioning",
+        action="SetVariables",
+        payload={"setVariableData": [{**HEARTBEAT_INTERVAL, "attributeValue": "60"}]},
+        expected={
+            "setVariableData.0.variable.name": one_of("HeartbeatInterval"),
+            "setVariableData.0.attributeValue": one_of("60"),
+        },
+        clause=part6("B05.FR.01"),
+        defect="set-variables-number",
+    ),
+    Order(
+        id="TC_B_10_CSMS",
+        title="Write two variables in one request",
+        block="Provisioning",
+        action="SetVariables",
+        payload={
+            "setVariableData": [
+                {**HEARTBEAT_INTERVAL, "attributeValue": "60"},
+                {**RESET_RETRIES, "attributeValue": "2"},
+            ]
+        },
+        expected={"setVariableData": each("component", "variable", "attributeValue"), "setVariableData.1": present()},
+        clause=part6("B05.FR.01"),
+        defect="set-variables-one-by-one",
+        also=("set-variables-number",),
+    ),
+    Order(
+        id="TC_B_20_CSMS",
+        title="Reset the station when it is idle",
+        block="Provisioning",
+        action="Reset",
+        payload={"type": "OnIdle"},
+        reply={"status": "Accepted"},
+        expected={"type": one_of("OnIdle"), "evseId": one_of(None)},
+        clause=part6("B11.FR.04"),
+        defect="reset-on-idle-sent-as-immediate",
+    ),
+    Order(
+        id="TC_B_25_CSMS",
+        title="Reset one EVSE",
+        block="Provisioning",
+        action="Reset",
+        payload={"type": "Immediate", "evseId": 1},
+        reply={"status": "Accepted"},
+        expected={"type": one_of("Immediate"), "evseId": one_of(1)},
+        clause=part6("B11.FR.04"),
+        defect="reset-drops-evse",
+    ),
+    Order(
+        id="TC_C_37_CSMS",
+        title="Clear the authorization cache",
+        block="Authorization",
+        action="ClearCache",
+        payload={},
+        reply={"status": "Accepted"},
+        expected={},
+        clause=part6("TC_C_37_CSMS"),
+        defect="clear-cache-with-payload",
+    ),
+    Order(
+        id="TC_D_01_CSMS",
+        title="Send a full local list",
+        block="Local Authorization List",
+        profile="Local Auth List",
+        action="SendLocalList",
+        payload=_local_list,
+        reply={"status": "Accepted"},
+        expected={
+            "versionNumber": one_of(7),
+            "updateType": one_of("Full"),
+            "localAuthorizationList": each("idToken", "idTokenInfo"),
+        },
+        clause=Clause("201-4", "4.1.7"),
+        defect="local-list-without-version",
+    ),
+    Order(
+        id="TC_F_06_CSMS",
+        title="Unlock a connector",
+        block="Remote Control",
+        action="UnlockConnector",
+        payload={"evseId": 1, "connectorId": 1},
+        reply={"status": "Unlocked"},
+        expected={"evseId": one_of(1), "connectorId": one_of(1)},
+        clause=part6("TC_F_06_CSMS"),
+        defect="unlock-without-connector",
+    ),
+    Order(
+        id="TC_F_27_CSMS",
+        title="The station does not know the message that it is to send",
+        block="Remote Control",
+        action="TriggerMessage",
+        payload={"requestedMessage": "LogStatusNotification"},
+        reply={"status": "NotImplemented"},
+        expected={"requestedMessage": one_of("LogStatusNotification")},
+        clause=part6("F06.FR.08"),
+        defect="closes-after-trigger-not-implemented",
+    ),
+    Order(
+        id="TC_G_03_CSMS",
+        title="Take an EVSE out of service",
+        block="Availability",
+        action="ChangeAvailability",
+        payload={"operationalStatus": "Inoperative", "evse": {"id": 1}},
+        reply={"status": "Accepted"},
+        expected={"operationalStatus": one_of("Inoperative"), "evse.id": one_of(1)},
+        clause=part6("TC_G_03_CSMS"),
+        defect="availability-drops-evse",
+    ),
+    Order(
+        id="TC_G_06_CSMS",
+        title="Put the whole station back into service",
+        block="Availability",
+        action="ChangeAvailability",
+        payload={"operationalStatus": "Operative"},
+        reply={"status": "Accepted"},
+        expected={"operationalStatus": one_of("Operative"), "evse": one_of(None)},
+        clause=part6("TC_G_06_CSMS"),
+        defect="change-availability-lower-case",
+    ),
+    Order(
+        id="TC_H_01_CSMS",
+        title="Reserve an EVSE",
+        block="Reservation",
+        profile="Reservation",
+        action="ReserveNow",
+        payload=_reservation,
+        reply={"status": "Accepted"},
+        expected={"id": one_of(5), "expiryDateTime": present(), "idToken.idToken": present(), "evseId": one_of(1)},
+        clause=Clause("201-4", "4.1.7"),
+        defect="reserve-without-expiry",
+    ),
+    Order(
+        id="TC_K_01_CSMS",
+        title="Set a default charging profile, its limit with one decimal",
+        block="Smart Charging",
+        profile="Smart Charging",
+        action="SetChargingProfile",
+        payload=_profile,
+        reply={"status": "Accepted"},
+        expected={
+            "evseId": one_of(1),
+            "chargingProfile.chargingProfilePurpose": one_of("TxDefaultProfile"),
+            "chargingProfile.chargingSchedule.0.chargingSchedulePeriod.0.limit": one_of(8.1),
+        },
+        clause=Clause("201-4", "4.1.7"),
+        defect="charging-profile-as-list",
+    ),
+)
+
+
+def _add(order: Order) -> None:
+    @case(
+        id=order.id,
+        ocpp=VERSIONS,
+        title=order.title,
+        block=order.block,
+        profile=order.profile,
+        initiator="csms",
+        needs=(trigger_need(order.action),),
+        sends=f"The answer of a station to {order.action}, then a Heartbeat.",
+        expects=f"The CSMS SHALL send {order.action} with what its operator asked for, take the answer and go on.",
+        clause=order.clause,
+        defect=order.defect,
+        also=order.also,
+        checks=(asked(order.action, order.expected), still_serves()),
+    )
+    def script(probe: Probe) -> None:
+        payload = order.payload(probe) if callable(order.payload) else order.payload
+        if order.reply is not None:
+            probe.station.reply(order.action, order.reply)
+        probe.command(order.action, payload)
+        heartbeat(probe.station)
+
+
+for _order in ORDERS:
+    _add(_order)

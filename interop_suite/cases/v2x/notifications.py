@@ -1,0 +1,162 @@
+"""What stations only tell: events, readings, uploads, updates, and what is in no schema."""
+
+from __future__ import annotations
+
+from evidence.verdicts import Verdict
+from fixtures.payloads import v2x
+from interop_suite.cases.v2x.steps import EVSE, VERSIONS, meter_values, notify_event, part6, status
+from interop_suite.checks import answered, asked, one_of, present
+from interop_suite.clauses import Clause
+from interop_suite.history import History
+from interop_suite.model import Check, Finding, case, trigger_need
+from interop_suite.probe import Probe, now
+
+UPLOAD = "ftp://logs.example.invalid/upload"
+IMAGE = "https://firmware.example.invalid/image.bin"
+
+
+@case(
+    id="TC_G_20_CSMS",
+    ocpp=VERSIONS,
+    title="A lock that fails is reported and acknowledged",
+    block="Availability",
+    profile="Core",
+    sends="NotifyEvent for the problem of a connector's lock.",
+    expects="The CSMS SHALL answer it.",
+    clause=part6("G05.FR.03"),
+    defect="notify-event-refused",
+    checks=(answered("NotifyEvent"),),
+)
+def lock_failure(probe: Probe) -> None:
+    notify_event(probe.station, "ConnectorPlugRetentionLock", "Problem", "true", trigger="Delta")
+
+
+@case(
+    id="TC_J_01_CSMS",
+    ocpp=VERSIONS,
+    title="Readings outside any session are answered",
+    block="Meter Values",
+    profile="Core",
+    sends="MeterValues of an idle EVSE.",
+    expects="The CSMS SHALL answer them.",
+    clause=part6("J01.FR.18"),
+    defect="meter-values-refused",
+    checks=(answered("MeterValues"),),
+)
+def idle_readings(probe: Probe) -> None:
+    meter_values(probe.station)
+
+
+@case(
+    id="TC_L_06_CSMS",
+    ocpp=VERSIONS,
+    title="A firmware update whose signature is invalid",
+    block="Firmware Management",
+    profile="Core",
+    initiator="csms",
+    needs=(trigger_need("UpdateFirmware"),),
+    sends="Accepted to UpdateFirmware, each status up to InvalidSignature, and the security event.",
+    expects="The CSMS SHALL send UpdateFirmware with a location and a time, and answer every status and the event.",
+    clause=part6("L01.FR.01"),
+    defect="update-firmware-without-firmware",
+    checks=(
+        asked("UpdateFirmware", {"firmware.location": one_of(IMAGE), "firmware.retrieveDateTime": present()}),
+        answered("FirmwareStatusNotification", claim="Every status is answered"),
+        answered("SecurityEventNotification", claim="The security event is answered"),
+    ),
+)
+def invalid_signature(probe: Probe) -> None:
+    station = probe.station
+    station.reply("UpdateFirmware", {"status": "Accepted"})
+    firmware = {"location": IMAGE, "retrieveDateTime": now(), "signature": "c2lnbmF0dXJl"}
+    probe.command("UpdateFirmware", {"requestId": 41, "firmware": firmware})
+    for value in ("Downloading", "Downloaded", "InvalidSignature"):
+        station.call("FirmwareStatusNotification", v2x.firmware_status_notification(value, request_id=41))
+    event = v2x.security_event_notification("InvalidFirmwareSignature", now())
+    station.call("SecurityEventNotification", event)
+
+
+@case(
+    id="TC_N_25_CSMS",
+    ocpp=VERSIONS,
+    title="The operator has the station upload its diagnostics log",
+    block="Diagnostics",
+    profile="Core",
+    initiator="csms",
+    needs=(trigger_need("GetLog"),),
+    sends="Accepted to GetLog, and LogStatusNotification Uploading and Uploaded.",
+    expects="The CSMS SHALL send GetLog with the kind of log and a place for it, and answer every status.",
+    clause=part6("TC_N_25_CSMS"),
+    defect="get-log-of-another-kind",
+    checks=(
+        asked("GetLog", {"logType": one_of("DiagnosticsLog"), "log.remoteLocation": one_of(UPLOAD)}),
+        answered("LogStatusNotification", claim="Every status is answered"),
+    ),
+)
+def diagnostics(probe: Probe) -> None:
+    station = probe.station
+    station.reply("GetLog", {"status": "Accepted", "filename": "diagnostics.log"})
+    probe.command("GetLog", {"logType": "DiagnosticsLog", "requestId": 51, "log": {"remoteLocation": UPLOAD}})
+    for value in ("Uploading", "Uploaded"):
+        station.call("LogStatusNotification", v2x.log_status_notification(value, request_id=51))
+
+
+_NO_NULL = "A field without a value is left out"
+
+
+def _judge_nulls(history: History) -> list[Finding]:
+    return [
+        Finding(
+            verdict=Verdict.FAILED if None in call.result.values() else Verdict.OK,
+            claim=_NO_NULL,
+            actual=call.describe_answer(),
+            clause=Clause("201-4", "4.1.5"),
+            frame=call.call.line,
+        )
+        for call in history.calls("DataTransfer")
+    ]
+
+
+@case(
+    id="TC_P_02_CSMS",
+    ocpp=VERSIONS,
+    title="DataTransfer of an unknown vendor is not blindly accepted",
+    block="Data Transfer",
+    profile="Core",
+    sends="DataTransfer with a vendorId that the CSMS cannot know.",
+    expects="The CSMS SHALL answer UnknownVendorId, or Rejected.",
+    clause=part6("P02.FR.06"),
+    defect="unknown-vendor-accepted",
+    also=("optional-fields-null",),
+    checks=(
+        answered(
+            "DataTransfer",
+            {"status": one_of("UnknownVendorId", "Rejected")},
+            tolerate={"status": ("UnknownMessageId",)},
+        ),
+        Check(claim=_NO_NULL, judge=_judge_nulls),
+    ),
+)
+def unknown_vendor(probe: Probe) -> None:
+    payload = v2x.data_transfer("org.example.plugstorm.unknown", message_id="probe", data={"none": True})
+    probe.station.call("DataTransfer", payload)
+
+
+@case(
+    id="TC_P_03_CSMS",
+    ocpp=VERSIONS,
+    title="customData that the CSMS does not know is ignored",
+    block="Data Transfer",
+    profile="Core",
+    sends="A StatusNotification with customData of an unknown vendor, and one without.",
+    expects="The CSMS SHALL answer both: it ignores what it does not know in customData.",
+    clause=Clause("201-4", "9"),
+    defect="custom-data-refused",
+    checks=(answered("StatusNotification", claim="customData makes no difference"),),
+)
+def custom_data(probe: Probe) -> None:
+    station = probe.station
+    payload = v2x.status_notification(EVSE, 1, "Available", now())
+    custom = {"vendorId": "org.example.plugstorm.unknown", "anything": [1, {"two": None}]}
+    station.call("StatusNotification", {**payload, "customData": custom})
+    status(station, "Available")

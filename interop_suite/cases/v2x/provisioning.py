@@ -1,0 +1,108 @@
+"""Provisioning: boot, reports, and what a Pending station is asked for."""
+
+from __future__ import annotations
+
+from fixtures.payloads import v2x
+from interop_suite.cases.v2x.steps import VERSIONS, boots, heartbeat, notify_event, part6, status_answered
+from interop_suite.cases.wire.registration import WAIT
+from interop_suite.checks import answered, asked, one_of, present
+from interop_suite.drivers.base import StationSettings
+from interop_suite.model import Start, case, trigger_need
+from interop_suite.probe import Probe, now
+
+BLOCK = "Provisioning"
+PROFILE = "Core"
+AVAILABILITY = ("Connector", "AvailabilityState", "Available")
+
+
+@case(
+    id="TC_B_01_CSMS",
+    ocpp=VERSIONS,
+    title="Cold boot is accepted, and every status and the first heartbeat are answered",
+    block=BLOCK,
+    profile=PROFILE,
+    start=Start.CONNECTED,
+    sends="A BootNotification, a StatusNotification for each connector, a NotifyEvent, and a Heartbeat.",
+    expects="The CSMS SHALL accept the boot with its time and an interval, and answer every other CALL.",
+    clause=part6("B01.FR.02"),
+    defect="boot-without-interval",
+    also=("heartbeat-unanswered", "answer-with-other-id"),
+    checks=(
+        answered("BootNotification", {"currentTime": present(), "interval": present()}),
+        boots,
+        status_answered,
+        answered("NotifyEvent"),
+        answered("Heartbeat", {"currentTime": present()}),
+    ),
+)
+def cold_boot(probe: Probe) -> None:
+    station = probe.station
+    probe.boot(station)
+    probe.report_available(station)
+    notify_event(station, *AVAILABILITY, trigger="Delta")
+    heartbeat(station)
+
+
+@case(
+    id="TC_B_31_CSMS",
+    ocpp=VERSIONS,
+    title="A Pending station is triggered to boot again, and accepted then",
+    block=BLOCK,
+    profile=PROFILE,
+    initiator="csms",
+    start=Start.CONNECTED,
+    needs=("boot-status:Pending", trigger_need("TriggerMessage")),
+    sends="A boot that is answered Pending, Accepted to TriggerMessage, a second boot, and a status.",
+    expects="The CSMS SHALL answer Pending, trigger a boot when its operator asks for it, and accept that one.",
+    clause=part6("TC_B_31_CSMS"),
+    defect="boot-status-ignored",
+    checks=(
+        answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The operator's decision counts"),
+        asked("TriggerMessage", {"requestedMessage": one_of("BootNotification")}),
+        boots,
+        status_answered,
+    ),
+)
+def triggered_boot(probe: Probe) -> None:
+    station = probe.station
+    probe.set_up(station, StationSettings(boot_status="Pending", interval=WAIT))
+    if probe.send_boot(station).get("status") != "Pending":
+        return
+    station.reply("TriggerMessage", {"status": "Accepted"})
+    probe.command("TriggerMessage", {"requestedMessage": "BootNotification"})
+    if not station.received("TriggerMessage"):
+        return
+    probe.set_up(station, StationSettings(boot_status="Accepted", interval=WAIT))
+    station.call("BootNotification", v2x.boot_notification(station.model, "Triggered"))
+    probe.report_available(station)
+
+
+@case(
+    id="TC_B_12_CSMS",
+    ocpp=VERSIONS,
+    title="The configuration inventory is asked for and reported",
+    block=BLOCK,
+    profile=PROFILE,
+    initiator="csms",
+    needs=(trigger_need("GetBaseReport"),),
+    sends="Accepted to GetBaseReport, and NotifyReport in two parts.",
+    expects="The CSMS SHALL send GetBaseReport with ConfigurationInventory, and answer each part of the report.",
+    clause=part6("B07.FR.07"),
+    defect="base-report-of-another-kind",
+    checks=(
+        asked("GetBaseReport", {"reportBase": one_of("ConfigurationInventory"), "requestId": present()}),
+        answered("NotifyReport", claim="Each part of the report is answered"),
+    ),
+)
+def base_report(probe: Probe) -> None:
+    station = probe.station
+    station.reply("GetBaseReport", {"status": "Accepted"})
+    probe.command("GetBaseReport", {"requestId": 31, "reportBase": "ConfigurationInventory"})
+    request = station.expect("GetBaseReport")
+    if request is None:
+        return
+    data = v2x.report_data(station.model)
+    half = len(data) // 2
+    for number, part in enumerate((data[:half], data[half:])):
+        payload = v2x.notify_report(int(request.get("requestId", 31)), number, now(), part, tbc=number == 0)
+        station.call("NotifyReport", payload)

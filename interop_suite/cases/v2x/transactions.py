@@ -1,0 +1,307 @@
+"""Transactions: every way in which one starts, goes on and ends is answered, and tokens are checked in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from fixtures.csms.defects.v2x_events import EVENTS, event_defect_id
+from interop_suite.cases.v2x.steps import ACCEPTED, VERSIONS, part6, starts_with_token, status
+from interop_suite.cases.wire.charging import Charging, meter_value
+from interop_suite.cases.wire.payloads import authorize
+from interop_suite.checks import answered, asked, noted, one_of, present
+from interop_suite.clauses import Clause
+from interop_suite.model import Check, case, token_need, trigger_need
+from interop_suite.probe import Probe
+
+BLOCK = "Transactions"
+PROFILE = "Core"
+answers_all = answered("TransactionEvent", claim="Every TransactionEvent is answered")
+accepts_token = answered("Authorize", ACCEPTED)
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One TransactionEvent; the token goes with it where the driver shows one."""
+
+    kind: str
+    trigger: str
+    token: bool = False
+    fields: dict[str, Any] = {}
+
+    def send(self, charging: Charging) -> None:
+        """Send it as the next event of a session."""
+        token = {"token": charging.identified()} if self.token else {}
+        charging.event(self.kind, self.trigger, **token, **self.fields)
+
+
+def step(kind: str, trigger: str, *, token: bool = False, **fields: Any) -> Step:
+    return Step(kind=kind, trigger=trigger, token=token, fields=fields)
+
+
+STARTED_BY_CABLE = step("Started", "CablePluggedIn", charging_state="EVConnected")
+STARTED_BY_TOKEN = step("Started", "Authorized", token=True)
+STARTED_BY_ENERGY = step("Started", "ChargingStateChanged", token=True, charging_state="Charging")
+STARTED_BY_BAY = step("Started", "EVDetected")
+AUTHORIZED = step("Updated", "Authorized", token=True, charging_state="EVConnected")
+PLUGGED_IN = step("Updated", "CablePluggedIn", charging_state="EVConnected")
+CHARGING = step("Updated", "ChargingStateChanged", charging_state="Charging")
+STOP_SHOWN = step("Updated", "StopAuthorized", token=True, charging_state="EVConnected")
+UNPLUGGED = step("Updated", "EVCommunicationLost", charging_state="Idle")
+ENDED_UNPLUGGED = step("Ended", "EVCommunicationLost", stopped_reason="EVDisconnected", charging_state="Idle")
+ENDED_DEPARTED = step("Ended", "EVDeparted", stopped_reason="Local", charging_state="Idle")
+ENDED_TIMEOUT = step("Ended", "EVConnectTimeout", stopped_reason="Timeout", charging_state="Idle")
+ENDED_DEAUTHORIZED = step("Ended", "Deauthorized", stopped_reason="DeAuthorized", charging_state="Idle")
+ENDED_REMOTE = step("Ended", "RemoteStop", stopped_reason="Remote", charging_state="EVConnected")
+
+
+def _defects_of(steps: Iterable[Step]) -> tuple[str, ...]:
+    """List the defects that a sequence of events meets."""
+    named = [event_defect_id(s.kind, s.trigger) for s in steps if (s.kind, s.trigger) in EVENTS]
+    tokens = ["event-without-token-info"] if any(s.token for s in steps) else []
+    return (*named, *tokens)
+
+
+def _checks_of(steps: Iterable[Step]) -> tuple[Check, ...]:
+    return (answers_all, starts_with_token("Accepted")) if any(s.token for s in steps) else (answers_all,)
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """One session from its first event to the last that the case is about."""
+
+    id: str
+    title: str
+    clause: Clause
+    steps: tuple[Step, ...]
+    about: Step
+    """The event that the case is about."""
+    authorizes: bool = False
+    """Whether the token is authorized before the session."""
+
+
+COURSES = (
+    Course(
+        id="TC_E_03_CSMS",
+        title="Local start, cable first",
+        clause=part6("E02.FR.02"),
+        steps=(STARTED_BY_CABLE, AUTHORIZED, CHARGING),
+        about=STARTED_BY_CABLE,
+    ),
+    Course(
+        id="TC_E_04_CSMS",
+        title="Local start, token first",
+        clause=part6("E03.FR.02"),
+        steps=(STARTED_BY_TOKEN, PLUGGED_IN, CHARGING),
+        about=PLUGGED_IN,
+        authorizes=True,
+    ),
+    Course(
+        id="TC_E_02_CSMS",
+        title="The transaction starts when energy flows",
+        clause=part6("E01.FR.06"),
+        steps=(STARTED_BY_ENERGY,),
+        about=STARTED_BY_ENERGY,
+        authorizes=True,
+    ),
+    Course(
+        id="TC_E_12_CSMS",
+        title="The transaction starts when the bay is occupied",
+        clause=part6("E01.FR.01"),
+        steps=(STARTED_BY_BAY, AUTHORIZED, CHARGING),
+        about=STARTED_BY_BAY,
+    ),
+    Course(
+        id="TC_E_15_CSMS",
+        title="The driver stops with the token",
+        clause=part6("E06.FR.03"),
+        steps=(STARTED_BY_TOKEN, CHARGING, STOP_SHOWN),
+        about=STOP_SHOWN,
+    ),
+    Course(
+        id="TC_E_20_CSMS",
+        title="The driver unplugs at the car, and the session ends",
+        clause=part6("E06.FR.02"),
+        steps=(STARTED_BY_TOKEN, CHARGING, ENDED_UNPLUGGED),
+        about=ENDED_UNPLUGGED,
+    ),
+    Course(
+        id="TC_E_19_CSMS",
+        title="The session ends when the bay is free again",
+        clause=part6("E06.FR.01"),
+        steps=(STARTED_BY_TOKEN, CHARGING, ENDED_DEPARTED),
+        about=ENDED_DEPARTED,
+    ),
+    Course(
+        id="TC_E_26_CSMS",
+        title="The driver unplugs at the car, and the session only pauses",
+        clause=part6("E10.FR.01"),
+        steps=(STARTED_BY_TOKEN, CHARGING, UNPLUGGED),
+        about=UNPLUGGED,
+    ),
+    Course(
+        id="TC_E_39_CSMS",
+        title="Token shown, no cable in time: the session ends",
+        clause=part6("E03.FR.05"),
+        steps=(STARTED_BY_TOKEN, ENDED_TIMEOUT),
+        about=ENDED_TIMEOUT,
+        authorizes=True,
+    ),
+)
+
+
+def _add(course: Course) -> None:
+    defect, *_ = _defects_of([course.about])
+    also = tuple(name for name in _defects_of(course.steps) if name != defect)
+
+    @case(
+        id=course.id,
+        ocpp=VERSIONS,
+        title=course.title,
+        block=BLOCK,
+        profile=PROFILE,
+        needs=(token_need("Accepted"),),
+        sends=f"TransactionEvents: {', '.join(f'{s.kind} by {s.trigger}' for s in course.steps)}.",
+        expects="The CSMS SHALL answer every TransactionEvent, and say what the token in it is worth.",
+        clause=course.clause,
+        defect=defect,
+        also=also,
+        checks=(*_checks_of(course.steps), *((accepts_token,) if course.authorizes else ())),
+    )
+    def script(probe: Probe) -> None:
+        station, token = probe.station, probe.token()
+        if course.authorizes:
+            authorize(station, token)
+        charging = Charging(station, token)
+        for each in course.steps:
+            each.send(charging)
+
+
+for _course in COURSES:
+    _add(_course)
+
+
+@case(
+    id="TC_E_16_CSMS",
+    ocpp=VERSIONS,
+    title="A session with an unknown token is told so, and ends deauthorized",
+    block=BLOCK,
+    profile=PROFILE,
+    sends="TransactionEvents: Started by Authorized with a token that the CSMS cannot know, Ended by Deauthorized.",
+    expects="The CSMS SHALL answer with a status of Invalid or Unknown, and answer the end.",
+    clause=part6("E01.FR.11"),
+    defect="invalid-tag-started",
+    also=("event-without-token-info", event_defect_id("Ended", "Deauthorized")),
+    checks=(
+        answers_all,
+        answered(
+            "TransactionEvent",
+            {"idTokenInfo.status": one_of("Invalid", "Unknown")},
+            tolerate={"idTokenInfo.status": ("Blocked", "Expired", "NotAtThisLocation", "NotAtThisTime")},
+            nth=0,
+            claim="A token that the CSMS does not know is not accepted",
+        ),
+    ),
+)
+def deauthorized(probe: Probe) -> None:
+    charging = Charging(probe.station, probe.unknown_token())
+    STARTED_BY_TOKEN.send(charging)
+    ENDED_DEAUTHORIZED.send(charging)
+
+
+@case(
+    id="TC_E_21_CSMS",
+    ocpp=VERSIONS,
+    title="The operator stops a session from afar",
+    block=BLOCK,
+    profile=PROFILE,
+    initiator="csms",
+    needs=(token_need("Accepted"), trigger_need("RequestStopTransaction")),
+    sends="A session, Accepted to RequestStopTransaction, and its end by RemoteStop.",
+    expects="The CSMS SHALL send RequestStopTransaction with the id of the session, and answer every event.",
+    clause=part6("F03.FR.01"),
+    defect="request-stop-wrong-transaction",
+    also=("event-without-token-info", event_defect_id("Ended", "RemoteStop")),
+    checks=(
+        asked("RequestStopTransaction", {"transactionId": present()}),
+        noted("transaction_as_told", "RequestStopTransaction carries the transactionId of the session"),
+        answers_all,
+        starts_with_token("Accepted"),
+    ),
+)
+def remote_stop(probe: Probe) -> None:
+    station = probe.station
+    charging = Charging(station, probe.token())
+    STARTED_BY_TOKEN.send(charging)
+    CHARGING.send(charging)
+    station.reply("RequestStopTransaction", {"status": "Accepted"})
+    probe.command("RequestStopTransaction", {"transactionId": str(charging.id)})
+    request = station.expect("RequestStopTransaction")
+    if request is not None:
+        given = request.get("transactionId")
+        station.note(transaction_as_told=[given == charging.id, given])
+    ENDED_REMOTE.send(charging)
+
+
+@case(
+    id="TC_E_53_CSMS",
+    ocpp=VERSIONS,
+    title="seqNo begins at 0 again with a new transaction",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=(token_need("Accepted"),),
+    sends="Two sessions one after the other, the seqNo of each beginning at 0.",
+    expects="The CSMS SHALL answer every event of both.",
+    clause=part6("E01.FR.07"),
+    defect="sequence-restart-refused",
+    checks=(answers_all,),
+)
+def sequence_restarts(probe: Probe) -> None:
+    token = probe.token()
+    for _ in range(2):
+        charging = Charging(probe.station, token)
+        charging.begin()
+        charging.end()
+
+
+@case(
+    id="TC_J_02_CSMS",
+    ocpp=VERSIONS,
+    title="Clock-aligned readings in a session are answered",
+    block="Meter Values",
+    profile=PROFILE,
+    needs=(token_need("Accepted"),),
+    sends="A session with a TransactionEvent Updated by MeterValueClock, and its end.",
+    expects="The CSMS SHALL answer every TransactionEvent.",
+    clause=part6("J01.FR.18"),
+    defect=event_defect_id("Updated", "MeterValueClock"),
+    checks=(answers_all,),
+)
+def clock_aligned(probe: Probe) -> None:
+    charging = Charging(probe.station, probe.token())
+    charging.begin()
+    charging.event("Updated", "MeterValueClock", meter_value=[meter_value(1500, "Sample.Clock")])
+    charging.end()
+
+
+@case(
+    id="TC_J_09_CSMS",
+    ocpp=VERSIONS,
+    title="Sampled readings in a session are answered",
+    block="Meter Values",
+    profile=PROFILE,
+    needs=(token_need("Accepted"),),
+    sends="A session with two TransactionEvents Updated by MeterValuePeriodic, and its end.",
+    expects="The CSMS SHALL answer every TransactionEvent.",
+    clause=part6("J02.FR.19"),
+    defect="event-update-unanswered",
+    checks=(answers_all,),
+)
+def sampled(probe: Probe) -> None:
+    station = probe.station
+    status(station, "Occupied")
+    charging = Charging(station, probe.token())
+    charging.begin()
+    charging.sample(1500)
+    charging.sample(2000)
+    charging.end()
