@@ -22,7 +22,7 @@ from ocppj.versions import Version
 
 __all__ = ["Expectation", "Settings", "load_expectations", "make_driver", "select"]
 
-SHORTEST_PREFIX = 4
+SHORTEST_PREFIX = 3
 
 
 class Settings(msgspec.Struct, kw_only=True):
@@ -125,7 +125,7 @@ def _matches(case: Case, term: str) -> bool:
     assert match is not None
     kind, text = match[1] or "id", match[2].lower()
     if kind == "id":
-        # Prefixes name blocks of ids; anything as short as `TC_` names nothing.
+        # The beginning of an id names all that begin so, as `TC_023` or `AU_`.
         short = case.id.lower().removesuffix("_csms")
         return text in (case.id.lower(), case.key.lower(), short) or (
             len(text) >= SHORTEST_PREFIX and case.id.lower().startswith(text)
