@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.children import Child, SinkProcess
 from benchmarks.engines.speech import CALL_PATIENCE, Order, Ran, Ready
 from benchmarks.engines.table import Engine, Plan
-from benchmarks.figures import Opening, Sample
+from benchmarks.figures import UNDISTURBED, Opening, Sample
 from benchmarks.workloads import WORKLOADS, Workload
 
 __all__ = ["Cores", "await_ready", "compare", "open_stations", "run_loop", "start"]
@@ -56,10 +56,14 @@ def compare(
     *,
     repetitions: int,
     seconds: float,
+    attempts: int,
     say: Say,
     workloads: Sequence[Workload] = WORKLOADS,
 ) -> list[Sample]:
-    """Let all engines connect, and then run by turns, so that the loops of one repetition stand side by side."""
+    """Let all engines connect, and then run by turns, so that the loops of one repetition stand side by side.
+
+    A loop that other programs disturbed is tried again, at most `attempts` times; the least disturbed one counts.
+    """
     samples = []
     with contextlib.ExitStack() as stack:
         children: dict[str, Child] = {}
@@ -77,23 +81,35 @@ def compare(
                 # The order turns, so that none of them always runs after the same neighbour.
                 turn = repetition % len(engines)
                 for engine in [*engines[turn:], *engines[:turn]]:
-                    ran, sink_calls, sink_cpu = run_loop(children[engine.name], sink, workload, seconds)
-                    samples.append(
-                        Sample(
-                            engine=engine.name,
-                            message=workload.action,
-                            repetition=repetition,
-                            calls=ran.calls,
-                            seconds=ran.seconds,
-                            cpu_s=ran.cpu_s,
-                            errors=ran.errors,
-                            counted=ran.counted,
-                            sink_calls=sink_calls,
-                            sink_cpu_s=sink_cpu,
-                            rss_kb=ran.rss_kb,
-                        )
-                    )
+                    child = children[engine.name]
+                    best: Sample | None = None
+                    for _ in range(attempts):
+                        outcome = run_loop(child, sink, workload, seconds)
+                        sample = _sample(engine.name, repetition, workload.action, outcome)
+                        if best is None or sample.pace_cpu > best.pace_cpu:
+                            best = sample
+                        if best.pace_cpu >= UNDISTURBED:
+                            break
+                    assert best is not None
+                    samples.append(best)
     return samples
+
+
+def _sample(engine: str, repetition: int, message: str, outcome: tuple[Ran, int, float]) -> Sample:
+    ran, sink_calls, sink_cpu_s = outcome
+    return Sample(
+        engine=engine,
+        message=message,
+        repetition=repetition,
+        calls=ran.calls,
+        seconds=ran.seconds,
+        cpu_s=ran.cpu_s,
+        errors=ran.errors,
+        counted=ran.counted,
+        sink_calls=sink_calls,
+        sink_cpu_s=sink_cpu_s,
+        rss_kb=ran.rss_kb,
+    )
 
 
 def open_stations(engine: Engine, plan: Plan, cores: Cores) -> Opening:

@@ -12,10 +12,24 @@ from benchmarks.engines.table import CEILING, PLUGSTORM
 from benchmarks.truth import Checked, within
 from benchmarks.workloads import HEADLINE
 
-__all__ = ["BUSY", "EngineRow", "Goal", "MessageRow", "Opening", "Result", "Sample", "ScaleRow", "engine_rows", "goals"]
+__all__ = [
+    "BUSY",
+    "UNDISTURBED",
+    "EngineRow",
+    "Goal",
+    "MessageRow",
+    "Opening",
+    "Result",
+    "Sample",
+    "ScaleRow",
+    "engine_rows",
+    "goals",
+]
 
 BUSY: Final = 0.9
 """Share of a core from which on a process counts as the one that sets the pace."""
+UNDISTURBED: Final = 0.95
+"""Share of a core that the process which sets the pace has when no other program takes part of it."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +47,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     sink_calls: int
     sink_cpu_s: float
     rss_kb: int
+
+    @property
+    def pace_cpu(self) -> float:
+        """Share of its core that the busier of engine and sink had: 1 when nothing else ran there."""
+        return max(self.cpu_s, self.sink_cpu_s) / self.seconds
 
     @property
     def cpu_us(self) -> float:

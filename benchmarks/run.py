@@ -31,6 +31,8 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     repetitions: int
     seconds: float
     """Of one closed loop."""
+    attempts: int
+    """At a closed loop that other programs disturb."""
     stations: int
     """In the closed loops of all engines."""
     opened: int
@@ -43,10 +45,10 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _FULL: Final = Size(
-    repetitions=5, seconds=2.0, stations=200, opened=3000, idle=10_000, idle_tls=4000, paced=6000, pace=1000
+    repetitions=7, seconds=1.0, attempts=6, stations=200, opened=3000, idle=10_000, idle_tls=4000, paced=6000, pace=1000
 )
 _QUICK: Final = Size(
-    repetitions=3, seconds=0.5, stations=100, opened=500, idle=1000, idle_tls=300, paced=1000, pace=500
+    repetitions=3, seconds=0.5, attempts=2, stations=100, opened=500, idle=1000, idle_tls=300, paced=1000, pace=500
 )
 
 _WIDE: Final = 140
@@ -107,7 +109,16 @@ def _speed(engines: Sequence[Engine], size: Size, wanted: Wanted, work: Path) ->
     openings: list[Opening] = []
     with SinkProcess(core=where.sink) as sink:
         plan = Plan(url=sink.url, stations=size.stations, folder=work, schema_share=wanted.schema_share)
-        samples = compare(present, plan, sink, where, repetitions=size.repetitions, seconds=size.seconds, say=_say)
+        samples = compare(
+            present,
+            plan,
+            sink,
+            where,
+            repetitions=size.repetitions,
+            seconds=size.seconds,
+            attempts=size.attempts,
+            say=_say,
+        )
         for engine in present:
             _say(f"opening {size.opened:,} stations: {engine.title}")
             openings.append(open_stations(engine, msgspec.structs.replace(plan, stations=size.opened), where))
@@ -147,7 +158,8 @@ def _method(size: Size, wanted: Wanted) -> dict[str, str]:
         "engines": "Plugstorm with Locust's events and statistics, both latency histograms, outcome classes, schema "
         "check, self-check and run folder; the others as their documentation shows; the ceiling without statistics",
         "closed loop": f"{size.stations} stations, one open CALL each; {messages}; OCPP 2.0.1",
-        "repetitions": f"{size.repetitions} of {size.seconds:g} s, the engines by turns within each; medians",
+        "repetitions": f"{size.repetitions} of {size.seconds:g} s, the engines by turns within each; medians; "
+        f"a loop whose core other programs used, too, is tried again, up to {size.attempts} times",
         "ratios": "CPU time per CALL of two engines within the same repetition, then the median",
         "cores": f"all engines on core {engine}, sink on core {sink}",
         "sink": "picows on uvloop in a process of its own, canned answers, counts every CALL",
