@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, Self
@@ -66,8 +67,8 @@ def run_selftest(
 ) -> SelfTest:
     """Run both modes and every defect, or only the named defects.
 
-    A defect that acts on certain actions is tried on the cases in which one of them crosses the wire; `full` tries it
-    on every case.
+    A defect is tried on every case that declares it, and on some of the others in which it could act: always the same
+    ones, so that a pass means something. `full` tries it on all of them, which takes many times as long.
     """
     cases = all_cases()
     known = all_defects()
@@ -112,8 +113,10 @@ class _Seen(msgspec.Struct):
 
     def add(self, history: History) -> None:
         """Learn from a history."""
+        # What happens before the script begins is not judged: a defect there leaves a case INCONCLUSIVE at worst.
         for exchange in history.exchanges:
-            (self.calls if exchange.by_station else self.commands).add(exchange.action)
+            if exchange.call.scripted:
+                (self.calls if exchange.by_station else self.commands).add(exchange.action)
         self.general.update(name for name in GENERAL_DEFECTS if caught_everywhere(name, history))
         self.moments.update(_moments(history))
         self.company = self.company or len({connection.station for connection in history.connections}) > 1
@@ -160,6 +163,24 @@ def _touches(defect: Defect, seen: _Seen) -> bool:
     return False
 
 
+OTHERS = 16
+"""Cases besides the declared ones that a defect is tried on, unless every case is asked for."""
+
+
+def _sample(cases: Sequence[Case], defect: str, seen: Mapping[str, _Seen]) -> list[Case]:
+    """Take every case that must find a defect, and some others, spread evenly and the same in every run."""
+    declared = [case for case in cases if defect in case.defects or defect in seen[case.key].general]
+    if len(declared) > OTHERS * 2 and all(defect not in case.defects for case in declared):
+        declared = _spread(declared, OTHERS * 2, defect)
+    chosen = {case.key for case in declared}
+    others = [case for case in cases if case.key not in chosen and defect not in seen[case.key].general]
+    return declared + _spread(others, OTHERS, defect)
+
+
+def _spread(cases: Sequence[Case], number: int, salt: str) -> list[Case]:
+    return sorted(cases, key=lambda case: zlib.crc32(f"{salt} {case.key}".encode()))[:number]
+
+
 class Bench(contextlib.AbstractContextManager["Bench"]):
     """One practice CSMS whose behaviour is changed between runs, and what each case has shown."""
 
@@ -197,6 +218,8 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
             concerned = [c for c in concerned if name in c.defects or _touches(defect, seen[c.key])]
         if defect.alone:
             concerned = [c for c in concerned if seen[c.key].company]
+        if not full:
+            concerned = _sample(concerned, name, seen)
         results = self.run(concerned, Mode.STRICT, [name], alone=defect.alone)
         failed = {f"{r.ocpp}-{r.id}" for r in results if r.verdict is Verdict.FAILED}
         declared = {c.key for c in concerned if name in c.defects or name in seen[c.key].general}

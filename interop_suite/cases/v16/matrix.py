@@ -119,8 +119,8 @@ def _drive(probe: Probe, action: str, group: list[Mutation]) -> None:
 
 # A payload may meet more defects than the one that its case is for.
 ALSO = {
-    ("StartTransaction", MutationKind.BOUNDARY_OK): ("start-with-reservation-refused", "offline-start-refused"),
-    ("StopTransaction", MutationKind.BOUNDARY_OK): ("stop-of-unknown-refused", "offline-stop-refused"),
+    ("StartTransaction", MutationKind.BOUNDARY_OK): ("start-with-reservation-refused",),
+    ("StatusNotification", MutationKind.BOUNDARY_OK): ("time-with-offset-refused",),
     ("DataTransfer", MutationKind.BOUNDARY_OK): ("optional-fields-null",),
     ("BootNotification", MutationKind.MISSING_REQUIRED): ("invalid-boot-accepted",),
 }

@@ -253,6 +253,7 @@ def _judge_sends(history: History) -> list[Finding]:
     expects="The CSMS SHALL NOT answer any of them with a CALLRESULT or CALLERROR.",
     clause=Clause("21-4", "4.2.4"),
     defect="send-answered",
+    also=("result-with-four-elements",),
     checks=(Check(claim=_UNANSWERED, judge=_judge_sends), still_serves(), bystander_serves()),
 )
 def sends(probe: Probe) -> None:

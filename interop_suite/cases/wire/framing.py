@@ -304,7 +304,7 @@ HEAVY = [*frames_of(Fault.TOO_DEEP), *frames_of(Fault.NUMBER_RANGE), *named_fram
     clause=UNREADABLE_CLAUSE,
     level=Level.BEHAVIOUR,
     defect="deaf-after-garbage",
-    also=GARBAGE_DEFECTS,
+    also=(*GARBAGE_DEFECTS, "large-message-closes-bystanders"),
     checks=odd_checks("An excessive message is survived", dict.fromkeys(Reaction, OK)),
 )
 def excessive(probe: Probe) -> None:

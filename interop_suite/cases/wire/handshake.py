@@ -124,6 +124,10 @@ def _role(character: str) -> str:
     expects="The CSMS SHALL decode the identity, let the station in, and reach it under that name.",
     clause=wire_clause("3.1.1", "3.1.1", "3.1.1"),
     defect="identity-not-decoded",
+    also={
+        **dict.fromkeys((Version.V16, Version.V201), ("command-to-other-station",)),
+        Version.V21: (),
+    },
     checks={
         version: tuple(
             check

@@ -61,7 +61,10 @@ def start_is_recorded(probe: Probe) -> None:
     clause=cite("4.10", "E06.FR.02"),
     defect="stop-lost",
     also=("meter-stop-lost",),
-    checks=(recorded_end(),),
+    checks={
+        Version.V16: (answered("MeterValues"), recorded_end()),
+        **dict.fromkeys(V2X, (answered("TransactionEvent"), recorded_end())),
+    },
 )
 def end_is_recorded(probe: Probe) -> None:
     charging = Charging(probe.station, probe.token())
@@ -207,6 +210,7 @@ def distinct_ids(probe: Probe) -> None:
     expects="The CSMS SHALL answer the second start, and not touch the session that runs.",
     clause=Clause("1.6", "4.8"),
     defect="refused-start-closes-running",
+    also=("start-without-authorize-refused",),
     checks=(answered("StartTransaction", claim="Each start is answered"), recorded_end()),
 )
 def start_at_busy_connector(probe: Probe) -> None:

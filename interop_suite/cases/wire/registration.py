@@ -49,7 +49,10 @@ def boots_as(probe: Probe, status: str) -> ScriptedStation:
     },
     level={Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQUIRED)},
     defect={Version.V16: "boot-status-ignored", **dict.fromkeys(V2X, "unaccepted-station-served")},
-    also={Version.V16: (), **dict.fromkeys(V2X, ("boot-status-ignored",))},
+    also={
+        Version.V16: ("answer-with-other-id",),
+        **dict.fromkeys(V2X, ("boot-status-ignored", "answer-with-other-id", "heartbeat-unanswered")),
+    },
     checks={
         version: (
             answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The operator's decision counts"),
@@ -204,6 +207,7 @@ def _judge_clock(history: History) -> list[Finding]:
     expects="The CSMS SHALL tell its current time in both: stations set their clocks by it.",
     clause={Version.V16: Clause("1.6", "4.6"), **{v: Clause("201-6", "TC_B_01_CSMS") for v in V2X}},
     defect="heartbeat-time-wrong",
+    also=("answer-with-other-id",),
     checks=(Check(claim=_CLOCK, judge=_judge_clock),),
 )
 def one_clock(probe: Probe) -> None:

@@ -7,13 +7,14 @@ import os
 from evidence.verdicts import Verdict
 from fixtures.frames import FRAMES
 from fixtures.payloads import v2x
-from interop_suite.cases.wire.common import ALL, bystander_serves, shared
+from interop_suite.cases.wire.common import ALL, V2X, bystander_serves, shared
 from interop_suite.checks import noted, still_serves
 from interop_suite.clauses import Clause
 from interop_suite.history import AnswerKind, History
 from interop_suite.model import Check, Finding, Level
 from interop_suite.probe import Probe
 from ocppj.errors import Fault
+from ocppj.versions import Version
 
 BLOCK = "Resources"
 SIZES = (32_768, 262_144, 1_048_576)
@@ -46,7 +47,10 @@ def _judge_sizes(history: History) -> list[Finding]:
     clause={version: Clause("RFC6455", "10.4") for version in ALL},
     level=Level.BEHAVIOUR,
     defect="large-message-closes-bystanders",
-    also=("framing-error-closes-bystanders",),
+    also={
+        Version.V16: ("framing-error-closes-bystanders", "second-connection-starved", "optional-fields-null"),
+        **dict.fromkeys(V2X, ("framing-error-closes-bystanders", "second-connection-starved")),
+    },
     checks=(Check(claim=_SURVIVED, judge=_judge_sizes), still_serves(), bystander_serves()),
 )
 def large_messages(probe: Probe) -> None:
