@@ -16,7 +16,7 @@ ROOMS := $(wildcard ocppj evidence fixtures loadtest interop_suite reports plugs
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench lint types coverage unit selftest flake format lock clean
+.PHONY: help setup demo proof test bench lint types coverage unit selftest flake format lock clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -74,6 +74,14 @@ unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
 coverage: setup ## Check that the tests of the protocol core reach every branch of it
 	$(BIN)/python -m pytest tests/ocppj -p no:plugstorm-interop -n auto -q --cov=ocppj --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+# Every case in both modes, and one defect of each kind of rule; `make selftest` tries all of them and takes far longer.
+PROOF := unknown-tag-authorized expired-tag-authorized blocked-tag-authorized clear-cache-with-payload stop-lost \
+	soft-reset-sent-as-hard get-configuration-drops-keys old-password-kept charging-limit-rounded \
+	takes-missing-in-BootNotification refuses-limits-in-Authorize
+
+proof: setup ## Check the checker with a defect of each kind
+	$(BIN)/plugstorm selftest $(addprefix --defect ,$(PROOF))
 
 selftest: setup ## Check the checker: strict and lenient without a false alarm, every defect found
 	$(BIN)/plugstorm selftest $(ARGS)
