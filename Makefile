@@ -55,7 +55,7 @@ demo: setup ## Storm the practice CSMS for a minute, and say where the report is
 
 # `coverage` runs the tests of the core already.
 test: DONE := --ignore=tests/ocppj
-test: lint types coverage unit selftest ## Run everything that CI runs
+test: lint types coverage unit proof ## Run everything that CI runs
 
 bench: setup ## Measure the load engine beside others, and how far it goes; a quarter of an hour on a quiet machine
 	$(BIN)/plugstorm bench --scale $(ARGS)
