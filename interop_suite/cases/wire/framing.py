@@ -157,7 +157,7 @@ def newer_types(probe: Probe) -> None:
     title="A CALL with an unknown action is answered with a CALLERROR",
     block=BLOCK,
     bystander=True,
-    sends="CALLs with the actions MakeCoffee, heartbeat, BootNotificationRequest, an empty one, a path, __proto__, …",
+    sends="CALLs with the actions MakeCoffee, heartbeat, BootNotificationRequest, an empty one, a path and __proto__.",
     expects="The CSMS SHALL answer each with a CALLERROR; NotImplemented is the code for it.",
     clause={
         Version.V16: Clause("1.6J-E", "3.2"),
