@@ -22,7 +22,8 @@ help: ## List the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 # The stamp is written last and holds the checksums of what was installed, and where: a changed lock installs again, and
-# an environment without a stamp of this place (cut short, or moved) is made anew.
+# an environment without a stamp of this place (cut short, or moved) is made anew. The lock is complete, so nothing is
+# resolved: older pips look at the newest release of a package that is asked for with an extra, and refuse it.
 setup: ## Build .venv with everything in it; does nothing when it is up to date
 	@want="$$(cksum requirements.lock pyproject.toml hatch_build.py) $(CURDIR)"; have="$$(cat $(STAMP) 2>/dev/null)" || true; \
 	fail() { echo "make setup: $$1" >&2; exit 2; }; \
@@ -40,7 +41,7 @@ setup: ## Build .venv with everything in it; does nothing when it is up to date
 	set -e; \
 	rm -f $(STAMP); \
 	echo "make setup: installing what requirements.lock lists"; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	printf '%s\n' "$$want" > $(STAMP)
 
