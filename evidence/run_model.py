@@ -173,6 +173,13 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     stopped_early: str = ""
     """Which objective ended the run before its time, and when; empty where none did."""
     ledger: dict[str, Any] = {}
+    """Every transaction reconciled: what stations sent, what the CSMS answered, what it recorded."""
+    kpis: dict[str, Any] = {}
+    """What drivers would notice: charging success rate, seconds from authorize to start, remote starts that worked."""
+    storms: list[dict[str, Any]] = []
+    """Each storm with its times, its curve of recovery and its cost."""
+    commands: list[dict[str, Any]] = []
+    """CSMS to station, through a driver: API call, CALL at the station, effect; by command."""
     timeline: list[dict[str, float]] = []
     """One row a second: `t` seconds since the start, `connected`, `booted`, `calls`, `errors`, …"""
     faults: dict[str, int] = {}

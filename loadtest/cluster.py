@@ -95,7 +95,7 @@ class Outbox:
         due = [report for at, report in self._unacked.values() if last or now - at >= RESEND_AFTER]
         if self.run and (last or len(self._unacked) < _MOST_UNACKED):
             delta = self._recorder.take(final=last)
-            if last or not self._closed or delta["windows"]:
+            if last or not self._closed or delta["windows"] or delta["notes"]:
                 due.append(self._new_report(delta, last=last))
             self._closed = self._closed or last
         for report in due:
@@ -194,8 +194,16 @@ class WorkerState(msgspec.Struct, kw_only=True):
 class Collector:
     """The master's end: applies each report of each worker exactly once."""
 
-    def __init__(self, run: int, clock: Callable[[], float], merged: Merged | None = None) -> None:
-        """Begin with no workers."""
+    def __init__(
+        self,
+        run: int,
+        clock: Callable[[], float],
+        merged: Merged | None = None,
+        *,
+        on_note: Callable[[str, list[Any]], object] = lambda _, __: None,
+    ) -> None:
+        """Begin with no workers; `on_note` takes a worker and each note of its stations, once."""
+        self._on_note = on_note
         self.run = run
         self.started = clock()
         self.merged = merged or Merged()
@@ -228,6 +236,8 @@ class Collector:
         else:
             state.resent += seq < max(state.ahead, default=0)
             self._apply(state, report, now)
+            for note in report["delta"]["notes"]:
+                self._on_note(worker, note)
         return Ack(run=self.run, upto=state.upto)
 
     def knows(self, worker: str, report: Report) -> bool:

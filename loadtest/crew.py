@@ -123,6 +123,8 @@ class Crew:
         self._gate: Timer | None = None
         self._unfrozen = 0
         self._complaints: set[str] = set()
+        self.stations: dict[str, UserStation] = {}
+        """Every station of this process that was let in and is not given up, by identity."""
 
     def fleet(self, wanted: Profile | str | None) -> Fleet:
         """Return the surroundings of stations with this profile, or one of that name; None: the command line's.
@@ -153,11 +155,16 @@ class Crew:
             self._complaints.add(str(error))
             _logger.error("No station can start: %s", error)
 
-    def let_in(self, station: Station) -> None:
+    def let_in(self, station: UserStation) -> None:
         """Start a station when its turn comes: Locust spawns in batches, and connects must not."""
+        self.stations[station.lease.identity] = station
         self._pacer.arrive(station, time.monotonic())
         if self._gate is None:
             self._plan()
+
+    def let_go(self, station: UserStation) -> None:
+        """Forget a station that is stopped for good."""
+        self.stations.pop(station.lease.identity, None)
 
     def _open(self, _: float) -> None:
         for station in self._pacer.due(time.monotonic()):

@@ -18,7 +18,7 @@ from loadtest import crew
 from loadtest.canary import sing
 from loadtest.options import add_options, measure_settings, read_options
 from loadtest.settings import Settings
-from loadtest.wiring import install, wired
+from loadtest.wiring import expect_workers, install, wired
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.versions import Version
 
@@ -52,6 +52,7 @@ def _on_init(environment: Environment, **_: Any) -> None:
         crew.keep_local(environment)
         install(environment, Settings(url="", ocpp=[]))
         return
+    expect_workers(runner)
     given: Any = environment.parsed_options
     starts_at_once = bool(given.headless or given.autostart)
     if not starts_at_once:

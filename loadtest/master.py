@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 import gevent.event
+import msgspec
 
 from evidence.exit_codes import USAGE
 from evidence.run_folder import RunFolder
 from loadtest.cluster import Ack, Collector
+from loadtest.companions import Companion, Conclusion, Stage
 from loadtest.generator import gather, judge
 from loadtest.leases import LeaseBook, LeaseDesk
 from loadtest.live import Progress, print_result, snapshot
@@ -101,7 +103,7 @@ class MasterEnd:
         if self._folder is None:
             out = settings.out and f"{settings.out}-{self._runs}"
             self._folder = RunFolder.create(out, "load")
-        self._collector = Collector(self._runs, time.monotonic)
+        self._collector = Collector(self._runs, time.monotonic, on_note=self._note)
         if self.desk.identities is not settings.identities and not self.desk.book.held:
             self.desk = self._new_desk()
         self._plan = WindowPlan(duration=settings.duration, warm_up=settings.warm_up, cool_down=settings.cool_down)
@@ -115,6 +117,7 @@ class MasterEnd:
         for worker in self._workers():
             self._collector.expect(worker, self._name(worker))
             self._send_run(worker)
+        self._begin_companions(self._folder)
 
     def beat(self) -> None:
         """Do what is due once a second."""
@@ -129,6 +132,8 @@ class MasterEnd:
         )
         self._enter(window)
         self._show(self._collector)
+        for companion in self._companions:
+            companion.beat(self._elapsed(), self._course.windows[-1][0])
         self._watch_objectives(self._collector)
 
     def cool_down(self) -> None:
@@ -137,6 +142,8 @@ class MasterEnd:
             self._stopped = time.time()
             self._plan.stop()
             self._enter(COOL_DOWN)
+            for companion in self._companions:
+                companion.stopping()
 
     def interrupt(self) -> None:
         """Note that the run ends before its time."""
@@ -213,6 +220,34 @@ class MasterEnd:
         book = LeaseBook(identities.capacity, quarantine=self._settings.quarantine)
         return LeaseDesk(identities, self._send_lease, time.monotonic, book)
 
+    @property
+    def _companions(self) -> list[Companion]:
+        return self._settings.companions
+
+    def _begin_companions(self, folder: RunFolder) -> None:
+        stage = Stage(
+            order=self._order,
+            folder=folder.path,
+            url=self._settings.url,
+            stations=self._settings.stations,
+            clock=self._elapsed,
+        )
+        for companion in self._companions:
+            companion.begin(stage)
+
+    def _note(self, worker: str, note: list[Any]) -> None:
+        for companion in self._companions:
+            if note[0] in companion.kinds:
+                companion.note(worker, note)
+
+    def _order(self, order: dict[str, Any]) -> None:
+        for worker in self._workers():
+            self._send(worker, {"kind": "order", "order": order})
+
+    def _quantities(self, conclusions: dict[str, Conclusion]) -> dict[str, tuple[float | None, float | None]]:
+        found = conclusions.items()
+        return {f"{name} {word}": pair for name, one in found for word, pair in one.quantities.items()}
+
     def _elapsed(self) -> float:
         return time.time() - self._course.started
 
@@ -249,7 +284,10 @@ class MasterEnd:
         if not self._watch or course.broken is not None or self._stopped is not None:
             return
         course.finished, course.stations = time.time(), self.target
-        figures = slo_figures(collector.merged, self._settings, course, window=collector.merged.window)
+        standing = self._quantities({one.name: one.standing() for one in self._companions})
+        figures = slo_figures(
+            collector.merged, self._settings, course, companions=standing, window=collector.merged.window
+        )
         course.broken = self._watch.check(figures, self._elapsed())
         if course.broken is not None:
             _logger.warning("The run is %s.", course.broken.reason)
@@ -298,10 +336,22 @@ class MasterEnd:
             cut_short=max(lacking, 0.0),
         )
         generator = judge(facts)
+        conclusions = {companion.name: companion.conclude() for companion in self._companions}
+        doubts = [reason for conclusion in conclusions.values() for reason in conclusion.invalid]
+        if doubts:
+            generator = msgspec.structs.replace(generator, verdict="INVALID", reasons=[*generator.reasons, *doubts])
         windows = merged.windows
-        figures = slo_figures(merged, settings, course, generator, window=lambda name: windows.get(name, {}))
+        figures = slo_figures(
+            merged,
+            settings,
+            course,
+            generator,
+            companions=self._quantities(conclusions),
+            window=lambda name: windows.get(name, {}),
+        )
         slo = slo_results(settings.slo, figures, course.broken)
-        run = build_run(merged, settings, course, generator, slo)
+        fields = {name: content for one in conclusions.values() for name, content in one.fields.items()}
+        run = build_run(merged, settings, course, generator, slo, fields=fields)
         write_result(self._folder, run, merged, settings, course)
         self.result = run
         self.exit_code = exit_code(run)

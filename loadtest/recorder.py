@@ -9,6 +9,7 @@ This is the source of truth of a load run; Locust's own table is a view that is 
     recorder.booted(+1 | -1)        # a station was accepted by BootNotification, or no longer counts as booted
     recorder.lost()                 # a connection ended that nobody wanted to end
     recorder.offered(n)             # n CALLs fell due in the schedules of this process, sent or not
+    recorder.note(kind, *values)    # something for a companion of the run (`loadtest.companions`), heard exactly once
 
 and never waits for anything. A CALL that timed out, was lost in flight or never sent is a CALL that ended. The module
 does not import Locust, which would monkey-patch the process.
@@ -54,6 +55,8 @@ OPENED: Final = "opened"
 """Outcome of a connection attempt that succeeded; every other word is a failure."""
 
 _SUCCESSES = frozenset({Outcome.ACCEPTED, Outcome.REJECTED})
+_MOST_NOTES: Final = 200_000
+"""Notes that wait for a master that is away; more are counted as the fault `notes-dropped`."""
 # A CSMS may invent error codes and, in the other direction, actions; each new one costs memory in every process.
 _MAX_NAMES = 200
 _MAX_NAME_LENGTH = 64
@@ -76,6 +79,8 @@ class Delta(TypedDict):
     lost: int
     offered: dict[str, int]
     """CALLs that fell due, by window."""
+    notes: list[list[Any]]
+    """For the companions of the run: kinds and values."""
 
 
 def is_failure(outcome: str) -> bool:
@@ -115,6 +120,7 @@ class Recorder:
         "_fire",
         "_lost",
         "_names",
+        "_notes",
         "_offered",
         "_opened",
         "_rows",
@@ -136,6 +142,7 @@ class Recorder:
     _connected_most: int
     _booted_most: int
     _rows: list[Row]
+    _notes: list[list[Any]]
     total: int
     """CALLs of this run in all completed seconds: the check sum of the histograms."""
 
@@ -248,6 +255,13 @@ class Recorder:
         else:
             self._offered[self._window_at(intended_at)] += count
 
+    def note(self, kind: str, *values: Any) -> None:
+        """Leave a note for a companion of the run; values are types that msgpack knows."""
+        if len(self._notes) < _MOST_NOTES:
+            self._notes.append([kind, *values])
+        else:
+            self.fault("notes-dropped")
+
     # -- windows and draining ----------------------------------------------------------------------------------------
 
     @property
@@ -268,7 +282,8 @@ class Recorder:
     @property
     def untouched(self) -> bool:
         """Whether nothing was recorded since the start of the run."""
-        return not (self.total or self._calls or self._connections or self._connected or self._faults)
+        seen = self.total or self._calls or self._connections or self._connected or self._faults or self._notes
+        return not seen
 
     def window(self, name: str, at: float | None = None) -> None:
         """Begin a window; CALLs intended before `at` (default: now) still go to the earlier ones."""
@@ -308,8 +323,10 @@ class Recorder:
             connections=dict(self._connections),
             lost=self._lost,
             offered=dict(self._offered),
+            notes=self._notes,
         )
         self._rows = []
+        self._notes = []
         self._lost = 0
         for counter in (self._faults, self._connections, self._offered):
             counter.clear()
@@ -328,6 +345,7 @@ class Recorder:
         self._offered: Counter[str] = Counter()
         self._lost = 0
         self._rows = []
+        self._notes = []
         self._second = int(now + self._wall_offset)
         self._second_ends = self._second + 1 - self._wall_offset
         self.total = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -75,6 +75,7 @@ def slo_figures(
     course: Course,
     generator: Generator | None = None,
     *,
+    companions: Mapping[str, tuple[float | None, float | None]] | None = None,
     window: Callable[[str], Mapping[Key, Latencies]],
 ) -> Figures:
     """Gather what objectives are held against; `window` gives the series of one window."""
@@ -93,13 +94,20 @@ def slo_figures(
         faults=merged.faults,
         connections=merged.connections,
         generator=generator,
+        companions=companions or {},
     )
 
 
 def build_run(
-    merged: Merged, settings: Settings, course: Course, generator: Generator, slo: list[SloResult] | None = None
+    merged: Merged,
+    settings: Settings,
+    course: Course,
+    generator: Generator,
+    slo: list[SloResult] | None = None,
+    *,
+    fields: Mapping[str, Any] | None = None,
 ) -> LoadRun:
-    """Build the content of `run.json`; pure."""
+    """Build the content of `run.json`, with the fields that companions have filled; pure."""
     windows = [_window(span, merged) for span in spans(course)]
     # A worker may be in the next window a moment before the run ends without it.
     known = {window.name for window in windows}
@@ -132,6 +140,7 @@ def build_run(
         faults=dict(merged.faults),
         connections=dict(merged.connections),
         windows=windows,
+        **(fields or {}),
     )
     run.verdict = run_verdict(run)
     return run

@@ -37,7 +37,7 @@ __all__ = ["DELAY", "Broken", "Figures", "Reading", "Threshold", "Watch", "judge
 
 DELAY: Final = 10.0
 """Seconds at the beginning of its window in which a threshold with `abort` is not looked at."""
-_WHOLE_RUN: Final = frozenset({"stations", "connections", "faults", "generator"})
+_WHOLE_RUN: Final = frozenset({"stations", "connections", "faults", "generator", "companion"})
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0}
 _DIGITS: Final = 6
@@ -82,6 +82,8 @@ class Figures(msgspec.Struct, kw_only=True):
     faults: Mapping[str, int]
     connections: Mapping[str, int]
     generator: Generator | None = None
+    companions: Mapping[str, tuple[float | None, float | None]] = {}
+    """Of `loadtest.companions`, by word and quantity: a number, and the whole that it is a share of."""
 
 
 class Reading(NamedTuple):
@@ -344,6 +346,16 @@ def _generator(one: Threshold, figures: Figures) -> Reading:
     return Reading(value, "" if value is not None else f"the generator did not measure its {one.expression.metric}")
 
 
+def _companion(one: Threshold, figures: Figures) -> Reading:
+    metric = one.expression.metric
+    value, whole = figures.companions.get(metric, (None, None))
+    if value is None:
+        return Reading(None, f"nothing was measured of {metric}")
+    if not one.expression.is_share or whole is None:
+        return Reading(value)
+    return Reading(value / whole) if whole else Reading(None, f"nothing was measured of {metric}")
+
+
 def _amount(one: Threshold, count: int, whole: int, why: str) -> Reading:
     if not one.expression.is_share:
         return Reading(float(count))
@@ -358,4 +370,5 @@ _FAMILIES: Final[Mapping[str, Callable[[Threshold, Figures], Reading]]] = {
     "connections": _connections,
     "faults": _faults,
     "generator": _generator,
+    "companion": _companion,
 }

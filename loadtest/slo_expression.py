@@ -3,6 +3,7 @@
     [1.6|2.0.1|2.1] [ACTION] [from-csms] service|response p99|p99.9|…|min|mean|max  < 500 ms
     [1.6|2.0.1|2.1] [ACTION] [from-csms] errors|timeout|rejected|callerror:CODE|…   < 0.1 %   or   == 0
     [1.6|2.0.1|2.1] [ACTION] [from-csms] throughput|goodput                         > 50 /s
+    ledger|kpi|storm|… QUANTITY  (`loadtest.companions.QUANTITIES`)                 == 0   or   >= 99 %
     stations booted|connected|lost · connections opened|failed|OUTCOME · faults …   >= 99 %   or   <= 3
     generator lag|stall|cpu|memory                                                  < 20 ms
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 import msgspec
 
+from loadtest.companions import QUANTITIES
 from loadtest.recorder import FROM_CSMS, TO_CSMS
 from loadtest.transport_model import Attempt
 from ocppj.actions import ACTIONS
@@ -43,7 +45,7 @@ __all__ = [
     "parse",
 ]
 
-Family = Literal["latency", "outcome", "rate", "stations", "connections", "faults", "generator"]
+Family = Literal["latency", "outcome", "rate", "stations", "connections", "faults", "generator", "companion"]
 Latency = Literal["service", "response"]
 
 ERRORS: Final = "errors"
@@ -86,7 +88,7 @@ _FAULTS: Final = (Outcome.LATE, Outcome.UNSOLICITED, "duplicate", "unreadable")
 _GENERATOR: Final[Mapping[str, str]] = MappingProxyType(
     {"lag": "time", "stall": "time", "cpu": "share", "memory": "memory"}
 )
-_GROUPS: Final = ("stations", "connections", "faults", "generator")
+_GROUPS: Final = ("stations", "connections", "faults", "generator", *QUANTITIES)
 
 # What a value of each kind may be written in, and how many of the base unit (ms, count or ratio, 1/s, KB) one is.
 _UNITS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
@@ -203,7 +205,7 @@ class _Reader:
             "connections": _CONNECTIONS,
             "faults": _FAULTS,
             "generator": tuple(_GENERATOR),
-        }
+        } | {name: tuple(quantities) for name, quantities in QUANTITIES.items()}
         if len(rest) != 1:
             _refuse(self.line, f"{group} takes one word of {', '.join(known[group])}")
         word = rest[0]
@@ -216,6 +218,8 @@ class _Reader:
             return self._make("connections", word, "amount")
         if group == "faults":
             return self._make("faults", word, "amount")
+        if group in QUANTITIES:
+            return self._make("companion", f"{group} {word}", QUANTITIES[group][word])
         return self._make("generator", word, _GENERATOR[word])
 
     def _latency(self, kind: str, rest: list[str]) -> Expression:

@@ -108,6 +108,7 @@ class ChargePointUser(User):
         finally:
             station.abort()
             self.station = None
+            crew.let_go(station)
             crew.leases.release(station.lease)
 
     def park(self) -> None:
@@ -153,5 +154,7 @@ class ChargePointUser(User):
         station, self.station = self.station, None
         if station is not None:
             station.abort()
+            if self._crew is not None:
+                self._crew.let_go(station)
         if self._request is not None:
             self._ask()

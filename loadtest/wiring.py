@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from loadtest.recorder import Recorder
     from loadtest.settings import Settings
 
-__all__ = ["Wiring", "install", "wired"]
+__all__ = ["Wiring", "expect_workers", "install", "wired"]
 
 _UP: Final = "plugstorm_up"
 _DOWN: Final = "plugstorm_down"
@@ -69,6 +69,12 @@ def install(environment: Environment, settings: Settings, *, signals: bool = Tru
     if signals:
         wiring.handle_interrupts()
     return wiring
+
+
+def expect_workers(runner: Any) -> None:
+    """Let a master know its workers' messages from the start: they may speak before it knows what to do."""
+    if isinstance(runner, runners.MasterRunner):
+        runner.register_message(_UP, lambda **_: None)
 
 
 def wired(environment: Environment) -> Wiring:
@@ -130,6 +136,7 @@ class Wiring:
         events: Any = self.environment.events
         runner = self._runner
         if self.master is not None:
+            runner.custom_messages.pop(_UP, None)
             runner.register_message(_UP, self._on_up)
             events.test_start.add_listener(self._on_test_start)
             events.spawning_complete.add_listener(self._on_spawning_complete)

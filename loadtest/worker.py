@@ -42,6 +42,7 @@ class WorkerEnd:
         self._send = send
         self._stop = stop
         self._timer: Any = None
+        self._orders: dict[str, Callable[[dict[str, Any]], object]] = {}
         self.recorder = Recorder(fire)
         self.sampler = Sampler(self.recorder)
         self.outbox = Outbox(self.recorder, self._health, time.monotonic)
@@ -79,6 +80,10 @@ class WorkerEnd:
         self.leases.leave()
         self._send({"kind": "leave"})
 
+    def on_order(self, kind: str, callback: Callable[[dict[str, Any]], object]) -> None:
+        """Give the orders of one kind (`loadtest.companions`) to `callback`, which must not block."""
+        self._orders[kind] = callback
+
     def handle(self, message: dict[str, Any]) -> None:
         """Take one message of the master."""
         match message["kind"]:
@@ -93,6 +98,10 @@ class WorkerEnd:
                 self.outbox.acked(message["ack"])
             case "lease":
                 self.leases.handle(message["lease"])
+            case "order":
+                order = message["order"]
+                if order["kind"] in self._orders:
+                    self._orders[order["kind"]](order)
             case "finish":
                 gevent.spawn(self._finish, message["run"])
 

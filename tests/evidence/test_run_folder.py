@@ -177,6 +177,16 @@ def test_run_reads_back_as_it_was_written(tmp_path: Path, run: InteropRun | Load
     assert (document["format"], document["kind"]) == (1, "interop" if isinstance(run, InteropRun) else "load")
 
 
+def test_count_under_a_name_like_that_of_a_secret_stays_a_number(tmp_path: Path) -> None:
+    run = load_run()
+    run.connections = {"PASSWORD": 3}
+    folder = RunFolder.create(tmp_path / "run", "x")
+    folder.write_run(run)
+    read = read_run(folder.path)
+    assert isinstance(read, LoadRun)
+    assert read.connections == {"PASSWORD": 3}
+
+
 def test_run_holds_no_secret_and_no_unwritable_text(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", "x")
     folder.write_run(interop_run("hunter2 sent caf\udce9"), frozenset({"hunter2"}))

@@ -10,7 +10,9 @@ import pytest
 
 from evidence import exit_codes
 from evidence.run_folder import read_run
+from evidence.run_model import LoadRun
 from loadtest.cluster import Outbox
+from loadtest.companions import Conclusion, Note, Stage
 from loadtest.master import MasterEnd
 from loadtest.recorder import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, Recorder
 from loadtest.settings import Settings
@@ -117,6 +119,63 @@ def test_a_worker_that_stays_silent_is_named_when_the_time_is_over(fixture: Fixt
     assert fixture.master.result is not None
     assert [reason for reason in fixture.master.result.generator.reasons if "Worker b" in reason]
     assert fixture.master.exit_code == exit_codes.INVALID
+
+
+class Choir:
+    """A companion that counts notes."""
+
+    name = "choir"
+    kinds = frozenset({"sung"})
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, Note]] = []
+        self.stage: Stage | None = None
+        self.beats: list[str] = []
+        self.stopped = 0
+
+    def begin(self, stage: Stage) -> None:
+        self.stage = stage
+
+    def note(self, worker: str, note: Note) -> None:
+        self.heard.append((worker, note))
+
+    def beat(self, elapsed: float, window: str) -> None:
+        assert elapsed >= 0
+        self.beats.append(window)
+
+    def stopping(self) -> None:
+        self.stopped += 1
+
+    def standing(self) -> Conclusion:
+        return Conclusion()
+
+    def conclude(self) -> Conclusion:
+        return Conclusion(fields={"ledger": {"songs": len(self.heard)}}, invalid=["one voice is missing"])
+
+
+def test_a_companion_hears_each_note_once_orders_the_workers_and_writes_into_the_result(tmp_path: Path) -> None:
+    choir = Choir()
+    fixture = Fixture(tmp_path / "run", companions=[choir])
+    fixture.begin()
+    assert choir.stage is not None
+    assert choir.stage.folder == tmp_path / "run"
+    choir.stage.order({"kind": "sing", "song": 1})
+    for worker in ("host_a", "host_b"):
+        assert fixture.told(worker, "order") == [{"kind": "order", "order": {"kind": "sing", "song": 1}}]
+        fixture.recorders[worker].note("sung", 1, "la")
+        fixture.recorders[worker].note("mumbled", 2)
+    fixture.master.beat()
+    fixture.report("host_a")
+    fixture.report("host_a", last=True)
+    fixture.report("host_b", last=True)
+    fixture.master.finish()
+    assert choir.heard == [("host_a", ["sung", 1, "la"]), ("host_b", ["sung", 1, "la"])]
+    assert (choir.beats, choir.stopped) == ([RAMP], 1)
+    result = read_run(tmp_path / "run")
+    assert isinstance(result, LoadRun)
+    assert result.ledger == {"songs": 2}
+    assert result.generator.verdict == "INVALID"
+    assert "one voice is missing" in result.generator.reasons
 
 
 def test_an_impatient_person_does_not_wait(tmp_path: Path) -> None:

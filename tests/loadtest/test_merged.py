@@ -15,7 +15,7 @@ KEY: Key = ("1.6", "Heartbeat", TO_CSMS, "accepted")
 
 def delta(counts: dict[int, int] | None = None, window: str = MEASURE, key: Key = KEY, **rest: Any) -> Delta:
     windows = {} if counts is None else {window: [(*key, counts, counts)]}
-    delta = Delta(windows=windows, rows=[], faults={}, connections={}, lost=0, offered={})
+    delta = Delta(windows=windows, rows=[], faults={}, connections={}, lost=0, offered={}, notes=[])
     delta.update(rest)  # type: ignore[typeddict-item]  # the tests name the fields themselves
     return delta
 

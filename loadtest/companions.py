@@ -1,0 +1,80 @@
+"""What takes part in a load run beside the measuring: storms, the ledger, commands through a driver.
+
+A companion lives where the run is led (`loadtest.master`). It hears the notes that stations leave in their recorder,
+each exactly once, gives orders to the processes with stations, and adds its findings to `run.json` and to the SLOs.
+
+    recorder.note("kind", value, …)               # in a process with stations; values are types that msgpack knows
+    worker.on_order("kind", callback)             # there, too: callback(order) for every `Stage.order` of that kind
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+__all__ = ["QUANTITIES", "Companion", "Conclusion", "Note", "Stage"]
+
+Note = list[Any]
+"""A kind and its values."""
+
+QUANTITIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({})
+"""What objectives can be about: the word of a companion, its quantities, and the kind of their unit
+(`loadtest.slo_expression`): time (base ms), amount (a number, or a share with %), count, rate, share."""
+
+
+class Stage(msgspec.Struct, kw_only=True):
+    """What a companion may use of the run that it takes part in."""
+
+    order: Callable[[dict[str, Any]], None]
+    """Give every process with stations an order, a dict with a `kind`; one that joins later hears no old orders."""
+    folder: Path
+    """The run folder."""
+    url: str
+    stations: int
+    """How many were asked for; 0 when Locust's user count decides."""
+    clock: Callable[[], float]
+    """Seconds since the start of the run."""
+
+
+class Conclusion(msgspec.Struct, kw_only=True):
+    """What a companion has found."""
+
+    fields: dict[str, Any] = {}
+    """Fields of `LoadRun` and their content."""
+    quantities: dict[str, tuple[float | None, float | None]] = {}
+    """By the names of `QUANTITIES`: a number, and the whole that it is a share of; None where nothing was measured."""
+    invalid: list[str] = []
+    """Reasons for which the run cannot be believed."""
+
+
+class Companion(Protocol):
+    """Takes part in one run after another; every method returns at once, except `conclude`."""
+
+    name: str
+    """Its word in objectives; one of `QUANTITIES` where it has any."""
+    kinds: frozenset[str]
+    """The kinds of notes that it wants."""
+
+    def begin(self, stage: Stage) -> None:
+        """Begin a run; forget the one before."""
+
+    def note(self, worker: str, note: Note) -> None:
+        """Hear a note of a station."""
+
+    def beat(self, elapsed: float, window: str) -> None:
+        """Do what is due; called about once a second, `elapsed` seconds after the start."""
+
+    def stopping(self) -> None:
+        """Note that the run ends: stations finish what they have begun, and give no new orders."""
+
+    def standing(self) -> Conclusion:
+        """Tell how things stand while the run goes on, for the display and for objectives that end it."""
+
+    def conclude(self) -> Conclusion:
+        """Conclude, once the last figures of every process are in; may take some seconds."""
