@@ -54,6 +54,8 @@ def _on_init(environment: Environment, **_: Any) -> None:
         return
     expect_workers(runner)
     given: Any = environment.parsed_options
+    if given.no_locust_table:
+        logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
     starts_at_once = bool(given.headless or given.autostart)
     if not starts_at_once:
         listeners.test_start.add_listener(_on_start_from_web)

@@ -137,6 +137,10 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"metavar": "FILE", "help": "YAML file of objectives; a missed one ends with exit code 1. Default: none"},
     ),
     (
+        "--no-locust-table",
+        {"action": "store_true", "help": "Leave out Locust's own table at the end; Plugstorm's says more"},
+    ),
+    (
         "--stop-patience",
         {"default": "5", "metavar": "S", "help": "Seconds to end transactions and answers at the stop. Default: 5"},
     ),
@@ -149,7 +153,7 @@ def add_options(parser: Any) -> None:
     for flag, arguments in _OPTIONS:
         name = flag.removeprefix("--").removeprefix("plugstorm-").upper().replace("-", "_")
         # Lists do not survive Locust's web form.
-        in_web_ui = arguments.get("action") != "append" and flag != "--out"
+        in_web_ui = "action" not in arguments and flag != "--out"
         is_secret = bool(arguments.get("is_secret"))
         plain = {key: value for key, value in arguments.items() if key != "is_secret"}
         action = group.add_argument(flag, env_var=f"PLUGSTORM_{name}", **plain)

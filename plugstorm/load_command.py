@@ -95,7 +95,7 @@ def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | No
     words = [sys.executable, "-m", "locust", "--locustfile", str(_ROOT / "loadtest" / "locustfile.py")]
     words += ["--host", url, "--users", str(wanted.stations), "--spawn-rate", f"{rate:g}"]
     words += ["--run-time", f"{wanted.duration}s", "--out", str(out), "--plugstorm-profile", wanted.profile]
-    words += ["--logfile", str(out / _LOG), "--only-summary"]
+    words += ["--logfile", str(out / _LOG), "--only-summary", "--no-locust-table"]
     for flag, values in (
         ("--ocpp", wanted.ocpp),
         ("--source-address", wanted.source_addresses),
