@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import ssl
 import time
@@ -77,14 +78,17 @@ class Probe:
         driver: Driver,
         record: Callable[[TraceRecord], None],
         lease_identity: Callable[[], str],
+        settle: Callable[[], None] | None = None,
     ) -> None:
-        """Prepare nothing yet."""
+        """Prepare nothing yet; `settle` waits until a CSMS of our own has done all that it was asked to do."""
         self.case = case
         self.version: Version = case.ocpp
         self.target = target
         self.driver = driver
         self._record = record
         self._lease_identity = lease_identity
+        self._settle_csms = settle
+        self._ordered: list[Future[Any]] = []
         self._stations: list[ScriptedStation] = []
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="driver")
         self._primary: ScriptedStation | None = None
@@ -115,7 +119,12 @@ class Probe:
         model = make_station(self.target.model, identity, seed=0)
         secret = self._password() if password else None
         station = ScriptedStation(
-            model, self.version, self._offer(identity, secret), self._record, timeout=self.target.timeout
+            model,
+            self.version,
+            self._offer(identity, secret),
+            self._record,
+            timeout=self.target.timeout,
+            settle=self._settle if self._settle_csms else None,
         )
         station.reconnect_pause = self.driver.reconnect_pause
         station.note(role=role, ocpp=str(self.version), case=self.case.id)
@@ -132,6 +141,7 @@ class Probe:
             self._record,
             timeout=self.target.timeout,
             label=f"{station.identity}#{role}",
+            settle=self._settle if self._settle_csms else None,
         )
         twin.note(role=role, ocpp=str(self.version), case=self.case.id)
         self._stations.append(twin)
@@ -305,6 +315,7 @@ class Probe:
         """Have the CSMS send a CALL; the future ends with what its API says. Wait for it with `outcome`."""
         target = station or self.station
         future = self._pool.submit(self.driver.command, target.identity, action, payload, self.version)
+        self._ordered.append(future)
         info = {"operation": "trigger", "action": action, "payload": payload}
         self._driver_record(target.identity, info)
         future.add_done_callback(lambda _: target.wake())
@@ -354,6 +365,14 @@ class Probe:
         for station in self._stations:
             station.put_away()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _settle(self) -> None:
+        assert self._settle_csms is not None
+        if not all(future.done() for future in self._ordered):
+            # What overtakes nothing arrives after the commands that are still on their way.
+            with contextlib.suppress(DriverError):
+                self.driver.health(self.version)
+        self._settle_csms()
 
     def _driven(self, operation: str, act: Callable[[], Any], **info: Any) -> Any:
         try:
