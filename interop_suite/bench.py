@@ -68,7 +68,7 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         """Run as many cases at the same time as the pool has threads for."""
         self._pool = pool
-        self._watched: Callable[[Case, History], None] = _ignore
+        self._seen: dict[str, Seen] | None = None
         self._cases = {case.key: case for case in all_cases()}
         self._stack = contextlib.ExitStack()
 
@@ -77,8 +77,7 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
         settings = self._stack.enter_context(csms_settings(self._csms, Settings(timeout=PATIENCE)))
         driver = make_driver(settings)
         self._stack.callback(driver.close)
-        watch: Callable[[Case, History], None] = lambda case, history: self._watched(case, history)  # noqa: E731
-        self._runner = Runner(settings.target(), driver, None, watch=watch, settle=self._csms.settle)
+        self._runner = Runner(settings.target(), driver, None, watch=self._watch, settle=self._csms.settle)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -87,13 +86,9 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
     def try_mode(self, task: ModeTask) -> ModeTried:
         """Run every case in a mode."""
         seen: dict[str, Seen] = {}
-        self._watched = (
-            (lambda case, history: seen.setdefault(case.key, Seen()).add(history)) if task.watch else _ignore
-        )
-        try:
-            results = self._run(self._cases.values(), task.mode)
-        finally:
-            self._watched = _ignore
+        self._seen = seen if task.watch else None
+        results = self._run(self._cases.values(), task.mode)
+        self._seen = None
         return ModeTried(
             verdicts={_key(result): result.verdict for result in results},
             alarms=[f"{_key(r)} {r.verdict}: {r.reason}" for r in results if r.verdict in ALARMS],
@@ -114,6 +109,10 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
         self._csms.behave(mode=mode, defects=defects)
         self._csms.reset()
         return list(map(self._runner.run, cases) if alone else self._pool.map(self._runner.run, cases))
+
+    def _watch(self, case: Case, history: History) -> None:
+        if self._seen is not None:
+            self._seen.setdefault(case.key, Seen()).add(history)
 
     def _take_mistakes(self) -> list[str]:
         mistakes, self._csms.mistakes = self._csms.mistakes, []
@@ -141,10 +140,6 @@ def open_benches(jobs: int) -> Iterator[Callable[[ModeTask | DefectTask], ModeTr
             return done
 
         yield work
-
-
-def _ignore(_case: Case, _history: History) -> None:
-    """Watch nothing."""
 
 
 def _key(result: CaseResult) -> str:

@@ -78,6 +78,7 @@ class Probe:
         driver: Driver,
         record: Callable[[TraceRecord], None],
         lease_identity: Callable[[], str],
+        *,
         settle: Callable[[], None] | None = None,
     ) -> None:
         """Prepare nothing yet; `settle` waits until a CSMS of our own has done all that it was asked to do."""

@@ -133,7 +133,7 @@ class Runner:
             record(TraceRecord(t=time.monotonic(), station=case.id, kind=Kind.NOTE, info=dict(info)))
 
         note(phase="prepare", case=case.id, ocpp=str(case.ocpp), started=wall_clock(time.time()))
-        probe = Probe(case, self.target, self.driver, record, lease, self._settle)
+        probe = Probe(case, self.target, self.driver, record, lease, settle=self._settle)
         try:
             probe.prepare()
             note(phase="script")

@@ -139,7 +139,7 @@ class _Run:
         self._progress(f"{done}/{all_of_them} {name}: killed by {_some(outcome.killed_by)}")
 
     def _tasks(self) -> list[DefectTask]:
-        """What to do with the defects; those that take longest come first, so that nobody waits for them at the end."""
+        """List the tasks of the defects, the longest first, so that nobody waits for them at the end."""
         tasks = [DefectTask(name, [case.key for case in self._tried(name)]) for name in self._wanted]
         return sorted(tasks, key=lambda task: -len(task.cases) * (10 if all_defects()[task.defect].alone else 1))
 

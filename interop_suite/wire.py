@@ -291,9 +291,11 @@ class Wire:
         """Wait until the socket or one of the other descriptors is readable; True when the socket is."""
         if self.has_buffered_bytes or self._take_early(peek=True):
             return True
-        own = () if self._socket is None else (self._socket.fileno(),)
-        ready = readable(timeout, *own, *others)
-        return bool(own) and own[0] in ready
+        if self._socket is None:
+            readable(timeout, *others)
+            return False
+        own = self._socket.fileno()
+        return own in readable(timeout, own, *others)
 
     def close(self, code: int = 1000, reason: str = "", timeout: float = 2.0) -> list[Event]:
         """Close in good manners within `timeout` seconds and return what still came in."""
