@@ -27,7 +27,8 @@ class Seen(msgspec.Struct):
     general: set[str] = set()
     """General defects that must show in the case."""
     moments: set[str] = set()
-    """Moments of `fixtures.csms.defects.model` at which a connection of the case gives a defect something to act on."""
+    """Moments of `fixtures.csms.defects.model` at which a connection of the case gives a defect something to act on, and
+    `tls` where one is secured."""
     company: bool = False
     """Whether there is another station, which could be harmed."""
 
@@ -99,6 +100,8 @@ def _moments(history: History) -> Iterator[str]:
     attempts = history.connections
     if any(attempt.info.get("credentials") or attempt.info.get("tls") or not attempt.opened for attempt in attempts):
         yield from ("credentials", "handshake")
+    if any(attempt.info.get("tls") for attempt in attempts):
+        yield "tls"
     if any(attempt.info.get("offered") != [history.rules.subprotocol] for attempt in attempts):
         yield from ("subprotocol", "handshake")
     if len(attempts) > len({attempt.station for attempt in attempts}):
@@ -108,6 +111,8 @@ def _moments(history: History) -> Iterator[str]:
 
 
 def _touches(defect: Defect, seen: Seen) -> bool:
+    if defect.server_flaw is not None and "tls" in seen.moments:
+        return True
     for moment, actions, _ in defect.hooks:
         if moment in _STATION_MOMENTS:
             touched = ANY in actions or bool(seen.calls.intersection(actions))
