@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from string import ascii_letters, digits
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -26,13 +26,16 @@ from ocppj.identity import decode_authorization_key, station_url
 from ocppj.trace import Kind, TraceRecord, wall_clock
 from ocppj.versions import RULES, Version
 
-__all__ = ["Probe", "Target", "make_password", "now"]
+__all__ = ["Insight", "Probe", "Target", "make_password", "now"]
 
 BOOT_ATTEMPTS = 5
 BOOT_WAIT_OWN = 0.1
 BOOT_WAIT_MAX = 5.0
 """Seconds that a preparation waits at most between two boots, whatever interval a Pending asks for."""
 COMMAND_GRACE = 10.0
+ORDER_PATIENCE = 10.0
+"""Seconds for a thread of ours to hand over a command."""
+ORDER_LOOK = 0.005
 LAST_LOOK = 0.001
 """Seconds for a station to read what has come in already."""
 REFUSAL_PATIENCE = 1.0
@@ -67,6 +70,16 @@ class Target(msgspec.Struct, kw_only=True):
     """Seconds of patience with every answer."""
 
 
+class Insight(Protocol):
+    """What only a CSMS of our own tells: then its silence counts, and never that the machine is busy."""
+
+    def settle(self) -> None:
+        """Wait until it has dealt with all that was sent to it."""
+
+    def ordered(self, identity: str) -> int:
+        """Count the commands for a station that its operator has asked it for."""
+
+
 class Probe:
     """One attempt at one case."""
 
@@ -77,6 +90,8 @@ class Probe:
         driver: Driver,
         record: Callable[[TraceRecord], None],
         lease_identity: Callable[[], str],
+        *,
+        insight: Insight | None = None,
     ) -> None:
         """Prepare nothing yet."""
         self.case = case
@@ -85,6 +100,8 @@ class Probe:
         self.driver = driver
         self._record = record
         self._lease_identity = lease_identity
+        self._insight = insight
+        self._orders: dict[str, list[Future[Any]]] = {}
         self._stations: list[ScriptedStation] = []
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="driver")
         self._primary: ScriptedStation | None = None
@@ -115,7 +132,12 @@ class Probe:
         model = make_station(self.target.model, identity, seed=0)
         secret = self._password() if password else None
         station = ScriptedStation(
-            model, self.version, self._offer(identity, secret), self._record, timeout=self.target.timeout
+            model,
+            self.version,
+            self._offer(identity, secret),
+            self._record,
+            timeout=self.target.timeout,
+            settle=self._settle if self._insight else None,
         )
         station.reconnect_pause = self.driver.reconnect_pause
         station.note(role=role, ocpp=str(self.version), case=self.case.id)
@@ -132,6 +154,7 @@ class Probe:
             self._record,
             timeout=self.target.timeout,
             label=f"{station.identity}#{role}",
+            settle=self._settle if self._insight else None,
         )
         twin.note(role=role, ocpp=str(self.version), case=self.case.id)
         self._stations.append(twin)
@@ -305,6 +328,7 @@ class Probe:
         """Have the CSMS send a CALL; the future ends with what its API says. Wait for it with `outcome`."""
         target = station or self.station
         future = self._pool.submit(self.driver.command, target.identity, action, payload, self.version)
+        self._orders.setdefault(target.identity, []).append(future)
         info = {"operation": "trigger", "action": action, "payload": payload}
         self._driver_record(target.identity, info)
         future.add_done_callback(lambda _: target.wake())
@@ -354,6 +378,19 @@ class Probe:
         for station in self._stations:
             station.put_away()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _settle(self) -> None:
+        assert self._insight is not None
+        deadline = time.monotonic() + ORDER_PATIENCE
+        while not self._orders_arrived(self._insight) and time.monotonic() < deadline:
+            time.sleep(ORDER_LOOK)
+        self._insight.settle()
+
+    def _orders_arrived(self, insight: Insight) -> bool:
+        return all(
+            insight.ordered(identity) >= len(orders) or all(order.done() for order in orders)
+            for identity, orders in self._orders.items()
+        )
 
     def _driven(self, operation: str, act: Callable[[], Any], **info: Any) -> Any:
         try:

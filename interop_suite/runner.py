@@ -18,7 +18,7 @@ from interop_suite.drivers.base import Driver
 from interop_suite.history import History
 from interop_suite.judge import judge
 from interop_suite.model import Case
-from interop_suite.probe import Probe, Target
+from interop_suite.probe import Insight, Probe, Target
 from ocppj.errors import HarnessError
 from ocppj.trace import Kind, TraceRecord, wall_clock
 
@@ -66,10 +66,12 @@ class Runner:
         reproduce: Callable[[Case], str] = lambda case: f"plugstorm interop --select {case.key}",
         strict_order: bool = False,
         watch: Callable[[Case, History], None] | None = None,
+        insight: Insight | None = None,
     ) -> None:
         """Traces go to files in `traces`; without a folder they stay in memory, for self-tests.
 
-        `watch` sees the history of every attempt.
+        `watch` sees the history of every attempt. With `insight` into the CSMS no verdict depends on how busy the
+        machine is.
         """
         self.target = target
         self.driver = driver
@@ -79,6 +81,7 @@ class Runner:
         self._reproduce = reproduce
         self._strict_order = strict_order
         self._watch = watch
+        self._insight = insight
 
     def run(self, case: Case, *, attempt: int = 1) -> CaseResult:
         """Run one attempt of a case; never raises for what a CSMS does."""
@@ -130,7 +133,7 @@ class Runner:
             record(TraceRecord(t=time.monotonic(), station=case.id, kind=Kind.NOTE, info=dict(info)))
 
         note(phase="prepare", case=case.id, ocpp=str(case.ocpp), started=wall_clock(time.time()))
-        probe = Probe(case, self.target, self.driver, record, lease)
+        probe = Probe(case, self.target, self.driver, record, lease, insight=self._insight)
         try:
             probe.prepare()
             note(phase="script")

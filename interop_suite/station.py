@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import select
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -14,7 +13,7 @@ import msgspec
 
 from fixtures.answers import answer as plausible_answer
 from fixtures.models import Station as Model
-from interop_suite.wire import Closed, Handshake, Incoming, Offer, Pinged, Wire
+from interop_suite.wire import Closed, Handshake, Incoming, Offer, Pinged, Wire, readable
 from ocppj.actions import ACTIONS
 from ocppj.errors import LocalProtocolError, RemoteProtocolError
 from ocppj.events import (
@@ -37,6 +36,8 @@ __all__ = ["Answer", "Reply", "ScriptedStation"]
 
 QUIET = 0.05
 """Seconds to listen after a script has ended, for what comes uninvited."""
+CATCH_UP_MAX = 100
+"""Reads in which a CSMS that never stops talking is heard out."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -79,10 +80,12 @@ class ScriptedStation:
         *,
         timeout: float,
         label: str | None = None,
+        settle: Callable[[], None] | None = None,
     ) -> None:
         """Prepare; `timeout` in seconds is the patience with every answer.
 
-        `label` stands for the identity in the trace where two sockets claim the same one.
+        `label` stands for the identity in the trace where two sockets claim the same one. `settle` waits until the CSMS
+        has dealt with everything that it was given; only a CSMS of our own can tell.
         """
         self.model = model
         self.identity = model.identity
@@ -103,6 +106,7 @@ class ScriptedStation:
         self.heard = 0
         """Frames that came in so far."""
         self._record = record
+        self._settle = settle
         self._ended: dict[int, Answer] = {}
         self._wake_read, self._wake_write = os.pipe()
 
@@ -115,7 +119,7 @@ class ScriptedStation:
             time.sleep(self.reconnect_pause)
         offer = msgspec.structs.replace(self.offer, **changes)
         self.connection += 1
-        handshake = self.wire.open(offer, self.timeout)
+        handshake = self.wire.open(offer, self.timeout, self._settle)
         info: dict[str, Any] = {
             "url": offer.url,
             "offered": list(offer.subprotocols),
@@ -231,15 +235,17 @@ class ScriptedStation:
         deadline = time.monotonic() + timeout
         while not until():
             now = time.monotonic()
+            due = min(deadline, self.session.deadline or deadline)
+            if now < due:
+                if self.wire.wait(due - now, self._wake_read):
+                    self._take(self.wire.receive())
+                self._drain_wake()
+                continue
+            self._catch_up()
+            self._handle(self.session.tick(now))
+            self._flush()
             if now >= deadline:
                 return until()
-            next_tick = self.session.deadline
-            wait = min(deadline, next_tick or deadline) - now
-            if self.wire.wait(wait, self._wake_read):
-                self._take(self.wire.receive())
-            self._drain_wake()
-            self._handle(self.session.tick(time.monotonic()))
-            self._flush()
         return True
 
     def listen(self, seconds: float = QUIET) -> None:
@@ -272,8 +278,17 @@ class ScriptedStation:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
+    def _catch_up(self) -> None:
+        """Hear what has come in already: that we were late to listen is no silence of the CSMS."""
+        if self._settle is not None:
+            self._settle()
+        for _ in range(CATCH_UP_MAX):
+            if not self.wire.wait(0):
+                break
+            self._take(self.wire.receive())
+
     def _drain_wake(self) -> None:
-        if select.select([self._wake_read], [], [], 0)[0]:
+        if readable(0, self._wake_read):
             os.read(self._wake_read, 4096)
 
     def _flush(self) -> None:

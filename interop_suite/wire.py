@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,11 +23,17 @@ from websockets.uri import parse_uri
 
 from ocppj.identity import basic_authorization
 
-__all__ = ["Closed", "Handshake", "Incoming", "Offer", "Pinged", "Wire"]
+__all__ = ["Closed", "Handshake", "Incoming", "Offer", "Pinged", "Wire", "readable"]
 
 MAX_MESSAGE = 16 * 2**20
 """Bytes; a CSMS that sends more than this is closed with 1009."""
 RECEIVE_SIZE = 65536
+TLS_PATIENCE = 5.0
+"""Seconds at least for each step of TLS, which costs a busy machine more than anything else."""
+LATE_ANSWER = 0.1
+"""Seconds to read an answer that is known to have been written."""
+SEND_PATIENCE = 10.0
+"""Seconds for a CSMS to take what is written to it; one that never reads is dropped."""
 HTTP_SWITCHING = 101
 
 
@@ -118,8 +126,11 @@ class Wire:
 
     # -- opening -----------------------------------------------------------------------------------------------------
 
-    def open(self, offer: Offer, timeout: float) -> Handshake:
-        """Connect and upgrade within `timeout` seconds; a refusal is a result, not an exception."""
+    def open(self, offer: Offer, timeout: float, settle: Callable[[], None] | None = None) -> Handshake:
+        """Connect and upgrade within `timeout` seconds; a refusal is a result, not an exception.
+
+        Before a silence counts, `settle` waits until the CSMS has done what it was asked; only one of our own can tell.
+        """
         parts = urlsplit(offer.url)
         secure = parts.scheme == "wss"
         address = (parts.hostname or "", parts.port or (443 if secure else 80))
@@ -134,6 +145,7 @@ class Wire:
         tls = None
         if secure:
             try:
+                raw.settimeout(max(timeout, TLS_PATIENCE))
                 context = offer.tls or ssl.create_default_context()
                 sock = context.wrap_socket(raw, server_hostname=parts.hostname)
             except (OSError, ssl.SSLError) as error:
@@ -142,7 +154,7 @@ class Wire:
             assert isinstance(sock, ssl.SSLSocket)
             tls = {"version": sock.version(), "cipher": (sock.cipher() or ("",))[0]}
         try:
-            handshake = self._upgrade(sock, offer, deadline)
+            handshake = self._upgrade(sock, offer, deadline, settle)
         except OSError as error:
             handshake = Handshake(error=f"{'TLS' if secure else 'TCP'}: {_reason(error)}")
         if not handshake.opened or handshake.error:
@@ -153,7 +165,9 @@ class Wire:
             sock.setblocking(False)  # the socket module's own signature
         return msgspec.structs.replace(handshake, tls=tls)
 
-    def _upgrade(self, sock: socket.socket, offer: Offer, deadline: float) -> Handshake:
+    def _upgrade(
+        self, sock: socket.socket, offer: Offer, deadline: float, settle: Callable[[], None] | None
+    ) -> Handshake:
         protocol = ClientProtocol(
             parse_uri(offer.url),
             subprotocols=[Subprotocol(name) for name in offer.subprotocols] or None,
@@ -168,12 +182,15 @@ class Wire:
         while response is None and protocol.handshake_exc is None:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
-                return Handshake(error="no HTTP answer within the time-out")
+                if settle is None:
+                    return Handshake(error="no HTTP answer within the time-out")
+                settle()
+                settle, remaining = None, LATE_ANSWER
             sock.settimeout(remaining)
             try:
                 data = sock.recv(RECEIVE_SIZE)
             except TimeoutError:
-                return Handshake(error="no HTTP answer within the time-out")
+                continue
             if data:
                 protocol.receive_data(data)
             else:
@@ -274,9 +291,11 @@ class Wire:
         """Wait until the socket or one of the other descriptors is readable; True when the socket is."""
         if self.has_buffered_bytes or self._take_early(peek=True):
             return True
-        own = [] if self._socket is None else [self._socket.fileno()]
-        ready, _, _ = select.select([*own, *others], [], [], max(0.0, timeout))
-        return bool(own) and own[0] in ready
+        if self._socket is None:
+            readable(timeout, *others)
+            return False
+        own = self._socket.fileno()
+        return own in readable(timeout, own, *others)
 
     def close(self, code: int = 1000, reason: str = "", timeout: float = 2.0) -> list[Event]:
         """Close in good manners within `timeout` seconds and return what still came in."""
@@ -338,11 +357,16 @@ class Wire:
         if self._socket is None or self._protocol is None:
             return
         view = memoryview(b"".join(self._protocol.data_to_send()))
+        deadline = time.monotonic() + SEND_PATIENCE
         while view:
             try:
                 view = view[self._socket.send(view) :]
             except (BlockingIOError, ssl.SSLWantWriteError):
-                select.select([], [self._socket], [], 1.0)
+                if not _writable(self._socket, deadline - time.monotonic()):
+                    # The next read finds the connection ended, and says so.
+                    with contextlib.suppress(OSError):
+                        self._socket.shutdown(socket.SHUT_RDWR)
+                    return
             except OSError:
                 return
 
@@ -365,6 +389,20 @@ class Wire:
         self._protocol = None
         self._parts = []
         return Closed(code, reason, by, time.monotonic())
+
+
+def readable(timeout: float, *descriptors: int) -> set[int]:
+    """Wait at most `timeout` seconds for descriptors to become readable, and tell which are; ended ones are."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(max(0.0, timeout) * 1000)}
+
+
+def _writable(sock: socket.socket, timeout: float) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    return timeout > 0 and bool(poll.poll(timeout * 1000))
 
 
 def _prepare(request: Request, offer: Offer) -> Request:

@@ -31,6 +31,9 @@ _TOKEN_NAMES = {
 }
 SUCCESS = range(200, 300)
 
+# Commands are given from several threads, and msgspec 0.22 crashes when two of them make it learn the same type.
+msgspec.json.Decoder(CommandResult)
+
 
 class HttpDriver:
     """Speaks to `--control-url`."""

@@ -387,7 +387,7 @@ def signed_firmware_invalid(probe: Probe) -> None:
     expects="The CSMS SHALL send SecurityProfile 2 and Reset, refuse the lower profile and accept the higher one.",
     clause=Clause("SWP", "A00.FR.002"),
     defect="security-profile-not-raised",
-    also=("tls-profile-on-plain-port",),
+    also=("tls-profile-on-plain-port", "server-certificate-of-another-host"),
     checks=(
         asked("ChangeConfiguration", {"key": one_of("SecurityProfile"), "value": one_of("2")}),
         asked("Reset", {"type": one_of("Hard", "Soft")}),

@@ -100,6 +100,7 @@ def server_certificate(probe: Probe) -> None:
     expects="The CSMS SHALL end the first and accept the second.",
     clause=Clause("SWP", "A00.FR.407"),
     defect="missing-certificate-accepted",
+    also=("server-certificate-of-another-host",),
     checks=(
         refused_upgrade("A station without a client certificate is refused", nth=0),
         connection("A station with its certificate is accepted", opens_securely, nth=1),

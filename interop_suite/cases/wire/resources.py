@@ -48,8 +48,8 @@ def _judge_sizes(history: History) -> list[Finding]:
     level=Level.BEHAVIOUR,
     defect="large-message-closes-bystanders",
     also={
-        Version.V16: ("framing-error-closes-bystanders", "second-connection-starved", "optional-fields-null"),
-        **dict.fromkeys(V2X, ("framing-error-closes-bystanders", "second-connection-starved")),
+        Version.V16: ("framing-error-closes-bystanders", "optional-fields-null"),
+        **dict.fromkeys(V2X, ("framing-error-closes-bystanders",)),
     },
     checks=(Check(claim=_SURVIVED, judge=_judge_sizes), still_serves(), bystander_serves()),
 )

@@ -1,0 +1,152 @@
+"""Silence counts only when the CSMS has nothing more to say, and no wait is for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import re
+import resource
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection
+from websockets.utils import accept_key
+
+from evidence.verdicts import Verdict
+from fixtures.csms import practice_csms
+from fixtures.models import station as make_station
+from interop_suite import wire as wire_module
+from interop_suite.drivers.base import CommandResult
+from interop_suite.drivers.http import HttpDriver
+from interop_suite.model import all_cases
+from interop_suite.probe import Target
+from interop_suite.runner import Runner
+from interop_suite.station import ScriptedStation
+from interop_suite.wire import Closed, Offer, Wire, readable
+from ocppj.trace import TraceRecord
+from ocppj.versions import Version
+
+from .test_runner import never_answers, odd_csms
+
+PATIENCE = 0.05
+
+
+class SlowCsms:
+    """Answers each CALL only when it is told to settle."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.answered = threading.Event()
+
+    async def serve(self, connection: ServerConnection) -> None:
+        self.loop = asyncio.get_running_loop()
+        async for frame in connection:
+            await self.asked.wait()
+            await connection.send(f'[3,{str(frame).split(",")[1]},{{"currentTime":"2026-01-01T00:00:00Z"}}]')
+            self.answered.set()
+
+    def settle(self) -> None:
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.asked.set)
+            self.answered.wait(5)
+
+
+@contextmanager
+def connected(url: str, *, slow: SlowCsms | None = None) -> Iterator[ScriptedStation]:
+    records: list[TraceRecord] = []
+    station = ScriptedStation(
+        make_station("ac-dual", "CP1"),
+        Version.V16,
+        Offer(url=f"{url}/CP1", subprotocols=("ocpp1.6",), identity="CP1"),
+        records.append,
+        timeout=PATIENCE,
+        settle=slow.settle if slow else None,
+    )
+    station.connect()
+    yield station
+    station.drop()
+    station.put_away()
+
+
+def test_answer_of_a_csms_that_had_not_come_to_it_yet_counts() -> None:
+    slow = SlowCsms()
+    with odd_csms(slow.serve) as url, connected(url, slow=slow) as station:
+        assert station.call("Heartbeat", {}).kind == "result"
+
+
+def test_silence_of_a_csms_that_nobody_can_ask_counts_when_patience_ends() -> None:
+    with odd_csms(never_answers) as url, connected(url) as station:
+        assert station.call("Heartbeat", {}).kind == "timeout"
+
+
+class HesitantDriver(HttpDriver):
+    """Takes longer to hand a command over than anybody waits for an answer."""
+
+    def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
+        time.sleep(4 * PATIENCE)
+        return super().command(identity, action, payload, version)
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_command_that_a_busy_machine_has_not_handed_over_yet_counts(sees: bool) -> None:  # noqa: FBT001
+    case = next(case for case in all_cases() if case.id == "RPC_19")
+    with practice_csms(call_timeout=1) as csms:
+        target, driver = Target(url=csms.url, timeout=PATIENCE), HesitantDriver(csms.control_url)
+        result = Runner(target, driver, None, insight=csms if sees else None).run(case)
+    assert (result.verdict is Verdict.OK) is sees
+
+
+@contextmanager
+def deaf_csms() -> Iterator[str]:
+    """Upgrades one connection and reads nothing more."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def upgrade() -> socket.socket:
+            line, _ = server.accept()
+            key = re.search(rb"Sec-WebSocket-Key: (\S+)", line.recv(4096))
+            assert key is not None
+            line.sendall(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: " + accept_key(key[1].decode()).encode() + b"\r\n\r\n"
+            )
+            return line
+
+        with ThreadPoolExecutor(1) as pool:
+            line = pool.submit(upgrade)
+            yield f"ws://127.0.0.1:{server.getsockname()[1]}"
+            line.result().close()
+
+
+def test_csms_that_never_reads_is_dropped_when_it_takes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire_module, "SEND_PATIENCE", 0.1)
+    with deaf_csms() as url:
+        wire = Wire()
+        assert wire.open(Offer(url=f"{url}/CP1", subprotocols=("ocpp1.6",)), 5).opened
+        for _ in range(100):
+            wire.send_text("x" * 900_000)
+            if readable(0, wire.fileno()) and any(isinstance(event, Closed) for event in wire.receive()):
+                break
+        assert not wire.connected
+
+
+def test_any_number_of_descriptors_can_be_waited_on() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    read, write = os.pipe()
+    high = fcntl.fcntl(read, fcntl.F_DUPFD, 2000)
+    try:
+        assert readable(0, high) == set()
+        os.write(write, b"x")
+        assert readable(0, high) == {high}
+    finally:
+        for descriptor in (read, write, high):
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
