@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from interop_suite.drivers.base import Driver, NoDriver
-from interop_suite.drivers.http import HttpDriver
-from interop_suite.drivers.making import make_declarative_driver
+from drivers.base import Driver, NoDriver
+from drivers.http import HttpDriver
+from drivers.making import make_declarative_driver
 from interop_suite.model import Case
 from interop_suite.probe import Target
 from ocppj.errors import UsageError

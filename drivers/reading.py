@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import yaml
 
-from interop_suite.drivers.template import Place
+from drivers.template import Place
 from ocppj.errors import UsageError
 
 __all__ = ["Path", "Source", "convert", "read_yaml", "templates_of"]

@@ -9,12 +9,12 @@ from rich.console import Console
 
 from evidence import exit_codes
 from fixtures.csms import practice_csms
-from interop_suite.drivers.check import CheckedOperation, State, check_driver, check_table, exit_code_of
+from interop_suite.driver_check import CheckedOperation, State, check_driver, check_table, exit_code_of
 from interop_suite.options import Settings
 from interop_suite.state import csms_settings
 from ocppj.errors import UsageError
 
-PRACTICE = (Path(__file__).parents[3] / "interop_suite" / "drivers" / "presets" / "practice.yaml").read_text()
+PRACTICE = (Path(__file__).parents[2] / "drivers" / "presets" / "practice.yaml").read_text()
 TRIED = [
     "health", "register", "connect", "token:Accepted", "token:Blocked", "token:Expired", "token:parent",
     "transactions", "boot_status", "password", "sign_client_certificate",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interop_suite.drivers.base import DriverError
-from interop_suite.drivers.template import Dialect, Place, TemplateFault, check, holds, names_in, render, render_tree
+from drivers.base import DriverError
+from drivers.template import Dialect, Place, TemplateFault, check, holds, names_in, render, render_tree
 
 CONTEXT: dict[str, Any] = {
     "identity": "CP/1 a'b",

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 import requests
 
-from interop_suite.drivers.base import CommandResult, DriverError, Exchange
-from interop_suite.drivers.callback import CallbackServer
-from interop_suite.drivers.outcomes import read_outcome
-from interop_suite.drivers.schema import Http, HttpDefaults, Request
-from interop_suite.drivers.template import Place, holds, render, render_tree
+from drivers.base import CommandResult, DriverError, Exchange
+from drivers.callback import CallbackServer
+from drivers.outcomes import read_outcome
+from drivers.schema import Http, HttpDefaults, Request
+from drivers.template import Place, holds, render, render_tree
 
 __all__ = ["Context", "Requester", "Watch"]
 

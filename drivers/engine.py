@@ -12,16 +12,16 @@ from typing import Any
 
 import msgspec
 
+from drivers.base import CommandResult, DriverError, Exchange, ignore
+from drivers.callback import CallbackServer
+from drivers.commands import run_command
+from drivers.loading import Loaded
+from drivers.manual import ANSWERS_FILE, Desk
+from drivers.outcomes import read_outcome
+from drivers.requesting import Requester, UnauthorizedError
+from drivers.schema import Manual, Operation, Outcome, Shell, Sql, Step
+from drivers.template import Place, holds, render, render_tree
 from evidence.redact import REDACTED, redact, redact_text
-from interop_suite.drivers.base import CommandResult, DriverError, Exchange, ignore
-from interop_suite.drivers.callback import CallbackServer
-from interop_suite.drivers.commands import run_command
-from interop_suite.drivers.loading import Loaded
-from interop_suite.drivers.manual import ANSWERS_FILE, Desk
-from interop_suite.drivers.outcomes import read_outcome
-from interop_suite.drivers.requesting import Requester, UnauthorizedError
-from interop_suite.drivers.schema import Manual, Operation, Outcome, Shell, Sql, Step
-from interop_suite.drivers.template import Place, holds, render, render_tree
 from ocppj.errors import UsageError
 
 __all__ = ["Engine", "question"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from interop_suite.drivers.declarative import DeclarativeDriver
-from interop_suite.drivers.loading import Loaded, load_driver, steps_of
-from interop_suite.drivers.manual import Desk, Person, Terminal, read_answers
+from drivers.declarative import DeclarativeDriver
+from drivers.loading import Loaded, load_driver, steps_of
+from drivers.manual import Desk, Person, Terminal, read_answers
 from ocppj.errors import UsageError
 
 __all__ = ["CONTROL_URL", "make_declarative_driver"]

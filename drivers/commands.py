@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from interop_suite.drivers.base import DriverError
+from drivers.base import DriverError
 
 __all__ = ["run_command"]
 

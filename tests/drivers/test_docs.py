@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from interop_suite.drivers.loading import load_driver, preset_names, read_driver
-from interop_suite.drivers.schema import Operations
-from interop_suite.drivers.template import FILTERS
+from drivers.loading import load_driver, preset_names, read_driver
+from drivers.schema import Operations
+from drivers.template import FILTERS
 
-TEXT = (Path(__file__).parents[3] / "docs" / "drivers.md").read_text("utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "drivers.md").read_text("utf-8")
 EXAMPLES = [textwrap.dedent(block) for block in re.findall(r"^ *```yaml\n(.*?)^ *```", TEXT, re.DOTALL | re.MULTILINE)]
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from drivers.base import CommandResult, DriverError, StationSettings
+from drivers.http import HttpDriver
+from drivers.making import make_declarative_driver
+from drivers.manual import ANSWERS_FILE, Answer, Desk, Terminal, read_answers
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
-from interop_suite.drivers.base import CommandResult, DriverError, StationSettings
-from interop_suite.drivers.http import HttpDriver
-from interop_suite.drivers.making import make_declarative_driver
-from interop_suite.drivers.manual import ANSWERS_FILE, Answer, Desk, Terminal, read_answers
 from interop_suite.model import all_cases
 from interop_suite.options import Settings, make_driver
 from interop_suite.probe import Target

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from interop_suite.drivers.base import CommandResult, DriverError
-from interop_suite.drivers.schema import Outcome
-from interop_suite.drivers.template import OMIT, holds, render_tree
+from drivers.base import CommandResult, DriverError
+from drivers.schema import Outcome
+from drivers.template import OMIT, holds, render_tree
 
 __all__ = ["read_outcome"]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from interop_suite.drivers.base import CommandResult, Exchange
-from interop_suite.drivers.declarative import DeclarativeDriver
-from interop_suite.drivers.loading import read_driver
-from interop_suite.drivers.manual import Desk
+from drivers.base import CommandResult, Exchange
+from drivers.declarative import DeclarativeDriver
+from drivers.loading import read_driver
+from drivers.manual import Desk
 from ocppj.versions import Version
 
 

@@ -1,6 +1,6 @@
 """What may stand in a driver file, as types: `docs/drivers.md` explains it by example.
 
-A field says by its type how its text is filled in: see `Place` in `interop_suite.drivers.template`.
+A field says by its type how its text is filled in: see `Place` in `drivers.template`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from interop_suite.drivers.template import Dialect, Place
+from drivers.template import Dialect, Place
 
 __all__ = [
     "Callback",

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from interop_suite.drivers.reading import Path, Source, convert, read_yaml, templates_of
-from interop_suite.drivers.schema import Document, Http, Operation, Operations, Step, Variable
-from interop_suite.drivers.template import GLOBALS, Names, Place, TemplateFault, names_in
+from drivers.reading import Path, Source, convert, read_yaml, templates_of
+from drivers.schema import Document, Http, Operation, Operations, Step, Variable
+from drivers.template import GLOBALS, Names, Place, TemplateFault, names_in
 from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError
 from ocppj.versions import Version

@@ -14,13 +14,13 @@ import msgspec
 from cryptography import x509
 from rich.table import Table
 
+from drivers.base import Driver, DriverError, Exchange, StationSettings, TokenSettings
 from evidence import exit_codes
 from evidence.redact import redact
 from evidence.visible import one_line
 from fixtures.certificates import CertificateError, make_csr
 from fixtures.models import station as make_station
-from interop_suite.drivers.base import Driver, DriverError, Exchange, StationSettings, TokenSettings
-from interop_suite.drivers.dialogue import DIALOGUES, Dialogue
+from interop_suite.driver_dialogue import DIALOGUES, Dialogue
 from interop_suite.options import Settings, make_driver
 from interop_suite.probe import (
     BOOT_ATTEMPTS,

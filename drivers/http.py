@@ -11,8 +11,7 @@ from urllib.parse import quote
 import msgspec
 import requests
 
-from evidence.redact import redact, redact_text
-from interop_suite.drivers.base import (
+from drivers.base import (
     CommandResult,
     DriverError,
     Exchange,
@@ -20,6 +19,7 @@ from interop_suite.drivers.base import (
     TokenSettings,
     ignore,
 )
+from evidence.redact import redact, redact_text
 from ocppj.versions import Version
 
 __all__ = ["HttpDriver"]

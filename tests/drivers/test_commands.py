@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from interop_suite.drivers.base import CommandResult, DriverError, StationSettings, TokenSettings
+from drivers.base import CommandResult, DriverError, StationSettings, TokenSettings
 from ocppj.versions import Version
 
 from .driving import driver

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from interop_suite.drivers.base import (
+from drivers.base import (
     CommandResult,
     DriverError,
     Exchange,
@@ -15,10 +15,10 @@ from interop_suite.drivers.base import (
     TokenSettings,
     describe_need,
 )
-from interop_suite.drivers.engine import Context, Engine, question
-from interop_suite.drivers.loading import Loaded, Way
-from interop_suite.drivers.manual import Desk
-from interop_suite.drivers.template import holds
+from drivers.engine import Context, Engine, question
+from drivers.loading import Loaded, Way
+from drivers.manual import Desk
+from drivers.template import holds
 from ocppj.versions import RULES, Version
 
 __all__ = ["DeclarativeDriver"]

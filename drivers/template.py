@@ -27,7 +27,7 @@ import msgspec
 from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from interop_suite.drivers.base import DriverError
+from drivers.base import DriverError
 from ocppj.trace import wall_clock
 
 __all__ = ["OMIT", "Dialect", "Names", "Place", "TemplateFault", "check", "holds", "names_in", "render", "render_tree"]

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import pytest
 
+from drivers.base import Driver, StationSettings, TokenSettings
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
-from interop_suite.drivers.base import Driver, StationSettings, TokenSettings
 from interop_suite.model import all_cases
 from interop_suite.options import Settings, make_driver
 from interop_suite.runner import Runner

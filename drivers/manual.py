@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from drivers.base import DriverError
 from evidence.run_folder import utc_now
 from evidence.visible import visible
-from interop_suite.drivers.base import DriverError
 from ocppj.errors import UsageError
 
 __all__ = ["ANSWERS_FILE", "Answer", "Desk", "Person", "Terminal", "read_answers"]

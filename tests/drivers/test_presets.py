@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from interop_suite.drivers.base import CommandResult, DriverError, StationSettings, TokenSettings
-from interop_suite.drivers.making import make_declarative_driver
+from drivers.base import CommandResult, DriverError, StationSettings, TokenSettings
+from drivers.making import make_declarative_driver
 from ocppj.actions import ACTIONS
 from ocppj.schemas import validator
 from ocppj.versions import Version
