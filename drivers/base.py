@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -12,6 +12,7 @@ from ocppj.errors import HarnessError
 from ocppj.versions import Version
 
 __all__ = [
+    "MOST_AT_ONCE",
     "CommandResult",
     "Driver",
     "DriverError",
@@ -75,6 +76,10 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def ignore(exchange: Exchange) -> None:
     """Observe nothing."""
     del exchange
+
+
+MOST_AT_ONCE: Final = 64
+"""Requests of one driver that may be under way at the same time; their connections are kept."""
 
 
 class Driver(Protocol):

@@ -19,6 +19,7 @@ from drivers.base import (
     TokenSettings,
     ignore,
 )
+from drivers.session import new_session
 from evidence.redact import redact, redact_text
 from ocppj.versions import Version
 
@@ -45,9 +46,7 @@ class HttpDriver:
         """Remember the address; `command_timeout` in seconds bounds the wait for a command's answer."""
         self._base = control_url.rstrip("/")
         self._command_timeout = command_timeout
-        self._http = requests.Session()
-        # A proxy between the harness and its target would be measured instead of the target.
-        self._http.trust_env = False
+        self._http = new_session()
         self.observe: Callable[[Exchange], None] = ignore
 
     def begin(self, folder: Path) -> None:

@@ -4,15 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from drivers.base import Driver, NoDriver
 from drivers.declarative import DeclarativeDriver
+from drivers.http import HttpDriver
 from drivers.loading import Loaded, load_driver, steps_of
 from drivers.manual import Desk, Person, Terminal, read_answers
 from ocppj.errors import UsageError
 
-__all__ = ["CONTROL_URL", "make_declarative_driver"]
+__all__ = ["CONTROL_URL", "make_declarative_driver", "make_driver"]
 
 CONTROL_URL = "control_url"
 """The variable of a driver file that `--control-url` gives a value."""
+
+
+def make_driver(
+    name: str | None,
+    options: Mapping[str, str],
+    control_url: str | None = None,
+    resume: str | None = None,
+    *,
+    person: Callable[[], Person] = Terminal,
+) -> Driver:
+    """Choose the driver: the one that is named, else HTTP where a control address was given, else none.
+
+    Raises `UsageError` for what cannot work.
+    """
+    name = name or ("http" if control_url else "none")
+    if name not in ("none", "http"):
+        return make_declarative_driver(name, options, control_url, resume, person=person)
+    for option in options:
+        raise UsageError(
+            f"--driver-option {option}: driver {name} has no options; name a preset or a file with --driver"
+        )
+    if name == "none":
+        return NoDriver()
+    if control_url is None:
+        raise UsageError("--driver http needs --control-url http://…")
+    if not control_url.startswith(("http://", "https://")):
+        raise UsageError(f"--control-url {control_url} must begin with http:// or https://")
+    return HttpDriver(control_url)
 
 
 def make_declarative_driver(

@@ -18,6 +18,7 @@ from drivers.base import CommandResult, DriverError, Exchange
 from drivers.callback import CallbackServer
 from drivers.outcomes import read_outcome
 from drivers.schema import Http, HttpDefaults, Request
+from drivers.session import new_session
 from drivers.template import Place, holds, render, render_tree
 
 __all__ = ["Context", "Requester", "Watch"]
@@ -48,9 +49,7 @@ class Requester:
         self._watch = watch
         self._server = server
         self._closed = threading.Event()
-        self._http = requests.Session()
-        # A proxy between the harness and its target would be measured instead of the target.
-        self._http.trust_env = False
+        self._http = new_session()
 
     def close(self) -> None:
         """Stop waiting and give the connections back."""
