@@ -131,7 +131,9 @@ class CommandCompanion:
             return
         now = self._clock()
         self._stage.order({"kind": ORDER, "machine": self._machine, "sent": now})
-        if self._stopped is None:
+        if window == COOL_DOWN:
+            self._schedule.end()
+        elif self._stopped is None:
             self._begin_errands(window, now)
         self._matcher.settle(now)
         under_way = len(self._matcher) + self._sender.waiting
@@ -141,7 +143,7 @@ class CommandCompanion:
         """Send nothing more."""
         if self._stopped is None:
             self._stopped = self._clock()
-            self._schedule.end()
+            self._schedule.clear()
             self._news.set()
 
     def standing(self) -> Conclusion:
@@ -194,7 +196,7 @@ class CommandCompanion:
 
     def _begin_errands(self, window: str, now: float) -> None:
         for errand in self._planned:
-            wanted = window == MEASURE if errand.command.during == "measure" else window != COOL_DOWN
+            wanted = window == MEASURE or errand.command.during == "run"
             if wanted and errand.label not in self._begun and len(self._roster):
                 self._begun.add(errand.label)
                 self._schedule.begin([errand.label], now)

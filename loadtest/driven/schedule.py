@@ -44,7 +44,11 @@ class Schedule:
             self._plan(label, now)
 
     def end(self) -> None:
-        """Let no more come."""
+        """Let no more come but those that were put in."""
+        self._next.clear()
+
+    def clear(self) -> None:
+        """Let none come at all."""
         self._next.clear()
         self._extra.clear()
 
