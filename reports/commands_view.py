@@ -35,11 +35,11 @@ COLUMNS: Final = (
     "command",
     "sent",
     "failed",
-    *(f"{name} {part}" for _, name, _ in _CLOCKS for part in ("p50", "p99")),
+    *(f"{clock} {part}" for clock, _, _ in _CLOCKS for part in ("p50", "p99")),
 )
 
 _ROW: Final = 62
-_NAME: Final = 200
+_NAME: Final = 230
 _FIGURE: Final = 90
 _WIDE: Final = 940
 
@@ -164,7 +164,8 @@ def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
         parts.append(
             el("text", f"{row.get('action', '?')}, OCPP {row.get('ocpp', '?')}", x=0, y=top + 33, class_="tick")
         )
-        parts.append(el("text", str(row.get("effect", "")), x=0, y=top + 48, class_="tick"))
+        if row.get("effect") != "none":
+            parts.append(el("text", str(row.get("effect", "")), x=0, y=top + 48, class_="tick"))
         for place, (clock, name, look) in enumerate(_CLOCKS):
             parts += _whisker(name, look, _values(row, clock), x, top + 13 + 15 * place)
     return Figure(

@@ -29,7 +29,7 @@ from loadtest.driven.tokens import MOST_TOKENS, TokenStore
 from loadtest.driven.watch import DID, ORDER, SEEN, STATE, machine_of
 from loadtest.pacing import Draws
 from loadtest.recorder import COOL_DOWN, MEASURE
-from ocppj.errors import HarnessError
+from ocppj.errors import HarnessError, UsageError
 from ocppj.trace import wall_clock
 from ocppj.versions import Version
 
@@ -179,14 +179,24 @@ class CommandCompanion:
         """
         errand = self._errands.get(alias)
         if errand is None:
-            errand = plan([Command(action=alias, rate=_FIRED_RATE)], self._versions)[0]
-            self._errands[alias] = errand
+            errand = self._errands[alias] = self.errand_of(alias)
         self.watch()
         if errand.uses("token"):
             self._make_tokens_known(len(stations))
         for station in stations:
             self._schedule.add(Due(errand=errand, at=self._zero + at, station=station))
         self._news.set()
+
+    def errand_of(self, alias: str) -> Errand:
+        """Find what `fire` would send; raises `UsageError` where no station of the run knows it."""
+        planned = next((errand for errand in self._planned if errand.label == alias), None)
+        if planned is not None:
+            return planned
+        try:
+            command = Command(action=alias, rate=_FIRED_RATE)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        return plan([command], self._versions)[0]
 
     def watch(self) -> None:
         """Have stations tell what they see from now on, though nothing was planned."""
