@@ -11,9 +11,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from interop_suite.drivers.base import Driver, NoDriver
-from interop_suite.drivers.http import HttpDriver
-from interop_suite.drivers.making import make_declarative_driver
+import drivers.making
+from drivers.base import Driver
 from interop_suite.model import Case
 from interop_suite.probe import Target
 from ocppj.errors import UsageError
@@ -72,21 +71,8 @@ class Settings(msgspec.Struct, kw_only=True):
 
 
 def make_driver(settings: Settings) -> Driver:
-    """Choose the driver: `--driver`, else HTTP where a control address was given, else none."""
-    name = settings.driver or ("http" if settings.control_url else "none")
-    if name not in ("none", "http"):
-        return make_declarative_driver(name, settings.driver_options, settings.control_url, settings.resume)
-    for option in settings.driver_options:
-        raise UsageError(
-            f"--driver-option {option}: driver {name} has no options; name a preset or a file with --driver"
-        )
-    if name == "none":
-        return NoDriver()
-    if settings.control_url is None:
-        raise UsageError("--driver http needs --control-url http://…")
-    if not settings.control_url.startswith(("http://", "https://")):
-        raise UsageError(f"--control-url {settings.control_url} must begin with http:// or https://")
-    return HttpDriver(settings.control_url)
+    """Choose the driver that the settings describe; raises `UsageError` for what cannot work."""
+    return drivers.making.make_driver(settings.driver, settings.driver_options, settings.control_url, settings.resume)
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

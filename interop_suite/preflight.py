@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from urllib.parse import urlsplit
 
+from drivers.base import Driver, StationSettings
 from evidence.redact import redact_url
-from interop_suite.drivers.base import Driver, StationSettings
 from interop_suite.probe import Target
 from interop_suite.wire import Handshake, Offer, Wire
 from ocppj.errors import TargetUnreachableError, UsageError

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 import msgspec
 
+from drivers.base import CommandResult, Driver, DriverError, StationSettings, TokenSettings
 from fixtures.certificates import Credential, make_csr
 from fixtures.models import Station as Model
 from fixtures.models import station as make_station
 from fixtures.payloads import v2x, v16
-from interop_suite.drivers.base import CommandResult, Driver, DriverError, StationSettings, TokenSettings
 from interop_suite.history import BYSTANDER, PRIMARY
 from interop_suite.model import Case, Start
 from interop_suite.station import QUIET, Answer, ScriptedStation

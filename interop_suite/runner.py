@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from drivers.base import Driver
 from evidence.run_folder import TraceWriter
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
-from interop_suite.drivers.base import Driver
 from interop_suite.history import History
 from interop_suite.judge import judge
 from interop_suite.model import Case

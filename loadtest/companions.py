@@ -23,7 +23,32 @@ __all__ = ["QUANTITIES", "Companion", "Conclusion", "Note", "Stage"]
 Note = list[Any]
 """A kind and its values."""
 
-QUANTITIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({})
+QUANTITIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "command": {
+            **{
+                f"{clock}-{statistic}": "time"
+                for clock in ("service", "response", "reach", "started", "effect")
+                for statistic in ("p50", "p90", "p95", "p99", "p99.9", "max")
+            },
+            **dict.fromkeys(
+                (
+                    "failed",
+                    "accepted",
+                    "rejected",
+                    "api-error",
+                    "api-timeout",
+                    "never-sent",
+                    "never-seen",
+                    "wrong-station",
+                    "wrong-token",
+                    "no-effect",
+                ),
+                "amount",
+            ),
+        },
+    }
+)
 """What objectives can be about: the word of a companion, its quantities, and the kind of their unit
 (`loadtest.slo_expression`): time (base ms), amount (a number, or a share with %), count, rate, share."""
 

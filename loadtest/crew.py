@@ -15,6 +15,7 @@ import gevent
 from gevent.lock import BoundedSemaphore
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
+from loadtest.driven.watch import ORDER, Watch
 from loadtest.options import LoadOptions, read_options
 from loadtest.pacing import ConnectPacer
 from loadtest.profiles import Profile, load_profile
@@ -125,6 +126,10 @@ class Crew:
         self._complaints: set[str] = set()
         self.stations: dict[str, UserStation] = {}
         """Every station of this process that was let in and is not given up, by identity."""
+        assert wiring.worker is not None
+        self._watch: Watch | None = None
+        watch = Watch(self.stations, self.recorder, self.engine.timers, time.monotonic, self._watched_by)
+        wiring.worker.on_order(ORDER, watch.order)
 
     def fleet(self, wanted: Profile | str | None) -> Fleet:
         """Return the surroundings of stations with this profile, or one of that name; None: the command line's.
@@ -147,7 +152,13 @@ class Crew:
                 password=self.options.password,
                 on_crash=_for_locust,
             )
+            fleet.watch = self._watch
         return fleet
+
+    def _watched_by(self, watch: Watch | None) -> None:
+        self._watch = watch
+        for fleet in self._fleets.values():
+            fleet.watch = watch
 
     def complain(self, error: HarnessError) -> None:
         """Tell people once what keeps users of one kind from starting."""

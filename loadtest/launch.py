@@ -93,6 +93,8 @@ def _on_start_from_web(environment: Environment, **_: Any) -> None:
             "details",
             "secrets",
             "slo",
+            "driver",
+            "companions",
         ):
             setattr(attached, field, getattr(settings, field))
     except HarnessError as error:

@@ -44,6 +44,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
     p99_ms: dict[str, float] = {}
     """99th percentile of the response time of the busiest actions over the last seconds."""
     workers: int = 1
+    notes: list[str] = []
+    """What companions of the run say."""
 
 
 def snapshot(
@@ -122,7 +124,7 @@ def _line(view: Snapshot) -> str:
     ]
     if view.p99_ms:
         parts.append("p99 " + ", ".join(f"{action} {value:.1f} ms" for action, value in view.p99_ms.items()))
-    return "; ".join(parts)
+    return "; ".join([*parts, *view.notes])
 
 
 def _table(view: Snapshot) -> Table:
@@ -142,6 +144,9 @@ def _table(view: Snapshot) -> Table:
         table.add_row(*_p99_cells(*first), *_p99_cells(*second))
     if view.workers > 1:
         table.add_row("Workers", str(view.workers), "", "")
+    for note in view.notes:
+        head, _, rest = note.partition(" ")
+        table.add_row(head.capitalize(), escape(rest), "", "")
     return table
 
 

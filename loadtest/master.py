@@ -276,6 +276,7 @@ class MasterEnd:
                 target=self.target,
                 workers=len(collector.workers),
             )
+            view.notes = [line for one in self._companions if (line := getattr(one, "line", ""))]
             self._progress.show(view)
 
     def _watch_objectives(self, collector: Collector) -> None:

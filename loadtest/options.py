@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from loadtest.backoff import SPEC, Backoff, parse_backoff
+from loadtest.driven.wanted import companion_of
 from loadtest.identities import DEFAULT_PATTERN, Identities, read_identities
 from loadtest.profiles import DEFAULT_PROFILE, Profile, load_profile, profile_names
 from loadtest.settings import Settings
@@ -141,6 +142,25 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"action": "store_true", "help": "Leave out Locust's own table at the end; Plugstorm's says more"},
     ),
     (
+        "--driver",
+        {
+            "metavar": "NAME|FILE",
+            "help": "How the CSMS' own API is reached: a preset, or a YAML file (docs/drivers.md)",
+        },
+    ),
+    ("--control-url", {"metavar": "URL", "help": "Address of the CSMS' API, for drivers that take one"}),
+    (
+        "--driver-option",
+        {"action": "append", "metavar": "NAME=VALUE", "help": "A variable of the driver file. May be repeated"},
+    ),
+    (
+        "--commands",
+        {
+            "metavar": "FILE",
+            "help": "YAML list of commands for the CSMS to send (docs/commands.md), instead of those of the profile",
+        },
+    ),
+    (
         "--stop-patience",
         {"default": "5", "metavar": "S", "help": "Seconds to end transactions and answers at the stop. Default: 5"},
     ),
@@ -198,11 +218,13 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         check_identity(identities.lease(1).identity, RULES[version])
     duration = given.run_time
     details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
+    seconds = float(duration) if duration else None
+    companion, driver = companion_of(given, options.profile.commands, ocpp, options.seed, seconds)
     return Settings(
         url=options.url,
         ocpp=[str(version) for version in ocpp],
         stations=given.num_users or 0,
-        duration=None if not duration else float(duration),
+        duration=seconds,
         warm_up=_number(given.warm_up, "--warm-up") if given.warm_up else None,
         cool_down=_number(given.cool_down, "--cool-down"),
         seed=options.seed,
@@ -210,9 +232,14 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         identities=identities,
         slo=read_slo(Path(given.slo)) if given.slo else [],
         source_addresses=max(1, len(options.sources)),
-        details={name: value for name, value in details.items() if value is not None and name != "password"},
+        driver=driver,
+        companions=[] if companion is None else [companion],
+        details={name: value for name, value in details.items() if value is not None and name not in _SECRET},
         secrets=frozenset({options.password} if options.password else ()),
     )
+
+
+_SECRET = frozenset({"password", "driver-option"})
 
 
 def _dest(flag: str) -> str:

@@ -117,7 +117,7 @@ def build_run(
     seconds = merged.seconds()
     run = LoadRun(
         tool=describe_tool(),
-        target=Target(url=redact_url(settings.url), ocpp=settings.ocpp),
+        target=Target(url=redact_url(settings.url), ocpp=settings.ocpp, driver=settings.driver),
         started=wall_clock(course.started),
         finished=wall_clock(course.finished),
         seed=settings.seed,

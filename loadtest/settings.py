@@ -42,6 +42,8 @@ class Settings(msgspec.Struct, kw_only=True):
     """How long the identities of a silent worker are kept for it; longer than `fence_after`."""
     live: bool = True
     """Whether progress is shown on the standard error output."""
+    driver: str | None = None
+    """What the way to the CSMS' own API is called."""
     companions: list[Any] = []
     """What takes part in the run beside the measuring (`loadtest.companions.Companion`)."""
     details: dict[str, Any] = {}

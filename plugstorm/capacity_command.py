@@ -86,7 +86,7 @@ def run(wanted: Wanted, plan: Plan, *, as_json: bool) -> int:
     started = utc_now()
     trials: list[Trial] = []
     interrupted = False
-    with target_of(wanted.url) as url:
+    with target_of(wanted.url) as (url, control_url):
         while (
             stations := next_stations(trials, start=plan.start, most=plan.most, precision=plan.precision)
         ) is not None:
@@ -102,7 +102,7 @@ def run(wanted: Wanted, plan: Plan, *, as_json: bool) -> int:
                 locust=(*wanted.locust, "--warm-up", f"{plan.settle:g}"),
                 out=folder.path / name,
             )
-            found = _try(one, thresholds, url)
+            found = _try(one, thresholds, url, control_url)
             if found is None:
                 interrupted = True
                 break
@@ -149,12 +149,12 @@ def _file_of(thresholds: Sequence[Threshold]) -> str:
     return json.dumps({"thresholds": entries}, indent=2) + "\n"
 
 
-def _try(wanted: Wanted, thresholds: Sequence[Threshold], url: str) -> Trial | None:
+def _try(wanted: Wanted, thresholds: Sequence[Threshold], url: str, control_url: str | None) -> Trial | None:
     """Make one run; None where a person ended it."""
     out = RunFolder.create(wanted.out, "load").path
     sys.stderr.write(f"{wanted.stations} stations for {wanted.duration} s …\n")
     port = free_port() if wanted.workers > 1 else None
-    words = locust_command(wanted, url=url, out=out, master_port=port)
+    words = locust_command(wanted, url=url, out=out, master_port=port, control_url=control_url)
     code = run_child(words, environment=environment_of(wanted), output=out / _OUTPUT)
     if code == exit_codes.INTERRUPTED:
         return None

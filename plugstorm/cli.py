@@ -261,6 +261,27 @@ def load(
     ] = "60s",
     profile: Annotated[str, typer.Option(metavar="NAME|FILE", help="What the stations do all day.")] = "quick",
     slo: Slo = None,
+    driver: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="How the CSMS is made to send commands: a preset or a YAML file.",
+            show_default="http with --control-url, else none",
+        ),
+    ] = None,
+    control_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Address of the CSMS' own API.", show_default=False)
+    ] = None,
+    driver_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A variable of the driver file; may be repeated.", show_default=False),
+    ] = None,
+    commands: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Commands for the CSMS to send, a YAML list.", show_default="those of the profile"
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the stations.")] = 1,
     source_address: SourceAddress = None,
     owned: Owned = None,
@@ -311,6 +332,10 @@ def load(
         station_list=station_list,
         identity_pattern=identity_pattern,
         slo=slo,
+        driver=driver,
+        control_url=control_url,
+        driver_options=tuple(driver_option or ()),
+        commands=commands,
         owned=tuple(owned or ()),
         source_addresses=tuple(source_address or ()),
         locust=tuple(locust or ()),

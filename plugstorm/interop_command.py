@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 
 from evidence.run_folder import read_run
-from interop_suite.drivers.check import check_driver, check_table, exit_code_of
+from interop_suite.driver_check import check_driver, check_table, exit_code_of
 from interop_suite.main import list_cases, run_interop
 from interop_suite.options import Settings
 from ocppj.errors import UsageError

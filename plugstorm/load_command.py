@@ -18,9 +18,14 @@ import msgspec
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
+from loadtest.driven.plan import read_commands
+from loadtest.driven.wanted import check_commands
+from loadtest.options import read_versions
+from loadtest.profiles import load_profile
 from loadtest.slo import read_slo
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.identity import check_owned, check_target_url
+from ocppj.versions import Version
 from plugstorm.after import finish
 from plugstorm.children import run_child
 from plugstorm.forecast_command import check_machine
@@ -67,6 +72,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     owned: tuple[str, ...] = ()
     """Hosts beside this machine that may be tested."""
     source_addresses: tuple[str, ...] = ()
+    driver: str | None = None
+    """A preset or file that reaches the CSMS' own API."""
+    control_url: str | None = None
+    driver_options: tuple[str, ...] = ()
+    commands: Path | None = None
+    """File of commands that the CSMS is to send."""
     locust: tuple[str, ...]
     """Further words for Locust's own command line."""
 
@@ -89,8 +100,13 @@ def spawn_rate(wanted: Wanted) -> float:
     return wanted.spawn_rate or max(1.0, wanted.stations / _DEFAULT_RAMP)
 
 
-def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | None) -> list[str]:
-    """Write Locust's command line; `master_port` is where the workers of a run with several processes meet."""
+def locust_command(
+    wanted: Wanted, *, url: str, out: Path, master_port: int | None, control_url: str | None = None
+) -> list[str]:
+    """Write Locust's command line; `master_port` is where the workers of a run with several processes meet.
+
+    `control_url` is that of a practice CSMS of our own, which needs no driver to be named.
+    """
     rate = spawn_rate(wanted)
     words = [sys.executable, "-m", "locust", "--locustfile", str(_ROOT / "loadtest" / "locustfile.py")]
     words += ["--host", url, "--users", str(wanted.stations), "--spawn-rate", f"{rate:g}"]
@@ -100,6 +116,7 @@ def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | No
         ("--ocpp", wanted.ocpp),
         ("--source-address", wanted.source_addresses),
         ("--i-own-this-target", wanted.owned),
+        ("--driver-option", wanted.driver_options),
     ):
         words += [word for value in values for word in (flag, value)]
     if wanted.ui_port is None:
@@ -115,6 +132,9 @@ def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | No
         "--tls-ca": wanted.ca,
         "--station-list": wanted.station_list,
         "--identity-pattern": wanted.identity_pattern,
+        "--driver": wanted.driver,
+        "--control-url": wanted.control_url or control_url,
+        "--commands": wanted.commands,
     }
     for flag, value in optional.items():
         words += [flag, str(value)] if value is not None else []
@@ -126,9 +146,9 @@ def run(wanted: Wanted) -> int:
     check(wanted)
     folder = RunFolder.create(wanted.out, "load")
     try:
-        with target_of(wanted.url) as url:
+        with target_of(wanted.url) as (url, control_url):
             port = free_port() if wanted.workers > 1 else None
-            command = locust_command(wanted, url=url, out=folder.path, master_port=port)
+            command = locust_command(wanted, url=url, out=folder.path, master_port=port, control_url=control_url)
             if wanted.ui_port is not None:
                 sys.stderr.write(f"web UI  http://127.0.0.1:{wanted.ui_port}  (Ctrl-C ends it)\n")
             code = run_child(command, environment=environment_of(wanted))
@@ -155,6 +175,7 @@ def check(wanted: Wanted) -> None:
         read_slo(wanted.slo)
     if wanted.url is not None:
         check_owned(check_target_url(wanted.url), wanted.owned)
+    _check_driven(wanted)
     check_machine(wanted)
 
 
@@ -165,15 +186,37 @@ def environment_of(wanted: Wanted) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def target_of(url: str | None) -> Iterator[str]:
-    """Give the URL of the CSMS, which is a practice CSMS of our own where none was named."""
+def target_of(url: str | None) -> Iterator[tuple[str, str | None]]:
+    """Give the URL of the CSMS, which is a practice CSMS of our own where none was named, and that one's controls."""
     if url is not None:
-        yield url
+        yield url, None
         return
     from fixtures.csms import spawn_practice_csms  # noqa: PLC0415 - not needed for somebody else's CSMS
 
     with spawn_practice_csms() as csms:
-        yield csms.url
+        yield csms.url, csms.control_url
+
+
+def _check_driven(wanted: Wanted) -> None:
+    about_a_csms = {
+        "--driver": wanted.driver,
+        "--control-url": wanted.control_url,
+        "--driver-option": wanted.driver_options,
+    }
+    if wanted.url is None:
+        for flag, value in about_a_csms.items():
+            if value:
+                raise UsageError(
+                    f"{flag} describes a CSMS; name it with --url, or leave both out for the practice CSMS"
+                )
+    commands = load_profile(wanted.profile).commands if wanted.commands is None else read_commands(wanted.commands)
+    control_url = _PRACTICE if wanted.url is None else wanted.control_url
+    versions = list(read_versions(wanted.ocpp)) or [Version.V16]
+    check_commands(commands, versions, wanted.driver, control_url, wanted.driver_options)
+
+
+_PRACTICE = "http://127.0.0.1"
+"""Stands for the controls of the practice CSMS, which is not running yet."""
 
 
 def _check_ui_port(port: int | None) -> None:

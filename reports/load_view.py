@@ -11,6 +11,7 @@ from markupsafe import Markup
 from evidence.run_model import CallStats, LoadRun, Percentiles
 from ocppj.outcomes import Outcome
 from reports.charts import Figure, Part, Series, Span, share_bar, time_chart
+from reports.commands_view import CommandsView, view_commands
 from reports.facts import facts, field_words
 from reports.headline import Headline, all_calls, headline
 from reports.histograms import Histograms, curve, read_histograms
@@ -73,6 +74,7 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     generator: tuple[tuple[str, str], ...]
     details: tuple[tuple[str, str], ...]
     ledger: tuple[tuple[str, str], ...]
+    commands: CommandsView | None
     stations: tuple[tuple[str, str], ...]
 
 
@@ -102,6 +104,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         generator=_generator(run),
         details=facts(run.generator.details),
         ledger=facts(run.ledger),
+        commands=view_commands(run),
         stations=tuple((field_words(key), count(value)) for key, value in msgspec.structs.asdict(run.stations).items()),
     )
 

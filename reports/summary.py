@@ -15,6 +15,7 @@ from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import CallStats, CaseResult, InteropRun, LoadRun, Run
 from evidence.verdicts import Verdict
 from evidence.visible import one_line
+from reports.commands_view import COLUMNS, command_rows
 from reports.headline import Tone, headline
 from reports.words import (
     ATTENTION,
@@ -123,6 +124,13 @@ def _load_parts(run: LoadRun) -> list[RenderableType]:
         for column in _CALL_COLUMNS[1:]:
             table.add_column(column, justify="right")
         for row in _call_rows(run):
+            table.add_row(*map(_safe, row))
+        parts.append(table)
+    if run.commands:
+        table = _new_table(COLUMNS[0])
+        for column in COLUMNS[1:]:
+            table.add_column(column, justify="right")
+        for row in command_rows(run):
             table.add_row(*map(_safe, row))
         parts.append(table)
     for slo in run.slo:
@@ -234,6 +242,8 @@ def _load_lines(run: LoadRun) -> list[str]:
         lines += _table(["", "objective", "measured"], rows)
     if run.calls:
         lines += _table(list(_CALL_COLUMNS), [[_text(cell) for cell in row] for row in _call_rows(run)], numeric=True)
+    if run.commands:
+        lines += _table(list(COLUMNS), [[_text(cell) for cell in row] for row in command_rows(run)], numeric=True)
     lines += [f"Load generator: **{run.generator.verdict}** {_text('; '.join(run.generator.reasons))}".rstrip(), ""]
     return lines
 

@@ -19,10 +19,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ocppj": set(),
     "evidence": {"ocppj"},
     "fixtures": {"ocppj"},
-    "loadtest": {"ocppj", "evidence", "fixtures"},
-    "interop_suite": {"ocppj", "evidence", "fixtures"},
+    "drivers": {"ocppj", "evidence", "fixtures"},
+    "loadtest": {"ocppj", "evidence", "fixtures", "drivers"},
+    "interop_suite": {"ocppj", "evidence", "fixtures", "drivers"},
     "reports": {"ocppj", "evidence"},
-    "plugstorm": {"ocppj", "evidence", "fixtures", "loadtest", "interop_suite", "reports"},
+    "plugstorm": {"ocppj", "evidence", "fixtures", "drivers", "loadtest", "interop_suite", "reports"},
 }
 # The command line starts Locust as a process of its own, because importing it patches the standard library.
 ONLY_LOADTEST_IMPORTS = {"locust", "gevent", "greenlet"}

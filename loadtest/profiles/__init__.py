@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from fixtures.models import station_models
+from loadtest.driven.plan import Command
 from ocppj.errors import UsageError
 
 __all__ = ["DEFAULT_PROFILE", "Profile", "Sessions", "Span", "bounds", "load_profile", "profile_names", "read_profile"]
@@ -77,6 +78,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Seconds that a station is gone when it restarts."""
     sessions: Sessions | None = None
     """Without it nobody charges, unless the CSMS starts a transaction."""
+    commands: list[Command] = []
+    """What the CSMS is made to send, through a driver (`docs/commands.md`)."""
 
     def __post_init__(self) -> None:
         """Refuse what is no span of time."""
@@ -143,7 +146,7 @@ def _explain(message: str) -> str:
     match = _UNKNOWN_FIELD.search(message)
     if match is None:
         return message
-    owner: Any = Sessions if "$.sessions" in message else Profile
+    owner: Any = Sessions if "$.sessions" in message else Command if "$.commands" in message else Profile
     known = [field for field in owner.__struct_fields__ if field != "name"]
     near = get_close_matches(match["name"], known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"

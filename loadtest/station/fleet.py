@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from loadtest.driven.watch import Watch
     from loadtest.identities import Lease
     from loadtest.pacing import Draws
     from loadtest.profiles import Profile, Span
@@ -92,6 +93,8 @@ class Fleet:
         self.clock = clock
         self.new_id = message_ids(f"{secrets.token_hex(4)}-")
         self.make_socket = make_socket
+        self.watch: Watch | None = None
+        """Who follows the commands of the CSMS, while somebody does."""
         self._schema_share = schema_share
         self._schema_due = 0.0
         self._password = password

@@ -109,6 +109,8 @@ class Line:
         ):
             return False
         fleet, session = self.fleet, self.session
+        if triggered and fleet.watch is not None:
+            on_end = fleet.watch.triggered(self, action, on_end)
         now = fleet.clock()
         fleet.recorder.offered(1, intended_at)
         if session.queue_depth >= MOST_QUEUED:
@@ -248,6 +250,8 @@ class Line:
         now = self.fleet.clock()
         took = now - event.at
         self.fleet.recorder.call(self.dialect.ocpp, event.call.action, FROM_CSMS, reply.outcome, took, took, now)
+        if self.fleet.watch is not None:
+            self.fleet.watch.called(self, event.call, reply.outcome, event.at)
         if reply.then is not None:
             reply.then()
 

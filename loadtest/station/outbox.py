@@ -102,6 +102,9 @@ class Outbox:
         del self._messages[0]
         if message.is_start:
             message.visit.start_answered(payload)
+        watch = self.station.fleet.watch
+        if watch is not None and payload is not None:
+            watch.delivered(self.station, message, payload)
         self.pump()
 
     def _wait(self, message: _Message, delay: float) -> None:

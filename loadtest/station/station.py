@@ -383,6 +383,8 @@ class Station(Line):
         if self.fleet.profile.heartbeat is None:
             self.heartbeat_interval = interval
         self._plan_heartbeat()
+        if self.fleet.watch is not None:
+            self.fleet.watch.booted(self)
         if fresh:
             self._tell_statuses(now)
             if self._outbox is not None:

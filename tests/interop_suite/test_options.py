@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from interop_suite.drivers.base import NoDriver
+from drivers.base import NoDriver
 from interop_suite.model import all_cases
 from interop_suite.options import Settings, load_expectations, make_driver, select
 from ocppj.errors import UsageError

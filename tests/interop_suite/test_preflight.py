@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from drivers.base import NoDriver
 from evidence.run_folder import read_run
 from evidence.run_model import InteropRun
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
-from interop_suite.drivers.base import NoDriver
 from interop_suite.main import run_interop
 from interop_suite.options import Settings
 from interop_suite.preflight import SubprotocolError, preflight

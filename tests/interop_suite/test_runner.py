@@ -9,8 +9,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
+from drivers.base import NoDriver
 from evidence.verdicts import Verdict
-from interop_suite.drivers.base import NoDriver
 from interop_suite.model import all_cases
 from interop_suite.probe import Target
 from interop_suite.runner import IdentityPool, Runner

@@ -18,7 +18,7 @@ import pytest
 
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
-from interop_suite.drivers.check import State, check_driver
+from interop_suite.driver_check import State, check_driver
 from interop_suite.model import all_cases
 from interop_suite.options import Settings, load_expectations, make_driver
 from interop_suite.results import apply_expectation

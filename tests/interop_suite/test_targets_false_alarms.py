@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from drivers.base import CommandResult, DriverError, NoDriver
 from evidence.verdicts import Verdict
 from fixtures.corpus import mutations
 from interop_suite.cases.v16 import smart_charging
 from interop_suite.cases.wire.framing import UNKNOWN_TYPES
 from interop_suite.checks import still_serves
-from interop_suite.drivers.base import CommandResult, DriverError, NoDriver
 from interop_suite.model import Case, all_cases
 from interop_suite.probe import Target, make_password
 from interop_suite.runner import Runner

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from drivers.base import StationSettings
 from evidence.verdicts import Verdict
 from interop_suite.cases.wire.commands import REMOTE_START, remote_start_request
 from interop_suite.cases.wire.common import ALL, NEUTRAL_COMMAND, V2X, shared
 from interop_suite.cases.wire.refusing import refused_with
 from interop_suite.checks import answered, one_of, present
 from interop_suite.clauses import Clause
-from interop_suite.drivers.base import StationSettings
 from interop_suite.history import AnswerKind, Exchange, History
 from interop_suite.model import Check, Finding, Level, Start, trigger_need
 from interop_suite.probe import Probe, now

@@ -1,0 +1,235 @@
+"""The companion with a driver that needs no network: what it sends, when, and to whom."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import pytest
+
+from drivers.base import CommandResult, DriverError, NoDriver
+from loadtest.companions import QUANTITIES, Stage
+from loadtest.driven.companion import CommandCompanion
+from loadtest.driven.matching import Verdict
+from loadtest.driven.plan import Command
+from loadtest.driven.wanted import check_commands, companion_of
+from loadtest.driven.watch import SEEN, STATE
+from loadtest.slo_expression import parse
+from ocppj.errors import UsageError
+from ocppj.versions import Version
+
+
+class FakeDriver(NoDriver):
+    """Takes `takes` seconds for an answer, and remembers what it was asked for."""
+
+    def __init__(self, takes: float = 0.0, status: str = "Accepted") -> None:
+        self.takes = takes
+        self.status = status
+        self.asked: list[tuple[float, str, str, dict[str, Any]]] = []
+        self.tokens: list[str] = []
+        self.under_way = self.most = 0
+
+    def missing(self, need: str, version: Version) -> str | None:
+        del version
+        return None if need.startswith(("trigger", "token")) else need
+
+    def set_token(self, token: str, settings: Any, version: Version) -> None:
+        del settings, version
+        self.tokens.append(token)
+
+    def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
+        del version
+        self.asked.append((time.monotonic(), identity, action, payload))
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        gevent.sleep(self.takes)
+        self.under_way -= 1
+        if self.status == "broken":
+            raise DriverError("the API is broken")
+        return CommandResult(status="answered", payload={"status": self.status})
+
+
+class Play:
+    """A companion in the middle of a run of three stations."""
+
+    def __init__(self, folder: Path, driver: FakeDriver, *commands: Command) -> None:
+        (folder / "histograms").mkdir()
+        self.driver = driver
+        self.orders: list[dict[str, Any]] = []
+        self.companion = CommandCompanion(commands, [Version.V16], lambda: driver, 1, duration=10.0)
+        since = time.monotonic()
+        self.companion.begin(
+            Stage(
+                order=self.orders.append,
+                folder=folder,
+                url="ws://x",
+                stations=3,
+                clock=lambda: time.monotonic() - since,
+            )
+        )
+        rows = [[name, "1.6", True, f"T{name}", [[1, 1, 1, False, None]]] for name in "ABC"]
+        self.companion.note("w", [STATE, rows])
+
+    def end(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.companion.conclude().fields.get("commands", [])
+        return rows
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Let the hub run until something holds."""
+    with gevent.Timeout(20):
+        while not condition():
+            gevent.sleep(0.005)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def test_a_slow_api_moves_neither_the_schedule_nor_the_intended_times(folder: Path) -> None:
+    driver = FakeDriver(takes=0.4)
+    play = Play(folder, driver, Command(action="get-configuration", rate="30/s"))
+    play.companion.beat(0.0, "measure")
+    until(lambda: driver.most == 3)
+    until(lambda: play.companion._figures.verdicts[Verdict.NO_TARGET] >= 3)
+    play.companion.stopping()
+    # A station has one command of a kind at a time, and a slow API keeps all three busy.
+    assert driver.most == 3
+    (row,) = play.end()
+    assert row["outcomes"]["no-target"] >= 3
+    assert row["response_ms"]["p50"] >= 400
+
+
+def test_only_so_many_are_under_way_and_who_waits_too_long_is_never_sent(folder: Path) -> None:
+    driver = FakeDriver(takes=0.25)
+    play = Play(folder, driver, Command(action="ClearCache", rate="1/h", timeout=0.2, name="slow"))
+    play.companion._sender._most = 2
+    play.companion.fire("slow", ["A", "B", "C", "A", "B", "C"], 0.0)
+    until(lambda: play.companion._figures.verdicts[Verdict.NEVER_SENT] == 4)
+    (row,) = play.end()
+    assert driver.most == 2
+    assert row["api"] == {"api-timeout": 2}
+    assert row["outcomes"]["never-sent"] == 4
+    assert row["response_ms"]["max"] >= 200
+
+
+def test_fired_commands_go_to_each_of_the_stations_at_their_time(folder: Path) -> None:
+    driver = FakeDriver()
+    play = Play(folder, driver)
+    play.companion.beat(0.0, "measure")
+    assert play.orders == []
+    begun = time.monotonic()
+    play.companion.fire("remote-start", ["A", "C", "nobody"], 0.3)
+    play.companion.beat(0.1, "measure")
+    assert [order["kind"] for order in play.orders] == ["commands"]
+    until(lambda: len(driver.asked) == 2)
+    assert sorted(identity for _, identity, _, _ in driver.asked) == ["A", "C"]
+    assert all(at - begun >= 0.25 for at, _, _, _ in driver.asked)
+    tokens = {payload["idTag"] for _, _, _, payload in driver.asked}
+    assert len(tokens) == 2
+    assert tokens <= set(driver.tokens)
+    for _, identity, action, payload in driver.asked:
+        play.companion.note("w", [SEEN, identity, action, payload["idTag"], 0, True, time.monotonic()])
+    (row,) = play.end()
+    assert (row["command"], row["seen"], row["outcomes"]) == ("remote-start", 2, {"open": 2, "no-target": 1})
+    with pytest.raises(UsageError, match="remote-start"):
+        play.companion.fire("remote-strat", ["A"], 0.0)
+
+
+def test_an_api_that_fails_is_told_with_its_own_words_and_not_by_its_speed(folder: Path) -> None:
+    driver = FakeDriver(status="broken")
+    play = Play(folder, driver, Command(action="reset", rate="1/h"))
+    play.companion.fire("reset", ["A"], 0.0)
+    until(lambda: driver.asked and not driver.under_way)
+    (row,) = play.end()
+    assert (row["outcomes"], row["reasons"]) == ({"api-error": 1}, ["the API is broken"])
+    assert "service_ms" not in row
+
+
+def test_commands_wait_for_the_window_that_they_are_for_and_end_with_it(folder: Path) -> None:
+    driver = FakeDriver()
+    play = Play(folder, driver, Command(action="get-configuration", rate="100/s"))
+    play.companion.beat(0.0, "ramp")
+    gevent.sleep(0.1)
+    assert driver.asked == []
+    play.companion.beat(0.1, "measure")
+    until(lambda: driver.asked)
+    play.companion.beat(0.2, "cool-down")
+    number = len(driver.asked)
+    gevent.sleep(0.1)
+    assert len(driver.asked) == number
+    assert "commands" in play.companion.line
+    play.end()
+
+
+def given(**more: Any) -> Any:
+    return SimpleNamespace(**({"commands": None, "driver": None, "control_url": None, "driver_option": None} | more))
+
+
+def test_without_commands_and_driver_there_is_no_companion() -> None:
+    assert companion_of(given(), [], [Version.V16], 1, None) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((None, None, ()), "--driver or --control-url"),
+        (("manual", None, ()), "asks a person"),
+        (("htp", None, ()), "did you mean http?"),
+        (("http", "http://127.0.0.1:1", ("base=1",)), "has no options"),
+        (("steve", "http://127.0.0.1:1", ("x",)), "is no pair"),
+    ],
+)
+def test_a_way_that_cannot_carry_a_load_is_refused_in_one_line(words: Any, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_commands([Command(action="reset", rate="1/s")], [Version.V16], *words)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_command_that_the_driver_cannot_have_sent_is_refused_before_the_run(tmp_path: Path) -> None:
+    driver = tmp_path / "half.yaml"
+    driver.write_text("driver: half\noperations:\n  trigger: {actions: [Reset], shell: {command: 'true'}}\n")
+    words = (str(driver), None, ())
+    assert check_commands([Command(action="reset", rate="1/s")], [Version.V16], *words) == "half"
+    with pytest.raises(UsageError, match="The command 'ClearCache' cannot be sent: needs a way"):
+        check_commands([Command(action="ClearCache", rate="1/s")], [Version.V16], *words)
+
+
+def test_a_driver_that_runs_shell_commands_does_not_hold_up_the_stations(tmp_path: Path) -> None:
+    (tmp_path / "shell.yaml").write_text("driver: shell\noperations:\n  trigger: {shell: {command: sleep 0.6}}\n")
+    script = """
+import gevent.monkey; gevent.monkey.patch_all()
+import gevent, time
+from loadtest.driven.wanted import open_driver
+from ocppj.versions import Version
+driver = open_driver("shell.yaml", None, ())
+asked = gevent.spawn(driver.command, "A", "Reset", {}, Version.V16)
+ticks = []
+while not asked.ready():
+    ticks.append(time.monotonic()); gevent.sleep(0.01)
+print(len(ticks), max(b - a for a, b in zip(ticks, ticks[1:])), asked.get().status)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    ticks, longest, status = done.stdout.split()
+    assert int(ticks) > 5
+    assert float(longest) < 0.5
+    assert status == "sent"
+
+
+def test_objectives_can_be_about_commands(folder: Path) -> None:
+    play = Play(folder, FakeDriver(), Command(action="reset", rate="1/h"))
+    found = play.companion.standing().quantities
+    assert set(QUANTITIES["command"]) <= set(found)
+    assert parse("command reach-p95 < 50 ms").metric == "command reach-p95"
+    assert parse("command failed < 0.1 %").is_share
+    with pytest.raises(UsageError, match="did you mean reach-p9"):
+        parse("command reach-p59 < 50 ms")
+    play.end()
