@@ -42,6 +42,8 @@ class WorkerEnd:
         self._send = send
         self._stop = stop
         self._timer: Any = None
+        self.folder: str | None = None
+        """The run folder, on the machine of the master."""
         self.recorder = Recorder(fire)
         self.sampler = Sampler(self.recorder)
         self.outbox = Outbox(self.recorder, self._health, time.monotonic)
@@ -85,6 +87,7 @@ class WorkerEnd:
             case "run":
                 if message["run"] != self.outbox.run:
                     self.outbox.begin(message["run"])
+                    self.folder = message.get("folder")
                     self.sampler.restart()
                 self.recorder.window(message["window"])
             case "window":

@@ -271,6 +271,10 @@ def load(
         float | None,
         typer.Option(min=1, metavar="S", help="With --dry-run: what the CSMS asks for.", show_default="300"),
     ] = None,
+    trace_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Share of the stations whose frames go to traces/."),
+    ] = 0,
     json: Annotated[bool, typer.Option("--json", help="With --dry-run, as JSON.")] = False,
     seed: Annotated[
         int | None, typer.Option(min=0, help="The same seed gives the same schedule.", show_default="drawn")
@@ -313,6 +317,7 @@ def load(
         slo=slo,
         owned=tuple(owned or ()),
         source_addresses=tuple(source_address or ()),
+        trace_share=trace_share,
         locust=tuple(locust or ()),
     )
     if dry_run:

@@ -67,6 +67,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     owned: tuple[str, ...] = ()
     """Hosts beside this machine that may be tested."""
     source_addresses: tuple[str, ...] = ()
+    trace_share: float = 0.0
+    """Share of the stations whose frames are written down."""
     locust: tuple[str, ...]
     """Further words for Locust's own command line."""
 
@@ -112,6 +114,7 @@ def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | No
     optional = {
         "--seed": wanted.seed,
         "--slo": wanted.slo,
+        "--trace-share": f"{wanted.trace_share:g}" if wanted.trace_share else None,
         "--tls-ca": wanted.ca,
         "--station-list": wanted.station_list,
         "--identity-pattern": wanted.identity_pattern,
