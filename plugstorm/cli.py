@@ -509,6 +509,22 @@ def report(
     return lambda: report_command.report(folders, out=out, judge_again=judge_again, as_json=json)
 
 
+@app.command("check-trace")
+def check_trace(
+    *,
+    places: Annotated[list[Path], typer.Argument(metavar="RUN|FILE...", help="Load runs, or trace files.")],
+    call_timeout: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="S", help="When a CALL counts as unanswered.", show_default="the run's"),
+    ] = None,
+    json: Json = False,
+) -> Work:
+    """Check every frame that the traced stations of a load run sent against OCPP; exit code 1 when one is wrong."""
+    from plugstorm import trace_command  # noqa: PLC0415
+
+    return lambda: trace_command.run(places, call_timeout=call_timeout, as_json=json)
+
+
 @app.command()
 def compare(
     *,
