@@ -138,6 +138,7 @@ class _Ear:
 
     def on_open(self, handshake: Handshake) -> None:
         self.note(Kind.HANDSHAKE, monotonic(), self._info | {"status": 101, "subprotocol": handshake.subprotocol})
+        self._info = {}
         self._listener.on_open(handshake)
 
     def on_failed(self, outcome: str, reason: str) -> None:

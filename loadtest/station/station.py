@@ -217,6 +217,7 @@ class Station(Line):
             self.socket.ping_every(vendor.ping)
         if self.registration is Registration.ACCEPTED and vendor.boots_again(away):
             self.registration = Registration.UNKNOWN
+            self._boot_at = 0.0
         if self.registration is Registration.ACCEPTED:
             # No BootNotification: nothing in it has changed (OCPP-J 1.6 §5.4, 2.x Part 4 §5.4).
             self._come_back(now, away)

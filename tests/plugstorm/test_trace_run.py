@@ -109,7 +109,7 @@ def test_a_full_disk_degrades_the_run_and_its_traces_prove_nothing(plugstorm: Pl
     (run / "traces").mkdir(parents=True)
     (run / "traces" / "load-1.jsonl").symlink_to("/dev/full")
     with practice_csms() as csms:
-        words = ("--stations", "5", "--spawn-rate", "5", "--duration", "4s", "--trace-share", "1", "--out", str(run))
+        words = ("--stations", "5", "--spawn-rate", "5", "--duration", "2s", "--trace-share", "1", "--out", str(run))
         plugstorm("load", "--url", csms.url, *words)
     result = read_run(run)
     assert isinstance(result, LoadRun)
@@ -118,9 +118,7 @@ def test_a_full_disk_degrades_the_run_and_its_traces_prove_nothing(plugstorm: Pl
     assert int(missing[0].split()[0]) > 10
     assert (run / "locust.log").read_text().count("Frames are missing in the trace") == 1
     (run / "traces" / "load-1.jsonl").unlink()
-    (run / "traces" / "load-1.jsonl").write_bytes(
-        b"".join(encode_record(record) + b"\n" for record in _one_boot())
-    )
+    (run / "traces" / "load-1.jsonl").write_bytes(b"".join(encode_record(record) + b"\n" for record in _one_boot()))
     plugstorm("check-trace", str(run)).assert_one_line(exit_codes.INVALID, "frames could not be written")
 
 
