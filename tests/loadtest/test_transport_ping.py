@@ -83,7 +83,12 @@ def test_a_ping_without_its_pong_by_the_next_one_loses_the_connection(engine: En
 
 
 def test_pings_end_with_the_connection(engine: Engine) -> None:
-    with ScriptedServer(lambda peer: (peer.upgrade(), peer.close(1001, "bye"), peer.until_end())) as server:
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        peer.close(1001, "bye")
+        peer.until_end()
+
+    with ScriptedServer(script) as server:
         sock, ear = opened(engine, server)
         sock.ping_every(0.05)
         assert ear.wait(2)[1][0] == "closed"
