@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RunFolder",
     "TraceWriter",
+    "complete_record",
     "describe_environment",
     "describe_tool",
     "read_run",
@@ -171,7 +172,7 @@ class TraceWriter:
 
     def write(self, record: TraceRecord) -> TraceRecord:
         """Append one record, redacted and with its wall time, and return it as written."""
-        record = self._redacted(record)
+        record = complete_record(record, self._secrets, self._wall_offset)
         self._file.write(encode_record(record) + b"\n")
         if self.tail.maxlen:
             self.tail.append(record)
@@ -181,21 +182,27 @@ class TraceWriter:
         """Flush and close."""
         self._file.close()
 
-    def _redacted(self, record: TraceRecord) -> TraceRecord:
-        return msgspec.structs.replace(
-            record,
-            wall=record.wall or wall_clock(record.t + self._wall_offset),
-            text=None if record.text is None else redact_frame(record.text, self._secrets),
-            data_base64=record.data_base64 and self._redacted_bytes(record.data_base64),
-            info=redact(record.info, self._secrets) if record.info else record.info,
-        )
 
-    def _redacted_bytes(self, data_base64: str) -> str:
-        text = base64.b64decode(data_base64).decode("utf-8", "surrogateescape")
-        clean = redact_frame(text, self._secrets)
-        if clean == text:
-            return data_base64
-        return base64.b64encode(clean.encode("utf-8", "surrogateescape")).decode()
+def complete_record(record: TraceRecord, secrets: frozenset[str], wall_offset: float) -> TraceRecord:
+    """Copy a record as it goes into a file: without secrets, and with its wall time.
+
+    `wall_offset` is what its monotonic seconds are behind those since 1970.
+    """
+    return msgspec.structs.replace(
+        record,
+        wall=record.wall or wall_clock(record.t + wall_offset),
+        text=None if record.text is None else redact_frame(record.text, secrets),
+        data_base64=record.data_base64 and _redacted_bytes(record.data_base64, secrets),
+        info=redact(record.info, secrets) if record.info else record.info,
+    )
+
+
+def _redacted_bytes(data_base64: str, secrets: frozenset[str]) -> str:
+    text = base64.b64decode(data_base64).decode("utf-8", "surrogateescape")
+    clean = redact_frame(text, secrets)
+    if clean == text:
+        return data_base64
+    return base64.b64encode(clean.encode("utf-8", "surrogateescape")).decode()
 
 
 def read_trace(path: Path) -> Iterator[TraceRecord]:

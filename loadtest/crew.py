@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -22,17 +23,22 @@ from loadtest.profiles import Profile, load_profile
 from loadtest.station import Fleet, Station
 from loadtest.station.station import Life
 from loadtest.timers import HubTimers
+from loadtest.tracing import Tracer, trace_path
 from loadtest.transport import Engine
 from loadtest.transport_target import Target, client_context
+from loadtest.transport_tls import open_socket
 from loadtest.wiring import wired
 from ocppj.errors import HarnessError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from locust.env import Environment
 
     from loadtest.identities import Lease
     from loadtest.timers import Timer
     from loadtest.users import ChargePointUser
+    from loadtest.wiring import Wiring
     from ocppj.versions import Version
 
 __all__ = ["Crew", "UserStation", "crew_of", "dismiss", "keep_local", "make_engine", "make_target"]
@@ -93,7 +99,9 @@ def _options(environment: Environment) -> LoadOptions:
 
 def dismiss(environment: Environment) -> None:
     """Forget the crew of a run that is over: the next one may have another target and other options."""
-    _crews.pop(environment, None)
+    crew = _crews.pop(environment, None)
+    if crew is not None and crew.tracer is not None:
+        crew.tracer.close()
     gc.unfreeze()
 
 
@@ -119,6 +127,17 @@ class Crew:
         self.recorder = wiring.recorder
         self.target = make_target(options)
         self.engine = make_engine(options)
+        self.tracer: Tracer | None = None
+        if options.trace_share:
+            assert wiring.worker is not None
+            self.tracer = Tracer(
+                options.trace_share,
+                options.seed,
+                partial(_trace_path, wiring),
+                self.engine.timers,
+                lost=wiring.worker.sampler.untraced,
+                password=options.password,
+            )
         self._fleets: dict[str | None, Fleet] = {}
         self._pacer: ConnectPacer[Station] = ConnectPacer()
         self._gate: Timer | None = None
@@ -151,6 +170,7 @@ class Crew:
                 schema_share=self.options.schema_share,
                 password=self.options.password,
                 on_crash=_for_locust,
+                make_socket=open_socket if self.tracer is None else self.tracer.open_socket,
             )
             fleet.watch = self._watch
         return fleet
@@ -192,6 +212,11 @@ class Crew:
     def _plan(self) -> None:
         when = self._pacer.next_at
         self._gate = None if when is None else self.engine.timers.at(when, self._open)
+
+
+def _trace_path(wiring: Wiring) -> Path:
+    assert wiring.worker is not None
+    return trace_path(wiring.worker.folder, wiring.worker_name)
 
 
 def _for_locust(station: Station, error: Exception) -> bool:

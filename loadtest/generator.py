@@ -52,6 +52,8 @@ class WorkerFacts(msgspec.Struct, kw_only=True):
     miscounted: int = 0
     errors: int = 0
     fences: int = 0
+    untraced: int = 0
+    """Frames that a trace was to hold and does not."""
     complete: bool = True
     """Whether its last report came."""
     left: bool = False
@@ -154,6 +156,12 @@ LIMITS: Final = (
     ),
     Limit("duplicates", None, 0, "{value:.0f} identities were connected twice at one time: a worker had been frozen"),
     Limit("fences", 0, None, "{worker} lost the master and closed its stations: check the network between the two"),
+    Limit(
+        "untraced",
+        0,
+        None,
+        "{value:.0f} frames are missing in the traces: make room on the disk, or take a smaller --trace-share",
+    ),
     Limit("waiting", 0, None, "{value:.0f} stations got no identity: the list of stations is too short"),
     Limit("errors", None, 0, "{value:.0f} errors of Plugstorm itself (see the log): report this bug"),
     Limit(
@@ -196,6 +204,7 @@ def worker_facts(state: WorkerState, *, now: float, interval: float, typical: fl
     facts.pid = health.pid
     facts.errors = health.errors
     facts.fences = health.fences
+    facts.untraced = health.untraced
     facts.descriptors = health.descriptors / max(health.descriptor_limit, 1)
     if health.stations >= _MEANINGFUL_STATIONS:
         facts.rss_kb_per_station = (health.rss - health.rss_idle) / 1024 / health.stations
@@ -274,7 +283,7 @@ def _value(facts: Facts, fact: str) -> tuple[float, dict[str, Any]]:
         case "lost_stations":
             failed = sum(worker.stations for worker in facts.workers if worker.left or not worker.complete)
             return failed / max(facts.sum("stations"), 1), {}
-        case "missed" | "miscounted":
+        case "missed" | "miscounted" | "untraced":
             return float(facts.sum(fact)), {}
         case "errors":
             return float(facts.errors + facts.sum(fact)), {}

@@ -252,7 +252,9 @@ class MasterEnd:
         return time.time() - self._course.started
 
     def _send_run(self, worker: str) -> None:
-        self._send(worker, {"kind": "run", "run": self._runs, "window": self._course.windows[-1][0]})
+        assert self._folder is not None
+        folder, window = str(self._folder.path.resolve()), self._course.windows[-1][0]
+        self._send(worker, {"kind": "run", "run": self._runs, "window": window, "folder": folder})
 
     def _send_lease(self, worker: str, message: dict[str, Any]) -> None:
         self._send(worker, {"kind": "lease", "lease": message})

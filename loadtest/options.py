@@ -47,6 +47,7 @@ class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...]
     tls_ca: str | None
     stop_patience: float
+    trace_share: float = 0.0
 
 
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -98,6 +99,14 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "default": "0.01",
             "metavar": "SHARE",
             "help": "Share of the answers checked against their schema. Default: 0.01",
+        },
+    ),
+    (
+        "--trace-share",
+        {
+            "default": "0",
+            "metavar": "SHARE",
+            "help": "Share of the stations whose frames are all written to traces/ in the run folder. Default: 0",
         },
     ),
     (
@@ -205,6 +214,7 @@ def read_options(given: Any, host: str | None) -> LoadOptions:
         sources=read_addresses(given.source_address),
         tls_ca=given.tls_ca or None,
         stop_patience=_number(given.stop_patience, "--stop-patience"),
+        trace_share=_number(given.trace_share, "--trace-share", most=1.0),
     )
 
 

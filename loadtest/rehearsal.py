@@ -197,6 +197,9 @@ class _Socket:
         if self.open:
             self.station.on_text(text, self.stage.now)
 
+    def ping_every(self, seconds: float) -> None:
+        """Ping nobody: pings are no CALLs."""
+
     def close(self, code: int = 1000, reason: str = "") -> None:  # noqa: ARG002 - as the real one
         self.open = False
 

@@ -71,6 +71,8 @@ class Health(msgspec.Struct, kw_only=True):
     """Exceptions of Plugstorm itself."""
     fences: int = 0
     """How often the worker closed its stations because the master was silent."""
+    untraced: int = 0
+    """Frames of traced stations that could not be written."""
 
 
 class Sampler:
@@ -103,7 +105,7 @@ class Sampler:
         self._recent.clear()
         self.health.windows = {}
         self.health.busiest = 0.0
-        self.health.stations = self.health.errors = self.health.fences = 0
+        self.health.stations = self.health.errors = self.health.fences = self.health.untraced = 0
 
     def probe(self) -> float:
         """Note how late this call is, and return the seconds until the next one is due.
@@ -150,6 +152,10 @@ class Sampler:
     def error(self) -> None:
         """Count an exception of Plugstorm itself."""
         self.health.errors += 1
+
+    def untraced(self, frames: int) -> None:
+        """Count frames of traced stations that could not be written."""
+        self.health.untraced += frames
 
     def snapshot(self) -> dict[str, Any]:
         """Return the present `Health` in types that msgpack knows."""

@@ -28,11 +28,12 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from loadtest.transport_model import READ_SIZE, Attempt, Engine, Handshake, How, Listener
+from loadtest.transport_ping import Pinger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loadtest.timers import Timer
+    from loadtest.timers import Timer, TimerQueue
     from loadtest.transport_target import Target
 
 __all__ = ["READ", "READ_SIZE", "Attempt", "Engine", "Handshake", "How", "Listener", "Phase", "StationSocket"]
@@ -88,6 +89,7 @@ class StationSocket:
         "_listener",
         "_partial",
         "_phase",
+        "_pinger",
         "_protocol",
         "_sock",
         "_source",
@@ -112,6 +114,7 @@ class StationSocket:
         self._partial: bytearray | None = None
         self._backlog: bytearray | None = None
         self._deadline: Timer | None = None
+        self._pinger: Pinger | None = None
         self._end: tuple[int, str, How] | None = None
         self._address = 0
         self._times: tuple[float, float] | None = None
@@ -321,6 +324,8 @@ class StationSocket:
 
     def _take_frame(self, frame: Frame, now: float) -> None:
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            if frame.opcode is Opcode.PONG and self._pinger is not None:
+                self._pinger.pong(bytes(frame.data))
             return
         if frame.opcode is not Opcode.CONT:
             # The first byte remembers the kind, so that no further field is needed.
@@ -374,6 +379,27 @@ class StationSocket:
             head = _HEAD_64(0x81, 0xFF, length)
         self._write(head + mask + apply_mask(data, mask))
         return True
+
+    @property
+    def timers(self) -> TimerQueue:
+        """The timers of the process."""
+        return self._engine.timers
+
+    def ping_every(self, seconds: float) -> None:
+        """Ping until the connection ends; a pong that is not there by the next ping ends it as lost."""
+        if self._phase is _OPEN:
+            self._pinger = Pinger(self, seconds, monotonic())
+
+    def send_ping(self, payload: bytes) -> None:
+        """Write a ping of at most 125 bytes."""
+        if self._phase is _OPEN:
+            mask = getrandbits(32).to_bytes(4, "little")
+            self._write(bytes((0x89, 0x80 | len(payload))) + mask + apply_mask(payload, mask))
+
+    def give_up(self, reason: str, how: How) -> None:
+        """End an open connection at once, because the CSMS does not answer; `on_closed` follows."""
+        if self._phase is _OPEN:
+            self._finish(1006, reason, how)
 
     def _write(self, data: bytes) -> None:
         if self._backlog is not None:
@@ -470,6 +496,9 @@ class StationSocket:
         self._phase = _CLOSED
         self._engine.timers.cancel(self._deadline)
         self._deadline = None
+        if self._pinger is not None:
+            self._pinger.cancel()
+            self._pinger = None
         self._drop_protocol()
         self._inbox = None
         self._partial = None

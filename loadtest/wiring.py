@@ -26,6 +26,7 @@ This module imports Locust, which monkey-patches the process; the modules below 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -128,6 +129,12 @@ class Wiring:
         """Where the stations of this process get their identities."""
         assert self.worker is not None, "a master has no stations"
         return self.worker.leases
+
+    @property
+    def worker_name(self) -> str:
+        """What the files of this process are called: the number of the worker, from 1."""
+        index = self._runner.worker_index if isinstance(self._runner, runners.WorkerRunner) else 0
+        return str(index + 1) if index >= 0 else f"pid{os.getpid()}"
 
     # -- attaching ---------------------------------------------------------------------------------------------------
 

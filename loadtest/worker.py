@@ -43,6 +43,8 @@ class WorkerEnd:
         self._stop = stop
         self._timer: Any = None
         self._orders: dict[str, Callable[[dict[str, Any]], object]] = {}
+        self.folder: str | None = None
+        """The run folder, on the machine of the master."""
         self.recorder = Recorder(fire)
         self.sampler = Sampler(self.recorder)
         self.outbox = Outbox(self.recorder, self._health, time.monotonic)
@@ -90,6 +92,7 @@ class WorkerEnd:
             case "run":
                 if message["run"] != self.outbox.run:
                     self.outbox.begin(message["run"])
+                    self.folder = message.get("folder")
                     self.sampler.restart()
                 self.recorder.window(message["window"])
             case "window":

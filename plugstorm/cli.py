@@ -292,6 +292,10 @@ def load(
         float | None,
         typer.Option(min=1, metavar="S", help="With --dry-run: what the CSMS asks for.", show_default="300"),
     ] = None,
+    trace_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, metavar="SHARE", help="Share of the stations whose frames go to traces/."),
+    ] = 0,
     json: Annotated[bool, typer.Option("--json", help="With --dry-run, as JSON.")] = False,
     seed: Annotated[
         int | None, typer.Option(min=0, help="The same seed gives the same schedule.", show_default="drawn")
@@ -338,6 +342,7 @@ def load(
         commands=commands,
         owned=tuple(owned or ()),
         source_addresses=tuple(source_address or ()),
+        trace_share=trace_share,
         locust=tuple(locust or ()),
     )
     if dry_run:
@@ -527,6 +532,22 @@ def report(
     from plugstorm import report_command  # noqa: PLC0415
 
     return lambda: report_command.report(folders, out=out, judge_again=judge_again, as_json=json)
+
+
+@app.command("check-trace")
+def check_trace(
+    *,
+    places: Annotated[list[Path], typer.Argument(metavar="RUN|FILE...", help="Load runs, or trace files.")],
+    call_timeout: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="S", help="When a CALL counts as unanswered.", show_default="the run's"),
+    ] = None,
+    json: Json = False,
+) -> Work:
+    """Check every frame that the traced stations of a load run sent against OCPP; exit code 1 when one is wrong."""
+    from plugstorm import trace_command  # noqa: PLC0415
+
+    return lambda: trace_command.run(places, call_timeout=call_timeout, as_json=json)
 
 
 @app.command()

@@ -78,6 +78,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     driver_options: tuple[str, ...] = ()
     commands: Path | None = None
     """File of commands that the CSMS is to send."""
+    trace_share: float = 0.0
+    """Share of the stations whose frames are written down."""
     locust: tuple[str, ...]
     """Further words for Locust's own command line."""
 
@@ -129,6 +131,7 @@ def locust_command(
     optional = {
         "--seed": wanted.seed,
         "--slo": wanted.slo,
+        "--trace-share": f"{wanted.trace_share:g}" if wanted.trace_share else None,
         "--tls-ca": wanted.ca,
         "--station-list": wanted.station_list,
         "--identity-pattern": wanted.identity_pattern,

@@ -16,6 +16,7 @@ import yaml
 
 from fixtures.models import station_models
 from loadtest.driven.plan import Command
+from loadtest.vendors import find_vendor
 from ocppj.errors import UsageError
 
 __all__ = ["DEFAULT_PROFILE", "Profile", "Sessions", "Span", "bounds", "load_profile", "profile_names", "read_profile"]
@@ -74,6 +75,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Seconds between Heartbeats; without it, what the CSMS said in its BootNotification answer."""
     meter: _Seconds | None = None
     """Seconds between meter values while charging, 0 for none; without it, what the station model does."""
+    vendors: dict[str, _Positive] = {}
+    """Kinds of firmware (`loadtest.vendors`, or YAML files beside this one) and their weights; none has no habits."""
     reboot: Span = (5.0, 15.0)
     """Seconds that a station is gone when it restarts."""
     sessions: Sessions | None = None
@@ -135,7 +138,11 @@ def read_profile(path: Path) -> Profile:
             near = get_close_matches(model, models, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(models)}"
             raise UsageError(f"Load profile {path}: there is no station model {model!r}; {hint}")
-    return msgspec.structs.replace(profile, name=path.stem)
+    try:
+        vendors = {find_vendor(name, path.parent): weight for name, weight in profile.vendors.items()}
+    except UsageError as error:
+        raise UsageError(f"Load profile {path}: {error}") from None
+    return msgspec.structs.replace(profile, name=path.stem, vendors=vendors)
 
 
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")

@@ -36,7 +36,9 @@ _REASONS: Mapping[Ending, str | None] = MappingProxyType(
     }
 )
 _REGISTER = ("Energy.Active.Import.Register",)
-_CONTEXTS = MappingProxyType({Trigger.PERIODIC: "Sample.Periodic", Trigger.ASKED: "Trigger"})
+_CONTEXTS = MappingProxyType(
+    {Trigger.PERIODIC: "Sample.Periodic", Trigger.CLOCK: "Sample.Clock", Trigger.ASKED: "Trigger"}
+)
 
 
 class Dialect16:
@@ -77,9 +79,10 @@ class Dialect16:
         """Leave the id to the CSMS."""
         return None
 
-    def meter_values(self, place: Place, reading: Reading, timestamp: str) -> Payload:
+    def meter_values(self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED) -> Payload:
         """Report what a meter shows outside of transactions."""
-        return v16.meter_values(place.number, [meter_value_16(reading, _REGISTER, timestamp, context="Trigger")])
+        value = meter_value_16(reading, _REGISTER, timestamp, context=_CONTEXTS[trigger])
+        return v16.meter_values(place.number, [value])
 
     def started(self, visit: Visit, now: float) -> Said:
         """Report the begin of a transaction."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import secrets
 import time
@@ -9,11 +10,15 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from fixtures import models
 from loadtest.backoff import SPEC, Backoff
+from loadtest.pacing import Draws
 from loadtest.profiles import bounds
-from loadtest.station.dialects import DIALECTS
+from loadtest.station.vendor_dialects import clock_writer, dialect_of
 from loadtest.transport_tls import open_socket
+from loadtest.vendors import NEUTRAL, Vendor, load_vendor
 from ocppj.actions import ACTIONS
 from ocppj.identity import basic_authorization, decode_authorization_key, station_url
 from ocppj.outcomes import Outcome, is_accepted
@@ -27,7 +32,6 @@ if TYPE_CHECKING:
 
     from loadtest.driven.watch import Watch
     from loadtest.identities import Lease
-    from loadtest.pacing import Draws
     from loadtest.profiles import Profile, Span
     from loadtest.recorder import Recorder
     from loadtest.station.dialect import Dialect
@@ -57,7 +61,11 @@ def _blame_station(callback: Callable[[float], object], error: Exception) -> boo
 
 
 class Fleet:
-    """The surroundings of stations: connection engine, clock, recorder, and everything that was asked for."""
+    """The surroundings of stations: connection engine, clock, recorder, and everything that was asked for.
+
+    Where the profile mixes vendors, each of them has a copy of its own, so that a station needs no reference but this
+    one; what changes and concerns them all belongs into an object that the copies share.
+    """
 
     def __init__(
         self,
@@ -100,22 +108,35 @@ class Fleet:
         self._password = password
         self._on_crash = on_crash
         self._crashes = 0
+        self.vendor: Vendor = NEUTRAL
+        """Whose firmware the stations here run."""
+        self._write_time: Callable[[float], str] = wall_clock
         self._wall_offset = wall() - clock()
         # All processes of a run, on whatever machine, count their phases from the same moment.
         self.epoch = -self._wall_offset
         self._models = list(profile.models)
         self._model_weights = list(accumulate(profile.models.values()))
         self.individual = lru_cache(maxsize=512)(self._make_individual)
+        self._vendor_weights = list(accumulate(profile.vendors.values()))
+        self._of_vendors: list[Fleet] = []
+        self._of_vendors = [self._for_vendor(load_vendor(name)) for name in profile.vendors]
 
     # -- what a station asks for -------------------------------------------------------------------------------------
 
     def dialect(self, version: Version) -> Dialect:
         """Return how a version speaks."""
-        return DIALECTS[version]
+        return dialect_of(self.vendor, version)
+
+    def for_station(self, identity: str) -> Fleet:
+        """Return the surroundings of one station: those of its vendor, drawn by the weights of the profile."""
+        if not self._of_vendors:
+            return self
+        point = Draws(self.seed, identity, "vendor").uniform() * self._vendor_weights[-1]
+        return next(fleet for fleet, upto in zip(self._of_vendors, self._vendor_weights, strict=True) if point < upto)
 
     def timestamp(self, now: float) -> str:
         """Write a moment of the monotonic clock as OCPP time stamps are written."""
-        return wall_clock(now + self._wall_offset)
+        return self._write_time(now + self._wall_offset)
 
     def pick_model(self, draws: Draws) -> str:
         """Draw a station model by the weights of the profile."""
@@ -144,6 +165,22 @@ class Fleet:
         """Draw from a span of the profile."""
         low, high = bounds(span)
         return low if low == high else draws.between(low, high)
+
+    def _for_vendor(self, vendor: Vendor) -> Fleet:
+        own, profile, sessions = copy.copy(self), self.profile, self.profile.sessions
+        own.vendor = vendor
+        own.backoff = vendor.way_back(self.backoff)
+        own._write_time = clock_writer(vendor.quirks)  # noqa: SLF001 - a copy of this very object
+        if sessions is not None and vendor.quirks.skips_authorize:
+            sessions = structs.replace(sessions, authorize=False)
+        own.profile = structs.replace(
+            profile,
+            heartbeat=vendor.heartbeat or profile.heartbeat,
+            meter=profile.meter if vendor.meter is None else vendor.meter,
+            sessions=sessions,
+            vendors={},
+        )
+        return own
 
     # -- what a station tells ----------------------------------------------------------------------------------------
 

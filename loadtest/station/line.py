@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from loadtest.recorder import FROM_CSMS, TO_CSMS
@@ -45,6 +46,22 @@ MOST_QUEUED: Final = 64
 """How many CALLs may wait behind an unanswered one; the next ones are counted as never sent."""
 
 
+class Spoken:
+    """Makes message ids, and remembers when: an id is made for each CALL, so that other stations pay nothing."""
+
+    __slots__ = ("_fleet", "at")
+
+    def __init__(self, fleet: Fleet) -> None:
+        """Nothing was said yet."""
+        self._fleet = fleet
+        self.at = -inf
+
+    def __call__(self) -> str:
+        """Make the id of a CALL that is sent or queued now."""
+        self.at = self._fleet.clock()
+        return self._fleet.new_id()
+
+
 class Line:
     """The base of a station: everything between its decisions and its socket."""
 
@@ -58,6 +75,7 @@ class Line:
         "session",
         "socket",
         "speaking",
+        "spoken",
     )
 
     def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
@@ -66,7 +84,9 @@ class Line:
         self.dialect: Dialect = fleet.dialect(version)
         self.lease = lease
         self.registration = Registration.UNKNOWN
-        self.session = Session(self.dialect.rules, fleet.new_id, timeout=fleet.call_timeout)
+        self.spoken = Spoken(fleet) if fleet.vendor.heartbeat_when_quiet else None
+        """When the station said something last, where that matters."""
+        self.session = Session(self.dialect.rules, self.spoken or fleet.new_id, timeout=fleet.call_timeout)
         self.socket: StationSocket | None = None
         self.speaking = False
         """Whether the CSMS would hear what is said: the connection is open, and our Close frame is not out."""
@@ -97,10 +117,12 @@ class Line:
         on_end: Callable[[Payload | None, str], object] | None = None,
         *,
         triggered: bool = False,
+        message_id: str | None = None,
     ) -> bool:
         """Send a CALL, or queue it behind the open one; False when the station must not or cannot speak.
 
-        `on_end` gets the payload of the CALLRESULT, or None, and the outcome class.
+        `on_end` gets the payload of the CALLRESULT, or None, and the outcome class. `message_id` is that of an earlier
+        try, where a station keeps it.
         """
         if not self.speaking:
             return False
@@ -120,7 +142,7 @@ class Line:
             if on_end is not None:
                 on_end(None, Outcome.NEVER_SENT)
             return True
-        session.call(action, payload, now, intended_at=intended_at, context=on_end)
+        session.call(action, payload, now, intended_at=intended_at, context=on_end, message_id=message_id)
         if self._sweep is None:
             # One timer for whatever is open when it fires; answers leave it alone.
             self._sweep = fleet.timers.at(now + session.timeout, self._sweep_due)

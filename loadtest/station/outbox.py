@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadtest.backoff import retry_delay
 from loadtest.recorder import TO_CSMS
+from loadtest.vendors import NEUTRAL
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -20,19 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["ATTEMPTS", "MOST_KEPT", "RETRY_INTERVAL", "UNDELIVERED", "Outbox"]
 
-ATTEMPTS: Final = 3
-"""TransactionMessageAttempts; MessageAttempts of 2.x."""
-RETRY_INTERVAL: Final = 60.0
-"""Seconds; TransactionMessageRetryInterval, MessageAttemptInterval of 2.x."""
-MOST_KEPT: Final = 1000
-"""How many messages a station keeps for the CSMS."""
+# What a vendor without habits of its own does.
+ATTEMPTS: Final = NEUTRAL.retry.attempts
+RETRY_INTERVAL: Final = NEUTRAL.retry.interval
+MOST_KEPT: Final = NEUTRAL.queue
 
 UNDELIVERED: Final = "transaction-message-undelivered"
 _KEPT = (Outcome.LOST, Outcome.NEVER_SENT)
+_UNANSWERED = (Outcome.LOST, Outcome.TIMEOUT)
 
 
 class _Message:
-    __slots__ = ("failures", "intended_at", "is_start", "said", "tried", "visit")
+    __slots__ = ("failures", "intended_at", "is_start", "message_id", "said", "tried", "visit")
 
     def __init__(self, said: Said, visit: Visit, intended_at: float, *, is_start: bool) -> None:
         self.said = said
@@ -40,6 +40,7 @@ class _Message:
         self.intended_at = intended_at
         self.is_start = is_start
         self.failures = 0
+        self.message_id: str | None = None
         self.tried = False
 
 
@@ -60,7 +61,7 @@ class Outbox:
 
     def add(self, said: Said, visit: Visit, intended_at: float, *, is_start: bool = False) -> None:
         """Queue a message, and send it when nothing is before it."""
-        if len(self._messages) >= MOST_KEPT:
+        if len(self._messages) >= self.station.fleet.vendor.queue:
             self._count_undelivered(_Message(said, visit, intended_at, is_start=is_start))
             return
         self._messages.append(_Message(said, visit, intended_at, is_start=is_start))
@@ -73,9 +74,11 @@ class Outbox:
             return
         message = self._on_way = self._messages[0]
         message.tried = True
+        if message.message_id is None and station.fleet.vendor.quirks.retries_with_same_id:
+            message.message_id = (station.spoken or station.fleet.new_id)()
         # While it was offline a station intended nothing; what it kept falls due when it is back.
         intended_at = max(message.intended_at, station.online_since)
-        station.call(message.said.action, message.said.build(), intended_at, self._ended)
+        station.call(message.said.action, message.said.build(), intended_at, self._ended, message_id=message.message_id)
 
     def close(self) -> None:
         """Give up everything that was not delivered."""
@@ -90,11 +93,12 @@ class Outbox:
         message, self._on_way = self._on_way, None
         if message is None or not self._messages or self._messages[0] is not message:
             return
-        if payload is None:
+        if payload is None and not self._forgets(message, outcome):
             if outcome in _KEPT:
                 return
             message.failures += 1
-            delay = retry_delay(RETRY_INTERVAL, message.failures, ATTEMPTS)
+            retry = self.station.fleet.vendor.retry
+            delay = retry_delay(retry.interval, message.failures, retry.attempts)
             if delay is not None:
                 self._wait(message, delay)
                 return
@@ -106,6 +110,11 @@ class Outbox:
         if watch is not None and payload is not None:
             watch.delivered(self.station, message, payload)
         self.pump()
+
+    def _forgets(self, message: _Message, outcome: str) -> bool:
+        """Tell whether the station gives up the start of a transaction that nobody answered."""
+        forgets = self.station.fleet.vendor.quirks.forgets_lost_start
+        return forgets and message.said.action == "StartTransaction" and outcome in _UNANSWERED
 
     def _wait(self, message: _Message, delay: float) -> None:
         due = self.station.fleet.clock() + delay

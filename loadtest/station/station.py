@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from fixtures import models
 from loadtest.backoff import reconnect_wait
 from loadtest.pacing import Draws, next_in_phase, van_der_corput
 from loadtest.recorder import OPENED
 from loadtest.station.arrivals import Arrivals
+from loadtest.station.clockwork import Clockwork
 from loadtest.station.commands import respond
 from loadtest.station.dialect import Ending, Status
 from loadtest.station.fleet import BOOT_RETRY, HEARTBEAT
@@ -36,9 +37,6 @@ __all__ = ["Life", "Station"]
 
 _logger = logging.getLogger(__name__)
 
-OFFLINE_THRESHOLD: Final = 600.0
-"""Seconds offline after which all connector statuses are sent again (OfflineThreshold of 2.x)."""
-
 
 class Life(StrEnum):
     """What a station does about connections."""
@@ -56,6 +54,7 @@ class Station(Line):
     __slots__ = (
         "_boot_at",
         "_boot_timer",
+        "_clockwork",
         "_heartbeat_timer",
         "_offline_since",
         "_on_stopped",
@@ -75,6 +74,7 @@ class Station(Line):
 
     def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
         """Build the station that the lease, the seed and the profile describe."""
+        fleet = fleet.for_station(lease.identity)
         super().__init__(fleet, version, lease)
         self.draws = Draws(fleet.seed, lease.identity)
         self.model = models.model(fleet.pick_model(self.draws))
@@ -93,6 +93,7 @@ class Station(Line):
         self._offline_since: float | None = None
         self._boot_timer: Timer | None = None
         self._heartbeat_timer: Timer | None = None
+        self._clockwork: Clockwork | None = None
         self._on_stopped: Callable[[], object] | None = None
 
     # -- what others may ask -----------------------------------------------------------------------------------------
@@ -211,9 +212,15 @@ class Station(Line):
         self.speaking = True
         self._waits = 0
         self.online_since = now
+        vendor, away = self.fleet.vendor, now - (now if self._offline_since is None else self._offline_since)
+        if vendor.ping and self.socket is not None:
+            self.socket.ping_every(vendor.ping)
+        if self.registration is Registration.ACCEPTED and vendor.boots_again(away):
+            self.registration = Registration.UNKNOWN
+            self._boot_at = 0.0
         if self.registration is Registration.ACCEPTED:
             # No BootNotification: nothing in it has changed (OCPP-J 1.6 §5.4, 2.x Part 4 §5.4).
-            self._come_back(now)
+            self._come_back(now, away)
         elif self._boot_at > now:
             self._plan_boot(self._boot_at)
         else:
@@ -389,15 +396,17 @@ class Station(Line):
             self._tell_statuses(now)
             if self._outbox is not None:
                 self._outbox.pump()
-            if self.fleet.profile.sessions is not None and self.life is Life.ON:
+            if self._clockwork is None and self.fleet.vendor.clock_aligned:
+                self._clockwork = Clockwork(self)
+            if self.arrivals is None and self.fleet.profile.sessions is not None and self.life is Life.ON:
                 self.arrivals = Arrivals(self, self.fleet.profile.sessions)
                 self.arrivals.plan(now)
 
-    def _come_back(self, now: float) -> None:
+    def _come_back(self, now: float, away: float) -> None:
         self.fleet.recorder.booted(1)
-        long_away = self._offline_since is not None and now - self._offline_since > OFFLINE_THRESHOLD
+        tell_all = self.fleet.vendor.tells_all(away)
         for outlet in self.outlets:
-            if long_away or self.dialect.status_words[outlet.status] != outlet.told:
+            if tell_all or self.dialect.status_words[outlet.status] != outlet.told:
                 outlet.tell(now)
         if self._outbox is not None:
             self._outbox.pump()
@@ -419,6 +428,11 @@ class Station(Line):
         self._heartbeat_timer = fleet.timers.at(first, self._heartbeat_due)
 
     def _heartbeat_due(self, when: float) -> None:
+        if self.spoken is not None and self.spoken.at + self.heartbeat_interval > when:
+            # Whatever was said since tells that the station lives (OCPP 1.6 §4.6).
+            quiet = self.spoken.at + self.heartbeat_interval
+            self._heartbeat_timer = self.fleet.timers.at(quiet, self._heartbeat_due)
+            return
         # From the intended time on: a slow CSMS or a busy process does not shift the schedule.
         self._heartbeat_timer = self.fleet.timers.at(when + self.heartbeat_interval, self._heartbeat_due)
         if self.online:
@@ -428,6 +442,9 @@ class Station(Line):
         if self.arrivals is not None:
             self.arrivals.cancel()
             self.arrivals = None
+        if self._clockwork is not None:
+            self._clockwork.cancel()
+            self._clockwork = None
 
     def _end_visits(self, ending: Ending, now: float) -> None:
         for outlet in self.outlets:

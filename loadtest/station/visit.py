@@ -50,6 +50,8 @@ class Outlet:
         payload = station.dialect.status(self.place, word, station.fleet.timestamp(intended_at))
         if station.call("StatusNotification", payload, intended_at, triggered=triggered):
             self.told = word
+            for _ in range(station.fleet.vendor.quirks.status_repeats):
+                station.call("StatusNotification", payload, intended_at, triggered=triggered)
 
     @property
     def reading(self) -> Reading:
@@ -126,7 +128,7 @@ class Visit:
     @property
     def measurands(self) -> tuple[str, ...]:
         """What the meter reports."""
-        return self.station.model.meter.measurands
+        return self.fleet.vendor.measurands or self.station.model.meter.measurands
 
     @property
     def register_wh(self) -> int:

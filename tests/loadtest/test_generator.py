@@ -59,6 +59,7 @@ DEGRADES = [
     facts(worker(left=True, stations=1), worker("worker 2", stations=99)),
     facts(worker(missed=1)),
     facts(worker(fences=1)),
+    facts(worker(untraced=1)),
     facts(waiting=3),
     facts(unstarted=0.4),
     facts(cut_short=30.0),

@@ -56,12 +56,13 @@ def fixture(tmp_path: Path) -> Fixture:
     return Fixture(tmp_path / "run")
 
 
-def test_every_worker_hears_of_the_run_and_a_late_one_too(fixture: Fixture) -> None:
+def test_every_worker_hears_of_the_run_and_a_late_one_too(fixture: Fixture, tmp_path: Path) -> None:
     fixture.begin()
+    told = [{"kind": "run", "run": 1, "window": RAMP, "folder": str(tmp_path.resolve() / "run")}]
     for worker in ("host_a", "host_b"):
-        assert fixture.told(worker, "run") == [{"kind": "run", "run": 1, "window": RAMP}]
+        assert fixture.told(worker, "run") == told
     fixture.master.handle("host_c", {"kind": "hello"})
-    assert fixture.told("host_c", "run") == [{"kind": "run", "run": 1, "window": RAMP}]
+    assert fixture.told("host_c", "run") == told
 
 
 def test_before_a_run_a_greeting_has_no_answer(fixture: Fixture) -> None:

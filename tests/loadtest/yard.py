@@ -63,6 +63,8 @@ class YardSocket:
         self.number = len(yard.sockets) + 1
         self.open = False
         self.closed_with: int | None = None
+        self.pings: float | None = None
+        """Seconds between its pings."""
         self.linger = 0.0
         """Seconds between our Close frame and the end of the connection."""
         self.request: tuple[str, str, Mapping[str, str]] | None = None
@@ -86,6 +88,9 @@ class YardSocket:
         if self.open:
             self.yard.take(self, text)
         return self.open
+
+    def ping_every(self, seconds: float) -> None:
+        self.pings = seconds
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         if not self.open:
