@@ -26,13 +26,14 @@ from ocppj.identity import decode_authorization_key, station_url
 from ocppj.trace import Kind, TraceRecord, wall_clock
 from ocppj.versions import RULES, Version
 
-__all__ = ["Insight", "Probe", "Target", "make_password", "now"]
+__all__ = ["COMMAND_GRACE", "Insight", "Probe", "Target", "make_password", "now"]
 
 BOOT_ATTEMPTS = 5
 BOOT_WAIT_OWN = 0.1
 BOOT_WAIT_MAX = 5.0
 """Seconds that a preparation waits at most between two boots, whatever interval a Pending asks for."""
 COMMAND_GRACE = 10.0
+"""Seconds for the CSMS' API to do what it was asked for, besides the patience with its answers."""
 ORDER_PATIENCE = 10.0
 """Seconds for a thread of ours to hand over a command."""
 ORDER_LOOK = 0.005

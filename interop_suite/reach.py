@@ -27,8 +27,7 @@ class Seen(msgspec.Struct):
     general: set[str] = set()
     """General defects that must show in the case."""
     moments: set[str] = set()
-    """Moments of `fixtures.csms.defects.model` at which a connection of the case gives a defect something to act on, and
-    `tls` where one is secured."""
+    """Moments of `fixtures.csms.defects.model` at which its connections give a defect a chance, and `tls`."""
     company: bool = False
     """Whether there is another station, which could be harmed."""
 

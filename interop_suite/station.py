@@ -215,12 +215,20 @@ class ScriptedStation:
         """Decide how commands of this action will be answered from now on."""
         self.replies[action] = Reply(payload=payload, error=error, silent=silent)
 
-    def expect(self, action: str, *, timeout: float | None = None, after: int = 0) -> dict[str, Any] | None:
+    def expect(
+        self,
+        action: str,
+        *,
+        timeout: float | None = None,
+        after: int = 0,
+        unless: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any] | None:
         """Wait until the CSMS has sent an action and return its payload, None when it did not in time.
 
-        `after` skips that many earlier CALLs of the same action.
+        `after` skips that many earlier CALLs of the same action; `unless` ends the wait early.
         """
-        self.pump(lambda: len(self.received(action)) > after, self.timeout if timeout is None else timeout)
+        patience = self.timeout if timeout is None else timeout
+        self.pump(lambda: len(self.received(action)) > after or unless(), patience)
         calls = self.received(action)
         return (calls[after].payload or {}) if len(calls) > after else None
 

@@ -385,7 +385,9 @@ def selftest(
     full: Annotated[
         bool, typer.Option("--full", help="Try each defect on every case, also where it cannot be seen.")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="How many cases run at the same time.")] = 24,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="How many cases run at the same time in each of two processes.")
+    ] = 24,
     flake: Annotated[
         int | None,
         typer.Option(

@@ -168,3 +168,10 @@ def test_interrupted_selftest_ends_at_once_with_130_and_leaves_no_process(tmp_pa
     assert (process.returncode, output) == (130, "plugstorm: interrupted\n")
     assert len(children) >= 2
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
+def test_flaw_of_the_certificate_is_tried_on_cases_with_tls_that_do_not_declare_it() -> None:
+    defect = all_defects()["server-certificate-of-another-host"]
+    plain = tried_cases(CASES, defect, SEEN, full=False)
+    secured = tried_cases(CASES, defect, {case.key: Seen(moments={"tls"}) for case in CASES}, full=False)
+    assert len(secured) == len(plain) + OTHERS

@@ -8,7 +8,7 @@ from typing import Any
 
 from interop_suite.cases.wire.common import NEUTRAL_COMMAND
 from interop_suite.model import trigger_need
-from interop_suite.probe import Probe
+from interop_suite.probe import COMMAND_GRACE, Probe
 from interop_suite.station import ScriptedStation
 from ocppj.messages import CallResult, encode
 
@@ -40,6 +40,8 @@ def hold(probe: Probe, station: ScriptedStation | None = None) -> tuple[Future[A
     earlier = len(station.received(NEUTRAL_COMMAND))
     station.reply(NEUTRAL_COMMAND, silent=True)
     future = probe.trigger(NEUTRAL_COMMAND, {}, station=station)
+    # As long as its API is at it the CSMS may still send, however slow it is; and an API may answer before it sends.
+    station.expect(NEUTRAL_COMMAND, after=earlier, timeout=station.timeout + COMMAND_GRACE, unless=future.done)
     station.expect(NEUTRAL_COMMAND, after=earlier)
     calls = station.received(NEUTRAL_COMMAND)[earlier:]
     return future, calls[0].message_id if calls else None
