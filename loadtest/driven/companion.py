@@ -160,6 +160,9 @@ class CommandCompanion:
             waited = self._stopped - due.at
             self._count_unsent(due, waited if waited >= due.errand.command.timeout else None)
         gevent.killall(self._helpers, timeout=1.0)
+        if self._on:
+            # What stations still tell would be told to the next run.
+            self._stage.order({"kind": ORDER, "last": True})
         self._driver.close()
         self._matcher.end(self._stopped)
         seconds = self._clock() - self._zero

@@ -109,7 +109,10 @@ class Watch:
         self._step = 1
 
     def order(self, order: dict[str, Any]) -> None:
-        """Take an order of the leader: go on watching, and set the clock."""
+        """Take an order of the leader: go on watching, and set the clock; or look away, when it is the last."""
+        if order.get("last"):
+            self._look_away()
+            return
         now = self._heard = self._clock()
         self._ahead.append(now - order["sent"])
         same = bool(self._machine) and order["machine"] == self._machine
@@ -204,8 +207,7 @@ class Watch:
     def _look(self, when: float) -> None:
         """Look at a part of the stations and tell what has changed; the whole fleet takes a second."""
         if self._clock() - self._heard > _PATIENCE:
-            self._timer = None
-            self._attach(None)
+            self._look_away()
             return
         self._timer = self._timers.at(when + _SLICE, self._look)
         changed: list[list[Any]] = []
@@ -217,6 +219,12 @@ class Watch:
         changed += [row for station in part if (row := self._row(station)) is not None]
         if changed:
             self._note(STATE, changed)
+
+    def _look_away(self) -> None:
+        if self._timer is not None:
+            self._timers.cancel(self._timer)
+            self._timer = None
+            self._attach(None)
 
     def _farewell(self, identity: str) -> list[Any]:
         _, ocpp, _, token, places = self._told.pop(identity)

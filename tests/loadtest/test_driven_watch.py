@@ -188,6 +188,11 @@ def test_nobody_is_asked_for_anything_without_orders_and_after_the_last_one() ->
     seen.order()
     seen.yard.run(1.2)
     assert len(seen.notes(STATE)) == 1
+    seen.watch.order({"kind": "commands", "last": True})
+    assert seen.yard.fleet.watch is None
+    seen.stations.clear()
+    seen.yard.run(2)
+    assert seen.notes(STATE) == []
 
 
 def test_times_of_another_machine_follow_from_the_fastest_order() -> None:
