@@ -184,14 +184,25 @@ def test_a_vendor_boots_again_never_always_or_after_a_long_outage(
     tmp_path: Path, text: str, short: int, long: int
 ) -> None:
     yard = Yard(profile=mixed(tmp_path, text, charging(5000.0, 5.0))).start().run(2600.0)
+    plan = yard.station.arrivals
     assert outage(yard, 60.0).count("BootNotification") == short
     assert outage(yard, 400.0).count("BootNotification") == long
     assert yard.recorder.booted_now == 1
     yard.run(100.0)
     assert len(yard.sent("StartTransaction")) == 1, "the car charges on"
     assert yard.sent("MeterValues")[-1].at > yard.now - 11.0
+    assert yard.station.arrivals is plan
     yard.run(7600.0 - (yard.now - 1000.0))
     assert len(yard.sent("StartTransaction")) == 2, "and the next one comes once"
+
+
+def test_a_vendor_that_boots_again_does_not_wait_for_what_an_earlier_boot_was_told(tmp_path: Path) -> None:
+    pending = {"status": "Pending", "currentTime": "2026-01-01T00:00:00Z", "interval": 3000}
+    yard = Yard(profile=mixed(tmp_path, "boot_on_reconnect: true"), answers={"BootNotification": pending}).start()
+    yard.answers["BootNotification"] = {**pending, "status": "Accepted"}
+    yard.command("TriggerMessage", {"requestedMessage": "BootNotification"})
+    assert yard.recorder.booted_now == 1
+    assert outage(yard, 60.0).count("BootNotification") == 1
 
 
 @pytest.mark.parametrize(
