@@ -67,6 +67,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     owned: tuple[str, ...] = ()
     """Hosts beside this machine that may be tested."""
     source_addresses: tuple[str, ...] = ()
+    time_compression: float | None = None
+    """Seconds of the profile's day in a second; None leaves it to the profile."""
+    start_at: str | None = None
+    """Time of the profile's day at the begin."""
     locust: tuple[str, ...]
     """Further words for Locust's own command line."""
 
@@ -115,6 +119,8 @@ def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | No
         "--tls-ca": wanted.ca,
         "--station-list": wanted.station_list,
         "--identity-pattern": wanted.identity_pattern,
+        "--time-compression": wanted.time_compression,
+        "--start-at": wanted.start_at,
     }
     for flag, value in optional.items():
         words += [flag, str(value)] if value is not None else []

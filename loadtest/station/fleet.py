@@ -100,8 +100,8 @@ class Fleet:
         self._wall_offset = wall() - clock()
         # All processes of a run, on whatever machine, count their phases from the same moment.
         self.epoch = -self._wall_offset
-        self._models = list(profile.models)
-        self._model_weights = list(accumulate(profile.models.values()))
+        self.began = clock()
+        """When the simulated day begins; a fleet is made for the first station of a run."""
         self.individual = lru_cache(maxsize=512)(self._make_individual)
 
     # -- what a station asks for -------------------------------------------------------------------------------------
@@ -114,10 +114,11 @@ class Fleet:
         """Write a moment of the monotonic clock as OCPP time stamps are written."""
         return wall_clock(now + self._wall_offset)
 
-    def pick_model(self, draws: Draws) -> str:
-        """Draw a station model by the weights of the profile."""
-        point = draws.uniform() * self._model_weights[-1]
-        return next(name for name, upto in zip(self._models, self._model_weights, strict=True) if point < upto)
+    def pick_model(self, draws: Draws, profile: Profile) -> str:
+        """Draw a station model by the weights of its profile."""
+        upto = list(accumulate(profile.models.values()))
+        point = draws.uniform() * upto[-1]
+        return next(name for name, end in zip(profile.models, upto, strict=True) if point < end)
 
     def places(self, model: str) -> Sequence[models.Outlet]:
         """List the connectors of a station model."""

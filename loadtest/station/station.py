@@ -10,12 +10,13 @@ from fixtures import models
 from loadtest.backoff import reconnect_wait
 from loadtest.pacing import Draws, next_in_phase, van_der_corput
 from loadtest.recorder import OPENED
-from loadtest.station.arrivals import Arrivals
+from loadtest.station.arrivals import Arrivals, PlannedArrivals, arrivals_at
 from loadtest.station.commands import respond
 from loadtest.station.dialect import Ending, Status
 from loadtest.station.fleet import BOOT_RETRY, HEARTBEAT
 from loadtest.station.line import Line
 from loadtest.station.outbox import Outbox
+from loadtest.station.player import Player
 from loadtest.station.visit import Outlet, Phase
 from loadtest.transport import How
 from ocppj.registration import Registration
@@ -70,6 +71,7 @@ class Station(Line):
         "model",
         "online_since",
         "outlets",
+        "profile",
         "reset_when_idle",
     )
 
@@ -77,14 +79,15 @@ class Station(Line):
         """Build the station that the lease, the seed and the profile describe."""
         super().__init__(fleet, version, lease)
         self.draws = Draws(fleet.seed, lease.identity)
-        self.model = models.model(fleet.pick_model(self.draws))
+        self.profile = fleet.profile.member(lease.number)
+        self.model = models.model(fleet.pick_model(self.draws, self.profile))
         self.life = Life.NEW
         self.online_since = 0.0
-        self.heartbeat_interval = fleet.profile.heartbeat or HEARTBEAT
-        meter = fleet.profile.meter
-        self.meter_interval = float(self.model.meter.interval) if meter is None else meter
+        scale, meter = self.profile.interval_scale, self.profile.meter
+        self.heartbeat_interval = (self.profile.heartbeat or HEARTBEAT) / scale
+        self.meter_interval = (float(self.model.meter.interval) if meter is None else meter) / scale
         self.outlets: Sequence[Outlet] = [Outlet(self, place) for place in fleet.places(self.model.name)]
-        self.arrivals: Arrivals | None = None
+        self.arrivals: Arrivals | PlannedArrivals | Player | None = None
         self.reset_when_idle = False
         self._outbox: Outbox | None = None
         self._waits = 0
@@ -274,7 +277,7 @@ class Station(Line):
     def _power_cycle(self) -> None:
         fleet = self.fleet
         self._forget()
-        gone = fleet.draw(fleet.profile.reboot, self.draws)
+        gone = fleet.draw(self.profile.reboot, self.draws)
         self._boot_timer = fleet.timers.at(fleet.clock() + gone, self._connect)
 
     def _forget(self) -> None:
@@ -380,15 +383,18 @@ class Station(Line):
         if fresh:
             self.fleet.recorder.booted(1)
             self.online_since = now
-        if self.fleet.profile.heartbeat is None:
-            self.heartbeat_interval = interval
-        self._plan_heartbeat()
+        if self.profile.heartbeat is None:
+            self.heartbeat_interval = interval / self.profile.interval_scale
+        if not self.profile.recorded.cues:
+            self._plan_heartbeat()
         if fresh:
-            self._tell_statuses(now)
+            if not self.profile.recorded.cues:
+                self._tell_statuses(now)
             if self._outbox is not None:
                 self._outbox.pump()
-            if self.fleet.profile.sessions is not None and self.life is Life.ON:
-                self.arrivals = Arrivals(self, self.fleet.profile.sessions)
+            if self.life is Life.ON:
+                self.arrivals = arrivals_at(self)
+            if self.arrivals is not None:
                 self.arrivals.plan(now)
 
     def _come_back(self, now: float) -> None:
@@ -399,6 +405,8 @@ class Station(Line):
                 outlet.tell(now)
         if self._outbox is not None:
             self._outbox.pump()
+        if isinstance(self.arrivals, Player):
+            self.arrivals.pump()
 
     def _tell_statuses(self, now: float) -> None:
         fleet, dialect = self.fleet, self.dialect
