@@ -246,6 +246,8 @@ def _read(path: Path) -> Profile:
         raise UsageError(f"Load profile {path} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"Load profile {path} is no YAML: {' '.join(str(error).split())}") from None
+    if isinstance(document, dict) and isinstance(document.get("replay"), str):
+        document["replay"] = {"file": document["replay"]}
     try:
         profile = msgspec.convert(document, Profile)
         _check_document(document, profile)

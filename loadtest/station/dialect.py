@@ -46,6 +46,7 @@ class Trigger(StrEnum):
 
     PERIODIC = "periodic"
     ASKED = "asked"
+    STATE = "state"
 
 
 class Said(NamedTuple):

@@ -36,7 +36,7 @@ _REASONS: Mapping[Ending, str | None] = MappingProxyType(
     }
 )
 _REGISTER = ("Energy.Active.Import.Register",)
-_CONTEXTS = MappingProxyType({Trigger.PERIODIC: "Sample.Periodic", Trigger.ASKED: "Trigger"})
+_CONTEXTS = MappingProxyType({Trigger.PERIODIC: "Sample.Periodic", Trigger.ASKED: "Trigger", Trigger.STATE: "Other"})
 
 
 class Dialect16:

@@ -401,6 +401,8 @@ class Station(Line):
         self.fleet.recorder.booted(1)
         long_away = self._offline_since is not None and now - self._offline_since > OFFLINE_THRESHOLD
         for outlet in self.outlets:
+            if self.profile.recorded.cues:
+                break  # a recording has its own
             if long_away or self.dialect.status_words[outlet.status] != outlet.told:
                 outlet.tell(now)
         if self._outbox is not None:

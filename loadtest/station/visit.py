@@ -142,6 +142,12 @@ class Visit:
         """The meter's register in whole Wh."""
         return int(self.reading.energy_wh)
 
+    @property
+    def suspended(self) -> bool:
+        """Whether the car takes nothing when its transaction begins: it waits, or it was full already."""
+        full = self.reading.soc >= self.circuit.vehicle.soc_target
+        return full or self._power_from > self.started_at
+
     def next_seq_no(self) -> int:
         """Count the next event of the transaction (OCPP 2.x E01)."""
         self._seq_no += 1
@@ -220,7 +226,7 @@ class Visit:
             self._plug_in_planned(self.session, now)
         self.transaction_id = station.dialect.new_transaction_id(number << 64 | station.draws.bits())
         station.outbox.add(station.dialect.started(self, now), self, now, is_start=True)
-        outlet.show(Status.CHARGING if now >= self._power_from else Status.SUSPENDED_EV, now)
+        outlet.show(Status.SUSPENDED_EV if self.suspended else Status.CHARGING, now)
         if station.meter_interval > 0:
             self._meter_timer = fleet.timers.at(now + station.meter_interval, self._meter_due)
 
@@ -242,7 +248,7 @@ class Visit:
 
     def _power_begins(self, when: float) -> None:
         if self.phase is Phase.CHARGING:
-            self.report(when, Trigger.PERIODIC)
+            self.report(when, Trigger.STATE)
 
     def _meter_due(self, when: float) -> None:
         interval = self.station.meter_interval

@@ -34,6 +34,7 @@ _LENGTHS: Final = (24, 48, 96)
 _FULLEST: Final = 0.97
 """Share of the time that a place may be taken at the busiest moment; beyond it hardly any car would find it free."""
 _POINTS: Final = 2000
+_LONGEST_HISTORY: Final = 2 * DAY
 _FIRST_WEEKEND_DAY: Final = 5
 
 
@@ -80,7 +81,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Rates:
     """Arrivals at one place through the week; seconds count from Monday, midnight."""
 
-    __slots__ = ("_cumulated", "busiest", "served")
+    __slots__ = ("_cumulated", "busiest", "history", "served")
 
     def __init__(self, curve: Curve, per_day: float, stays: Sequence[Spread]) -> None:
         """Work out the arrivals that serve `per_day` cars on a weekday; a place is taken for the sum of `stays`.
@@ -96,6 +97,8 @@ class Rates:
                 f"`per_day` {per_day:g} does not fit: a place would be taken {self.busiest:.0%} of the time at the "
                 f"busiest moment; write fewer sessions, shorter ones, or a flatter curve"
             )
+        self.history = min(_LONGEST_HISTORY, quantile(stays[0], 0.999))
+        """Seconds before a moment within which nearly all cars came that are there then."""
         offered = [wanted / (1.0 - share) for wanted, share in zip(self.served, taken, strict=True)]
         self._cumulated = [0.0, *accumulate(offered)]
 

@@ -17,14 +17,13 @@ import msgspec
 
 from loadtest.pacing import Draws
 from loadtest.workload.curve import DAY, Curve, Rates, seconds_of_day
-from loadtest.workload.spread import Spread, check, draw, quantile
+from loadtest.workload.spread import Spread, check, draw, quantile, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Schedule", "Session", "Tariff", "Workload"]
 
-_LONGEST_HISTORY: Final = 2 * DAY
 _PER_KWH: Final = 1000.0
 
 
@@ -81,6 +80,9 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             check(self.energy_kwh, "energy_kwh")
         if self.idle is not None:
             check(self.idle, "idle", most=1.0)
+        for name in ("duration", "energy_kwh", "idle", "unplug"):
+            if (spread := getattr(self, name)) is not None:
+                msgspec.structs.force_setattr(self, name, settled(spread))
         rates_of(self)
 
 
@@ -126,8 +128,7 @@ class Schedule:
         self._rates = rates_of(workload)
         self._start = start
         self._number = -1
-        history = min(_LONGEST_HISTORY, quantile(workload.duration, 0.999))
-        self._expected = self._rates.expected(start - history)
+        self._expected = self._rates.expected(start - self._rates.history)
 
     def __iter__(self) -> Iterator[Session]:
         """Be its own iterator."""

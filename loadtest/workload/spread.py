@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from loadtest.pacing import Draws
 
-__all__ = ["Lognormal", "Normal", "Quantity", "Spread", "check", "draw", "mean", "number", "quantile"]
+__all__ = ["Lognormal", "Normal", "Quantity", "Spread", "check", "draw", "mean", "number", "quantile", "settled"]
 
 Quantity = float | str
 """A number, in seconds where it is a span of time; or text with a unit: `90s`, `32min`, `4h`, `1h30min`."""
@@ -43,18 +43,13 @@ class Lognormal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         """Refuse what has no such shape."""
         _numbers(self, "median", "p90")
-        if not 0 < self.centre < number(self.p90):
+        if not 0 < number(self.median) < number(self.p90):
             raise ValueError("`median` must be above 0 and `p90` above `median`")
 
-    @property
-    def centre(self) -> float:
-        """The median as a number."""
-        return number(self.median)
-
-    @property
-    def sigma(self) -> float:
-        """The standard deviation of the logarithm."""
-        return log(number(self.p90) / self.centre) / _P90
+    def at(self, score: float) -> float:
+        """Return the value that lies so many standard deviations of the logarithm above the median."""
+        median = number(self.median)
+        return median * exp(log(number(self.p90) / median) * score / _P90)
 
 
 class Normal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,7 +89,7 @@ Spread = float | str | tuple[Quantity, Quantity] | Shape
 def number(quantity: Quantity) -> float:
     """Read a quantity; raises `ValueError`."""
     if not isinstance(quantity, str):
-        return float(quantity)
+        return quantity
     match = _SPAN.fullmatch(quantity.replace(" ", ""))
     if match is None:
         raise ValueError(f"{quantity!r} is neither a number nor a span of time such as 90s, 32min, 4h or 1h30min")
@@ -119,13 +114,20 @@ def check(spread: Spread, name: str, *, least: float = 0.0, most: float = float(
         raise ValueError(f"`{name}` is [{low:g}, {high:g}]; write the lower bound first")
 
 
+def settled(spread: Spread) -> Spread:
+    """Read the units of a spread once, so that drawing finds plain numbers."""
+    if isinstance(spread, tuple):
+        return number(spread[0]), number(spread[1])
+    return spread if isinstance(spread, Shape) else number(spread)
+
+
 def quantile(spread: Spread, share: float) -> float:
     """Return the value that a share of all stay below; for a mixture it is found by halves."""
     if not isinstance(spread, Shape):
         low, high = (number(part) for part in _ends(spread))
         return low + (high - low) * share
     if spread.lognormal is not None:
-        value = spread.lognormal.centre * exp(spread.lognormal.sigma * _STANDARD.inv_cdf(_inside(share)))
+        value = spread.lognormal.at(_STANDARD.inv_cdf(_inside(share)))
     else:
         value = _mixed(spread.normals or (), _inside(share))
     return _cut(spread, value)
