@@ -252,6 +252,7 @@ def test_cars_that_wait_for_the_tariff_begin_when_it_changes(version: Version) -
         waiting = [sampled(call.payload) for call in yard.sent("MeterValues")]
         before = [one for one in waiting if one["at"] < change - 1]
         assert {one["Power.Active.Import"] for one in before} == {0.0}
+        assert {one["Energy.Active.Import.Register"] for one in waiting if one["at"] < change + 0.01} == {0.0}
         assert sum(abs(at - change) < 0.01 for at in turned) >= 2
     else:
         changed = [
