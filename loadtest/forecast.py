@@ -11,7 +11,10 @@ import msgspec
 
 from loadtest.preflight import Machine, Needs, Shortage, lacking, needs
 from loadtest.recorder import MEASURE
-from loadtest.rehearsal import MOST_STATIONS, Part, Traffic, rehearse
+from loadtest.rehearsal import MOST_CALLS, MOST_STATIONS, Part, Traffic, rehearse
+from loadtest.workload.curve import DAY, clock_text
+from loadtest.workload.mix import messages_a_day
+from loadtest.workload.replay import check_versions
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
@@ -93,10 +96,11 @@ def forecast(
 ) -> Forecast:
     """Rehearse and scale; takes a few seconds at most. Times in seconds."""
     versions = versions or {Version.V16: 1}
+    check_versions(profile, versions)
     played = rehearse(
         profile,
         versions,
-        stations=min(stations, MOST_STATIONS),
+        stations=min(stations, _cast(profile, duration, interval)),
         ramp=stations / spawn_rate,
         duration=duration,
         warm_up=warm_up,
@@ -131,6 +135,24 @@ def forecast(
         shortages=lacking(wanted, have),
         assumptions=_assumptions(profile, played.stations, stations, interval, rest=rest, measured=judged.seconds),
     )
+
+
+def _cast(profile: Profile, duration: float, interval: float) -> int:
+    """Choose how many stations to rehearse: where the day has a course, few to its end rather than many in part."""
+    if not _has_day(profile):
+        return MOST_STATIONS
+    calls = sum(messages_a_day(profile, heartbeat=interval).values()) / DAY * duration
+    return max(_SMALLEST_CAST, min(MOST_STATIONS, int(_SHARE_OF_CALLS * MOST_CALLS / max(calls, 1.0))))
+
+
+_SMALLEST_CAST: Final = 5
+_SHARE_OF_CALLS: Final = 0.7
+"""Room for the busiest hours, and for what a mean does not know."""
+
+
+def _has_day(profile: Profile) -> bool:
+    parts = [part for part, _ in profile.members] or [profile]
+    return any(part.workload is not None or part.recorded.stations for part in parts)
 
 
 def _window(name: str, part: Part, scale: float) -> WindowRate:
@@ -174,7 +196,17 @@ def _assumptions(
     profile: Profile, played: int, stations: int, interval: float, *, rest: float, measured: float
 ) -> list[str]:
     said = ["the CSMS accepts every station and every token, answers at once, and sends no CALLs"]
-    if profile.heartbeat is None:
+    if _has_day(profile):
+        compressed = f", {profile.compression:g} times as fast as the clock" if profile.compression != 1 else ""
+        said.append(f"the day begins at {clock_text(profile.start)}{compressed}")
+    recorded = profile.recorded
+    if recorded.stations:
+        said.append(f"{min(stations, recorded.stations)} of {recorded.stations} recorded stations are replayed")
+    if recorded.left_out:
+        said.append(
+            f"{recorded.left_out} recorded messages are left out: their transactions began before the recording"
+        )
+    if profile.heartbeat is None and not recorded.cues:
         said.append(f"the CSMS asks for a Heartbeat every {interval:g} s (--heartbeat tells another interval)")
     said.append("bytes are those of the WebSocket frames; TCP/IP, and TLS where used, come on top")
     if played < stations:

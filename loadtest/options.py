@@ -18,9 +18,10 @@ import msgspec
 from loadtest.backoff import SPEC, Backoff, parse_backoff
 from loadtest.driven.wanted import companion_of
 from loadtest.identities import DEFAULT_PATTERN, Identities, read_identities
-from loadtest.profiles import DEFAULT_PROFILE, Profile, load_profile, profile_names
+from loadtest.profiles import DEFAULT_PROFILE, Profile, load_profile, profile_names, with_time
 from loadtest.settings import Settings
 from loadtest.slo import read_slo
+from loadtest.workload.replay import check_versions
 from ocppj.errors import UsageError
 from ocppj.identity import check_identity, check_owned, check_target_url
 from ocppj.versions import RULES, Version
@@ -28,7 +29,15 @@ from ocppj.versions import RULES, Version
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LoadOptions", "add_options", "measure_settings", "read_addresses", "read_options", "read_versions"]
+__all__ = [
+    "LoadOptions",
+    "add_options",
+    "measure_settings",
+    "read_addresses",
+    "read_options",
+    "read_timed_profile",
+    "read_versions",
+]
 
 
 class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +77,17 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "help": f"What the stations do all day: {', '.join(profile_names())}, or a YAML file. "
             f"Default: {DEFAULT_PROFILE}",
         },
+    ),
+    (
+        "--time-compression",
+        {
+            "metavar": "K",
+            "help": "Seconds of the profile's day in a second of the clock. Default: what the profile says",
+        },
+    ),
+    (
+        "--start-at",
+        {"metavar": "HH:MM", "help": "Time of the profile's day at the begin. Default: the profile's, or its busiest"},
     ),
     ("--seed", {"metavar": "N", "help": "Seed of all draws; the same one gives the same schedule. Default: drawn"}),
     ("--out", {"metavar": "DIR", "help": "Folder of the run. Default: runs/<UTC time>-load"}),
@@ -201,10 +221,13 @@ def read_options(given: Any, host: str | None) -> LoadOptions:
     _check_locust(given)
     if not given.seed:
         given.seed = str(secrets.randbelow(2**31))
+    versions = read_versions(given.ocpp)
+    profile = read_timed_profile(given.plugstorm_profile, given.time_compression, given.start_at)
+    check_versions(profile, versions or (Version.V16,))
     return LoadOptions(
         url=url,
-        ocpp=read_versions(given.ocpp),
-        profile=load_profile(given.plugstorm_profile),
+        ocpp=versions,
+        profile=profile,
         seed=_whole(given.seed, "--seed"),
         password=given.password or None,
         call_timeout=_above_zero(given.call_timeout, "--call-timeout"),
@@ -216,6 +239,12 @@ def read_options(given: Any, host: str | None) -> LoadOptions:
         stop_patience=_number(given.stop_patience, "--stop-patience"),
         trace_share=_number(given.trace_share, "--trace-share", most=1.0),
     )
+
+
+def read_timed_profile(name: str, compression: Any, start_at: str | None) -> Profile:
+    """Load a profile, and set its time where that was asked for; raises `UsageError`."""
+    pace = _above_zero(compression, "--time-compression") if compression else None
+    return with_time(load_profile(name), compression=pace, start_at=start_at or None)
 
 
 def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) -> Settings:

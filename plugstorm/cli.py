@@ -260,6 +260,14 @@ def load(
         str, typer.Option(metavar="TIME", help="Length of the run with its ramp: 60s, 5m, 1h30m.")
     ] = "60s",
     profile: Annotated[str, typer.Option(metavar="NAME|FILE", help="What the stations do all day.")] = "quick",
+    time_compression: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="K", help="Seconds of the profile's day in a second.", show_default="profile"),
+    ] = None,
+    start_at: Annotated[
+        str | None,
+        typer.Option(metavar="HH:MM", help="Time of the profile's day at the begin.", show_default="its busiest"),
+    ] = None,
     slo: Slo = None,
     driver: Annotated[
         str | None,
@@ -327,6 +335,8 @@ def load(
         spawn_rate=spawn_rate,
         duration=load_command.parse_duration(duration),
         profile=profile,
+        time_compression=time_compression,
+        start_at=start_at,
         workers=workers,
         seed=seed,
         ui_port=ui_port if ui else None,

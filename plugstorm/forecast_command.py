@@ -12,9 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from evidence import exit_codes
-from loadtest.options import read_addresses, read_versions
+from loadtest.options import read_addresses, read_timed_profile, read_versions
 from loadtest.preflight import lacking, machine, needs
-from loadtest.profiles import load_profile
 from loadtest.slo import read_slo
 from ocppj.errors import UsageError
 
@@ -55,7 +54,7 @@ def run(wanted: Wanted, *, interval: float | None, as_json: bool) -> int:
     if wanted.slo is not None:
         read_slo(wanted.slo)
     seen = forecast(
-        load_profile(wanted.profile),
+        read_timed_profile(wanted.profile, wanted.time_compression, wanted.start_at),
         read_versions(wanted.ocpp),
         machine(),
         stations=wanted.stations,

@@ -80,6 +80,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """File of commands that the CSMS is to send."""
     trace_share: float = 0.0
     """Share of the stations whose frames are written down."""
+    time_compression: float | None = None
+    """Seconds of the profile's day in a second; None leaves it to the profile."""
+    start_at: str | None = None
+    """Time of the profile's day at the begin."""
     locust: tuple[str, ...]
     """Further words for Locust's own command line."""
 
@@ -138,6 +142,8 @@ def locust_command(
         "--driver": wanted.driver,
         "--control-url": wanted.control_url or control_url,
         "--commands": wanted.commands,
+        "--time-compression": wanted.time_compression,
+        "--start-at": wanted.start_at,
     }
     for flag, value in optional.items():
         words += [flag, str(value)] if value is not None else []

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fixtures.tokens import POOL_SIZE, is_pool_token, pool_token
 from loadtest.pacing import van_der_corput
+from loadtest.station.player import Player
 from loadtest.station.visit import Visit
+from loadtest.workload.sessions import Schedule
 
 if TYPE_CHECKING:
-    from loadtest.profiles import Sessions
+    from collections.abc import Iterator
+
+    from loadtest.profiles import Profile, Sessions
     from loadtest.station.station import Station
     from loadtest.station.visit import Outlet
     from loadtest.timers import Timer
+    from loadtest.workload.sessions import Session
 
-__all__ = ["Arrivals", "token_for"]
+__all__ = ["Arrivals", "PlannedArrivals", "arrivals_at", "token_for"]
 
 _TOKENS_APART = POOL_SIZE // 8
 
@@ -29,6 +35,42 @@ def token_for(station: Station, outlet: Outlet) -> str:
     if number == 1 or not is_pool_token(token):
         return token
     return pool_token((station.lease.number + (number - 1) * _TOKENS_APART) % POOL_SIZE)
+
+
+def arrivals_at(station: Station) -> Arrivals | PlannedArrivals | Player | None:
+    """Plan what the station's profile says; None where nobody comes."""
+    profile, recorded = station.profile, station.profile.recorded
+    if profile.sessions is not None:
+        return Arrivals(station, profile.sessions)
+    if profile.workload is not None:
+        return PlannedArrivals(station, profile, _by_curve(station, profile))
+    if not recorded.stations:
+        return None
+    place = (station.lease.number - 1) % recorded.stations
+    if recorded.sessions:
+        return PlannedArrivals(station, profile, [(iter(recorded.sessions[place]), list(station.outlets))])
+    own = profile.replay is None or profile.replay.tokens == "own"
+    return Player(station, recorded.cues[place], partial(token_for, station, station.outlets[0]) if own else None)
+
+
+def _by_curve(station: Station, profile: Profile) -> list[tuple[Iterator[Session], list[Outlet]]]:
+    assert profile.workload is not None
+    by_evse: dict[int, list[Outlet]] = {}
+    for outlet in station.outlets:
+        by_evse.setdefault(outlet.place.evse_id, []).append(outlet)
+    return [
+        (
+            Schedule(
+                profile.workload,
+                seed=station.fleet.seed,
+                identity=station.lease.identity,
+                evse=evse,
+                start=profile.start,
+            ),
+            outlets,
+        )
+        for evse, outlets in by_evse.items()
+    ]
 
 
 class Arrivals:
@@ -87,3 +129,85 @@ class _Evse:
         # A driver who finds the place taken or out of order drives on.
         if outlet.operative and not any(other.visit for other in self._outlets):
             Visit(outlet, token_for(station, outlet)).begin(when, until, authorize=sessions.authorize)
+
+
+class PlannedArrivals:
+    """Arrivals that a schedule or a recording knows beforehand, in the time of the simulated day."""
+
+    __slots__ = ("_tracks",)
+
+    def __init__(
+        self, station: Station, profile: Profile, tracks: list[tuple[Iterator[Session], list[Outlet]]]
+    ) -> None:
+        """Take the sessions, and the connectors at which they take place."""
+        authorize = profile.workload is None or profile.workload.authorize
+        self._tracks = [_Track(station, sessions, outlets, authorize=authorize) for sessions, outlets in tracks]
+
+    def plan(self, now: float) -> None:
+        """Go on where the day is; a car that should be there already plugs in at once, with what it still wants."""
+        for track in self._tracks:
+            track.plan(now)
+
+    def cancel(self) -> None:
+        """Let no more cars come."""
+        for track in self._tracks:
+            track.cancel()
+
+
+class _Track:
+    __slots__ = ("_authorize", "_next", "_outlets", "_session", "_sessions", "station")
+
+    def __init__(
+        self, station: Station, sessions: Iterator[Session], outlets: list[Outlet], *, authorize: bool
+    ) -> None:
+        self.station = station
+        self._sessions = sessions
+        self._outlets = outlets
+        self._authorize = authorize
+        self._session: Session | None = None
+        self._next: Timer | None = None
+
+    def plan(self, now: float) -> None:
+        for session in self._sessions:
+            if self._clock(session.until) <= now:
+                continue
+            if self._clock(session.at) >= now:
+                self._expect(session)
+                return
+            self._comes(session, now)
+
+    def cancel(self) -> None:
+        self.station.fleet.timers.cancel(self._next)
+        self._next = None
+
+    def _clock(self, seconds: float) -> float:
+        """Tell when a moment of the simulated day is."""
+        return self.station.fleet.began + seconds / self.station.profile.compression
+
+    def _expect(self, session: Session | None) -> None:
+        self._session = session
+        if session is not None:
+            self._next = self.station.fleet.timers.at(self._clock(session.at), self._arrives)
+
+    def _arrives(self, when: float) -> None:
+        session = self._session
+        assert session is not None
+        self._expect(next(self._sessions, None))
+        self._comes(session, when)
+
+    def _comes(self, session: Session, when: float) -> None:
+        outlet = self._place_for(session)
+        # A driver who finds the place taken or out of order drives on.
+        if outlet is not None:
+            token = session.token or token_for(self.station, outlet)
+            Visit(outlet, token).begin(when, self._clock(session.until), authorize=self._authorize, session=session)
+
+    def _place_for(self, session: Session) -> Outlet | None:
+        outlets = self._outlets
+        taken = {outlet.place.evse_id for outlet in outlets if outlet.visit is not None}
+        free = [outlet for outlet in outlets if outlet.operative and outlet.place.evse_id not in taken]
+        if session.connector is not None:
+            return next((outlet for outlet in free if outlet.place.number == session.connector), None) or (
+                free[0] if free and session.connector > len(outlets) else None
+            )
+        return free[int(session.pick * len(free))] if free else None

@@ -113,9 +113,8 @@ def _start(station: Station, outlets: Iterable[Outlet], token: str, kind: str, n
 
 
 def _begin(station: Station, outlet: Outlet, token: str, kind: str, number: int | None) -> None:
-    sessions = station.fleet.profile.sessions
     now = station.fleet.clock()
-    until = now + (station.fleet.draw(sessions.duration, station.draws) if sessions else _ENDLESS)
+    until = now + (station.profile.stay(station.draws) or _ENDLESS)
     if outlet.visit is None:
         Visit(outlet, token, kind).begin_remote(now, until, number)
 

@@ -47,6 +47,7 @@ class Trigger(StrEnum):
     PERIODIC = "periodic"
     CLOCK = "clock"
     ASKED = "asked"
+    STATE = "state"
 
 
 class Said(NamedTuple):

@@ -37,7 +37,12 @@ _REASONS: Mapping[Ending, str | None] = MappingProxyType(
 )
 _REGISTER = ("Energy.Active.Import.Register",)
 _CONTEXTS = MappingProxyType(
-    {Trigger.PERIODIC: "Sample.Periodic", Trigger.CLOCK: "Sample.Clock", Trigger.ASKED: "Trigger"}
+    {
+        Trigger.PERIODIC: "Sample.Periodic",
+        Trigger.CLOCK: "Sample.Clock",
+        Trigger.ASKED: "Trigger",
+        Trigger.STATE: "Other",
+    }
 )
 
 

@@ -40,6 +40,7 @@ _TRIGGERS = MappingProxyType(
         Trigger.PERIODIC: ("Sample.Periodic", "MeterValuePeriodic"),
         Trigger.CLOCK: ("Sample.Clock", "MeterValueClock"),
         Trigger.ASKED: ("Trigger", "Trigger"),
+        Trigger.STATE: ("Other", "ChargingStateChanged"),
     }
 )
 _STATES = MappingProxyType({Status.CHARGING: "Charging", Status.SUSPENDED_EV: "SuspendedEV"})
@@ -106,7 +107,7 @@ class Dialect2x:
             now,
             "Started",
             "RemoteStart" if remote else "Authorized",
-            charging_state="Charging",
+            charging_state="SuspendedEV" if visit.suspended else "Charging",
             remote_start_id=visit.remote_start_id,
             evse_id=visit.place.evse_id,
             connector_id=visit.place.connector_id,

@@ -63,8 +63,8 @@ def _blame_station(callback: Callable[[float], object], error: Exception) -> boo
 class Fleet:
     """The surroundings of stations: connection engine, clock, recorder, and everything that was asked for.
 
-    Where the profile mixes vendors, each of them has a copy of its own, so that a station needs no reference but this
-    one; what changes and concerns them all belongs into an object that the copies share.
+    Each part of a mixed profile, and each vendor in it, has a copy of its own, so that a station needs no reference but
+    this one; what changes and concerns them all belongs into an object that the copies share.
     """
 
     def __init__(
@@ -114,12 +114,13 @@ class Fleet:
         self._wall_offset = wall() - clock()
         # All processes of a run, on whatever machine, count their phases from the same moment.
         self.epoch = -self._wall_offset
-        self._models = list(profile.models)
-        self._model_weights = list(accumulate(profile.models.values()))
+        self.began = clock()
+        """When the simulated day begins; a fleet is made for the first station of a run."""
         self.individual = lru_cache(maxsize=512)(self._make_individual)
-        self._vendor_weights = list(accumulate(profile.vendors.values()))
+        self._parts: list[tuple[Profile, Fleet]] = []
+        self._vendor_weights: list[float] = []
         self._of_vendors: list[Fleet] = []
-        self._of_vendors = [self._for_vendor(load_vendor(name)) for name in profile.vendors]
+        self._divide()
 
     # -- what a station asks for -------------------------------------------------------------------------------------
 
@@ -127,21 +128,25 @@ class Fleet:
         """Return how a version speaks."""
         return dialect_of(self.vendor, version)
 
-    def for_station(self, identity: str) -> Fleet:
-        """Return the surroundings of one station: those of its vendor, drawn by the weights of the profile."""
+    def for_station(self, lease: Lease) -> Fleet:
+        """Return the surroundings of one station: those of its part of a mix, and there of its vendor."""
+        if self._parts:
+            wanted = self.profile.member(lease.number)
+            return next(fleet for part, fleet in self._parts if part is wanted).for_station(lease)
         if not self._of_vendors:
             return self
-        point = Draws(self.seed, identity, "vendor").uniform() * self._vendor_weights[-1]
+        point = Draws(self.seed, lease.identity, "vendor").uniform() * self._vendor_weights[-1]
         return next(fleet for fleet, upto in zip(self._of_vendors, self._vendor_weights, strict=True) if point < upto)
 
     def timestamp(self, now: float) -> str:
         """Write a moment of the monotonic clock as OCPP time stamps are written."""
         return self._write_time(now + self._wall_offset)
 
-    def pick_model(self, draws: Draws) -> str:
-        """Draw a station model by the weights of the profile."""
-        point = draws.uniform() * self._model_weights[-1]
-        return next(name for name, upto in zip(self._models, self._model_weights, strict=True) if point < upto)
+    def pick_model(self, draws: Draws, profile: Profile) -> str:
+        """Draw a station model by the weights of its profile."""
+        upto = list(accumulate(profile.models.values()))
+        point = draws.uniform() * upto[-1]
+        return next(name for name, end in zip(profile.models, upto, strict=True) if point < end)
 
     def places(self, model: str) -> Sequence[models.Outlet]:
         """List the connectors of a station model."""
@@ -166,18 +171,34 @@ class Fleet:
         low, high = bounds(span)
         return low if low == high else draws.between(low, high)
 
+    def _divide(self) -> None:
+        """Make the copies; a part of a mix without vendors has those of the mix."""
+        profile = self.profile
+        self._of_vendors = [self._for_vendor(load_vendor(name)) for name in profile.vendors]
+        self._vendor_weights = list(accumulate(profile.vendors.values()))
+        self._parts = [(part, self._for_part(part)) for part, _ in profile.members]
+
+    def _for_part(self, part: Profile) -> Fleet:
+        own = copy.copy(self)
+        own.profile = structs.replace(part, vendors=part.vendors or self.profile.vendors)
+        own._divide()  # noqa: SLF001 - a copy of this very object
+        return own
+
     def _for_vendor(self, vendor: Vendor) -> Fleet:
-        own, profile, sessions = copy.copy(self), self.profile, self.profile.sessions
+        own, profile, sessions, workload = copy.copy(self), self.profile, self.profile.sessions, self.profile.workload
         own.vendor = vendor
         own.backoff = vendor.way_back(self.backoff)
         own._write_time = clock_writer(vendor.quirks)  # noqa: SLF001 - a copy of this very object
         if sessions is not None and vendor.quirks.skips_authorize:
             sessions = structs.replace(sessions, authorize=False)
+        if workload is not None and vendor.quirks.skips_authorize:
+            workload = structs.replace(workload, authorize=False)
         own.profile = structs.replace(
             profile,
             heartbeat=vendor.heartbeat or profile.heartbeat,
             meter=profile.meter if vendor.meter is None else vendor.meter,
             sessions=sessions,
+            workload=workload,
             vendors={},
         )
         return own

@@ -10,13 +10,14 @@ from fixtures import models
 from loadtest.backoff import reconnect_wait
 from loadtest.pacing import Draws, next_in_phase, van_der_corput
 from loadtest.recorder import OPENED
-from loadtest.station.arrivals import Arrivals
+from loadtest.station.arrivals import Arrivals, PlannedArrivals, arrivals_at
 from loadtest.station.clockwork import Clockwork
 from loadtest.station.commands import respond
 from loadtest.station.dialect import Ending, Status
 from loadtest.station.fleet import BOOT_RETRY, HEARTBEAT
 from loadtest.station.line import Line
 from loadtest.station.outbox import Outbox
+from loadtest.station.player import Player
 from loadtest.station.visit import Outlet, Phase
 from loadtest.transport import How
 from ocppj.registration import Registration
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from loadtest.identities import Lease
+    from loadtest.profiles import Profile
     from loadtest.station.commands import Reply
     from loadtest.station.dialect import Payload
     from loadtest.station.fleet import Fleet
@@ -74,17 +76,17 @@ class Station(Line):
 
     def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
         """Build the station that the lease, the seed and the profile describe."""
-        fleet = fleet.for_station(lease.identity)
+        fleet = fleet.for_station(lease)
         super().__init__(fleet, version, lease)
         self.draws = Draws(fleet.seed, lease.identity)
-        self.model = models.model(fleet.pick_model(self.draws))
+        self.model = models.model(fleet.pick_model(self.draws, self.profile))
         self.life = Life.NEW
         self.online_since = 0.0
-        self.heartbeat_interval = fleet.profile.heartbeat or HEARTBEAT
-        meter = fleet.profile.meter
-        self.meter_interval = float(self.model.meter.interval) if meter is None else meter
+        scale, meter = self.profile.interval_scale, self.profile.meter
+        self.heartbeat_interval = (self.profile.heartbeat or HEARTBEAT) / scale
+        self.meter_interval = (float(self.model.meter.interval) if meter is None else meter) / scale
         self.outlets: Sequence[Outlet] = [Outlet(self, place) for place in fleet.places(self.model.name)]
-        self.arrivals: Arrivals | None = None
+        self.arrivals: Arrivals | PlannedArrivals | Player | None = None
         self.reset_when_idle = False
         self._outbox: Outbox | None = None
         self._waits = 0
@@ -95,6 +97,11 @@ class Station(Line):
         self._heartbeat_timer: Timer | None = None
         self._clockwork: Clockwork | None = None
         self._on_stopped: Callable[[], object] | None = None
+
+    @property
+    def profile(self) -> Profile:
+        """What its part of the fleet does all day."""
+        return self.fleet.profile
 
     # -- what others may ask -----------------------------------------------------------------------------------------
 
@@ -281,7 +288,7 @@ class Station(Line):
     def _power_cycle(self) -> None:
         fleet = self.fleet
         self._forget()
-        gone = fleet.draw(fleet.profile.reboot, self.draws)
+        gone = fleet.draw(self.profile.reboot, self.draws)
         self._boot_timer = fleet.timers.at(fleet.clock() + gone, self._connect)
 
     def _forget(self) -> None:
@@ -387,29 +394,40 @@ class Station(Line):
         if fresh:
             self.fleet.recorder.booted(1)
             self.online_since = now
-        if self.fleet.profile.heartbeat is None:
-            self.heartbeat_interval = interval
-        self._plan_heartbeat()
+        if self.profile.heartbeat is None:
+            self.heartbeat_interval = interval / self.profile.interval_scale
+        if not self.profile.recorded.cues:
+            self._plan_heartbeat()
         if self.fleet.watch is not None:
             self.fleet.watch.booted(self)
         if fresh:
+            self._begin_day(now)
+
+    def _begin_day(self, now: float) -> None:
+        """Do what a station does once it was accepted; what it already does goes on."""
+        if not self.profile.recorded.cues:
             self._tell_statuses(now)
-            if self._outbox is not None:
-                self._outbox.pump()
-            if self._clockwork is None and self.fleet.vendor.clock_aligned:
-                self._clockwork = Clockwork(self)
-            if self.arrivals is None and self.fleet.profile.sessions is not None and self.life is Life.ON:
-                self.arrivals = Arrivals(self, self.fleet.profile.sessions)
+        if self._outbox is not None:
+            self._outbox.pump()
+        if self._clockwork is None and self.fleet.vendor.clock_aligned:
+            self._clockwork = Clockwork(self)
+        if self.arrivals is None and self.life is Life.ON:
+            self.arrivals = arrivals_at(self)
+            if self.arrivals is not None:
                 self.arrivals.plan(now)
 
     def _come_back(self, now: float, away: float) -> None:
         self.fleet.recorder.booted(1)
         tell_all = self.fleet.vendor.tells_all(away)
         for outlet in self.outlets:
+            if self.profile.recorded.cues:
+                break  # a recording has its own
             if tell_all or self.dialect.status_words[outlet.status] != outlet.told:
                 outlet.tell(now)
         if self._outbox is not None:
             self._outbox.pump()
+        if isinstance(self.arrivals, Player):
+            self.arrivals.pump()
 
     def _tell_statuses(self, now: float) -> None:
         fleet, dialect = self.fleet, self.dialect

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fixtures.meter import circuit_of, first_reading, next_reading, vehicle_of
 from loadtest.station.dialect import Ending, Status, Trigger
+from loadtest.workload.car import circuit_for, reading_after
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from loadtest.station.fleet import Fleet
     from loadtest.station.station import Station
     from loadtest.timers import Timer
+    from loadtest.workload.sessions import Session
 
 __all__ = ["Outlet", "Phase", "Visit"]
 
@@ -80,6 +82,8 @@ class Visit:
     __slots__ = (
         "_leave_timer",
         "_meter_timer",
+        "_power_from",
+        "_power_timer",
         "_read_at",
         "_seq_no",
         "circuit",
@@ -87,6 +91,7 @@ class Visit:
         "phase",
         "reading",
         "remote_start_id",
+        "session",
         "started_at",
         "token",
         "token_type",
@@ -108,6 +113,10 @@ class Visit:
         self._seq_no = -1
         self._meter_timer: Timer | None = None
         self._leave_timer: Timer | None = None
+        self._power_timer: Timer | None = None
+        self._power_from = 0.0
+        self.session: Session | None = None
+        """What was planned; None where the draws of the station decide."""
         outlet.visit = self
 
     @property
@@ -135,13 +144,20 @@ class Visit:
         """The meter's register in whole Wh."""
         return int(self.reading.energy_wh)
 
+    @property
+    def suspended(self) -> bool:
+        """Whether the car takes nothing when its transaction begins: it waits, or it was full already."""
+        full = self.reading.soc >= self.circuit.vehicle.soc_target
+        return full or self._power_from > self.started_at
+
     def next_seq_no(self) -> int:
         """Count the next event of the transaction (OCPP 2.x E01)."""
         self._seq_no += 1
         return self._seq_no
 
-    def begin(self, at: float, until: float, *, authorize: bool) -> None:
+    def begin(self, at: float, until: float, *, authorize: bool, session: Session | None = None) -> None:
         """Let the driver plug in and present the token; they leave at `until` whatever the CSMS does."""
+        self.session = session
         self._leave_timer = self.fleet.timers.at(until, self._leaves)
         self.outlet.show(Status.PREPARING, at)
         station = self.station
@@ -181,8 +197,7 @@ class Visit:
         self._cancel_timers()
         station.outbox.add(station.dialect.ended(self, ending, at), self, at)
         self.outlet.show(Status.FINISHING, at)
-        unplug = fleet.profile.sessions.unplug if fleet.profile.sessions else 1.0
-        self._leave_timer = fleet.timers.at(at + fleet.draw(unplug, station.draws), self._gone)
+        self._leave_timer = fleet.timers.at(at + self._unplugging(), self._gone)
 
     def vanish(self) -> None:
         """Forget the visit without a word, as when the station loses its memory."""
@@ -206,13 +221,36 @@ class Visit:
         self.phase = Phase.CHARGING
         self.started_at = self._read_at = now
         number = station.draws.bits()
-        self.circuit = circuit_of(outlet.place, vehicle_of(number), number)
-        self.reading = first_reading(self.circuit, energy_wh=outlet.energy_wh)
+        if self.session is None:
+            self.circuit = circuit_of(outlet.place, vehicle_of(number), number)
+            self.reading = first_reading(self.circuit, energy_wh=outlet.energy_wh)
+        else:
+            self._plug_in_planned(self.session, now)
         self.transaction_id = station.dialect.new_transaction_id(number << 64 | station.draws.bits())
         station.outbox.add(station.dialect.started(self, now), self, now, is_start=True)
-        outlet.show(Status.CHARGING, now)
+        outlet.show(Status.SUSPENDED_EV if self.suspended else Status.CHARGING, now)
         if station.meter_interval > 0:
             self._meter_timer = fleet.timers.at(now + station.meter_interval, self._meter_due)
+
+    def _plug_in_planned(self, session: Session, now: float) -> None:
+        """Take the car of the plan, as it stands by now."""
+        fleet, pace = self.fleet, self.station.profile.compression
+        self._power_from = fleet.began + session.power_from / pace
+        self.circuit = circuit_for(self.place, session, pace)
+        self.reading = reading_after(self.circuit, now - self._power_from, energy_wh=self.outlet.energy_wh)
+        if self._power_from > now:
+            self._power_timer = fleet.timers.at(self._power_from, self._power_begins)
+
+    def _unplugging(self) -> float:
+        """Tell how many seconds pass from the end of the transaction to the free connector."""
+        if self.session is not None:
+            return self.session.unplug / self.station.profile.compression
+        sessions = self.station.profile.sessions
+        return self.fleet.draw(sessions.unplug, self.station.draws) if sessions else 1.0
+
+    def _power_begins(self, when: float) -> None:
+        if self.phase is Phase.CHARGING:
+            self.report(when, Trigger.STATE)
 
     def _meter_due(self, when: float) -> None:
         interval = self.station.meter_interval
@@ -232,11 +270,14 @@ class Visit:
         self.station.visit_over()
 
     def _read(self, at: float) -> None:
-        self.reading = next_reading(self.circuit, self.reading, at - self._read_at)
+        since = max(self._read_at, self._power_from)
+        limit = None if at >= self._power_from else 0.0
+        self.reading = next_reading(self.circuit, self.reading, at - since, limit_w=limit)
         self._read_at = max(at, self._read_at)
 
     def _cancel_timers(self) -> None:
         timers = self.fleet.timers
         timers.cancel(self._meter_timer)
         timers.cancel(self._leave_timer)
-        self._meter_timer = self._leave_timer = None
+        timers.cancel(self._power_timer)
+        self._meter_timer = self._leave_timer = self._power_timer = None

@@ -5,15 +5,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from loadtest.forecast import Forecast, forecast
 from loadtest.preflight import Machine, lacking, machine, needs
-from loadtest.profiles import Profile, Sessions, read_profile
+from loadtest.profiles import Profile, Sessions, load_profile, read_profile
 from loadtest.recorder import MEASURE
 from loadtest.rehearsal import frame_bytes, rehearse
+from loadtest.workload.mix import messages_a_day
 from ocppj.versions import Version
 
 ROOMY = Machine(
@@ -76,6 +78,38 @@ def test_sessions_bring_their_messages() -> None:
     assert seen["Authorize"] == pytest.approx(1.0, rel=0.1)
     assert seen["StartTransaction"] == pytest.approx(seen["StopTransaction"], rel=0.1)
     assert 3.5 < seen["MeterValues"] < 5.5
+
+
+@pytest.mark.parametrize(("name", "model"), [("public_ac", "ac-dual"), ("dc_hub", "dc-150")])
+def test_a_day_with_a_curve_is_forecast_to_its_end(name: str, model: str) -> None:
+    profile = msgspec.structs.replace(load_profile(name), models={model: 1.0}, meter=600.0, heartbeat=1800.0)
+    seen = expect(profile, stations=40, spawn_rate=40.0, duration=86_400.0)
+    wanted = messages_a_day(profile, heartbeat=300.0, weekday=0)
+    assert not any("were not rehearsed" in sentence for sentence in seen.assumptions)
+    assert any("the day begins at Monday" in sentence for sentence in seen.assumptions)
+    assert rates(seen)["Heartbeat"] == pytest.approx(40 * 48 / 86_400, rel=0.02)
+    sessions = 40 * wanted["StartTransaction"]
+    assert rates(seen)["StartTransaction"] * 86_400 == pytest.approx(sessions, abs=4 * sessions**0.5)
+    assert rates(seen)["MeterValues"] * 86_400 == pytest.approx(40 * wanted["MeterValues"], rel=0.3)
+
+
+def test_a_busy_day_is_rehearsed_by_fewer_stations_and_not_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtest.forecast.MOST_CALLS", 6000)
+    monkeypatch.setattr("loadtest.rehearsal.MOST_CALLS", 6000)
+    seen = expect(load_profile("mixed_fleet"), stations=10_000, spawn_rate=1000.0, duration=6 * 3600.0)
+    assert not any("were not rehearsed" in sentence for sentence in seen.assumptions)
+    assert any("stations were rehearsed and scaled up to 10000" in sentence for sentence in seen.assumptions)
+    assert rates(seen)["Heartbeat"] == pytest.approx(10_000 / 300, rel=0.02)
+
+
+def test_what_a_replay_covers_is_said(tmp_path: Path) -> None:
+    rows = "start,end\n" + "".join(f"{minute},{minute + 50}\n" for minute in range(0, 100, 10))
+    (tmp_path / "rows.csv").write_text(rows, encoding="utf-8")
+    path = tmp_path / "rows.yaml"
+    path.write_text("title: rows\nmodels: {ac-single: 1}\nreplay: rows.csv\n", encoding="utf-8")
+    profile = read_profile(path)
+    assert any("3 of 6 recorded stations" in one for one in expect(profile, stations=3).assumptions)
+    assert rates(expect(profile, stations=6, spawn_rate=6.0, warm_up=0.0))["StopTransaction"] > 0
 
 
 def test_the_same_seed_gives_the_same_forecast() -> None:

@@ -144,3 +144,22 @@ def test_a_list_of_stations_and_a_pattern_exclude_each_other(tmp_path: Path) -> 
     given.identity_pattern = "X{n}"
     with pytest.raises(UsageError, match="exclude each other"):
         measure_settings(given, read_options(given, HOST), [Version.V16])
+
+
+def test_the_time_of_the_profile_can_be_set() -> None:
+    profile = read("--plugstorm-profile", "dc_hub", "--time-compression", "60", "--start-at", "06:00").profile
+    assert (profile.compression, profile.start) == (60.0, 6 * 3600.0)
+    assert read("--plugstorm-profile", "dc_hub").profile.compression == 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--time-compression", "fast"), "--time-compression fast is no number"),
+        (("--time-compression", "0"), "--time-compression 0 leaves no time at all"),
+        (("--start-at", "24:00"), "--start-at '24:00' is no time of the day; write it as 17:00"),
+    ],
+)
+def test_a_wrong_time_of_the_profile_is_told(words: tuple[str, str], complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        read(*words)

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.profiles import DEFAULT_PROFILE, bounds, load_profile, profile_names, read_profile
+from loadtest.profiles import DEFAULT_PROFILE, bounds, load_profile, profile_names, read_profile, with_time
 from ocppj.errors import UsageError
+
+WORKLOAD = """
+workload:
+  per_day: 1
+  curve: {weekday: [1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]}
+  duration: {lognormal: {median: 4h, p90: 11h}}
+"""
 
 
 def written(folder: Path, text: str) -> Path:
@@ -52,6 +59,34 @@ def test_a_profile_of_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
         ("title: x\nsessions: {duration: 0, gap: 0}", r"at least 0.1 s"),
         ("title: x\nsessions: {duration: long, gap: 0}", r"duration"),
         ("title: x\nsessions: {gap: 5}", r"duration"),
+        ("title: x\nstart_at: 25:00", r"1500 is no time of the day; write it as 17:00"),
+        ("title: x\nstart_at: noon", r"'noon' is no time of the day"),
+        ("title: x\nweekday: freitag", r"freitag"),
+        ("title: x\ncompression: 0", r"> 0.*compression"),
+        (f"title: x\nsessions: {{duration: 9, gap: 1}}\n{WORKLOAD}", r"`sessions` and `workload` exclude each other"),
+        (f"title: x\n{WORKLOAD.replace('per_day', 'perday')}", r"'perday' is unknown; did you mean 'per_day'"),
+        (f"title: x\n{WORKLOAD.replace('weekday', 'weekdays')}", r"'weekdays' is unknown; did you mean 'weekday'"),
+        (f"title: x\n{WORKLOAD.replace('median', 'medain')}", r"'medain' is unknown; did you mean 'median'"),
+        (f"title: x\n{WORKLOAD.replace('lognormal', 'lognorm')}", r"'lognorm' is unknown; did you mean 'lognormal'"),
+        (f"title: x\n{WORKLOAD.replace('4h', '4 hours')}", r"'4 hours' is neither a number nor a span of time"),
+        (f"title: x\n{WORKLOAD.replace('11h', '3h')}", r"`p90` above `median`"),
+        (f"title: x\n{WORKLOAD.replace('per_day: 1', 'per_day: 9')}", r"`per_day` 9 does not fit"),
+        (f"title: x\n{WORKLOAD.replace('[1, 2', '[2', 1)}", r"`weekday` has 23 numbers; write 24, 48 or 96"),
+        (f"title: x\n{WORKLOAD}  idle: 1.5", r"`idle` must be from 0 to 1"),
+        (f"title: x\n{WORKLOAD}  energy_kwh: [9, 5]", r"`energy_kwh` is \[9, 5\]; write the lower bound first"),
+        (f"title: x\n{WORKLOAD}  energy_kwh: {{normals: [{{mean: 9, sd: 5}}]}}", r"`energy_kwh` needs a `min`"),
+        (f"title: x\n{WORKLOAD}  energy_kwh: {{normals: [{{mean: 9}}]}}", r"sd"),
+        (f"title: x\n{WORKLOAD}  energy_kwh: {{min: 3}}", r"either `lognormal` or a list of `normals`"),
+        (f"title: x\n{WORKLOAD}  tariff: {{at: '22:00', share: 2}}", r"`share` must be from 0 to 1"),
+        (f"title: x\n{WORKLOAD}  tariff: {{att: '22:00'}}", r"'att' is unknown; did you mean 'at'"),
+        ("title: x\nmix: {public_ac: 1}\nmeter: 5", r"`meter` has no meaning beside `mix`"),
+        ("title: x\nmix: {publik_ac: 1}", r"no load profile 'publik_ac'.*did you mean 'public_ac'"),
+        ("title: x\nmix: {mixed_fleet: 1}", r"'mixed_fleet' is a mix itself"),
+        ("title: x\nmix: {home: 0}", r"> 0.*mix"),
+        ("title: x\nmembers: []", r"'members' is unknown"),
+        ("title: x\nreplay: {fiel: a.csv}", r"'fiel' is unknown; did you mean 'file'"),
+        ("title: x\nreplay: gone.csv", r"gone.csv cannot be read"),
+        ("title: x\nreplay: {file: a.csv, columns: {begin: x}}", r"begin"),
         ("title: 5", r"title"),
         ("- a list", r"array"),
         ("title: [", r"no YAML"),
@@ -62,7 +97,7 @@ def test_a_mistake_in_a_profile_is_one_line_that_names_the_place(tmp_path: Path,
     with pytest.raises(UsageError, match=complaint) as caught:
         read_profile(written(tmp_path, text))
     assert "\n" not in str(caught.value)
-    assert "mine.yaml" in str(caught.value)
+    assert "mine.yaml" in str(caught.value) or "publik_ac" in text or "gone.csv" in text
 
 
 def test_an_unknown_name_and_a_missing_file_are_told() -> None:
@@ -72,3 +107,25 @@ def test_an_unknown_name_and_a_missing_file_are_told() -> None:
         load_profile("zzz")
     with pytest.raises(UsageError, match="No such file"):
         load_profile("no/such.yaml")
+
+
+def test_a_mix_takes_profiles_from_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("title: Own\nmodels: {depot: 1}\n", encoding="utf-8")
+    profile = read_profile(
+        written(tmp_path, "title: x\nmix: {own.yaml: 1, dc_hub: 3}\nstart_at: 03:00\nweekday: sunday")
+    )
+    assert {part.name: weight for part, weight in profile.members} == {"own": 1.0, "dc_hub": 3.0}
+    assert {part.start for part, _ in profile.members} == {6 * 86_400.0 + 3 * 3600.0}
+
+
+def test_the_time_of_a_run_is_set_for_all_parts() -> None:
+    profile = with_time(load_profile("mixed_fleet"), compression=12.0, start_at="06:30")
+    assert {part.compression for part, _ in profile.members} == {12.0}
+    assert {part.start for part, _ in profile.members} == {profile.start} == {6.5 * 3600}
+    with pytest.raises(UsageError, match="--start-at '6' is no time of the day"):
+        with_time(profile, start_at="6")
+
+
+@pytest.mark.parametrize(("name", "hour"), [("public_ac", 8), ("dc_hub", 17), ("home", 18), ("depot", 17)])
+def test_a_run_begins_at_the_busiest_hour_where_nothing_else_is_said(name: str, hour: int) -> None:
+    assert load_profile(name).start == hour * 3600.0

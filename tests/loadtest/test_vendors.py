@@ -120,8 +120,8 @@ def test_a_mistake_in_a_mix_is_told_when_the_profile_is_read(tmp_path: Path, ven
 def test_the_mix_is_drawn_by_weight_and_the_same_for_a_seed() -> None:
     profile = msgspec.structs.replace(IDLE, vendors={"spec-201": 3.0, "jitterless-60": 1.0})
     first, second, other = (Yard(profile=profile, seed=seed).fleet for seed in (5, 5, 6))
-    identities = [Identities().lease(number).identity for number in range(1, 401)]
-    drawn = [[fleet.for_station(identity).vendor.name for identity in identities] for fleet in (first, second, other)]
+    leases = [Identities().lease(number) for number in range(1, 401)]
+    drawn = [[fleet.for_station(lease).vendor.name for lease in leases] for fleet in (first, second, other)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert 260 < drawn[0].count("spec-201") < 340
 
@@ -129,7 +129,7 @@ def test_the_mix_is_drawn_by_weight_and_the_same_for_a_seed() -> None:
 def test_stations_of_one_vendor_share_its_record_and_a_profile_without_vendors_has_one_fleet() -> None:
     profile = msgspec.structs.replace(IDLE, vendors={"spec-201": 1.0})
     yard = Yard(profile=profile)
-    assert yard.station.fleet is yard.fleet.for_station("somebody")
+    assert yard.station.fleet is yard.fleet.for_station(yard.station.lease)
     assert not hasattr(yard.station, "vendor")
     plain = Yard()
     assert plain.station.fleet is plain.fleet
@@ -413,3 +413,16 @@ def test_every_vendor_keeps_to_ocpp_through_outages_and_resets(tmp_path: Path, n
 
 def test_the_mixed_profile_has_firmware_of_many_kinds() -> None:
     assert len(load_profile("mixed").vendors) >= 12
+
+
+def test_part_of_a_mix_has_its_own_vendors_and_else_those_of_the_mix(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("title: own\nvendors: {chatty-10s: 1}\n")
+    (tmp_path / "plain.yaml").write_text("title: plain\nheartbeat: 77\n")
+    (tmp_path / "both.yaml").write_text(
+        "title: both\nmix: {own.yaml: 1, plain.yaml: 1}\nvendors: {boots-every-time: 1}\n"
+    )
+    fleet = Yard(profile=read_profile(tmp_path / "both.yaml")).fleet
+    leases = [Identities().lease(number) for number in range(1, 101)]
+    found = Counter((one.profile.name, one.vendor.name) for one in map(fleet.for_station, leases))
+    assert set(found) == {("own", "chatty-10s"), ("plain", "boots-every-time")}
+    assert min(found.values()) >= 45
