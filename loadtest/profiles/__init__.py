@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from fixtures.models import station_models
+from loadtest.answering import AnswerRule, Files, check_actions
 from ocppj.errors import UsageError
 
 __all__ = ["DEFAULT_PROFILE", "Profile", "Sessions", "Span", "bounds", "load_profile", "profile_names", "read_profile"]
@@ -77,10 +78,15 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Seconds that a station is gone when it restarts."""
     sessions: Sessions | None = None
     """Without it nobody charges, unless the CSMS starts a transaction."""
+    answers: dict[str, AnswerRule] = {}
+    """How commands are answered, by action or `*`; without a rule, at once and as well as the station can."""
+    files: Files = Files()
+    """How long firmware and logs take."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span of time."""
+        """Refuse what is no span of time, and rules for no action."""
         _check_spans(self, "reboot")
+        check_actions(self.answers)
 
 
 def bounds(span: Span) -> tuple[float, float]:
@@ -138,12 +144,15 @@ def read_profile(path: Path) -> Profile:
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 
+_PARTS: dict[str, Any] = {"$.sessions": Sessions, "$.answers": AnswerRule, "$.files": Files}
+
+
 def _explain(message: str) -> str:
     """Add the nearest known key to msgspec's sentence about an unknown one."""
     match = _UNKNOWN_FIELD.search(message)
     if match is None:
         return message
-    owner: Any = Sessions if "$.sessions" in message else Profile
+    owner: Any = next((part for place, part in _PARTS.items() if place in message), Profile)
     known = [field for field in owner.__struct_fields__ if field != "name"]
     near = get_close_matches(match["name"], known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fixtures.tokens import POOL_SIZE, is_pool_token, pool_token
 from loadtest.pacing import van_der_corput
+from loadtest.station.deeds.reservations import admits
 from loadtest.station.visit import Visit
 
 if TYPE_CHECKING:
@@ -85,5 +86,6 @@ class _Evse:
         outlet = self._outlets[draws.below(len(self._outlets))]
         self.expect(until + gap)
         # A driver who finds the place taken or out of order drives on.
-        if outlet.operative and not any(other.visit for other in self._outlets):
-            Visit(outlet, token_for(station, outlet)).begin(when, until, authorize=sessions.authorize)
+        token = token_for(station, outlet)
+        if outlet.operative and not any(other.visit for other in self._outlets) and admits(outlet, token):
+            Visit(outlet, token).begin(when, until, authorize=sessions.authorize)

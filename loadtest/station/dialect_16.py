@@ -36,7 +36,14 @@ _REASONS: Mapping[Ending, str | None] = MappingProxyType(
     }
 )
 _REGISTER = ("Energy.Active.Import.Register",)
-_CONTEXTS = MappingProxyType({Trigger.PERIODIC: "Sample.Periodic", Trigger.ASKED: "Trigger"})
+_CONTEXTS = MappingProxyType(
+    {
+        Trigger.PERIODIC: "Sample.Periodic",
+        Trigger.ASKED: "Trigger",
+        Trigger.CHARGING_STATE: "Other",
+        Trigger.TARIFF: "Other",
+    }
+)
 
 
 class Dialect16:
@@ -46,13 +53,8 @@ class Dialect16:
     rules = RULES[Version.V16]
     ocpp = str(Version.V16)
     status_words: Mapping[Status, str] = MappingProxyType({status: str(status) for status in Status})
-    trigger_action: Mapping[str, str] = MappingProxyType(
-        {
-            "DiagnosticsStatusNotification": "DiagnosticsStatusNotification",
-            "FirmwareStatusNotification": "FirmwareStatusNotification",
-            "LogStatusNotification": "LogStatusNotification",
-        }
-    )
+    may_leave_transaction_unnamed = True
+    tells_charging_state = False
     meter_values_in_transaction = True
     heartbeat_setting: tuple[str, ...] = ("HeartbeatInterval",)
     meter_setting: tuple[str, ...] = ("MeterValueSampleInterval",)
@@ -84,7 +86,9 @@ class Dialect16:
     def started(self, visit: Visit, now: float) -> Said:
         """Report the begin of a transaction."""
         timestamp = visit.fleet.timestamp(now)
-        payload = v16.start_transaction(visit.place.number, visit.token, visit.register_wh, timestamp)
+        payload = v16.start_transaction(
+            visit.place.number, visit.token, visit.register_wh, timestamp, reservation_id=visit.reservation_id
+        )
         return Said("StartTransaction", lambda: payload)
 
     def metered(self, visit: Visit, at: float, trigger: Trigger) -> Said:

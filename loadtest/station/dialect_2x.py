@@ -36,9 +36,20 @@ _ENDINGS: Mapping[Ending, tuple[str | None, str]] = MappingProxyType(
 )
 _REGISTER = ("Energy.Active.Import.Register",)
 _TRIGGERS = MappingProxyType(
-    {Trigger.PERIODIC: ("Sample.Periodic", "MeterValuePeriodic"), Trigger.ASKED: ("Trigger", "Trigger")}
+    {
+        Trigger.PERIODIC: ("Sample.Periodic", "MeterValuePeriodic"),
+        Trigger.ASKED: ("Trigger", "Trigger"),
+        Trigger.CHARGING_STATE: ("Other", "ChargingStateChanged"),
+        Trigger.TARIFF: ("Other", "TariffChanged"),
+    }
 )
-_STATES = MappingProxyType({Status.CHARGING: "Charging", Status.SUSPENDED_EV: "SuspendedEV"})
+_STATES = MappingProxyType(
+    {
+        Status.CHARGING: "Charging",
+        Status.SUSPENDED_EV: "SuspendedEV",
+        Status.SUSPENDED_EVSE: "SuspendedEVSE",
+    }
+)
 
 
 class Dialect2x:
@@ -48,16 +59,12 @@ class Dialect2x:
         {
             **dict.fromkeys(Status, "Occupied"),
             Status.AVAILABLE: "Available",
+            Status.RESERVED: "Reserved",
             Status.UNAVAILABLE: "Unavailable",
         }
     )
-    trigger_action: Mapping[str, str] = MappingProxyType(
-        {
-            "FirmwareStatusNotification": "FirmwareStatusNotification",
-            "LogStatusNotification": "LogStatusNotification",
-            "PublishFirmwareStatusNotification": "PublishFirmwareStatusNotification",
-        }
-    )
+    may_leave_transaction_unnamed = False
+    tells_charging_state = True
     meter_values_in_transaction = False
     heartbeat_setting: tuple[str, ...] = ("OCPPCommCtrlr", "HeartbeatInterval")
     meter_setting: tuple[str, ...] = ("SampledDataCtrlr", "TxUpdatedInterval")
@@ -101,7 +108,8 @@ class Dialect2x:
             now,
             "Started",
             "RemoteStart" if remote else "Authorized",
-            charging_state="Charging",
+            charging_state=_STATES.get(visit.outlet.status, "Charging"),
+            reservation_id=visit.reservation_id,
             remote_start_id=visit.remote_start_id,
             evse_id=visit.place.evse_id,
             connector_id=visit.place.connector_id,

@@ -130,9 +130,10 @@ class Fleet:
         """Write the URL that a station connects to."""
         return station_url(self.target.url, lease.identity)
 
-    def headers(self, lease: Lease, version: Version) -> Mapping[str, str]:
-        """Write the station's credentials."""
+    def headers(self, lease: Lease, version: Version, changed: str | None = None) -> Mapping[str, str]:
+        """Write the station's credentials; `changed` is a password that the CSMS has set since."""
         password = lease.password if lease.password is not None else self._password
+        password = password if changed is None else changed
         if password is None:
             return {}
         return {"Authorization": basic_authorization(lease.identity, decode_authorization_key(password, version))}
