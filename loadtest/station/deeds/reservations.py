@@ -176,7 +176,7 @@ class Reservations:
         for reservation in loose:
             if reservation.fits(token, parent):
                 return Claim.OURS, reservation
-        if not loose or not self._scarce(loose):
+        if not loose or not self._scarce(loose, outlet):
             return Claim.FREE, None
         ask = parent is None and any(reservation.parent for reservation in loose)
         return (Claim.ASK if ask else Claim.TAKEN), None
@@ -197,14 +197,17 @@ class Reservations:
     def _loose(self, outlet: Outlet) -> list[_Reservation]:
         return [kept for kept in self._kept if not kept.specific and outlet.place.number in kept.numbers]
 
-    def _scarce(self, loose: list[_Reservation]) -> bool:
-        """Tell whether every free EVSE is needed for those who reserved without a place."""
-        return any(self._free(reservation.numbers, self._kept) <= len(loose) for reservation in loose)
+    def _scarce(self, loose: list[_Reservation], asked: Outlet | None = None) -> bool:
+        """Tell whether every free EVSE is needed for those who reserved without a place.
 
-    def _free(self, numbers: frozenset[int], reservations: list[_Reservation]) -> int:
+        `asked` is where a car stands already that wants to know, so that it counts as free.
+        """
+        return any(self._free(reservation.numbers, self._kept, asked) <= len(loose) for reservation in loose)
+
+    def _free(self, numbers: frozenset[int], reservations: list[_Reservation], asked: Outlet | None = None) -> int:
         held = {number for kept in reservations if kept.specific for number in kept.numbers}
         free = free_outlets(outlet for outlet in self.station.outlets if outlet.place.number in numbers - held)
-        return len({outlet.place.evse_id for outlet in free})
+        return len({outlet.place.evse_id for outlet in (*free, *([] if asked is None else [asked]))})
 
 
 class _Expiry:
@@ -246,8 +249,9 @@ def take(visit: Visit, parent: str | None) -> bool:
     if extras is None or not extras.reservations:
         return True
     token = visit.token.upper(), visit.token_type
-    known = known_parent(visit.station, token) if parent is None else parent
-    claim, reservation = extras.reservations.claim(visit.outlet, token, known)
+    # A CSMS that was asked and named no group has not denied what the list says.
+    known = parent or known_parent(visit.station, token)
+    claim, reservation = extras.reservations.claim(visit.outlet, token, parent if known is None else known)
     if reservation is not None:
         visit.reservation_id = reservation.reservation_id
         extras.reservations.end(reservation, visit.fleet.clock())
