@@ -45,6 +45,7 @@ _YES = frozenset(
         "AcceptedCanceled",
         "Downloading",
         "NoTransaction",
+        "Unpublished",
     }
 )
 

@@ -32,7 +32,8 @@ def reserve(yard: Yard, number: int = 1, **more: Any) -> str:
 
 def remote_start(yard: Yard, token: str = TOKEN, *, place: int | None = 1, **more: Any) -> str:
     if yard.version is Version.V16:
-        action, request = "RemoteStartTransaction", {"idTag": token, "connectorId": place}
+        action = "RemoteStartTransaction"
+        request: dict[str, Any] = {"idTag": token, "connectorId": place}
     else:
         action = "RequestStartTransaction"
         request = {"remoteStartId": 7, "idToken": {"idToken": token, "type": "Central"}, "evseId": place} | more
@@ -160,7 +161,8 @@ def test_drivers_drive_on_where_somebody_else_has_reserved(version: Version) -> 
 @every_version
 @pytest.mark.parametrize("group", ["FAMILY", "OTHERS", None])
 def test_the_csms_is_asked_whether_a_driver_belongs_to_the_group(version: Version, group: str | None) -> None:
-    holder, field = "idTokenInfo", {"groupIdToken": {"idToken": group, "type": "Central"}}
+    holder = "idTokenInfo"
+    field: dict[str, Any] = {"groupIdToken": {"idToken": group, "type": "Central"}}
     if version is Version.V16:
         holder, field = "idTagInfo", {"parentIdTag": group}
     info = {"status": "Accepted"} | (field if group is not None else {})

@@ -144,6 +144,7 @@ EVEN_AFTER_NO = frozenset(
         "GetInstalledCertificateIds",
         "GetMonitoringReport",
         "GetTariffs",
+        "UnpublishFirmware",
     }
 )
 """Actions to which a station without any state says no, and one with state may say yes."""
