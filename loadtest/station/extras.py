@@ -11,14 +11,14 @@ from loadtest.pacing import Draws
 
 if TYPE_CHECKING:
     from loadtest.station.deeds.certificates import CertificateStore
+    from loadtest.station.deeds.charging_limits import Limits
     from loadtest.station.deeds.der import Controls
     from loadtest.station.deeds.display import Messages
+    from loadtest.station.deeds.jobs import Job
     from loadtest.station.deeds.local_list import LocalList
     from loadtest.station.deeds.monitors import Monitors
     from loadtest.station.deeds.reservations import Reservations
-    from loadtest.station.deeds.sequences import Job
     from loadtest.station.deeds.settings import Settings
-    from loadtest.station.deeds.smart_charging import Limits
     from loadtest.station.deeds.tariffs import Tariffs
     from loadtest.station.station import Station
 

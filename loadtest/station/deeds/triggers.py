@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from loadtest.station.deeds.certificates import sign_certificate
 from loadtest.station.deeds.common import Deed, Request, charging
-from loadtest.station.deeds.sequences import DIAGNOSTICS, FIRMWARE, LOG, PUBLICATION, SIGNED_FIRMWARE, present_status
+from loadtest.station.deeds.jobs import DIAGNOSTICS, FIRMWARE, LOG, PUBLICATION, SIGNED_FIRMWARE
+from loadtest.station.deeds.sequences import present_status
 from loadtest.station.dialect import Trigger
 from ocppj.versions import Version
 
