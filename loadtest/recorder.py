@@ -54,7 +54,8 @@ WINDOWS: Final = (RAMP, WARM_UP, MEASURE, COOL_DOWN)
 OPENED: Final = "opened"
 """Outcome of a connection attempt that succeeded; every other word is a failure."""
 
-_SUCCESSES = frozenset({Outcome.ACCEPTED, Outcome.REJECTED})
+# A silence that the load profile asked for says nothing about the CSMS.
+_SUCCESSES = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.SILENT})
 _MOST_NOTES: Final = 200_000
 """Notes that wait for a master that is away; more are counted as the fault `notes-dropped`."""
 # A CSMS may invent error codes and, in the other direction, actions; each new one costs memory in every process.

@@ -29,6 +29,8 @@ class Outcome(StrEnum):
     LATE = "late"
     SCHEMA_INVALID = "schema-invalid"
     UNSOLICITED = "unsolicited"
+    SILENT = "silent"
+    """Of the CSMS' CALL: the load profile wanted no answer."""
 
 
 # Where an answer keeps its yes or no. The words are those of all versions together: no word is a yes in one
@@ -43,6 +45,7 @@ _YES = frozenset(
         "AcceptedCanceled",
         "Downloading",
         "NoTransaction",
+        "Unpublished",
     }
 )
 

@@ -196,6 +196,10 @@ class Session:
         """Answer the peer's CALL with a CALLERROR; raises `LocalProtocolError` when no such CALL is open."""
         self._settle(CallError(message_id, code, description, {} if details is None else details))
 
+    def ignore(self, message_id: str) -> None:
+        """Leave the peer's CALL without an answer on purpose."""
+        self._incoming = [owed for owed in self._incoming if owed[0] != message_id]
+
     def reject_result(self, message_id: str, code: str, description: str = "", details: Any = None) -> None:
         """Tell the peer that its answer could not be processed (CALLRESULTERROR, OCPP 2.1 Part 4 §4.2.3)."""
         self._require(MessageType.CALLRESULTERROR)

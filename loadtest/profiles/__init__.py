@@ -18,6 +18,7 @@ import msgspec
 import yaml
 
 from fixtures.models import station_models
+from loadtest.answering import AnswerRule, Files, check_actions
 from loadtest.driven.plan import Command
 from loadtest.pacing import Draws, van_der_corput
 from loadtest.vendors import find_vendor
@@ -101,6 +102,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Without it, a workload or a replay nobody charges, unless the CSMS starts a transaction."""
     commands: list[Command] = []
     """What the CSMS is made to send, through a driver (`docs/commands.md`)."""
+    answers: dict[str, AnswerRule] = {}
+    """How commands are answered, by action or `*`; without a rule, at once and as well as the station can."""
+    files: Files = Files()
+    """How long firmware and logs take."""
     workload: Workload | None = None
     replay: Replay | None = None
     mix: dict[str, _Positive] = {}
@@ -120,6 +125,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
         _check_spans(self, "reboot")
+        check_actions(self.answers)
         if self.start_at is not None:
             seconds_of_day(self.start_at)
         given = [name for name in ("sessions", "workload", "replay", "mix") if getattr(self, name)]
@@ -295,6 +301,8 @@ _OWNERS: dict[str, Any] = {
     "curve": Curve,
     "tariff": Tariff,
     "replay": Replay,
+    "answers": AnswerRule,
+    "files": Files,
     "lognormal": Lognormal,
     "normals": Normal,
     **dict.fromkeys(("duration", "energy_kwh", "idle", "unplug", "spread"), Shape),

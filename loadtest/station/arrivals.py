@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fixtures.tokens import POOL_SIZE, is_pool_token, pool_token
 from loadtest.pacing import van_der_corput
+from loadtest.station.deeds.reservations import admits
 from loadtest.station.player import Player
 from loadtest.station.visit import Visit
 from loadtest.workload.sessions import Schedule
@@ -127,8 +128,9 @@ class _Evse:
         outlet = self._outlets[draws.below(len(self._outlets))]
         self.expect(until + gap)
         # A driver who finds the place taken or out of order drives on.
-        if outlet.operative and not any(other.visit for other in self._outlets):
-            Visit(outlet, token_for(station, outlet)).begin(when, until, authorize=sessions.authorize)
+        token = token_for(station, outlet)
+        if outlet.operative and not any(other.visit for other in self._outlets) and admits(outlet, token):
+            Visit(outlet, token).begin(when, until, authorize=sessions.authorize)
 
 
 class PlannedArrivals:
@@ -198,8 +200,10 @@ class _Track:
     def _comes(self, session: Session, when: float) -> None:
         outlet = self._place_for(session)
         # A driver who finds the place taken or out of order drives on.
-        if outlet is not None:
-            token = session.token or token_for(self.station, outlet)
+        if outlet is None:
+            return
+        token = session.token or token_for(self.station, outlet)
+        if admits(outlet, token):
             Visit(outlet, token).begin(when, self._clock(session.until), authorize=self._authorize, session=session)
 
     def _place_for(self, session: Session) -> Outlet | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fixtures.models import Station as Individual
     from loadtest.station.visit import Visit
 
-__all__ = ["Dialect", "Ending", "Payload", "Said", "Status", "Trigger"]
+__all__ = ["Dialect", "Ending", "Payload", "Phase", "Said", "Status", "Trigger"]
 
 Payload = dict[str, Any]
 
@@ -26,8 +26,19 @@ class Status(StrEnum):
     PREPARING = "Preparing"
     CHARGING = "Charging"
     SUSPENDED_EV = "SuspendedEV"
+    SUSPENDED_EVSE = "SuspendedEVSE"
     FINISHING = "Finishing"
+    RESERVED = "Reserved"
     UNAVAILABLE = "Unavailable"
+
+
+class Phase(StrEnum):
+    """How far a visit is."""
+
+    AUTHORIZING = "authorizing"
+    CHARGING = "charging"
+    LEAVING = "leaving"
+    GONE = "gone"
 
 
 class Ending(StrEnum):
@@ -47,7 +58,10 @@ class Trigger(StrEnum):
     PERIODIC = "periodic"
     CLOCK = "clock"
     ASKED = "asked"
-    STATE = "state"
+    CHARGING_STATE = "charging-state"
+    """Charging stopped or went on because a limit changed; 2.x has an event for that."""
+    TARIFF = "tariff"
+    """The CSMS changed the tariff of the transaction (2.1)."""
 
 
 class Said(NamedTuple):
@@ -65,8 +79,10 @@ class Dialect(Protocol):
     ocpp: str
     """The version as text, for the recorder."""
     status_words: Mapping[Status, str]
-    trigger_action: Mapping[str, str]
-    """What TriggerMessage asks for, and the action that answers it with a status `Idle`."""
+    may_leave_transaction_unnamed: bool
+    """Whether a TxProfile may leave out its transaction (OCPP 1.6 §7.8)."""
+    tells_charging_state: bool
+    """Whether a change of the charging state is an event of the transaction."""
     meter_values_in_transaction: bool
     """Whether the readings of a transaction travel as MeterValues."""
     heartbeat_setting: tuple[str, ...]

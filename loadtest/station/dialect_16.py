@@ -41,7 +41,8 @@ _CONTEXTS = MappingProxyType(
         Trigger.PERIODIC: "Sample.Periodic",
         Trigger.CLOCK: "Sample.Clock",
         Trigger.ASKED: "Trigger",
-        Trigger.STATE: "Other",
+        Trigger.CHARGING_STATE: "Other",
+        Trigger.TARIFF: "Other",
     }
 )
 
@@ -53,13 +54,8 @@ class Dialect16:
     rules = RULES[Version.V16]
     ocpp = str(Version.V16)
     status_words: Mapping[Status, str] = MappingProxyType({status: str(status) for status in Status})
-    trigger_action: Mapping[str, str] = MappingProxyType(
-        {
-            "DiagnosticsStatusNotification": "DiagnosticsStatusNotification",
-            "FirmwareStatusNotification": "FirmwareStatusNotification",
-            "LogStatusNotification": "LogStatusNotification",
-        }
-    )
+    may_leave_transaction_unnamed = True
+    tells_charging_state = False
     meter_values_in_transaction = True
     heartbeat_setting: tuple[str, ...] = ("HeartbeatInterval",)
     meter_setting: tuple[str, ...] = ("MeterValueSampleInterval",)
@@ -92,7 +88,9 @@ class Dialect16:
     def started(self, visit: Visit, now: float) -> Said:
         """Report the begin of a transaction."""
         timestamp = visit.fleet.timestamp(now)
-        payload = v16.start_transaction(visit.place.number, visit.token, visit.register_wh, timestamp)
+        payload = v16.start_transaction(
+            visit.place.number, visit.token, visit.register_wh, timestamp, reservation_id=visit.reservation_id
+        )
         return Said("StartTransaction", lambda: payload)
 
     def metered(self, visit: Visit, at: float, trigger: Trigger) -> Said:

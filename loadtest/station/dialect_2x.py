@@ -40,10 +40,17 @@ _TRIGGERS = MappingProxyType(
         Trigger.PERIODIC: ("Sample.Periodic", "MeterValuePeriodic"),
         Trigger.CLOCK: ("Sample.Clock", "MeterValueClock"),
         Trigger.ASKED: ("Trigger", "Trigger"),
-        Trigger.STATE: ("Other", "ChargingStateChanged"),
+        Trigger.CHARGING_STATE: ("Other", "ChargingStateChanged"),
+        Trigger.TARIFF: ("Other", "TariffChanged"),
     }
 )
-_STATES = MappingProxyType({Status.CHARGING: "Charging", Status.SUSPENDED_EV: "SuspendedEV"})
+_STATES = MappingProxyType(
+    {
+        Status.CHARGING: "Charging",
+        Status.SUSPENDED_EV: "SuspendedEV",
+        Status.SUSPENDED_EVSE: "SuspendedEVSE",
+    }
+)
 
 
 class Dialect2x:
@@ -53,16 +60,12 @@ class Dialect2x:
         {
             **dict.fromkeys(Status, "Occupied"),
             Status.AVAILABLE: "Available",
+            Status.RESERVED: "Reserved",
             Status.UNAVAILABLE: "Unavailable",
         }
     )
-    trigger_action: Mapping[str, str] = MappingProxyType(
-        {
-            "FirmwareStatusNotification": "FirmwareStatusNotification",
-            "LogStatusNotification": "LogStatusNotification",
-            "PublishFirmwareStatusNotification": "PublishFirmwareStatusNotification",
-        }
-    )
+    may_leave_transaction_unnamed = False
+    tells_charging_state = True
     meter_values_in_transaction = False
     heartbeat_setting: tuple[str, ...] = ("OCPPCommCtrlr", "HeartbeatInterval")
     meter_setting: tuple[str, ...] = ("SampledDataCtrlr", "TxUpdatedInterval")
@@ -107,7 +110,8 @@ class Dialect2x:
             now,
             "Started",
             "RemoteStart" if remote else "Authorized",
-            charging_state="SuspendedEV" if visit.suspended else "Charging",
+            charging_state=_STATES.get(visit.outlet.status, "Charging"),
+            reservation_id=visit.reservation_id,
             remote_start_id=visit.remote_start_id,
             evse_id=visit.place.evse_id,
             connector_id=visit.place.connector_id,

@@ -159,9 +159,10 @@ class Fleet:
         """Write the URL that a station connects to."""
         return station_url(self.target.url, lease.identity)
 
-    def headers(self, lease: Lease, version: Version) -> Mapping[str, str]:
-        """Write the station's credentials."""
+    def headers(self, lease: Lease, version: Version, changed: str | None = None) -> Mapping[str, str]:
+        """Write the station's credentials; `changed` is a password that the CSMS has set since."""
         password = lease.password if lease.password is not None else self._password
+        password = password if changed is None else changed
         if password is None:
             return {}
         return {"Authorization": basic_authorization(lease.identity, decode_authorization_key(password, version))}
@@ -180,7 +181,9 @@ class Fleet:
 
     def _for_part(self, part: Profile) -> Fleet:
         own = copy.copy(self)
-        own.profile = structs.replace(part, vendors=part.vendors or self.profile.vendors)
+        own.profile = part
+        if not part.vendors and self.profile.vendors:
+            own.profile = structs.replace(part, vendors=self.profile.vendors)
         own._divide()  # noqa: SLF001 - a copy of this very object
         return own
 

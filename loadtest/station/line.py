@@ -149,9 +149,34 @@ class Line:
         self._flush()
         return True
 
-    def respond(self, call: Call) -> Reply:
-        """Decide what to say to a CALL of the CSMS."""
+    def respond(self, call: Call, *, refuse: bool = False) -> Reply:
+        """Decide what to say to a CALL of the CSMS; `refuse` where the profile wants a no."""
         raise NotImplementedError
+
+    def answer_by_rule(self, event: CallReceived) -> None:
+        """Answer as the load profile wants it: later, with a no, or never."""
+        raise NotImplementedError
+
+    def answer(self, event: CallReceived, *, refuse: bool = False) -> None:
+        """Decide, answer, and do what follows."""
+        call = event.call
+        reply = self.respond(call, refuse=refuse)
+        if reply.payload is not None:
+            self.session.answer(call.message_id, reply.payload)
+        else:
+            self.session.refuse(call.message_id, reply.code, reply.description)
+        self._flush()
+        self.record_command(event, reply.outcome)
+        if self.fleet.watch is not None:
+            self.fleet.watch.called(self, call, reply.outcome, event.at)
+        if reply.then is not None:
+            reply.then()
+
+    def record_command(self, event: CallReceived, outcome: str) -> None:
+        """Count a CALL of the CSMS, with the time that the station took for it."""
+        now = self.fleet.clock()
+        took = now - event.at
+        self.fleet.recorder.call(self.dialect.ocpp, event.call.action, FROM_CSMS, outcome, took, took, now)
 
     def call_ended(self) -> None:
         """Take note that one of our CALLs has ended, in whatever way, while the station is leaving."""
@@ -263,19 +288,10 @@ class Line:
     def _on_call(self, event: CallReceived) -> None:
         if not self.speaking:
             return
-        reply = self.respond(event.call)
-        if reply.payload is not None:
-            self.session.answer(event.call.message_id, reply.payload)
+        if self.fleet.profile.answers:
+            self.answer_by_rule(event)
         else:
-            self.session.refuse(event.call.message_id, reply.code, reply.description)
-        self._flush()
-        now = self.fleet.clock()
-        took = now - event.at
-        self.fleet.recorder.call(self.dialect.ocpp, event.call.action, FROM_CSMS, reply.outcome, took, took, now)
-        if self.fleet.watch is not None:
-            self.fleet.watch.called(self, event.call, reply.outcome, event.at)
-        if reply.then is not None:
-            reply.then()
+            self.answer(event)
 
 
 _REACTIONS: dict[type[Any], Callable[[Line, Any], None]] = {

@@ -6,13 +6,15 @@ import logging
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from fixtures import models
 from loadtest.backoff import reconnect_wait
 from loadtest.pacing import Draws, next_in_phase, van_der_corput
 from loadtest.recorder import OPENED
 from loadtest.station.arrivals import Arrivals, PlannedArrivals, arrivals_at
 from loadtest.station.clockwork import Clockwork
-from loadtest.station.commands import respond
+from loadtest.station.commands import answer_by_rule, respond
 from loadtest.station.dialect import Ending, Status
 from loadtest.station.fleet import BOOT_RETRY, HEARTBEAT
 from loadtest.station.line import Line
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
     from loadtest.profiles import Profile
     from loadtest.station.commands import Reply
     from loadtest.station.dialect import Payload
+    from loadtest.station.extras import Extras
     from loadtest.station.fleet import Fleet
     from loadtest.timers import Timer
     from loadtest.transport import Handshake
+    from ocppj.events import CallReceived
     from ocppj.messages import Call
     from ocppj.versions import Version
 
@@ -65,6 +69,7 @@ class Station(Line):
         "_waits",
         "arrivals",
         "draws",
+        "extras",
         "heartbeat_interval",
         "life",
         "meter_interval",
@@ -88,6 +93,8 @@ class Station(Line):
         self.outlets: Sequence[Outlet] = [Outlet(self, place) for place in fleet.places(self.model.name)]
         self.arrivals: Arrivals | PlannedArrivals | Player | None = None
         self.reset_when_idle = False
+        self.extras: Extras | None = None
+        """What commands have left here; made by `extras_of`."""
         self._outbox: Outbox | None = None
         self._waits = 0
         self._boot_at = 0.0
@@ -108,7 +115,10 @@ class Station(Line):
     @property
     def individual(self) -> models.Station:
         """The station's numbers; made anew when nobody asked for a while."""
-        return self.fleet.individual(self.model.name, self.lease.identity)
+        individual = self.fleet.individual(self.model.name, self.lease.identity)
+        if self.extras is not None and self.extras.firmware_version is not None:
+            return msgspec.structs.replace(individual, firmware_version=self.extras.firmware_version)
+        return individual
 
     @property
     def outbox(self) -> Outbox:
@@ -194,16 +204,28 @@ class Station(Line):
         if self.registration is Registration.ACCEPTED:
             self._plan_heartbeat()
 
-    def respond(self, call: Call) -> Reply:
-        """Decide what to say to a CALL of the CSMS."""
-        return respond(self, call)
+    def reconnect(self) -> None:
+        """Close the connection and come back, as with a new password."""
+        if self.life is Life.ON and self.socket is not None:
+            self.speaking = False
+            self.socket.close(1000)
+
+    def answer_by_rule(self, event: CallReceived) -> None:
+        """Answer as the load profile wants it: later, with a no, or never."""
+        answer_by_rule(self, event)
+
+    def respond(self, call: Call, *, refuse: bool = False) -> Reply:
+        """Decide what to say to a CALL of the CSMS; `refuse` where the profile wants a no."""
+        return respond(self, call, refuse=refuse)
 
     def call_ended(self) -> None:
         """Take note that one of our CALLs has ended: a station on its way out may have waited for it."""
         self._close_when_idle()
 
     def visit_over(self) -> None:
-        """Take note that a car has left: a reset may have waited for that."""
+        """Take note that a car has left: a reset or an installation may have waited for that."""
+        if self.extras is not None:
+            self.extras.visit_over(self.fleet.clock())
         if self.reset_when_idle and not any(outlet.visit for outlet in self.outlets):
             self.reset_when_idle = False
             self.reboot(Ending.SOFT_RESET)
@@ -263,6 +285,7 @@ class Station(Line):
             self._finish()
             return
         self._forget()
+        self._drop_extras()
         self._reconnect_later()
 
     # -- connection: inside ------------------------------------------------------------------------------------------
@@ -273,9 +296,9 @@ class Station(Line):
         self.life = Life.ON
         self.leaving = False
         self.socket = fleet.make_socket(fleet.engine, fleet.target, self, fleet.target.source(self.lease.number))
-        self.socket.connect(
-            fleet.url(self.lease), dialect.rules.subprotocol, fleet.headers(self.lease, dialect.version)
-        )
+        password = None if self.extras is None else self.extras.password
+        headers = fleet.headers(self.lease, dialect.version, password)
+        self.socket.connect(fleet.url(self.lease), dialect.rules.subprotocol, headers)
 
     def _reconnect_later(self) -> None:
         if self.life is not Life.ON:
@@ -303,6 +326,11 @@ class Station(Line):
             outlet.told = ""
             if outlet.visit is not None:
                 outlet.visit.vanish()
+
+    def _drop_extras(self) -> None:
+        extras, self.extras = self.extras, None
+        if extras is not None:
+            extras.close()
 
     def _drop(self) -> None:
         """Cut the connection, as a power loss does."""
@@ -337,6 +365,7 @@ class Station(Line):
         self._sweep = None
         if self._outbox is not None:
             self._outbox.close()
+        self._drop_extras()
         on_stopped, self._on_stopped = self._on_stopped, None
         if on_stopped is not None:
             on_stopped()
@@ -362,7 +391,10 @@ class Station(Line):
         self.call("BootNotification", self._boot_payload(), when, self._boot_answered)
 
     def _boot_payload(self) -> Payload:
-        return self.dialect.boot(self.individual, remote=self._remote_boot)
+        payload = self.dialect.boot(self.individual, remote=self._remote_boot)
+        if self.extras is not None and self.extras.boot_reason is not None and "reason" in payload:
+            payload["reason"] = self.extras.boot_reason
+        return payload
 
     def _boot_answered(self, payload: Payload | None, _: str) -> None:
         if not self.session.connected:
@@ -407,6 +439,8 @@ class Station(Line):
         """Do what a station does once it was accepted; what it already does goes on."""
         if not self.profile.recorded.cues:
             self._tell_statuses(now)
+        if self.extras is not None:
+            self.extras.back(now, booted=True)
         if self._outbox is not None:
             self._outbox.pump()
         if self._clockwork is None and self.fleet.vendor.clock_aligned:
@@ -424,6 +458,8 @@ class Station(Line):
                 break  # a recording has its own
             if tell_all or self.dialect.status_words[outlet.status] != outlet.told:
                 outlet.tell(now)
+        if self.extras is not None:
+            self.extras.back(now, booted=False)
         if self._outbox is not None:
             self._outbox.pump()
         if isinstance(self.arrivals, Player):

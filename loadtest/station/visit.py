@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from fixtures.meter import circuit_of, first_reading, next_reading, vehicle_of
-from loadtest.station.dialect import Ending, Status, Trigger
+from fixtures.meter import MIN_CURRENT_A, circuit_of, first_reading, next_reading, vehicle_of
+from loadtest.station.deeds.local_list import list_verdict
+from loadtest.station.deeds.reservations import Claim, claim_of, take
+from loadtest.station.deeds.settings import flag
+from loadtest.station.dialect import Ending, Phase, Status, Trigger
 from loadtest.workload.car import circuit_for, reading_after
 from ocppj.outcomes import Outcome
 
@@ -64,16 +66,13 @@ class Outlet:
 
     def rest(self, intended_at: float) -> None:
         """Show what a connector without a car shows."""
-        self.show(Status.AVAILABLE if self.operative else Status.UNAVAILABLE, intended_at)
-
-
-class Phase(StrEnum):
-    """How far a visit is."""
-
-    AUTHORIZING = "authorizing"
-    CHARGING = "charging"
-    LEAVING = "leaving"
-    GONE = "gone"
+        extras = self.station.extras
+        if not self.operative:
+            self.show(Status.UNAVAILABLE, intended_at)
+        elif extras is not None and extras.reservations is not None and extras.reservations.covers(self):
+            self.show(Status.RESERVED, intended_at)
+        else:
+            self.show(Status.AVAILABLE, intended_at)
 
 
 class Visit:
@@ -91,6 +90,7 @@ class Visit:
         "phase",
         "reading",
         "remote_start_id",
+        "reservation_id",
         "session",
         "started_at",
         "token",
@@ -106,6 +106,8 @@ class Visit:
         self.token = token
         self.token_type = token_type
         self.remote_start_id: int | None = None
+        self.reservation_id: int | None = None
+        """The reservation that the visit has used up."""
         self.transaction_id: int | str | None = None
         self.phase = Phase.AUTHORIZING
         self.started_at = 0.0
@@ -137,18 +139,14 @@ class Visit:
     @property
     def measurands(self) -> tuple[str, ...]:
         """What the meter reports."""
-        return self.fleet.vendor.measurands or self.station.model.meter.measurands
+        extras = self.station.extras
+        chosen = extras.settings.measurands if extras is not None and extras.settings is not None else None
+        return chosen or self.fleet.vendor.measurands or self.station.model.meter.measurands
 
     @property
     def register_wh(self) -> int:
         """The meter's register in whole Wh."""
         return int(self.reading.energy_wh)
-
-    @property
-    def suspended(self) -> bool:
-        """Whether the car takes nothing when its transaction begins: it waits, or it was full already."""
-        full = self.reading.soc >= self.circuit.vehicle.soc_target
-        return full or self._power_from > self.started_at
 
     def next_seq_no(self) -> int:
         """Count the next event of the transaction (OCPP 2.x E01)."""
@@ -159,19 +157,36 @@ class Visit:
         """Let the driver plug in and present the token; they leave at `until` whatever the CSMS does."""
         self.session = session
         self._leave_timer = self.fleet.timers.at(until, self._leaves)
-        self.outlet.show(Status.PREPARING, at)
-        station = self.station
+        station, parent, listed = self.station, None, None
+        if station.extras is not None:
+            token = self.token.upper(), self.token_type
+            if claim_of(self.outlet, token) is Claim.ASK:
+                # Until the CSMS has named the token's group, the connector stays reserved.
+                authorize, parent = True, ""
+            elif station.extras.local_list is not None:
+                listed = list_verdict(station, token)
+                authorize = authorize and not (listed and flag(station, "local_pre"))
+        if parent is None:
+            self.outlet.show(Status.PREPARING, at)
         if authorize and station.call("Authorize", station.dialect.authorize(self.token), at, self._authorized):
             return
-        # Offline, a station trusts the driver (LocalAuthorizeOffline).
-        self._start(at)
+        # Offline, a station trusts the driver (LocalAuthorizeOffline), unless its list says no.
+        if listed is False:
+            self._gone(at)
+        else:
+            self._start(at, parent)
 
-    def begin_remote(self, at: float, until: float, remote_start_id: int | None) -> None:
-        """Start because the CSMS asked for it (AuthorizeRemoteTxRequests is false)."""
+    def begin_remote(self, at: float, until: float, remote_start_id: int | None, parent: str | None = None) -> None:
+        """Start because the CSMS asked for it, without asking back unless AuthorizeRemoteTxRequests says so."""
         self.remote_start_id = remote_start_id
         self._leave_timer = self.fleet.timers.at(until, self._leaves)
         self.outlet.show(Status.PREPARING, at)
-        self._start(at)
+        station = self.station
+        if flag(station, "authorize_remote") and station.call(
+            "Authorize", station.dialect.authorize(self.token), at, self._authorized
+        ):
+            return
+        self._start(at, parent)
 
     def start_answered(self, payload: Payload | None) -> None:
         """Take the answer to the start of the transaction; None when the CSMS never gave one."""
@@ -181,43 +196,62 @@ class Visit:
 
     def report(self, at: float, trigger: Trigger) -> None:
         """Read the meter and send what it shows."""
-        self._read(at)
-        self.outlet.show(Status.CHARGING if self.reading.power > 0 else Status.SUSPENDED_EV, at)
+        self.read_meter(at)
+        self.outlet.show(self._flow, at)
         station = self.station
         station.outbox.add(station.dialect.metered(self, at, trigger), self, at)
+
+    def follow_limit(self, at: float) -> None:
+        """Show at once what a limit of the CSMS, that changed at `at`, does to the flow."""
+        before = self.outlet.status
+        self.read_meter(at)
+        self.outlet.show(self._flow, at)
+        station = self.station
+        if self.outlet.status is not before and station.dialect.tells_charging_state:
+            station.outbox.add(station.dialect.metered(self, at, Trigger.CHARGING_STATE), self, at)
 
     def stop(self, ending: Ending, at: float) -> None:
         """End the transaction; the car is unplugged a little later."""
         if self.phase is not Phase.CHARGING:
             return
         station, fleet = self.station, self.fleet
+        self.read_meter(at)
         self.phase = Phase.LEAVING
-        self._read(at)
         self.outlet.energy_wh = self.reading.energy_wh
         self._cancel_timers()
         station.outbox.add(station.dialect.ended(self, ending, at), self, at)
         self.outlet.show(Status.FINISHING, at)
+        if station.extras is not None and station.extras.limits is not None:
+            station.extras.limits.visit_over(self, at)
         self._leave_timer = fleet.timers.at(at + self._unplugging(), self._gone)
 
     def vanish(self) -> None:
         """Forget the visit without a word, as when the station loses its memory."""
+        extras = self.station.extras
+        if self.phase is Phase.AUTHORIZING and extras is not None and extras.limits is not None:
+            extras.limits.visit_over(self, self.fleet.clock())
         self._cancel_timers()
         self.phase = Phase.GONE
         self.outlet.visit = None
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _authorized(self, _: Payload | None, outcome: str) -> None:
+    def _authorized(self, payload: Payload | None, outcome: str) -> None:
         if self.phase is not Phase.AUTHORIZING:
             return
         now = self.fleet.clock()
         if outcome == Outcome.ACCEPTED or outcome in (Outcome.LOST, Outcome.NEVER_SENT):
-            self._start(now)
+            self._start(now, _parent(payload))
         else:
             self._gone(now)
 
-    def _start(self, now: float) -> None:
+    def _start(self, now: float, parent: str | None = None) -> None:
         station, fleet, outlet = self.station, self.fleet, self.outlet
+        if station.extras is not None and not take(self, parent):
+            self._gone(now)
+            return
+        if outlet.status is not Status.PREPARING:
+            outlet.show(Status.PREPARING, now)
         self.phase = Phase.CHARGING
         self.started_at = self._read_at = now
         number = station.draws.bits()
@@ -226,9 +260,16 @@ class Visit:
             self.reading = first_reading(self.circuit, energy_wh=outlet.energy_wh)
         else:
             self._plug_in_planned(self.session, now)
+        limits = station.extras.limits if station.extras is not None else None
+        if limits is not None:
+            self.reading = limits.first(self, now)._replace(soc=self.reading.soc)
         self.transaction_id = station.dialect.new_transaction_id(number << 64 | station.draws.bits())
+        # The event of the start tells the state, so that comes first where nothing else does.
+        outlet.status = self._first_flow
         station.outbox.add(station.dialect.started(self, now), self, now, is_start=True)
-        outlet.show(Status.SUSPENDED_EV if self.suspended else Status.CHARGING, now)
+        outlet.show(outlet.status, now)
+        if limits is not None:
+            limits.visit_began(now)
         if station.meter_interval > 0:
             self._meter_timer = fleet.timers.at(now + station.meter_interval, self._meter_due)
 
@@ -250,7 +291,7 @@ class Visit:
 
     def _power_begins(self, when: float) -> None:
         if self.phase is Phase.CHARGING:
-            self.report(when, Trigger.STATE)
+            self.report(when, Trigger.CHARGING_STATE)
 
     def _meter_due(self, when: float) -> None:
         interval = self.station.meter_interval
@@ -269,11 +310,32 @@ class Visit:
         self.outlet.rest(when)
         self.station.visit_over()
 
-    def _read(self, at: float) -> None:
-        since = max(self._read_at, self._power_from)
-        limit = None if at >= self._power_from else 0.0
-        self.reading = next_reading(self.circuit, self.reading, at - since, limit_w=limit)
+    def read_meter(self, at: float) -> None:
+        """Read the meter; what has flowed since the last reading was as much as the limits allowed."""
+        extras, since = self.station.extras, max(self._read_at, self._power_from)
+        if at < self._power_from:
+            self.reading = next_reading(self.circuit, self.reading, 0.0, limit_w=0.0)
+        elif extras is None or extras.limits is None:
+            self.reading = next_reading(self.circuit, self.reading, at - since)
+        else:
+            self.reading = extras.limits.read(self, since, max(at, since))
         self._read_at = max(at, self._read_at)
+
+    @property
+    def _first_flow(self) -> Status:
+        """What flows when the transaction begins: nothing, if the station withholds it or the car waits or is full."""
+        if _withheld(self.reading):
+            return Status.SUSPENDED_EVSE
+        full = self.reading.soc >= self.circuit.vehicle.soc_target
+        return Status.SUSPENDED_EV if full or self._power_from > self.started_at else Status.CHARGING
+
+    @property
+    def _flow(self) -> Status:
+        if self._read_at < self._power_from:
+            return Status.SUSPENDED_EV
+        if self.reading.power > 0:
+            return Status.CHARGING
+        return Status.SUSPENDED_EVSE if _withheld(self.reading) else Status.SUSPENDED_EV
 
     def _cancel_timers(self) -> None:
         timers = self.fleet.timers
@@ -281,3 +343,23 @@ class Visit:
         timers.cancel(self._leave_timer)
         timers.cancel(self._power_timer)
         self._meter_timer = self._leave_timer = self._power_timer = None
+
+
+def _withheld(reading: Reading) -> bool:
+    """Tell whether the station offers less than any car can take."""
+    return reading.offered_current < (_LEAST_DC_A if reading.dc else MIN_CURRENT_A)
+
+
+_LEAST_DC_A = 0.1
+"""The least that a meter here shows."""
+
+
+def _parent(answer: Payload | None) -> str:
+    """Read the group of a token from the answer to Authorize; empty where the CSMS named none."""
+    for holder in ("idTagInfo", "idTokenInfo"):
+        info = (answer or {}).get(holder)
+        if isinstance(info, dict):
+            group = info.get("groupIdToken")
+            name = group.get("idToken") if isinstance(group, dict) else info.get("parentIdTag")
+            return name if isinstance(name, str) else ""
+    return ""

@@ -299,12 +299,10 @@ def test_triggered_readings_of_a_transaction_carry_its_id() -> None:
     assert newer.sent("TransactionEvent")[1].payload["triggerReason"] == "Trigger"
 
 
-@every_version
-def test_a_trigger_for_what_the_station_lacks_is_not_implemented(version: Version) -> None:
-    yard = Yard(version, DUAL).start()
-    action = "ExtendedTriggerMessage" if version is Version.V16 else "TriggerMessage"
-    wanted = "SignChargePointCertificate" if version is Version.V16 else "SignChargingStationCertificate"
-    assert status_of(yard.command(action, {"requestedMessage": wanted})) == "NotImplemented"
+def test_a_trigger_for_what_the_station_lacks_is_not_implemented() -> None:
+    yard = Yard(Version.V21, DUAL).start()
+    wanted = {"requestedMessage": "CustomTrigger", "customTrigger": "dance"}
+    assert status_of(yard.command("TriggerMessage", wanted)) == "NotImplemented"
 
 
 @every_version

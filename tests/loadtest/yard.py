@@ -174,7 +174,13 @@ class Yard:
         self.hear(frame)
         self.run()
         assert len(self.replies) == before + 1, "one command, one answer"
-        return self.replies[-1]
+        reply = self.replies[-1]
+        if reply[0] == 3:
+            errors = validator(self.version, action, "response").errors(reply[2])
+            assert not errors, f"{action}: {errors} in {reply[2]}"
+        else:
+            assert reply[2] in self.station.dialect.rules.all_error_codes
+        return reply
 
     def hear(self, data: str | bytes) -> None:
         """Let the station hear a message."""
