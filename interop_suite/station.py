@@ -102,6 +102,8 @@ class ScriptedStation:
         self.connection = 0
         self.reconnect_pause = 0.0
         """Seconds that it stays away before it connects again."""
+        self.slowest = 0.0
+        """Seconds that the slowest of its CALLs took to be answered, so far."""
         self.pongs = 0
         self.heard = 0
         """Frames that came in so far."""
@@ -156,8 +158,14 @@ class ScriptedStation:
 
     def call(self, action: str, payload: dict[str, Any], *, message_id: str | None = None) -> Answer:
         """Send a CALL and wait for its end."""
+        began = time.monotonic()
         pending = self.start_call(action, payload, message_id=message_id)
-        return Answer("not sent", {}) if pending is None else self.finish(pending)
+        if pending is None:
+            return Answer("not sent", {})
+        answer = self.finish(pending)
+        if answer.ok:
+            self.slowest = max(self.slowest, time.monotonic() - began)
+        return answer
 
     def start_call(self, action: str, payload: dict[str, Any], *, message_id: str | None = None) -> PendingCall | None:
         """Send a CALL without waiting; None when there is no connection."""

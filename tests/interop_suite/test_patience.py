@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -24,6 +24,7 @@ from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
 from fixtures.models import station as make_station
 from interop_suite import wire as wire_module
+from interop_suite.cases.wire.odd import let_react
 from interop_suite.drivers.base import CommandResult
 from interop_suite.drivers.http import HttpDriver
 from interop_suite.model import Case, all_cases
@@ -167,3 +168,22 @@ def test_any_number_of_descriptors_can_be_waited_on() -> None:
         for descriptor in (read, write, high):
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class StillStation:
+    """Says how long somebody waits for it to react."""
+
+    heard, connected, waited = 0, True, 0.0
+
+    def __init__(self, slowest: float) -> None:
+        self.slowest = slowest
+
+    def pump(self, _until: object, timeout: float) -> None:
+        self.waited = timeout
+
+
+@pytest.mark.parametrize(("slowest", "waited"), [(0.0, 0.25), (0.002, 0.25), (0.03, 0.6), (5.0, 1.0)])
+def test_slow_csms_gets_longer_to_react_to_what_it_may_drop(slowest: float, waited: float) -> None:
+    station = StillStation(slowest)
+    let_react(cast("ScriptedStation", station), 0)
+    assert station.waited == pytest.approx(waited)

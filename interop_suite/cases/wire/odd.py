@@ -24,7 +24,10 @@ from ocppj.messages import CallResult
 __all__ = ["Grades", "Reaction", "frames_of", "let_react", "named_frames", "odd_checks", "reactions", "throw"]
 
 REACTION_PATIENCE = 1.0
-"""Seconds for a CSMS to answer what it may take for a CALL."""
+"""Seconds at most for a CSMS to answer what it may take for a CALL."""
+REACTION_LEAST = 0.25
+REACTION_TIMES = 20
+"""How many times longer than for its slowest answer so far a CSMS may take."""
 
 
 class Reaction(StrEnum):
@@ -76,7 +79,8 @@ def _may_be_a_call(data: str | bytes) -> bool:
 
 def let_react(station: ScriptedStation, seen: int) -> None:
     """Wait for more than `seen` frames: two CALLs at once are a rule of their own (OCPP-J 1.6 §4.1.1)."""
-    station.pump(lambda: station.heard > seen or not station.connected, REACTION_PATIENCE)
+    patience = min(REACTION_PATIENCE, max(REACTION_LEAST, REACTION_TIMES * station.slowest))
+    station.pump(lambda: station.heard > seen or not station.connected, patience)
 
 
 def _with_own_id(data: str | bytes, number: int) -> str | bytes:
