@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import gevent
+import msgspec
 from gevent.lock import BoundedSemaphore
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
@@ -20,6 +21,7 @@ from loadtest.pacing import ConnectPacer
 from loadtest.profiles import Profile, load_profile
 from loadtest.station import Fleet, Station
 from loadtest.station.station import Life
+from loadtest.storms.front import KIND, Front
 from loadtest.timers import HubTimers
 from loadtest.transport import Engine
 from loadtest.transport_target import Target, client_context
@@ -27,6 +29,8 @@ from loadtest.wiring import wired
 from ocppj.errors import HarnessError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from locust.env import Environment
 
     from loadtest.identities import Lease
@@ -92,7 +96,9 @@ def _options(environment: Environment) -> LoadOptions:
 
 def dismiss(environment: Environment) -> None:
     """Forget the crew of a run that is over: the next one may have another target and other options."""
-    _crews.pop(environment, None)
+    crew = _crews.pop(environment, None)
+    if crew is not None:
+        crew.front.close()
     gc.unfreeze()
 
 
@@ -125,6 +131,11 @@ class Crew:
         self._complaints: set[str] = set()
         self.stations: dict[str, UserStation] = {}
         """Every station of this process that was let in and is not given up, by identity."""
+        self.front = Front(
+            self.engine.timers, self.recorder, options.seed, self.stations, find_target=self._find_target
+        )
+        if wiring.worker is not None:
+            wiring.worker.on_order(KIND, self.front.order)
 
     def fleet(self, wanted: Profile | str | None) -> Fleet:
         """Return the surroundings of stations with this profile, or one of that name; None: the command line's.
@@ -165,6 +176,19 @@ class Crew:
     def let_go(self, station: UserStation) -> None:
         """Forget a station that is stopped for good."""
         self.stations.pop(station.lease.identity, None)
+
+    def _find_target(self, url: str, found: Callable[[Target], object]) -> None:
+        """Look up where a storm sends stations; one that is not found is told once, and they stay where they are."""
+
+        def find() -> None:
+            try:
+                target = make_target(msgspec.structs.replace(self.options, url=url))
+            except HarnessError as error:
+                _logger.error("The other region cannot be reached: %s", error)  # noqa: TRY400 - for people
+                target = self.target
+            found(target)
+
+        gevent.spawn(find)
 
     def _open(self, _: float) -> None:
         for station in self._pacer.due(time.monotonic()):

@@ -20,6 +20,8 @@ from loadtest.identities import DEFAULT_PATTERN, Identities, read_identities
 from loadtest.profiles import DEFAULT_PROFILE, Profile, load_profile, profile_names
 from loadtest.settings import Settings
 from loadtest.slo import read_slo
+from loadtest.storms.companion import StormCompanion
+from loadtest.storms.model import STORMS, read_storm_words, read_storms
 from ocppj.errors import UsageError
 from ocppj.identity import check_identity, check_owned, check_target_url
 from ocppj.versions import RULES, Version
@@ -137,6 +139,15 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"metavar": "FILE", "help": "YAML file of objectives; a missed one ends with exit code 1. Default: none"},
     ),
     (
+        "--storm",
+        {
+            "action": "append",
+            "metavar": "NAME[@TIME][,KEY=VALUE…]|FILE",
+            "help": "What strikes the stations during the measurement, as in csms-restart@60s,down=5s or a YAML file; "
+            f"may be repeated. Known: {', '.join(STORMS)}",
+        },
+    ),
+    (
         "--stop-patience",
         {"default": "5", "metavar": "S", "help": "Seconds to end transactions and answers at the stop. Default: 5"},
     ),
@@ -193,6 +204,13 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
     for version in ocpp:
         check_identity(identities.lease(1).identity, RULES[version])
     duration = given.run_time
+    storms = [*read_storms(list(options.profile.storms), "The profile's storms"), *read_storm_words(given.storm or ())]
+    for storm in storms:
+        if duration and storm.at >= duration:
+            raise UsageError(f"The storm {storm.name} is due after {storm.at:g} s; the run lasts {duration:g} s")
+    companion = StormCompanion(
+        storms, backoff=options.backoff, seed=options.seed, owned=given.i_own_this_target or ()
+    )
     details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
     return Settings(
         url=options.url,
@@ -206,6 +224,7 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         identities=identities,
         slo=read_slo(Path(given.slo)) if given.slo else [],
         source_addresses=max(1, len(options.sources)),
+        companions=[companion],
         details={name: value for name, value in details.items() if value is not None and name != "password"},
         secrets=frozenset({options.password} if options.password else ()),
     )

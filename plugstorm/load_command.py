@@ -19,6 +19,7 @@ from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
 from loadtest.slo import read_slo
+from loadtest.storms.model import read_storm_words
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.identity import check_owned, check_target_url
 from plugstorm.after import finish
@@ -67,6 +68,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     owned: tuple[str, ...] = ()
     """Hosts beside this machine that may be tested."""
     source_addresses: tuple[str, ...] = ()
+    storms: tuple[str, ...] = ()
+    """As `--storm` takes them."""
     locust: tuple[str, ...]
     """Further words for Locust's own command line."""
 
@@ -100,6 +103,7 @@ def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | No
         ("--ocpp", wanted.ocpp),
         ("--source-address", wanted.source_addresses),
         ("--i-own-this-target", wanted.owned),
+        ("--storm", wanted.storms),
     ):
         words += [word for value in values for word in (flag, value)]
     if wanted.ui_port is None:
@@ -153,6 +157,9 @@ def check(wanted: Wanted) -> None:
     if wanted.slo is not None:
         # Before a CSMS is started for nothing.
         read_slo(wanted.slo)
+    for storm in read_storm_words(wanted.storms):
+        if storm.at >= wanted.duration:
+            raise UsageError(f"--storm {storm.name} is due after {storm.at:g} s; the run lasts {wanted.duration} s")
     if wanted.url is not None:
         check_owned(check_target_url(wanted.url), wanted.owned)
     check_machine(wanted)

@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 from fixtures.models import station_models
+from loadtest.storms.model import read_storms
 from ocppj.errors import UsageError
 
 __all__ = ["DEFAULT_PROFILE", "Profile", "Sessions", "Span", "bounds", "load_profile", "profile_names", "read_profile"]
@@ -77,6 +78,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Seconds that a station is gone when it restarts."""
     sessions: Sessions | None = None
     """Without it nobody charges, unless the CSMS starts a transaction."""
+    storms: tuple[dict[str, Any], ...] = ()
+    """What strikes the stations (`loadtest.storms.model`)."""
 
     def __post_init__(self) -> None:
         """Refuse what is no span of time."""
@@ -126,6 +129,7 @@ def read_profile(path: Path) -> Profile:
         profile = msgspec.convert(document, Profile)
     except msgspec.ValidationError as error:
         raise UsageError(f"Load profile {path}: {_explain(str(error))}") from None
+    read_storms(list(profile.storms), f"Load profile {path}")
     models = station_models()
     for model in profile.models:
         if model not in models:

@@ -39,6 +39,7 @@ class Ending(StrEnum):
     UNLOCKED = "unlocked"
     SOFT_RESET = "soft-reset"
     HARD_RESET = "hard-reset"
+    POWER_LOSS = "power-loss"
 
 
 class Trigger(StrEnum):
@@ -46,6 +47,9 @@ class Trigger(StrEnum):
 
     PERIODIC = "periodic"
     ASKED = "asked"
+    CLOCK = "clock"
+    STATE = "state"
+    """The car began or stopped to draw power."""
 
 
 class Said(NamedTuple):
@@ -87,7 +91,9 @@ class Dialect(Protocol):
     def new_transaction_id(self, bits: int) -> str | None:
         """Make an id from 128 random bits where the station does that (2.x); else the CSMS will."""
 
-    def meter_values(self, place: Place, reading: Reading, timestamp: str) -> Payload:
+    def meter_values(
+        self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED
+    ) -> Payload:
         """Report what a meter shows outside the messages of a transaction."""
 
     def started(self, visit: Visit, now: float) -> Said:

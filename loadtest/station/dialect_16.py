@@ -33,10 +33,18 @@ _REASONS: Mapping[Ending, str | None] = MappingProxyType(
         Ending.UNLOCKED: "UnlockCommand",
         Ending.SOFT_RESET: "SoftReset",
         Ending.HARD_RESET: "HardReset",
+        Ending.POWER_LOSS: "PowerLoss",
     }
 )
 _REGISTER = ("Energy.Active.Import.Register",)
-_CONTEXTS = MappingProxyType({Trigger.PERIODIC: "Sample.Periodic", Trigger.ASKED: "Trigger"})
+_CONTEXTS = MappingProxyType(
+    {
+        Trigger.PERIODIC: "Sample.Periodic",
+        Trigger.ASKED: "Trigger",
+        Trigger.CLOCK: "Sample.Clock",
+        Trigger.STATE: "Other",
+    }
+)
 
 
 class Dialect16:
@@ -77,9 +85,12 @@ class Dialect16:
         """Leave the id to the CSMS."""
         return None
 
-    def meter_values(self, place: Place, reading: Reading, timestamp: str) -> Payload:
+    def meter_values(
+        self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED
+    ) -> Payload:
         """Report what a meter shows outside of transactions."""
-        return v16.meter_values(place.number, [meter_value_16(reading, _REGISTER, timestamp, context="Trigger")])
+        value = meter_value_16(reading, _REGISTER, timestamp, context=_CONTEXTS[trigger])
+        return v16.meter_values(place.number, [value])
 
     def started(self, visit: Visit, now: float) -> Said:
         """Report the begin of a transaction."""

@@ -32,11 +32,17 @@ _ENDINGS: Mapping[Ending, tuple[str | None, str]] = MappingProxyType(
         Ending.UNLOCKED: ("Other", "UnlockCommand"),
         Ending.SOFT_RESET: ("Reboot", "ResetCommand"),
         Ending.HARD_RESET: ("ImmediateReset", "ResetCommand"),
+        Ending.POWER_LOSS: ("PowerLoss", "AbnormalCondition"),
     }
 )
 _REGISTER = ("Energy.Active.Import.Register",)
 _TRIGGERS = MappingProxyType(
-    {Trigger.PERIODIC: ("Sample.Periodic", "MeterValuePeriodic"), Trigger.ASKED: ("Trigger", "Trigger")}
+    {
+        Trigger.PERIODIC: ("Sample.Periodic", "MeterValuePeriodic"),
+        Trigger.ASKED: ("Trigger", "Trigger"),
+        Trigger.CLOCK: ("Sample.Clock", "MeterValueClock"),
+        Trigger.STATE: ("Other", "ChargingStateChanged"),
+    }
 )
 _STATES = MappingProxyType({Status.CHARGING: "Charging", Status.SUSPENDED_EV: "SuspendedEV"})
 
@@ -88,9 +94,12 @@ class Dialect2x:
         """Make a UUID."""
         return str(UUID(int=bits, version=4))
 
-    def meter_values(self, place: Place, reading: Reading, timestamp: str) -> Payload:
+    def meter_values(
+        self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED
+    ) -> Payload:
         """Report what a meter shows outside of transactions."""
-        return v2x.meter_values(place.evse_id, [meter_value_2x(reading, _REGISTER, timestamp, context="Trigger")])
+        value = meter_value_2x(reading, _REGISTER, timestamp, context=_TRIGGERS[trigger][0])
+        return v2x.meter_values(place.evse_id, [value])
 
     def started(self, visit: Visit, now: float) -> Said:
         """Report the begin of a transaction."""

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from loadtest.station.commands import Reply
     from loadtest.station.dialect import Payload
     from loadtest.station.fleet import Fleet
+    from loadtest.storms.spell import Spell
     from loadtest.timers import Timer
-    from loadtest.transport import Handshake
+    from loadtest.transport import Handshake, StationSocket
     from ocppj.messages import Call
     from ocppj.versions import Version
 
@@ -71,6 +72,7 @@ class Station(Line):
         "online_since",
         "outlets",
         "reset_when_idle",
+        "weather",
     )
 
     def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
@@ -86,6 +88,8 @@ class Station(Line):
         self.outlets: Sequence[Outlet] = [Outlet(self, place) for place in fleet.places(self.model.name)]
         self.arrivals: Arrivals | None = None
         self.reset_when_idle = False
+        self.weather: Spell | None = None
+        """The storm that the station is in."""
         self._outbox: Outbox | None = None
         self._waits = 0
         self._boot_at = 0.0
@@ -169,6 +173,38 @@ class Station(Line):
         self._boot_timer = self.fleet.timers.at(now + self.fleet.call_timeout, self._close)
         self._close_when_idle()
 
+    def cut(self, code: int | None = None) -> None:
+        """Lose the connection, with a Close frame of this code or without a word, and come back by the back-off."""
+        if self.life is not Life.ON or self.socket is None:
+            return
+        if code is not None and self.speaking:
+            self.speaking = False
+            self.socket.close(code)
+            return
+        self._drop()
+        self._reconnect_later()
+
+    def part(self) -> StationSocket | None:
+        """Take the connection for dead and leave its socket to the caller; another one is opened at once."""
+        socket, self.socket = self.socket, None
+        self._disconnected()
+        self.connect_now()
+        return socket
+
+    def connect_now(self) -> None:
+        """Connect without waiting for the back-off."""
+        if self.life is Life.ON and self.socket is None:
+            self.fleet.timers.cancel(self._boot_timer)
+            self._connect(self.fleet.clock())
+
+    def lose_power(self) -> None:
+        """Be gone until `start`; transactions have ended when the power is back (PowerLoss)."""
+        if self.life in (Life.ON, Life.REBOOTING):
+            self.life = Life.REBOOTING
+            self._drop()
+            self._end_visits(Ending.POWER_LOSS, self.fleet.clock())
+            self._forget()
+
     def boot_now(self) -> None:
         """Send a BootNotification because the CSMS triggered it."""
         now = self.fleet.clock()
@@ -218,11 +254,15 @@ class Station(Line):
             self._plan_boot(self._boot_at)
         else:
             self._boot(now)
+        if self.weather is not None:
+            self.weather.opened(now)
 
     def on_failed(self, outcome: str, reason: str) -> None:  # noqa: ARG002 - counted by class
         """Try again later."""
         self.socket = None
         self.fleet.recorder.connection(outcome)
+        if self.weather is not None:
+            self.weather.failed(outcome)
         self._reconnect_later()
 
     def on_closed(self, code: int, reason: str, how: How) -> None:  # noqa: ARG002 - counted by class
@@ -258,9 +298,17 @@ class Station(Line):
         fleet, dialect = self.fleet, self.dialect
         self.life = Life.ON
         self.leaving = False
-        self.socket = fleet.make_socket(fleet.engine, fleet.target, self, fleet.target.source(self.lease.number))
+        target = fleet.target
+        if self.weather is not None:
+            if self.weather.refuses():
+                self._reconnect_later()
+                return
+            target = self.weather.where() or target
+        self.socket = fleet.make_socket(fleet.engine, target, self, target.source(self.lease.number))
         self.socket.connect(
-            fleet.url(self.lease), dialect.rules.subprotocol, fleet.headers(self.lease, dialect.version)
+            fleet.url(self.lease, target),
+            dialect.rules.subprotocol,
+            fleet.headers(self.lease, dialect.version),
         )
 
     def _reconnect_later(self) -> None:
@@ -309,6 +357,8 @@ class Station(Line):
             recorder.booted(-1)
         self._offline_since = now
         self.settle(now)
+        if self.weather is not None:
+            self.weather.lost(now)
 
     def _finish(self) -> None:
         """Stop for good."""
@@ -319,6 +369,8 @@ class Station(Line):
             self.socket = None
         self._forget()
         self.life = Life.OFF
+        if self.weather is not None:
+            self.weather.end()
         self.fleet.timers.cancel(self._sweep)
         self._sweep = None
         if self._outbox is not None:
@@ -390,6 +442,8 @@ class Station(Line):
             if self.fleet.profile.sessions is not None and self.life is Life.ON:
                 self.arrivals = Arrivals(self, self.fleet.profile.sessions)
                 self.arrivals.plan(now)
+            if self.weather is not None:
+                self.weather.accepted(now)
 
     def _come_back(self, now: float) -> None:
         self.fleet.recorder.booted(1)
@@ -399,6 +453,8 @@ class Station(Line):
                 outlet.tell(now)
         if self._outbox is not None:
             self._outbox.pump()
+        if self.weather is not None:
+            self.weather.accepted(now)
 
     def _tell_statuses(self, now: float) -> None:
         fleet, dialect = self.fleet, self.dialect

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fixtures.meter import circuit_of, first_reading, next_reading, vehicle_of
 from loadtest.station.dialect import Ending, Status, Trigger
 from ocppj.outcomes import Outcome
@@ -167,6 +169,20 @@ class Visit:
         self.outlet.show(Status.CHARGING if self.reading.power > 0 else Status.SUSPENDED_EV, at)
         station = self.station
         station.outbox.add(station.dialect.metered(self, at, trigger), self, at)
+
+    def suspend(self, at: float) -> None:
+        """Let the car draw no more, until `resume`."""
+        if self.phase is Phase.CHARGING:
+            self._read(at)
+            self.circuit = msgspec.structs.replace(self.circuit, current=0.0)
+            self.report(at, Trigger.STATE)
+
+    def resume(self, at: float) -> None:
+        """Let the car draw again what it can."""
+        if self.phase is Phase.CHARGING:
+            self._read(at)
+            self.circuit = circuit_of(self.place, self.circuit.vehicle, self.circuit.seed)
+            self.report(at, Trigger.STATE)
 
     def stop(self, ending: Ending, at: float) -> None:
         """End the transaction; the car is unplugged a little later."""
