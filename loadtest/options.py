@@ -208,9 +208,7 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
     for storm in storms:
         if duration and storm.at >= duration:
             raise UsageError(f"The storm {storm.name} is due after {storm.at:g} s; the run lasts {duration:g} s")
-    companion = StormCompanion(
-        storms, backoff=options.backoff, seed=options.seed, owned=given.i_own_this_target or ()
-    )
+    companion = StormCompanion(storms, backoff=options.backoff, seed=options.seed, owned=given.i_own_this_target or ())
     details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
     return Settings(
         url=options.url,

@@ -340,10 +340,12 @@ def storm(
     context: typer.Context,
     *,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="RUN_DIR", help="Folder of a load test that is running.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="RUN_DIR", help="Folder of a load test that is running.", show_default=False),
     ] = None,
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME [--KEY VALUE...]", help="Storm and its parameters.", show_default=False)
+        str | None,
+        typer.Argument(metavar="NAME [--KEY VALUE...]", help="Storm and its parameters.", show_default=False),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the storms and their parameters, and exit.")] = False,
     json: Json = False,

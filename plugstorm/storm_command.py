@@ -20,9 +20,7 @@ __all__ = ["run", "show"]
 def show(*, as_json: bool) -> int:
     """List the storms with what each imitates and its parameters."""
     if as_json:
-        listing = [
-            {"storm": name, "says": kind.says, "parameters": parameters(kind)} for name, kind in STORMS.items()
-        ]
+        listing = [{"storm": name, "says": kind.says, "parameters": parameters(kind)} for name, kind in STORMS.items()]
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(listing), indent=2).decode() + "\n")
         return exit_codes.PASSED
     for name, kind in STORMS.items():

@@ -91,9 +91,7 @@ class Dialect(Protocol):
     def new_transaction_id(self, bits: int) -> str | None:
         """Make an id from 128 random bits where the station does that (2.x); else the CSMS will."""
 
-    def meter_values(
-        self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED
-    ) -> Payload:
+    def meter_values(self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED) -> Payload:
         """Report what a meter shows outside the messages of a transaction."""
 
     def started(self, visit: Visit, now: float) -> Said:

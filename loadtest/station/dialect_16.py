@@ -85,9 +85,7 @@ class Dialect16:
         """Leave the id to the CSMS."""
         return None
 
-    def meter_values(
-        self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED
-    ) -> Payload:
+    def meter_values(self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED) -> Payload:
         """Report what a meter shows outside of transactions."""
         value = meter_value_16(reading, _REGISTER, timestamp, context=_CONTEXTS[trigger])
         return v16.meter_values(place.number, [value])

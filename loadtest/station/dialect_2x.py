@@ -94,9 +94,7 @@ class Dialect2x:
         """Make a UUID."""
         return str(UUID(int=bits, version=4))
 
-    def meter_values(
-        self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED
-    ) -> Payload:
+    def meter_values(self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED) -> Payload:
         """Report what a meter shows outside of transactions."""
         value = meter_value_2x(reading, _REGISTER, timestamp, context=_TRIGGERS[trigger][0])
         return v2x.meter_values(place.evse_id, [value])

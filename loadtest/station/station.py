@@ -247,6 +247,8 @@ class Station(Line):
         self.speaking = True
         self._waits = 0
         self.online_since = now
+        if self.weather is not None:
+            self.weather.opened(now)
         if self.registration is Registration.ACCEPTED:
             # No BootNotification: nothing in it has changed (OCPP-J 1.6 §5.4, 2.x Part 4 §5.4).
             self._come_back(now)
@@ -254,8 +256,6 @@ class Station(Line):
             self._plan_boot(self._boot_at)
         else:
             self._boot(now)
-        if self.weather is not None:
-            self.weather.opened(now)
 
     def on_failed(self, outcome: str, reason: str) -> None:  # noqa: ARG002 - counted by class
         """Try again later."""

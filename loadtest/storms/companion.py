@@ -79,6 +79,16 @@ class StormCompanion:
 
     name = "storm"
     kinds = frozenset({KIND})
+    _stage: Stage
+    _storms: list[_Storm]
+    _due: list[Storm]
+    _seconds: Seconds
+    _mailbox: Mailbox | None = None
+    _measured_from: float | None
+    """When the window `measure` began, in seconds since the start of the run."""
+    _stopped: float | None
+    _started: float
+    """Seconds since 1970."""
 
     def __init__(
         self,
@@ -98,7 +108,6 @@ class StormCompanion:
         self._seed = seed
         self._owned = tuple(owned)
         self._run_command = run_command or _run_command
-        self._mailbox: Mailbox | None = None
         for storm in storms:
             self._check_target(storm)
         self._reset()
@@ -169,7 +178,9 @@ class StormCompanion:
             self._mailbox.close()
             self._mailbox = None
         for storm in self._due:
-            _logger.warning("The storm %s was due %g s into the measurement; the run was shorter.", storm.name, storm.at)
+            _logger.warning(
+                "The storm %s was due %g s into the measurement; the run was shorter.", storm.name, storm.at
+            )
         fields = {"storms": [one.result for one in self._storms]} if self._storms else {}
         return Conclusion(fields=fields, quantities=self._quantities(self._storms))
 
@@ -206,14 +217,11 @@ class StormCompanion:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    _stage: Stage
-
     def _reset(self) -> None:
-        self._storms: list[_Storm] = []
-        self._due: list[Storm] = []
+        self._storms = []
+        self._due = []
         self._seconds = Seconds()
-        self._measured_from: float | None = None
-        self._stopped: float | None = None
+        self._measured_from = self._stopped = None
         self._started = 0.0
         if self._mailbox is not None:
             self._mailbox.close()
@@ -241,9 +249,7 @@ class StormCompanion:
         one.settles = one.began + (ends(storm) + storm.grace if storm.grace else max(last, ends(storm)) + _GRACE)
         if isinstance(storm, CsmsRestart) and storm.command:
             self._run_command(storm.command, delay, lambda code, said: self._command_ended(one, code, said))
-        stage.order(
-            {"kind": KIND, "number": number, "storm": write_storm(storm), "delay": delay, "total": total}
-        )
+        stage.order({"kind": KIND, "number": number, "storm": write_storm(storm), "delay": delay, "total": total})
         _logger.info("Storm %d: %s, %d of %d stations.", number, storm.name, one.stations, total)
         return number
 
@@ -311,6 +317,12 @@ class StormCompanion:
         later = [other.began for other in self._storms if other.began > since]
         return min([since + _AFTER, *later])
 
+    def _before_from(self, one: _Storm) -> float:
+        """Tell from when on the run is as it is without a storm: not during the ramp, nor soon after another storm."""
+        others = [self._after_from(other) for other in self._storms if other.number < one.number]
+        begin = one.began if self._measured_from is None else self._measured_from
+        return max([begin, one.began - _BEFORE, *others])
+
     def _conclude(self, one: _Storm, now: float) -> dict[str, Any]:
         storm, totals = one.storm, one.totals
         struck = totals.total("struck")
@@ -318,9 +330,7 @@ class StormCompanion:
         unrecovered = struck - totals.total(word)
         since = self._after_from(one)
         until = min(self._after_until(one), now)
-        first = min((other.began for other in self._storms), default=one.began)
-        floor = max(self._measured_from or 0.0, one.began - _BEFORE) if one.began > first else one.began - _BEFORE
-        before = self._seconds.sample(max(floor, 0.0), one.began)
+        before = self._seconds.sample(self._before_from(one), one.began)
         during = self._seconds.sample(one.began, min(since, now))
         after = self._seconds.sample(since, until)
         verdict = compare(before, after, struck=struck, unrecovered=unrecovered)
@@ -401,7 +411,7 @@ def _run_command(command: str, delay: float, ended: Callable[[int, str], object]
         with tempfile.TemporaryFile() as output:
             child = subprocess.Popen(
                 command,
-                shell=True,  # noqa: S602 - the one who gives the command owns the machine
+                shell=True,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

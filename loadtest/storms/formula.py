@@ -143,11 +143,11 @@ class Expected(msgspec.Struct, frozen=True):
     def when(self, share: float) -> float:
         """Return when so many are back."""
         low, high = 0.0, 1.0
-        while self.at(high) < share - 1e-6 and high < _FOR_EVER:  # noqa: PLR2004 - rounding
+        while self.at(high) < share - 1e-6 and high < _FOR_EVER:
             high *= 2
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            low, high = (middle, high) if self.at(middle) < share - 1e-6 else (low, middle)  # noqa: PLR2004 - rounding
+            low, high = (middle, high) if self.at(middle) < share - 1e-6 else (low, middle)
         return high
 
 
@@ -179,7 +179,9 @@ def distance(measured: Iterable[tuple[float, float]], curve: Expected, tolerance
 
     What a station needs to connect makes it late: up to `tolerance` seconds to either side are no distance.
     """
-    return max((_outside(share, curve.at(at - tolerance), curve.at(at + tolerance)) for at, share in measured), default=0.0)
+    return max(
+        (_outside(share, curve.at(at - tolerance), curve.at(at + tolerance)) for at, share in measured), default=0.0
+    )
 
 
 def _outside(share: float, low: float, high: float) -> float:

@@ -1,10 +1,10 @@
 """The storms as data: their parameters, what each imitates, and how people write them.
 
-    storms:                                # in a load profile, or in a file of its own
-      - {storm: csms-restart, at: 60s, down: 5s}
-      - {storm: lb-drain, at: 3m, share: 0.5, batches: 10}
+storms:                                # in a load profile, or in a file of its own
+  - {storm: csms-restart, at: 60s, down: 5s}
+  - {storm: lb-drain, at: 3m, share: 0.5, batches: 10}
 
-    --storm csms-restart@60s,down=5s       # on the command line, and without the time while a run goes on
+--storm csms-restart@60s,down=5s       # on the command line, and without the time while a run goes on
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Storm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     says: ClassVar[str] = ""
     """What it imitates, in a sentence."""
     cuts: ClassVar[bool] = True
-    """Whether stations lose their connection, so that they are back when they are accepted again; else a station is back
-    when all that it has said is answered."""
+    """Whether stations lose their connection and are back when they are accepted again; else a station is back when all
+    that it has said is answered."""
 
     at: float = 10.0
     """From the beginning of the window `measure`."""
@@ -196,7 +196,9 @@ class TariffSwitch(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """All cars begin to charge."""
 
     name: ClassVar[str] = "tariff-switch"
-    says: ClassVar[str] = "A cheaper tariff begins: cars that wait for it, plugged in, all begin to charge at one instant."
+    says: ClassVar[str] = (
+        "A cheaper tariff begins: cars that wait for it, plugged in, all begin to charge at one instant."
+    )
     cuts: ClassVar[bool] = False
 
     before: float = 10.0

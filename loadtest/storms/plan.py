@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
+
 from loadtest.pacing import Draws, van_der_corput
 from loadtest.storms.model import (
     Blackout,
@@ -78,7 +80,7 @@ class Step(NamedTuple):
     word: str = ""
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """Where a station stands among those that are hit."""
 
     index: int
@@ -251,11 +253,7 @@ def _mass_remote_start(storm: MassRemoteStart, place: Place) -> list[Step]:
 def _flapping(storm: Flapping, place: Place) -> list[Step]:
     first = van_der_corput(place.index) * storm.period
     times = [first + turn * storm.period for turn in range(storm.count)]
-    return [
-        step
-        for at in times
-        for step in (Step(at, Verb.CUT, at + storm.off), Step(at + storm.off, Verb.CONNECT))
-    ]
+    return [step for at in times for step in (Step(at, Verb.CUT, at + storm.off), Step(at + storm.off, Verb.CONNECT))]
 
 
 def _slow_consumer(storm: SlowConsumer, _: Place) -> list[Step]:

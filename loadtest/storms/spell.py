@@ -1,6 +1,6 @@
 """A storm as one station lives it: the steps of its plan as callbacks in the hub, and what becomes of the station.
 
-A station knows its spell as `Station.weather` and tells it when it connects, is accepted, fails or loses its connection.
+A station knows its spell as `Station.weather` and tells it when it connects, is accepted, fails or is disconnected.
 A spell that begins while another one lasts passes all of that on to the older one.
 """
 
@@ -70,7 +70,14 @@ class Spell:
     )
 
     def __init__(
-        self, station: Station, tally: Tally, steps: list[Step], begins: float, *, cuts: bool, target: Target | None = None
+        self,
+        station: Station,
+        tally: Tally,
+        steps: list[Step],
+        begins: float,
+        *,
+        cuts: bool,
+        target: Target | None = None,
     ) -> None:
         """Lay a storm upon a station; it begins at `begins`, in monotonic seconds.
 
@@ -190,10 +197,10 @@ class Spell:
     def leave(self) -> None:
         """Go, and leave the station to the weather before; a target stays."""
         if self.target is None and self.station.weather is self:
-            older = self._older
-            while older is not None and older.done and older.target is None:
-                older = older._older
-            self.station.weather, self._older = older, None
+            older, self._older = self._older, None
+            self.station.weather = older
+            if older is not None and older.done:
+                older.leave()
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
@@ -278,7 +285,9 @@ class Spell:
             else:
                 timestamp = station.fleet.timestamp(when)
                 station.call(
-                    "MeterValues", station.dialect.meter_values(outlet.place, outlet.reading, timestamp, Trigger.CLOCK), when
+                    "MeterValues",
+                    station.dialect.meter_values(outlet.place, outlet.reading, timestamp, Trigger.CLOCK),
+                    when,
                 )
 
     def _plug_in(self, step: Step, when: float) -> None:
