@@ -21,7 +21,7 @@ from loadtest.profiles import DEFAULT_PROFILE, Profile, load_profile, profile_na
 from loadtest.settings import Settings
 from loadtest.slo import read_slo
 from loadtest.storms.companion import StormCompanion
-from loadtest.storms.model import STORMS, read_storm_words, read_storms
+from loadtest.storms.model import STORMS, MassRemoteStart, read_storm_words, read_storms
 from ocppj.errors import UsageError
 from ocppj.identity import check_identity, check_owned, check_target_url
 from ocppj.versions import RULES, Version
@@ -209,6 +209,11 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         if duration and storm.at >= duration:
             raise UsageError(f"The storm {storm.name} is due after {storm.at:g} s; the run lasts {duration:g} s")
     companion = StormCompanion(storms, backoff=options.backoff, seed=options.seed, owned=given.i_own_this_target or ())
+    companions: list[Any] = [companion]
+    if not any(hasattr(one, "asked") for one in companions) and any(isinstance(one, MassRemoteStart) for one in storms):
+        raise UsageError(
+            "The storm mass-remote-start makes the CSMS start transactions, which needs a driver: name one (--driver)"
+        )
     details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
     return Settings(
         url=options.url,
@@ -222,7 +227,7 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         identities=identities,
         slo=read_slo(Path(given.slo)) if given.slo else [],
         source_addresses=max(1, len(options.sources)),
-        companions=[companion],
+        companions=companions,
         details={name: value for name, value in details.items() if value is not None and name != "password"},
         secrets=frozenset({options.password} if options.password else ()),
     )

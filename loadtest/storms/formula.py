@@ -1,7 +1,7 @@
 """The curve of recovery that the back-off formula promises (OCPP 2.0.1 Part 4 §5.3), as pure functions.
 
-A station that lost its connection at 0 tries at `W + U(0, R)`, and after each failure again after twice the wait. Of all
-attempts the first one at or after `free_from` succeeds; how that is distributed follows on a grid, without a draw.
+A station that lost its connection at 0 tries at `W + U(0, R)`, and after each failure again after twice the wait. The
+first attempt that the CSMS does not refuse succeeds; how that is distributed follows on a grid, without a draw.
 """
 
 from __future__ import annotations

@@ -34,14 +34,14 @@ _CHUNK: Final = 400
 class _Storm:
     """One storm in this process."""
 
-    def __init__(self, storm: Storm, number: int, total: int, seed: int, begins: float, target: Target | None) -> None:
+    def __init__(self, order: dict[str, Any], storm: Storm, seed: int, begins: float, target: Target | None) -> None:
         self.storm = storm
-        self.number = number
-        self.total = total
+        self.number: int = order["number"]
+        self.total: int = order["total"]
         self.begins = begins
         self.target = target
-        self.shuffle = Shuffle(seed, total, f"storm/{number}")
-        self.tally = Tally(number, begins)
+        self.shuffle = Shuffle(seed, self.total, f"storm/{self.number}")
+        self.tally = Tally(self.number, begins)
         self.spells: list[Spell] = []
         self.planned = False
 
@@ -74,14 +74,16 @@ class Front:
         self._tell_at = 0.0
 
     def order(self, order: dict[str, Any]) -> None:
-        """Let a storm come: `storm` as `write_storm` writes it, its `number`, the `delay` in seconds, and of how many
-        stations in `total` its share is taken.
+        """Let a storm come.
+
+        An order holds a `storm` as `write_storm` writes it, its `number`, the `delay` in seconds, and the `total` of
+        stations that its share is taken of.
         """
         storm = make_storm(order["storm"], "the master's order")
         begins = self._clock() + order["delay"]
 
         def begin(target: Target | None = None) -> None:
-            one = _Storm(storm, order["number"], order["total"], self._seed, begins, target)
+            one = _Storm(order, storm, self._seed, begins, target)
             self._storms.append(one)
             self._plan_some(one, iter(list(self._stations.values())))
             if not self._looks:

@@ -1,6 +1,6 @@
 """How a command reaches a load test that runs: files in a folder of the run folder, which need no port and no secret.
 
-A letter is written beside and renamed into place, so that it is read whole or not at all; the answer comes the same way.
+A letter is written beside and renamed into place, so that it is read whole or not at all; so is the answer.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Mailbox:
         found: list[tuple[str, Any]] = []
         try:
             os.utime(self._folder / _ALIVE)
-            names = sorted(name for name in os.listdir(self._folder) if name.endswith(".order"))
+            names = sorted(path.name for path in self._folder.iterdir() if path.suffix == ".order")
         except OSError:
             return found
         for name in names:
