@@ -212,7 +212,7 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
     companions: list[Any] = [companion]
     if not any(hasattr(one, "asked") for one in companions) and any(isinstance(one, MassRemoteStart) for one in storms):
         raise UsageError(
-            "The storm mass-remote-start makes the CSMS start transactions, which needs a driver: name one (--driver)"
+            "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
         )
     details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
     return Settings(

