@@ -244,7 +244,7 @@ class Flapping(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often."""
     period: float = 4.0
     """From one loss to the next."""
-    off: float = 1.0
+    away: float = 1.0
     """From a loss to the next attempt."""
 
 
@@ -352,8 +352,8 @@ def _check(storm: Storm, where: str) -> None:
         raise UsageError(f"{where}: `k` is {storm.k}, more than the {storm.nodes} `nodes`")
     if isinstance(storm, RollingDeploy) and storm.k == storm.nodes and not storm.sticky:
         raise UsageError(f"{where}: `k` takes all `nodes` at once; that is csms-restart")
-    if isinstance(storm, Flapping) and storm.off >= storm.period:
-        raise UsageError(f"{where}: `off` must be shorter than `period`")
+    if isinstance(storm, Flapping) and storm.away >= storm.period:
+        raise UsageError(f"{where}: `away` must be shorter than `period`")
     if isinstance(storm, RegionFailover) and storm.to:
         try:
             check_target_url(storm.to)

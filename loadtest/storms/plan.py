@@ -253,7 +253,7 @@ def _mass_remote_start(storm: MassRemoteStart, place: Place) -> list[Step]:
 def _flapping(storm: Flapping, place: Place) -> list[Step]:
     first = van_der_corput(place.index) * storm.period
     times = [first + turn * storm.period for turn in range(storm.count)]
-    return [step for at in times for step in (Step(at, Verb.CUT, at + storm.off), Step(at + storm.off, Verb.CONNECT))]
+    return [step for at in times for step in (Step(at, Verb.CUT, at + storm.away), Step(at + storm.away, Verb.CONNECT))]
 
 
 def _slow_consumer(storm: SlowConsumer, _: Place) -> list[Step]:
@@ -290,7 +290,7 @@ _ENDS: Final[Mapping[type[Storm], Callable[[Any], float]]] = MappingProxyType(
         TariffSwitch: lambda storm: storm.before,
         FirmwareRollout: lambda storm: (storm.waves - 1) * storm.every + storm.download + storm.install,
         MassRemoteStart: lambda storm: storm.spread,
-        Flapping: lambda storm: storm.count * storm.period + storm.off,
+        Flapping: lambda storm: storm.count * storm.period + storm.away,
         SlowConsumer: lambda storm: storm.pause,
     }
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from loadtest.profiles import read_profile
 from loadtest.storms.model import (
@@ -58,7 +59,7 @@ def test_every_storm_survives_its_way_to_a_worker(name: str) -> None:
         ("csms-restart,share=0.5,stations=3", "exclude each other"),
         ("rolling-deploy,nodes=3,k=4", "more than the 3 `nodes`"),
         ("rolling-deploy,nodes=3,k=3", "that is csms-restart"),
-        ("flapping,off=4,period=4", "`off` must be shorter"),
+        ("flapping,away=4,period=4", "`away` must be shorter"),
         ("region-failover,to=http://b", "Try ws://b"),
         ("missing/storm.yaml", "cannot be read"),
     ],
@@ -85,3 +86,9 @@ def test_a_load_profile_may_hold_storms_and_its_mistakes_are_found_at_once(tmp_p
     path.write_text("title: t\nstorms:\n- {storm: lb-drain, batch: 5}\n")
     with pytest.raises(UsageError, match=r"windy\.yaml: storm 1: lb-drain: the key 'batch' is unknown"):
         read_profile(path)
+
+
+def test_no_parameter_is_a_word_that_yaml_reads_as_something_else() -> None:
+    for kind in STORMS.values():
+        for name in parameters(kind):
+            assert yaml.safe_load(name) == name

@@ -369,7 +369,7 @@ def test_mass_remote_start_waits_for_the_transactions_that_the_csms_begins() -> 
 def test_flapping_connects_anew_without_waiting_as_often_as_it_is_told() -> None:
     sky = weather(backoff=Backoff("fixed", 100.0, 0.0, 0))
     yard = sky.yard
-    began = sky.let_loose(Flapping(count=3, period=4.0, off=1.0))
+    began = sky.let_loose(Flapping(count=3, period=4.0, away=1.0))
     yard.run(60.0)
     assert [round(at - began, 3) for at in yard.attempts[1:]] == [1.0, 5.0, 9.0]
     totals = sky.totals()
