@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from evidence.redact import redact_text
@@ -330,7 +331,8 @@ class StormCompanion:
         since = self._after_from(one)
         until = min(self._after_until(one), now)
         before = self._seconds.sample(self._before_from(one), one.began)
-        during = self._seconds.sample(one.began, min(since, now))
+        # Also of a storm that takes an instant.
+        during = self._seconds.sample(int(one.began), max(ceil(min(since, now)), int(one.began) + 2))
         after = self._seconds.sample(since, until)
         verdict = compare(before, after, struck=struck, unrecovered=unrecovered)
         curve = self._measured_promise(one)

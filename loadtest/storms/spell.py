@@ -115,6 +115,12 @@ class Spell:
         """Return where the station is to connect to, where that is not the usual place."""
         return self.target or (self._older.where() if self._older is not None else None)
 
+    def plays_a_loss(self) -> bool:
+        """Tell whether the station has just cut its own connection, for this storm or an older one."""
+        if self.cuts and self.state is State.GONE:
+            return True
+        return self._older is not None and self._older.plays_a_loss()
+
     def opened(self, now: float) -> None:
         """Take note that the station is connected."""
         self.tally.opened(now)
@@ -146,19 +152,20 @@ class Spell:
         if self._older is not None:
             self._older.failed(outcome)
 
-    def lost(self, now: float) -> None:
-        """Take note that the connection is gone."""
+    def lost(self, now: float, *, played: bool = False) -> None:
+        """Take note that the connection is gone; `played` where that was another storm's doing."""
         if self.station.life in (Life.STOPPING, Life.OFF):
             return
+        played = played or self.plays_a_loss()
         if self.state is State.WAITING and now < self.watched_until:
             self._strike(now)
         elif self.state in (State.BACK, State.ACCEPTED):
-            self.tally.lost_again += 1
+            self.tally.lost_again += not played
             self._withdraw()
-        if any(not zombie.judged for zombie in self._zombies):
+        if not played and any(not zombie.judged for zombie in self._zombies):
             self.tally.new_kicked += 1
         if self._older is not None:
-            self._older.lost(now)
+            self._older.lost(now, played=played)
 
     def end(self) -> None:
         """Let go of everything; the station is gone for good."""

@@ -78,12 +78,15 @@ class Verdict(NamedTuple):
 def compare(before: Sample, after: Sample, *, struck: int, unrecovered: int) -> Verdict:
     """Judge the time after a storm, which struck so many stations, by the time before it."""
     if after.seconds < LEAST_SECONDS:
-        return Verdict(None, ("the run ended before anything could be told of the time after the storm",))
+        return Verdict(None, (f"less than {LEAST_SECONDS} s were left after it, before the end or another storm",))
     reasons = []
     if unrecovered > struck // 1000:
         reasons.append(f"{unrecovered} of {struck} stations are not back")
     if before.seconds < LEAST_SECONDS:
-        return Verdict(False if reasons else None, (*reasons, "nothing is known of the time before the storm"))
+        return Verdict(
+            False if reasons else None,
+            (*reasons, f"less than {LEAST_SECONDS} s were left before it, after the ramp or another storm"),
+        )
     if after.booted < before.booted * (1 - _FEWER_STATIONS) - 1:
         reasons.append(f"{after.booted:.0f} stations are accepted, {before.booted:.0f} were")
     if after.connects / after.seconds > before.connects / before.seconds + max(struck * _MORE_CONNECTS, 1.0):

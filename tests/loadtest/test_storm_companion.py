@@ -120,7 +120,7 @@ def test_a_storm_is_told_with_its_times_costs_and_whether_the_csms_recovered(fol
     assert lead.companion.standing().lines == ["csms-restart 0 s ago: 0 of 100 stations back, 0 accepted"]
     lead.note(**BACK)
     for _ in range(25):
-        second(lead, **({"failed": 30, "latency": 5.0} if metastable else {}))
+        second(lead, failed=30 if metastable else 0, latency=5.0 if metastable else 0.01)
     assert lead.companion.standing().quantities["metastable"] == (float(metastable), None)
     lead.companion.stopping()
     (storm,) = lead.storms()
