@@ -181,7 +181,7 @@ def _csms_restart(storm: CsmsRestart, _: Place) -> list[Step]:
 
 def _watched(storm: CsmsRestart) -> float:
     """Tell until when a loss of the connection counts as the restart's: commands take their time to begin."""
-    return storm.down + 10.0
+    return storm.down + 30.0
 
 
 def _rolling_deploy(storm: RollingDeploy, place: Place) -> list[Step]:

@@ -90,7 +90,8 @@ class Spell:
         self.cuts = cuts
         self.target = target
         self.state = State.WAITING
-        self.watched_until = float("-inf")
+        # At once and not when its turn among thousands of timers comes: others wait for nobody.
+        self.watched_until = begins + steps[0].value if steps[0].verb is Verb.WATCH else float("-inf")
         """Until when a loss of the connection counts as the storm's, where it is not the station that plays it."""
         self._steps = steps
         self._until = float("-inf")
@@ -342,8 +343,8 @@ class Spell:
         self._strike(when)
         self._expects = True
 
-    def _watch(self, step: Step, _: float) -> None:
-        self.watched_until = self.begins + step.value
+    def _watch(self, _: Step, __: float) -> None:
+        """Do nothing: what is watched was known from the start."""
 
 
 _DEEDS: Final[dict[Verb, Callable[[Spell, Step, float], None]]] = {

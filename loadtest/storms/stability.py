@@ -115,16 +115,22 @@ class Seconds:
     def __init__(self) -> None:
         """Start empty."""
         self._rows: dict[int, list[int]] = {}
+        self._calls: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
         self._latencies: defaultdict[int, Histogram] = defaultdict(Histogram)
         self._offered: defaultdict[int, int] = defaultdict(int)
         self._faults: defaultdict[int, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
 
     def add(self, delta: Delta, second: int, started: float) -> None:
         """Add what a process recorded, known in this second; `started` is the start of the run since 1970."""
-        latencies = self._latencies[second]
+        latencies, calls = self._latencies[second], self._calls[second]
         for entries in delta["windows"].values():
             for _, _, direction, outcome, _, response in entries:
-                if direction == TO_CSMS and not is_failure(outcome):
+                if direction != TO_CSMS:
+                    continue
+                calls[0] += (count := sum(response.values()))
+                if is_failure(outcome):
+                    calls[1] += count
+                else:
                     latencies.merge(response)
         for at, *figures in delta["rows"]:
             row = self._rows.setdefault(int(at - started), [0] * len(figures))
@@ -136,7 +142,7 @@ class Seconds:
 
     def forget(self, before: float) -> None:
         """Drop the seconds that nobody will ask for."""
-        for table in (self._rows, self._latencies, self._offered, self._faults):
+        for table in (self._rows, self._calls, self._latencies, self._offered, self._faults):
             for second in [second for second in table if second < before]:
                 del table[second]
 
@@ -149,11 +155,12 @@ class Seconds:
             if second in self._latencies:
                 latencies.merge(self._latencies[second].counts)
         offered = sum(self._offered.get(second, 0) for second in span)
+        calls = [self._calls[second] for second in span if second in self._calls]
         sums = [sum(column) for column in zip(*rows, strict=True)] or [0] * 5
         return Sample(
             seconds=len(rows),
-            calls=sums[0],
-            failed=sums[1],
+            calls=sum(ended for ended, _ in calls),
+            failed=sum(failed for _, failed in calls),
             offered=offered,
             p99_ms=latencies.percentile(99) / 1000 if latencies.counts else 0.0,
             booted=sums[3] / len(rows) if rows else 0.0,

@@ -123,6 +123,15 @@ def test_a_restart_by_somebody_else_is_watched_and_what_the_csms_refuses_is_coun
     assert totals.when("struck", 1.0) == pytest.approx(0.51)
 
 
+def test_a_restart_that_is_faster_than_our_timers_is_seen_all_the_same() -> None:
+    sky = weather(backoff=Backoff("spec", 1.0, 0.0, 2))
+    order = {"kind": KIND, "number": 1, "storm": write_storm(CsmsRestart(cut=False)), "delay": 0.5, "total": 1}
+    sky.front.order(order)
+    sky.yard.lose(How.PEER)
+    sky.yard.run(20.0)
+    assert sky.counts() == ALL_BACK
+
+
 def test_a_restart_that_nobody_does_strikes_nobody() -> None:
     sky = weather()
     sky.let_loose(CsmsRestart(cut=False))
