@@ -108,11 +108,11 @@ def _sentence(storm: _Storm) -> str:
         parts.append(f"99.9 % were back after {duration(slowest / 1000)}.")
     elif unrecovered:
         parts.append(f"{count(unrecovered)} of them did not come back.")
-    deviation = storm.formula.get("deviation")
-    if isinstance(deviation, int | float) and isfinite(deviation):
+    deviation, apart = storm.formula.get("deviation"), storm.formula.get("distance")
+    if isinstance(deviation, int | float) and isinstance(apart, int | float) and isfinite(deviation + apart):
         parts.append(
-            f"The curve is at most {percent(deviation)} of the stations away from what the back-off "
-            f"{storm.formula.get('backoff', '')} promises."
+            f"The curve is at most {percent(apart)} of the stations away from what the back-off "
+            f"{storm.formula.get('backoff', '')} promises, {percent(deviation)} beyond half a second to either side."
         )
     return " ".join(parts)
 

@@ -339,7 +339,8 @@ class StormCompanion:
         expected_ms = {name: round(curve.when(share) * 1000, 1) for name, share in QUANTILES} if curve else {}
         lost = self._seconds.faults(UNDELIVERED, one.began, min(max(since, until), now))
         lasted = min(max(since, one.began + totals.last_change), now) - one.began
-        deviation = totals.deviation(curve) if curve is not None and struck else None
+        deviation = totals.deviation(curve) if curve is not None else None
+        apart = totals.deviation(curve, 0.0) if curve is not None else None
         result: dict[str, Any] = {
             "storm": storm.name,
             "number": one.number,
@@ -364,6 +365,7 @@ class StormCompanion:
                 "backoff": str(self._backoff),
                 "expected_ms": expected_ms,
                 "deviation": None if deviation is None else round(deviation, 4),
+                "distance": None if apart is None else round(apart, 4),
             }
             if curve
             else {},

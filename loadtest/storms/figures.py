@@ -82,8 +82,11 @@ class Totals:
                     break
         return found
 
-    def deviation(self, expected: Expected) -> float | None:
-        """Return the largest distance between the curve of the connected and the expected one; None without a curve."""
+    def deviation(self, expected: Expected, tolerance: float = TOLERANCE) -> float | None:
+        """Return the largest distance between the curve of the connected and the expected one; None without a curve.
+
+        What lies within `tolerance` seconds counts for nothing.
+        """
         struck = self.total("struck")
         if not struck or not self.total("back"):
             return None
@@ -93,7 +96,7 @@ class Totals:
             # Both edges of each step: the curve jumps there.
             points += [(bucket / PER_SECOND, before / struck), ((bucket + 1) / PER_SECOND, count / struck)]
             before = count
-        return distance(points, expected, TOLERANCE)
+        return distance(points, expected, tolerance)
 
     def curve(self, until: float, expected: Expected | None) -> list[dict[str, float]]:
         """Return a row a second, of a long storm fewer and of a short one more."""

@@ -93,6 +93,7 @@ def test_a_restart_of_the_csms_is_survived_and_the_return_follows_the_back_off_f
     assert storm["refused_by_storm"] == 0
     # Kolmogorov: 150 stations that follow the formula are within 0.13 in 99 of 100 runs; the seed may be any.
     assert storm["formula"]["deviation"] < 0.2
+    assert storm["formula"]["distance"] >= storm["formula"]["deviation"]
     curve = [(row["t"], row["back"] / STATIONS) for row in storm["curve"]]
     lost = min(row["t"] for row in storm["curve"] if row["struck"])
     for other in ("fixed:0.4", "spec:2/0.5/2", "spec:0.4/12/2"):
