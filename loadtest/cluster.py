@@ -201,9 +201,14 @@ class Collector:
         merged: Merged | None = None,
         *,
         on_note: Callable[[str, list[Any]], object] = lambda _, __: None,
+        on_delta: Callable[[Delta], object] = lambda _: None,
     ) -> None:
-        """Begin with no workers; `on_note` takes a worker and each note of its stations, once."""
+        """Begin with no workers.
+
+        `on_note` takes a worker and each note of its stations, `on_delta` everything that was recorded; both once.
+        """
         self._on_note = on_note
+        self._on_delta = on_delta
         self.run = run
         self.started = clock()
         self.merged = merged or Merged()
@@ -236,6 +241,7 @@ class Collector:
         else:
             state.resent += seq < max(state.ahead, default=0)
             self._apply(state, report, now)
+            self._on_delta(report["delta"])
             for note in report["delta"]["notes"]:
                 self._on_note(worker, note)
         return Ack(run=self.run, upto=state.upto)

@@ -47,6 +47,19 @@ QUANTITIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
                 "amount",
             ),
         },
+        "storm": MappingProxyType(
+            {
+                "recovery-p50": "time",
+                "recovery-p95": "time",
+                "recovery-p999": "time",
+                "unrecovered": "amount",
+                "lost-messages": "count",
+                "queued-messages": "count",
+                "failed-upgrades": "count",
+                "peak-connects": "rate",
+                "metastable": "count",
+            }
+        ),
     }
 )
 """What objectives can be about: the word of a companion, its quantities, and the kind of their unit
@@ -65,6 +78,12 @@ class Stage(msgspec.Struct, kw_only=True):
     """How many were asked for; 0 when Locust's user count decides."""
     clock: Callable[[], float]
     """Seconds since the start of the run."""
+    identity: Callable[[int], str] = str
+    """Name the station of a number."""
+    target: Callable[[], int] = lambda: 0
+    """How many stations are asked for at the moment."""
+    ask: Callable[[str, dict[str, Any]], bool] = lambda _, __: False
+    """Ask the other companions for something of a kind; whether one of them has taken it (`Companion.asked`)."""
 
 
 class Conclusion(msgspec.Struct, kw_only=True):
@@ -76,10 +95,16 @@ class Conclusion(msgspec.Struct, kw_only=True):
     """By the names of `QUANTITIES`: a number, and the whole that it is a share of; None where nothing was measured."""
     invalid: list[str] = []
     """Reasons for which the run cannot be believed."""
+    lines: list[str] = []
+    """What the display of the run shows."""
 
 
 class Companion(Protocol):
-    """Takes part in one run after another; every method returns at once, except `conclude`."""
+    """Takes part in one run after another; every method returns at once, except `conclude`.
+
+    One that does something for others has a method `asked(kind, request)` as well, which returns whether it has taken
+    the request; one that wants what every process records has `delta(delta)`, which hears each `Delta` once.
+    """
 
     name: str
     """Its word in objectives; one of `QUANTITIES` where it has any."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import gevent
+import msgspec
 from gevent.lock import BoundedSemaphore
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
@@ -22,6 +23,7 @@ from loadtest.pacing import ConnectPacer
 from loadtest.profiles import Profile, load_profile
 from loadtest.station import Fleet, Station
 from loadtest.station.station import Life
+from loadtest.storms.front import KIND, Front
 from loadtest.timers import HubTimers
 from loadtest.tracing import Tracer, trace_path
 from loadtest.transport import Engine
@@ -31,6 +33,7 @@ from loadtest.wiring import wired
 from ocppj.errors import HarnessError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from locust.env import Environment
@@ -100,8 +103,10 @@ def _options(environment: Environment) -> LoadOptions:
 def dismiss(environment: Environment) -> None:
     """Forget the crew of a run that is over: the next one may have another target and other options."""
     crew = _crews.pop(environment, None)
-    if crew is not None and crew.tracer is not None:
-        crew.tracer.close()
+    if crew is not None:
+        crew.front.close()
+        if crew.tracer is not None:
+            crew.tracer.close()
     gc.unfreeze()
 
 
@@ -149,6 +154,10 @@ class Crew:
         self._watch: Watch | None = None
         watch = Watch(self.stations, self.recorder, self.engine.timers, time.monotonic, self._watched_by)
         wiring.worker.on_order(ORDER, watch.order)
+        self.front = Front(
+            self.engine.timers, self.recorder, options.seed, self.stations, find_target=self._find_target
+        )
+        wiring.worker.on_order(KIND, self.front.order)
 
     def fleet(self, wanted: Profile | str | None) -> Fleet:
         """Return the surroundings of stations with this profile, or one of that name; None: the command line's.
@@ -196,6 +205,19 @@ class Crew:
     def let_go(self, station: UserStation) -> None:
         """Forget a station that is stopped for good."""
         self.stations.pop(station.lease.identity, None)
+
+    def _find_target(self, url: str, found: Callable[[Target], object]) -> None:
+        """Look up where a storm sends stations; one that is not found is told once, and they stay where they are."""
+
+        def find() -> None:
+            try:
+                target = make_target(msgspec.structs.replace(self.options, url=url))
+            except HarnessError as error:
+                _logger.error("The other region cannot be reached: %s", error)  # noqa: TRY400 - for people
+                target = self.target
+            found(target)
+
+        gevent.spawn(find)
 
     def _open(self, _: float) -> None:
         for station in self._pacer.due(time.monotonic()):

@@ -18,6 +18,7 @@ from loadtest import crew
 from loadtest.canary import sing
 from loadtest.options import add_options, measure_settings, read_options
 from loadtest.settings import Settings
+from loadtest.storms.page import add_storm_page
 from loadtest.wiring import expect_workers, install, wired
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.versions import Version
@@ -67,6 +68,7 @@ def _on_init(environment: Environment, **_: Any) -> None:
             settings = measure_settings(given, options, versions)
             _sing(options, settings, versions)
         install(environment, settings)
+        add_storm_page(environment, settings)
     except HarnessError as error:
         _leave(environment, error)
 

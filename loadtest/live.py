@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from evidence.histogram import Histogram
 from loadtest.recorder import MEASURE, OPENED, TO_CSMS, is_failure
@@ -44,12 +45,20 @@ class Snapshot(msgspec.Struct, kw_only=True):
     p99_ms: dict[str, float] = {}
     """99th percentile of the response time of the busiest actions over the last seconds."""
     workers: int = 1
-    notes: list[str] = []
-    """What companions of the run say."""
+    lines: list[str] = []
+    """What companions of the run have to show."""
 
 
 def snapshot(
-    merged: Merged, *, elapsed: float, window: str, target: int, connected: int, booted: int, workers: int = 1
+    merged: Merged,
+    *,
+    elapsed: float,
+    window: str,
+    target: int,
+    connected: int,
+    booted: int,
+    workers: int = 1,
+    lines: list[str] | None = None,
 ) -> Snapshot:
     """Boil the figures of the moment down."""
     second = merged.latest()
@@ -62,6 +71,7 @@ def snapshot(
         calls=merged.calls,
         lost=merged.lost,
         workers=workers,
+        lines=lines or [],
     )
     if second is not None:
         view.calls_per_s, view.failed_per_s = second.calls, second.errors
@@ -124,10 +134,10 @@ def _line(view: Snapshot) -> str:
     ]
     if view.p99_ms:
         parts.append("p99 " + ", ".join(f"{action} {value:.1f} ms" for action, value in view.p99_ms.items()))
-    return "; ".join([*parts, *view.notes])
+    return "; ".join(parts + view.lines)
 
 
-def _table(view: Snapshot) -> Table:
+def _table(view: Snapshot) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -144,9 +154,8 @@ def _table(view: Snapshot) -> Table:
         table.add_row(*_p99_cells(*first), *_p99_cells(*second))
     if view.workers > 1:
         table.add_row("Workers", str(view.workers), "", "")
-    for note in view.notes:
-        head, _, rest = note.partition(" ")
-        table.add_row(head.capitalize(), escape(rest), "", "")
+    if view.lines:
+        return Group(table, *(Text(line, style="bold yellow") for line in view.lines))
     return table
 
 

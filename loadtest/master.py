@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from evidence.run_model import LoadRun
     from loadtest.cluster import Report
+    from loadtest.recorder import Delta
     from loadtest.settings import Settings
 
 __all__ = ["REPORT_EVERY", "MasterEnd"]
@@ -103,7 +104,7 @@ class MasterEnd:
         if self._folder is None:
             out = settings.out and f"{settings.out}-{self._runs}"
             self._folder = RunFolder.create(out, "load")
-        self._collector = Collector(self._runs, time.monotonic, on_note=self._note)
+        self._collector = Collector(self._runs, time.monotonic, on_note=self._note, on_delta=self._delta)
         if self.desk.identities is not settings.identities and not self.desk.book.held:
             self.desk = self._new_desk()
         self._plan = WindowPlan(duration=settings.duration, warm_up=settings.warm_up, cool_down=settings.cool_down)
@@ -231,6 +232,9 @@ class MasterEnd:
             url=self._settings.url,
             stations=self._settings.stations,
             clock=self._elapsed,
+            identity=lambda number: self._settings.identities.lease(number).identity,
+            target=lambda: self._settings.stations or self.target,
+            ask=self._ask,
         )
         for companion in self._companions:
             companion.begin(stage)
@@ -239,6 +243,14 @@ class MasterEnd:
         for companion in self._companions:
             if note[0] in companion.kinds:
                 companion.note(worker, note)
+
+    def _delta(self, delta: Delta) -> None:
+        for companion in self._companions:
+            if hasattr(companion, "delta"):
+                companion.delta(delta)
+
+    def _ask(self, kind: str, request: dict[str, Any]) -> bool:
+        return any(companion.asked(kind, request) for companion in self._companions if hasattr(companion, "asked"))
 
     def _order(self, order: dict[str, Any]) -> None:
         for worker in self._workers():
@@ -277,8 +289,8 @@ class MasterEnd:
                 window=self._course.windows[-1][0],
                 target=self.target,
                 workers=len(collector.workers),
+                lines=[line for companion in self._companions for line in companion.standing().lines],
             )
-            view.notes = [line for one in self._companions if (line := getattr(one, "line", ""))]
             self._progress.show(view)
 
     def _watch_objectives(self, collector: Collector) -> None:

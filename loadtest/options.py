@@ -21,6 +21,8 @@ from loadtest.identities import DEFAULT_PATTERN, Identities, read_identities
 from loadtest.profiles import DEFAULT_PROFILE, Profile, load_profile, profile_names, with_time
 from loadtest.settings import Settings
 from loadtest.slo import read_slo
+from loadtest.storms.companion import StormCompanion
+from loadtest.storms.model import STORMS, MassRemoteStart, read_storm_words, read_storms
 from loadtest.workload.replay import check_versions
 from ocppj.errors import UsageError
 from ocppj.identity import check_identity, check_owned, check_target_url
@@ -190,6 +192,15 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "--storm",
+        {
+            "action": "append",
+            "metavar": "NAME[@TIME][,KEY=VALUE…]|FILE",
+            "help": "What strikes the stations during the measurement, as in csms-restart@60s,down=5s or a YAML file; "
+            f"may be repeated. Known: {', '.join(STORMS)}",
+        },
+    ),
+    (
         "--stop-patience",
         {"default": "5", "metavar": "S", "help": "Seconds to end transactions and answers at the stop. Default: 5"},
     ),
@@ -256,9 +267,21 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
     for version in ocpp:
         check_identity(identities.lease(1).identity, RULES[version])
     duration = given.run_time
-    details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
+    storms = [*read_storms(list(options.profile.storms), "The profile's storms"), *read_storm_words(given.storm or ())]
+    for storm in storms:
+        if duration and storm.at >= duration:
+            raise UsageError(f"The storm {storm.name} is due after {storm.at:g} s; the run lasts {duration:g} s")
     seconds = float(duration) if duration else None
-    companion, driver = companion_of(given, options.profile.commands, ocpp, options.seed, seconds)
+    commander, driver = companion_of(given, options.profile.commands, ocpp, options.seed, seconds)
+    if commander is None and any(isinstance(storm, MassRemoteStart) for storm in storms):
+        raise UsageError(
+            "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
+        )
+    details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
+    companions = [
+        StormCompanion(storms, backoff=options.backoff, seed=options.seed, owned=given.i_own_this_target or ()),
+        *([] if commander is None else [commander]),
+    ]
     return Settings(
         url=options.url,
         ocpp=[str(version) for version in ocpp],
@@ -272,7 +295,7 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         slo=read_slo(Path(given.slo)) if given.slo else [],
         source_addresses=max(1, len(options.sources)),
         driver=driver,
-        companions=[] if companion is None else [companion],
+        companions=companions,
         details={name: value for name, value in details.items() if value is not None and name not in _SECRET},
         secrets=frozenset({options.password} if options.password else ()),
     )

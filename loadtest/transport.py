@@ -83,6 +83,7 @@ class StationSocket:
         "_address",
         "_backlog",
         "_deadline",
+        "_deaf",
         "_end",
         "_engine",
         "_inbox",
@@ -115,6 +116,7 @@ class StationSocket:
         self._backlog: bytearray | None = None
         self._deadline: Timer | None = None
         self._pinger: Pinger | None = None
+        self._deaf = False
         self._end: tuple[int, str, How] | None = None
         self._address = 0
         self._times: tuple[float, float] | None = None
@@ -241,7 +243,7 @@ class StationSocket:
     def _on_ready(self) -> None:
         """Take turns while a backlog exists: write what fits, then read."""
         self._flush()
-        if self._phase is not _CLOSED:
+        if self._phase is not _CLOSED and not self._deaf:
             self._on_readable()
 
     def _received(self, data: bytes, now: float) -> None:
@@ -442,6 +444,25 @@ class StationSocket:
             self._backlog = None
             self._watch(READ)
 
+    # -- storms ------------------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Read nothing more, not even the end of the connection, until `resume`; what is said is still written."""
+        self._listen(deaf=True)
+
+    def resume(self) -> None:
+        """Read again, first what has come in meanwhile."""
+        self._listen(deaf=False)
+
+    def hand_over(self, listener: Listener) -> None:
+        """Let somebody else hear what is still to come."""
+        self._listener = listener
+
+    def _listen(self, *, deaf: bool) -> None:
+        self._deaf = deaf
+        if self._watcher is not None and self._phase is not _CONNECTING:
+            self._watch(READ if self._backlog is None else READ | WRITE)
+
     # -- ending ------------------------------------------------------------------------------------------------------
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -524,8 +545,11 @@ class StationSocket:
     def _watch(self, events: int) -> None:
         watcher = self._watcher
         watcher.stop()
-        watcher.events = events
-        watcher.start(self._on_readable if events == READ else self._on_ready)
+        if self._deaf:
+            events &= ~READ
+        if events:
+            watcher.events = events
+            watcher.start(self._on_readable if events == READ else self._on_ready)
 
 
 def _long_header(data: bytes, position: int) -> tuple[int, int]:

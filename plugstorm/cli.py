@@ -268,6 +268,15 @@ def load(
         str | None,
         typer.Option(metavar="HH:MM", help="Time of the profile's day at the begin.", show_default="its busiest"),
     ] = None,
+    storm: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[@TIME][,KEY=VALUE]|FILE",
+            help="What strikes the stations while they live, as in csms-restart@60s,down=5s; may be repeated. "
+            "plugstorm storm --list names them.",
+            show_default="none",
+        ),
+    ] = None,
     slo: Slo = None,
     driver: Annotated[
         str | None,
@@ -353,6 +362,7 @@ def load(
         owned=tuple(owned or ()),
         source_addresses=tuple(source_address or ()),
         trace_share=trace_share,
+        storms=tuple(storm or ()),
         locust=tuple(locust or ()),
     )
     if dry_run:
@@ -363,6 +373,29 @@ def load(
         flag = "--json" if json else "--heartbeat"
         raise UsageError(f"{flag} belongs to --dry-run; the result of a run is run.json in its folder")
     return lambda: load_command.run(wanted)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def storm(
+    context: typer.Context,
+    *,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="RUN_DIR", help="Folder of a load test that is running.", show_default=False),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME [--KEY VALUE...]", help="Storm and its parameters.", show_default=False),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the storms and their parameters, and exit.")] = False,
+    json: Json = False,
+) -> Work:
+    """Let a storm loose on the stations of a load test that is running, as in storm runs/x lb-drain --batches 5."""
+    from plugstorm import storm_command  # noqa: PLC0415
+
+    if list_:
+        return lambda: storm_command.show(as_json=json)
+    return lambda: storm_command.run(folder, name, context.args, as_json=json)
 
 
 @app.command()

@@ -23,6 +23,7 @@ from loadtest.driven.wanted import check_commands
 from loadtest.options import read_versions
 from loadtest.profiles import load_profile
 from loadtest.slo import read_slo
+from loadtest.storms.model import read_storm_words
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.identity import check_owned, check_target_url
 from ocppj.versions import Version
@@ -84,6 +85,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of the profile's day in a second; None leaves it to the profile."""
     start_at: str | None = None
     """Time of the profile's day at the begin."""
+    storms: tuple[str, ...] = ()
+    """As `--storm` takes them."""
     locust: tuple[str, ...]
     """Further words for Locust's own command line."""
 
@@ -123,6 +126,7 @@ def locust_command(
         ("--source-address", wanted.source_addresses),
         ("--i-own-this-target", wanted.owned),
         ("--driver-option", wanted.driver_options),
+        ("--storm", wanted.storms),
     ):
         words += [word for value in values for word in (flag, value)]
     if wanted.ui_port is None:
@@ -182,6 +186,9 @@ def check(wanted: Wanted) -> None:
     if wanted.slo is not None:
         # Before a CSMS is started for nothing.
         read_slo(wanted.slo)
+    for storm in read_storm_words(wanted.storms):
+        if storm.at >= wanted.duration:
+            raise UsageError(f"--storm {storm.name} is due after {storm.at:g} s; the run lasts {wanted.duration} s")
     if wanted.url is not None:
         check_owned(check_target_url(wanted.url), wanted.owned)
     _check_driven(wanted)

@@ -93,7 +93,15 @@ def thin_out(points: Sequence[tuple[float, float]], most: int) -> list[tuple[flo
     return [(group[0][0], math.fsum(y for _, y in group) / len(group)) for group in groups]
 
 
-def time_chart(title: str, says: str, series: Sequence[Series], *, unit: str, spans: Sequence[Span] = ()) -> Figure:
+def time_chart(
+    title: str,
+    says: str,
+    series: Sequence[Series],
+    *,
+    unit: str,
+    spans: Sequence[Span] = (),
+    axis: str = "seconds since the start",
+) -> Figure:
     """Draw lines over the seconds of a run, from zero up; `spans` are marked along the top."""
     ends = [x for line in series for x, _ in line.points]
     tops = [y for line in series for _, y in line.points]
@@ -102,7 +110,7 @@ def time_chart(title: str, says: str, series: Sequence[Series], *, unit: str, sp
     y = linear(0, ticks[-1], HEIGHT - BOTTOM, TOP)
     parts = [*frame_rows(ticks, y, [number(tick) for tick in ticks])]
     parts += [under(x(tick), number(tick)) for tick in linear_ticks(seconds, 6) if first <= tick <= seconds]
-    parts.append(axis_name("seconds since the start"))
+    parts.append(axis_name(axis))
     parts += _mark(spans, x, seconds)
     for line in series:
         parts += draw_line(line, x, y)

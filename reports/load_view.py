@@ -16,6 +16,7 @@ from reports.facts import facts, field_words
 from reports.headline import Headline, all_calls, headline
 from reports.histograms import Histograms, curve, read_histograms
 from reports.latency_charts import MAXIMUM, Band, latency_overview, percentile_curves
+from reports.storm_view import StormView, view_storms
 from reports.svg import log_ticks
 from reports.words import count, duration, milliseconds, number, percent, plural, run_seconds
 
@@ -76,6 +77,7 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     ledger: tuple[tuple[str, str], ...]
     commands: CommandsView | None
     stations: tuple[tuple[str, str], ...]
+    storms: tuple[StormView, ...]
 
 
 def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView:
@@ -105,6 +107,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         details=facts(run.generator.details),
         ledger=facts(run.ledger),
         commands=view_commands(run),
+        storms=view_storms(run),
         stations=tuple((field_words(key), count(value)) for key, value in msgspec.structs.asdict(run.stations).items()),
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 import gevent.event
@@ -29,6 +29,7 @@ from loadtest.driven.tokens import MOST_TOKENS, TokenStore
 from loadtest.driven.watch import DID, ORDER, SEEN, STATE, machine_of
 from loadtest.pacing import Draws
 from loadtest.recorder import COOL_DOWN, MEASURE
+from loadtest.storms.companion import REMOTE_START
 from ocppj.errors import HarnessError, UsageError
 from ocppj.trace import wall_clock
 from ocppj.versions import Version
@@ -52,6 +53,8 @@ _TOKEN_SETTERS: Final = 8
 _TOKEN_TYPE: Final = "ISO14443"  # noqa: S105 - a word of the IdTokenEnumType
 _FIRED_RATE: Final = "1/h"
 _LONG: Final = 3600.0
+_AHEAD: Final = 3.0
+"""Seconds that stations need to tell that they are there, where nobody asked before."""
 
 
 class CommandCompanion:
@@ -82,8 +85,7 @@ class CommandCompanion:
         self._duration = _LONG if duration is None else duration
         self._clock = clock
         self._machine = machine_of()
-        self.line = ""
-        """How things stand, for the display."""
+        self._line = ""
 
     # -- the run -----------------------------------------------------------------------------------------------------
 
@@ -137,7 +139,7 @@ class CommandCompanion:
             self._begin_errands(window, now)
         self._matcher.settle(now)
         under_way = len(self._matcher) + self._sender.waiting
-        self.line = live_line(self._figures.verdicts, under_way, self._figures.merged("reach"))
+        self._line = live_line(self._figures.verdicts, under_way, self._figures.merged("reach"))
 
     def stopping(self) -> None:
         """Send nothing more."""
@@ -148,7 +150,8 @@ class CommandCompanion:
 
     def standing(self) -> Conclusion:
         """Tell how things stand."""
-        return Conclusion(quantities=self._figures.quantities())
+        lines = [self._line] if self._line else []
+        return Conclusion(quantities=self._figures.quantities(), lines=lines)
 
     def conclude(self) -> Conclusion:
         """Close everything, and write the histograms."""
@@ -189,6 +192,15 @@ class CommandCompanion:
         for station in stations:
             self._schedule.add(Due(errand=errand, at=self._zero + at, station=station))
         self._news.set()
+
+    def asked(self, kind: str, request: dict[str, Any]) -> bool:
+        """Start a transaction at each station of a storm, after its delay in seconds; other requests are not for us."""
+        if kind != REMOTE_START:
+            return False
+        now = self._stage.clock() + (0.0 if self._on else _AHEAD)
+        for number, delay in request["stations"]:
+            self.fire("remote-start", [self._stage.identity(number)], now + delay)
+        return True
 
     def errand_of(self, alias: str) -> Errand:
         """Find what `fire` would send; raises `UsageError` where no station of the run knows it."""

@@ -21,6 +21,7 @@ from fixtures.models import station_models
 from loadtest.answering import AnswerRule, Files, check_actions
 from loadtest.driven.plan import Command
 from loadtest.pacing import Draws, van_der_corput
+from loadtest.storms.model import read_storms
 from loadtest.vendors import find_vendor
 from loadtest.workload.curve import DAY, DAYS, Curve, clock_text, seconds_of_day
 from loadtest.workload.replay import Recorded, Replay, read_recorded
@@ -106,6 +107,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How commands are answered, by action or `*`; without a rule, at once and as well as the station can."""
     files: Files = Files()
     """How long firmware and logs take."""
+    storms: tuple[dict[str, Any], ...] = ()
+    """What strikes the stations (`loadtest.storms.model`)."""
     workload: Workload | None = None
     replay: Replay | None = None
     mix: dict[str, _Positive] = {}
@@ -265,6 +268,7 @@ def _read(path: Path) -> Profile:
         _check_document(document, profile)
     except (msgspec.ValidationError, ValueError) as error:
         raise UsageError(f"Load profile {path}: {_explain(str(error))}") from None
+    read_storms(list(profile.storms), f"Load profile {path}")
     models = station_models()
     for model in profile.models:
         if model not in models:

@@ -50,6 +50,7 @@ class Ending(StrEnum):
     UNLOCKED = "unlocked"
     SOFT_RESET = "soft-reset"
     HARD_RESET = "hard-reset"
+    POWER_LOSS = "power-loss"
 
 
 class Trigger(StrEnum):

@@ -33,6 +33,7 @@ _REASONS: Mapping[Ending, str | None] = MappingProxyType(
         Ending.UNLOCKED: "UnlockCommand",
         Ending.SOFT_RESET: "SoftReset",
         Ending.HARD_RESET: "HardReset",
+        Ending.POWER_LOSS: "PowerLoss",
     }
 )
 _REGISTER = ("Energy.Active.Import.Register",)

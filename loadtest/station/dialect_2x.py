@@ -32,6 +32,7 @@ _ENDINGS: Mapping[Ending, tuple[str | None, str]] = MappingProxyType(
         Ending.UNLOCKED: ("Other", "UnlockCommand"),
         Ending.SOFT_RESET: ("Reboot", "ResetCommand"),
         Ending.HARD_RESET: ("ImmediateReset", "ResetCommand"),
+        Ending.POWER_LOSS: ("PowerLoss", "AbnormalCondition"),
     }
 )
 _REGISTER = ("Energy.Active.Import.Register",)

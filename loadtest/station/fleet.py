@@ -155,9 +155,9 @@ class Fleet:
     def _make_individual(self, model: str, identity: str) -> models.Station:
         return models.station(model, identity, self.seed)
 
-    def url(self, lease: Lease) -> str:
-        """Write the URL that a station connects to."""
-        return station_url(self.target.url, lease.identity)
+    def url(self, lease: Lease, target: Target | None = None) -> str:
+        """Write the URL that a station connects to; a storm may send it to another target."""
+        return station_url((target or self.target).url, lease.identity)
 
     def headers(self, lease: Lease, version: Version, changed: str | None = None) -> Mapping[str, str]:
         """Write the station's credentials; `changed` is a password that the CSMS has set since."""

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from loadtest.station.dialect import Payload
     from loadtest.station.extras import Extras
     from loadtest.station.fleet import Fleet
+    from loadtest.storms.spell import Spell
     from loadtest.timers import Timer
-    from loadtest.transport import Handshake
+    from loadtest.transport import Handshake, StationSocket
     from ocppj.events import CallReceived
     from ocppj.messages import Call
     from ocppj.versions import Version
@@ -77,6 +78,7 @@ class Station(Line):
         "online_since",
         "outlets",
         "reset_when_idle",
+        "weather",
     )
 
     def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
@@ -95,6 +97,8 @@ class Station(Line):
         self.reset_when_idle = False
         self.extras: Extras | None = None
         """What commands have left here; made by `extras_of`."""
+        self.weather: Spell | None = None
+        """The storm that the station is in."""
         self._outbox: Outbox | None = None
         self._waits = 0
         self._boot_at = 0.0
@@ -187,6 +191,38 @@ class Station(Line):
         self._boot_timer = self.fleet.timers.at(now + self.fleet.call_timeout, self._close)
         self._close_when_idle()
 
+    def cut(self, code: int | None = None) -> None:
+        """Lose the connection, with a Close frame of this code or without a word, and come back by the back-off."""
+        if self.life is not Life.ON or self.socket is None:
+            return
+        if code is not None and self.speaking:
+            self.speaking = False
+            self.socket.close(code)
+            return
+        self._drop()
+        self._reconnect_later()
+
+    def part(self) -> StationSocket | None:
+        """Take the connection for dead and leave its socket to the caller; another one is opened at once."""
+        socket, self.socket = self.socket, None
+        self._disconnected()
+        self.connect_now()
+        return socket
+
+    def connect_now(self) -> None:
+        """Connect without waiting for the back-off."""
+        if self.life is Life.ON and self.socket is None:
+            self.fleet.timers.cancel(self._boot_timer)
+            self._connect(self.fleet.clock())
+
+    def lose_power(self) -> None:
+        """Be gone until `start`; transactions have ended when the power is back (PowerLoss)."""
+        if self.life in (Life.ON, Life.REBOOTING):
+            self.life = Life.REBOOTING
+            self._drop()
+            self._end_visits(Ending.POWER_LOSS, self.fleet.clock())
+            self._forget()
+
     def boot_now(self) -> None:
         """Send a BootNotification because the CSMS triggered it."""
         now = self.fleet.clock()
@@ -247,6 +283,8 @@ class Station(Line):
         if self.registration is Registration.ACCEPTED and vendor.boots_again(away):
             self.registration = Registration.UNKNOWN
             self._boot_at = 0.0
+        if self.weather is not None:
+            self.weather.opened(now)
         if self.registration is Registration.ACCEPTED:
             # No BootNotification: nothing in it has changed (OCPP-J 1.6 §5.4, 2.x Part 4 §5.4).
             self._come_back(now, away)
@@ -259,6 +297,8 @@ class Station(Line):
         """Try again later."""
         self.socket = None
         self.fleet.recorder.connection(outcome)
+        if self.weather is not None:
+            self.weather.failed(outcome)
         self._reconnect_later()
 
     def on_closed(self, code: int, reason: str, how: How) -> None:  # noqa: ARG002 - counted by class
@@ -295,10 +335,16 @@ class Station(Line):
         fleet, dialect = self.fleet, self.dialect
         self.life = Life.ON
         self.leaving = False
-        self.socket = fleet.make_socket(fleet.engine, fleet.target, self, fleet.target.source(self.lease.number))
+        target = fleet.target
+        if self.weather is not None:
+            if self.weather.refuses():
+                self._reconnect_later()
+                return
+            target = self.weather.where() or target
+        self.socket = fleet.make_socket(fleet.engine, target, self, target.source(self.lease.number))
         password = None if self.extras is None else self.extras.password
         headers = fleet.headers(self.lease, dialect.version, password)
-        self.socket.connect(fleet.url(self.lease), dialect.rules.subprotocol, headers)
+        self.socket.connect(fleet.url(self.lease, target), dialect.rules.subprotocol, headers)
 
     def _reconnect_later(self) -> None:
         if self.life is not Life.ON:
@@ -351,6 +397,8 @@ class Station(Line):
             recorder.booted(-1)
         self._offline_since = now
         self.settle(now)
+        if self.weather is not None:
+            self.weather.lost(now)
 
     def _finish(self) -> None:
         """Stop for good."""
@@ -361,6 +409,8 @@ class Station(Line):
             self.socket = None
         self._forget()
         self.life = Life.OFF
+        if self.weather is not None:
+            self.weather.end()
         self.fleet.timers.cancel(self._sweep)
         self._sweep = None
         if self._outbox is not None:
@@ -449,6 +499,8 @@ class Station(Line):
             self.arrivals = arrivals_at(self)
             if self.arrivals is not None:
                 self.arrivals.plan(now)
+        if self.weather is not None:
+            self.weather.accepted(now)
 
     def _come_back(self, now: float, away: float) -> None:
         self.fleet.recorder.booted(1)
@@ -464,6 +516,8 @@ class Station(Line):
             self._outbox.pump()
         if isinstance(self.arrivals, Player):
             self.arrivals.pump()
+        if self.weather is not None:
+            self.weather.accepted(now)
 
     def _tell_statuses(self, now: float) -> None:
         fleet, dialect = self.fleet, self.dialect

@@ -210,6 +210,19 @@ class Visit:
         if self.outlet.status is not before and station.dialect.tells_charging_state:
             station.outbox.add(station.dialect.metered(self, at, Trigger.CHARGING_STATE), self, at)
 
+    def suspend(self, at: float) -> None:
+        """Let the car draw no more, until `resume`."""
+        if self.phase is Phase.CHARGING:
+            self.read_meter(at)
+            self._power_from = float("inf")
+            self.report(at, Trigger.CHARGING_STATE)
+
+    def resume(self, at: float) -> None:
+        """Let the car draw again what it can."""
+        if self.phase is Phase.CHARGING:
+            self._power_from = at
+            self.report(at, Trigger.CHARGING_STATE)
+
     def stop(self, ending: Ending, at: float) -> None:
         """End the transaction; the car is unplugged a little later."""
         if self.phase is not Phase.CHARGING:

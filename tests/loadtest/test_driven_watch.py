@@ -9,6 +9,7 @@ import pytest
 from loadtest.driven.matching import Deed
 from loadtest.driven.watch import DID, SEEN, STATE, Watch, machine_of
 from loadtest.profiles import Profile
+from loadtest.station.deeds.charging_limits import limits_of
 from ocppj.versions import Version
 
 from .yard import Yard, charging
@@ -127,7 +128,7 @@ def test_a_triggered_meter_value_is_not_taken_for_a_periodic_one() -> None:
     assert deed[1] == Deed.TRIGGERED
 
 
-@pytest.mark.parametrize(("limit", "kept"), [(1000.0, True), (0.1, False)])
+@pytest.mark.parametrize(("limit", "kept"), [(1000.0, True), (7.0, True), (0.1, True), (7.0, False)])
 def test_a_limit_is_kept_by_a_meter_value_that_was_read_after_it(*, limit: float, kept: bool) -> None:
     seen = Watched()
     seen.yard.command(*start(Version.V16, "T1"))
@@ -143,6 +144,9 @@ def test_a_limit_is_kept_by_a_meter_value_that_was_read_after_it(*, limit: float
     }
     seen.yard.command("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": profile})
     assert seen.notes(DID) == []
+    if not kept:
+        # A station that says yes and goes on as before.
+        limits_of(seen.yard.station).profiles.clear()
     seen.run(10)
     found = [(note[1], note[2]) for note in seen.notes(DID)]
     assert found == ([(Deed.LIMITED, "77")] if kept else [])

@@ -68,6 +68,9 @@ class YardSocket:
         self.linger = 0.0
         """Seconds between our Close frame and the end of the connection."""
         self.request: tuple[str, str, Mapping[str, str]] | None = None
+        self.paused = False
+        self.unread: list[Callable[[], object]] = []
+        """What came in while nobody read."""
 
     def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
         self.request = (url, subprotocol, headers)
@@ -103,6 +106,24 @@ class YardSocket:
     def abort(self) -> None:
         self.open = False
         self.closed_with = 0
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+        while self.unread and self.closed_with is None:
+            self.unread.pop(0)()
+
+    def hand_over(self, listener: Any) -> None:
+        self.station = listener
+
+    def hear(self, what: Callable[[], object]) -> None:
+        """Let its owner hear something now, or when it reads again."""
+        if self.paused:
+            self.unread.append(what)
+        elif self.open:
+            what()
 
 
 class Yard:
@@ -213,7 +234,7 @@ class Yard:
 
     def _say(self, socket: YardSocket, text: str) -> None:
         if socket.open:
-            self.station.on_text(text, self.now)
+            socket.hear(lambda: socket.station.on_text(text, self.now))
 
     def _make_socket(self, _engine: Any, _target: Any, station: Any, _source: str | None) -> Any:
         self.sockets.append(YardSocket(self, station))

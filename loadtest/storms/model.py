@@ -1,0 +1,410 @@
+"""The storms as data: their parameters, what each imitates, and how people write them.
+
+storms:                                # in a load profile, or in a file of its own
+  - {storm: csms-restart, at: 60s, down: 5s}
+  - {storm: lb-drain, at: 3m, share: 0.5, batches: 10}
+
+--storm csms-restart@60s,down=5s       # on the command line, and without the time while a run goes on
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from functools import reduce
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+
+import msgspec
+import yaml
+
+from ocppj.errors import UsageError
+from ocppj.identity import check_target_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = [
+    "STORMS",
+    "Blackout",
+    "ClockSurge",
+    "CsmsRestart",
+    "FirmwareRollout",
+    "Flapping",
+    "HalfOpen",
+    "LbDrain",
+    "MassRemoteStart",
+    "OfflineFlush",
+    "RegionFailover",
+    "RollingDeploy",
+    "SlowConsumer",
+    "Storm",
+    "TariffSwitch",
+    "make_storm",
+    "parameters",
+    "read_storm_words",
+    "read_storms",
+    "write_storm",
+]
+
+_Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+_Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+
+
+class Storm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every storm has; times in seconds, written as 90, 5s, 2m or 1h."""
+
+    name: ClassVar[str] = ""
+    says: ClassVar[str] = ""
+    """What it imitates, in a sentence."""
+    cuts: ClassVar[bool] = True
+    """Whether stations lose their connection and are back when they are accepted again; else a station is back when all
+    that it has said is answered."""
+
+    at: float = 10.0
+    """From the beginning of the window `measure`."""
+    share: _Share = 1.0
+    """Of all stations, drawn from the seed."""
+    stations: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many instead of a share; 0 leaves it to `share`."""
+    grace: float = 0.0
+    """From the end of the storm until the CSMS is expected to be as before; 0 takes it from the back-off formula."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no span of time."""
+        for field in msgspec.structs.fields(type(self)):
+            if field.type is float and not (0 <= (value := getattr(self, field.name)) < _LONGEST):
+                raise ValueError(f"`{field.name}` is {value:g}; write a time from 0 up to a week")
+
+
+_LONGEST: Final = 7 * 86_400.0
+
+
+class CsmsRestart(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The CSMS restarts."""
+
+    name: ClassVar[str] = "csms-restart"
+    says: ClassVar[str] = "The CSMS restarts: every connection ends at once, and new ones are refused until it is up."
+
+    down: float = 5.0
+    """How long new connections are refused."""
+    cut: bool = True
+    """Whether the stations play it; `false` only watches a restart that somebody else does."""
+    command: str = ""
+    """Shell command that really restarts the CSMS, run where the test is led; the stations then play nothing."""
+
+
+class RollingDeploy(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The nodes of the CSMS restart in turn."""
+
+    name: ClassVar[str] = "rolling-deploy"
+    says: ClassVar[str] = (
+        "The CSMS' nodes restart in turn, some at a time; stations go over to nodes whose turn is still to come."
+    )
+
+    nodes: _Count = 4
+    k: _Count = 1
+    """Nodes that restart at the same time."""
+    every: float = 20.0
+    """From one turn to the next."""
+    down: float = 0.0
+    """How long a station is refused after its node went; 0 when others take over at once."""
+    sticky: bool = False
+    """Whether a station comes back to its own node only, so that it is hit once."""
+
+
+class LbDrain(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A load balancer drains its connections."""
+
+    name: ClassVar[str] = "lb-drain"
+    says: ClassVar[str] = "A load balancer drains a node: connections are closed politely, one batch after the other."
+
+    batches: _Count = 10
+    every: float = 2.0
+    """From one batch to the next."""
+    code: Annotated[int, msgspec.Meta(ge=1000, le=4999)] = 1001
+    """Status of the Close frame (RFC 6455 §7.4): 1001 going away, 1012 service restart."""
+
+
+class RegionFailover(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A region fails."""
+
+    name: ClassVar[str] = "region-failover"
+    says: ClassVar[str] = "A region fails: nothing answers until traffic is switched, then all go to the other region."
+
+    to: str = ""
+    """URL of the other region; without it the same CSMS takes them back."""
+    down: float = 30.0
+    """Until traffic is switched."""
+
+
+class Blackout(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The power fails."""
+
+    name: ClassVar[str] = "blackout"
+    says: ClassVar[str] = "The power fails and returns: transactions end with PowerLoss, and all stations boot."
+
+    down: float = 30.0
+    """Without power."""
+    spread: float = 0.0
+    """Over how long the stations come up; 0 for all at once."""
+
+
+class HalfOpen(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Connections become half-open."""
+
+    name: ClassVar[str] = "half-open"
+    says: ClassVar[str] = (
+        "Connections die without a word on one side: stations connect anew while their old sockets stay open and mute."
+    )
+
+    hold: float = 30.0
+    """How long the old socket stays."""
+    spread: float = 1.0
+    """Over how long the stations connect anew."""
+
+
+class OfflineFlush(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The network is away while charging goes on."""
+
+    name: ClassVar[str] = "offline-flush"
+    says: ClassVar[str] = (
+        "The mobile network is away while cars charge on: transaction messages queue, and all are delivered after it."
+    )
+
+    down: float = 60.0
+    """Without network."""
+    together: bool = False
+    """Whether all connect in the moment that the network is back, instead of by their own back-off."""
+
+
+class ClockSurge(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All meters are read at once."""
+
+    name: ClassVar[str] = "clock-surge"
+    says: ClassVar[str] = "Clock-aligned meter values: every connector of the fleet is read at the same instant."
+    cuts: ClassVar[bool] = False
+
+    align: float = 0.0
+    """Wait for the next multiple of this time of day, as 900 does for the quarter of an hour; 0 waits for nothing."""
+    spread: float = 0.0
+    """How far the clocks of the stations are apart."""
+
+
+class TariffSwitch(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All cars begin to charge."""
+
+    name: ClassVar[str] = "tariff-switch"
+    says: ClassVar[str] = (
+        "A cheaper tariff begins: cars that wait for it, plugged in, all begin to charge at one instant."
+    )
+    cuts: ClassVar[bool] = False
+
+    before: float = 10.0
+    """How long the cars wait, suspended, before they begin."""
+    plug_in: bool = True
+    """Whether a car comes to every free EVSE first."""
+    stay: float = 600.0
+    """How long such a car stays after the switch."""
+
+
+class FirmwareRollout(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All stations get new firmware."""
+
+    name: ClassVar[str] = "firmware-rollout"
+    says: ClassVar[str] = "New firmware goes out in waves: stations download, install, restart and boot."
+
+    waves: _Count = 4
+    every: float = 15.0
+    """From one wave to the next."""
+    download: float = 3.0
+    install: float = 3.0
+    """Up to the restart; how long that takes says `reboot` of the profile."""
+
+
+class MassRemoteStart(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The CSMS starts transactions everywhere."""
+
+    name: ClassVar[str] = "mass-remote-start"
+    says: ClassVar[str] = "A fleet operator starts charging everywhere at once, through the CSMS' own interface."
+    cuts: ClassVar[bool] = False
+
+    spread: float = 0.0
+    """Over how long the commands are given."""
+
+
+class Flapping(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Connections flap."""
+
+    name: ClassVar[str] = "flapping"
+    says: ClassVar[str] = "A bad modem or switch: stations lose their connection and come back, again and again."
+
+    count: _Count = 5
+    """How often."""
+    period: float = 4.0
+    """From one loss to the next."""
+    away: float = 1.0
+    """From a loss to the next attempt."""
+
+
+class SlowConsumer(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stations stop reading."""
+
+    name: ClassVar[str] = "slow-consumer"
+    says: ClassVar[str] = "Stations stop reading while the CSMS has to answer them: its send buffers must hold it."
+    cuts: ClassVar[bool] = False
+
+    pause: float = 30.0
+    """How long nothing is read."""
+
+
+_KINDS: Final[tuple[type[Storm], ...]] = (
+    CsmsRestart,
+    RollingDeploy,
+    LbDrain,
+    RegionFailover,
+    Blackout,
+    HalfOpen,
+    OfflineFlush,
+    ClockSurge,
+    TariffSwitch,
+    FirmwareRollout,
+    MassRemoteStart,
+    Flapping,
+    SlowConsumer,
+)
+STORMS: Final[Mapping[str, type[Storm]]] = MappingProxyType({kind.name: kind for kind in _KINDS})
+"""Every storm by its name."""
+
+
+def parameters(kind: type[Storm]) -> dict[str, Any]:
+    """Return the parameters of a storm with their defaults, its own ones first."""
+    names = [field.name for field in msgspec.structs.fields(kind)]
+    common = [field.name for field in msgspec.structs.fields(Storm)]
+    plain = kind()
+    return {name: getattr(plain, name) for name in [n for n in names if n not in common] + common}
+
+
+def write_storm(storm: Storm) -> dict[str, Any]:
+    """Write a storm as `make_storm` reads it, in types that msgpack knows."""
+    return {"storm": storm.name} | msgspec.structs.asdict(storm)
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")
+_SECONDS: Final = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0})
+_UNKNOWN_FIELD: Final = re.compile(r"unknown field `(?P<name>[^`]*)`")
+
+
+def make_storm(entry: Any, where: str) -> Storm:
+    """Make a storm from its name and parameters; raises `UsageError` that says where the mistake is.
+
+    Values may be text, as they come from a command line.
+    """
+    if isinstance(entry, str):
+        entry = {"storm": entry}
+    if not isinstance(entry, dict) or not isinstance(entry.get("storm"), str):
+        raise UsageError(f"{where}: a storm needs its name, as in {{storm: csms-restart, at: 60s}}")
+    kind = _kind(entry["storm"], where)
+    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    given = {str(key): _value(str(key), value, types, where) for key, value in entry.items() if key != "storm"}
+    try:
+        storm = msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{where}: {kind.name}: {_explain(str(error), types)}") from None
+    _check(storm, f"{where}: {kind.name}")
+    return storm
+
+
+def _kind(name: str, where: str) -> type[Storm]:
+    if name not in STORMS:
+        near = get_close_matches(name, STORMS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(STORMS)}"
+        raise UsageError(f"{where}: there is no storm {name!r}; {hint}")
+    return STORMS[name]
+
+
+def _value(name: str, value: Any, types: Mapping[str, Any], where: str) -> Any:
+    if types.get(name) is not float or not isinstance(value, str):
+        return value
+    match = _SPAN.fullmatch(value.strip())
+    if match is None:
+        raise UsageError(f"{where}: `{name}` {value} is no span of time; write 5s, 2m or 1h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _explain(message: str, types: Mapping[str, Any]) -> str:
+    match = _UNKNOWN_FIELD.search(message)
+    if match is None:
+        return message
+    near = get_close_matches(match["name"], types, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(types)}"
+    return f"the key {match['name']!r} is unknown; {hint}"
+
+
+def _check(storm: Storm, where: str) -> None:
+    """Refuse what fits each type and still makes no sense."""
+    if storm.stations and storm.share != 1.0:
+        raise UsageError(f"{where}: `stations` and `share` exclude each other; leave one out")
+    if isinstance(storm, RollingDeploy) and storm.k > storm.nodes:
+        raise UsageError(f"{where}: `k` is {storm.k}, more than the {storm.nodes} `nodes`")
+    if isinstance(storm, RollingDeploy) and storm.k == storm.nodes and not storm.sticky:
+        raise UsageError(f"{where}: `k` takes all `nodes` at once; that is csms-restart")
+    if isinstance(storm, Flapping) and storm.away >= storm.period:
+        raise UsageError(f"{where}: `away` must be shorter than `period`")
+    if isinstance(storm, RegionFailover) and storm.to:
+        try:
+            check_target_url(storm.to)
+        except UsageError as error:
+            raise UsageError(f"{where}: `to`: {error}") from None
+
+
+def read_storms(document: Any, where: str) -> list[Storm]:
+    """Read a list of storms, one storm, or a document with a list under `storms`; raises `UsageError`."""
+    if isinstance(document, dict) and "storms" in document:
+        others = [key for key in document if key != "storms"]
+        if others:
+            raise UsageError(f"{where}: the key {others[0]!r} is unknown; a file of storms holds `storms` alone")
+        document = document["storms"]
+    entries = document if isinstance(document, list) else [document]
+    return [make_storm(entry, f"{where}: storm {number}") for number, entry in enumerate(entries, 1)]
+
+
+def read_storm_words(words: Iterable[str]) -> list[Storm]:
+    """Read what was given as `--storm`: names with time and parameters, or files; raises `UsageError`."""
+    return [storm for word in words for storm in _read_word(word)]
+
+
+def _read_word(word: str) -> Sequence[Storm]:
+    head = word.split(",", 1)[0]
+    if head.endswith((".yaml", ".yml")) or "/" in head:
+        return _read_file(Path(word))
+    # A shell command may hold commas itself, so it is the last.
+    before, _, command = word.partition(",command=")
+    name, *rest = before.split(",")
+    name, _, at = name.partition("@")
+    entry: dict[str, Any] = {"storm": name.strip()}
+    if at:
+        entry["at"] = at
+    if command:
+        entry["command"] = command
+    return [make_storm(reduce(lambda found, pair: found | _pair(pair, word), rest, entry), f"--storm {head}")]
+
+
+def _pair(text: str, word: str) -> dict[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--storm {word}: {text!r} is no parameter; write it as in csms-restart@60s,down=5s,share=0.5")
+    return {key.strip(): value.strip()}
+
+
+def _read_file(path: Path) -> list[Storm]:
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"Storm file {path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"Storm file {path} is no YAML: {' '.join(str(error).split())}") from None
+    return read_storms(document, f"Storm file {path}")

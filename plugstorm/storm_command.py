@@ -1,0 +1,74 @@
+"""`plugstorm storm`: what storms there are, and one for a load test that is running."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from evidence import exit_codes
+from loadtest.storms.mailbox import post
+from loadtest.storms.model import STORMS, make_storm, parameters
+from ocppj.errors import UsageError
+
+__all__ = ["run", "show"]
+
+
+def show(*, as_json: bool) -> int:
+    """List the storms with what each imitates and its parameters."""
+    if as_json:
+        listing = [{"storm": name, "says": kind.says, "parameters": parameters(kind)} for name, kind in STORMS.items()]
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(listing), indent=2).decode() + "\n")
+        return exit_codes.PASSED
+    for name, kind in STORMS.items():
+        told = " ".join(f"{key}={_write(value)}" for key, value in parameters(kind).items())
+        sys.stdout.write(f"{name}\n  {kind.says}\n  {told}\n")
+    return exit_codes.PASSED
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def run(folder: Path | None, name: str | None, words: Sequence[str], *, as_json: bool) -> int:
+    """Send a storm to the load test of a run folder; raises `UsageError` where none runs, or it refuses."""
+    if folder is None or name is None:
+        raise UsageError(
+            "Name the folder of a running load test and a storm, as in plugstorm storm runs/x csms-restart --down 5s; "
+            "plugstorm storm --list names them"
+        )
+    document = {"storm": name} | _pairs(words)
+    make_storm(document, "plugstorm storm")
+    said = post(folder, document)
+    if "error" in said:
+        raise UsageError(said["error"])
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
+    else:
+        sys.stdout.write(f"storm {said['number']}: {said['storm']} strikes {said['stations']} stations of {folder}\n")
+    return exit_codes.PASSED
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    """Read `--down 5s --share=0.5` as parameters; which ones a storm has is for the storm to say."""
+    pairs: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        key, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not key:
+            raise UsageError(f"{word!r} is no parameter of a storm; write it as in --down 5s")
+        if not equals:
+            if not rest:
+                raise UsageError(f"--{key} needs a value, as in --{key} 5")
+            value = rest.pop(0)
+        # `at` and `command` belong to a schedule.
+        if key == "at":
+            raise UsageError("A storm in a running test begins at once; leave --at out")
+        pairs[key.replace("-", "_")] = value
+    return pairs

@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import flask
+import gevent
+import pytest
+
+from loadtest.backoff import parse_backoff
+from loadtest.companions import QUANTITIES, Stage
+from loadtest.recorder import COOL_DOWN, MEASURE, RAMP, TO_CSMS, WARM_UP, Recorder
+from loadtest.slo_expression import parse
+from loadtest.storms.companion import REMOTE_START, StormCompanion, _run_command
+from loadtest.storms.front import KIND
+from loadtest.storms.mailbox import Mailbox, post
+from loadtest.storms.model import ClockSurge, CsmsRestart, LbDrain, MassRemoteStart, RegionFailover, Storm
+from loadtest.storms.page import add_storm_page
+from ocppj.errors import UsageError
+
+
+class Lead:
+    """A companion on a stage whose clock the test moves."""
+
+    def __init__(self, folder: Path, *storms: Storm, takes: bool = False, **settings: Any) -> None:
+        self.now = 0.0
+        self.orders: list[dict[str, Any]] = []
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.takes = takes
+        self.companion = StormCompanion(storms, backoff=parse_backoff("spec:1/2/1"), seed=3, **settings)
+        self.stage = Stage(
+            order=self.orders.append,
+            folder=folder,
+            url="ws://127.0.0.1:1",
+            stations=0,
+            clock=lambda: self.now,
+            target=lambda: 100,
+            ask=self._ask,
+        )
+        self.companion.begin(self.stage)
+
+    def _ask(self, kind: str, request: dict[str, Any]) -> bool:
+        self.asked.append((kind, request))
+        return self.takes
+
+    def run(self, until: float, window: str = MEASURE) -> None:
+        while self.now < until:
+            self.now += 1.0
+            self.companion.beat(self.now, window)
+
+    def note(self, **news: Any) -> None:
+        self.companion.note("w", [KIND, 1, news])
+
+    def storms(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.companion.conclude().fields.get("storms", [])
+        return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def test_a_storm_comes_when_its_time_in_the_measurement_has_come(folder: Path) -> None:
+    lead = Lead(folder, LbDrain(at=30.0), CsmsRestart(at=5.0))
+    lead.run(20.0, RAMP)
+    lead.run(25.0, WARM_UP)
+    assert lead.orders == []
+    lead.run(31.0)
+    (order,) = lead.orders
+    # The measurement was seen to begin at 26; the order goes out a beat before the storm, and says how long before.
+    assert order["storm"]["storm"] == "csms-restart"
+    assert (order["number"], order["total"], order["delay"]) == (1, 100, 1.0)
+    lead.run(60.0)
+    assert [order["storm"]["storm"] for order in lead.orders] == ["csms-restart", "lb-drain"]
+
+
+def test_no_storm_begins_when_the_run_ends(folder: Path) -> None:
+    lead = Lead(folder, CsmsRestart(at=5.0))
+    lead.run(3.0)
+    lead.companion.stopping()
+    lead.run(20.0, COOL_DOWN)
+    assert lead.orders == []
+    assert lead.companion.trigger("csms-restart", "command") == {"error": "The run ends; no storm begins any more."}
+    assert lead.storms() == []
+
+
+def second(lead: Lead, *, calls: int = 50, failed: int = 0, latency: float = 0.01) -> None:
+    """Let a process report a second of work."""
+    clock = [100.0]
+    recorder = Recorder(clock=lambda: clock[0], wall=lead.companion._started + lead.now)
+    recorder.booted(+100)
+    for index in range(calls):
+        recorder.offered()
+        outcome = "timeout" if index < failed else "accepted"
+        recorder.call("1.6", "Heartbeat", TO_CSMS, outcome, latency, latency)
+    clock[0] = 101.0
+    lead.companion.delta(recorder.take())
+    lead.run(lead.now + 1.0)
+
+
+STRUCK = {"struck": {0: 100}, "opened": {5: 60, 6: 40}, "failed": {"http-503": 7}, "queued": {2: 12}, "refused": 80}
+BACK = {
+    "back": {500: 95, 600: 5},
+    "booted": {510: 95, 610: 5},
+    "drained": {520: 95, 620: 5},
+    "outage": {510: 95, 610: 5},
+}
+
+
+@pytest.mark.parametrize("metastable", [False, True])
+def test_a_storm_is_told_with_its_times_costs_and_whether_the_csms_recovered(folder: Path, metastable: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    lead = Lead(folder, CsmsRestart(at=9.0, down=4.0))
+    for _ in range(10):
+        second(lead)
+    lead.note(**STRUCK)
+    assert lead.companion.standing().lines == ["csms-restart 0 s ago: 0 of 100 stations back, 0 accepted"]
+    lead.note(**BACK)
+    for _ in range(25):
+        second(lead, failed=30 if metastable else 0, latency=5.0 if metastable else 0.01)
+    assert lead.companion.standing().quantities["metastable"] == (float(metastable), None)
+    lead.companion.stopping()
+    (storm,) = lead.storms()
+    assert storm["at"] == pytest.approx(10.0)
+    assert storm["stations"] == {
+        "struck": 100,
+        "connected": 100,
+        "accepted": 100,
+        "settled": 100,
+        "unrecovered": 0,
+        "lost_again": 0,
+    }
+    assert storm["recovery_ms"] == {"p50": 5110.0, "p95": 5110.0, "p999": 6110.0, "max": 6110.0}
+    assert storm["peak_connects_per_s"] == 60
+    assert storm["failed_upgrades"] == {"http-503": 7}
+    assert storm["refused_by_storm"] == 80
+    assert storm["messages"] == {"queued_most": 12, "lost": 0}
+    assert storm["calls"]["before"]["calls_per_s"] == pytest.approx(50.0)
+    assert storm["recovered"] is not metastable
+    assert bool(storm["reasons"]) is metastable
+    row = next(row for row in storm["curve"] if row["t"] == 6.0)
+    assert (row["struck"], row["back"], row["booted"], row["queued"]) == (100.0, 95.0, 95.0, 0.0)
+    assert storm["formula"]["expected_ms"]["p50"] > 4000.0
+
+
+def test_what_never_came_back_has_no_time_and_is_counted(folder: Path) -> None:
+    lead = Lead(folder, CsmsRestart(at=1.0))
+    lead.run(10.0)
+    lead.note(struck={0: 100}, back={500: 60}, booted={510: 60})
+    lead.run(200.0)
+    quantities = lead.companion.conclude().quantities
+    assert quantities["recovery-p50"][0] == 5110.0
+    assert quantities["recovery-p95"] == (None, None)
+    assert quantities["unrecovered"] == (40.0, 100.0)
+
+
+def test_objectives_can_be_about_every_quantity_that_storms_have(folder: Path) -> None:
+    lead = Lead(folder, CsmsRestart(at=1.0))
+    lead.run(10.0)
+    lead.note(**STRUCK, **BACK)
+    assert lead.companion.conclude().quantities.keys() == QUANTITIES["storm"].keys()
+    assert parse("storm recovery-p95 < 20 s").metric == "storm recovery-p95"
+    assert parse("storm unrecovered <= 0.1 %").is_share
+
+
+def test_storms_of_the_last_run_are_forgotten(folder: Path) -> None:
+    lead = Lead(folder, CsmsRestart(at=1.0))
+    lead.run(10.0)
+    assert len(lead.storms()) == 1
+    lead.now = 0.0
+    lead.companion.begin(lead.stage)
+    lead.run(10.0)
+    assert [order["number"] for order in lead.orders] == [1, 1]
+
+
+def test_a_clock_surge_waits_for_the_full_quarter(folder: Path) -> None:
+    lead = Lead(folder)
+    lead.companion.trigger({"storm": "clock-surge", "align": "15m"}, "command")
+    due = time.time() + lead.orders[0]["delay"]
+    assert min(due % 900, 900 - due % 900) < 1.0
+    assert isinstance(ClockSurge(), Storm)
+
+
+def test_mass_remote_start_asks_the_one_who_commands_the_csms(folder: Path) -> None:
+    lead = Lead(folder, takes=True)
+    said = lead.companion.trigger({"storm": "mass-remote-start", "share": 0.1, "spread": 10}, "command")
+    assert said == {"storm": "mass-remote-start", "number": 1, "stations": 10}
+    ((kind, request),) = lead.asked
+    assert kind == REMOTE_START
+    assert len({number for number, _ in request["stations"]}) == 10
+    assert [delay for _, delay in request["stations"]] == [float(second) for second in range(10)]
+
+
+def test_mass_remote_start_without_a_driver_says_so(folder: Path) -> None:
+    lead = Lead(folder)
+    assert "needs a driver" in lead.companion.trigger("mass-remote-start", "command")["error"]
+    assert lead.orders == []
+    assert MassRemoteStart().cuts is False
+
+
+def test_another_region_must_be_owned(folder: Path) -> None:
+    elsewhere = RegionFailover(to="ws://csms.example/ocpp")
+    with pytest.raises(UsageError, match=r"csms\.example"):
+        Lead(folder, elsewhere)
+    lead = Lead(folder, elsewhere, owned=["csms.example"])
+    said = lead.companion.trigger({"storm": "region-failover", "to": "ws://other.example/ocpp"}, "web UI")
+    assert "other.example" in said["error"]
+
+
+def test_a_command_runs_at_the_begin_of_the_storm_and_its_exit_code_is_kept(folder: Path) -> None:
+    ran: list[tuple[str, float]] = []
+
+    def run(command: str, delay: float, ended: Any) -> None:
+        ran.append((command, delay))
+        ended(3, "Basic dXNlcjpwYXNzd29yZA==")
+
+    lead = Lead(folder, CsmsRestart(at=5.0, command="restart"), run_command=run)
+    lead.run(10.0)
+    assert ran == [("restart", 1.0)]
+    assert lead.storms()[0]["command_exit_code"] == 3
+
+
+def test_a_shell_command_leaves_a_server_behind_without_waiting_for_it(tmp_path: Path) -> None:
+    said: list[tuple[int, str]] = []
+    marker = tmp_path / "alive"
+    command = f"echo hello; (sleep 0.3; touch {marker}) & exit 4"
+    _run_command(command, 0.0, lambda code, text: said.append((code, text)))
+    with gevent.Timeout(20):
+        while not marker.exists():
+            gevent.sleep(0.05)
+    assert said == [(4, "hello\n")]
+
+
+# -- letters -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_letter_is_answered_and_nothing_is_left(folder: Path) -> None:
+    lead = Lead(folder)
+    posted = gevent.get_hub().threadpool.spawn(post, folder, {"storm": "lb-drain", "batches": "2"})
+    with gevent.Timeout(20):
+        while not posted.ready():
+            lead.run(lead.now + 1.0)
+            gevent.sleep(0.02)
+    assert posted.get() == {"storm": "lb-drain", "number": 1, "stations": 100}
+    assert lead.orders[0]["storm"]["batches"] == 2
+    assert [path.name for path in (folder / ".storms").iterdir()] == ["alive"]
+    lead.companion.conclude()
+    assert not (folder / ".storms").exists()
+
+
+def test_a_damaged_letter_is_refused_and_breaks_nothing(folder: Path) -> None:
+    lead = Lead(folder)
+    for name, content in (("a", b"\xff{"), ("b", b"[1]"), ("c", b'{"storm": 3}'), ("d", b"{}" + b" " * 100_000)):
+        (folder / ".storms" / f"{name}.order").write_bytes(content)
+    lead.run(1.0)
+    answers = sorted((folder / ".storms").glob("*.answer"))
+    assert len(answers) == 4
+    assert all(b"a storm needs its name" in path.read_bytes() for path in answers)
+
+
+def test_without_a_run_or_with_a_dead_one_nobody_is_written_to(folder: Path) -> None:
+    with pytest.raises(UsageError, match="No load test is running"):
+        post(folder, {})
+    mailbox = Mailbox(folder)
+    with pytest.raises(UsageError, match="did not answer"):
+        post(folder, {}, patience=0.0)
+    assert mailbox.take() == []
+    os.utime(folder / ".storms" / "alive", (1.0, 1.0))
+    with pytest.raises(UsageError, match="No load test is running"):
+        post(folder, {})
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def page(companion: StormCompanion, state: str = "running") -> Any:
+    app = flask.Flask("storms")
+    web_ui = SimpleNamespace(app=app, auth_required_if_enabled=lambda view: view)
+    environment: Any = SimpleNamespace(web_ui=web_ui, runner=SimpleNamespace(state=state))
+    settings: Any = SimpleNamespace(companions=[companion])
+    add_storm_page(environment, settings)
+    return app.test_client()
+
+
+def test_the_page_lets_a_storm_loose_and_lists_it(folder: Path) -> None:
+    lead = Lead(folder)
+    client = page(lead.companion)
+    assert "None so far." in client.get("/storms").text
+    answer = client.post(
+        "/storms", data={"storm": "csms-restart", "down": "3s", "share": "0.5", "cut": "true", "to": ""}
+    )
+    assert answer.status_code == 200, answer.text
+    assert "csms-restart strikes 50 stations" in answer.text
+    assert lead.orders[0]["storm"]["down"] == 3.0
+    assert "under way" in client.get("/storms").text
+
+
+@pytest.mark.parametrize(
+    ("form", "headers", "status"),
+    [
+        ({"storm": "<script>alert(1)</script>"}, {}, 400),
+        ({"storm": "csms-restart", "<b>": "1"}, {}, 400),
+        ({"storm": "csms-restart", "command": "touch /tmp/owned"}, {}, 400),
+        ({"storm": "csms-restart"}, {"Origin": "https://elsewhere.example"}, 403),
+    ],
+)
+def test_the_page_refuses_mistakes_commands_and_forms_of_other_sites(
+    folder: Path, form: dict[str, str], headers: dict[str, str], status: int
+) -> None:
+    lead = Lead(folder)
+    answer = page(lead.companion).post("/storms", data=form, headers=headers)
+    assert answer.status_code == status
+    assert "<script>" not in answer.text
+    assert "<b>'" not in answer.text
+    assert lead.orders == []
+
+
+def test_the_page_without_a_test_lets_nothing_loose(folder: Path) -> None:
+    lead = Lead(folder)
+    client = page(lead.companion, state="stopped")
+    assert "No test is running." in client.get("/storms").text
+    assert client.post("/storms", data={"storm": "csms-restart"}).status_code == 409
+    assert lead.orders == []
+
+
+def test_without_a_web_page_there_is_no_page() -> None:
+    environment: Any = SimpleNamespace(web_ui=None)
+    add_storm_page(environment, SimpleNamespace(companions=[]))  # type: ignore[arg-type]  # it has all that is asked
