@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from fixtures.meter import circuit_of, first_reading, next_reading, vehicle_of
+from loadtest.ledger.entry import Entry
 from loadtest.station.dialect import Ending, Status, Trigger
 from ocppj.outcomes import Outcome
 
@@ -81,6 +82,7 @@ class Visit:
         "_read_at",
         "_seq_no",
         "circuit",
+        "entry",
         "outlet",
         "phase",
         "reading",
@@ -106,6 +108,7 @@ class Visit:
         self._seq_no = -1
         self._meter_timer: Timer | None = None
         self._leave_timer: Timer | None = None
+        self.entry = Entry(outlet.station, token)
         outlet.visit = self
 
     @property
@@ -140,6 +143,7 @@ class Visit:
 
     def begin(self, at: float, until: float, *, authorize: bool) -> None:
         """Let the driver plug in and present the token; they leave at `until` whatever the CSMS does."""
+        self.entry.begin(at, remote=False)
         self._leave_timer = self.fleet.timers.at(until, self._leaves)
         self.outlet.show(Status.PREPARING, at)
         station = self.station
@@ -151,6 +155,7 @@ class Visit:
     def begin_remote(self, at: float, until: float, remote_start_id: int | None) -> None:
         """Start because the CSMS asked for it (AuthorizeRemoteTxRequests is false)."""
         self.remote_start_id = remote_start_id
+        self.entry.begin(at, remote=True)
         self._leave_timer = self.fleet.timers.at(until, self._leaves)
         self.outlet.show(Status.PREPARING, at)
         self._start(at)
@@ -166,6 +171,7 @@ class Visit:
         self._read(at)
         self.outlet.show(Status.CHARGING if self.reading.power > 0 else Status.SUSPENDED_EV, at)
         station = self.station
+        self.entry.row.metered = True
         station.outbox.add(station.dialect.metered(self, at, trigger), self, at)
 
     def stop(self, ending: Ending, at: float) -> None:
@@ -177,7 +183,8 @@ class Visit:
         self._read(at)
         self.outlet.energy_wh = self.reading.energy_wh
         self._cancel_timers()
-        station.outbox.add(station.dialect.ended(self, ending, at), self, at)
+        self.entry.row.ending, self.entry.row.seconds = ending.value, round(at - self.started_at, 3)
+        station.outbox.add(station.dialect.ended(self, ending, at), self, at, is_stop=True)
         self.outlet.show(Status.FINISHING, at)
         unplug = fleet.profile.sessions.unplug if fleet.profile.sessions else 1.0
         self._leave_timer = fleet.timers.at(at + fleet.draw(unplug, station.draws), self._gone)
@@ -185,6 +192,7 @@ class Visit:
     def vanish(self) -> None:
         """Forget the visit without a word, as when the station loses its memory."""
         self._cancel_timers()
+        self.entry.left(cut=self.phase in (Phase.AUTHORIZING, Phase.CHARGING))
         self.phase = Phase.GONE
         self.outlet.visit = None
 
@@ -193,6 +201,7 @@ class Visit:
     def _authorized(self, _: Payload | None, outcome: str) -> None:
         if self.phase is not Phase.AUTHORIZING:
             return
+        self.entry.authorized(outcome)
         now = self.fleet.clock()
         if outcome == Outcome.ACCEPTED or outcome in (Outcome.LOST, Outcome.NEVER_SENT):
             self._start(now)
@@ -225,6 +234,7 @@ class Visit:
             self._gone(when)
 
     def _gone(self, when: float) -> None:
+        self.phase = Phase.GONE
         self.vanish()
         self.outlet.rest(when)
         self.station.visit_over()
