@@ -23,7 +23,37 @@ __all__ = ["QUANTITIES", "Companion", "Conclusion", "Note", "Stage"]
 Note = list[Any]
 """A kind and its values."""
 
-QUANTITIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({})
+QUANTITIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "ledger": MappingProxyType(
+            dict.fromkeys(
+                (
+                    "lost",
+                    "duplicated",
+                    "crossed",
+                    "wrong-id",
+                    "wrong-energy",
+                    "wrong-time",
+                    "phantom",
+                    "unanswered",
+                    "refused",
+                    "open",
+                    "ambiguous",
+                ),
+                "amount",
+            )
+        ),
+        "kpi": MappingProxyType(
+            {
+                "charging-success": "share",
+                "authorize-to-start-p50": "time",
+                "authorize-to-start-p95": "time",
+                "authorize-to-start-p99": "time",
+                "remote-start-success": "share",
+            }
+        ),
+    }
+)
 """What objectives can be about: the word of a companion, its quantities, and the kind of their unit
 (`loadtest.slo_expression`): time (base ms), amount (a number, or a share with %), count, rate, share."""
 
@@ -40,6 +70,8 @@ class Stage(msgspec.Struct, kw_only=True):
     """How many were asked for; 0 when Locust's user count decides."""
     clock: Callable[[], float]
     """Seconds since the start of the run."""
+    complete: Callable[[], bool] = lambda: True
+    """Whether every note has come in, as far as is known; asked when the run is over."""
 
 
 class Conclusion(msgspec.Struct, kw_only=True):
@@ -51,6 +83,8 @@ class Conclusion(msgspec.Struct, kw_only=True):
     """By the names of `QUANTITIES`: a number, and the whole that it is a share of; None where nothing was measured."""
     invalid: list[str] = []
     """Reasons for which the run cannot be believed."""
+    line: str = ""
+    """How things stand, for the display of a run that goes on; empty where there is nothing to say."""
 
 
 class Companion(Protocol):

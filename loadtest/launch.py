@@ -91,6 +91,7 @@ def _on_start_from_web(environment: Environment, **_: Any) -> None:
             "details",
             "secrets",
             "slo",
+            "companions",
         ):
             setattr(attached, field, getattr(settings, field))
     except HarnessError as error:

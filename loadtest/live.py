@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
@@ -44,6 +44,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
     p99_ms: dict[str, float] = {}
     """99th percentile of the response time of the busiest actions over the last seconds."""
     workers: int = 1
+    lines: list[str] = []
+    """How things stand with what takes part beside the measuring."""
 
 
 def snapshot(
@@ -122,10 +124,14 @@ def _line(view: Snapshot) -> str:
     ]
     if view.p99_ms:
         parts.append("p99 " + ", ".join(f"{action} {value:.1f} ms" for action, value in view.p99_ms.items()))
-    return "; ".join(parts)
+    return "; ".join([*parts, *view.lines])
 
 
-def _table(view: Snapshot) -> Table:
+def _table(view: Snapshot) -> RenderableType:
+    return Group(_figures(view), *map(escape, view.lines))
+
+
+def _figures(view: Snapshot) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -170,6 +176,7 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
     for outcome, count in sorted(run.connections.items()):
         if outcome != OPENED:
             console.print(f"[red]{count} connection attempts: {escape(outcome)}", highlight=False)
+    _print_sentences(run, console)
     for slo in run.slo:
         word = "[green]met" if slo.passed else "[red]MISSED"
         measured = slo.reason or "nothing" if slo.value is None else f"{slo.value:g} {slo.unit}".rstrip()
@@ -185,6 +192,14 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
     console.print(
         f"Verdict: {run.verdict}{interrupted}. Results: {escape(str(folder))}", highlight=False, soft_wrap=True
     )
+
+
+def _print_sentences(run: LoadRun, console: Console) -> None:
+    for sentence in run.kpis.get("says", []):
+        console.print(escape(sentence), highlight=False, soft_wrap=True)
+    colour = "[red]" if run.ledger.get("failed") else ""
+    for sentence in run.ledger.get("says", []):
+        console.print(f"{colour}Ledger: {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 def _rows(calls: list[CallStats]) -> list[list[str]]:

@@ -21,7 +21,7 @@ from loadtest.companions import Companion, Conclusion, Stage
 from loadtest.generator import gather, judge
 from loadtest.leases import LeaseBook, LeaseDesk
 from loadtest.live import Progress, print_result, snapshot
-from loadtest.recorder import COOL_DOWN, MEASURE, RAMP, TO_CSMS
+from loadtest.recorder import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
 from loadtest.slo import Watch
 from loadtest.slo import judge as slo_results
@@ -231,9 +231,14 @@ class MasterEnd:
             url=self._settings.url,
             stations=self._settings.stations,
             clock=self._elapsed,
+            complete=self._is_complete,
         )
         for companion in self._companions:
             companion.begin(stage)
+
+    def _is_complete(self) -> bool:
+        collector = self._collector
+        return collector is not None and not collector.incomplete and not collector.merged.faults[NOTES_DROPPED]
 
     def _note(self, worker: str, note: list[Any]) -> None:
         for companion in self._companions:
@@ -276,6 +281,7 @@ class MasterEnd:
                 target=self.target,
                 workers=len(collector.workers),
             )
+            view.lines = [line for one in self._companions if (line := one.standing().line)]
             self._progress.show(view)
 
     def _watch_objectives(self, collector: Collector) -> None:

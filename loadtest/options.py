@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from evidence.redact import redact_url
 from loadtest.backoff import SPEC, Backoff, parse_backoff
 from loadtest.identities import DEFAULT_PATTERN, Identities, read_identities
+from loadtest.ledger.companion import KpiCompanion, LedgerCompanion
+from loadtest.ledger.control import KEEPS, ControlPort
 from loadtest.profiles import DEFAULT_PROFILE, Profile, load_profile, profile_names
 from loadtest.settings import Settings
 from loadtest.slo import read_slo
@@ -137,6 +140,14 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"metavar": "FILE", "help": "YAML file of objectives; a missed one ends with exit code 1. Default: none"},
     ),
     (
+        "--control-url",
+        {
+            "metavar": "HTTP_URL",
+            "help": "Control port of the practice CSMS, or of one that speaks its contract: the ledger asks there what "
+            "was recorded. Default: only answers are judged",
+        },
+    ),
+    (
         "--stop-patience",
         {"default": "5", "metavar": "S", "help": "Seconds to end transactions and answers at the stop. Default: 5"},
     ),
@@ -194,6 +205,7 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         check_identity(identities.lease(1).identity, RULES[version])
     duration = given.run_time
     details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
+    secrets = frozenset({options.password} if options.password else ())
     return Settings(
         url=options.url,
         ocpp=[str(version) for version in ocpp],
@@ -206,9 +218,19 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         identities=identities,
         slo=read_slo(Path(given.slo)) if given.slo else [],
         source_addresses=max(1, len(options.sources)),
+        companions=_companions(given, secrets),
         details={name: value for name, value in details.items() if value is not None and name != "password"},
-        secrets=frozenset({options.password} if options.password else ()),
+        secrets=secrets,
     )
+
+
+def _companions(given: Any, secrets: frozenset[str]) -> list[Any]:
+    url = given.control_url
+    if not url:
+        return [LedgerCompanion(secrets=secrets), KpiCompanion()]
+    port = ControlPort(check_owned(url, given.i_own_this_target or ()))
+    port.check()
+    return [LedgerCompanion(port, source=redact_url(url), keeps=KEEPS, secrets=secrets), KpiCompanion()]
 
 
 def _dest(flag: str) -> str:

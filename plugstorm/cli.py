@@ -261,6 +261,14 @@ def load(
     ] = "60s",
     profile: Annotated[str, typer.Option(metavar="NAME|FILE", help="What the stations do all day.")] = "quick",
     slo: Slo = None,
+    control_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HTTP_URL",
+            help="Control port of the practice CSMS at --url: the ledger asks there what was recorded.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the stations.")] = 1,
     source_address: SourceAddress = None,
     owned: Owned = None,
@@ -311,6 +319,7 @@ def load(
         station_list=station_list,
         identity_pattern=identity_pattern,
         slo=slo,
+        control_url=control_url,
         owned=tuple(owned or ()),
         source_addresses=tuple(source_address or ()),
         locust=tuple(locust or ()),

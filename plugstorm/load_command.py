@@ -28,6 +28,7 @@ from plugstorm.forecast_command import check_machine
 __all__ = [
     "Wanted",
     "check",
+    "csms_of",
     "environment_of",
     "free_port",
     "locust_command",
@@ -67,6 +68,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     owned: tuple[str, ...] = ()
     """Hosts beside this machine that may be tested."""
     source_addresses: tuple[str, ...] = ()
+    control_url: str | None = None
+    """Where the ledger asks what was recorded; None asks the practice CSMS of the run, if it has one."""
     locust: tuple[str, ...]
     """Further words for Locust's own command line."""
 
@@ -89,7 +92,9 @@ def spawn_rate(wanted: Wanted) -> float:
     return wanted.spawn_rate or max(1.0, wanted.stations / _DEFAULT_RAMP)
 
 
-def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | None) -> list[str]:
+def locust_command(
+    wanted: Wanted, *, url: str, out: Path, master_port: int | None, control_url: str | None = None
+) -> list[str]:
     """Write Locust's command line; `master_port` is where the workers of a run with several processes meet."""
     rate = spawn_rate(wanted)
     words = [sys.executable, "-m", "locust", "--locustfile", str(_ROOT / "loadtest" / "locustfile.py")]
@@ -112,6 +117,7 @@ def locust_command(wanted: Wanted, *, url: str, out: Path, master_port: int | No
     optional = {
         "--seed": wanted.seed,
         "--slo": wanted.slo,
+        "--control-url": control_url,
         "--tls-ca": wanted.ca,
         "--station-list": wanted.station_list,
         "--identity-pattern": wanted.identity_pattern,
@@ -126,9 +132,9 @@ def run(wanted: Wanted) -> int:
     check(wanted)
     folder = RunFolder.create(wanted.out, "load")
     try:
-        with target_of(wanted.url) as url:
+        with csms_of(wanted) as (url, control_url):
             port = free_port() if wanted.workers > 1 else None
-            command = locust_command(wanted, url=url, out=folder.path, master_port=port)
+            command = locust_command(wanted, url=url, out=folder.path, master_port=port, control_url=control_url)
             if wanted.ui_port is not None:
                 sys.stderr.write(f"web UI  http://127.0.0.1:{wanted.ui_port}  (Ctrl-C ends it)\n")
             code = run_child(command, environment=environment_of(wanted))
@@ -155,6 +161,8 @@ def check(wanted: Wanted) -> None:
         read_slo(wanted.slo)
     if wanted.url is not None:
         check_owned(check_target_url(wanted.url), wanted.owned)
+    elif wanted.control_url is not None:
+        raise UsageError("--control-url belongs to the CSMS of --url; without --url the practice CSMS brings its own")
     check_machine(wanted)
 
 
@@ -162,6 +170,18 @@ def environment_of(wanted: Wanted) -> dict[str, str]:
     """Return the environment of Locust: a password on a command line would show in the list of processes."""
     secret = {} if wanted.password is None else {"PLUGSTORM_PASSWORD": wanted.password}
     return dict(os.environ) | secret
+
+
+@contextlib.contextmanager
+def csms_of(wanted: Wanted) -> Iterator[tuple[str, str | None]]:
+    """Give the URL of the CSMS and that of its control port; a practice CSMS of our own has both."""
+    if wanted.url is not None:
+        yield wanted.url, wanted.control_url
+        return
+    from fixtures.csms import spawn_practice_csms  # noqa: PLC0415 - not needed for somebody else's CSMS
+
+    with spawn_practice_csms() as csms:
+        yield csms.url, csms.control_url
 
 
 @contextlib.contextmanager

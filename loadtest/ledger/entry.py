@@ -26,7 +26,7 @@ _REGISTER: Final = "Energy.Active.Import.Register"
 class Entry:
     """The entry of one visit: the row as far as it is known, and what is still to come."""
 
-    __slots__ = ("_gone", "_pending", "_station", "_started_at", "row")
+    __slots__ = ("_gone", "_pending", "_started_at", "_station", "row")
 
     def __init__(self, station: Station, token: str) -> None:
         """Open an entry; nothing is told unless the visit begins."""
@@ -118,7 +118,8 @@ def _event_meter(payload: Mapping[str, Any]) -> float | None:
             if sample.get("measurand", _REGISTER) == _REGISTER and "phase" not in sample:
                 unit = sample.get("unitOfMeasure") or {}
                 factor = 1000.0 if unit.get("unit") == "kWh" else 1.0
-                return float(sample["value"]) * factor * 10.0 ** unit.get("multiplier", 0)
+                multiplier: float = 10.0 ** unit.get("multiplier", 0)
+                return float(sample["value"]) * factor * multiplier
     return None
 
 
