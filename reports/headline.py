@@ -10,7 +10,7 @@ import msgspec
 
 from evidence.run_model import InteropRun, LoadRun, Run
 from evidence.verdicts import RunVerdict, Verdict
-from reports.ledger_view import ledger_failed, ledger_sentences
+from reports.ledger_view import ledger_consequence, ledger_failed, ledger_sentences
 from reports.words import count, duration, plural, run_seconds, verdict_counts
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _load(run: LoadRun) -> Headline:
     else:
         sentence = f"{work}; no SLO was set."
     if says := ledger_sentences(run):
-        remarks.append(f"Ledger: {says[0]}{' This alone fails the run.' if ledger_failed(run) else ''}")
+        remarks.append(f"Ledger: {says[0]} {ledger_consequence(run)}".rstrip())
     if run.stations.connected_peak < run.stations.requested:
         remarks.append(
             f"Only {count(run.stations.connected_peak)} of {plural(run.stations.requested, 'station')} "

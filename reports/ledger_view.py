@@ -12,6 +12,7 @@ import msgspec
 from markupsafe import Markup
 
 from evidence.run_model import LoadRun
+from evidence.verdicts import RunVerdict
 from reports.charts import Figure, Part, Series, share_bar, time_chart
 from reports.facts import facts
 from reports.words import count, number, percent
@@ -21,6 +22,7 @@ __all__ = [
     "Example",
     "Kpi",
     "LedgerView",
+    "ledger_consequence",
     "ledger_examples",
     "ledger_failed",
     "ledger_figure",
@@ -83,6 +85,8 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
     head: str
     rest: tuple[str, ...]
     failed: bool
+    consequence: str
+    """What a failed ledger means for the run."""
     classes: tuple[Class, ...]
     examples: tuple[Example, ...]
     facts: tuple[tuple[str, str], ...]
@@ -101,6 +105,7 @@ def view_ledger(run: LoadRun) -> LedgerView | None:
         head=says[0] if says else "",
         rest=tuple(says[1:]),
         failed=ledger_failed(run),
+        consequence=ledger_consequence(run),
         classes=tuple(_class(str(name), value) for name, value in counts.items()),
         examples=tuple(_examples(run.ledger)),
         facts=facts({name: value for name, value in run.ledger.items() if name not in known and value != ""}),
@@ -124,6 +129,15 @@ def ledger_figure(run: LoadRun) -> tuple[str, str] | None:
 def ledger_examples(run: LoadRun) -> list[str]:
     """Return the examples of its findings, one line each."""
     return [f"{one.name}: {one.station} {one.transaction}: {one.says}" for one in _examples(run.ledger)]
+
+
+def ledger_consequence(run: LoadRun) -> str:
+    """Say what a failed ledger means for the verdict; empty for one that did not fail."""
+    if not ledger_failed(run):
+        return ""
+    if run.verdict is RunVerdict.FAILED:
+        return "This alone fails the run."
+    return "This does not depend on how well the generator kept its schedule."
 
 
 def ledger_failed(run: LoadRun) -> bool:

@@ -103,7 +103,9 @@ class LedgerCompanion:
             return Conclusion(fields={"ledger": {"says": [f"{reason}."], "failed": False}}, invalid=[reason])
         findings, why = self._reconcile(RowFile(writer.path))
         return Conclusion(
-            fields={"ledger": ledger_field(findings, source=self._source if not why else "", why=why)},
+            fields={
+                "ledger": ledger_field(findings, source=self._source if not why else "", why=why, keeps=self._keeps)
+            },
             quantities=quantities_of(findings),
         )
 
@@ -192,13 +194,14 @@ def quantities_of(findings: Findings) -> dict[str, tuple[float | None, float | N
     return found
 
 
-def ledger_field(findings: Findings, *, source: str, why: str) -> dict[str, Any]:
+def ledger_field(findings: Findings, *, source: str, why: str, keeps: int | None) -> dict[str, Any]:
     """Write the field `ledger` of `run.json`; `why` says what kept the run from the records."""
     return {
         "says": _says(findings, why),
         "failed": findings.failed,
         "source": source,
         "no_records": why,
+        "keeps": keeps,
         **msgspec.to_builtins(findings),
     }
 

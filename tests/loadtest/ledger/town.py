@@ -130,10 +130,10 @@ class Town:
         profile: Profile = SHORT,
         latency: float = 0.02,
         seed: int = 7,
-        first: int = 1,
+        start: float = 0.0,
         csms: PracticeCsms | None = None,
     ) -> None:
-        self.now = 1000.0
+        self.now = self.began = 1000.0 + start
         self.timers = TimerQueue()
         self.random = Random(seed)
         self.latency = latency
@@ -144,7 +144,7 @@ class Town:
         loop: Any = _Loop(self)
         self.csms.loop = loop
         self.csms.wall = lambda: WALL + self.now - 1000.0
-        self.recorder = Recorder(clock=lambda: self.now, wall=WALL)
+        self.recorder = Recorder(clock=lambda: self.now, wall=WALL + start)
         self.wires: dict[str, Wire] = {}
         fleet = Fleet(
             engine=SimpleNamespace(timers=self.timers),  # type: ignore[arg-type]  # all that stations need of it
@@ -152,13 +152,13 @@ class Town:
             recorder=self.recorder,
             profile=profile,
             clock=lambda: self.now,
-            wall=lambda: WALL,
+            wall=lambda: WALL + start,
             make_socket=self._make_wire,
             backoff=Backoff("fixed", 2.0, 3.0, 0),
             call_timeout=10.0,
             seed=seed,
         )
-        self.stations = [Station(fleet, version, Identities().lease(first + n)) for n in range(stations)]
+        self.stations = [Station(fleet, version, Identities().lease(1 + n)) for n in range(stations)]
         for station in self.stations:
             self.soon(station.start)
 
@@ -204,7 +204,7 @@ class Town:
 
     @property
     def span(self) -> Span:
-        return Span(WALL, WALL + self.now - 1000.0)
+        return Span(WALL + self.began - 1000.0, WALL + self.now - 1000.0)
 
     def reconcile(self) -> Findings:
         return reconcile(self.rows(), self.records(), self.span, keeps=1000)
