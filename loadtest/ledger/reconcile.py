@@ -138,11 +138,11 @@ class _Work:
         own = self._by_id.get((row.station, str(row.id))) if row.id is not None else None
         if own is None:
             return None
+        candidates = own if isinstance(own, list) else [own]
         started = seconds_of(row.start_time)
-        if isinstance(own, list):
-            return next((one for one in own if one.start is not None and same_time(started, one.start)), own[0])
-        # An id that was given twice says nothing; the time tells whose record it is.
-        return own if hash(row.id) not in self._repeated or same_time(started, own.start) else None
+        same = next((one for one in candidates if one.start is not None and same_time(started, one.start)), None)
+        # An id that was given twice says nothing by itself; the time tells whose record it is.
+        return same if same is not None or hash(row.id) in self._repeated else candidates[0]
 
     # -- then: what is wrong with each, and whose the others are -----------------------------------------------------
 

@@ -11,7 +11,7 @@ from loadtest.ledger.reconcile import CLASSES, FAILING, RECORDED, Findings, Span
 from loadtest.ledger.records import seconds_of
 from loadtest.ledger.row import Row
 from ocppj.trace import wall_clock
-from tests.ocppj.json_values import json_values
+from tests.ocppj.json_values import VALUES
 
 START = 1_700_000_000.25
 SPAN = Span(START - 100.0, START + 1000.0)
@@ -210,7 +210,7 @@ def test_visits_without_a_transaction_are_only_counted() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.dictionaries(st.sampled_from(sorted(recorded())), json_values, max_size=9), max_size=4))
+@given(st.lists(st.dictionaries(st.sampled_from(sorted(recorded())), VALUES, max_size=9), max_size=4))
 def test_records_of_any_shape_are_read_without_an_error(records: list[dict[str, Any]]) -> None:
     findings = reconcile([told()], [*records, recorded()], SPAN)
     assert findings.unreadable <= len(records)
