@@ -110,22 +110,21 @@ class LedgerCompanion:
         )
 
     def _reconcile(self, rows: RowFile) -> tuple[Findings, str]:
-        waits = iter(_PATIENCE)
         before: Findings | None = None
-        while True:
+        for wait in (*_PATIENCE, None):
             records, why = self._ask()
             span = Span(self._started, time.time())
             complete = self._stage.complete()
             findings = reconcile(rows, records, span, keeps=self._keeps, complete=complete)
             missing = sum(findings.counts[name] or 0 for name in _LATE)
-            unchanged = before is not None and before.counts == findings.counts
-            wait = next(waits, None) if records is not None and missing and not unchanged else None
-            if wait is None:
-                if records is not None:
-                    self._keep(self._stage.folder, records)
-                return findings, why
+            settled = wait == _PATIENCE[-1] and before is not None and before.counts == findings.counts
+            if wait is None or records is None or not missing or settled:
+                break
             before = findings
             self._sleep(wait)
+        if records is not None:
+            self._keep(self._stage.folder, records)
+        return findings, why
 
     def _ask(self) -> tuple[Sequence[Mapping[str, Any]] | None, str]:
         if self._fetch is None:

@@ -68,7 +68,9 @@ def test_a_visit_leaves_one_row_with_what_was_said(version: Version) -> None:
         assert row.token == first["idTag"]
     else:
         assert row.id == first["transactionInfo"]["transactionId"]
-        registers = [value["value"] for value in last["meterValue"][0]["sampledValue"] if "Energy" in value["measurand"]]
+        registers = [
+            value["value"] for value in last["meterValue"][0]["sampledValue"] if "Energy" in value["measurand"]
+        ]
         assert [row.meter_stop] == registers
     assert (row.start_time, row.stop_time) == (first["timestamp"], last["timestamp"])
 
