@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from evidence.histogram import Histogram
 from loadtest.recorder import MEASURE, OPENED, TO_CSMS, is_failure
@@ -128,7 +129,7 @@ def _line(view: Snapshot) -> str:
 
 
 def _table(view: Snapshot) -> RenderableType:
-    return Group(_figures(view), *map(escape, view.lines))
+    return Group(_figures(view), *map(Text, view.lines))
 
 
 def _figures(view: Snapshot) -> Table:

@@ -66,8 +66,10 @@ def _read(path: Path) -> list[dict[str, Any]] | None:
 
 
 def _is_complete(run: LoadRun) -> bool:
-    workers = run.generator.details.get("workers", [])
-    return not run.faults.get(NOTES_DROPPED) and all(worker.get("complete", True) for worker in workers)
+    workers = run.generator.details.get("workers")
+    if not isinstance(workers, list) or run.faults.get(NOTES_DROPPED):
+        return False
+    return all(isinstance(worker, dict) and worker.get("complete") for worker in workers)
 
 
 def _again(result: SloResult, quantities: dict[str, tuple[float | None, float | None]]) -> SloResult:

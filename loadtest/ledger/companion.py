@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from evidence.redact import redact
+from evidence.redact import redact_frame
 from loadtest.companions import Conclusion
 from loadtest.ledger.kpis import Kpis
 from loadtest.ledger.reconcile import CLASSES, FAILING, Findings, Span, reconcile
 from loadtest.ledger.records import FILE as RECORDS_FILE
 from loadtest.ledger.records import seconds_of
 from loadtest.ledger.row import FILE, NOTE, RowFile, RowWriter, row_of
-from ocppj.errors import HarnessError
+from ocppj.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +38,8 @@ _PATIENCE: Final = (1.0, 2.0, 4.0)
 """Seconds to wait before the records are asked for again, while something is missing: books may lag behind answers."""
 _LATE: Final = ("lost", "wrong-energy", "wrong-time")
 """Classes that such a lag may look like."""
+_SKEW: Final = 3600.0
+"""Seconds by which the clock of a worker may be behind."""
 _NOT_ASKED: Final = "the run was not told where to ask for them (--control-url)"
 _TOLD_NOTHING: Final = "the CSMS gives none of them away"
 
@@ -99,9 +101,11 @@ class LedgerCompanion:
         writer, self._writer = self._writer, None
         writer.close()
         if writer.error is not None:
-            reason = f"The ledger {writer.path} could not be written: {writer.error}"
-            return Conclusion(fields={"ledger": {"says": [f"{reason}."], "failed": False}}, invalid=[reason])
-        findings, why = self._reconcile(RowFile(writer.path))
+            return _without_rows(f"The ledger {writer.path} could not be written: {writer.error}")
+        try:
+            findings, why = self._reconcile(RowFile(writer.path))
+        except UsageError as error:
+            return _without_rows(str(error))
         return Conclusion(
             fields={
                 "ledger": ledger_field(findings, source=self._source if not why else "", why=why, keeps=self._keeps)
@@ -142,11 +146,15 @@ class LedgerCompanion:
             with (folder / RECORDS_FILE).open("wb") as file:
                 for record in records:
                     start = seconds_of(record.get("startTime"))
-                    if start is None or start >= self._started:
-                        file.write(encode(redact(dict(record), self._secrets)) + b"\n")
+                    if start is None or start >= self._started - _SKEW:
+                        file.write(redact_frame(encode(record).decode(), self._secrets).encode() + b"\n")
         except OSError:
             # The run has its result; without the file it cannot be judged again.
             (folder / RECORDS_FILE).unlink(missing_ok=True)
+
+
+def _without_rows(reason: str) -> Conclusion:
+    return Conclusion(fields={"ledger": {"says": [f"{reason}."], "failed": False}}, invalid=[reason])
 
 
 class KpiCompanion:

@@ -8,13 +8,12 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 
-from fixtures.csms.books import CLOSED_PER_STATION
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 
 __all__ = ["KEEPS", "ControlPort"]
 
-KEEPS: Final = CLOSED_PER_STATION
-"""How many closed transactions of a station the practice CSMS keeps."""
+KEEPS: Final = 1_000
+"""How many closed transactions of a station the practice CSMS keeps; its books are not imported into each worker."""
 _TIMEOUT: Final = (5.0, 60.0)
 """Seconds to connect, and for each piece of the answer."""
 _MOST_BYTES: Final = 2**30

@@ -12,11 +12,12 @@ from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import Generator, LoadRun
 from fixtures.csms import practice_csms
+from fixtures.csms.books import CLOSED_PER_STATION
 from loadtest import master
 from loadtest.companions import QUANTITIES, Conclusion, Stage
 from loadtest.ledger.again import rejudge
 from loadtest.ledger.companion import KpiCompanion, LedgerCompanion
-from loadtest.ledger.control import ControlPort
+from loadtest.ledger.control import KEEPS, ControlPort
 from loadtest.ledger.row import NOTE, Row, RowFile
 from loadtest.master import MasterEnd
 from loadtest.recorder import OPENED, TO_CSMS, Recorder
@@ -113,7 +114,8 @@ def test_what_is_lost_is_a_field_a_quantity_and_a_sentence(tmp_path: Path) -> No
 
 
 def test_books_that_lag_behind_are_asked_again_before_anything_counts_as_lost(tmp_path: Path) -> None:
-    row, waits = told(1), []
+    waits: list[float] = []
+    row = told(1)
     late = iter([[], [record_of(row) | {"state": "open", "stopTime": None}], [record_of(row)]])
     found = conclude(tmp_path, [row], lambda: next(late), waits)
     assert found.fields["ledger"]["counts"]["lost"] == 0
@@ -158,16 +160,28 @@ def test_records_are_kept_without_secrets_and_without_those_of_earlier_runs(tmp_
     assert '"x"' not in text
 
 
+def test_a_ledger_that_cannot_be_read_makes_the_run_invalid_and_nothing_else(tmp_path: Path) -> None:
+    companion = LedgerCompanion(None)
+    companion.begin(Stage(order=lambda _: None, folder=tmp_path, url="", stations=1, clock=lambda: 1.0))
+    companion.note("worker", note(told(1)))
+    companion.beat(1.0, "measure")
+    (tmp_path / "ledger.jsonl").write_text("?\n")
+    assert "is no row of a ledger" in companion.conclude().invalid[0]
+
+
 def test_a_disk_that_refuses_makes_the_run_invalid_and_nothing_else(tmp_path: Path) -> None:
     found = conclude(tmp_path / "missing", [told(1)], list)
     assert "could not be written" in found.invalid[0]
     assert not found.fields["ledger"]["failed"]
 
 
+WORKERS = {"workers": [{"name": "a", "complete": True}]}
+
+
 @pytest.fixture(autouse=True)
 def _valid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the generator for a good one: there is none here."""
-    monkeypatch.setattr(master, "judge", lambda _: Generator(verdict="VALID", reasons=[]))
+    monkeypatch.setattr(master, "judge", lambda _: Generator(verdict="VALID", reasons=[], details=WORKERS))
 
 
 class Run:
@@ -264,12 +278,13 @@ def test_a_finished_run_is_judged_again_from_its_files(tmp_path: Path) -> None:
     (run.folder / "records.jsonl").write_text(records[0] + "\n")
     again = rejudge(run.folder, first)
     assert again.ledger["counts"]["lost"] == 1
-    assert [slo.value for slo in again.slo][0] == 1.0
+    assert again.slo[0].value == 1.0
     assert again.verdict == "failed"
     assert read_run(run.folder) == again
 
 
 def test_the_control_port_gives_all_transactions_at_once() -> None:
+    assert KEEPS == CLOSED_PER_STATION
     with practice_csms() as csms:
         port = ControlPort(csms.control_url + "/")
         port.check()

@@ -56,7 +56,8 @@ def test_a_visit_leaves_one_row_with_what_was_said(version: Version) -> None:
     assert row.metered
     assert not row.cut
     assert not row.offline
-    assert (row.ending, row.seconds) == ("local", pytest.approx(35.0))
+    assert row.ending == "local"
+    assert row.seconds == pytest.approx(35.0)
     assert row.to_start == pytest.approx(0.0)
     assert row.energy is not None
     assert row.energy > 0

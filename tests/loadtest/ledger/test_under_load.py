@@ -27,7 +27,8 @@ CLASS_OF = {
     "load-phantom": "phantom",
 }
 ALARMS = (*FAILING, "wrong-time", "phantom")
-SCRIPTS = [(name, version) for name in CLASS_OF for version in load_defects()[name].versions if version != Version.V21]
+IN_2X = ("load-start-lost", "load-stop-lost", "load-duplicated", "load-crossed-station", "load-energy-rounded")
+SCRIPTS = [(name, Version.V16) for name in CLASS_OF] + [(name, Version.V201) for name in IN_2X]
 
 
 def alarms(findings: Findings) -> dict[str, int]:
@@ -83,17 +84,17 @@ def test_defect_is_found_in_its_class_and_in_no_other(defect: str, version: Vers
 @pytest.mark.parametrize("mode", list(Mode))
 @pytest.mark.parametrize("version", list(Version))
 def test_a_correct_csms_in_trouble_gives_no_false_alarm(version: Version, mode: Mode) -> None:
-    for seed in (1, 2):
-        town = trouble(Town(version, mode=mode, stations=10, seed=seed))
-        findings = town.stop(0.1 if seed == 1 else 5.0).reconcile()
-        assert findings.judged > 5
-        assert alarms(findings) == {}, findings.examples
+    town = trouble(Town(version, mode=mode, stations=10, seed=1))
+    findings = town.stop(0.1 if mode is Mode.LENIENT else 5.0).reconcile()
+    assert findings.judged > 5
+    assert alarms(findings) == {}, findings.examples
 
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_a_correct_csms_left_alone_has_every_transaction(mode: Mode) -> None:
     findings = Town(Version.V16, mode=mode, stations=10).run(100).stop().reconcile()
-    assert findings.transactions == findings.judged == findings.records > 60
+    assert findings.transactions == findings.judged == findings.records
+    assert findings.transactions > 60
     assert not any(findings.counts.values())
 
 
@@ -110,7 +111,7 @@ def test_lost_answers_leave_twins_in_a_lenient_csms_and_no_false_alarm() -> None
     assert alarms(findings) == {}, findings.examples
 
 
-@pytest.mark.parametrize("defect", ["load-stop-lost", "load-crossed-station", "load-energy-rounded"])
+@pytest.mark.parametrize("defect", ["load-stop-lost", "load-crossed-station"])
 def test_defect_is_found_in_the_middle_of_trouble(defect: str) -> None:
     town = trouble(Town(Version.V16, defects=(defect,), stations=14, seed=5))
     town.closed, town.deaf_share, town.latency = False, 0.0, 0.02
