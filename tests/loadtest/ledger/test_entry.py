@@ -116,6 +116,14 @@ def test_an_answer_that_is_lost_counts_as_a_sending_and_what_was_never_sent_does
     assert (row.stop, row.stop_sends, row.stop_time) == ("never-sent", 0, None)
 
 
+def test_a_message_that_is_given_up_while_it_is_on_its_way_was_sent() -> None:
+    yard = charging_now(visit(answers={"StopTransaction": SILENT}).start()).run(35.0)
+    assert yard.sent("StopTransaction")
+    yard.station.outbox.close()
+    row = one(yard.run(5.0))
+    assert (row.stop, row.stop_sends) == ("lost", 1)
+
+
 def test_a_transaction_that_begins_without_a_connection_says_so() -> None:
     yard = visit().start()
     yard.lose(refuse_with="refused")
