@@ -60,6 +60,33 @@ QUANTITIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
                 "metastable": "count",
             }
         ),
+        "ledger": MappingProxyType(
+            dict.fromkeys(
+                (
+                    "lost",
+                    "duplicated",
+                    "crossed",
+                    "wrong-id",
+                    "wrong-energy",
+                    "wrong-time",
+                    "phantom",
+                    "unanswered",
+                    "refused",
+                    "open",
+                    "ambiguous",
+                ),
+                "amount",
+            )
+        ),
+        "kpi": MappingProxyType(
+            {
+                "charging-success": "share",
+                "authorize-to-start-p50": "time",
+                "authorize-to-start-p95": "time",
+                "authorize-to-start-p99": "time",
+                "remote-start-success": "share",
+            }
+        ),
     }
 )
 """What objectives can be about: the word of a companion, its quantities, and the kind of their unit
@@ -84,6 +111,8 @@ class Stage(msgspec.Struct, kw_only=True):
     """How many stations are asked for at the moment."""
     ask: Callable[[str, dict[str, Any]], bool] = lambda _, __: False
     """Ask the other companions for something of a kind; whether one of them has taken it (`Companion.asked`)."""
+    complete: Callable[[], bool] = lambda: True
+    """Whether every note has come in, as far as is known; asked when the run is over."""
 
 
 class Conclusion(msgspec.Struct, kw_only=True):

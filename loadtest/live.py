@@ -184,6 +184,7 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
     for outcome, count in sorted(run.connections.items()):
         if outcome != OPENED:
             console.print(f"[red]{count} connection attempts: {escape(outcome)}", highlight=False)
+    _print_sentences(run, console)
     for slo in run.slo:
         word = "[green]met" if slo.passed else "[red]MISSED"
         measured = slo.reason or "nothing" if slo.value is None else f"{slo.value:g} {slo.unit}".rstrip()
@@ -199,6 +200,14 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
     console.print(
         f"Verdict: {run.verdict}{interrupted}. Results: {escape(str(folder))}", highlight=False, soft_wrap=True
     )
+
+
+def _print_sentences(run: LoadRun, console: Console) -> None:
+    for sentence in run.kpis.get("says", []):
+        console.print(escape(sentence), highlight=False, soft_wrap=True)
+    colour = "[red]" if run.ledger.get("failed") else ""
+    for sentence in run.ledger.get("says", []):
+        console.print(f"{colour}Ledger: {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 def _rows(calls: list[CallStats]) -> list[list[str]]:

@@ -21,7 +21,7 @@ from loadtest.companions import Companion, Conclusion, Stage
 from loadtest.generator import gather, judge
 from loadtest.leases import LeaseBook, LeaseDesk
 from loadtest.live import Progress, print_result, snapshot
-from loadtest.recorder import COOL_DOWN, MEASURE, RAMP, TO_CSMS
+from loadtest.recorder import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
 from loadtest.slo import Watch
 from loadtest.slo import judge as slo_results
@@ -235,9 +235,14 @@ class MasterEnd:
             identity=lambda number: self._settings.identities.lease(number).identity,
             target=lambda: self._settings.stations or self.target,
             ask=self._ask,
+            complete=self._is_complete,
         )
         for companion in self._companions:
             companion.begin(stage)
+
+    def _is_complete(self) -> bool:
+        collector = self._collector
+        return collector is not None and not collector.incomplete and not collector.merged.faults[NOTES_DROPPED]
 
     def _note(self, worker: str, note: list[Any]) -> None:
         for companion in self._companions:

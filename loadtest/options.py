@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from evidence.redact import redact_url
 from loadtest.backoff import SPEC, Backoff, parse_backoff
 from loadtest.driven.wanted import companion_of
 from loadtest.identities import DEFAULT_PATTERN, Identities, read_identities
+from loadtest.ledger.companion import KpiCompanion, LedgerCompanion
+from loadtest.ledger.control import KEEPS, ControlPort
 from loadtest.profiles import DEFAULT_PROFILE, Profile, load_profile, profile_names, with_time
 from loadtest.settings import Settings
 from loadtest.slo import read_slo
@@ -278,9 +281,12 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
             "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
         )
     details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
+    secret_words = frozenset({options.password} if options.password else ())
     companions = [
         StormCompanion(storms, backoff=options.backoff, seed=options.seed, owned=given.i_own_this_target or ()),
         *([] if commander is None else [commander]),
+        _ledger(given, secret_words),
+        KpiCompanion(),
     ]
     return Settings(
         url=options.url,
@@ -297,8 +303,18 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         driver=driver,
         companions=companions,
         details={name: value for name, value in details.items() if value is not None and name not in _SECRET},
-        secrets=frozenset({options.password} if options.password else ()),
+        secrets=secret_words,
     )
+
+
+def _ledger(given: Any, secret_words: frozenset[str]) -> LedgerCompanion:
+    """Make the ledger; what the CSMS recorded comes from a control port that speaks the contract of drivers."""
+    url = given.control_url
+    if not url or given.driver not in (None, "", "http", "practice"):
+        return LedgerCompanion(secrets=secret_words)
+    port = ControlPort(check_owned(url, given.i_own_this_target or ()))
+    port.check()
+    return LedgerCompanion(port, source=redact_url(url), keeps=KEEPS, secrets=secret_words)
 
 
 _SECRET = frozenset({"password", "driver-option"})

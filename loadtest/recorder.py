@@ -30,6 +30,7 @@ __all__ = [
     "COOL_DOWN",
     "FROM_CSMS",
     "MEASURE",
+    "NOTES_DROPPED",
     "OPENED",
     "RAMP",
     "TO_CSMS",
@@ -56,8 +57,10 @@ OPENED: Final = "opened"
 
 # A silence that the load profile asked for says nothing about the CSMS.
 _SUCCESSES = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.SILENT})
+NOTES_DROPPED: Final = "notes-dropped"
+"""The fault under which notes are counted that nobody will hear."""
 _MOST_NOTES: Final = 200_000
-"""Notes that wait for a master that is away; more are counted as the fault `notes-dropped`."""
+"""Notes that wait for a master that is away."""
 # A CSMS may invent error codes and, in the other direction, actions; each new one costs memory in every process.
 _MAX_NAMES = 200
 _MAX_NAME_LENGTH = 64
@@ -261,7 +264,7 @@ class Recorder:
         if len(self._notes) < _MOST_NOTES:
             self._notes.append([kind, *values])
         else:
-            self.fault("notes-dropped")
+            self.fault(NOTES_DROPPED)
 
     # -- windows and draining ----------------------------------------------------------------------------------------
 

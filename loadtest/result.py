@@ -147,12 +147,15 @@ def build_run(
 
 
 def run_verdict(run: LoadRun) -> RunVerdict:
-    """Judge a load run: whether anything can be concluded, and if so, whether it kept what was asked of it."""
+    """Judge a load run: whether anything can be concluded, and if so, whether it kept what was asked of it.
+
+    Lost money needs no objective to fail a run (`loadtest.ledger.companion`).
+    """
     if _never_reached(run):
         return RunVerdict.INCONCLUSIVE
     if run.generator.verdict == "INVALID":
         return RunVerdict.INVALID
-    if not all(slo.passed for slo in run.slo):
+    if not all(slo.passed for slo in run.slo) or run.ledger.get("failed"):
         return RunVerdict.FAILED
     if run.interrupted and not run.calls:
         return RunVerdict.INCONCLUSIVE

@@ -35,6 +35,8 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _PATIENCE: Final = 10.0
 _FLOOR_HEARTBEAT: Final = 10.0
 _BUSY_HEARTBEAT: Final = 0.1
+_PLACEHOLDER: Final = "idle"
+"""Each run writes a profile of its own in its place."""
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +109,7 @@ def _wanted(effort: Effort) -> Wanted:
         stations=effort.stations,
         spawn_rate=float(effort.stations),
         duration=effort.seconds,
-        profile="",
+        profile=_PLACEHOLDER,
         workers=1,
         seed=1,
         ui_port=None,

@@ -569,7 +569,7 @@ def report(
         typer.Option(metavar="FILE", help="Where the page goes.", show_default="report.html in or beside the folders"),
     ] = None,
     judge_again: Annotated[
-        bool, typer.Option("--judge-again", help="Judge interop runs again from their traces, without the CSMS.")
+        bool, typer.Option("--judge-again", help="Judge again from traces and ledgers, without the CSMS.")
     ] = False,
     json: Json = False,
 ) -> Work:

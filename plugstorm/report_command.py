@@ -11,7 +11,7 @@ from rich.console import Console
 
 from evidence import exit_codes
 from evidence.run_folder import read_run
-from evidence.run_model import InteropRun, Run
+from evidence.run_model import InteropRun, LoadRun, Run
 from evidence.verdicts import EXIT_CODES
 from plugstorm.after import tell
 from reports.compare import compare
@@ -51,6 +51,11 @@ def _read(folder: Path, *, judge_again: bool) -> Run:
         from interop_suite.results import rejudge  # noqa: PLC0415 - a page from finished runs needs no cases
 
         run = rejudge(folder)
+    elif judge_again and isinstance(run, LoadRun):
+        from loadtest.ledger.again import rejudge as reconcile_again  # noqa: PLC0415 - as above
+
+        run = reconcile_again(folder if folder.is_dir() else folder.parent, run)
+    if judge_again:
         write_junit(folder)
         write_summary(folder)
     return run

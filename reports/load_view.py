@@ -16,6 +16,7 @@ from reports.facts import facts, field_words
 from reports.headline import Headline, all_calls, headline
 from reports.histograms import Histograms, curve, read_histograms
 from reports.latency_charts import MAXIMUM, Band, latency_overview, percentile_curves
+from reports.ledger_view import LedgerView, ledger_figure, view_ledger
 from reports.storm_view import StormView, view_storms
 from reports.svg import log_ticks
 from reports.words import count, duration, milliseconds, number, percent, plural, run_seconds
@@ -74,7 +75,7 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     throughput: tuple[tuple[str, str], ...]
     generator: tuple[tuple[str, str], ...]
     details: tuple[tuple[str, str], ...]
-    ledger: tuple[tuple[str, str], ...]
+    ledger: LedgerView | None
     commands: CommandsView | None
     stations: tuple[tuple[str, str], ...]
     storms: tuple[StormView, ...]
@@ -105,7 +106,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         throughput=tuple((field_words(key), number(value, 4)) for key, value in run.throughput.items()),
         generator=_generator(run),
         details=facts(run.generator.details),
-        ledger=facts(run.ledger),
+        ledger=view_ledger(run),
         commands=view_commands(run),
         storms=view_storms(run),
         stations=tuple((field_words(key), count(value)) for key, value in msgspec.structs.asdict(run.stations).items()),
@@ -125,6 +126,8 @@ def _tiles(run: LoadRun) -> tuple[Tile, ...]:
         tiles.append(Tile(number(run.throughput["calls_per_s"]), "calls per second"))
     if total:
         tiles.append(Tile(percent(accepted / total), "accepted", f"{count(total - accepted)} with another outcome"))
+    if figure := ledger_figure(run):
+        tiles.append(Tile(f"{figure[0]} lost", "transactions", f"of {figure[1]}"))
     if run.slo:
         met = sum(slo.passed for slo in run.slo)
         tiles.append(Tile(f"{met} of {len(run.slo)}", "SLOs met"))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from drivers.making import make_driver
-from loadtest.driven.companion import CommandCompanion
 from loadtest.driven.plan import plan, read_commands
 from ocppj.errors import UsageError
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drivers.base import Driver
+    from loadtest.driven.companion import CommandCompanion
     from loadtest.driven.plan import Command
     from ocppj.versions import Version
 
@@ -69,6 +69,9 @@ def companion_of(
         commands = read_commands(Path(given.commands))
     if not commands and not given.driver and not given.control_url:
         return None, None
+    # The companion needs gevent, which a command line that only checks does without.
+    from loadtest.driven.companion import CommandCompanion  # noqa: PLC0415
+
     words = (given.driver or None, given.control_url or None, tuple(given.driver_option or ()))
     name = check_commands(commands, versions, *words)
     companion = CommandCompanion(commands, versions, partial(open_driver, *words), seed, duration=duration)

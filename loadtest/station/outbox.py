@@ -32,16 +32,22 @@ _UNANSWERED = (Outcome.LOST, Outcome.TIMEOUT)
 
 
 class _Message:
-    __slots__ = ("failures", "intended_at", "is_start", "message_id", "said", "tried", "visit")
+    __slots__ = ("failures", "intended_at", "is_start", "is_stop", "message_id", "said", "tried", "visit")
 
-    def __init__(self, said: Said, visit: Visit, intended_at: float, *, is_start: bool) -> None:
+    def __init__(self, said: Said, visit: Visit, intended_at: float, *, is_start: bool, is_stop: bool) -> None:
         self.said = said
         self.visit = visit
         self.intended_at = intended_at
         self.is_start = is_start
+        self.is_stop = is_stop
         self.failures = 0
         self.message_id: str | None = None
         self.tried = False
+
+    @property
+    def is_money(self) -> bool:
+        """Whether the ledger wants to know of it."""
+        return self.is_start or self.is_stop
 
 
 class Outbox:
@@ -59,12 +65,17 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def add(self, said: Said, visit: Visit, intended_at: float, *, is_start: bool = False) -> None:
+    def add(
+        self, said: Said, visit: Visit, intended_at: float, *, is_start: bool = False, is_stop: bool = False
+    ) -> None:
         """Queue a message, and send it when nothing is before it."""
+        message = _Message(said, visit, intended_at, is_start=is_start, is_stop=is_stop)
+        if message.is_money:
+            visit.entry.queued(is_start=is_start)
         if len(self._messages) >= self.station.fleet.vendor.queue:
-            self._count_undelivered(_Message(said, visit, intended_at, is_start=is_start))
+            self._count_undelivered(message)
             return
-        self._messages.append(_Message(said, visit, intended_at, is_start=is_start))
+        self._messages.append(message)
         self.pump()
 
     def pump(self) -> None:
@@ -78,7 +89,10 @@ class Outbox:
             message.message_id = (station.spoken or station.fleet.new_id)()
         # While it was offline a station intended nothing; what it kept falls due when it is back.
         intended_at = max(message.intended_at, station.online_since)
-        station.call(message.said.action, message.said.build(), intended_at, self._ended, message_id=message.message_id)
+        action, payload, visit = message.said.action, message.said.build(), message.visit
+        if message.is_money:
+            visit.entry.building(action, payload, visit.transaction_id, is_start=message.is_start)
+        station.call(action, payload, intended_at, self._ended, message_id=message.message_id)
 
     def close(self) -> None:
         """Give up everything that was not delivered."""
@@ -93,6 +107,8 @@ class Outbox:
         message, self._on_way = self._on_way, None
         if message is None or not self._messages or self._messages[0] is not message:
             return
+        if message.is_money:
+            message.visit.entry.ended(payload, outcome, is_start=message.is_start)
         if payload is None and not self._forgets(message, outcome):
             if outcome in _KEPT:
                 return
@@ -106,6 +122,8 @@ class Outbox:
         del self._messages[0]
         if message.is_start:
             message.visit.start_answered(payload)
+        if message.is_money:
+            message.visit.entry.settled(message.visit.transaction_id)
         watch = self.station.fleet.watch
         if watch is not None and payload is not None:
             watch.delivered(self.station, message, payload)
@@ -127,6 +145,10 @@ class Outbox:
 
     def _count_undelivered(self, message: _Message) -> None:
         fleet = self.station.fleet
+        if message.is_money:
+            if message is self._on_way:
+                message.visit.entry.ended(None, Outcome.LOST, is_start=message.is_start)
+            message.visit.entry.settled(message.visit.transaction_id)
         fleet.recorder.fault(UNDELIVERED)
         if message.tried:
             return  # each try was counted with its own outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixtures.meter import MIN_CURRENT_A, circuit_of, first_reading, next_reading, vehicle_of
+from loadtest.ledger.entry import Entry
 from loadtest.station.deeds.local_list import list_verdict
 from loadtest.station.deeds.reservations import Claim, claim_of, take
 from loadtest.station.deeds.settings import flag
@@ -86,6 +87,7 @@ class Visit:
         "_read_at",
         "_seq_no",
         "circuit",
+        "entry",
         "outlet",
         "phase",
         "reading",
@@ -119,6 +121,7 @@ class Visit:
         self._power_from = 0.0
         self.session: Session | None = None
         """What was planned; None where the draws of the station decide."""
+        self.entry = Entry(outlet.station, token)
         outlet.visit = self
 
     @property
@@ -156,6 +159,7 @@ class Visit:
     def begin(self, at: float, until: float, *, authorize: bool, session: Session | None = None) -> None:
         """Let the driver plug in and present the token; they leave at `until` whatever the CSMS does."""
         self.session = session
+        self.entry.begin(at, remote=False)
         self._leave_timer = self.fleet.timers.at(until, self._leaves)
         station, parent, listed = self.station, None, None
         if station.extras is not None:
@@ -179,6 +183,7 @@ class Visit:
     def begin_remote(self, at: float, until: float, remote_start_id: int | None, parent: str | None = None) -> None:
         """Start because the CSMS asked for it, without asking back unless AuthorizeRemoteTxRequests says so."""
         self.remote_start_id = remote_start_id
+        self.entry.begin(at, remote=True)
         self._leave_timer = self.fleet.timers.at(until, self._leaves)
         self.outlet.show(Status.PREPARING, at)
         station = self.station
@@ -199,6 +204,7 @@ class Visit:
         self.read_meter(at)
         self.outlet.show(self._flow, at)
         station = self.station
+        self.entry.row.metered = True
         station.outbox.add(station.dialect.metered(self, at, trigger), self, at)
 
     def follow_limit(self, at: float) -> None:
@@ -232,18 +238,20 @@ class Visit:
         self.phase = Phase.LEAVING
         self.outlet.energy_wh = self.reading.energy_wh
         self._cancel_timers()
-        station.outbox.add(station.dialect.ended(self, ending, at), self, at)
+        self.entry.row.ending, self.entry.row.seconds = ending.value, round(at - self.started_at, 3)
+        station.outbox.add(station.dialect.ended(self, ending, at), self, at, is_stop=True)
         self.outlet.show(Status.FINISHING, at)
         if station.extras is not None and station.extras.limits is not None:
             station.extras.limits.visit_over(self, at)
         self._leave_timer = fleet.timers.at(at + self._unplugging(), self._gone)
 
-    def vanish(self) -> None:
-        """Forget the visit without a word, as when the station loses its memory."""
+    def vanish(self, *, cut: bool = True) -> None:
+        """Forget the visit without a word; `cut` when the station loses its memory rather than the car leaves."""
         extras = self.station.extras
         if self.phase is Phase.AUTHORIZING and extras is not None and extras.limits is not None:
             extras.limits.visit_over(self, self.fleet.clock())
         self._cancel_timers()
+        self.entry.left(cut=cut and self.phase in (Phase.AUTHORIZING, Phase.CHARGING))
         self.phase = Phase.GONE
         self.outlet.visit = None
 
@@ -252,6 +260,7 @@ class Visit:
     def _authorized(self, payload: Payload | None, outcome: str) -> None:
         if self.phase is not Phase.AUTHORIZING:
             return
+        self.entry.authorized(outcome)
         now = self.fleet.clock()
         if outcome == Outcome.ACCEPTED or outcome in (Outcome.LOST, Outcome.NEVER_SENT):
             self._start(now, _parent(payload))
@@ -319,7 +328,7 @@ class Visit:
             self._gone(when)
 
     def _gone(self, when: float) -> None:
-        self.vanish()
+        self.vanish(cut=False)
         self.outlet.rest(when)
         self.station.visit_over()
 

@@ -43,6 +43,16 @@ def test_without_a_terminal_a_plain_line_comes_every_few_seconds() -> None:
     )
 
 
+def test_what_takes_part_beside_the_measuring_has_its_line() -> None:
+    for terminal in (False, True):
+        file = io.StringIO()
+        progress = Progress(Console(file=file, width=120, force_terminal=terminal))
+        state = view()
+        state.lines = ["12 visits over, charging success [99] %"]
+        progress.show(state)
+        assert "12 visits over, charging success [99] %" in shown(progress, file)
+
+
 def test_on_a_terminal_a_table_is_drawn_over() -> None:
     file = io.StringIO()
     progress = Progress(Console(file=file, force_terminal=True, width=100, legacy_windows=False))

@@ -96,7 +96,7 @@ def test_a_restart_of_the_csms_is_survived_and_the_return_follows_the_back_off_f
     assert storm["formula"]["distance"] >= storm["formula"]["deviation"]
     curve = [(row["t"], row["back"] / STATIONS) for row in storm["curve"]]
     lost = min(row["t"] for row in storm["curve"] if row["struck"])
-    for other in ("fixed:0.4", "spec:2/0.5/2", "spec:0.4/12/2"):
+    for other in ("fixed:0.4", "spec:3/0.5/2", "spec:0.4/12/2"):
         wrong = expected(parse_backoff(other), [Return(lost, lost + 2.0, at_once=False)])
         assert wrong is not None
         assert distance(curve, wrong, 0.5) > 0.2, other

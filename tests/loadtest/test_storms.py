@@ -67,7 +67,8 @@ class Weather:
     def totals(self, number: int = 1) -> Totals:
         """Add up the notes so far, and those that are still to be told."""
         self.front._tell(self.yard.now)
-        self.notes = [*getattr(self, "notes", []), *self.yard.recorder.take()["notes"]]
+        taken = [note for note in self.yard.recorder.take()["notes"] if note[0] == KIND]
+        self.notes = [*getattr(self, "notes", []), *taken]
         totals = Totals()
         for kind, at, news in self.notes:
             assert kind == KIND

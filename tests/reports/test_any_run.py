@@ -111,6 +111,7 @@ load_runs = st.builds(
     ),
     slo=st.lists(st.builds(SloResult, expr=text, value=st.none() | figure, passed=st.booleans()), max_size=2),
     ledger=json_object,
+    kpis=json_object,
     timeline=st.lists(
         st.dictionaries(st.sampled_from(["t", "calls", "connected"]) | text, figure, max_size=4), max_size=4
     ),
