@@ -1,0 +1,64 @@
+"""The commands about finished runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plugstorm.flags import Json, Work, app
+
+__all__: list[str] = []
+
+
+@app.command()
+def report(
+    *,
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of finished runs.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where the page goes.", show_default="report.html in or beside the folders"),
+    ] = None,
+    judge_again: Annotated[
+        bool, typer.Option("--judge-again", help="Judge again from traces and ledgers, without the CSMS.")
+    ] = False,
+    json: Json = False,
+) -> Work:
+    """Write report.html from finished runs; several make one page."""
+    from plugstorm import report_command  # noqa: PLC0415
+
+    return lambda: report_command.report(folders, out=out, judge_again=judge_again, as_json=json)
+
+
+@app.command("check-trace")
+def check_trace(
+    *,
+    places: Annotated[list[Path], typer.Argument(metavar="RUN|FILE...", help="Load runs, or trace files.")],
+    call_timeout: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="S", help="When a CALL counts as unanswered.", show_default="the run's"),
+    ] = None,
+    json: Json = False,
+) -> Work:
+    """Check every frame that the traced stations of a load run sent against OCPP; exit code 1 when one is wrong."""
+    from plugstorm import trace_command  # noqa: PLC0415
+
+    return lambda: trace_command.run(places, call_timeout=call_timeout, as_json=json)
+
+
+@app.command()
+def compare(
+    *,
+    base: Annotated[Path, typer.Argument(metavar="BASE", help="Folder of the run before.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the run after.")],
+    tolerance: Annotated[float, typer.Option(min=0, metavar="SHARE", help="How far a latency may move.")] = 0.10,
+    floor: Annotated[
+        float, typer.Option(min=0, metavar="MS", help="Smaller movements of a latency say nothing.")
+    ] = 0.5,
+    json: Json = False,
+) -> Work:
+    """Tell what got worse between two runs of one kind; exit code 1 when something did."""
+    from plugstorm import report_command  # noqa: PLC0415
+
+    return lambda: report_command.compare_folders(base, new, tolerance=tolerance, floor_ms=floor, as_json=json)
