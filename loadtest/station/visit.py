@@ -288,6 +288,7 @@ class Visit:
         self.transaction_id = station.dialect.new_transaction_id(number << 64 | station.draws.bits())
         # The event of the start tells the state, so that comes first where nothing else does.
         outlet.status = self._first_flow
+        self.entry.row.thirsty = outlet.status is Status.CHARGING
         station.outbox.add(station.dialect.started(self, now), self, now, is_start=True)
         outlet.show(outlet.status, now)
         if limits is not None:
