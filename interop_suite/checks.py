@@ -30,6 +30,7 @@ __all__ = [
     "refused_upgrade",
     "reported",
     "still_serves",
+    "unknown_token_refused",
 ]
 
 Expected = Callable[[Any], str | None]
@@ -121,6 +122,41 @@ def answered(
     return Check(claim=text, judge=judge)
 
 
+def unknown_token_refused(
+    action: str, path: str, allowed: Collection[str], tolerate: Collection[str], *, claim: str, nth: int | None = None
+) -> Check:
+    """Claim that a token which the CSMS does not know is answered as such.
+
+    Only where we can give the CSMS tokens does it keep a list that ours is not on; whoever takes every token is open,
+    which no text forbids.
+    """
+    strict = answered(action, {path: one_of(*allowed)}, tolerate={path: tolerate}, claim=claim, nth=nth)
+
+    def judge(history: History) -> list[Finding]:
+        found = strict.judge(history)
+        if any(history.notes("token_list")):
+            return found
+        accepted = {call.answer.line for call in history.calls(action) if call.answer and _accepts(call, path)}
+        return [
+            msgspec.structs.replace(finding, verdict=Verdict.NON_STRICT, actual=f"{finding.actual}; {_OPEN}")
+            if finding.verdict is Verdict.FAILED and finding.frame in accepted
+            else finding
+            for finding in found
+        ]
+
+    return Check(claim=claim, judge=judge)
+
+
+_OPEN = (
+    "a CSMS that is open to every token may do so; certification expects Invalid (give a driver that sets tokens, or "
+    "--token Invalid=…, to have it judged)"
+)
+
+
+def _accepts(call: Exchange, path: str) -> bool:
+    return call.kind is AnswerKind.RESULT and field(call.result, path) == "Accepted"
+
+
 def _judge_answer(
     call: Exchange,
     claim: str,
@@ -206,12 +242,10 @@ def _nothing_sent(history: History, action: str, claim: str, level: Level, claus
         why = last.error if last else "the driver never answered"
         return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=f"the command was not given: {why}")]
     result = last.info.get("result", {})
-    if result.get("origin") == "csms" and result.get("code") in ("NotImplemented", "NotSupported"):
-        actual = f"this CSMS does not have {action}: {result.get('description') or result.get('code')}"
-        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=last.line)]
-    if result.get("status") == "error" and result.get("origin") == "csms":
-        actual = f"the CSMS refused the command: {result.get('code')} {result.get('description') or ''}".strip()
-        return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=actual, frame=last.line)]
+    refusal = _refused_by_csms(result, action)
+    if refusal is not None:
+        verdict, actual = refusal
+        return [Finding(verdict=verdict, claim=claim, actual=actual, frame=last.line)]
     return [
         Finding(
             verdict=level.when_broken,
@@ -221,6 +255,16 @@ def _nothing_sent(history: History, action: str, claim: str, level: Level, claus
             frame=last.line,
         )
     ]
+
+
+def _refused_by_csms(result: Mapping[str, Any], action: str) -> tuple[Verdict, str] | None:
+    """Weigh that a CSMS did not even send a command; None where it does not say so."""
+    if result.get("status") != "error" or result.get("origin") != "csms":
+        return None
+    code, why = result.get("code"), result.get("description") or ""
+    if code in ("NotImplemented", "NotSupported"):
+        return Verdict.NOT_APPLICABLE, f"this CSMS does not have {action}: {why or code}"
+    return Verdict.INCONCLUSIVE, f"the CSMS refused the command: {code or ''} {why}".rstrip()
 
 
 def reported(
@@ -244,8 +288,11 @@ def reported(
             return []
         last = outcomes[nth]
         result = last.info.get("result", {})
+        refusal = None if history.commands_to_any(action) else _refused_by_csms(result, action)
         if last.error is not None:
             verdict, actual = when_silent, f"its API said nothing: {last.error}"
+        elif refusal is not None:
+            verdict, actual = refusal
         elif result.get("status") == "sent":
             verdict, actual = Verdict.INFORMATIONAL, "its API does not tell what the station answered"
         else:

@@ -14,7 +14,7 @@ import msgspec
 from ocppj.errors import Fault, RemoteProtocolError
 from ocppj.messages import Call, CallError, CallResult, CallResultError, Message, Send, parse
 from ocppj.trace import Kind, TraceRecord
-from ocppj.versions import RULES, Rules, Version
+from ocppj.versions import RULES, Rules, Version, rules_for_subprotocol
 
 __all__ = [
     "BYSTANDER",
@@ -58,6 +58,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     scripted: bool
     """False while the station was still being prepared; such frames are not judged."""
     connection: int
+    rules: Rules
+    """Those of the version that its connection negotiated."""
     message: Message | None
     error: RemoteProtocolError | None
     text: str | bytes
@@ -194,6 +196,7 @@ class DriverCall(msgspec.Struct, frozen=True, kw_only=True):
 
     line: int
     t: float
+    station: str
     operation: str
     info: dict[str, Any]
 
@@ -218,10 +221,14 @@ class History:
         self.connections: list[Connection] = []
         self.driver_calls: list[DriverCall] = []
         self.not_sent: list[NotSent] = []
+        self.answers_to_bytes: list[Frame] = []
+        """Answers to what the station wrote as bytes that are no WebSocket frame."""
         self.roles: dict[str, str] = {}
         self.inconclusive: str | None = None
         self._open: dict[tuple[str, bool, str], Exchange] = {}
         self._answered: set[tuple[str, bool, str]] = set()
+        self._own_ids: set[tuple[str, int, str]] = set()
+        self._spoken: dict[tuple[str, int], Rules] = {}
         scripted = False
         for line, record in enumerate(self.records):
             match record.kind:
@@ -235,7 +242,9 @@ class History:
                     self._close(line, record)
                 case Kind.DRIVER:
                     operation = record.info.get("operation", "")
-                    call = DriverCall(line=line, t=record.t, operation=operation, info=record.info)
+                    call = DriverCall(
+                        line=line, t=record.t, station=record.station, operation=operation, info=record.info
+                    )
                     self.driver_calls.append(call)
                 case _:
                     pass
@@ -253,6 +262,10 @@ class History:
     def commands(self, action: str | None = None, *, role: str = PRIMARY, prepared: bool = False) -> list[Exchange]:
         """List the CALLs of the CSMS to a station, in order."""
         return self._select(action, role, by_station=False, prepared=prepared)
+
+    def commands_to_any(self, action: str) -> list[Exchange]:
+        """List the CALLs of the CSMS with an action to whichever station, in order."""
+        return [e for e in self.exchanges if not e.by_station and e.action == action and e.call.scripted]
 
     def unsent(self, action: str, *, role: str = PRIMARY) -> list[NotSent]:
         """List the CALLs of the script that came too late for the connection."""
@@ -293,6 +306,8 @@ class History:
         info = record.info
         if "not_sent" in info:
             self._could_not_send(line, record, scripted=scripted)
+        if "own_id" in info:
+            self._own_ids.add((record.station, record.connection, info["own_id"]))
         if "role" in info:
             self.roles[info["role"]] = record.station
         if "inconclusive" in info and self.inconclusive is None:
@@ -322,6 +337,9 @@ class History:
                 t=record.t,
             )
         )
+        negotiated = rules_for_subprotocol(record.info.get("subprotocol"))
+        if negotiated is not None:
+            self._spoken[record.station, record.connection] = negotiated
         # Answers do not cross connections (OCPP-J 1.6 §4.1.1), so what was open stays unanswered.
         self._open = {key: exchange for key, exchange in self._open.items() if key[0] != record.station}
 
@@ -350,8 +368,9 @@ class History:
         sent = record.kind is Kind.SENT
         message: Message | None = None
         error: RemoteProtocolError | None = None
+        rules = self._spoken.get((record.station, record.connection), self.rules)
         try:
-            message = parse(record.data, self.rules)
+            message = parse(record.data, rules)
         except RemoteProtocolError as problem:
             error = problem
         frame = Frame(
@@ -361,6 +380,7 @@ class History:
             sent=sent,
             scripted=scripted,
             connection=record.connection,
+            rules=rules,
             message=message,
             error=error,
             text=record.data,
@@ -396,6 +416,8 @@ class History:
         oddity = None if frame.sent else self._find_oddity(frame, message_id)
         if oddity is not None:
             oddity.answers.append(frame)
+        elif (frame.station, frame.connection, message_id) in self._own_ids:
+            self.answers_to_bytes.append(frame)
         elif not frame.sent:
             again = key in self._answered
             reason = f"A second answer to the CALL {message_id}." if again else f"No CALL has the id {message_id}."

@@ -18,8 +18,8 @@ from fixtures.models import Station as Model
 from fixtures.models import station as make_station
 from fixtures.payloads import v2x, v16
 from interop_suite.history import BYSTANDER, PRIMARY
-from interop_suite.model import Case, Start
-from interop_suite.station import QUIET, Answer, ScriptedStation
+from interop_suite.model import Case, Start, token_need
+from interop_suite.station import QUIET, Answer, Order, ScriptedStation
 from interop_suite.wire import Offer
 from ocppj.errors import InconclusiveError
 from ocppj.identity import decode_authorization_key, station_url
@@ -322,16 +322,24 @@ class Probe:
         return token
 
     def unknown_token(self) -> str:
-        """Make up a token that the CSMS cannot know."""
-        return self.target.tokens.get("Invalid") or f"FF{secrets.token_hex(6).upper()}"
+        """Make up a token that the CSMS cannot know, and note whether it has a list that this one is not on."""
+        told = self.target.tokens.get("Invalid")
+        keeps_list = told is not None or self.driver.missing(token_need("Accepted"), self.version) is None
+        self.station.note(token_list=keeps_list)
+        return told or f"FF{secrets.token_hex(6).upper()}"
 
     def trigger(self, action: str, payload: dict[str, Any], *, station: ScriptedStation | None = None) -> Future[Any]:
         """Have the CSMS send a CALL; the future ends with what its API says. Wait for it with `outcome`."""
         target = station or self.station
+        handed_over = self.driver.handed_over(action, self.version)
+        self._driver_record(
+            target.identity,
+            {"operation": "trigger", "action": action, "payload": payload}
+            | ({} if handed_over is None else {"handed_over": handed_over}),
+        )
+        target.orders[action] = Order(payload=payload, handed_over=handed_over, after=len(target.received(action)))
         future = self._pool.submit(self.driver.command, target.identity, action, payload, self.version)
         self._orders.setdefault(target.identity, []).append(future)
-        info = {"operation": "trigger", "action": action, "payload": payload}
-        self._driver_record(target.identity, info)
         future.add_done_callback(lambda _: target.wake())
         return future
 
@@ -352,6 +360,8 @@ class Probe:
             self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": str(error)})
             return None
         result: CommandResult = future.result()
+        if result.status != "sent" and action in target.orders:
+            target.orders[action].closed = True
         self._driver_record(
             target.identity, {"operation": "outcome", "action": action, "result": msgspec.to_builtins(result)}
         )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import secrets
 
+import msgspec
+
 from evidence.verdicts import Verdict
 from fixtures.certificates import Authority
 from interop_suite.cases.v16.security import opens, opens_securely
-from interop_suite.cases.wire.common import V2X, shared
+from interop_suite.cases.wire.common import ALL, V2X, shared
 from interop_suite.cases.wire.handshake import SERVER_ERROR, boots
 from interop_suite.checks import asked, connection, one_of, refused_upgrade
 from interop_suite.clauses import Clause
@@ -174,6 +176,26 @@ def password_with_colon(probe: Probe) -> None:
     probe.boot(station)
 
 
+@shared(
+    id="AU_13",
+    title="Credentials count however the name of their header is written",
+    block=BLOCK,
+    needs=("password",),
+    start=Start.OFFLINE,
+    password=True,
+    sends="An upgrade with the right credentials in a header called AUTHORIZATION, and a boot.",
+    expects="The CSMS SHALL read it as any other: the name of a header has no case.",
+    clause={version: Clause("RFC9110", "5.1") for version in ALL},
+    defect="header-names-case-sensitive",
+    checks=(connection("Credentials under AUTHORIZATION are accepted", opens, nth=0), boots),
+)
+def header_name_in_capitals(probe: Probe) -> None:
+    station = probe.station
+    station.offer = msgspec.structs.replace(station.offer, spellings=("AUTHORIZATION",))
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
 def _nearly(password: str) -> dict[str, str]:
     return {
         "the first 16 characters": password[:16],
@@ -249,7 +271,7 @@ def rejected_key(probe: Probe) -> None:
     old = station.offer.password
     station.reply("ChangeConfiguration", {"status": "Rejected"})
     probe.command("ChangeConfiguration", {"key": "AuthorizationKey", "value": key})
-    if not station.received("ChangeConfiguration"):
+    if station.expect("ChangeConfiguration") is None:
         return
     station.disconnect()
     probe.try_to_boot(station, password=bytes.fromhex(key))
