@@ -276,10 +276,12 @@ def reported(
     level: Level = Level.REQUIRED,
     clause: Clause | None = None,
     when_silent: Verdict = Verdict.INCONCLUSIVE,
+    even_unsent: bool = False,
 ) -> Check:
     """Claim what the CSMS' API says about a command: `status`, and `payload`, `code` or `origin` with it.
 
-    An API that only says that the command was sent is INFORMATIONAL; one that says nothing is `when_silent`.
+    An API that only says that the command was sent is INFORMATIONAL; one that says nothing is `when_silent`. A command
+    that the CSMS refuses to send tells nothing of its answer, unless that is the very point: `even_unsent`.
     """
 
     def judge(history: History) -> list[Finding]:
@@ -288,7 +290,8 @@ def reported(
             return []
         last = outcomes[nth]
         result = last.info.get("result", {})
-        refusal = None if history.commands_to_any(action) else _refused_by_csms(result, action)
+        sent = even_unsent or history.commands_to_any(action)
+        refusal = None if sent else _refused_by_csms(result, action)
         if last.error is not None:
             verdict, actual = when_silent, f"its API said nothing: {last.error}"
         elif refusal is not None:
@@ -314,7 +317,8 @@ def connection(
 ) -> Check:
     """Claim something about one connection attempt of the script, counted from 0.
 
-    An attempt that did not even get a TCP connection says nothing about the claim, and is INCONCLUSIVE.
+    An attempt that did not even get a TCP connection, or that lacked credentials which the case is not about, says
+    nothing about the claim, and is INCONCLUSIVE.
     """
 
     def look(history: History) -> list[Finding]:
@@ -326,6 +330,9 @@ def connection(
         verdict = Verdict.OK if holds else level.when_broken
         if attempt.unreachable:
             verdict, actual = Verdict.INCONCLUSIVE, f"the CSMS is not there: {attempt.describe()}"
+        elif not holds and attempt.wanted_credentials:
+            verdict = Verdict.INCONCLUSIVE
+            actual = f"the CSMS wants other credentials ({attempt.describe()}): see --password and --identity"
         return [Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=attempt.line)]
 
     return Check(claim=claim, judge=look)

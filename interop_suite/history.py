@@ -38,6 +38,9 @@ BYSTANDER = "bystander"
 """The role of a station that has nothing to do with it."""
 
 
+_UNAUTHORIZED = (401, 403)
+
+
 class AnswerKind(StrEnum):
     """How a CALL was answered."""
 
@@ -157,6 +160,12 @@ class Connection(msgspec.Struct, kw_only=True, eq=False):
     def unreachable(self) -> bool:
         """Whether there was no TCP connection at all: nobody refused, nobody was there."""
         return bool(self.info.get("unreachable"))
+
+    @property
+    def wanted_credentials(self) -> bool:
+        """Whether it was refused for want of credentials that no case was about: a matter of the set-up."""
+        proven = self.info.get("credentials") and not self.info.get("lent")
+        return self.status in _UNAUTHORIZED and not proven
 
     def describe(self) -> str:
         """Say in a few words how the attempt ended."""

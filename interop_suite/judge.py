@@ -190,7 +190,7 @@ def _is_json_by_the_letter(text: str | bytes) -> bool:
 
 
 def _repeats_an_id_of_ours(history: History, frame: Frame) -> bool:
-    """Tell whether a CALLERROR gives back an id that the station had sent as no string, or null for an unreadable one."""
+    """Tell whether a CALLERROR gives back an id that was no string when the station sent it, or null for one."""
     number, message_id = _first_two(frame.text)
     if number != MessageType.CALLERROR:
         return False

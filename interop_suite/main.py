@@ -28,6 +28,8 @@ from ocppj.versions import Version
 __all__ = ["list_cases", "run_interop"]
 
 HERE = Path(__file__).parent
+IDENTITIES_OF_A_CASE = 2
+"""A station and a bystander."""
 
 _MARKS = {
     Verdict.OK: "ok  ",
@@ -71,12 +73,24 @@ def run_interop(settings: Settings, *, jobs: int, write: Callable[[str], None] =
             f"--alluredir={state.folder.allure}",
         ]
         total = len(state.cases) * state.settings.repeat
-        if jobs > 1 and total > 1 and not state.driver.serial:
+        jobs = _possible_jobs(state, jobs, write)
+        if jobs > 1 and total > 1:
             arguments += ["-n", str(min(jobs, total))]
         code = pytest.main(arguments, [_Prepared(state), _Progress(total, write)])
         if code == pytest.ExitCode.INTERRUPTED:
             code = exit_codes.INTERRUPTED
         return state.folder.path, int(code)
+
+
+def _possible_jobs(state: State, jobs: int, write: Callable[[str], None]) -> int:
+    """Bound the jobs: a person does one thing at a time, and no two cases may use one identity at the same time."""
+    if state.driver.serial:
+        return 1
+    identities = len(state.settings.identities)
+    most = max(1, identities // IDENTITIES_OF_A_CASE) if identities else jobs
+    if most < jobs:
+        write(f"{identities} identities are enough for --jobs {most}; a case may need {IDENTITIES_OF_A_CASE}")
+    return min(jobs, most)
 
 
 def _leave_out_unspoken_versions(state: State) -> None:

@@ -115,7 +115,9 @@ def _state(config: pytest.Config) -> State:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of a parallel run where the CSMS and the folder are."""
     if _is_interop(node.config):
-        node.workerinput[PROPERTY] = _state(node.config).share()
+        # xdist calls them gw0, gw1, …
+        number, workers = int(node.gateway.id.removeprefix("gw")), len(node.config.getoption("tx") or [None])
+        node.workerinput[PROPERTY] = _state(node.config).share(number, workers)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -66,6 +66,7 @@ class Target(msgspec.Struct, kw_only=True):
     tokens: dict[str, str] = {}
     """Identity tokens by the status that the CSMS answers for them."""
     password: str | None = None
+    """Basic-auth password of every station; its username is its identity."""
     model: str = "ac-dual"
     timeout: float = 10.0
     """Seconds of patience with every answer."""
@@ -131,11 +132,11 @@ class Probe:
         """
         identity = identity or self._lease_identity()
         model = make_station(self.target.model, identity, seed=0)
-        secret = self._password() if password else None
+        secret = self._password() if password else self.target.password
         station = ScriptedStation(
             model,
             self.version,
-            self._offer(identity, secret),
+            self._offer(identity, secret, lent=not password),
             self._record,
             timeout=self.target.timeout,
             settle=self._settle if self._insight else None,
@@ -172,12 +173,13 @@ class Probe:
     def _password(self) -> str:
         return self.target.password or make_password()
 
-    def _offer(self, identity: str, secret: str | None) -> Offer:
+    def _offer(self, identity: str, secret: str | None, *, lent: bool) -> Offer:
         return Offer(
             url=station_url(self.target.url, identity),
             subprotocols=(RULES[self.version].subprotocol,),
             identity=identity,
             password=None if secret is None else decode_authorization_key(secret, self.version),
+            lent=lent and secret is not None,
         )
 
     def prepare(self) -> None:
@@ -242,6 +244,7 @@ class Probe:
             station.offer,
             url=station_url(self.target.tls_url, station.identity),
             tls=self.client_context(station) if by_certificate and certificate else self.trusting_context(),
+            lent=False,
             password=None if secret is None else decode_authorization_key(secret, self.version),
         )
 
@@ -272,7 +275,7 @@ class Probe:
     def use_password(self, station: ScriptedStation, password: str) -> None:
         """Let a station prove itself with another password from now on."""
         station.offer = msgspec.structs.replace(
-            station.offer, password=decode_authorization_key(password, self.version)
+            station.offer, password=decode_authorization_key(password, self.version), lent=False
         )
 
     def boot(self, station: ScriptedStation) -> Answer:

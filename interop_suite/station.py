@@ -145,6 +145,7 @@ class ScriptedStation:
             "subprotocol": handshake.subprotocol,
             "headers": [list(header) for header in handshake.headers],
         }
+        info |= {"lent": True} if offer.lent else {}
         info |= {"error": handshake.error} if handshake.error else {}
         info |= {"unreachable": True} if handshake.unreachable else {}
         info |= {"tls": handshake.tls} if handshake.tls else {}

@@ -51,6 +51,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     without: tuple[str, ...] = ()
     """Headers of the request that are left out, such as Upgrade."""
+    lent: bool = False
+    """Whether the password only lets the station in, for a case that is not about credentials."""
     spellings: tuple[str, ...] = ()
     """How the names of some headers are written, such as all in capitals; the default is as in the RFCs."""
     compression: bool = False

@@ -140,6 +140,7 @@ def _role(character: str) -> str:
                     NEUTRAL_COMMAND,
                     is_answered("Accepted"),
                     nth=number,
+                    even_unsent=True,
                     claim=f"The CSMS reaches the station with {character!r} in its identity",
                 ),
             )

@@ -89,7 +89,7 @@ _NOT_READ = "A frame that breaks WebSocket is not read as a message"
 
 
 def _judge_answers_to_bytes(history: History) -> list[Finding]:
-    """Find out that a WebSocket library is lax; the answer itself is in order for OCPP-J, which has no word about it."""
+    """Find out that a WebSocket library is lax; the answer itself is in order for OCPP-J."""
     answers = history.answers_to_bytes
     return [
         Finding(
