@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import ssl
 import time
@@ -387,11 +388,12 @@ class Probe:
     def finish(self) -> None:
         """Listen a moment for what comes uninvited, then put every station away."""
         deadline = time.monotonic() + QUIET
-        for station in self._stations:
-            station.listen(max(LAST_LOOK, deadline - time.monotonic()))
-        for station in self._stations:
-            station.put_away()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._pool.shutdown, wait=False, cancel_futures=True)
+            for station in reversed(self._stations):
+                stack.callback(station.put_away)
+            for station in self._stations:
+                station.listen(max(LAST_LOOK, deadline - time.monotonic()))
 
     def _settle(self) -> None:
         assert self._insight is not None

@@ -317,10 +317,13 @@ class ScriptedStation:
         self._note_record(Kind.NOTE, info=info)
 
     def put_away(self) -> None:
-        """End for good."""
-        self.disconnect()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        """End for good, even where nothing can be recorded any more."""
+        try:
+            self.disconnect()
+        finally:
+            self.wire.abort()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
