@@ -103,7 +103,8 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "firmware-status-refused": serves("FirmwareStatusNotification"),
         "signed-firmware-status-refused": serves("SignedFirmwareStatusNotification"),
         "diagnostics-status-refused": serves("DiagnosticsStatusNotification"),
-        "report-refused": serves("NotifyReport"),
+        "report-refused": unless_tried_plainly(serves("NotifyReport")),
+        "report-unanswered": serves("NotifyReport"),
         "notify-event-refused": serves("NotifyEvent"),
         "event-update-unanswered": serves("TransactionEvent", eventType="Updated"),
         # -- commands

@@ -286,6 +286,16 @@ class History:
         identity = self.roles.get(role)
         return [c for c in self.connections if c.station == identity and (c.scripted or prepared)]
 
+    def turned_away(self, attempt: Connection) -> bool:
+        """Tell whether the CSMS upgraded a connection only to close it, and answered nothing on it."""
+        closed = attempt.opened and (attempt.closed or {}).get("by") in ("csms", "network")
+        return closed and not any(
+            exchange.by_station
+            and exchange.answer is not None
+            and (exchange.call.station, exchange.call.connection) == (attempt.station, attempt.number)
+            for exchange in self.exchanges
+        )
+
     def triggers(self, action: str) -> list[DriverCall]:
         """How the driver was asked to make the CSMS send an action."""
         return [c for c in self.driver_calls if c.operation == "trigger" and c.info.get("action") == action]

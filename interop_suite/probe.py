@@ -225,14 +225,18 @@ class Probe:
             reason = handshake.error or f"HTTP {handshake.status}"
             raise InconclusiveError(f"{station.identity} could not connect ({reason}); see the handshake cases.")
 
+    def gets_in(self, station: ScriptedStation, **changes: Any) -> bool:
+        """Try a connection that should be refused; a CSMS may only find out after the upgrade, and close it then."""
+        handshake = station.connect(**changes)
+        if not handshake.opened or handshake.error:
+            return False
+        station.pump(lambda: not station.connected, REFUSAL_PATIENCE)
+        return station.connected
+
     def try_to_boot(self, station: ScriptedStation, **changes: Any) -> None:
         """Try a connection that should be refused, and see whether it is served all the same; then end it."""
-        handshake = station.connect(**changes)
-        if handshake.opened and not handshake.error:
-            # A CSMS may only find out after the upgrade; what counts is that it does not serve.
-            station.pump(lambda: not station.connected, REFUSAL_PATIENCE)
-            if station.connected:
-                self.send_boot(station)
+        if self.gets_in(station, **changes):
+            self.send_boot(station)
         station.disconnect()
 
     def secure(self, station: ScriptedStation, *, profile: int, certificate: bool = True) -> None:
@@ -325,6 +329,13 @@ class Probe:
         )
         return token
 
+    def any_token(self) -> str:
+        """Get a token that the CSMS accepts where it can be told so, for what does not depend on it."""
+        cannot = self.target.tokens.get("Accepted") is None and self.driver.missing(
+            token_need("Accepted"), self.version
+        )
+        return self.made_up_token() if cannot else self.token()
+
     def unknown_token(self) -> str:
         """Make up a token that the CSMS cannot know, and note whether it has a list that this one is not on."""
         told = self.target.tokens.get("Invalid")
@@ -366,6 +377,7 @@ class Probe:
         result: CommandResult = future.result()
         if result.status != "sent" and action in target.orders:
             target.orders[action].closed = True
+            target.orders[action].refused = result.status == "error" and result.origin == "csms"
         self._driver_record(
             target.identity, {"operation": "outcome", "action": action, "result": msgspec.to_builtins(result)}
         )

@@ -79,6 +79,8 @@ class Order(msgspec.Struct, kw_only=True):
     """CALLs of the action that had come before."""
     closed: bool = False
     """Whether the API has told what the station answered: nothing more is to come."""
+    refused: bool = False
+    """Whether the CSMS has said that it sends nothing."""
 
 
 class ScriptedStation:
@@ -255,7 +257,8 @@ class ScriptedStation:
         patience = self.timeout if timeout is None else timeout
         order = self.orders.get(action)
         after = max(after, order.after if order else 0)
-        self.pump(lambda: len(self.received(action)) > after or unless(), patience)
+        refused = (lambda: order.refused) if order else (lambda: False)
+        self.pump(lambda: len(self.received(action)) > after or unless() or refused(), patience)
         if order is None:
             calls = self.received(action)
             return (calls[after].payload or {}) if len(calls) > after else None
