@@ -257,8 +257,9 @@ class ScriptedStation:
         patience = self.timeout if timeout is None else timeout
         order = self.orders.get(action)
         after = max(after, order.after if order else 0)
-        refused = (lambda: order.refused) if order else (lambda: False)
-        self.pump(lambda: len(self.received(action)) > after or unless() or refused(), patience)
+        self.pump(
+            lambda: len(self.received(action)) > after or unless() or (order is not None and order.refused), patience
+        )
         if order is None:
             calls = self.received(action)
             return (calls[after].payload or {}) if len(calls) > after else None

@@ -6,6 +6,7 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
@@ -15,8 +16,9 @@ from drivers.base import NoDriver
 from drivers.loading import read_driver
 from evidence.verdicts import Verdict
 from interop_suite.cases.v16.security import opens
+from interop_suite.cases.wire.ledger import keeps_own_energy
 from interop_suite.cases.wire.turns import _judge_turn
-from interop_suite.checks import connection, reported
+from interop_suite.checks import connection, refused_upgrade, reported, takes_csr
 from interop_suite.judge import judge
 from interop_suite.main import run_interop
 from interop_suite.model import Case, Level, all_cases
@@ -29,7 +31,8 @@ from interop_suite.station import Order, ScriptedStation
 from ocppj.errors import UsageError
 from ocppj.identity import basic_authorization
 from ocppj.messages import Call
-from ocppj.versions import Version
+from ocppj.trace import Kind
+from ocppj.versions import RULES, Version
 
 from .recording import Recording, begun
 from .test_runner import odd_csms
@@ -290,3 +293,47 @@ def test_each_worker_has_identities_of_its_own_no_false_alarm(tmp_path: Any) -> 
     with state.stack:
         shares = [state.share(number, 2)["settings"]["identities"] for number in range(2)]
     assert shares == [["A", "C", "E"], ["B", "D"]]
+
+
+# -- what a CSMS does not have, or does late ---------------------------------------------------------------------------
+
+
+def test_csms_without_an_authority_rejects_certificate_requests_no_false_alarm() -> None:
+    recording = begun().sent('[2,"1","SignCertificate",{"csr":"x"}]').got('[3,"1",{"status":"Rejected"}]')
+    assert [finding.verdict for finding in takes_csr().judge(recording.history())] == [Verdict.NOT_APPLICABLE]
+
+
+@pytest.mark.parametrize(("meters", "verdicts"), [({}, [Verdict.NOT_APPLICABLE]), ({"meterStart": 1}, [])])
+def test_records_without_meter_values_say_nothing_about_energy_no_false_alarm(
+    meters: dict[str, Any], verdicts: list[Verdict]
+) -> None:
+    recording = begun().sent(
+        '[2,"1","StartTransaction",{"connectorId":1,"idTag":"A","meterStart":1,"timestamp":"2026-01-01T00:00:00Z"}]'
+    )
+    recording.got('[3,"1",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]')
+    recording.driver(operation="recorded", transactions=[{"transactionId": 7, **meters}])
+    assert [finding.verdict for finding in keeps_own_energy().judge(recording.history())] == verdicts
+
+
+@pytest.mark.parametrize(("served", "verdict"), [(False, Verdict.NON_STRICT), (True, Verdict.FAILED)])
+def test_wrong_password_that_is_turned_away_after_the_upgrade_is_only_late_no_false_alarm(
+    *, served: bool, verdict: Verdict
+) -> None:
+    recording = begun()
+    recording.records = recording.records[:1]
+    recording.script().opened()
+    if served:
+        recording.sent('[2,"1","Heartbeat",{}]').got(f'[3,"1",{HEARTBEAT_ANSWER}]')
+    recording.closed(code=1008)
+    assert [finding.verdict for finding in refused_upgrade("refused").judge(recording.history())] == [verdict]
+
+
+def test_id_used_again_on_a_new_connection_is_against_2x_and_not_against_16_no_false_alarm() -> None:
+    claim = "The CSMS gives every CALL an id of its own"
+    for version in Version:
+        recording = begun(version).got('[2,"1","ClearCache",{}]').sent('[3,"1",{"status":"Accepted"}]').closed()
+        recording.add(Kind.HANDSHAKE, info={"status": 101, "subprotocol": RULES[version].subprotocol})
+        recording.records[-1] = msgspec.structs.replace(recording.records[-1], connection=2)
+        recording.got('[2,"1","GetLocalListVersion",{}]')
+        recording.records[-1] = msgspec.structs.replace(recording.records[-1], connection=2)
+        assert (claim in found("CMD_01", recording)) is (version is not Version.V16)
