@@ -160,16 +160,18 @@ def test_answer_to_a_frame_without_mask_is_a_lax_library_no_false_alarm() -> Non
 @pytest.mark.parametrize(
     ("version", "answered", "verdict"),
     [
-        (Version.V16, "17", "NON_STRICT"),
-        (Version.V16, "null", "NON_STRICT"),
-        (Version.V201, "17", "NON_STRICT"),
-        (Version.V201, "null", "FAILED"),
+        (Version.V16, '[4,17,"GenericError","",{}]', "NON_STRICT"),
+        (Version.V16, '[4,null,"GenericError","",{}]', "NON_STRICT"),
+        (Version.V201, '[4,17,"GenericError","",{}]', "NON_STRICT"),
+        (Version.V201, '[4,null,"GenericError","",{}]', "FAILED"),
+        (Version.V201, f"[3,17,{HEARTBEAT_ANSWER}]", "NON_STRICT"),
+        (Version.V201, f"[3,18,{HEARTBEAT_ANSWER}]", "FAILED"),
     ],
 )
 def test_id_that_is_no_string_comes_back_as_it_was_no_false_alarm(
     version: Version, answered: str, verdict: str
 ) -> None:
-    recording = begun(version).sent('[2,17,"Heartbeat",{}]').got(f'[4,{answered},"GenericError","",{{}}]')
+    recording = begun(version).sent('[2,17,"Heartbeat",{}]').got(answered)
     claim = "Every frame of the CSMS is a message of this version that belongs to an open CALL"
     assert found("RPC_03", recording)[claim] == verdict
 
