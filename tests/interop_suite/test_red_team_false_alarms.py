@@ -339,3 +339,10 @@ def test_id_used_again_on_a_new_connection_is_against_2x_and_not_against_16_no_f
         recording.got('[2,"1","GetLocalListVersion",{}]')
         recording.records[-1] = msgspec.structs.replace(recording.records[-1], connection=2)
         assert (claim in found("CMD_01", recording)) is (version is not Version.V16)
+
+
+@pytest.mark.parametrize("by", ["csms", "network"])
+def test_connection_without_a_common_version_may_end_with_a_reset_no_false_alarm(by: str) -> None:
+    recording = Recording().script().opened(subprotocol=None, offered=["ocpp0.1"]).closed(by=by, code=None)
+    check = case("TC_088_CSMS").checks[0]
+    assert [finding.verdict for finding in check.judge(recording.history())] == [Verdict.OK]
