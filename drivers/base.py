@@ -117,6 +117,9 @@ class Driver(Protocol):
     def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
         """Make the CSMS send a CALL and report what its API says; blocks until then."""
 
+    def handed_over(self, action: str, version: Version) -> list[str] | None:
+        """List the fields of a command's payload that the driver tells the CSMS, dotted; None for all of them."""
+
     def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Make the CSMS know an identity token."""
 
@@ -158,6 +161,11 @@ class NoDriver:
     def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
         """Never called: `missing` keeps such cases away."""
         raise DriverError(f"{action} cannot be triggered on {identity} without a driver ({version}, {payload}).")
+
+    def handed_over(self, action: str, version: Version) -> list[str] | None:
+        """Hold nothing back."""
+        del action, version
+        return None
 
     def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Never called."""

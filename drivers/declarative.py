@@ -202,6 +202,12 @@ class DeclarativeDriver:
             raise DriverError(f"trigger {action}: none of the results in {way.path}.answer fits {text!r}")
         return result
 
+    def handed_over(self, action: str, version: Version) -> list[str] | None:
+        """List the fields of a payload that the file mentions where it asks for an action; None for all."""
+        way = self._usable("trigger", version, action=action)
+        fields = None if way is None else way.handed_over
+        return None if fields is None else sorted(fields)
+
     def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Make the CSMS know an identity token."""
         status = PARENT if settings.parent is not None and self._has_parent_way() else settings.status

@@ -87,6 +87,11 @@ class HttpDriver:
         except msgspec.ValidationError as error:
             raise DriverError(f"POST {path} gave an answer outside the driver contract: {error}") from None
 
+    def handed_over(self, action: str, version: Version) -> list[str] | None:
+        """Hand everything over."""
+        del action, version
+        return None
+
     def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Create or change a token."""
         body: dict[str, Any] = {"status": settings.status}

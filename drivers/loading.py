@@ -13,7 +13,7 @@ import msgspec
 
 from drivers.reading import Path, Source, convert, read_yaml, templates_of
 from drivers.schema import Document, Http, Operation, Operations, Step, Variable
-from drivers.template import GLOBALS, Names, Place, TemplateFault, names_in
+from drivers.template import GLOBALS, Names, Place, TemplateFault, fields_of, names_in
 from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError
 from ocppj.versions import Version
@@ -59,6 +59,8 @@ class Way(msgspec.Struct, frozen=True):
     known: frozenset[str]
     needed: frozenset[str]
     """Those of them without which it cannot be done."""
+    handed_over: frozenset[str] | None = None
+    """Fields of a command's payload that go to the CSMS, dotted; None for the whole payload."""
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,7 +253,19 @@ class _Checker:
         for transport, common in self._common.items():
             if any(getattr(step, transport) is not None for step in steps_of(operation)):
                 needed |= common
-        return Way(_write(path), operation, names.known, frozenset(needed))
+        return Way(_write(path), operation, names.known, frozenset(needed), self._handed_over(operation))
+
+    def _handed_over(self, operation: Operation) -> frozenset[str] | None:
+        """Find the fields of the payload that are written anywhere; conditions only ask about them."""
+        fields: set[str] = set()
+        for where, text, place in templates_of(operation):
+            if place is Place.CONDITION or where[0] == "answer":
+                continue
+            found = fields_of(text, "payload")
+            if found is None:
+                return None
+            fields |= found
+        return frozenset(fields)
 
     def _result(self, name: str, operation: Operation, path: Path) -> None:
         for field, owner in _OWN_FIELDS.items():

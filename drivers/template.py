@@ -30,7 +30,19 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from drivers.base import DriverError
 from ocppj.trace import wall_clock
 
-__all__ = ["OMIT", "Dialect", "Names", "Place", "TemplateFault", "check", "holds", "names_in", "render", "render_tree"]
+__all__ = [
+    "OMIT",
+    "Dialect",
+    "Names",
+    "Place",
+    "TemplateFault",
+    "check",
+    "fields_of",
+    "holds",
+    "names_in",
+    "render",
+    "render_tree",
+]
 
 
 class TemplateFault(Exception):  # noqa: N818  # a fault of the driver file, which the loader turns into a UsageError
@@ -267,6 +279,46 @@ def names_in(text: str, place: Place) -> Names:
     tree = _PLAIN.parse(text)
     known = frozenset(meta.find_undeclared_variables(tree)) - GLOBALS.keys()
     return Names(known, known & frozenset(_needed(tree)))
+
+
+@lru_cache(maxsize=4096)
+def fields_of(text: str, name: str) -> frozenset[str] | None:
+    """List the fields of one name that a template writes, dotted; None where it takes the whole.
+
+    What a template only tests, as `… if payload.key is defined`, is not written.
+    """
+    fields: set[str] = set()
+    for path in _paths(_PLAIN.parse(text), name):
+        if not path:
+            return None
+        fields.add(path)
+    return frozenset(fields)
+
+
+def _paths(node: nodes.Node, name: str) -> Iterator[str]:
+    if isinstance(node, nodes.Test):
+        return
+    path = _path_to(node, name)
+    if path is not None:
+        yield path
+        return
+    for child in node.iter_child_nodes():
+        yield from _paths(child, name)
+
+
+def _path_to(node: nodes.Node, name: str) -> str | None:
+    """Write `payload.log.location` as `log.location`, and the name itself as nothing."""
+    match node:
+        case nodes.Name():
+            return "" if node.name == name else None
+        case nodes.Getattr():
+            field = node.attr
+        case nodes.Getitem(arg=nodes.Const(value=str(field))):
+            pass
+        case _:
+            return None
+    holder = _path_to(node.node, name)
+    return None if holder is None else f"{holder}.{field}".lstrip(".")
 
 
 def _needed(node: nodes.Node) -> Iterator[str]:

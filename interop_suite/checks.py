@@ -30,6 +30,8 @@ __all__ = [
     "refused_upgrade",
     "reported",
     "still_serves",
+    "takes_csr",
+    "unknown_token_refused",
 ]
 
 Expected = Callable[[Any], str | None]
@@ -121,6 +123,41 @@ def answered(
     return Check(claim=text, judge=judge)
 
 
+def unknown_token_refused(
+    action: str, path: str, allowed: Collection[str], tolerate: Collection[str], *, claim: str, nth: int | None = None
+) -> Check:
+    """Claim that a token which the CSMS does not know is answered as such.
+
+    Only where we can give the CSMS tokens does it keep a list that ours is not on; whoever takes every token is open,
+    which no text forbids.
+    """
+    strict = answered(action, {path: one_of(*allowed)}, tolerate={path: tolerate}, claim=claim, nth=nth)
+
+    def judge(history: History) -> list[Finding]:
+        found = strict.judge(history)
+        if any(history.notes("token_list")):
+            return found
+        accepted = {call.answer.line for call in history.calls(action) if call.answer and _accepts(call, path)}
+        return [
+            msgspec.structs.replace(finding, verdict=Verdict.NON_STRICT, actual=f"{finding.actual}; {_OPEN}")
+            if finding.verdict is Verdict.FAILED and finding.frame in accepted
+            else finding
+            for finding in found
+        ]
+
+    return Check(claim=claim, judge=judge)
+
+
+_OPEN = (
+    "a CSMS that is open to every token may do so; certification expects Invalid (give a driver that sets tokens, or "
+    "--token Invalid=…, to have it judged)"
+)
+
+
+def _accepts(call: Exchange, path: str) -> bool:
+    return call.kind is AnswerKind.RESULT and field(call.result, path) == "Accepted"
+
+
 def _judge_answer(
     call: Exchange,
     claim: str,
@@ -206,12 +243,10 @@ def _nothing_sent(history: History, action: str, claim: str, level: Level, claus
         why = last.error if last else "the driver never answered"
         return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=f"the command was not given: {why}")]
     result = last.info.get("result", {})
-    if result.get("origin") == "csms" and result.get("code") in ("NotImplemented", "NotSupported"):
-        actual = f"this CSMS does not have {action}: {result.get('description') or result.get('code')}"
-        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=last.line)]
-    if result.get("status") == "error" and result.get("origin") == "csms":
-        actual = f"the CSMS refused the command: {result.get('code')} {result.get('description') or ''}".strip()
-        return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=actual, frame=last.line)]
+    refusal = _refused_by_csms(result, action)
+    if refusal is not None:
+        verdict, actual = refusal
+        return [Finding(verdict=verdict, claim=claim, actual=actual, frame=last.line)]
     return [
         Finding(
             verdict=level.when_broken,
@@ -223,6 +258,16 @@ def _nothing_sent(history: History, action: str, claim: str, level: Level, claus
     ]
 
 
+def _refused_by_csms(result: Mapping[str, Any], action: str) -> tuple[Verdict, str] | None:
+    """Weigh that a CSMS did not even send a command; None where it does not say so."""
+    if result.get("status") != "error" or result.get("origin") != "csms":
+        return None
+    code, why = result.get("code"), result.get("description") or ""
+    if code in ("NotImplemented", "NotSupported"):
+        return Verdict.NOT_APPLICABLE, f"this CSMS does not have {action}: {why or code}"
+    return Verdict.INCONCLUSIVE, f"the CSMS refused the command: {code or ''} {why}".rstrip()
+
+
 def reported(
     action: str,
     holds: Callable[[Mapping[str, Any]], bool],
@@ -232,10 +277,12 @@ def reported(
     level: Level = Level.REQUIRED,
     clause: Clause | None = None,
     when_silent: Verdict = Verdict.INCONCLUSIVE,
+    even_unsent: bool = False,
 ) -> Check:
     """Claim what the CSMS' API says about a command: `status`, and `payload`, `code` or `origin` with it.
 
-    An API that only says that the command was sent is INFORMATIONAL; one that says nothing is `when_silent`.
+    An API that only says that the command was sent is INFORMATIONAL; one that says nothing is `when_silent`. A command
+    that the CSMS refuses to send tells nothing of its answer, unless that is the very point: `even_unsent`.
     """
 
     def judge(history: History) -> list[Finding]:
@@ -244,8 +291,12 @@ def reported(
             return []
         last = outcomes[nth]
         result = last.info.get("result", {})
+        sent = even_unsent or history.commands_to_any(action)
+        refusal = None if sent else _refused_by_csms(result, action)
         if last.error is not None:
             verdict, actual = when_silent, f"its API said nothing: {last.error}"
+        elif refusal is not None:
+            verdict, actual = refusal
         elif result.get("status") == "sent":
             verdict, actual = Verdict.INFORMATIONAL, "its API does not tell what the station answered"
         else:
@@ -267,7 +318,8 @@ def connection(
 ) -> Check:
     """Claim something about one connection attempt of the script, counted from 0.
 
-    An attempt that did not even get a TCP connection says nothing about the claim, and is INCONCLUSIVE.
+    An attempt that did not even get a TCP connection, or that lacked credentials which the case is not about, says
+    nothing about the claim, and is INCONCLUSIVE.
     """
 
     def look(history: History) -> list[Finding]:
@@ -279,6 +331,9 @@ def connection(
         verdict = Verdict.OK if holds else level.when_broken
         if attempt.unreachable:
             verdict, actual = Verdict.INCONCLUSIVE, f"the CSMS is not there: {attempt.describe()}"
+        elif not holds and attempt.wanted_credentials:
+            verdict = Verdict.INCONCLUSIVE
+            actual = f"the CSMS wants other credentials ({attempt.describe()}): see --password and --identity"
         return [Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=attempt.line)]
 
     return Check(claim=claim, judge=look)
@@ -287,13 +342,38 @@ def connection(
 def refused_upgrade(
     claim: str, *, nth: int = 0, clause: Clause | None = None, role: str = PRIMARY, level: Level = Level.REQUIRED
 ) -> Check:
-    """Claim that a connection attempt is refused before the upgrade: an HTTP error, or the end of TCP or TLS."""
+    """Claim that a connection attempt is refused before the upgrade: an HTTP error, or the end of TCP or TLS.
+
+    One that is closed at once and never served lets nobody in either; it is only late (NON_STRICT).
+    """
 
     def judge(attempt: Connection, history: History) -> tuple[bool, str]:
         del history
         return not attempt.opened, attempt.describe()
 
-    return connection(claim, judge, nth=nth, clause=clause, role=role, level=level)
+    strict = connection(claim, judge, nth=nth, clause=clause, role=role, level=level)
+
+    def look(history: History) -> list[Finding]:
+        attempts = history.attempts(role=role)
+        late = -len(attempts) <= nth < len(attempts) and history.turned_away(attempts[nth])
+        findings = strict.judge(history)
+        return [msgspec.structs.replace(f, verdict=Verdict.NON_STRICT) for f in findings] if late else findings
+
+    return Check(claim=claim, judge=look)
+
+
+def takes_csr(claim: str = "The CSMS takes the certificate request") -> Check:
+    """Claim that SignCertificate is accepted; a CSMS that says Rejected has no authority, which is its right."""
+    accepted = answered("SignCertificate", {"status": one_of("Accepted")}, claim=claim)
+
+    def judge(history: History) -> list[Finding]:
+        rejected = [call for call in history.calls("SignCertificate") if call.result.get("status") == "Rejected"]
+        if not rejected:
+            return accepted.judge(history)
+        actual = "this CSMS signs no certificates: it answered SignCertificate with Rejected"
+        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=rejected[0].call.line)]
+
+    return Check(claim=claim, judge=judge)
 
 
 def noted(name: str, claim: str, *, level: Level = Level.REQUIRED, clause: Clause | None = None) -> Check:

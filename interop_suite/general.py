@@ -31,6 +31,16 @@ def commands(*actions: str) -> Shows:
     return lambda history: any(not e.by_station and (not actions or e.action in actions) for e in _judged(history))
 
 
+def orders(action: str, names: Callable[[Mapping[str, Any]], Any] = lambda _: True) -> Shows:
+    """Tell whether the operator asks for an action with some payload, and it is sent, in the judged part."""
+
+    def shows(history: History) -> bool:
+        asked = any(names(call.info.get("payload") or {}) for call in history.triggers(action))
+        return asked and bool(history.commands_to_any(action))
+
+    return shows
+
+
 def is_refused(history: History) -> bool:
     """Tell whether the CSMS answers with a CALLERROR in the judged part."""
     return any(e.by_station and e.kind is AnswerKind.ERROR for e in _judged(history))
@@ -93,13 +103,23 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "firmware-status-refused": serves("FirmwareStatusNotification"),
         "signed-firmware-status-refused": serves("SignedFirmwareStatusNotification"),
         "diagnostics-status-refused": serves("DiagnosticsStatusNotification"),
-        "report-refused": serves("NotifyReport"),
+        "report-refused": unless_tried_plainly(serves("NotifyReport")),
+        "report-unanswered": serves("NotifyReport"),
         "notify-event-refused": serves("NotifyEvent"),
         "event-update-unanswered": serves("TransactionEvent", eventType="Updated"),
         # -- commands
         "command-withheld": commands(),
         "clear-cache-with-payload": commands("ClearCache"),
         "remote-start-without-tag": commands("RemoteStartTransaction"),
+        "remote-start-wrong-connector": orders("RemoteStartTransaction", lambda named: "connectorId" in named),
+        "remote-start-drops-connector": orders("RemoteStartTransaction", lambda named: "connectorId" in named),
+        "request-start-wrong-evse": orders("RequestStartTransaction", lambda named: "evseId" in named),
+        "trigger-drops-connector": orders("TriggerMessage", lambda named: "connectorId" in named),
+        "reset-hard-sent-as-soft": orders("Reset", lambda named: named.get("type") == "Hard"),
+        "soft-reset-sent-as-hard": orders("Reset", lambda named: named.get("type") == "Soft"),
+        "remote-stop-wrong-transaction": orders("RemoteStopTransaction"),
+        "cancel-of-another-reservation": orders("CancelReservation"),
+        "reserve-for-another-tag": orders("ReserveNow"),
         "request-start-without-token": commands("RequestStartTransaction"),
         "set-variables-number": commands("SetVariables"),
         "change-configuration-number": commands("ChangeConfiguration"),

@@ -14,7 +14,7 @@ import msgspec
 from ocppj.errors import Fault, RemoteProtocolError
 from ocppj.messages import Call, CallError, CallResult, CallResultError, Message, Send, parse
 from ocppj.trace import Kind, TraceRecord
-from ocppj.versions import RULES, Rules, Version
+from ocppj.versions import RULES, Rules, Version, rules_for_subprotocol
 
 __all__ = [
     "BYSTANDER",
@@ -38,6 +38,9 @@ BYSTANDER = "bystander"
 """The role of a station that has nothing to do with it."""
 
 
+_UNAUTHORIZED = (401, 403)
+
+
 class AnswerKind(StrEnum):
     """How a CALL was answered."""
 
@@ -58,6 +61,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     scripted: bool
     """False while the station was still being prepared; such frames are not judged."""
     connection: int
+    rules: Rules
+    """Those of the version that its connection negotiated."""
     message: Message | None
     error: RemoteProtocolError | None
     text: str | bytes
@@ -152,9 +157,20 @@ class Connection(msgspec.Struct, kw_only=True, eq=False):
         return self.info.get("subprotocol")
 
     @property
+    def ended_by_csms(self) -> bool:
+        """Whether it was not the station that ended it: with a close frame, or with a reset."""
+        return (self.closed or {}).get("by") in ("csms", "network")
+
+    @property
     def unreachable(self) -> bool:
         """Whether there was no TCP connection at all: nobody refused, nobody was there."""
         return bool(self.info.get("unreachable"))
+
+    @property
+    def wanted_credentials(self) -> bool:
+        """Whether it was refused for want of credentials that no case was about: a matter of the set-up."""
+        proven = self.info.get("credentials") and not self.info.get("lent")
+        return self.status in _UNAUTHORIZED and not proven
 
     def describe(self) -> str:
         """Say in a few words how the attempt ended."""
@@ -163,8 +179,8 @@ class Connection(msgspec.Struct, kw_only=True, eq=False):
         text = f"HTTP {self.status}"
         if self.opened:
             text += f" with subprotocol {self.subprotocol}" if self.subprotocol else " without a subprotocol"
-            if self.closed and self.closed.get("by") == "csms":
-                text += f", then closed by the CSMS with {self.closed.get('code')}"
+            if self.closed and self.ended_by_csms:
+                text += f", then closed by the CSMS with {self.closed.get('code') or 'no close frame'}"
         return text
 
 
@@ -194,6 +210,7 @@ class DriverCall(msgspec.Struct, frozen=True, kw_only=True):
 
     line: int
     t: float
+    station: str
     operation: str
     info: dict[str, Any]
 
@@ -218,10 +235,14 @@ class History:
         self.connections: list[Connection] = []
         self.driver_calls: list[DriverCall] = []
         self.not_sent: list[NotSent] = []
+        self.answers_to_bytes: list[Frame] = []
+        """Answers to what the station wrote as bytes that are no WebSocket frame."""
         self.roles: dict[str, str] = {}
         self.inconclusive: str | None = None
         self._open: dict[tuple[str, bool, str], Exchange] = {}
         self._answered: set[tuple[str, bool, str]] = set()
+        self._own_ids: set[tuple[str, int, str]] = set()
+        self._spoken: dict[tuple[str, int], Rules] = {}
         scripted = False
         for line, record in enumerate(self.records):
             match record.kind:
@@ -235,7 +256,9 @@ class History:
                     self._close(line, record)
                 case Kind.DRIVER:
                     operation = record.info.get("operation", "")
-                    call = DriverCall(line=line, t=record.t, operation=operation, info=record.info)
+                    call = DriverCall(
+                        line=line, t=record.t, station=record.station, operation=operation, info=record.info
+                    )
                     self.driver_calls.append(call)
                 case _:
                     pass
@@ -254,6 +277,10 @@ class History:
         """List the CALLs of the CSMS to a station, in order."""
         return self._select(action, role, by_station=False, prepared=prepared)
 
+    def commands_to_any(self, action: str) -> list[Exchange]:
+        """List the CALLs of the CSMS with an action to whichever station, in order."""
+        return [e for e in self.exchanges if not e.by_station and e.action == action and e.call.scripted]
+
     def unsent(self, action: str, *, role: str = PRIMARY) -> list[NotSent]:
         """List the CALLs of the script that came too late for the connection."""
         identity = self.roles.get(role)
@@ -263,6 +290,16 @@ class History:
         """List the connection attempts of a station, in order."""
         identity = self.roles.get(role)
         return [c for c in self.connections if c.station == identity and (c.scripted or prepared)]
+
+    def turned_away(self, attempt: Connection) -> bool:
+        """Tell whether the CSMS upgraded a connection only to close it, and answered nothing on it."""
+        closed = attempt.opened and attempt.ended_by_csms
+        return closed and not any(
+            exchange.by_station
+            and exchange.answer is not None
+            and (exchange.call.station, exchange.call.connection) == (attempt.station, attempt.number)
+            for exchange in self.exchanges
+        )
 
     def triggers(self, action: str) -> list[DriverCall]:
         """How the driver was asked to make the CSMS send an action."""
@@ -293,6 +330,8 @@ class History:
         info = record.info
         if "not_sent" in info:
             self._could_not_send(line, record, scripted=scripted)
+        if "own_id" in info:
+            self._own_ids.add((record.station, record.connection, info["own_id"]))
         if "role" in info:
             self.roles[info["role"]] = record.station
         if "inconclusive" in info and self.inconclusive is None:
@@ -322,6 +361,9 @@ class History:
                 t=record.t,
             )
         )
+        negotiated = rules_for_subprotocol(record.info.get("subprotocol"))
+        if negotiated is not None:
+            self._spoken[record.station, record.connection] = negotiated
         # Answers do not cross connections (OCPP-J 1.6 §4.1.1), so what was open stays unanswered.
         self._open = {key: exchange for key, exchange in self._open.items() if key[0] != record.station}
 
@@ -350,8 +392,9 @@ class History:
         sent = record.kind is Kind.SENT
         message: Message | None = None
         error: RemoteProtocolError | None = None
+        rules = self._spoken.get((record.station, record.connection), self.rules)
         try:
-            message = parse(record.data, self.rules)
+            message = parse(record.data, rules)
         except RemoteProtocolError as problem:
             error = problem
         frame = Frame(
@@ -361,6 +404,7 @@ class History:
             sent=sent,
             scripted=scripted,
             connection=record.connection,
+            rules=rules,
             message=message,
             error=error,
             text=record.data,
@@ -396,6 +440,8 @@ class History:
         oddity = None if frame.sent else self._find_oddity(frame, message_id)
         if oddity is not None:
             oddity.answers.append(frame)
+        elif (frame.station, frame.connection, message_id) in self._own_ids:
+            self.answers_to_bytes.append(frame)
         elif not frame.sent:
             again = key in self._answered
             reason = f"A second answer to the CALL {message_id}." if again else f"No CALL has the id {message_id}."

@@ -13,11 +13,12 @@ from evidence.verdicts import Verdict, worst
 from interop_suite.clauses import Clause
 from interop_suite.history import AnswerKind, Frame, History, Stray
 from interop_suite.model import Case, Finding
+from interop_suite.orders import differences, nearest
 from ocppj.actions import ACTIONS
 from ocppj.errors import Fault
 from ocppj.messages import Call, CallResult, Send, duplicate_keys, review
 from ocppj.schemas import SchemaError, validator
-from ocppj.versions import MessageType
+from ocppj.versions import MessageType, Version
 
 __all__ = ["judge", "latency_of"]
 
@@ -120,8 +121,8 @@ def _duration_ms(history: History) -> float:
 
 def _implicit(history: History) -> Iterable[Finding]:
     """Judge every frame of the CSMS for envelope and schema; what is right needs no finding."""
-    version = str(history.rules.version)
     for stray in history.strays:
+        version = str(stray.frame.rules.version)
         verdict = _weigh_stray(history, stray) if stray.frame.scripted else None
         if verdict is not None:
             yield Finding(
@@ -134,7 +135,8 @@ def _implicit(history: History) -> Iterable[Finding]:
     for frame in history.scripted_frames():
         if frame.message is None:
             continue
-        for fault in review(frame.message, history.rules):
+        version = str(frame.rules.version)
+        for fault in review(frame.message, frame.rules):
             if fault in _FAULTS_OF_AN_ID and not isinstance(frame.message, Call | Send):
                 continue
             yield Finding(
@@ -155,6 +157,7 @@ def _implicit(history: History) -> Iterable[Finding]:
             )
     yield from _schemas(history)
     yield from _unique_ids(history)
+    yield from _as_ordered(history)
 
 
 _UNREADABLE_ID = "-1"
@@ -165,7 +168,7 @@ def _weigh_stray(history: History, stray: Stray) -> Verdict | None:
     """Weigh a frame that belongs to no exchange; None where the text wants it so."""
     message = stray.frame.message
     if message is not None and message.message_id == _UNREADABLE_ID and _sent_what_has_no_id(history, stray.frame):
-        return None if history.rules.unreadable_message_id == _UNREADABLE_ID else Verdict.NON_STRICT
+        return None if stray.frame.rules.unreadable_message_id == _UNREADABLE_ID else Verdict.NON_STRICT
     if stray.fault is Fault.NOT_JSON and _is_json_by_the_letter(stray.frame.text):
         return Verdict.NON_STRICT
     if stray.fault is Fault.BAD_ID and _repeats_an_id_of_ours(history, stray.frame):
@@ -187,10 +190,21 @@ def _is_json_by_the_letter(text: str | bytes) -> bool:
 
 
 def _repeats_an_id_of_ours(history: History, frame: Frame) -> bool:
-    """Tell whether a CALLERROR only gives back an id that the station had sent as something else than a string."""
+    """Tell whether an answer gives back an id that was no string when the station sent it.
+
+    An answer has the id of its CALL (1.6J §4.2.2, 2.x Part 4 §4.2.2), also where a tolerant reader took an odd one.
+    """
     number, message_id = _first_two(frame.text)
-    ours = [_first_two(sent.text)[1] for sent in history.frames if sent.sent and sent.error is not None]
-    return number == MessageType.CALLERROR and message_id is not None and message_id in ours
+    ours = [_first_two(sent.text) for sent in history.frames if sent.sent and sent.error is not None]
+    match number:
+        case MessageType.CALLRESULT:
+            return (MessageType.CALL, message_id) in ours
+        case MessageType.CALLERROR if message_id is None:
+            # 1.6 has no word for an id that is unreadable; 2.x has "-1" (Part 4 §4.2.3).
+            return frame.rules.unreadable_message_id is None and _sent_what_has_no_id(history, frame)
+        case MessageType.CALLERROR:
+            return any(message_id == own for _, own in ours)
+    return False
 
 
 def _first_two(text: str | bytes) -> tuple[Any, Any]:
@@ -198,40 +212,40 @@ def _first_two(text: str | bytes) -> tuple[Any, Any]:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None, None
-    return tuple(value[:2]) if isinstance(value, list) and len(value) > 1 else (None, None)
+    return (value[0], value[1]) if isinstance(value, list) and len(value) > 1 else (None, None)
 
 
 def _schemas(history: History) -> Iterable[Finding]:
     for exchange in history.exchanges:
-        known = ACTIONS[history.rules.version].get(exchange.action)
+        known = ACTIONS[exchange.call.rules.version].get(exchange.action)
         if exchange.by_station and exchange.kind is AnswerKind.RESULT and exchange.answer and known:
-            yield from _against_schema(history, exchange.answer, exchange.action, "response")
+            yield from _against_schema(exchange.answer, exchange.action, "response")
         elif not exchange.by_station:
-            yield from _command_schema(history, exchange.call, known_for_csms=bool(known and known.by_csms))
+            yield from _command_schema(exchange.call, known_for_csms=bool(known and known.by_csms))
 
 
-def _command_schema(history: History, frame: Frame, *, known_for_csms: bool) -> Iterable[Finding]:
+def _command_schema(frame: Frame, *, known_for_csms: bool) -> Iterable[Finding]:
     if not frame.scripted:
         return
     message = frame.message
     assert isinstance(message, Call | Send)
     if known_for_csms:
-        yield from _against_schema(history, frame, message.action, "request")
+        yield from _against_schema(frame, message.action, "request")
     else:
         yield Finding(
             verdict=Verdict.FAILED,
             claim="The CSMS sends only actions that a CSMS may send in this version",
             actual=f"it sent {message.action!r}",
-            clause=_ENVELOPE[str(history.rules.version)],
+            clause=_ENVELOPE[str(frame.rules.version)],
             frame=frame.line,
         )
 
 
-def _against_schema(history: History, frame: Frame, action: str, part: Any) -> Iterable[Finding]:
+def _against_schema(frame: Frame, action: str, part: Any) -> Iterable[Finding]:
     if not frame.scripted or not isinstance(frame.message, Call | CallResult):
         return
     payload = frame.message.payload
-    for error in validator(history.rules.version, action, part).errors({} if payload is None else payload):
+    for error in validator(frame.rules.version, action, part).errors({} if payload is None else payload):
         yield Finding(
             verdict=_grade(error, payload),
             claim=f"The {action} {part} of the CSMS matches the OCA schema",
@@ -267,23 +281,62 @@ def _uninvited(history: History) -> Iterable[Finding]:
 
 
 def _unique_ids(history: History) -> Iterable[Finding]:
-    """Find ids that the CSMS used for two different CALLs on one connection (OCPP-J 1.6 §4.1.4)."""
-    version = str(history.rules.version)
+    """Find ids that the CSMS used for two different CALLs: on one connection in 1.6, to one station in 2.x.
+
+    OCPP-J 1.6 §4.1.4; OCPP 2.0.1 errata §4.2 and 2.1 Part 4 §4.1.4.
+    """
     seen: dict[tuple[str, int, str], Call] = {}
     for exchange in history.exchanges:
         message = exchange.call.message
         if exchange.by_station or not isinstance(message, Call):
             continue
-        key = (exchange.call.station, exchange.call.connection, message.message_id)
+        frame = exchange.call
+        reach = frame.connection if frame.rules.version is Version.V16 else 0
+        key = (frame.station.partition("#")[0] if not reach else frame.station, reach, message.message_id)
         earlier = seen.setdefault(key, message)
         # The same CALL again is a retry, which may keep its id (errata 2024-09).
         if earlier is not message and earlier != message and exchange.call.scripted:
             yield Finding(
                 verdict=Verdict.FAILED,
-                claim="The CSMS gives every CALL on a connection an id of its own",
+                claim="The CSMS gives every CALL an id of its own",
                 actual=f"{earlier.action} and {message.action} both have the id {message.message_id}",
-                clause=_MESSAGE_ID[version],
+                clause=_MESSAGE_ID[str(exchange.call.rules.version)],
                 frame=exchange.call.line,
+            )
+
+
+_ORDERED = "The command carries what the operator named"
+
+
+def _as_ordered(history: History) -> Iterable[Finding]:
+    """Hold each order of the operator against the CALLs that came of it; the nearest one is taken for its own."""
+    orders = [call for call in history.driver_calls if call.operation == "trigger"]
+    for order in orders:
+        action = str(order.info.get("action"))
+        until = min(
+            (o.line for o in orders if o.line > order.line and o.info.get("action") == action),
+            default=len(history.records),
+        )
+        calls = [
+            e
+            for e in history.exchanges
+            if not e.by_station
+            and e.action == action
+            and e.call.scripted
+            and e.call.station.partition("#")[0] == order.station
+            and order.line < e.call.line < until
+        ]
+        if not calls:
+            continue
+        named, handed_over = order.info.get("payload") or {}, order.info.get("handed_over")
+        call = calls[nearest(action, named, [e.payload for e in calls], handed_over)]
+        wrong = differences(action, named, call.payload or {}, handed_over)
+        if wrong:
+            yield Finding(
+                verdict=Verdict.FAILED,
+                claim=_ORDERED,
+                actual=f"{action}: {'; '.join(wrong)}"[:300],
+                frame=call.call.line,
             )
 
 
@@ -301,7 +354,7 @@ def latency_of(histories: Iterable[History]) -> dict[str, Latency]:
     for history in histories:
         for exchange in history.exchanges:
             # An action that a case made up has no latency that anybody wants to know.
-            known = exchange.action in ACTIONS[history.rules.version]
+            known = exchange.action in ACTIONS[exchange.call.rules.version]
             if exchange.by_station and exchange.service_ms is not None and known:
                 samples[exchange.action].append(exchange.service_ms)
     return {action: _latency(sorted(values)) for action, values in sorted(samples.items())}

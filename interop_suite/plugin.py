@@ -115,7 +115,9 @@ def _state(config: pytest.Config) -> State:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of a parallel run where the CSMS and the folder are."""
     if _is_interop(node.config):
-        node.workerinput[PROPERTY] = _state(node.config).share()
+        # xdist calls them gw0, gw1, …
+        number, workers = int(node.gateway.id.removeprefix("gw")), len(node.config.getoption("tx") or [None])
+        node.workerinput[PROPERTY] = _state(node.config).share(number, workers)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -144,6 +146,13 @@ def check_case(request: pytest.FixtureRequest) -> Callable[[Case, int], None]:
     return check
 
 
+def pytest_internalerror(excinfo: pytest.ExceptionInfo[BaseException]) -> bool | None:
+    """Keep a full disk from filling the terminal as well: the controller says it in one line."""
+    from evidence.disk import disk_error  # noqa: PLC0415  # other people's pytest runs do not need it
+
+    return True if disk_error(excinfo.value) is not None else None
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Collect the result of each case in the controller."""
     if report.when == "call":
@@ -161,6 +170,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
     config = session.config
     if hasattr(config, "workerinput") or state_key not in config.stash:
         yield
+        if state_key in config.stash:
+            config.stash[state_key].stack.close()
         return
     from evidence.run_model import CaseResult  # noqa: PLC0415
     from evidence.verdicts import EXIT_CODES  # noqa: PLC0415

@@ -24,12 +24,16 @@ class SubprotocolError(UsageError):
 
 
 def preflight(target: Target, driver: Driver, version: Version) -> None:
-    """Connect once as a station that the CSMS knows.
+    """Connect once as each station that the CSMS knows, or as a stranger.
 
     Raises `TargetUnreachableError` when nothing answers, `SubprotocolError` when the CSMS does not speak the version,
     and `UsageError` when the address or the password is wrong.
     """
-    identity = target.identities[0] if target.identities else f"PSCANARY{secrets.token_hex(3).upper()}"
+    for identity in target.identities or (f"PSCANARY{secrets.token_hex(3).upper()}",):
+        _try(target, driver, version, identity)
+
+
+def _try(target: Target, driver: Driver, version: Version, identity: str) -> None:
     settings = StationSettings(password=target.password, security_profile=1 if target.password else 0)
     driver.register(identity, settings, version)
     offer = Offer(
@@ -41,7 +45,17 @@ def preflight(target: Target, driver: Driver, version: Version) -> None:
     wire = Wire()
     handshake = wire.open(offer, target.timeout)
     wire.close(timeout=0.5)
+    if handshake.status in UNAUTHORIZED:
+        raise UsageError(_which_credentials(target, handshake, identity))
     _explain(handshake, redact_url(target.url), identity, version)
+
+
+def _which_credentials(target: Target, handshake: Handshake, identity: str) -> str:
+    refusal = f"{redact_url(target.url)} refused {identity} with HTTP {handshake.status}"
+    known = "" if target.identities else ", and with --identity stations that the CSMS knows"
+    if target.password is None:
+        return f"{refusal}: it wants credentials; give the password of its stations with --password{known}"
+    return f"{refusal}: the password does not fit; check --password, which every station uses{known}"
 
 
 def _explain(handshake: Handshake, url: str, identity: str, version: Version) -> None:
@@ -52,11 +66,6 @@ def _explain(handshake: Handshake, url: str, identity: str, version: Version) ->
         )
     if handshake.opened and handshake.error is None and handshake.subprotocol is not None:
         return
-    if handshake.status in UNAUTHORIZED:
-        raise UsageError(
-            f"{url} refused {identity} with HTTP {handshake.status}; give the password with --password, and with "
-            "--identity a station that the CSMS knows"
-        )
     if handshake.status == NOT_FOUND:
         raise UsageError(
             f"{url} answered HTTP 404 for {identity}; check the path in --url, or name a station that the CSMS knows "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import ssl
 import time
@@ -18,8 +19,8 @@ from fixtures.models import Station as Model
 from fixtures.models import station as make_station
 from fixtures.payloads import v2x, v16
 from interop_suite.history import BYSTANDER, PRIMARY
-from interop_suite.model import Case, Start
-from interop_suite.station import QUIET, Answer, ScriptedStation
+from interop_suite.model import Case, Start, token_need
+from interop_suite.station import QUIET, Answer, Order, ScriptedStation
 from interop_suite.wire import Offer
 from ocppj.errors import InconclusiveError
 from ocppj.identity import decode_authorization_key, station_url
@@ -66,6 +67,7 @@ class Target(msgspec.Struct, kw_only=True):
     tokens: dict[str, str] = {}
     """Identity tokens by the status that the CSMS answers for them."""
     password: str | None = None
+    """Basic-auth password of every station; its username is its identity."""
     model: str = "ac-dual"
     timeout: float = 10.0
     """Seconds of patience with every answer."""
@@ -131,11 +133,11 @@ class Probe:
         """
         identity = identity or self._lease_identity()
         model = make_station(self.target.model, identity, seed=0)
-        secret = self._password() if password else None
+        secret = self._password() if password else self.target.password
         station = ScriptedStation(
             model,
             self.version,
-            self._offer(identity, secret),
+            self._offer(identity, secret, lent=not password),
             self._record,
             timeout=self.target.timeout,
             settle=self._settle if self._insight else None,
@@ -172,12 +174,13 @@ class Probe:
     def _password(self) -> str:
         return self.target.password or make_password()
 
-    def _offer(self, identity: str, secret: str | None) -> Offer:
+    def _offer(self, identity: str, secret: str | None, *, lent: bool) -> Offer:
         return Offer(
             url=station_url(self.target.url, identity),
             subprotocols=(RULES[self.version].subprotocol,),
             identity=identity,
             password=None if secret is None else decode_authorization_key(secret, self.version),
+            lent=lent and secret is not None,
         )
 
     def prepare(self) -> None:
@@ -222,14 +225,18 @@ class Probe:
             reason = handshake.error or f"HTTP {handshake.status}"
             raise InconclusiveError(f"{station.identity} could not connect ({reason}); see the handshake cases.")
 
+    def gets_in(self, station: ScriptedStation, **changes: Any) -> bool:
+        """Try a connection that should be refused; a CSMS may only find out after the upgrade, and close it then."""
+        handshake = station.connect(**changes)
+        if not handshake.opened or handshake.error:
+            return False
+        station.pump(lambda: not station.connected, REFUSAL_PATIENCE)
+        return station.connected
+
     def try_to_boot(self, station: ScriptedStation, **changes: Any) -> None:
         """Try a connection that should be refused, and see whether it is served all the same; then end it."""
-        handshake = station.connect(**changes)
-        if handshake.opened and not handshake.error:
-            # A CSMS may only find out after the upgrade; what counts is that it does not serve.
-            station.pump(lambda: not station.connected, REFUSAL_PATIENCE)
-            if station.connected:
-                self.send_boot(station)
+        if self.gets_in(station, **changes):
+            self.send_boot(station)
         station.disconnect()
 
     def secure(self, station: ScriptedStation, *, profile: int, certificate: bool = True) -> None:
@@ -242,6 +249,7 @@ class Probe:
             station.offer,
             url=station_url(self.target.tls_url, station.identity),
             tls=self.client_context(station) if by_certificate and certificate else self.trusting_context(),
+            lent=False,
             password=None if secret is None else decode_authorization_key(secret, self.version),
         )
 
@@ -272,7 +280,7 @@ class Probe:
     def use_password(self, station: ScriptedStation, password: str) -> None:
         """Let a station prove itself with another password from now on."""
         station.offer = msgspec.structs.replace(
-            station.offer, password=decode_authorization_key(password, self.version)
+            station.offer, password=decode_authorization_key(password, self.version), lent=False
         )
 
     def boot(self, station: ScriptedStation) -> Answer:
@@ -321,17 +329,32 @@ class Probe:
         )
         return token
 
+    def any_token(self) -> str:
+        """Get a token that the CSMS accepts where it can be told so, for what does not depend on it."""
+        cannot = self.target.tokens.get("Accepted") is None and self.driver.missing(
+            token_need("Accepted"), self.version
+        )
+        return self.made_up_token() if cannot else self.token()
+
     def unknown_token(self) -> str:
-        """Make up a token that the CSMS cannot know."""
-        return self.target.tokens.get("Invalid") or f"FF{secrets.token_hex(6).upper()}"
+        """Make up a token that the CSMS cannot know, and note whether it has a list that this one is not on."""
+        told = self.target.tokens.get("Invalid")
+        keeps_list = told is not None or self.driver.missing(token_need("Accepted"), self.version) is None
+        self.station.note(token_list=keeps_list)
+        return told or f"FF{secrets.token_hex(6).upper()}"
 
     def trigger(self, action: str, payload: dict[str, Any], *, station: ScriptedStation | None = None) -> Future[Any]:
         """Have the CSMS send a CALL; the future ends with what its API says. Wait for it with `outcome`."""
         target = station or self.station
+        handed_over = self.driver.handed_over(action, self.version)
+        self._driver_record(
+            target.identity,
+            {"operation": "trigger", "action": action, "payload": payload}
+            | ({} if handed_over is None else {"handed_over": handed_over}),
+        )
+        target.orders[action] = Order(payload=payload, handed_over=handed_over, after=len(target.received(action)))
         future = self._pool.submit(self.driver.command, target.identity, action, payload, self.version)
         self._orders.setdefault(target.identity, []).append(future)
-        info = {"operation": "trigger", "action": action, "payload": payload}
-        self._driver_record(target.identity, info)
         future.add_done_callback(lambda _: target.wake())
         return future
 
@@ -352,6 +375,9 @@ class Probe:
             self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": str(error)})
             return None
         result: CommandResult = future.result()
+        if result.status != "sent" and action in target.orders:
+            target.orders[action].closed = True
+            target.orders[action].refused = result.status == "error" and result.origin == "csms"
         self._driver_record(
             target.identity, {"operation": "outcome", "action": action, "result": msgspec.to_builtins(result)}
         )
@@ -374,11 +400,12 @@ class Probe:
     def finish(self) -> None:
         """Listen a moment for what comes uninvited, then put every station away."""
         deadline = time.monotonic() + QUIET
-        for station in self._stations:
-            station.listen(max(LAST_LOOK, deadline - time.monotonic()))
-        for station in self._stations:
-            station.put_away()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._pool.shutdown, wait=False, cancel_futures=True)
+            for station in reversed(self._stations):
+                stack.callback(station.put_away)
+            for station in self._stations:
+                station.listen(max(LAST_LOOK, deadline - time.monotonic()))
 
     def _settle(self) -> None:
         assert self._insight is not None

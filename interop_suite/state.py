@@ -77,10 +77,11 @@ class State:
         state.embedded = data["embedded"]
         return state
 
-    def share(self) -> dict[str, Any]:
-        """Write down what a worker needs, as plain data."""
+    def share(self, worker: int, workers: int) -> dict[str, Any]:
+        """Write down what one of several workers needs, as plain data; each has identities of its own."""
+        identities = self.settings.identities[worker::workers]
         return {
-            "settings": msgspec.to_builtins(self.settings),
+            "settings": msgspec.to_builtins(msgspec.structs.replace(self.settings, identities=identities)),
             "folder": str(self.folder.path),
             "embedded": self.embedded,
         }

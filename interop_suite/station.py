@@ -13,6 +13,7 @@ import msgspec
 
 from fixtures.answers import answer as plausible_answer
 from fixtures.models import Station as Model
+from interop_suite.orders import differences, nearest
 from interop_suite.wire import Closed, Handshake, Incoming, Offer, Pinged, Wire, readable
 from ocppj.actions import ACTIONS
 from ocppj.errors import LocalProtocolError, RemoteProtocolError
@@ -32,7 +33,7 @@ from ocppj.session import Session, message_ids
 from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import RULES, ErrorMeaning, Version
 
-__all__ = ["Answer", "Reply", "ScriptedStation"]
+__all__ = ["Answer", "Order", "Reply", "ScriptedStation"]
 
 QUIET = 0.05
 """Seconds to listen after a script has ended, for what comes uninvited."""
@@ -66,6 +67,20 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     payload: dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] | None = None
     error: tuple[str, str] | None = None
     silent: bool = False
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """What an operator asked for."""
+
+    payload: dict[str, Any]
+    handed_over: list[str] | None
+    """Fields that the driver could hand over; None for all."""
+    after: int
+    """CALLs of the action that had come before."""
+    closed: bool = False
+    """Whether the API has told what the station answered: nothing more is to come."""
+    refused: bool = False
+    """Whether the CSMS has said that it sends nothing."""
 
 
 class ScriptedStation:
@@ -105,6 +120,8 @@ class ScriptedStation:
         self.slowest = 0.0
         """Seconds that the slowest of its CALLs took to be answered, so far."""
         self.pongs = 0
+        self.orders: dict[str, Order] = {}
+        """What its operator last asked for, by action."""
         self.heard = 0
         """Frames that came in so far."""
         self._record = record
@@ -130,6 +147,7 @@ class ScriptedStation:
             "subprotocol": handshake.subprotocol,
             "headers": [list(header) for header in handshake.headers],
         }
+        info |= {"lent": True} if offer.lent else {}
         info |= {"error": handshake.error} if handshake.error else {}
         info |= {"unreachable": True} if handshake.unreachable else {}
         info |= {"tls": handshake.tls} if handshake.tls else {}
@@ -196,10 +214,10 @@ class ScriptedStation:
             self.wire.send_text(*texts, fragments=fragments, pings=pings)
         self.note(raw=len(texts))
 
-    def break_framing(self, data: bytes) -> None:
-        """Send bytes that are no WebSocket frame."""
+    def break_framing(self, data: bytes, *, own_id: str | None = None) -> None:
+        """Send bytes that are no WebSocket frame; `own_id` is that of a CALL which a lax reader may find in them."""
         if self.wire.connected:
-            self.note(raw=1, bytes=data.hex())
+            self.note(raw=1, bytes=data.hex(), **({} if own_id is None else {"own_id": own_id}))
             self.wire.send_bytes(data)
 
     def ping(self) -> bool:
@@ -233,12 +251,28 @@ class ScriptedStation:
     ) -> dict[str, Any] | None:
         """Wait until the CSMS has sent an action and return its payload, None when it did not in time.
 
-        `after` skips that many earlier CALLs of the same action; `unless` ends the wait early.
+        `after` skips that many earlier CALLs of the same action; `unless` ends the wait early. Where an operator asked
+        for the action, the CALL that fits the order best is the one: a CSMS may send others of its own.
         """
         patience = self.timeout if timeout is None else timeout
-        self.pump(lambda: len(self.received(action)) > after or unless(), patience)
-        calls = self.received(action)
-        return (calls[after].payload or {}) if len(calls) > after else None
+        order = self.orders.get(action)
+        after = max(after, order.after if order else 0)
+        self.pump(
+            lambda: len(self.received(action)) > after or unless() or (order is not None and order.refused), patience
+        )
+        if order is None:
+            calls = self.received(action)
+            return (calls[after].payload or {}) if len(calls) > after else None
+        self.pump(lambda: order.closed or unless() or self._arrived(action, order), patience)
+        payloads = [call.payload or {} for call in self.received(action)[after:]]
+        return payloads[nearest(action, order.payload, payloads, order.handed_over)] if payloads else None
+
+    def _arrived(self, action: str, order: Order) -> bool:
+        """Tell whether a CALL came exactly as it was ordered."""
+        return any(
+            not differences(action, order.payload, call.payload or {}, order.handed_over)
+            for call in self.received(action)[order.after :]
+        )
 
     def received(self, action: str) -> list[Call]:
         """List the CALLs of the CSMS with this action so far."""
@@ -287,10 +321,13 @@ class ScriptedStation:
         self._note_record(Kind.NOTE, info=info)
 
     def put_away(self) -> None:
-        """End for good."""
-        self.disconnect()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        """End for good, even where nothing can be recorded any more."""
+        try:
+            self.disconnect()
+        finally:
+            self.wire.abort()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,10 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     without: tuple[str, ...] = ()
     """Headers of the request that are left out, such as Upgrade."""
+    lent: bool = False
+    """Whether the password only lets the station in, for a case that is not about credentials."""
+    spellings: tuple[str, ...] = ()
+    """How the names of some headers are written, such as all in capitals; the default is as in the RFCs."""
     compression: bool = False
     tls: ssl.SSLContext | None = None
     source: str | None = None
@@ -417,6 +421,12 @@ def _prepare(request: Request, offer: Offer) -> Request:
         del request.headers[name]
     for name, value in offer.headers:
         request.headers[name] = value
+    for name in offer.spellings:
+        values = request.headers.get_all(name)
+        if values:
+            del request.headers[name]
+        for value in values:
+            request.headers[name] = value
     return request
 
 

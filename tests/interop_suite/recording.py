@@ -6,7 +6,7 @@ from typing import Any
 
 from interop_suite.history import History
 from ocppj.trace import Kind, TraceRecord
-from ocppj.versions import Version
+from ocppj.versions import RULES, Version
 
 STATION = "CP1"
 
@@ -28,7 +28,7 @@ class Recording:
         return self.add(Kind.NOTE, info={"phase": "script"})
 
     def opened(self, **info: Any) -> Recording:
-        return self.add(Kind.HANDSHAKE, info={"status": 101, "subprotocol": "ocpp1.6", **info})
+        return self.add(Kind.HANDSHAKE, info={"status": 101, "subprotocol": RULES[self.version].subprotocol, **info})
 
     def closed(self, by: str = "csms", code: int | None = 1011) -> Recording:
         return self.add(Kind.CLOSED, info={"by": by, "code": code, "reason": ""})

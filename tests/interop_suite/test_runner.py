@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -20,14 +21,14 @@ Handler = Callable[[ServerConnection], Awaitable[None]]
 
 
 @contextmanager
-def odd_csms(handler: Handler) -> Iterator[str]:
+def odd_csms(handler: Handler, **options: Any) -> Iterator[str]:
     """A server that upgrades every connection and then does whatever it likes."""
     ready, loop = threading.Event(), asyncio.new_event_loop()
     address: list[str] = []
     stop = asyncio.Event()
 
     async def run() -> None:
-        async with serve(handler, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")]) as server:
+        async with serve(handler, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")], **options) as server:
             address.append(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
             ready.set()
             await stop.wait()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fixtures.payloads import v16
 from interop_suite.cases.v16 import steps
 from interop_suite.cases.v16.steps import transaction_id
-from interop_suite.checks import Expected, answered, one_of, present
+from interop_suite.checks import Expected, answered, one_of, present, unknown_token_refused
 from interop_suite.clauses import Clause
 from interop_suite.model import Start, case, token_need
 from interop_suite.probe import Probe
@@ -155,6 +155,9 @@ def start_from_cache(probe: Probe) -> None:
     steps.status(station, "Charging")
 
 
+UNKNOWN = "The CSMS answers Invalid for a tag that it does not know"
+
+
 @case(
     id="TC_023_1_CSMS",
     ocpp="1.6",
@@ -165,12 +168,7 @@ def start_from_cache(probe: Probe) -> None:
     clause=Clause("1.6", "7.2"),
     defect="unknown-tag-authorized",
     checks=(
-        answered(
-            "Authorize",
-            {"idTagInfo.status": one_of("Invalid")},
-            tolerate={"idTagInfo.status": ("Blocked", "Expired")},
-            claim="The CSMS answers Invalid for a tag that it does not know",
-        ),
+        unknown_token_refused("Authorize", "idTagInfo.status", ("Invalid",), ("Blocked", "Expired"), claim=UNKNOWN),
     ),
 )
 def unknown_tag(probe: Probe) -> None:
@@ -304,11 +302,8 @@ def offline_start(probe: Probe) -> None:
     defect="invalid-tag-started",
     also=("offline-start-refused",),
     checks=(
-        answered(
-            "StartTransaction",
-            {"idTagInfo.status": one_of("Invalid")},
-            tolerate={"idTagInfo.status": ("Blocked", "Expired")},
-            claim="The CSMS answers Invalid for a tag that it does not know",
+        unknown_token_refused(
+            "StartTransaction", "idTagInfo.status", ("Invalid",), ("Blocked", "Expired"), claim=UNKNOWN
         ),
         stop_is_answered,
         every_status_is_answered,

@@ -32,6 +32,8 @@ WHEN_TAKEN = {
     MutationKind.MISSING_REQUIRED: Verdict.FAILED,
     MutationKind.BOUNDARY_OK: Verdict.OK,
 }
+AT_THE_TOP = 1
+"""Slashes in the name of a mutation of a field of the payload itself, as `missing-required/idTag`."""
 WORDS = {
     MutationKind.MISSING_REQUIRED: "without each required field in turn",
     MutationKind.WRONG_TYPE: "with each field of a wrong type in turn",
@@ -83,6 +85,9 @@ def _grade(call: Exchange, mutation: str, claim: str, kind: MutationKind) -> Fin
     match call.kind:
         case AnswerKind.RESULT:
             verdict = WHEN_TAKEN.get(kind, Verdict.NON_STRICT)
+            # What is confirmed is the message; a reader who takes less of it than there should be is tolerant.
+            if mutation.count("/") > AT_THE_TOP and not legal:
+                verdict = Verdict.NON_STRICT
         case AnswerKind.ERROR:
             verdict = Verdict.FAILED if legal else Verdict.OK
         case _:

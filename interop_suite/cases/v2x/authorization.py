@@ -6,7 +6,7 @@ from interop_suite.cases.v2x.steps import ACCEPTED, VERSIONS, part6, starts_with
 from interop_suite.cases.v16.steps import ago
 from interop_suite.cases.wire.charging import Charging
 from interop_suite.cases.wire.payloads import authorize
-from interop_suite.checks import answered, one_of, present
+from interop_suite.checks import answered, one_of, present, unknown_token_refused
 from interop_suite.model import case, token_need
 from interop_suite.probe import Probe
 from interop_suite.station import Answer
@@ -27,10 +27,11 @@ STATUS = "idTokenInfo.status"
     clause=part6("C01.FR.07"),
     defect="unknown-tag-authorized",
     checks=(
-        answered(
+        unknown_token_refused(
             "Authorize",
-            {STATUS: one_of("Unknown", "Invalid")},
-            tolerate={STATUS: ("Blocked", "Expired", "NotAtThisLocation", "NotAtThisTime")},
+            STATUS,
+            ("Unknown", "Invalid"),
+            ("Blocked", "Expired", "NotAtThisLocation", "NotAtThisTime"),
             claim="A token that the CSMS does not know is not accepted",
         ),
     ),

@@ -70,7 +70,7 @@ def triggered_boot(probe: Probe) -> None:
         return
     station.reply("TriggerMessage", {"status": "Accepted"})
     probe.command("TriggerMessage", {"requestedMessage": "BootNotification"})
-    if not station.received("TriggerMessage"):
+    if station.expect("TriggerMessage") is None:
         return
     probe.set_up(station, StationSettings(boot_status="Accepted", interval=WAIT))
     station.call("BootNotification", v2x.boot_notification(station.model, "Triggered"))

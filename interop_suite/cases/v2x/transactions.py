@@ -11,7 +11,7 @@ from fixtures.csms.defects.v2x_events import EVENTS, event_defect_id
 from interop_suite.cases.v2x.steps import ACCEPTED, VERSIONS, part6, starts_with_token, status
 from interop_suite.cases.wire.charging import Charging, meter_value
 from interop_suite.cases.wire.payloads import authorize
-from interop_suite.checks import answered, asked, noted, one_of, present
+from interop_suite.checks import answered, asked, noted, present, unknown_token_refused
 from interop_suite.clauses import Clause
 from interop_suite.model import Check, case, token_need, trigger_need
 from interop_suite.probe import Probe
@@ -194,10 +194,11 @@ for _course in COURSES:
     also=("event-without-token-info", event_defect_id("Ended", "Deauthorized")),
     checks=(
         answers_all,
-        answered(
+        unknown_token_refused(
             "TransactionEvent",
-            {"idTokenInfo.status": one_of("Invalid", "Unknown")},
-            tolerate={"idTokenInfo.status": ("Blocked", "Expired", "NotAtThisLocation", "NotAtThisTime")},
+            "idTokenInfo.status",
+            ("Invalid", "Unknown"),
+            ("Blocked", "Expired", "NotAtThisLocation", "NotAtThisTime"),
             nth=0,
             claim="A token that the CSMS does not know is not accepted",
         ),

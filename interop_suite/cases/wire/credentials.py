@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import secrets
 
+import msgspec
+
 from evidence.verdicts import Verdict
 from fixtures.certificates import Authority
 from interop_suite.cases.v16.security import opens, opens_securely
-from interop_suite.cases.wire.common import V2X, shared
+from interop_suite.cases.wire.common import ALL, V2X, shared
 from interop_suite.cases.wire.handshake import SERVER_ERROR, boots
 from interop_suite.checks import asked, connection, one_of, refused_upgrade
 from interop_suite.clauses import Clause
-from interop_suite.history import History
+from interop_suite.history import Connection, History
 from interop_suite.model import Check, Finding, Start, case, trigger_need
 from interop_suite.probe import OPERATOR, Probe
 from ocppj.identity import station_url
@@ -101,7 +103,7 @@ def _judge_malformed(history: History) -> list[Finding]:
     names = list(history.notes("malformed"))
     for name, attempt in zip(names, history.attempts(), strict=False):
         broken = attempt.opened or (attempt.status or 0) >= SERVER_ERROR
-        verdict = Verdict.FAILED if broken else Verdict.OK
+        verdict = Verdict.NON_STRICT if history.turned_away(attempt) else Verdict.FAILED if broken else Verdict.OK
         findings.append(
             Finding(
                 verdict=verdict, claim=_REFUSED_IN_ORDER, actual=f"{name}: {attempt.describe()}", frame=attempt.line
@@ -129,7 +131,7 @@ def malformed_credentials(probe: Probe) -> None:
     for name, values in _malformed(station.identity).items():
         station.note(malformed=name)
         headers = tuple(("Authorization", value) for value in values)
-        if station.connect(password=None, headers=headers).opened:
+        if probe.gets_in(station, password=None, headers=headers):
             break
     probe.reconnect(station, judged=True)
     probe.boot(station)
@@ -174,6 +176,26 @@ def password_with_colon(probe: Probe) -> None:
     probe.boot(station)
 
 
+@shared(
+    id="AU_13",
+    title="Credentials count however the name of their header is written",
+    block=BLOCK,
+    needs=("password",),
+    start=Start.OFFLINE,
+    password=True,
+    sends="An upgrade with the right credentials in a header called AUTHORIZATION, and a boot.",
+    expects="The CSMS SHALL read it as any other: the name of a header has no case.",
+    clause={version: Clause("RFC9110", "5.1") for version in ALL},
+    defect="header-names-case-sensitive",
+    checks=(connection("Credentials under AUTHORIZATION are accepted", opens, nth=0), boots),
+)
+def header_name_in_capitals(probe: Probe) -> None:
+    station = probe.station
+    station.offer = msgspec.structs.replace(station.offer, spellings=("AUTHORIZATION",))
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
 def _nearly(password: str) -> dict[str, str]:
     return {
         "the first 16 characters": password[:16],
@@ -185,13 +207,19 @@ def _nearly(password: str) -> dict[str, str]:
     }
 
 
+def _weigh_entry(history: History, attempt: Connection) -> Verdict:
+    if history.turned_away(attempt):
+        return Verdict.NON_STRICT
+    return Verdict.FAILED if attempt.opened else Verdict.OK
+
+
 _WHOLE = "A password that is nearly right is refused"
 
 
 def _judge_nearly(history: History) -> list[Finding]:
     return [
         Finding(
-            verdict=Verdict.FAILED if attempt.opened else Verdict.OK,
+            verdict=_weigh_entry(history, attempt),
             claim=_WHOLE,
             actual=f"{name}: {attempt.describe()}",
             frame=attempt.line,
@@ -218,7 +246,7 @@ def nearly_right(probe: Probe) -> None:
     probe.give_password(station, password)
     for name, value in _nearly(password).items():
         station.note(nearly=name)
-        if station.connect(password=value.encode()).opened:
+        if probe.gets_in(station, password=value.encode()):
             break
     probe.reconnect(station, judged=True)
     probe.boot(station)
@@ -249,7 +277,7 @@ def rejected_key(probe: Probe) -> None:
     old = station.offer.password
     station.reply("ChangeConfiguration", {"status": "Rejected"})
     probe.command("ChangeConfiguration", {"key": "AuthorizationKey", "value": key})
-    if not station.received("ChangeConfiguration"):
+    if station.expect("ChangeConfiguration") is None:
         return
     station.disconnect()
     probe.try_to_boot(station, password=bytes.fromhex(key))

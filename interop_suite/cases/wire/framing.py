@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evidence.verdicts import Verdict
 from fixtures.frames import Frame
-from interop_suite.cases.wire.common import shared, wire_clause
+from interop_suite.cases.wire.common import V2X, shared, wire_clause
 from interop_suite.cases.wire.odd import Grades, Reaction, frames_of, let_react, named_frames, odd_checks, throw
 from interop_suite.clauses import Clause
 from interop_suite.model import Level
@@ -24,15 +24,18 @@ BROKEN_CALL: Grades = {Reaction.ERROR: OK, Reaction.SILENCE: SOFT, Reaction.CLOS
 IGNORED: Grades = {Reaction.ERROR: SOFT, Reaction.SILENCE: OK, Reaction.CLOSED: SOFT, Reaction.RESULT: BAD}
 IGNORED_OR_REFUSED: Grades = {**IGNORED, Reaction.ERROR: OK}
 REFUSED: Grades = {Reaction.ERROR: OK, Reaction.SILENCE: BAD, Reaction.CLOSED: SOFT, Reaction.RESULT: BAD}
+# No text says how long an id must be at least: what comes back, is refused or is dropped is in order.
+ANY_WAY: Grades = {**UNREADABLE, Reaction.RESULT: OK}
 TAKEN: Grades = {Reaction.ERROR: BAD, Reaction.SILENCE: BAD, Reaction.CLOSED: BAD, Reaction.RESULT: OK}
 
+NULL_ID = "garbage-answered-with-null-id"
 GARBAGE_DEFECTS = (
-    "garbage-answered-with-null-id",
     "deaf-after-garbage",
     "garbage-closes-bystanders",
     "garbage-bans-station",
     "garbage-echoed",
 )
+GARBAGE_ALSO = {Version.V16: GARBAGE_DEFECTS, **dict.fromkeys(V2X, (NULL_ID, *GARBAGE_DEFECTS))}
 NO_JSON = frames_of(Fault.NOT_JSON)
 NO_ARRAY = [*frames_of(Fault.NOT_ARRAY), *named_frames("empty-array")]
 # 2.0 is the number 2: most JSON readers cannot tell them apart.
@@ -65,8 +68,11 @@ UNREADABLE_CLAUSE = {**wire_clause("4.1.2", "4.2.3", "4.2.3")}
     sends=f"{len(NO_JSON)} texts that are no JSON, each followed by a Heartbeat, then a Heartbeat of another station.",
     expects="The CSMS MAY refuse or drop each; it SHALL confirm none, and it SHALL go on serving both stations.",
     clause=UNREADABLE_CLAUSE,
-    defect="garbage-answered-with-null-id",
-    also=GARBAGE_DEFECTS[1:],
+    defect={Version.V16: "deaf-after-garbage", **dict.fromkeys(V2X, NULL_ID)},
+    also={
+        Version.V16: tuple(defect for defect in GARBAGE_DEFECTS if defect != "deaf-after-garbage"),
+        **dict.fromkeys(V2X, GARBAGE_DEFECTS),
+    },
     checks=odd_checks("What is no JSON is refused or dropped", UNREADABLE),
 )
 def no_json(probe: Probe) -> None:
@@ -82,7 +88,7 @@ def no_json(probe: Probe) -> None:
     expects="The CSMS MAY refuse or drop each; it SHALL confirm none, and it SHALL go on serving both stations.",
     clause=UNREADABLE_CLAUSE,
     defect="deaf-after-garbage",
-    also=GARBAGE_DEFECTS,
+    also=GARBAGE_ALSO,
     checks=odd_checks("What is no message is refused or dropped", NO_MESSAGE),
 )
 def no_array(probe: Probe) -> None:
@@ -98,7 +104,7 @@ def no_array(probe: Probe) -> None:
     expects="The CSMS SHALL answer what it reads with a CALLERROR, may drop the rest, and SHALL go on serving.",
     clause=wire_clause("4.2.1", "4.2.1", "4.2.1"),
     defect="deaf-after-broken-call",
-    also=("garbage-answered-with-null-id", "garbage-echoed"),
+    also={Version.V16: ("garbage-echoed",), **dict.fromkeys(V2X, (NULL_ID, "garbage-echoed"))},
     checks=odd_checks(
         "A CALL of a wrong shape is refused or dropped", BROKEN_CALL, {frame.name: UNREADABLE for frame in NO_ID}
     ),
@@ -117,9 +123,9 @@ def broken_calls(probe: Probe) -> None:
     clause=wire_clause("4.1.3", "4.4", "4.4"),
     defect="unknown-type-confirmed",
     also={
-        Version.V16: ("garbage-answered-with-null-id",),
-        Version.V201: ("garbage-answered-with-null-id", "garbage-echoed"),
-        Version.V21: ("garbage-answered-with-null-id",),
+        Version.V16: (),
+        Version.V201: (NULL_ID, "garbage-echoed"),
+        Version.V21: (NULL_ID,),
     },
     checks={
         Version.V16: odd_checks("A message of an unknown type is ignored", IGNORED),
@@ -255,7 +261,7 @@ ILLEGAL_IDS = [
     checks=odd_checks(
         "A legal message id comes back as it was sent",
         TAKEN,
-        {frame.name: BROKEN_CALL for frame in ILLEGAL_IDS},
+        {frame.name: ANY_WAY if frame.name == "empty" else BROKEN_CALL for frame in ILLEGAL_IDS},
     ),
 )
 def message_ids(probe: Probe) -> None:
@@ -304,7 +310,7 @@ HEAVY = [*frames_of(Fault.TOO_DEEP), *frames_of(Fault.NUMBER_RANGE), *named_fram
     clause=UNREADABLE_CLAUSE,
     level=Level.BEHAVIOUR,
     defect="deaf-after-garbage",
-    also=(*GARBAGE_DEFECTS, "large-message-closes-bystanders"),
+    also={version: (*others, "large-message-closes-bystanders") for version, others in GARBAGE_ALSO.items()},
     checks=odd_checks("An excessive message is survived", dict.fromkeys(Reaction, OK)),
 )
 def excessive(probe: Probe) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 
+import msgspec
+
 from evidence.verdicts import Verdict
 from interop_suite.cases.v16.security import opens
 from interop_suite.cases.wire.common import ALL, NEUTRAL_COMMAND, V2X, shared, wire_clause
@@ -29,7 +31,7 @@ _UNNAMED = "A connection without a subprotocol is not served"
 def _judge_unnamed(history: History) -> list[Finding]:
     findings = []
     for attempt in history.attempts()[:1]:
-        closed = not attempt.opened or (attempt.closed or {}).get("by") == "csms"
+        closed = not attempt.opened or attempt.ended_by_csms
         verdict = Verdict.OK if closed else Verdict.NON_STRICT
         actual = attempt.describe() + ("" if closed else ", and it stays open")
         on_it = [call for call in history.calls("Heartbeat") if call.call.connection == attempt.number]
@@ -138,6 +140,7 @@ def _role(character: str) -> str:
                     NEUTRAL_COMMAND,
                     is_answered("Accepted"),
                     nth=number,
+                    even_unsent=True,
                     claim=f"The CSMS reaches the station with {character!r} in its identity",
                 ),
             )
@@ -176,6 +179,27 @@ LONGEST = 48
 )
 def longest_identity(probe: Probe) -> None:
     station = probe.new_station("long", identity=f"PS{secrets.token_hex(23)}")
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+LOWER_CASE = ("sec-websocket-protocol", "sec-websocket-key", "sec-websocket-version", "upgrade", "connection", "host")
+
+
+@shared(
+    id="HS_13",
+    title="The names of the headers of an upgrade count in lower case too",
+    block=BLOCK,
+    start=Start.OFFLINE,
+    sends="An upgrade whose header names are all in lower case, as proxies write them, and a boot.",
+    expects="The CSMS SHALL read it as any other: the name of a header has no case.",
+    clause={version: Clause("RFC9110", "5.1") for version in ALL},
+    defect="header-names-case-sensitive",
+    checks=(connection("An upgrade in lower case is accepted", opens, nth=0), boots),
+)
+def header_names(probe: Probe) -> None:
+    station = probe.station
+    station.offer = msgspec.structs.replace(station.offer, spellings=LOWER_CASE)
     probe.reconnect(station, judged=True)
     probe.boot(station)
 

@@ -70,12 +70,18 @@ def before_acceptance(probe: Probe) -> None:
         station.call("Heartbeat", {})
 
 
-def _never_sent(action: str, claim: str) -> Check:
+def _never_sent(action: str | None, claim: str, level: Level = Level.REQUIRED) -> Check:
+    """Claim that an action, or anything at all, is not sent to a station that was told to wait."""
+
     def judge(history: History) -> list[Finding]:
-        outcomes = [c for c in history.driver_calls if c.operation == "outcome" and c.info.get("action") == action]
-        calls = history.commands(action)
+        outcomes = [
+            c for c in history.driver_calls if c.operation == "outcome" and action in (None, c.info.get("action"))
+        ]
+        told = [c.answer.line for c in history.calls("BootNotification") if c.answer is not None]
+        calls = [call for call in history.commands(action) if told and call.call.line > told[0]]
         if calls:
-            return [Finding(verdict=Verdict.FAILED, claim=claim, actual=f"it sent {action}", frame=calls[0].call.line)]
+            actual = f"it sent {', '.join(sorted({call.action for call in calls}))}"
+            return [Finding(verdict=level.when_broken, claim=claim, actual=actual, frame=calls[0].call.line)]
         if not outcomes:
             return []
         said = outcomes[-1].error or outcomes[-1].info.get("result", {})
@@ -114,14 +120,32 @@ def remote_start_while_pending(probe: Probe) -> None:
     start=Start.CONNECTED,
     needs=("boot-status:Rejected", trigger_need(NEUTRAL_COMMAND)),
     sends="A boot that is answered Rejected, while the operator asks for a command.",
-    expects="The CSMS SHALL NOT send anything to a station that it has rejected.",
-    clause={v: Clause("201-6", "B03.FR.08") for v in V2X},
-    defect="calls-while-rejected",
-    checks=(_never_sent(NEUTRAL_COMMAND, "A rejected station is sent no command"),),
+    expects="The CSMS SHALL NOT (1.6: should not) send anything to a station that it has rejected.",
+    clause={Version.V16: Clause("1.6", "4.2"), **{v: Clause("201-6", "B03.FR.08") for v in V2X}},
+    level={Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQUIRED)},
+    defect={Version.V16: "boot-status-ignored", **dict.fromkeys(V2X, "calls-while-rejected")},
+    also={Version.V16: (), **dict.fromkeys(V2X, ("boot-status-ignored",))},
+    checks={
+        version: (
+            answered("BootNotification", {"status": one_of("Rejected")}, nth=0, claim="The operator's decision counts"),
+            _never_sent(
+                None,
+                "A rejected station is sent no command",
+                Level.RECOMMENDED if version is Version.V16 else Level.REQUIRED,
+            ),
+        )
+        for version in ALL
+    },
 )
 def command_while_rejected(probe: Probe) -> None:
-    boots_as(probe, "Rejected")
+    station = boots_as(probe, "Rejected")
     probe.command(NEUTRAL_COMMAND, {})
+    # What the CSMS sends of its own accord to every station that has booted, it sends now.
+    station.listen(UNASKED)
+
+
+UNASKED = 0.3
+"""Seconds for what comes without an order."""
 
 
 def not_negative(value: Any) -> str | None:
@@ -172,6 +196,24 @@ def _time(text: object) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+_GOES_ON = "Its time goes on"
+TICK = 1.2
+"""Seconds between two Heartbeats: a clock that tells whole seconds must have gone on."""
+
+
+def _judge_ticking(history: History) -> list[Finding]:
+    told = [pair for call in history.calls("Heartbeat") if (pair := _told(call)) is not None]
+    if len(told) < 2 or told[-1][1] - told[0][1] < 1:  # noqa: PLR2004  # two Heartbeats
+        return []
+    gone = told[-1][0] - told[0][0]
+    actual = f"{gone:.3f} s between two Heartbeats that are {told[-1][1] - told[0][1]:.1f} s apart"
+    return [Finding(verdict=Verdict.OK if gone else Verdict.FAILED, claim=_GOES_ON, actual=actual)]
+
+
+QUARTER = 900.0
+"""Seconds of which every time zone is a multiple."""
+
+
 def _told(call: Exchange) -> tuple[float, float] | None:
     told = _time(call.result.get("currentTime"))
     return None if call.kind is not AnswerKind.RESULT or call.answer is None or told is None else (told, call.answer.t)
@@ -193,25 +235,29 @@ def _judge_clock(history: History) -> list[Finding]:
     for ours in history.notes("wall"):
         skew = abs(second - (_time(ours) or second))
         verdict = Verdict.OK if skew <= FAR_OFF else Verdict.NON_STRICT
-        findings.append(Finding(verdict=verdict, claim=_OURS, actual=f"it is {skew:.0f} s off ours"))
+        zone = verdict is Verdict.NON_STRICT and abs(skew - round(skew / QUARTER) * QUARTER) <= TOLERANCE
+        actual = f"it is {skew:.0f} s off ours" + (": it looks like local time marked as Z" if zone else "")
+        findings.append(Finding(verdict=verdict, claim=_OURS, actual=actual))
     return findings
 
 
 @shared(
     id="ST_05",
-    title="Boot and Heartbeat tell one and the same time",
+    title="Boot and Heartbeat tell one and the same time, and it goes on",
     block=BLOCK,
     profile="Core",
     start=Start.CONNECTED,
-    sends="A BootNotification and a Heartbeat.",
-    expects="The CSMS SHALL tell its current time in both: stations set their clocks by it.",
+    sends="A BootNotification and two Heartbeats.",
+    expects="The CSMS SHALL tell its current time in each: stations set their clocks by it.",
     clause={Version.V16: Clause("1.6", "4.6"), **{v: Clause("201-6", "TC_B_01_CSMS") for v in V2X}},
     defect="heartbeat-time-wrong",
-    also=("answer-with-other-id",),
-    checks=(Check(claim=_CLOCK, judge=_judge_clock),),
+    also=("answer-with-other-id", "clock-stopped"),
+    checks=(Check(claim=_CLOCK, judge=_judge_clock), Check(claim=_GOES_ON, judge=_judge_ticking)),
 )
 def one_clock(probe: Probe) -> None:
     station = probe.station
     probe.boot(station)
+    station.call("Heartbeat", {})
+    station.listen(TICK)
     station.call("Heartbeat", {})
     station.note(wall=now())

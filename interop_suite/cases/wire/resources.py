@@ -71,7 +71,8 @@ def _masked(first: int, second: int, data: bytes = b"") -> bytes:
     return bytes((first, second | 0x80)) + b"\0\0\0\0" + data
 
 
-HEARTBEAT = b'[2,"ws","Heartbeat",{}]'
+BYTES_ID = "ws"
+HEARTBEAT = f'[2,"{BYTES_ID}","Heartbeat",{{}}]'.encode()
 BROKEN = {
     "a reserved opcode": _masked(0x83, 0),
     "a reserved bit": _masked(0xC1, len(HEARTBEAT), HEARTBEAT),
@@ -82,6 +83,23 @@ BROKEN = {
     "a close with a code that must not be sent": _masked(0x88, 2, (1005).to_bytes(2, "big")),
 }
 NOT_UTF8 = {frame.name: frame.data for frame in FRAMES if frame.fault is Fault.NOT_UTF8}
+
+
+_NOT_READ = "A frame that breaks WebSocket is not read as a message"
+
+
+def _judge_answers_to_bytes(history: History) -> list[Finding]:
+    """Find out that a WebSocket library is lax; the answer itself is in order for OCPP-J."""
+    answers = history.answers_to_bytes
+    return [
+        Finding(
+            verdict=Verdict.NON_STRICT if answers else Verdict.OK,
+            claim=_NOT_READ,
+            actual=f"the CSMS answered one: {str(answers[0].text)[:120]}" if answers else "no answer to any",
+            clause=Clause("RFC6455", "5.1"),
+            frame=answers[0].line if answers else None,
+        )
+    ]
 
 
 @shared(
@@ -96,6 +114,7 @@ NOT_UTF8 = {frame.name: frame.data for frame in FRAMES if frame.fault is Fault.N
     defect="framing-error-closes-bystanders",
     checks=(
         noted("pong", "A ping is answered with a pong", clause=Clause("RFC6455", "5.5.2")),
+        Check(claim=_NOT_READ, judge=_judge_answers_to_bytes),
         still_serves(),
         bystander_serves(),
     ),
@@ -106,7 +125,7 @@ def broken_framing(probe: Probe) -> None:
     for name, data in {**BROKEN, "noise": os.urandom(64)}.items():
         probe.reconnect(station, judged=True)
         station.note(broken=name)
-        station.break_framing(data)
+        station.break_framing(data, own_id=BYTES_ID)
         station.pump(lambda: not station.connected, FAIL_FAST)
     for name, text in NOT_UTF8.items():
         probe.reconnect(station, judged=True)

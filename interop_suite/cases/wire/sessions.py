@@ -6,11 +6,13 @@ from evidence.verdicts import Verdict
 from interop_suite.cases.wire.common import NEUTRAL_COMMAND, shared, wire_clause
 from interop_suite.cases.wire.credentials import BLOCK as _AUTHENTICATION
 from interop_suite.cases.wire.credentials import requirement
-from interop_suite.cases.wire.holding import COMMAND, heartbeat
-from interop_suite.checks import asked, refused_upgrade, still_serves
+from interop_suite.cases.wire.holding import COMMAND, COMMANDS, SECOND_COMMAND, heartbeat, is_answered, second_command
+from interop_suite.checks import asked, refused_upgrade, reported, still_serves
+from interop_suite.clauses import Clause
 from interop_suite.history import PRIMARY, AnswerKind, History
 from interop_suite.model import Check, Finding, Level
 from interop_suite.probe import Probe
+from ocppj.versions import Version
 
 BLOCK = "Session"
 STRANGER = "stranger"
@@ -54,8 +56,8 @@ def _judge_undisturbed(history: History) -> list[Finding]:
 )
 def stranger(probe: Probe) -> None:
     station, other = probe.station, probe.double(probe.station, STRANGER)
-    other.connect(password=None)
-    other.connect(password=b"wrong-" + b"0" * 14)
+    probe.gets_in(other, password=None)
+    probe.gets_in(other, password=b"wrong-" + b"0" * 14)
     heartbeat(station)
     station.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
     if station.connected:
@@ -105,3 +107,59 @@ def second_connection(probe: Probe) -> None:
     if not second.call("Heartbeat", {}).ok:
         second.connect()
         heartbeat(second)
+
+
+@shared(
+    id="ID_13",
+    title="Commands reach a station on the connection that is left after it has connected twice",
+    block=BLOCK,
+    initiator="csms",
+    needs=COMMAND,
+    sends="A second connection of a connected station; the end of the first; the answer Accepted to a command.",
+    expects="The CSMS may refuse the second or close the first; it SHALL reach the station on the one that is left.",
+    clause=wire_clause("3.1.1", "3.1.1", "3.1.1"),
+    defect="reconnected-station-forgotten",
+    checks=(
+        reported(
+            NEUTRAL_COMMAND,
+            is_answered("Accepted"),
+            even_unsent=True,
+            claim="The CSMS reaches the station on the connection that is left",
+        ),
+    ),
+)
+def command_after_second_connection(probe: Probe) -> None:
+    station, second = probe.station, probe.double(probe.station, SECOND)
+    second.connect()
+    station.pump(lambda: not station.connected, NOTICE)
+    station.disconnect()
+    if not second.connected:
+        probe.reconnect(second)
+    # The CSMS hears of the first connection's end before it is asked for the command.
+    second.listen(NOTICE)
+    probe.boot(second)
+    second.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
+    probe.command(NEUTRAL_COMMAND, {}, station=second)
+
+
+@shared(
+    id="ID_14",
+    title="Message ids of the CSMS do not begin anew with a connection",
+    block=BLOCK,
+    initiator="csms",
+    needs=COMMANDS,
+    sends="The answer to a command, a new connection and a boot, and the answer to another command.",
+    expects="The CSMS SHALL give each CALL an id that it has not used for this station, on whatever connection.",
+    clause={Version.V201: Clause("201-E", "4.2"), Version.V21: Clause("21-4", "4.1.4")},
+    defect="message-ids-restart",
+    checks=(asked(NEUTRAL_COMMAND), asked(SECOND_COMMAND), still_serves()),
+)
+def ids_across_connections(probe: Probe) -> None:
+    station = probe.station
+    station.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
+    probe.command(NEUTRAL_COMMAND, {})
+    station.disconnect()
+    probe.reconnect(station)
+    probe.boot(station)
+    second_command(probe)
+    heartbeat(station)

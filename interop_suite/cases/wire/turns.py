@@ -107,19 +107,17 @@ _TURN = "A second command waits until the first one is answered"
 
 def _judge_turn(level: Level) -> Check:
     def judge(history: History) -> list[Finding]:
-        first, second = history.commands(NEUTRAL_COMMAND), history.commands(SECOND_COMMAND)
-        if not first or not second or first[0].answer is None:
+        first = next((call for call in history.commands(NEUTRAL_COMMAND) if call.answer is not None), None)
+        if first is None or first.answer is None:
             return []
-        waited = second[0].call.line > first[0].answer.line
+        # What came before the first command, the CSMS sent of its own accord.
+        second = next((c for c in history.commands(SECOND_COMMAND) if c.call.line > first.call.line), None)
+        if second is None:
+            return []
+        waited = second.call.line > first.answer.line
         actual = "it was sent after the answer" if waited else "it was sent while the first command was open"
-        return [
-            Finding(
-                verdict=Verdict.OK if waited else level.when_broken,
-                claim=_TURN,
-                actual=actual,
-                frame=second[0].call.line,
-            )
-        ]
+        verdict = Verdict.OK if waited else level.when_broken
+        return [Finding(verdict=verdict, claim=_TURN, actual=actual, frame=second.call.line)]
 
     return Check(claim=_TURN, judge=judge)
 

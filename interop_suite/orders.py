@@ -1,0 +1,123 @@
+"""What an operator named in a command, held against the CALL that came of it.
+
+A CSMS fills in what nobody named, and it numbers requests, profiles and reservations by itself; every other field that
+its operator named must arrive as it was named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from math import isclose
+from types import MappingProxyType
+from typing import Any
+
+from evidence.redact import REDACTED
+
+__all__ = ["differences", "nearest"]
+
+_EVERYWHERE = frozenset({"requestId", "remoteStartId"})
+_PROFILE = ("chargingProfileId", "id", "chargingSchedule.id")
+# A CSMS numbers these itself, or knows better: what a token is worth, and when a download may begin.
+_CHOSEN_BY_CSMS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "ReserveNow": frozenset({"reservationId", "id"}),
+        "SendLocalList": frozenset(
+            {
+                "listVersion",
+                "versionNumber",
+                "localAuthorizationList.idTagInfo",
+                "localAuthorizationList.idTokenInfo",
+            }
+        ),
+        "SetChargingProfile": frozenset(
+            f"{holder}.{name}" for holder in ("csChargingProfiles", "chargingProfile") for name in _PROFILE
+        ),
+        "RemoteStartTransaction": frozenset(f"chargingProfile.{name}" for name in _PROFILE),
+        "RequestStartTransaction": frozenset(f"chargingProfile.{name}" for name in _PROFILE),
+        "UpdateFirmware": frozenset({"retrieveDate", "firmware.retrieveDateTime", "firmware.installDateTime"}),
+        "SignedUpdateFirmware": frozenset({"firmware.retrieveDateTime", "firmware.installDateTime"}),
+    }
+)
+_SAME_TIME = 1.0
+"""Seconds: an API may keep times without their fractions."""
+_ABSENT = object()
+
+
+def differences(
+    action: str, named: Mapping[str, Any], sent: object, handed_over: Collection[str] | None = None
+) -> list[str]:
+    """List the fields that an operator named and that did not arrive as named, each in words.
+
+    `handed_over` are the fields that the driver could tell the CSMS at all, dotted; None for all.
+    """
+    skipped = _EVERYWHERE | _CHOSEN_BY_CSMS.get(action, frozenset())
+    return [
+        f"{path} is {_words(found)} instead of {wanted!r}"
+        for path, wanted, found in _leaves(named, sent, "")
+        if not _is_within(path, skipped) and (handed_over is None or _is_within(path, handed_over))
+    ]
+
+
+def nearest(
+    action: str, named: Mapping[str, Any], payloads: Sequence[object], handed_over: Collection[str] | None = None
+) -> int:
+    """Find which of several payloads of an action is the one that an operator asked for, the first of equals."""
+    return min(
+        range(len(payloads)), key=lambda index: len(differences(action, named, payloads[index] or {}, handed_over))
+    )
+
+
+def _leaves(wanted: Any, found: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Walk what was wanted, and give each value that is not there."""
+    if isinstance(wanted, Mapping):
+        for name, value in wanted.items():
+            inner = found.get(name, _ABSENT) if isinstance(found, Mapping) else _ABSENT
+            yield from _leaves(value, inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(wanted, list | tuple):
+        yield from _entries(wanted, found, path)
+    elif not _is_same(wanted, found):
+        yield path, wanted, found
+
+
+def _entries(wanted: Sequence[Any], found: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Look for each entry anywhere in a list: no text gives lists of commands an order."""
+    entries = list(found) if isinstance(found, list | tuple) else []
+    for value in wanted:
+        tries = [list(_leaves(value, entry, path)) for entry in entries]
+        best = min(range(len(tries)), key=lambda index: len(tries[index]), default=None)
+        if best is None:
+            yield from _leaves(value, _ABSENT, path)
+            continue
+        yield from tries[best]
+        del entries[best]
+
+
+def _is_within(path: str, holders: Collection[str]) -> bool:
+    return any(path == holder or path.startswith(f"{holder}.") for holder in holders)
+
+
+def _is_same(wanted: Any, found: Any) -> bool:
+    match wanted, found:
+        case (bool(), _) | (_, bool()):
+            return wanted is found
+        case int() | float(), int() | float():
+            return isclose(wanted, found, rel_tol=1e-9)
+        case str(), str():
+            # Identifiers have no case (OCPP 1.6 §7.15), and PEM no fixed line ends; what was blanked says nothing.
+            same = wanted.casefold().split() == found.casefold().split()
+            return same or REDACTED in wanted or REDACTED in found or _is_same_time(wanted, found)
+        case _:
+            return bool(wanted == found)
+
+
+def _is_same_time(wanted: str, found: str) -> bool:
+    try:
+        apart = datetime.fromisoformat(wanted) - datetime.fromisoformat(found)
+    except (ValueError, TypeError):
+        return False
+    return abs(apart.total_seconds()) <= _SAME_TIME
+
+
+def _words(found: Any) -> str:
+    return "missing" if found is _ABSENT else repr(found)
