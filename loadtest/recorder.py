@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict
 
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "COOL_DOWN",
@@ -92,6 +92,21 @@ def is_failure(outcome: str) -> bool:
     return outcome not in _SUCCESSES
 
 
+class Table(Protocol):
+    """A view that shows the same CALLs: Locust's own statistics."""
+
+    @property
+    def fire(self) -> Callable[..., Any]:
+        """What is called for each CALL, with the arguments of Locust's `request` event."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether sums will do, because nobody asks for each CALL."""
+
+    def add(self, request_type: str, name: str, exception: str | None, counts: Mapping[int, int]) -> None:
+        """Take the sums of one kind of CALL: a number for each bucket of `Histogram`."""
+
+
 class _Series:
     """The two histograms of one key within one window, and what Locust needs to hear of each CALL."""
 
@@ -132,6 +147,7 @@ class Recorder:
         "_second_ends",
         "_series",
         "_since",
+        "_table",
         "_wall_offset",
         "total",
     )
@@ -152,18 +168,19 @@ class Recorder:
 
     def __init__(
         self,
-        fire: Callable[..., Any] | None = None,
+        table: Table | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: float | None = None,
     ) -> None:
         """Start in the window `ramp`.
 
-        `fire` is `environment.events.request.fire` of Locust, or None without Locust. `clock` gives the monotonic
+        `table` is another view of the same CALLs, which gets sums where those will do. `clock` gives the monotonic
         seconds that all times here are in; `wall` is the present in seconds since 1970 (default: ask the system).
         """
         now = clock()
-        self._fire = fire
+        self._table = table
+        self._fire: Callable[..., Any] | None = None
         self._clock = clock
         self._wall_offset = (time.time() if wall is None else wall) - now
         self._connected = self._booted = 0
@@ -314,6 +331,8 @@ class Recorder:
             entries = []
             for (ocpp, action, direction, outcome), series in table.items():
                 if series.response:
+                    if self._table is not None and self._fire is None:
+                        self._table.add(series.request_type, series.name, series.exception, series.response)
                     counts = (dict(series.service), dict(series.response))
                     entries.append((ocpp, action, direction, str(outcome), *counts))
                     series.service.clear()
@@ -334,6 +353,7 @@ class Recorder:
         self._lost = 0
         for counter in (self._faults, self._connections, self._offered):
             counter.clear()
+        self._choose_view()
         return delta
 
     # -- inside ------------------------------------------------------------------------------------------------------
@@ -354,6 +374,11 @@ class Recorder:
         self._second_ends = self._second + 1 - self._wall_offset
         self.total = 0
         self._begin_second()
+        self._choose_view()
+
+    def _choose_view(self) -> None:
+        """Decide how the table hears of the CALLs until the next `take`: each by itself, or all in sums."""
+        self._fire = None if self._table is None or self._table.alone else self._table.fire
 
     def _begin_second(self) -> None:
         self._calls = self._errors = self._opened = 0

@@ -38,6 +38,7 @@ from locust import runners
 from locust.exception import RPCError
 
 from evidence import exit_codes
+from loadtest.locust_table import LocustTable
 from loadtest.master import REPORT_EVERY, MasterEnd
 from loadtest.worker import WorkerEnd
 from ocppj.errors import HarnessError, LocalProtocolError
@@ -116,7 +117,7 @@ class Wiring:
         if not isinstance(runner, runners.MasterRunner):
             self.worker = WorkerEnd(
                 self._send_up,
-                fire=environment.events.request.fire,
+                table=LocustTable(environment),
                 stop=self._stop_users,
                 fence_after=settings.fence_after,
             )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadtest.cluster import Report
+    from loadtest.recorder import Table
 
 __all__ = ["WorkerEnd"]
 
@@ -31,11 +32,11 @@ class WorkerEnd:
         self,
         send: Callable[[dict[str, Any]], None],
         *,
-        fire: Callable[..., Any] | None = None,
+        table: Table | None = None,
         stop: Callable[[], bool] = lambda: False,
         fence_after: float = FENCE_AFTER,
     ) -> None:
-        """Send through `send`, feed Locust through `fire`.
+        """Send through `send`, and let Locust's `table` show the same CALLs.
 
         `stop` stops the users when the master ends the run, which must come to `flush`; it tells whether it had to.
         """
@@ -45,7 +46,7 @@ class WorkerEnd:
         self._orders: dict[str, Callable[[dict[str, Any]], object]] = {}
         self.folder: str | None = None
         """The run folder, on the machine of the master."""
-        self.recorder = Recorder(fire)
+        self.recorder = Recorder(table)
         self.sampler = Sampler(self.recorder)
         self.outbox = Outbox(self.recorder, self._health, time.monotonic)
         self.leases = LeaseHolder(self._send_lease, time.monotonic, gevent.spawn, fence_after=fence_after)

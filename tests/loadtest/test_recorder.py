@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]  # ships no types
@@ -193,9 +194,39 @@ def test_a_restart_forgets_the_run_but_not_the_open_connections(recorder: Record
     assert recorder.connected_now == 2
 
 
+class Ear:
+    """A view that takes each CALL, or sums."""
+
+    def __init__(self, *, alone: bool) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self.sums: list[tuple[str, str, str | None, int]] = []
+        self.alone = alone
+
+    def fire(self, **event: Any) -> None:
+        self.heard.append(event)
+
+    def add(self, request_type: str, name: str, exception: str | None, counts: Mapping[int, int]) -> None:
+        self.sums.append((request_type, name, exception, sum(counts.values())))
+
+
+def test_a_view_that_nobody_else_watches_gets_sums_and_each_call_once() -> None:
+    ear = Ear(alone=True)
+    recorder = Recorder(ear)
+    for _ in range(3):
+        recorder.call("1.6", "Authorize", TO_CSMS, Outcome.ACCEPTED, 0.001, 0.002)
+    recorder.take()
+    ear.alone = False  # somebody listens from now on; what is counted already was no event
+    recorder.call("1.6", "Authorize", TO_CSMS, Outcome.TIMEOUT, 0.001, 0.002)
+    recorder.take()
+    recorder.call("1.6", "Authorize", TO_CSMS, Outcome.TIMEOUT, 0.001, 0.002)
+    recorder.take(final=True)
+    assert ear.sums == [("OCPP 1.6", "Authorize", None, 3), ("OCPP 1.6", "Authorize", "timeout", 1)]
+    assert [event["exception"] for event in ear.heard] == ["timeout"]
+
+
 def test_locust_hears_of_each_call_and_gets_no_ids_in_errors() -> None:
-    heard: list[dict[str, Any]] = []
-    recorder = Recorder(lambda **event: heard.append(event))
+    ear = Ear(alone=False)
+    heard, recorder = ear.heard, Recorder(ear)
     recorder.call("1.6", "Authorize", TO_CSMS, Outcome.REJECTED, 0.001, 0.002)
     recorder.call("1.6", "Authorize", TO_CSMS, "callerror:InternalError", 0.001, 0.002)
     recorder.call("1.6", "Reset", "csms-to-station", Outcome.ACCEPTED, 0.001, 0.001)
