@@ -68,8 +68,9 @@ lint: setup ## Check style and formatting
 types: setup ## Check the types of all rooms
 	$(BIN)/mypy --strict $(ROOMS) hatch_build.py
 
+# Many of them wait for a load run of some seconds, so twice as many as there are cores.
 unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
-	$(BIN)/python -m pytest -n auto $(DONE) $(ARGS)
+	$(BIN)/python -m pytest -n $$(( 2 * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') )) $(DONE) $(ARGS)
 
 # Without the interop plugin, which loads a part of the core before anybody counts.
 coverage: setup ## Check that the tests of the protocol core reach every branch of it

@@ -26,6 +26,7 @@ from loadtest.settings import Settings
 from loadtest.slo import read_slo
 from loadtest.storms.companion import StormCompanion
 from loadtest.storms.model import STORMS, MassRemoteStart, read_storm_words, read_storms
+from loadtest.storms.ways import ways_back
 from loadtest.workload.replay import check_versions
 from ocppj.errors import UsageError
 from ocppj.identity import check_identity, check_owned, check_target_url
@@ -283,7 +284,12 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
     details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
     secret_words = frozenset({options.password} if options.password else ())
     companions = [
-        StormCompanion(storms, backoff=options.backoff, seed=options.seed, owned=given.i_own_this_target or ()),
+        StormCompanion(
+            storms,
+            backoff=ways_back(options.profile, options.backoff),
+            seed=options.seed,
+            owned=given.i_own_this_target or (),
+        ),
         *([] if commander is None else [commander]),
         _ledger(given, secret_words),
         KpiCompanion(),

@@ -79,6 +79,7 @@ _OUTCOMES: Final = (
     Outcome.LOST,
     Outcome.NEVER_SENT,
     Outcome.SCHEMA_INVALID,
+    Outcome.SILENT,
     CALLS,
 )
 _RATES: Final = (THROUGHPUT, GOODPUT)

@@ -107,7 +107,7 @@ def load(
     ] = None,
 ) -> Work:
     """Storm a CSMS with virtual charge points; one run folder with latencies, outcomes and the generator's verdict."""
-    from plugstorm import load_command  # noqa: PLC0415
+    from plugstorm import load_command  # noqa: PLC0415 - each command loads only its own rooms
 
     wanted = load_command.Wanted(
         url=url,

@@ -26,7 +26,7 @@ def report(
     json: Json = False,
 ) -> Work:
     """Write report.html from finished runs; several make one page."""
-    from plugstorm import report_command  # noqa: PLC0415
+    from plugstorm import report_command  # noqa: PLC0415 - each command loads only its own rooms
 
     return lambda: report_command.report(folders, out=out, judge_again=judge_again, as_json=json)
 

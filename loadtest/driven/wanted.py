@@ -69,8 +69,7 @@ def companion_of(
         commands = read_commands(Path(given.commands))
     if not commands and not given.driver and not given.control_url:
         return None, None
-    # The companion needs gevent, which a command line that only checks does without.
-    from loadtest.driven.companion import CommandCompanion  # noqa: PLC0415
+    from loadtest.driven.companion import CommandCompanion  # noqa: PLC0415 - gevent is not for those who only check
 
     words = (given.driver or None, given.control_url or None, tuple(given.driver_option or ()))
     name = check_commands(commands, versions, *words)

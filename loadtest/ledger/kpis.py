@@ -2,8 +2,8 @@
 
 An attempt is a car that plugs in and a driver whose token should be accepted, or a start that the CSMS has asked for
 and the station has agreed to. It succeeds when the transaction began, was accepted, ended, each of both messages was
-answered, and energy flowed. Attempts count by the window in which they fell due, and `measure` alone is judged; what
-the end of the run cut short says nothing about the CSMS and is left out.
+answered, and energy flowed where the car wanted some. Attempts count by the window in which they fell due, and
+`measure` alone is judged; what the end of the run cut short says nothing about the CSMS and is left out.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _failure(row: Row) -> str | None:
         return "start unanswered"
     if not row.stop_answered:
         return "stop unanswered"
-    if row.seconds >= _LONG_ENOUGH and row.energy is not None and row.energy <= 0:
+    if row.thirsty and row.seconds >= _LONG_ENOUGH and row.energy is not None and row.energy <= 0:
         return "no energy"
     return None
 

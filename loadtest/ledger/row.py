@@ -66,6 +66,8 @@ class Row(msgspec.Struct, omit_defaults=True):
     """Whether the transaction began without a connection."""
     cut: bool = False
     """Whether the end of the run, a restart or a crash of the station cut the visit short."""
+    thirsty: bool = True
+    """Whether the car took energy as soon as the transaction began: it was not full, nor waiting, nor held back."""
 
     @property
     def is_transaction(self) -> bool:

@@ -205,7 +205,8 @@ class Visit:
         self.outlet.show(self._flow, at)
         station = self.station
         self.entry.row.metered = True
-        station.outbox.add(station.dialect.metered(self, at, trigger), self, at)
+        # Told at the time that was meant, but never before what was told already.
+        station.outbox.add(station.dialect.metered(self, self._read_at, trigger), self, at)
 
     def follow_limit(self, at: float) -> None:
         """Show at once what a limit of the CSMS, that changed at `at`, does to the flow."""
@@ -214,7 +215,7 @@ class Visit:
         self.outlet.show(self._flow, at)
         station = self.station
         if self.outlet.status is not before and station.dialect.tells_charging_state:
-            station.outbox.add(station.dialect.metered(self, at, Trigger.CHARGING_STATE), self, at)
+            station.outbox.add(station.dialect.metered(self, self._read_at, Trigger.CHARGING_STATE), self, at)
 
     def suspend(self, at: float) -> None:
         """Let the car draw no more, until `resume`."""
@@ -238,8 +239,8 @@ class Visit:
         self.phase = Phase.LEAVING
         self.outlet.energy_wh = self.reading.energy_wh
         self._cancel_timers()
-        self.entry.row.ending, self.entry.row.seconds = ending.value, round(at - self.started_at, 3)
-        station.outbox.add(station.dialect.ended(self, ending, at), self, at, is_stop=True)
+        self.entry.row.ending, self.entry.row.seconds = ending.value, round(self._read_at - self.started_at, 3)
+        station.outbox.add(station.dialect.ended(self, ending, self._read_at), self, at, is_stop=True)
         self.outlet.show(Status.FINISHING, at)
         if station.extras is not None and station.extras.limits is not None:
             station.extras.limits.visit_over(self, at)
@@ -288,6 +289,7 @@ class Visit:
         self.transaction_id = station.dialect.new_transaction_id(number << 64 | station.draws.bits())
         # The event of the start tells the state, so that comes first where nothing else does.
         outlet.status = self._first_flow
+        self.entry.row.thirsty = outlet.status is Status.CHARGING
         station.outbox.add(station.dialect.started(self, now), self, now, is_start=True)
         outlet.show(outlet.status, now)
         if limits is not None:

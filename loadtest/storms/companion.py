@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
@@ -95,7 +96,7 @@ class StormCompanion:
         self,
         storms: Sequence[Storm],
         *,
-        backoff: Backoff,
+        backoff: Backoff | Mapping[Backoff, float],
         seed: int = 0,
         owned: Sequence[str] = (),
         run_command: Callable[[str, float, Callable[[int, str], object]], object] | None = None,
@@ -106,6 +107,7 @@ class StormCompanion:
         """
         self._planned = list(storms)
         self._backoff = backoff
+        self._ways = list(backoff) if isinstance(backoff, Mapping) else [backoff]
         self._seed = seed
         self._owned = tuple(owned)
         self._run_command = run_command or _run_command
@@ -362,7 +364,7 @@ class StormCompanion:
             "settled_ms": totals.times_ms("drained"),
             "outage_ms": totals.outage_ms() if storm.cuts else {},
             "formula": {
-                "backoff": str(self._backoff),
+                "backoff": ", ".join(map(str, self._ways)),
                 "expected_ms": expected_ms,
                 "deviation": None if deviation is None else round(deviation, 4),
                 "distance": None if apart is None else round(apart, 4),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -155,8 +156,12 @@ _FOR_EVER: Final = 1e7
 _HALVINGS: Final = 50
 
 
-def expected(backoff: Backoff, stations: Iterable[Return | None]) -> Expected | None:
-    """Return the curve of the stations of a storm; None where one of them comes back in a way that no plan says."""
+def expected(backoff: Backoff | Mapping[Backoff, float], stations: Iterable[Return | None]) -> Expected | None:
+    """Return the curve of the stations of a storm; None where one of them comes back in a way that no plan says.
+
+    Where stations differ, `backoff` gives each way back with its share, which add up to 1.
+    """
+    ways = backoff if isinstance(backoff, Mapping) else {backoff: 1.0}
     groups: Counter[Return] = Counter()
     for one in stations:
         if one is None:
@@ -166,9 +171,10 @@ def expected(backoff: Backoff, stations: Iterable[Return | None]) -> Expected | 
     if not total:
         return None
     parts = tuple(
-        (count / total, one.lost_at, first_success(backoff, round(one.free_from - one.lost_at, 3)))
+        (share * count / total, one.lost_at, first_success(way, round(one.free_from - one.lost_at, 3)))
         for one, count in sorted(groups.items())
         if not one.at_once
+        for way, share in ways.items()
     )
     moments = [one.free_from for one, count in groups.items() if one.at_once for _ in range(count)]
     return Expected(parts, tuple(sorted(moments)), 1 / total)

@@ -20,13 +20,13 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.utils import accept_key
 
+from drivers.base import CommandResult
+from drivers.http import HttpDriver
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
 from fixtures.models import station as make_station
 from interop_suite import wire as wire_module
 from interop_suite.cases.wire.odd import let_react
-from interop_suite.drivers.base import CommandResult
-from interop_suite.drivers.http import HttpDriver
 from interop_suite.model import Case, all_cases
 from interop_suite.probe import Probe, Target
 from interop_suite.runner import Runner

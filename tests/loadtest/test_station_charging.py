@@ -8,7 +8,9 @@ import pytest
 
 from fixtures.tokens import is_pool_token
 from loadtest.profiles import Profile, Sessions
+from loadtest.station.dialect import Ending
 from loadtest.station.outbox import ATTEMPTS, MOST_KEPT, RETRY_INTERVAL, UNDELIVERED
+from loadtest.station.visit import Visit
 from ocppj.versions import Version
 from tests.loadtest.yard import SILENT, Call, Yard, charging
 
@@ -381,3 +383,16 @@ def test_stopping_ends_transactions_and_waits_for_their_answers(version: Version
     assert 0.5 <= times[0] - began < 5.0
     assert {outcome for _, outcome in yard.outcomes()} == {"accepted"}
     assert len(yard.timers) == 0
+
+
+@every_version
+def test_no_message_of_a_transaction_is_dated_before_the_one_that_it_follows(version: Version) -> None:
+    yard = Yard(version).start().run(1.0)
+    visit = Visit(yard.station.outlets[0], "04AABBCC")
+    visit.begin(yard.now, yard.now + 60.0, authorize=False)
+    # The process was busy: the car should have left before its transaction could begin.
+    visit.stop(Ending.LOCAL, yard.now - 1.0)
+    yard.run(5.0)
+    times = [str(call.payload.get("timestamp")) for call in transaction_messages(yard)]
+    assert len(times) == 2
+    assert times == sorted(times)

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from loadtest.backoff import parse_backoff, reconnect_wait
+from loadtest.backoff import SPEC, parse_backoff, reconnect_wait
 from loadtest.pacing import Draws
+from loadtest.profiles import read_profile
 from loadtest.storms.formula import Expected, distance, expected, first_success
 from loadtest.storms.plan import Return
+from loadtest.storms.ways import ways_back
+from loadtest.vendors import load_vendor
 
 
 def simulated(text: str, blocked: float, count: int = 3000) -> list[float]:
@@ -72,6 +77,22 @@ def test_a_storm_is_the_mean_of_its_stations() -> None:
 def test_nothing_is_promised_where_a_plan_does_not_say_how_stations_come_back() -> None:
     assert expected(parse_backoff("spec"), [Return(0.0, 0.0, at_once=False), None]) is None
     assert expected(parse_backoff("spec"), []) is None
+
+
+def test_stations_of_several_vendors_come_back_each_in_its_own_way() -> None:
+    curve = expected(
+        {parse_backoff("fixed:10"): 0.25, parse_backoff("fixed:2"): 0.75}, [Return(0.0, 1.0, at_once=False)]
+    )
+    assert curve is not None
+    assert [round(curve.at(moment), 2) for moment in (1.9, 2.1, 9.9, 10.1)] == [0.0, 0.75, 0.75, 1.0]
+
+
+def test_ways_back_are_those_of_the_vendors_by_their_weights(tmp_path: Path) -> None:
+    (tmp_path / "plain.yaml").write_text("title: plain\n")
+    (tmp_path / "fixed.yaml").write_text("title: fixed\nvendors: {jitterless-60: 1, neutral: 1}\n")
+    (tmp_path / "both.yaml").write_text("title: both\nmix: {plain.yaml: 3, fixed.yaml: 1}\n")
+    ways = ways_back(read_profile(tmp_path / "both.yaml"), SPEC)
+    assert ways == {SPEC: pytest.approx(7 / 8), load_vendor("jitterless-60").way_back(SPEC): pytest.approx(1 / 8)}
 
 
 def test_the_distance_counts_what_lies_beyond_the_tolerance() -> None:

@@ -180,6 +180,17 @@ def test_retry_may_reuse_its_id() -> None:
     assert event.call is retry
 
 
+def test_call_of_the_peer_that_is_ignored_gets_no_answer_and_the_next_one_does() -> None:
+    session = connected()
+    session.receive('[2,"a","Reset",{}]', 1.0)
+    session.receive('[2,"b","Reset",{}]', 1.0)
+    session.ignore("a")
+    with pytest.raises(LocalProtocolError):
+        session.answer("a", {})
+    session.answer("b", {})
+    assert sent(session) == [[3, "b", {}]]
+
+
 def test_call_of_the_peer_is_answered_once() -> None:
     session = connected()
     [event] = session.receive('[2,"x","Reset",{"type":"Soft"}]', 1.0)

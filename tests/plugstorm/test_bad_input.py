@@ -127,7 +127,7 @@ def test_number_that_cannot_work_is_refused(plugstorm: Plugstorm, words: list[st
     ("words", "hint"),
     [
         (["lod"], "Did you mean 'load'?"),
-        (["zzz"], "known are csms, interop, load,"),
+        (["zzz"], "known are csms, interop, selftest,"),
         (["interop", "--ulr", "ws://h"], "did you mean --url?"),
         (["load", "--stationz", "1"], "did you mean --stations?"),
         (["report", "--zzz"], "known are"),

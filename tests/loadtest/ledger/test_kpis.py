@@ -40,6 +40,7 @@ GONE = {"start": "", "stop": "", "to_start": None, "meter_start": None, "meter_s
         ({"meter_stop": 100, "seconds": 5.0}, SUCCEEDED),
         ({"meter_stop": None}, SUCCEEDED),
         ({"meter_stop": 100}, "no energy"),
+        ({"meter_stop": 100, "thirsty": False}, SUCCEEDED),
         ({**GONE, "authorize": "rejected"}, "token refused"),
         ({**GONE, "authorize": "rejected", "expected": False}, NOT_MEANT),
         ({**GONE, "authorize": "timeout"}, "no answer to Authorize"),
