@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from fixtures.csms.defects.told import UNANSWERED, unanswered_defect_id
 from interop_suite.history import AnswerKind, Exchange, History
 
 __all__ = ["GENERAL_DEFECTS", "caught_everywhere"]
@@ -106,6 +107,7 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "report-refused": serves("NotifyReport"),
         "notify-event-refused": serves("NotifyEvent"),
         "event-update-unanswered": serves("TransactionEvent", eventType="Updated"),
+        **{unanswered_defect_id(action): asks(action) for action in UNANSWERED},
         # -- commands
         "command-withheld": commands(),
         "clear-cache-with-payload": commands("ClearCache"),
