@@ -80,6 +80,11 @@ def unless_tried_plainly(shows: Shows) -> Shows:
     return lambda history: shows(history) and not any("plain" in record.info for record in history.records)
 
 
+def unless_only_told(shows: Shows) -> Shows:
+    """Leave out cases that end with the answer to a station's message: what the CSMS makes of it is none of theirs."""
+    return lambda history: shows(history) and not any(history.notes("only_told"))
+
+
 GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
     {
         # -- the envelope
@@ -109,7 +114,7 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "event-update-unanswered": serves("TransactionEvent", eventType="Updated"),
         **{unanswered_defect_id(action): asks(action) for action in UNANSWERED},
         # -- commands
-        "command-withheld": commands(),
+        "command-withheld": unless_only_told(commands()),
         "clear-cache-with-payload": commands("ClearCache"),
         "remote-start-without-tag": commands("RemoteStartTransaction"),
         "remote-start-wrong-connector": orders("RemoteStartTransaction", lambda named: "connectorId" in named),

@@ -100,7 +100,6 @@ def own_energy(probe: Probe) -> None:
     id="ST_06",
     title="An end is answered even when the meter has run backwards",
     block=BLOCK,
-    needs=TOKEN,
     sends="A session from 1,000 Wh whose end says 900 Wh.",
     expects="The CSMS SHALL answer the end: it cannot keep a session from ending, and a refusal is repeated for ever.",
     clause=cite("4.10", "J02.FR.19"),
@@ -108,7 +107,7 @@ def own_energy(probe: Probe) -> None:
     checks={v: (answered(TELLS[v], nth=-1, claim="The end is answered"),) for v in ALL},
 )
 def backwards_meter(probe: Probe) -> None:
-    charging = Charging(probe.station, probe.token())
+    charging = Charging(probe.station, probe.any_token())
     charging.begin(1000)
     charging.end(900)
 
@@ -118,7 +117,6 @@ def backwards_meter(probe: Probe) -> None:
     ocpp=Version.V16,
     title="The end of a transaction that the CSMS does not know is answered",
     block=BLOCK,
-    needs=TOKEN,
     sends="A session, and then StopTransaction with an id that was never given.",
     expects="The CSMS SHALL answer it: a refusal is repeated for ever.",
     clause=Clause("1.6", "4.10"),
@@ -126,7 +124,7 @@ def backwards_meter(probe: Probe) -> None:
     checks=(answered("StopTransaction", nth=-1, claim="The end of an unknown transaction is answered"),),
 )
 def unknown_stop(probe: Probe) -> None:
-    charging = Charging(probe.station, probe.token())
+    charging = Charging(probe.station, probe.any_token())
     charging.begin()
     charging.end()
     charging.id = (int(charging.id) + 1) % 2**31
@@ -138,7 +136,6 @@ def unknown_stop(probe: Probe) -> None:
     ocpp=Version.V16,
     title="StopTransaction with transactionId -1 is answered",
     block=BLOCK,
-    needs=TOKEN,
     sends="StopTransaction with the id of a station that never got one.",
     expects="The CSMS SHALL respond as if the id were valid, so that the station is not blocked.",
     clause=Clause("1.6-E", "3.18"),
@@ -146,7 +143,7 @@ def unknown_stop(probe: Probe) -> None:
     checks=(answered("StopTransaction", nth=-1, claim="The end of transaction -1 is answered"),),
 )
 def stop_without_id(probe: Probe) -> None:
-    Charging(probe.station, probe.token()).end()
+    Charging(probe.station, probe.any_token()).end()
 
 
 @case(
@@ -154,7 +151,6 @@ def stop_without_id(probe: Probe) -> None:
     ocpp=Version.V16,
     title="A StopTransaction that comes again is answered again",
     block=BLOCK,
-    needs=TOKEN,
     sends="A session, and its StopTransaction twice.",
     expects="The CSMS SHALL answer both: a station repeats what it got no answer for.",
     clause=Clause("1.6", "4.10"),
@@ -162,7 +158,7 @@ def stop_without_id(probe: Probe) -> None:
     checks=(answered("StopTransaction", claim="Each StopTransaction is answered"),),
 )
 def repeated_stop(probe: Probe) -> None:
-    charging = Charging(probe.station, probe.token())
+    charging = Charging(probe.station, probe.any_token())
     charging.begin()
     charging.end()
     charging.end()
@@ -224,7 +220,6 @@ def start_at_busy_connector(probe: Probe) -> None:
     id="ST_10_1",
     title="The end of a transaction that never started is answered",
     block=BLOCK,
-    needs=TOKEN,
     sends="A TransactionEvent of type Ended for a transaction that the CSMS has never heard of.",
     expects="The CSMS SHALL answer it.",
     clause={v: Clause("201-6", "J02.FR.19") for v in V2X},
@@ -232,14 +227,13 @@ def start_at_busy_connector(probe: Probe) -> None:
     checks=(answered("TransactionEvent", claim="The event is answered"),),
 )
 def unknown_end(probe: Probe) -> None:
-    Charging(probe.station, probe.token()).end()
+    Charging(probe.station, probe.any_token()).end()
 
 
 @shared(
     id="ST_10_2",
     title="A whole session from the time offline is answered",
     block=BLOCK,
-    needs=TOKEN,
     sends="After a reconnect: TransactionEvents Started, Updated and Ended of two hours ago, marked as offline.",
     expects="The CSMS SHALL answer each as any other event.",
     clause={v: Clause("201-6", "J02.FR.19") for v in V2X},
@@ -251,7 +245,7 @@ def offline_session(probe: Probe) -> None:
     station = probe.station
     station.drop()
     probe.reconnect(station)
-    charging = Charging(station, probe.token())
+    charging = Charging(station, probe.any_token())
     charging.begin(1000, offline=True, timestamp=ago(hours=3))
     charging.event("Updated", "MeterValuePeriodic", offline=True, timestamp=ago(hours=2.5))
     charging.end(2500, offline=True, timestamp=ago(hours=2))
@@ -261,7 +255,6 @@ def offline_session(probe: Probe) -> None:
     id="ST_10_3",
     title="Events with a gap, a repetition and a step back in their seqNo are answered",
     block=BLOCK,
-    needs=TOKEN,
     sends="TransactionEvents with the seqNo 0, 1, 5, 5, 3 and 6.",
     expects="The CSMS SHALL answer each: events may come out of order, and are repeated when an answer was lost.",
     clause={v: Clause("201-6", "J02.FR.19") for v in V2X},
@@ -270,7 +263,7 @@ def offline_session(probe: Probe) -> None:
     checks=(answered("TransactionEvent", claim="Each event is answered"),),
 )
 def out_of_order(probe: Probe) -> None:
-    charging = Charging(probe.station, probe.token())
+    charging = Charging(probe.station, probe.any_token())
     charging.begin()
     for number in (1, 5, 5, 3):
         if not charging.event("Updated", "MeterValuePeriodic", seq_no=number).ok:

@@ -194,6 +194,7 @@ TOLD = (
         payloads=lambda _: map(v16.diagnostics_status_notification, ("Idle", "Uploading", "Uploaded", "UploadFailed")),
         clause=Clause("1.6", "4.4"),
         defect="diagnostics-status-refused",
+        also=("diagnostics-upload-failed-refused",),
     ),
     Told(
         action="FirmwareStatusNotification",
@@ -205,6 +206,11 @@ TOLD = (
         ),
         clause=Clause("1.6", "4.5"),
         defect="firmware-status-refused",
+        also=(
+            "firmware-download-failed-refused",
+            "firmware-installed-refused",
+            "firmware-installation-failed-refused",
+        ),
     ),
     Told(
         action="LogStatusNotification",
@@ -216,6 +222,7 @@ TOLD = (
         ],
         clause=Clause("SWP", "5.14"),
         defect="log-status-refused",
+        also=("log-uploaded-refused",),
     ),
     Told(
         action="SignedFirmwareStatusNotification",
@@ -265,6 +272,7 @@ def _add(told: Told) -> None:
             checks=((_answered_somehow if told.refers else answered)(told.action),),
         )
         def script(probe: Probe) -> None:
+            probe.station.note(only_told=told.action)
             for payload in told.payloads(probe):
                 if probe.station.call(told.action, payload).kind not in ("result", "error"):
                     break
