@@ -105,6 +105,44 @@ def remote_start_while_pending(probe: Probe) -> None:
     probe.command(action, remote_start_request(probe.version, probe.token()))
 
 
+REJECTED_LEVEL = {Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQUIRED)}
+_NOTHING_SENT = "A rejected station is sent nothing until it boots again"
+
+
+def _nothing_while_rejected(level: Level) -> Check:
+    def judge(history: History) -> list[Finding]:
+        boots = history.calls("BootNotification")
+        findings = []
+        for number, boot in enumerate(boots):
+            if boot.answer is None or boot.result.get("status") != "Rejected":
+                continue
+            # A CALL that the CSMS sent before its answer has come before it: frames do not overtake each other.
+            until = boots[number + 1].call.line if number + 1 < len(boots) else len(history.records)
+            calls = [c for c in history.commands() if boot.answer.line < c.call.line < until]
+            actual = f"it sent {', '.join(sorted({c.action for c in calls}))}" if calls else _said(history)
+            findings.append(
+                Finding(
+                    verdict=level.when_broken if calls else Verdict.OK,
+                    claim=_NOTHING_SENT,
+                    actual=actual,
+                    frame=calls[0].call.line if calls else boot.answer.line,
+                )
+            )
+        return findings
+
+    return Check(claim=_NOTHING_SENT, judge=judge)
+
+
+def _said(history: History) -> str:
+    outcomes = [c for c in history.driver_calls if c.operation == "outcome"]
+    if not outcomes:
+        return "nothing was sent"
+    return f"nothing was sent; its API says {outcomes[-1].error or outcomes[-1].info.get('result', {})}"
+
+
+_REJECTED = answered("BootNotification", {"status": one_of("Rejected")}, nth=0, claim="The operator's decision counts")
+
+
 @shared(
     id="ST_03",
     title="A rejected station is sent nothing",
@@ -114,14 +152,17 @@ def remote_start_while_pending(probe: Probe) -> None:
     start=Start.CONNECTED,
     needs=("boot-status:Rejected", trigger_need(NEUTRAL_COMMAND)),
     sends="A boot that is answered Rejected, while the operator asks for a command.",
-    expects="The CSMS SHALL NOT send anything to a station that it has rejected.",
-    clause={v: Clause("201-6", "B03.FR.08") for v in V2X},
-    defect="calls-while-rejected",
-    checks=(_never_sent(NEUTRAL_COMMAND, "A rejected station is sent no command"),),
+    expects="The CSMS SHALL NOT (1.6: SHOULD NOT) send anything to a station that it has rejected.",
+    clause={Version.V16: Clause("1.6", "4.2"), **{v: Clause("201-6", "B03.FR.08") for v in V2X}},
+    level=REJECTED_LEVEL,
+    defect={Version.V16: "boot-status-ignored", **dict.fromkeys(V2X, "calls-while-rejected")},
+    also={Version.V16: (), **dict.fromkeys(V2X, ("rejected-station-asked", "boot-status-ignored"))},
+    checks={v: (_REJECTED, _nothing_while_rejected(level)) for v, level in REJECTED_LEVEL.items()},
 )
 def command_while_rejected(probe: Probe) -> None:
-    boots_as(probe, "Rejected")
+    station = boots_as(probe, "Rejected")
     probe.command(NEUTRAL_COMMAND, {})
+    station.listen()
 
 
 def not_negative(value: Any) -> str | None:
