@@ -274,23 +274,29 @@ def _uninvited(history: History) -> Iterable[Finding]:
             )
 
 
+_PER_STATION = {"2.0.1": Clause("201-E", "4.2"), "2.1": _MESSAGE_ID["2.1"]}
+"""Where an id is never used again for a station, on whichever connection."""
+
+
 def _unique_ids(history: History) -> Iterable[Finding]:
-    """Find ids that the CSMS used for two different CALLs on one connection (OCPP-J 1.6 §4.1.4)."""
+    """Find ids that the CSMS used for two different CALLs: on one connection, in 2.x on any of the same station."""
     seen: dict[tuple[str, int, str], Call] = {}
     for exchange in history.exchanges:
-        message = exchange.call.message
+        message, frame = exchange.call.message, exchange.call
         if exchange.by_station or not isinstance(message, Call):
             continue
-        key = (exchange.call.station, exchange.call.connection, message.message_id)
-        earlier = seen.setdefault(key, message)
+        version = str(frame.rules.version)
+        once = version in _PER_STATION
+        place = (frame.station.partition("#")[0], 0) if once else (frame.station, frame.connection)
+        earlier = seen.setdefault((*place, message.message_id), message)
         # The same CALL again is a retry, which may keep its id (errata 2024-09).
-        if earlier is not message and earlier != message and exchange.call.scripted:
+        if earlier is not message and earlier != message and frame.scripted:
             yield Finding(
                 verdict=Verdict.FAILED,
-                claim="The CSMS gives every CALL on a connection an id of its own",
+                claim=f"The CSMS gives every CALL {'to a station' if once else 'on a connection'} an id of its own",
                 actual=f"{earlier.action} and {message.action} both have the id {message.message_id}",
-                clause=_MESSAGE_ID[str(exchange.call.rules.version)],
-                frame=exchange.call.line,
+                clause=_PER_STATION.get(version, _MESSAGE_ID[version]),
+                frame=frame.line,
             )
 
 

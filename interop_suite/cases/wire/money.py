@@ -164,6 +164,48 @@ def repeated_stop(probe: Probe) -> None:
     charging.end()
 
 
+def _stop_by(probe: Probe, starts: str, stops: str) -> None:
+    charging = Charging(probe.station, starts)
+    charging.begin()
+    charging.token = stops
+    charging.end()
+
+
+_BY_ANOTHER = (answered("StopTransaction", nth=-1, claim="The end by another tag is answered"),)
+
+
+@case(
+    id="ST_12_1",
+    ocpp=Version.V16,
+    title="The end of a transaction by the tag of a stranger is answered",
+    block=BLOCK,
+    sends="A session, and its StopTransaction with a tag that is not the one it began with.",
+    expects="The CSMS SHALL answer it: it cannot keep a transaction from stopping.",
+    clause=Clause("1.6", "4.10"),
+    defect="stop-by-another-tag-refused",
+    checks=_BY_ANOTHER,
+)
+def stop_by_stranger(probe: Probe) -> None:
+    _stop_by(probe, probe.any_token(), probe.made_up_token())
+
+
+@case(
+    id="ST_12_2",
+    ocpp=Version.V16,
+    title="The end of a transaction by another tag of the same group is answered",
+    block=BLOCK,
+    needs=(token_need("parent"),),
+    sends="A session, and its StopTransaction with another tag of the same parent.",
+    expects="The CSMS SHALL answer it: it cannot keep a transaction from stopping.",
+    clause=Clause("1.6", "4.10"),
+    defect="stop-by-another-tag-refused",
+    checks=_BY_ANOTHER,
+)
+def stop_by_sibling(probe: Probe) -> None:
+    parent = probe.made_up_token()
+    _stop_by(probe, probe.token(parent=parent), probe.token(parent=parent))
+
+
 _DISTINCT = "Two transactions that run at one station have different ids"
 
 

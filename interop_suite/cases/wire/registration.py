@@ -199,8 +199,16 @@ def boot_answer(probe: Probe) -> None:
 
 _CLOCK = "Boot and Heartbeat tell the same time"
 _OURS = "Its time is that of the world"
+_PROGRESS = "Its time goes on between two Heartbeats"
 TOLERANCE = 60.0
 """Seconds by which two answers of one CSMS may disagree: several servers, each with its own clock."""
+ZONE_STEP = 900
+"""Seconds: the offset of every time zone from UTC is a multiple of a quarter of an hour."""
+ZONE_MOST = 14 * 3600
+ZONE_NEAR = 30.0
+"""Seconds by which the clock of the CSMS or ours may be wrong besides."""
+PROGRESS = 1.5
+"""Seconds between two Heartbeats whose times must differ, also where they are told in whole seconds."""
 FAR_OFF = 3600.0
 """Seconds by which a CSMS may be off before it is worth a word; ours may be the clock that is wrong."""
 
@@ -218,6 +226,32 @@ def _told(call: Exchange) -> tuple[float, float] | None:
     return None if call.kind is not AnswerKind.RESULT or call.answer is None or told is None else (told, call.answer.t)
 
 
+def _has_zone(text: object) -> bool:
+    try:
+        return datetime.fromisoformat(str(text)).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _weigh_skew(skew: float, *, zoned: bool) -> tuple[Verdict, str]:
+    """Weigh by how many seconds a CSMS is ahead of us; the offset of a time zone is no error of a clock."""
+    offset = round(skew / ZONE_STEP) * ZONE_STEP
+    if zoned and 0 < abs(offset) <= ZONE_MOST and abs(skew - offset) <= ZONE_NEAR:
+        return Verdict.FAILED, f"it is {skew:+.0f} s off ours: this looks like local time that is marked as UTC"
+    return Verdict.OK if abs(skew) <= FAR_OFF else Verdict.NON_STRICT, f"it is {abs(skew):.0f} s off ours"
+
+
+def _judge_progress(history: History) -> list[Finding]:
+    told = [pair for call in history.calls("Heartbeat") if (pair := _told(call)) is not None]
+    if len(told) < 2:  # noqa: PLR2004  # two Heartbeats
+        return []
+    (first, at_first), (last, at_last) = told[0], told[-1]
+    if at_last - at_first < PROGRESS:
+        return []
+    actual = f"{last - first:.3f} s between two answers that are {at_last - at_first:.1f} s apart"
+    return [Finding(verdict=Verdict.OK if last != first else Verdict.FAILED, claim=_PROGRESS, actual=actual)]
+
+
 def _judge_clock(history: History) -> list[Finding]:
     told = [
         pair
@@ -231,10 +265,11 @@ def _judge_clock(history: History) -> list[Finding]:
     off = abs((second - first) - (at_second - at_first))
     verdict = Verdict.OK if off <= TOLERANCE else Verdict.FAILED
     findings = [Finding(verdict=verdict, claim=_CLOCK, actual=f"they differ by {off:.0f} s")]
-    for ours in history.notes("wall"):
-        skew = abs(second - (_time(ours) or second))
-        verdict = Verdict.OK if skew <= FAR_OFF else Verdict.NON_STRICT
-        findings.append(Finding(verdict=verdict, claim=_OURS, actual=f"it is {skew:.0f} s off ours"))
+    zoned = _has_zone(history.calls("Heartbeat")[-1].result.get("currentTime"))
+    for ours in list(history.notes("wall"))[-1:]:
+        skew = second - (_time(ours) or second)
+        verdict, actual = _weigh_skew(skew, zoned=zoned)
+        findings.append(Finding(verdict=verdict, claim=_OURS, actual=actual))
     return findings
 
 
@@ -244,15 +279,17 @@ def _judge_clock(history: History) -> list[Finding]:
     block=BLOCK,
     profile="Core",
     start=Start.CONNECTED,
-    sends="A BootNotification and a Heartbeat.",
+    sends="A BootNotification, a Heartbeat, and another one after 1.6 s.",
     expects="The CSMS SHALL tell its current time in both: stations set their clocks by it.",
     clause={Version.V16: Clause("1.6", "4.6"), **{v: Clause("201-6", "TC_B_01_CSMS") for v in V2X}},
     defect="heartbeat-time-wrong",
-    also=("answer-with-other-id",),
-    checks=(Check(claim=_CLOCK, judge=_judge_clock),),
+    also=("answer-with-other-id", "clock-stands-still", "local-time-marked-as-utc"),
+    checks=(Check(claim=_CLOCK, judge=_judge_clock), Check(claim=_PROGRESS, judge=_judge_progress)),
 )
 def one_clock(probe: Probe) -> None:
     station = probe.station
     probe.boot(station)
-    station.call("Heartbeat", {})
+    if station.call("Heartbeat", {}).ok:
+        station.listen(PROGRESS + 0.1)
+        station.call("Heartbeat", {})
     station.note(wall=now())

@@ -105,3 +105,63 @@ def second_connection(probe: Probe) -> None:
     if not second.call("Heartbeat", {}).ok:
         second.connect()
         heartbeat(second)
+
+
+_LEFT = "A command arrives on the connection that is left"
+TRIES = 2
+"""Commands that are tried: a CSMS may need a moment to notice that the first connection is gone."""
+SECOND_TRY_AFTER = 1.0
+
+
+def _judge_left(history: History) -> list[Finding]:
+    before = history.commands(NEUTRAL_COMMAND)
+    alive = history.calls("Heartbeat", role=SECOND)
+    # Only where a command has reached the station before, and the second connection is served, does it say anything.
+    if not before or not alive or alive[-1].kind is not AnswerKind.RESULT:
+        return []
+    calls = history.commands(NEUTRAL_COMMAND, role=SECOND)
+    if calls:
+        return [Finding(verdict=Verdict.OK, claim=_LEFT, actual="it arrived there", frame=calls[0].call.line)]
+    outcomes = [c for c in history.driver_calls if c.operation == "outcome"]
+    said = outcomes[-1].error or outcomes[-1].info.get("result", {}) if outcomes else "nothing"
+    return [Finding(verdict=Verdict.FAILED, claim=_LEFT, actual=f"it did not; the API of the CSMS says {said}")]
+
+
+@shared(
+    id="ID_03",
+    title="Two connections of one station: the operator still reaches it when the first is gone",
+    block=BLOCK,
+    initiator="csms",
+    needs=COMMAND,
+    sends="A second connection of a connected station, with a boot; the end of the first; the answer to a command.",
+    expects="The CSMS may refuse the second, close the first or keep both; it SHALL send commands on the one left.",
+    clause=wire_clause("3.1.1", "3.1.1", "3.1.1"),
+    level=Level.BEHAVIOUR,
+    defect="reconnected-station-forgotten",
+    checks=(
+        asked(NEUTRAL_COMMAND, claim="A command arrives before"),
+        Check(claim=_LEFT, judge=_judge_left),
+    ),
+)
+def reached_after_second_connection(probe: Probe) -> None:
+    station, second = probe.station, probe.double(probe.station, SECOND)
+    for each in (station, second):
+        each.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
+    probe.command(NEUTRAL_COMMAND, {})
+    if station.expect(NEUTRAL_COMMAND) is None:
+        return
+    if second.connect().opened:
+        probe.send_boot(second)
+        station.pump(lambda: not station.connected, NOTICE)
+    station.disconnect()
+    second.listen(NOTICE)
+    if not second.connected:
+        # A CSMS that refuses the second while the first is there takes it now.
+        probe.reconnect(second)
+        probe.boot(second)
+    for number in range(TRIES):
+        second.listen(number * SECOND_TRY_AFTER)
+        heartbeat(second)
+        probe.command(NEUTRAL_COMMAND, {}, station=second)
+        if second.expect(NEUTRAL_COMMAND) is not None:
+            break
