@@ -91,6 +91,7 @@ def test_station_takes_the_call_that_its_operator_asked_for_and_not_the_first_on
         ("GetLog", {"requestId": 5, "logType": "SecurityLog"}, {"requestId": 77, "logType": "SecurityLog"}),
         ("ReserveNow", {"reservationId": 1, "connectorId": 1}, {"reservationId": 9, "connectorId": 1}),
         ("ReserveNow", {"expiryDate": "2026-01-01T12:00:00.250Z"}, {"expiryDate": "2026-01-01T14:00:00+02:00"}),
+        ("ReserveNow", {"expiryDate": "2026-01-01T12:00:00.000Z"}, {"expiryDate": "2026-01-01T12:00:00"}),
         ("GetVariables", {"getVariableData": [{"a": 1}, {"a": 2}]}, {"getVariableData": [{"a": 2}, {"a": 1}]}),
         ("SetChargingProfile", {"limit": 8}, {"limit": 8.0}),
         ("ChangeConfiguration", KEY, {"key": "AuthorizationKey", "value": "(redacted)"}),
