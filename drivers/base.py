@@ -165,6 +165,7 @@ class NoDriver:
     def handed_over(self, action: str, version: Version) -> list[str] | None:
         """Hold nothing back."""
         del action, version
+        return None
 
     def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Never called."""

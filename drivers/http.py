@@ -90,6 +90,7 @@ class HttpDriver:
     def handed_over(self, action: str, version: Version) -> list[str] | None:
         """Hand everything over."""
         del action, version
+        return None
 
     def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Create or change a token."""

@@ -30,6 +30,7 @@ __all__ = [
     "refused_upgrade",
     "reported",
     "still_serves",
+    "takes_csr",
     "unknown_token_refused",
 ]
 
@@ -341,13 +342,38 @@ def connection(
 def refused_upgrade(
     claim: str, *, nth: int = 0, clause: Clause | None = None, role: str = PRIMARY, level: Level = Level.REQUIRED
 ) -> Check:
-    """Claim that a connection attempt is refused before the upgrade: an HTTP error, or the end of TCP or TLS."""
+    """Claim that a connection attempt is refused before the upgrade: an HTTP error, or the end of TCP or TLS.
+
+    One that is closed at once and never served lets nobody in either; it is only late (NON_STRICT).
+    """
 
     def judge(attempt: Connection, history: History) -> tuple[bool, str]:
         del history
         return not attempt.opened, attempt.describe()
 
-    return connection(claim, judge, nth=nth, clause=clause, role=role, level=level)
+    strict = connection(claim, judge, nth=nth, clause=clause, role=role, level=level)
+
+    def look(history: History) -> list[Finding]:
+        attempts = history.attempts(role=role)
+        late = -len(attempts) <= nth < len(attempts) and history.turned_away(attempts[nth])
+        findings = strict.judge(history)
+        return [msgspec.structs.replace(f, verdict=Verdict.NON_STRICT) for f in findings] if late else findings
+
+    return Check(claim=claim, judge=look)
+
+
+def takes_csr(claim: str = "The CSMS takes the certificate request") -> Check:
+    """Claim that SignCertificate is accepted; a CSMS that says Rejected has no authority, which is its right."""
+    accepted = answered("SignCertificate", {"status": one_of("Accepted")}, claim=claim)
+
+    def judge(history: History) -> list[Finding]:
+        rejected = [call for call in history.calls("SignCertificate") if call.result.get("status") == "Rejected"]
+        if not rejected:
+            return accepted.judge(history)
+        actual = "this CSMS signs no certificates: it answered SignCertificate with Rejected"
+        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=rejected[0].call.line)]
+
+    return Check(claim=claim, judge=judge)
 
 
 def noted(name: str, claim: str, *, level: Level = Level.REQUIRED, clause: Clause | None = None) -> Check:

@@ -157,6 +157,11 @@ class Connection(msgspec.Struct, kw_only=True, eq=False):
         return self.info.get("subprotocol")
 
     @property
+    def ended_by_csms(self) -> bool:
+        """Whether it was not the station that ended it: with a close frame, or with a reset."""
+        return (self.closed or {}).get("by") in ("csms", "network")
+
+    @property
     def unreachable(self) -> bool:
         """Whether there was no TCP connection at all: nobody refused, nobody was there."""
         return bool(self.info.get("unreachable"))
@@ -174,8 +179,8 @@ class Connection(msgspec.Struct, kw_only=True, eq=False):
         text = f"HTTP {self.status}"
         if self.opened:
             text += f" with subprotocol {self.subprotocol}" if self.subprotocol else " without a subprotocol"
-            if self.closed and self.closed.get("by") == "csms":
-                text += f", then closed by the CSMS with {self.closed.get('code')}"
+            if self.closed and self.ended_by_csms:
+                text += f", then closed by the CSMS with {self.closed.get('code') or 'no close frame'}"
         return text
 
 
@@ -285,6 +290,16 @@ class History:
         """List the connection attempts of a station, in order."""
         identity = self.roles.get(role)
         return [c for c in self.connections if c.station == identity and (c.scripted or prepared)]
+
+    def turned_away(self, attempt: Connection) -> bool:
+        """Tell whether the CSMS upgraded a connection only to close it, and answered nothing on it."""
+        closed = attempt.opened and attempt.ended_by_csms
+        return closed and not any(
+            exchange.by_station
+            and exchange.answer is not None
+            and (exchange.call.station, exchange.call.connection) == (attempt.station, attempt.number)
+            for exchange in self.exchanges
+        )
 
     def triggers(self, action: str) -> list[DriverCall]:
         """How the driver was asked to make the CSMS send an action."""

@@ -190,15 +190,21 @@ def _is_json_by_the_letter(text: str | bytes) -> bool:
 
 
 def _repeats_an_id_of_ours(history: History, frame: Frame) -> bool:
-    """Tell whether a CALLERROR gives back an id that was no string when the station sent it, or null for one."""
+    """Tell whether an answer gives back an id that was no string when the station sent it.
+
+    An answer has the id of its CALL (1.6J §4.2.2, 2.x Part 4 §4.2.2), also where a tolerant reader took an odd one.
+    """
     number, message_id = _first_two(frame.text)
-    if number != MessageType.CALLERROR:
-        return False
-    ours = [_first_two(sent.text)[1] for sent in history.frames if sent.sent and sent.error is not None]
-    if message_id is None:
-        # 1.6 has no word for an id that is unreadable; 2.x has "-1" (Part 4 §4.2.3).
-        return frame.rules.unreadable_message_id is None and _sent_what_has_no_id(history, frame)
-    return message_id in ours
+    ours = [_first_two(sent.text) for sent in history.frames if sent.sent and sent.error is not None]
+    match number:
+        case MessageType.CALLRESULT:
+            return (MessageType.CALL, message_id) in ours
+        case MessageType.CALLERROR if message_id is None:
+            # 1.6 has no word for an id that is unreadable; 2.x has "-1" (Part 4 §4.2.3).
+            return frame.rules.unreadable_message_id is None and _sent_what_has_no_id(history, frame)
+        case MessageType.CALLERROR:
+            return any(message_id == own for _, own in ours)
+    return False
 
 
 def _first_two(text: str | bytes) -> tuple[Any, Any]:
@@ -206,7 +212,7 @@ def _first_two(text: str | bytes) -> tuple[Any, Any]:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None, None
-    return tuple(value[:2]) if isinstance(value, list) and len(value) > 1 else (None, None)
+    return (value[0], value[1]) if isinstance(value, list) and len(value) > 1 else (None, None)
 
 
 def _schemas(history: History) -> Iterable[Finding]:

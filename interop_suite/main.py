@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from evidence import exit_codes
+from evidence.disk import disk_error
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from interop_suite import plugin
@@ -22,7 +23,7 @@ from interop_suite.preflight import SubprotocolError, preflight
 from interop_suite.results import describe_case
 from interop_suite.runner import not_applicable
 from interop_suite.state import State
-from ocppj.errors import HarnessError
+from ocppj.errors import HarnessError, UsageError
 from ocppj.versions import Version
 
 __all__ = ["list_cases", "run_interop"]
@@ -76,7 +77,11 @@ def run_interop(settings: Settings, *, jobs: int, write: Callable[[str], None] =
         jobs = _possible_jobs(state, jobs, write)
         if jobs > 1 and total > 1:
             arguments += ["-n", str(min(jobs, total))]
-        code = pytest.main(arguments, [_Prepared(state), _Progress(total, write)])
+        progress = _Progress(total, write)
+        code = pytest.main(arguments, [_Prepared(state), progress])
+        if progress.disk is not None:
+            file, reason = progress.disk
+            raise UsageError(f"{file or state.folder.path} cannot be written: {reason}")
         if code == pytest.ExitCode.INTERRUPTED:
             code = exit_codes.INTERRUPTED
         return state.folder.path, int(code)
@@ -128,8 +133,16 @@ class _Progress:
         self._total = total
         self._write = write
         self._done = 0
+        self._session: pytest.Session | None = None
+        self.disk: tuple[str | None, str] | None = None
+        """The file that could not be written and the reason, once the disk took no more."""
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        self._session = session
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and self._is_disk(str(report.longrepr)):
+            return
         if report.when != "call":
             if report.failed:
                 self._write(str(report.longrepr))
@@ -150,6 +163,17 @@ class _Progress:
             line += f"  ({result.reason})"
         self._write(line)
 
-    def pytest_internalerror(self, excrepr: Any) -> None:
-        with contextlib.suppress(OSError):
-            sys.stderr.write(f"{excrepr}\n")
+    def _is_disk(self, problem: BaseException | str) -> bool:
+        found = disk_error(problem)
+        self.disk = self.disk or found
+        if found is not None and self._session is not None:
+            self._session.shouldstop = "the disk takes no more"
+        return found is not None
+
+    def pytest_internalerror(self, excrepr: Any, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        # A worker's error comes as text, and once a disk is full one error follows from another.
+        if self.disk is None and not self._is_disk(excinfo.value) and not self._is_disk(str(excrepr)):
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"{excrepr}\n")
+        # True keeps pytest from printing it once more.
+        return True

@@ -146,6 +146,13 @@ def check_case(request: pytest.FixtureRequest) -> Callable[[Case, int], None]:
     return check
 
 
+def pytest_internalerror(excinfo: pytest.ExceptionInfo[BaseException]) -> bool | None:
+    """Keep a full disk from filling the terminal as well: the controller says it in one line."""
+    from evidence.disk import disk_error  # noqa: PLC0415  # other people's pytest runs do not need it
+
+    return True if disk_error(excinfo.value) is not None else None
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Collect the result of each case in the controller."""
     if report.when == "call":
@@ -163,6 +170,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
     config = session.config
     if hasattr(config, "workerinput") or state_key not in config.stash:
         yield
+        if state_key in config.stash:
+            config.stash[state_key].stack.close()
         return
     from evidence.run_model import CaseResult  # noqa: PLC0415
     from evidence.verdicts import EXIT_CODES  # noqa: PLC0415

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import ssl
 import time
@@ -226,14 +227,18 @@ class Probe:
             reason = handshake.error or f"HTTP {handshake.status}"
             raise InconclusiveError(f"{station.identity} could not connect ({reason}); see the handshake cases.")
 
+    def gets_in(self, station: ScriptedStation, **changes: Any) -> bool:
+        """Try a connection that should be refused; a CSMS may only find out after the upgrade, and close it then."""
+        handshake = station.connect(**changes)
+        if not handshake.opened or handshake.error:
+            return False
+        station.pump(lambda: not station.connected, REFUSAL_PATIENCE)
+        return station.connected
+
     def try_to_boot(self, station: ScriptedStation, **changes: Any) -> None:
         """Try a connection that should be refused, and see whether it is served all the same; then end it."""
-        handshake = station.connect(**changes)
-        if handshake.opened and not handshake.error:
-            # A CSMS may only find out after the upgrade; what counts is that it does not serve.
-            station.pump(lambda: not station.connected, REFUSAL_PATIENCE)
-            if station.connected:
-                self.send_boot(station)
+        if self.gets_in(station, **changes):
+            self.send_boot(station)
         station.disconnect()
 
     def secure(self, station: ScriptedStation, *, profile: int, certificate: bool = True) -> None:
@@ -380,6 +385,7 @@ class Probe:
         result: CommandResult = future.result()
         if result.status != "sent" and action in target.orders:
             target.orders[action].closed = True
+            target.orders[action].refused = result.status == "error" and result.origin == "csms"
         self._driver_record(
             target.identity, {"operation": "outcome", "action": action, "result": msgspec.to_builtins(result)}
         )
@@ -402,11 +408,12 @@ class Probe:
     def finish(self) -> None:
         """Listen a moment for what comes uninvited, then put every station away."""
         deadline = time.monotonic() + QUIET
-        for station in self._stations:
-            station.listen(max(LAST_LOOK, deadline - time.monotonic()))
-        for station in self._stations:
-            station.put_away()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._pool.shutdown, wait=False, cancel_futures=True)
+            for station in reversed(self._stations):
+                stack.callback(station.put_away)
+            for station in self._stations:
+                station.listen(max(LAST_LOOK, deadline - time.monotonic()))
 
     def _settle(self) -> None:
         assert self._insight is not None

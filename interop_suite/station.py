@@ -79,6 +79,8 @@ class Order(msgspec.Struct, kw_only=True):
     """CALLs of the action that had come before."""
     closed: bool = False
     """Whether the API has told what the station answered: nothing more is to come."""
+    refused: bool = False
+    """Whether the CSMS has said that it sends nothing."""
 
 
 class ScriptedStation:
@@ -255,7 +257,9 @@ class ScriptedStation:
         patience = self.timeout if timeout is None else timeout
         order = self.orders.get(action)
         after = max(after, order.after if order else 0)
-        self.pump(lambda: len(self.received(action)) > after or unless(), patience)
+        self.pump(
+            lambda: len(self.received(action)) > after or unless() or (order is not None and order.refused), patience
+        )
         if order is None:
             calls = self.received(action)
             return (calls[after].payload or {}) if len(calls) > after else None
@@ -317,10 +321,13 @@ class ScriptedStation:
         self._note_record(Kind.NOTE, info=info)
 
     def put_away(self) -> None:
-        """End for good."""
-        self.disconnect()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        """End for good, even where nothing can be recorded any more."""
+        try:
+            self.disconnect()
+        finally:
+            self.wire.abort()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

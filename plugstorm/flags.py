@@ -33,7 +33,11 @@ Out = Annotated[
 ]
 Password = Annotated[
     str | None,
-    typer.Option(envvar="PLUGSTORM_PASSWORD", help="Password of the stations (HTTP Basic).", show_default=False),
+    typer.Option(
+        envvar="PLUGSTORM_PASSWORD",
+        help="Password of every station (HTTP Basic).",
+        show_default=False,
+    ),
 ]
 Ca = Annotated[
     Path | None,

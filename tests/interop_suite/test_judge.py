@@ -176,7 +176,7 @@ def test_id_that_is_no_string_may_be_given_back_as_it_was_no_false_alarm() -> No
     odd = '[2,7,"Heartbeat",{}]'
     recording = begun().sent(odd).got('[4,7,"FormationViolation","",{}]').sent(HEARTBEAT).got(ANSWER)
     assert judged(recording).verdict is Verdict.NON_STRICT
-    made_up = begun().sent(odd).got('[4,null,"FormationViolation","",{}]').sent(HEARTBEAT).got(ANSWER)
+    made_up = begun(Version.V201).sent(odd).got('[4,null,"FormationViolation","",{}]').sent(HEARTBEAT).got(ANSWER)
     assert judged(made_up).verdict is Verdict.FAILED
 
 

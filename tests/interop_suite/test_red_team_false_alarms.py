@@ -6,6 +6,7 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
@@ -15,8 +16,9 @@ from drivers.base import NoDriver
 from drivers.loading import read_driver
 from evidence.verdicts import Verdict
 from interop_suite.cases.v16.security import opens
+from interop_suite.cases.wire.ledger import keeps_own_energy
 from interop_suite.cases.wire.turns import _judge_turn
-from interop_suite.checks import connection, reported
+from interop_suite.checks import connection, refused_upgrade, reported, takes_csr
 from interop_suite.judge import judge
 from interop_suite.main import run_interop
 from interop_suite.model import Case, Level, all_cases
@@ -26,10 +28,12 @@ from interop_suite.probe import Target
 from interop_suite.runner import Runner
 from interop_suite.state import State
 from interop_suite.station import Order, ScriptedStation
+from interop_suite.wire import Closed, Offer, Wire
 from ocppj.errors import UsageError
 from ocppj.identity import basic_authorization
 from ocppj.messages import Call
-from ocppj.versions import Version
+from ocppj.trace import Kind
+from ocppj.versions import RULES, Version
 
 from .recording import Recording, begun
 from .test_runner import odd_csms
@@ -88,6 +92,7 @@ def test_station_takes_the_call_that_its_operator_asked_for_and_not_the_first_on
         ("GetLog", {"requestId": 5, "logType": "SecurityLog"}, {"requestId": 77, "logType": "SecurityLog"}),
         ("ReserveNow", {"reservationId": 1, "connectorId": 1}, {"reservationId": 9, "connectorId": 1}),
         ("ReserveNow", {"expiryDate": "2026-01-01T12:00:00.250Z"}, {"expiryDate": "2026-01-01T14:00:00+02:00"}),
+        ("ReserveNow", {"expiryDate": "2026-01-01T12:00:00.000Z"}, {"expiryDate": "2026-01-01T12:00:00"}),
         ("GetVariables", {"getVariableData": [{"a": 1}, {"a": 2}]}, {"getVariableData": [{"a": 2}, {"a": 1}]}),
         ("SetChargingProfile", {"limit": 8}, {"limit": 8.0}),
         ("ChangeConfiguration", KEY, {"key": "AuthorizationKey", "value": "(redacted)"}),
@@ -157,16 +162,18 @@ def test_answer_to_a_frame_without_mask_is_a_lax_library_no_false_alarm() -> Non
 @pytest.mark.parametrize(
     ("version", "answered", "verdict"),
     [
-        (Version.V16, "17", "NON_STRICT"),
-        (Version.V16, "null", "NON_STRICT"),
-        (Version.V201, "17", "NON_STRICT"),
-        (Version.V201, "null", "FAILED"),
+        (Version.V16, '[4,17,"GenericError","",{}]', "NON_STRICT"),
+        (Version.V16, '[4,null,"GenericError","",{}]', "NON_STRICT"),
+        (Version.V201, '[4,17,"GenericError","",{}]', "NON_STRICT"),
+        (Version.V201, '[4,null,"GenericError","",{}]', "FAILED"),
+        (Version.V201, f"[3,17,{HEARTBEAT_ANSWER}]", "NON_STRICT"),
+        (Version.V201, f"[3,18,{HEARTBEAT_ANSWER}]", "FAILED"),
     ],
 )
 def test_id_that_is_no_string_comes_back_as_it_was_no_false_alarm(
     version: Version, answered: str, verdict: str
 ) -> None:
-    recording = begun(version).sent('[2,17,"Heartbeat",{}]').got(f'[4,{answered},"GenericError","",{{}}]')
+    recording = begun(version).sent('[2,17,"Heartbeat",{}]').got(answered)
     claim = "Every frame of the CSMS is a message of this version that belongs to an open CALL"
     assert found("RPC_03", recording)[claim] == verdict
 
@@ -290,3 +297,79 @@ def test_each_worker_has_identities_of_its_own_no_false_alarm(tmp_path: Any) -> 
     with state.stack:
         shares = [state.share(number, 2)["settings"]["identities"] for number in range(2)]
     assert shares == [["A", "C", "E"], ["B", "D"]]
+
+
+# -- what a CSMS does not have, or does late ---------------------------------------------------------------------------
+
+
+def test_required_field_that_is_missed_by_the_word_rejected_no_false_alarm() -> None:
+    recording = begun().note(mutation="missing-required/csr")
+    recording.sent('[2,"1","SignCertificate",{}]').got('[3,"1",{"status":"Rejected"}]')
+    check = case("PAY_SignCertificate_missing").checks[0]
+    assert [finding.verdict for finding in check.judge(recording.history())] == [Verdict.NON_STRICT]
+
+
+async def turn_away(socket: ServerConnection) -> None:
+    await socket.close(1008)
+
+
+def test_who_closes_a_later_connection_is_told_anew_each_time_no_false_alarm() -> None:
+    wire = Wire()
+    with odd_csms(serve) as url:
+        wire.open(Offer(url=f"{url}/A", subprotocols=("ocpp1.6",)), 2)
+        assert [event.by for event in wire.close() if isinstance(event, Closed)] == ["station"]
+    with odd_csms(turn_away) as url:
+        wire.open(Offer(url=f"{url}/A", subprotocols=("ocpp1.6",)), 2)
+        ends: list[str] = []
+        while wire.connected and wire.wait(2):
+            ends += [event.by for event in wire.receive() if isinstance(event, Closed)]
+        wire.abort()
+    assert ends == ["csms"]
+
+
+def test_csms_without_an_authority_rejects_certificate_requests_no_false_alarm() -> None:
+    recording = begun().sent('[2,"1","SignCertificate",{"csr":"x"}]').got('[3,"1",{"status":"Rejected"}]')
+    assert [finding.verdict for finding in takes_csr().judge(recording.history())] == [Verdict.NOT_APPLICABLE]
+
+
+@pytest.mark.parametrize(("meters", "verdicts"), [({}, [Verdict.NOT_APPLICABLE]), ({"meterStart": 1}, [])])
+def test_records_without_meter_values_say_nothing_about_energy_no_false_alarm(
+    meters: dict[str, Any], verdicts: list[Verdict]
+) -> None:
+    recording = begun().sent(
+        '[2,"1","StartTransaction",{"connectorId":1,"idTag":"A","meterStart":1,"timestamp":"2026-01-01T00:00:00Z"}]'
+    )
+    recording.got('[3,"1",{"transactionId":7,"idTagInfo":{"status":"Accepted"}}]')
+    recording.driver(operation="recorded", transactions=[{"transactionId": 7, **meters}])
+    assert [finding.verdict for finding in keeps_own_energy().judge(recording.history())] == verdicts
+
+
+@pytest.mark.parametrize(("served", "verdict"), [(False, Verdict.NON_STRICT), (True, Verdict.FAILED)])
+def test_wrong_password_that_is_turned_away_after_the_upgrade_is_only_late_no_false_alarm(
+    *, served: bool, verdict: Verdict
+) -> None:
+    recording = begun()
+    recording.records = recording.records[:1]
+    recording.script().opened()
+    if served:
+        recording.sent('[2,"1","Heartbeat",{}]').got(f'[3,"1",{HEARTBEAT_ANSWER}]')
+    recording.closed(code=1008)
+    assert [finding.verdict for finding in refused_upgrade("refused").judge(recording.history())] == [verdict]
+
+
+def test_id_used_again_on_a_new_connection_is_against_2x_and_not_against_16_no_false_alarm() -> None:
+    claim = "The CSMS gives every CALL an id of its own"
+    for version in Version:
+        recording = begun(version).got('[2,"1","ClearCache",{}]').sent('[3,"1",{"status":"Accepted"}]').closed()
+        recording.add(Kind.HANDSHAKE, info={"status": 101, "subprotocol": RULES[version].subprotocol})
+        recording.records[-1] = msgspec.structs.replace(recording.records[-1], connection=2)
+        recording.got('[2,"1","GetLocalListVersion",{}]')
+        recording.records[-1] = msgspec.structs.replace(recording.records[-1], connection=2)
+        assert (claim in found("CMD_01", recording)) is (version is not Version.V16)
+
+
+@pytest.mark.parametrize("by", ["csms", "network"])
+def test_connection_without_a_common_version_may_end_with_a_reset_no_false_alarm(by: str) -> None:
+    recording = Recording().script().opened(subprotocol=None, offered=["ocpp0.1"]).closed(by=by, code=None)
+    check = case("TC_088_CSMS").checks[0]
+    assert [finding.verdict for finding in check.judge(recording.history())] == [Verdict.OK]

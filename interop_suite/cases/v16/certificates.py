@@ -11,7 +11,7 @@ from fixtures.certificates import Authority, SigningRequest, hash_data, make_csr
 from interop_suite.cases.v16 import steps
 from interop_suite.cases.v16.core import every_status_is_answered
 from interop_suite.cases.v16.security import boot_is_accepted, opens
-from interop_suite.checks import answered, asked, connection, noted, one_of, present, refused_upgrade
+from interop_suite.checks import answered, asked, connection, noted, one_of, present, refused_upgrade, takes_csr
 from interop_suite.clauses import Clause
 from interop_suite.model import case, trigger_need
 from interop_suite.probe import OPERATOR, Probe, now
@@ -19,7 +19,7 @@ from interop_suite.station import ScriptedStation
 
 BLOCK = "Security"
 PROFILE = "Advanced Security"
-CSR_ACCEPTED = answered("SignCertificate", {"status": one_of("Accepted")})
+CSR_ACCEPTED = takes_csr()
 EVENT_ANSWERED = answered("SecurityEventNotification", claim="The CSMS answers the security event")
 SIGN_NEEDS = (trigger_need("ExtendedTriggerMessage"), "certificate-signing")
 
@@ -67,7 +67,8 @@ def _request_certificate(probe: Probe, answer: str) -> tuple[ScriptedStation, Si
     station.reply("CertificateSigned", {"status": answer})
     probe.command("ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"})
     request = make_csr(station.identity, OPERATOR)
-    station.call("SignCertificate", {"csr": request.csr_pem.decode()})
+    if station.call("SignCertificate", {"csr": request.csr_pem.decode()}).get("status") != "Accepted":
+        return station, request, None
     return station, request, station.expect("CertificateSigned")
 
 

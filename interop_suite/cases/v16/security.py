@@ -29,7 +29,7 @@ def not_served(attempt: Connection, history: History) -> tuple[bool, str]:
     )
     if served:
         return False, f"{attempt.describe()}, and the boot was answered"
-    closed = not attempt.opened or (attempt.closed or {}).get("by") == "csms"
+    closed = not attempt.opened or attempt.ended_by_csms
     echoed = attempt.subprotocol == UNKNOWN_SUBPROTOCOL
     return closed and not echoed, attempt.describe() + ("" if closed else ", and the connection stays open")
 

@@ -166,6 +166,7 @@ def composite_schedule(probe: Probe) -> None:
     expects="The CSMS SHALL send ClearChargingProfile with the id of the profile that its operator named.",
     clause=Clause("1.6", "5.5"),
     defect="clear-of-another-profile",
+    also=("charging-limit-rounded",),
     checks=(asked("SetChargingProfile"), asked("ClearChargingProfile", {"id": one_of(21)})),
 )
 def clear_profile(probe: Probe) -> None:

@@ -10,7 +10,7 @@ from fixtures.certificates import make_csr
 from interop_suite.cases.v2x.steps import VERSIONS, boots, part6
 from interop_suite.cases.v16.security import UNKNOWN_SUBPROTOCOL, not_served, opens, opens_securely
 from interop_suite.cases.wire.common import shared
-from interop_suite.checks import answered, asked, connection, noted, one_of, refused_upgrade
+from interop_suite.checks import asked, connection, noted, one_of, refused_upgrade, takes_csr
 from interop_suite.clauses import Clause
 from interop_suite.history import History
 from interop_suite.model import Check, Finding, Start, case, trigger_need
@@ -261,7 +261,7 @@ def _judge_certificate(history: History) -> list[Finding]:
     defect="certificate-withheld",
     checks=(
         asked("TriggerMessage", {"requestedMessage": one_of("SignChargingStationCertificate")}),
-        answered("SignCertificate", {"status": one_of("Accepted")}),
+        takes_csr(),
         Check(claim=_FOLLOWS, judge=_judge_certificate),
         noted("certificate", "The certificate is a chain in PEM"),
     ),

@@ -14,7 +14,7 @@ from interop_suite.cases.wire.common import ALL, V2X, shared
 from interop_suite.cases.wire.handshake import SERVER_ERROR, boots
 from interop_suite.checks import asked, connection, one_of, refused_upgrade
 from interop_suite.clauses import Clause
-from interop_suite.history import History
+from interop_suite.history import Connection, History
 from interop_suite.model import Check, Finding, Start, case, trigger_need
 from interop_suite.probe import OPERATOR, Probe
 from ocppj.identity import station_url
@@ -103,7 +103,7 @@ def _judge_malformed(history: History) -> list[Finding]:
     names = list(history.notes("malformed"))
     for name, attempt in zip(names, history.attempts(), strict=False):
         broken = attempt.opened or (attempt.status or 0) >= SERVER_ERROR
-        verdict = Verdict.FAILED if broken else Verdict.OK
+        verdict = Verdict.NON_STRICT if history.turned_away(attempt) else Verdict.FAILED if broken else Verdict.OK
         findings.append(
             Finding(
                 verdict=verdict, claim=_REFUSED_IN_ORDER, actual=f"{name}: {attempt.describe()}", frame=attempt.line
@@ -131,7 +131,7 @@ def malformed_credentials(probe: Probe) -> None:
     for name, values in _malformed(station.identity).items():
         station.note(malformed=name)
         headers = tuple(("Authorization", value) for value in values)
-        if station.connect(password=None, headers=headers).opened:
+        if probe.gets_in(station, password=None, headers=headers):
             break
     probe.reconnect(station, judged=True)
     probe.boot(station)
@@ -207,13 +207,19 @@ def _nearly(password: str) -> dict[str, str]:
     }
 
 
+def _weigh_entry(history: History, attempt: Connection) -> Verdict:
+    if history.turned_away(attempt):
+        return Verdict.NON_STRICT
+    return Verdict.FAILED if attempt.opened else Verdict.OK
+
+
 _WHOLE = "A password that is nearly right is refused"
 
 
 def _judge_nearly(history: History) -> list[Finding]:
     return [
         Finding(
-            verdict=Verdict.FAILED if attempt.opened else Verdict.OK,
+            verdict=_weigh_entry(history, attempt),
             claim=_WHOLE,
             actual=f"{name}: {attempt.describe()}",
             frame=attempt.line,
@@ -240,7 +246,7 @@ def nearly_right(probe: Probe) -> None:
     probe.give_password(station, password)
     for name, value in _nearly(password).items():
         station.note(nearly=name)
-        if station.connect(password=value.encode()).opened:
+        if probe.gets_in(station, password=value.encode()):
             break
     probe.reconnect(station, judged=True)
     probe.boot(station)

@@ -31,7 +31,7 @@ _UNNAMED = "A connection without a subprotocol is not served"
 def _judge_unnamed(history: History) -> list[Finding]:
     findings = []
     for attempt in history.attempts()[:1]:
-        closed = not attempt.opened or (attempt.closed or {}).get("by") == "csms"
+        closed = not attempt.opened or attempt.ended_by_csms
         verdict = Verdict.OK if closed else Verdict.NON_STRICT
         actual = attempt.describe() + ("" if closed else ", and it stays open")
         on_it = [call for call in history.calls("Heartbeat") if call.call.connection == attempt.number]

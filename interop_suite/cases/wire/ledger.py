@@ -157,7 +157,21 @@ def keeps_own_energy(*, role: str = PRIMARY) -> Check:
         right = (float(start), float(stop)) == (float(told.begin), float(told.end))
         return right, f"recorded from {start} to {stop} Wh, told from {told.begin} to {told.end} Wh"
 
-    return _check("Each transaction keeps the energy that was told for it", look, role)
+    return _or_not_written(_check("Each transaction keeps the energy that was told for it", look, role), role)
+
+
+def _or_not_written(check: Check, role: str) -> Check:
+    """Make what records of transactions do not hold at all a thing that this CSMS does not have."""
+
+    def judge(history: History) -> list[Finding]:
+        found, rows = check.judge(history), recorded(history, role=role) or []
+        own = [row for told in confirmed(history, role=role).values() for row in records_of(rows, told)]
+        if found or not own or any(row.get(name) is not None for row in own for name in ("meterStart", "meterStop")):
+            return found
+        actual = "the records of this CSMS name no meterStart and meterStop"
+        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=check.claim, actual=actual)]
+
+    return Check(claim=check.claim, judge=judge)
 
 
 def is_closed(*transactions: int | str) -> Callable[[list[dict[str, Any]]], bool]:

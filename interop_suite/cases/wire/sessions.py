@@ -54,8 +54,8 @@ def _judge_undisturbed(history: History) -> list[Finding]:
 )
 def stranger(probe: Probe) -> None:
     station, other = probe.station, probe.double(probe.station, STRANGER)
-    other.connect(password=None)
-    other.connect(password=b"wrong-" + b"0" * 14)
+    probe.gets_in(other, password=None)
+    probe.gets_in(other, password=b"wrong-" + b"0" * 14)
     heartbeat(station)
     station.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
     if station.connected:
@@ -128,7 +128,7 @@ def _judge_left(history: History) -> list[Finding]:
 
 
 @shared(
-    id="ID_03",
+    id="ID_13",
     title="Two connections of one station: the operator still reaches it when the first is gone",
     block=BLOCK,
     initiator="csms",

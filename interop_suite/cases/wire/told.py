@@ -1,7 +1,7 @@
 """Every station message is answered: what a station tells or asks by itself, which needs nothing of a driver.
 
-What only tells the CSMS something has nothing in it that could be refused. What refers to things that this CSMS cannot
-know, such as a transaction or a contract, it may refuse in another way than we expect, and still it must answer.
+What only tells the CSMS something has nothing in it that could be refused. What refers to things that this CSMS does
+not know, such as a contract or a request that it never made, it may refuse, and still it must answer.
 """
 
 from __future__ import annotations
@@ -135,13 +135,14 @@ TOLD = (
         defect="security-event-refused",
     ),
     Told(action="SignCertificate", block=_SECURITY, payloads=_certificate),
-    Told(action="NotifyReport", block=_REPORTING, payloads=_report, defect="report-refused"),
+    Told(action="NotifyReport", block=_REPORTING, payloads=_report, defect="report-unanswered", refers=True),
     Told(action="NotifyEvent", block=_REPORTING, payloads=_event, defect="notify-event-refused"),
-    Told(action="NotifyMonitoringReport", block=_REPORTING, payloads=_monitors),
+    Told(action="NotifyMonitoringReport", block=_REPORTING, payloads=_monitors, refers=True),
     Told(
         action="NotifyCustomerInformation",
         block=_REPORTING,
         payloads=_one(lambda: v2x.notify_customer_information(REQUEST, 0, now(), "nothing is known")),
+        refers=True,
     ),
     Told(action="FirmwareStatusNotification", block=_FIRMWARE, payloads=_firmware, defect="firmware-status-refused"),
     Told(
@@ -152,10 +153,11 @@ TOLD = (
     Told(action="LogStatusNotification", block=_FIRMWARE, payloads=_log, defect="log-status-refused"),
     Told(action="NotifyChargingLimit", block=_SMART, payloads=_both_limits),
     Told(action="ClearedChargingLimit", block=_SMART, payloads=_one(v2x.cleared_charging_limit)),
-    Told(action="ReportChargingProfiles", block=_SMART, payloads=_profiles),
+    Told(action="ReportChargingProfiles", block=_SMART, payloads=_profiles, refers=True),
     Told(
         action="NotifyDisplayMessages",
         payloads=_one(lambda: v2x.notify_display_messages(REQUEST)),
+        refers=True,
     ),
     Told(
         action="ReservationStatusUpdate",
@@ -272,7 +274,7 @@ def _add(told: Told) -> None:
             checks=((_answered_somehow if told.refers else answered)(told.action),),
         )
         def script(probe: Probe) -> None:
-            probe.station.note(only_told=told.action)
+            probe.station.note(only_told=told.action, **({"plain": told.action} if told.refers else {}))
             for payload in told.payloads(probe):
                 if probe.station.call(told.action, payload).kind not in ("result", "error"):
                     break

@@ -253,13 +253,13 @@ def _judge_new_ids(history: History) -> list[Finding]:
 
 
 @shared(
-    id="RPC_30",
+    id="ID_14",
     title="The CSMS does not begin its message ids again when a station reconnects",
     block=BLOCK,
     sends="Answers to what the CSMS sends, by itself or for its operator; then the same after a reconnect with a boot.",
     expects="The CSMS SHALL give each CALL an id that it has not used for this station, on any connection.",
     clause={Version.V201: Clause("201-E", "4.2"), Version.V21: Clause("21-4", "4.1.4")},
-    defect="message-ids-begin-again",
+    defect="message-ids-restart",
     checks=(Check(claim=_NEW_IDS, judge=_judge_new_ids), still_serves()),
 )
 def ids_after_reconnect(probe: Probe) -> None:
