@@ -299,7 +299,7 @@ def _unique_ids(history: History) -> Iterable[Finding]:
         if earlier is not message and earlier != message and frame.scripted:
             yield Finding(
                 verdict=Verdict.FAILED,
-                claim=f"The CSMS gives every CALL {'to a station' if once else 'on a connection'} an id of its own",
+                claim="The CSMS gives every CALL an id of its own",
                 actual=f"{earlier.action} and {message.action} both have the id {message.message_id}",
                 clause=_PER_STATION.get(version, _MESSAGE_ID[version]),
                 frame=frame.line,

@@ -181,13 +181,13 @@ class Crew:
                 on_crash=_for_locust,
                 make_socket=open_socket if self.tracer is None else self.tracer.open_socket,
             )
-            fleet.watch = self._watch
+            fleet.watched_by(self._watch)
         return fleet
 
     def _watched_by(self, watch: Watch | None) -> None:
         self._watch = watch
         for fleet in self._fleets.values():
-            fleet.watch = watch
+            fleet.watched_by(watch)
 
     def complain(self, error: HarnessError) -> None:
         """Tell people once what keeps users of one kind from starting."""

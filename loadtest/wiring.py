@@ -54,6 +54,9 @@ __all__ = ["Wiring", "expect_workers", "install", "wired"]
 _UP: Final = "plugstorm_up"
 _DOWN: Final = "plugstorm_down"
 _REPORTS: Final = "plugstorm"
+_LIVENESS: Final = 10
+"""Seconds of silence after which Locust takes a worker for dead: after its own 3 a busy machine would end the run. Who
+may connect does not depend on it (`loadtest.leases`)."""
 _GOODBYE_TIMEOUT: Final = 5.0
 
 _logger = logging.getLogger(__name__)
@@ -151,6 +154,7 @@ class Wiring:
             runner.register_message(_DOWN, self._on_down)
             events.user_error.add_listener(self._on_user_error)
         if isinstance(runner, runners.MasterRunner):
+            runners.HEARTBEAT_LIVENESS = _LIVENESS
             events.worker_report.add_listener(self._on_worker_report)
         if isinstance(runner, runners.WorkerRunner):
             runners.WORKER_REPORT_INTERVAL = REPORT_EVERY

@@ -35,7 +35,7 @@ Password = Annotated[
     str | None,
     typer.Option(
         envvar="PLUGSTORM_PASSWORD",
-        help="Password of every station (HTTP Basic).",
+        help="Password of every station (HTTP Basic); the username is its identity.",
         show_default=False,
     ),
 ]

@@ -172,6 +172,12 @@ class Fleet:
         low, high = bounds(span)
         return low if low == high else draws.between(low, high)
 
+    def watched_by(self, watch: Watch | None) -> None:
+        """Let somebody follow the commands of the CSMS at all stations, or nobody any more."""
+        self.watch = watch
+        for fleet in (*self._of_vendors, *(fleet for _, fleet in self._parts)):
+            fleet.watched_by(watch)
+
     def _divide(self) -> None:
         """Make the copies; a part of a mix without vendors has those of the mix."""
         profile = self.profile

@@ -426,3 +426,15 @@ def test_part_of_a_mix_has_its_own_vendors_and_else_those_of_the_mix(tmp_path: P
     found = Counter((one.profile.name, one.vendor.name) for one in map(fleet.for_station, leases))
     assert set(found) == {("own", "chatty-10s"), ("plain", "boots-every-time")}
     assert min(found.values()) >= 45
+
+
+def test_commands_are_followed_at_stations_of_every_vendor_and_part(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("title: one\nvendors: {chatty-10s: 1, spec-201: 1}\n")
+    (tmp_path / "both.yaml").write_text("title: both\nmix: {one.yaml: 1, quick: 1}\n")
+    fleet = Yard(profile=read_profile(tmp_path / "both.yaml")).fleet
+    stations = [fleet.for_station(Identities().lease(number)) for number in range(1, 51)]
+    watch: Any = object()
+    fleet.watched_by(watch)
+    assert {id(one.watch) for one in stations} == {id(watch)}
+    fleet.watched_by(None)
+    assert {one.watch for one in stations} == {None}
