@@ -101,6 +101,8 @@ def _is_same(wanted: Any, found: Any) -> bool:
     match wanted, found:
         case (bool(), _) | (_, bool()):
             return wanted is found
+        case int(), int():
+            return wanted == found
         case int() | float(), int() | float():
             return isclose(wanted, found, rel_tol=1e-9)
         case str(), str():

@@ -109,6 +109,7 @@ def test_field_that_is_missing_or_changed_is_a_difference() -> None:
         "type is 'Soft' instead of 'Hard'",
         "evseId is missing instead of 1",
     ]
+    assert differences("RemoteStopTransaction", {"transactionId": 2**31 - 1}, {"transactionId": 2**31 - 2})
     assert differences("GetConfiguration", {"key": ["A", "B"]}, {"key": ["A"]}) == ["key is missing instead of 'B'"]
 
 
