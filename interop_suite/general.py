@@ -6,10 +6,12 @@ Heartbeat is judged. The self-test reads here, from what a case shows while the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from fixtures.csms.defects.told import UNANSWERED, unanswered_defect_id
 from interop_suite.history import AnswerKind, Exchange, History
 
 __all__ = ["GENERAL_DEFECTS", "caught_everywhere"]
@@ -79,6 +81,27 @@ def unless_tried_plainly(shows: Shows) -> Shows:
     return lambda history: shows(history) and not any("plain" in record.info for record in history.records)
 
 
+def unless_only_told(shows: Shows) -> Shows:
+    """Leave out cases that judge what comes, and not whether it does."""
+    return lambda history: shows(history) and not any(history.notes("only_told"))
+
+
+def commands_again(history: History) -> bool:
+    """Tell whether counting its ids from 1 on each connection makes the CSMS use one for two CALLs to a station."""
+    counts: Counter[tuple[str, int]] = Counter()
+    seen: dict[tuple[str, int], Any] = {}
+    for exchange in history.exchanges:
+        if exchange.by_station:
+            continue
+        frame = exchange.call
+        counts[frame.station, frame.connection] += 1
+        place = (frame.station.partition("#")[0], counts[frame.station, frame.connection])
+        earlier = seen.setdefault(place, (exchange.action, exchange.payload))
+        if earlier != (exchange.action, exchange.payload) and frame.scripted:
+            return True
+    return False
+
+
 GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
     {
         # -- the envelope
@@ -107,8 +130,10 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "report-unanswered": serves("NotifyReport"),
         "notify-event-refused": serves("NotifyEvent"),
         "event-update-unanswered": serves("TransactionEvent", eventType="Updated"),
+        **{unanswered_defect_id(action): asks(action) for action in UNANSWERED},
         # -- commands
-        "command-withheld": commands(),
+        "message-ids-restart": commands_again,
+        "command-withheld": unless_only_told(commands()),
         "clear-cache-with-payload": commands("ClearCache"),
         "remote-start-without-tag": commands("RemoteStartTransaction"),
         "remote-start-wrong-connector": orders("RemoteStartTransaction", lambda named: "connectorId" in named),

@@ -18,7 +18,7 @@ from ocppj.actions import ACTIONS
 from ocppj.errors import Fault
 from ocppj.messages import Call, CallResult, Send, duplicate_keys, review
 from ocppj.schemas import SchemaError, validator
-from ocppj.versions import MessageType, Version
+from ocppj.versions import MessageType
 
 __all__ = ["judge", "latency_of"]
 
@@ -280,28 +280,29 @@ def _uninvited(history: History) -> Iterable[Finding]:
             )
 
 
-def _unique_ids(history: History) -> Iterable[Finding]:
-    """Find ids that the CSMS used for two different CALLs: on one connection in 1.6, to one station in 2.x.
+_PER_STATION = {"2.0.1": Clause("201-E", "4.2"), "2.1": _MESSAGE_ID["2.1"]}
+"""Where an id is never used again for a station, on whichever connection."""
 
-    OCPP-J 1.6 §4.1.4; OCPP 2.0.1 errata §4.2 and 2.1 Part 4 §4.1.4.
-    """
+
+def _unique_ids(history: History) -> Iterable[Finding]:
+    """Find ids that the CSMS used for two different CALLs: on one connection, in 2.x on any of the same station."""
     seen: dict[tuple[str, int, str], Call] = {}
     for exchange in history.exchanges:
-        message = exchange.call.message
+        message, frame = exchange.call.message, exchange.call
         if exchange.by_station or not isinstance(message, Call):
             continue
-        frame = exchange.call
-        reach = frame.connection if frame.rules.version is Version.V16 else 0
-        key = (frame.station.partition("#")[0] if not reach else frame.station, reach, message.message_id)
-        earlier = seen.setdefault(key, message)
+        version = str(frame.rules.version)
+        once = version in _PER_STATION
+        place = (frame.station.partition("#")[0], 0) if once else (frame.station, frame.connection)
+        earlier = seen.setdefault((*place, message.message_id), message)
         # The same CALL again is a retry, which may keep its id (errata 2024-09).
-        if earlier is not message and earlier != message and exchange.call.scripted:
+        if earlier is not message and earlier != message and frame.scripted:
             yield Finding(
                 verdict=Verdict.FAILED,
                 claim="The CSMS gives every CALL an id of its own",
                 actual=f"{earlier.action} and {message.action} both have the id {message.message_id}",
-                clause=_MESSAGE_ID[str(exchange.call.rules.version)],
-                frame=exchange.call.line,
+                clause=_PER_STATION.get(version, _MESSAGE_ID[version]),
+                frame=frame.line,
             )
 
 

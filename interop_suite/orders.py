@@ -7,7 +7,7 @@ its operator named must arrive as it was named.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from math import isclose
 from types import MappingProxyType
 from typing import Any
@@ -101,6 +101,8 @@ def _is_same(wanted: Any, found: Any) -> bool:
     match wanted, found:
         case (bool(), _) | (_, bool()):
             return wanted is found
+        case int(), int():
+            return wanted == found
         case int() | float(), int() | float():
             return isclose(wanted, found, rel_tol=1e-9)
         case str(), str():
@@ -113,10 +115,16 @@ def _is_same(wanted: Any, found: Any) -> bool:
 
 def _is_same_time(wanted: str, found: str) -> bool:
     try:
-        apart = datetime.fromisoformat(wanted) - datetime.fromisoformat(found)
-    except (ValueError, TypeError):
+        apart = _moment(wanted) - _moment(found)
+    except ValueError:
         return False
     return abs(apart.total_seconds()) <= _SAME_TIME
+
+
+def _moment(text: str) -> datetime:
+    """Read a time; one without a zone is taken for UTC, and its lack is a matter of the schema."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _words(found: Any) -> str:

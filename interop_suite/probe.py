@@ -95,8 +95,9 @@ class Probe:
         lease_identity: Callable[[], str],
         *,
         insight: Insight | None = None,
+        open_to_strangers: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Prepare nothing yet."""
+        """Prepare nothing yet; `open_to_strangers` tells whether the CSMS accepts tokens that nobody gave it."""
         self.case = case
         self.version: Version = case.ocpp
         self.target = target
@@ -104,6 +105,7 @@ class Probe:
         self._record = record
         self._lease_identity = lease_identity
         self._insight = insight
+        self._open_to_strangers = open_to_strangers
         self._orders: dict[str, list[Future[Any]]] = {}
         self._stations: list[ScriptedStation] = []
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="driver")
@@ -321,6 +323,9 @@ class Probe:
         if known is not None and parent is None:
             return known
         token = self.made_up_token()
+        if self._takes_strangers(status) and parent is None:
+            self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
+            return token
         settings = TokenSettings(
             status=status, parent=parent, expiry=expiry, type=None if self.version is Version.V16 else "ISO14443"
         )
@@ -329,12 +334,15 @@ class Probe:
         )
         return token
 
+    def _takes_strangers(self, status: str) -> bool:
+        if status != "Accepted" or self.driver.missing(token_need(status), self.version) is None:
+            return False
+        return self._open_to_strangers()
+
     def any_token(self) -> str:
-        """Get a token that the CSMS accepts where it can be told so, for what does not depend on it."""
-        cannot = self.target.tokens.get("Accepted") is None and self.driver.missing(
-            token_need("Accepted"), self.version
-        )
-        return self.made_up_token() if cannot else self.token()
+        """Get a token for a case in which it does not matter what the CSMS says of it: accepted where we have one."""
+        has_one = "Accepted" in self.target.tokens or self.driver.missing(token_need("Accepted"), self.version) is None
+        return self.token() if has_one else self.made_up_token()
 
     def unknown_token(self) -> str:
         """Make up a token that the CSMS cannot know, and note whether it has a list that this one is not on."""

@@ -17,12 +17,16 @@ from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from interop_suite.history import History
 from interop_suite.judge import judge
-from interop_suite.model import Case
+from interop_suite.model import Case, token_need
 from interop_suite.probe import Insight, Probe, Target
+from interop_suite.strangers import is_accepted, stranger_case
 from ocppj.errors import HarnessError
 from ocppj.trace import Kind, TraceRecord, wall_clock
+from ocppj.versions import Version
 
 __all__ = ["IdentityPool", "Runner", "not_applicable"]
+
+ACCEPTED_TOKEN = token_need("Accepted")
 
 
 class IdentityPool:
@@ -82,6 +86,8 @@ class Runner:
         self._strict_order = strict_order
         self._watch = watch
         self._insight = insight
+        self._strangers: dict[Version, bool] = {}
+        self._asking = threading.Lock()
 
     def run(self, case: Case, *, attempt: int = 1) -> CaseResult:
         """Run one attempt of a case; never raises for what a CSMS does."""
@@ -109,7 +115,8 @@ class Runner:
 
     def missing(self, case: Case) -> str | None:
         """Say why a case does not apply to this target and driver, None when it does."""
-        for need in case.needs:
+        # A token is asked for last: to find out about it may cost a connection.
+        for need in sorted(case.needs, key=ACCEPTED_TOKEN.__eq__):
             kind, _, what = need.partition(":")
             if kind == "tls" and self.target.tls_url is None:
                 return "needs a wss:// address of the CSMS (--tls-url)"
@@ -118,9 +125,23 @@ class Runner:
             if kind == "password" and self.target.password is not None:
                 continue
             reason = self.driver.missing(need, case.ocpp)
+            if need == ACCEPTED_TOKEN and reason is not None and self.accepts_strangers(case.ocpp):
+                continue
             if reason is not None:
-                return reason
+                return reason + (f"; --token {what}=TAG names one that it knows" if kind == "token" else "")
         return None
+
+    def accepts_strangers(self, version: Version) -> bool:
+        """Tell whether the CSMS accepts tokens that nobody gave it; found out once in each version."""
+        with self._asking:
+            if version not in self._strangers:
+                self._strangers[version] = self._ask_as_stranger(version)
+            return self._strangers[version]
+
+    def _ask_as_stranger(self, version: Version) -> bool:
+        history: list[TraceRecord] = []
+        self._drive(stranger_case(version), history.append)
+        return is_accepted(History(history, version))
 
     def _drive(self, case: Case, record: Callable[[TraceRecord], None]) -> None:
         leased: list[str] = []
@@ -133,7 +154,15 @@ class Runner:
             record(TraceRecord(t=time.monotonic(), station=case.id, kind=Kind.NOTE, info=dict(info)))
 
         note(phase="prepare", case=case.id, ocpp=str(case.ocpp), started=wall_clock(time.time()))
-        probe = Probe(case, self.target, self.driver, record, lease, insight=self._insight)
+        probe = Probe(
+            case,
+            self.target,
+            self.driver,
+            record,
+            lease,
+            insight=self._insight,
+            open_to_strangers=lambda: self.accepts_strangers(case.ocpp),
+        )
         try:
             probe.prepare()
             note(phase="script")

@@ -135,6 +135,7 @@ class Wire:
 
         Before a silence counts, `settle` waits until the CSMS has done what it was asked; only one of our own can tell.
         """
+        self._closed_by_us = False
         parts = urlsplit(offer.url)
         secure = parts.scheme == "wss"
         address = (parts.hostname or "", parts.port or (443 if secure else 80))

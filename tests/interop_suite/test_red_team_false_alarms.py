@@ -28,6 +28,7 @@ from interop_suite.probe import Target
 from interop_suite.runner import Runner
 from interop_suite.state import State
 from interop_suite.station import Order, ScriptedStation
+from interop_suite.wire import Closed, Offer, Wire
 from ocppj.errors import UsageError
 from ocppj.identity import basic_authorization
 from ocppj.messages import Call
@@ -91,6 +92,7 @@ def test_station_takes_the_call_that_its_operator_asked_for_and_not_the_first_on
         ("GetLog", {"requestId": 5, "logType": "SecurityLog"}, {"requestId": 77, "logType": "SecurityLog"}),
         ("ReserveNow", {"reservationId": 1, "connectorId": 1}, {"reservationId": 9, "connectorId": 1}),
         ("ReserveNow", {"expiryDate": "2026-01-01T12:00:00.250Z"}, {"expiryDate": "2026-01-01T14:00:00+02:00"}),
+        ("ReserveNow", {"expiryDate": "2026-01-01T12:00:00.000Z"}, {"expiryDate": "2026-01-01T12:00:00"}),
         ("GetVariables", {"getVariableData": [{"a": 1}, {"a": 2}]}, {"getVariableData": [{"a": 2}, {"a": 1}]}),
         ("SetChargingProfile", {"limit": 8}, {"limit": 8.0}),
         ("ChangeConfiguration", KEY, {"key": "AuthorizationKey", "value": "(redacted)"}),
@@ -107,6 +109,7 @@ def test_field_that_is_missing_or_changed_is_a_difference() -> None:
         "type is 'Soft' instead of 'Hard'",
         "evseId is missing instead of 1",
     ]
+    assert differences("RemoteStopTransaction", {"transactionId": 2**31 - 1}, {"transactionId": 2**31 - 2})
     assert differences("GetConfiguration", {"key": ["A", "B"]}, {"key": ["A"]}) == ["key is missing instead of 'B'"]
 
 
@@ -298,6 +301,31 @@ def test_each_worker_has_identities_of_its_own_no_false_alarm(tmp_path: Any) -> 
 
 
 # -- what a CSMS does not have, or does late ---------------------------------------------------------------------------
+
+
+def test_required_field_that_is_missed_by_the_word_rejected_no_false_alarm() -> None:
+    recording = begun().note(mutation="missing-required/csr")
+    recording.sent('[2,"1","SignCertificate",{}]').got('[3,"1",{"status":"Rejected"}]')
+    check = case("PAY_SignCertificate_missing").checks[0]
+    assert [finding.verdict for finding in check.judge(recording.history())] == [Verdict.NON_STRICT]
+
+
+async def turn_away(socket: ServerConnection) -> None:
+    await socket.close(1008)
+
+
+def test_who_closes_a_later_connection_is_told_anew_each_time_no_false_alarm() -> None:
+    wire = Wire()
+    with odd_csms(serve) as url:
+        wire.open(Offer(url=f"{url}/A", subprotocols=("ocpp1.6",)), 2)
+        assert [event.by for event in wire.close() if isinstance(event, Closed)] == ["station"]
+    with odd_csms(turn_away) as url:
+        wire.open(Offer(url=f"{url}/A", subprotocols=("ocpp1.6",)), 2)
+        ends: list[str] = []
+        while wire.connected and wire.wait(2):
+            ends += [event.by for event in wire.receive() if isinstance(event, Closed)]
+        wire.abort()
+    assert ends == ["csms"]
 
 
 def test_csms_without_an_authority_rejects_certificate_requests_no_false_alarm() -> None:

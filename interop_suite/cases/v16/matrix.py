@@ -85,8 +85,9 @@ def _grade(call: Exchange, mutation: str, claim: str, kind: MutationKind) -> Fin
     match call.kind:
         case AnswerKind.RESULT:
             verdict = WHEN_TAKEN.get(kind, Verdict.NON_STRICT)
-            # What is confirmed is the message; a reader who takes less of it than there should be is tolerant.
-            if mutation.count("/") > AT_THE_TOP and not legal:
+            # What is confirmed is the message; a reader who takes less of it than there should be is tolerant, and one
+            # that answers Rejected has confirmed nothing.
+            if not legal and (mutation.count("/") > AT_THE_TOP or call.result.get("status") == "Rejected"):
                 verdict = Verdict.NON_STRICT
         case AnswerKind.ERROR:
             verdict = Verdict.FAILED if legal else Verdict.OK

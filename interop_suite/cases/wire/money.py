@@ -178,7 +178,27 @@ def repeated_stop(probe: Probe) -> None:
 def stop_by_another_tag(probe: Probe) -> None:
     charging = Charging(probe.station, probe.any_token())
     charging.begin()
-    charging.token = probe.any_token()
+    charging.token = probe.made_up_token()
+    charging.end()
+
+
+@case(
+    id="ST_12_2",
+    ocpp=Version.V16,
+    title="A session that another tag of the same group ends is answered",
+    block=BLOCK,
+    needs=(token_need("parent"),),
+    sends="StartTransaction with one tag, and StopTransaction with another of the same parent.",
+    expects="The CSMS SHALL answer the end: it cannot keep a transaction from stopping.",
+    clause=Clause("1.6", "4.10"),
+    defect="stop-by-another-tag-refused",
+    checks=(answered("StopTransaction", claim="The end by another tag is answered"),),
+)
+def stop_by_sibling(probe: Probe) -> None:
+    parent = probe.made_up_token()
+    charging = Charging(probe.station, probe.token(parent=parent))
+    charging.begin()
+    charging.token = probe.token(parent=parent)
     charging.end()
 
 

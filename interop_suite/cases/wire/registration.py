@@ -111,6 +111,44 @@ def remote_start_while_pending(probe: Probe) -> None:
     probe.command(action, remote_start_request(probe.version, probe.token()))
 
 
+REJECTED_LEVEL = {Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQUIRED)}
+_NOTHING_SENT = "A rejected station is sent nothing until it boots again"
+
+
+def _nothing_while_rejected(level: Level) -> Check:
+    def judge(history: History) -> list[Finding]:
+        boots = history.calls("BootNotification")
+        findings = []
+        for number, boot in enumerate(boots):
+            if boot.answer is None or boot.result.get("status") != "Rejected":
+                continue
+            # A CALL that the CSMS sent before its answer has come before it: frames do not overtake each other.
+            until = boots[number + 1].call.line if number + 1 < len(boots) else len(history.records)
+            calls = [c for c in history.commands() if boot.answer.line < c.call.line < until]
+            actual = f"it sent {', '.join(sorted({c.action for c in calls}))}" if calls else _said(history)
+            findings.append(
+                Finding(
+                    verdict=level.when_broken if calls else Verdict.OK,
+                    claim=_NOTHING_SENT,
+                    actual=actual,
+                    frame=calls[0].call.line if calls else boot.answer.line,
+                )
+            )
+        return findings
+
+    return Check(claim=_NOTHING_SENT, judge=judge)
+
+
+def _said(history: History) -> str:
+    outcomes = [c for c in history.driver_calls if c.operation == "outcome"]
+    if not outcomes:
+        return "nothing was sent"
+    return f"nothing was sent; its API says {outcomes[-1].error or outcomes[-1].info.get('result', {})}"
+
+
+_REJECTED = answered("BootNotification", {"status": one_of("Rejected")}, nth=0, claim="The operator's decision counts")
+
+
 @shared(
     id="ST_03",
     title="A rejected station is sent nothing",
@@ -120,22 +158,12 @@ def remote_start_while_pending(probe: Probe) -> None:
     start=Start.CONNECTED,
     needs=("boot-status:Rejected", trigger_need(NEUTRAL_COMMAND)),
     sends="A boot that is answered Rejected, while the operator asks for a command.",
-    expects="The CSMS SHALL NOT (1.6: should not) send anything to a station that it has rejected.",
+    expects="The CSMS SHALL NOT (1.6: SHOULD NOT) send anything to a station that it has rejected.",
     clause={Version.V16: Clause("1.6", "4.2"), **{v: Clause("201-6", "B03.FR.08") for v in V2X}},
-    level={Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQUIRED)},
+    level=REJECTED_LEVEL,
     defect={Version.V16: "boot-status-ignored", **dict.fromkeys(V2X, "calls-while-rejected")},
-    also={Version.V16: (), **dict.fromkeys(V2X, ("boot-status-ignored",))},
-    checks={
-        version: (
-            answered("BootNotification", {"status": one_of("Rejected")}, nth=0, claim="The operator's decision counts"),
-            _never_sent(
-                None,
-                "A rejected station is sent no command",
-                Level.RECOMMENDED if version is Version.V16 else Level.REQUIRED,
-            ),
-        )
-        for version in ALL
-    },
+    also={Version.V16: (), **dict.fromkeys(V2X, ("rejected-station-asked", "boot-status-ignored"))},
+    checks={v: (_REJECTED, _nothing_while_rejected(level)) for v, level in REJECTED_LEVEL.items()},
 )
 def command_while_rejected(probe: Probe) -> None:
     station = boots_as(probe, "Rejected")
@@ -184,6 +212,11 @@ _CLOCK = "Boot and Heartbeat tell the same time"
 _OURS = "Its time is that of the world"
 TOLERANCE = 60.0
 """Seconds by which two answers of one CSMS may disagree: several servers, each with its own clock."""
+ZONE_STEP = 900
+"""Seconds: the offset of every time zone from UTC is a multiple of a quarter of an hour."""
+ZONE_MOST = 14 * 3600
+ZONE_NEAR = 30.0
+"""Seconds by which the clock of the CSMS or ours may be wrong besides."""
 FAR_OFF = 3600.0
 """Seconds by which a CSMS may be off before it is worth a word; ours may be the clock that is wrong."""
 
@@ -210,13 +243,24 @@ def _judge_ticking(history: History) -> list[Finding]:
     return [Finding(verdict=Verdict.OK if gone else Verdict.FAILED, claim=_GOES_ON, actual=actual)]
 
 
-QUARTER = 900.0
-"""Seconds of which every time zone is a multiple."""
-
-
 def _told(call: Exchange) -> tuple[float, float] | None:
     told = _time(call.result.get("currentTime"))
     return None if call.kind is not AnswerKind.RESULT or call.answer is None or told is None else (told, call.answer.t)
+
+
+def _has_zone(text: object) -> bool:
+    try:
+        return datetime.fromisoformat(str(text)).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _weigh_skew(skew: float, *, zoned: bool) -> tuple[Verdict, str]:
+    """Weigh by how many seconds a CSMS is ahead of us; the offset of a time zone is no error of a clock."""
+    offset = round(skew / ZONE_STEP) * ZONE_STEP
+    if zoned and 0 < abs(offset) <= ZONE_MOST and abs(skew - offset) <= ZONE_NEAR:
+        return Verdict.FAILED, f"it is {skew:+.0f} s off ours: this looks like local time that is marked as UTC"
+    return Verdict.OK if abs(skew) <= FAR_OFF else Verdict.NON_STRICT, f"it is {abs(skew):.0f} s off ours"
 
 
 def _judge_clock(history: History) -> list[Finding]:
@@ -232,11 +276,10 @@ def _judge_clock(history: History) -> list[Finding]:
     off = abs((second - first) - (at_second - at_first))
     verdict = Verdict.OK if off <= TOLERANCE else Verdict.FAILED
     findings = [Finding(verdict=verdict, claim=_CLOCK, actual=f"they differ by {off:.0f} s")]
-    for ours in history.notes("wall"):
-        skew = abs(second - (_time(ours) or second))
-        verdict = Verdict.OK if skew <= FAR_OFF else Verdict.NON_STRICT
-        zone = verdict is Verdict.NON_STRICT and abs(skew - round(skew / QUARTER) * QUARTER) <= TOLERANCE
-        actual = f"it is {skew:.0f} s off ours" + (": it looks like local time marked as Z" if zone else "")
+    zoned = _has_zone(history.calls("Heartbeat")[-1].result.get("currentTime"))
+    for ours in list(history.notes("wall"))[-1:]:
+        skew = second - (_time(ours) or second)
+        verdict, actual = _weigh_skew(skew, zoned=zoned)
         findings.append(Finding(verdict=verdict, claim=_OURS, actual=actual))
     return findings
 
@@ -251,7 +294,7 @@ def _judge_clock(history: History) -> list[Finding]:
     expects="The CSMS SHALL tell its current time in each: stations set their clocks by it.",
     clause={Version.V16: Clause("1.6", "4.6"), **{v: Clause("201-6", "TC_B_01_CSMS") for v in V2X}},
     defect="heartbeat-time-wrong",
-    also=("answer-with-other-id", "clock-stopped"),
+    also=("answer-with-other-id", "clock-stopped", "local-time-marked-as-utc"),
     checks=(Check(claim=_CLOCK, judge=_judge_clock), Check(claim=_GOES_ON, judge=_judge_ticking)),
 )
 def one_clock(probe: Probe) -> None:

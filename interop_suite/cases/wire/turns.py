@@ -17,14 +17,18 @@ from interop_suite.cases.wire.holding import (
     second_command,
 )
 from interop_suite.checks import answered, asked, present, reported, still_serves
-from interop_suite.history import AnswerKind, History
-from interop_suite.model import Check, Finding, Level
+from interop_suite.clauses import Clause
+from interop_suite.history import AnswerKind, Exchange, History
+from interop_suite.model import Check, Finding, Level, trigger_need
 from interop_suite.probe import Probe
+from ocppj.messages import Call
 from ocppj.versions import Version
 
 CALL_TIMEOUT_MAX = 60.0
 """Seconds that the suite waits at most for a CSMS to give up a CALL; 30 is common, and no text says any."""
 BLOCK = "RPC"
+OWN_CALLS = 0.3
+"""Seconds in which a CSMS that asks a station for something after its boot begins to do so."""
 NO_OVERTAKING = 0.2
 """Seconds in which a CSMS that does not wait its turn would have sent its second command."""
 
@@ -222,3 +226,53 @@ def late_answer(probe: Probe) -> None:
         answer(station, message_id, "Rejected")
     probe.outcome(NEUTRAL_COMMAND, future)
     heartbeat(station)
+
+
+# -- ids -------------------------------------------------------------------------------------------------------------
+
+_NEW_IDS = "No id of a CALL comes again on the next connection"
+
+
+def _judge_new_ids(history: History) -> list[Finding]:
+    connections: dict[int, list[Exchange]] = {}
+    for call in history.commands(prepared=True):
+        connections.setdefault(call.call.connection, []).append(call)
+    if len(connections) < 2:  # noqa: PLR2004  # before and after
+        actual = "the CSMS sent nothing by itself on one of the connections; a driver could make it"
+        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=_NEW_IDS, actual=actual)]
+    seen: dict[str, Exchange] = {}
+    for call in (call for calls in connections.values() for call in calls):
+        assert isinstance(call.call.message, Call)
+        message_id = call.call.message.message_id
+        earlier = seen.setdefault(message_id, call)
+        # What was never answered may be sent again as it was.
+        if earlier.call.connection != call.call.connection and earlier.answer is not None:
+            actual = f"{earlier.action} before and {call.action} after the reconnect both have the id {message_id}"
+            return [Finding(verdict=Verdict.FAILED, claim=_NEW_IDS, actual=actual, frame=call.call.line)]
+    return [Finding(verdict=Verdict.OK, claim=_NEW_IDS, actual=f"{len(seen)} ids")]
+
+
+@shared(
+    id="ID_14",
+    title="The CSMS does not begin its message ids again when a station reconnects",
+    block=BLOCK,
+    sends="Answers to what the CSMS sends, by itself or for its operator; then the same after a reconnect with a boot.",
+    expects="The CSMS SHALL give each CALL an id that it has not used for this station, on any connection.",
+    clause={Version.V201: Clause("201-E", "4.2"), Version.V21: Clause("21-4", "4.1.4")},
+    defect="message-ids-restart",
+    checks=(Check(claim=_NEW_IDS, judge=_judge_new_ids), still_serves()),
+)
+def ids_after_reconnect(probe: Probe) -> None:
+    station = probe.station
+    # That a command does not come at all is what other cases are about.
+    station.note(only_told="ids")
+    for command in (NEUTRAL_COMMAND, SECOND_COMMAND):
+        if probe.driver.missing(trigger_need(command), probe.version) is None:
+            probe.command(command, {})
+        station.listen(OWN_CALLS)
+        # Its answer shows that the CSMS has read what came before.
+        heartbeat(station)
+        if command == NEUTRAL_COMMAND:
+            station.disconnect()
+            probe.reconnect(station)
+            probe.boot(station)
