@@ -37,10 +37,13 @@ class ClosedLoop(Protocol):
         """Let nobody send any more."""
 
 
-def obey(online: Callable[[Any], int], loop: Callable[[Order], ClosedLoop]) -> None:
+def obey(
+    online: Callable[[Any], int], loop: Callable[[Order], ClosedLoop], settle: Callable[[], object] = lambda: None
+) -> None:
     """Attach to the Locust that runs this locustfile.
 
-    `online` counts the connected users of an environment, `loop` prepares a closed loop.
+    `online` counts the connected users of an environment, `loop` prepares a closed loop. `settle` waits until Locust's
+    statistics hold everything that has happened.
     """
     hooks: Any = events
 
@@ -58,6 +61,7 @@ def obey(online: Callable[[Any], int], loop: Callable[[Order], ClosedLoop]) -> N
             say(watch[0].ready(wanted, before))
             try:
                 for line in gevent.fileobject.FileObjectPosix(sys.stdin.fileno(), "rb", close=False):
+                    settle()
                     _run(environment, loop(read_order(line)), read_order(line).seconds)
             finally:
                 environment.runner.quit()

@@ -6,7 +6,7 @@ import gevent.event
 from locust import task
 
 from benchmarks.engines.on_locust import obey
-from benchmarks.engines.settled import settled
+from benchmarks.engines.settled import settled, told
 from benchmarks.engines.speech import Order
 from benchmarks.workloads import VERSION
 from loadtest.users import ChargePointUser
@@ -61,4 +61,4 @@ class BenchTaskStation(ChargePointUser):
         loop.open -= 1
 
 
-obey(lambda environment: settled(environment, (user.station for user in _users)), _Loop)
+obey(lambda environment: settled(environment, (user.station for user in _users)), _Loop, told)

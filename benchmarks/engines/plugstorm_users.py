@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from benchmarks.engines.on_locust import obey
-from benchmarks.engines.settled import settled
+from benchmarks.engines.settled import settled, told
 from benchmarks.engines.speech import Order
 from benchmarks.workloads import VERSION
 from loadtest.crew import UserStation
@@ -81,4 +81,4 @@ class _Sender:
             loop.open -= 1
 
 
-obey(lambda environment: settled(environment, _stations), _Loop)
+obey(lambda environment: settled(environment, _stations), _Loop, told)

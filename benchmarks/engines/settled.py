@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
+
+import gevent
 
 from loadtest.station.line import Line
 from loadtest.wiring import wired
 
-__all__ = ["settled"]
+__all__ = ["settled", "told"]
+
+_REPORT: Final = 1.2
+"""Seconds in which Locust's statistics are fed at least once."""
 
 
 def settled(environment: Any, stations: Iterable[Line | None]) -> int:
@@ -17,3 +22,8 @@ def settled(environment: Any, stations: Iterable[Line | None]) -> int:
     if booted < environment.parsed_options.num_users:
         return booted
     return sum(station is not None and station.session.open_call is None for station in stations)
+
+
+def told() -> None:
+    """Wait until Locust's statistics hold what was recorded before."""
+    gevent.sleep(_REPORT)

@@ -21,6 +21,7 @@ from evidence.histogram import Tag, read_hlog
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from tests.loadtest.counting_sink import Sink
+from tests.loadtest.ports import with_own_master
 
 HERE = Path(__file__).parent
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -51,7 +52,12 @@ def start(sink: Sink, tmp_path: Path) -> Iterator[Start]:
         command = [sys.executable, "-m", "locust", "-f", str(HERE / "counting_locustfile.py"), "--only-summary"]
         with (tmp_path / f"log-{len(started)}").open("wb") as log:
             process = subprocess.Popen(
-                [*command, *arguments], env=environment, cwd=tmp_path, stderr=log, stdout=log, start_new_session=True
+                [*command, *with_own_master(arguments)],
+                env=environment,
+                cwd=tmp_path,
+                stderr=log,
+                stdout=log,
+                start_new_session=True,
             )
         started.append(process)
         return process

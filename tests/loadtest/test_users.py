@@ -21,6 +21,7 @@ from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from fixtures.csms import ThreadCsms, practice_csms
+from tests.loadtest.ports import with_own_master
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,7 @@ class Storm:
     def start(self, *arguments: str, locustfile: Path = STOCK, **environment: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--loglevel", "WARNING", "--only-summary"]
         process = subprocess.Popen(
-            [*command, *arguments],
+            [*command, *with_own_master(arguments)],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
             stdin=subprocess.DEVNULL,
