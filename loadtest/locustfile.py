@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadtest.users import ChargePointUser
+from loadtest.locust_edge.users import ChargePointUser
 from ocppj.versions import Version
 
 __all__ = ["ChargePoint16", "ChargePoint21", "ChargePoint201"]

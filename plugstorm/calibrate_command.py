@@ -18,9 +18,9 @@ from rich.table import Table
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, utc_now
 from evidence.run_model import LoadRun
-from loadtest.calibrate import Measured, Plan, Recommendation, measured, recommend
-from loadtest.preflight import Machine, machine
-from loadtest.profiles import load_profile
+from loadtest.planning.calibrate import Measured, Plan, Recommendation, measured, recommend
+from loadtest.planning.machine_check import Machine, machine
+from loadtest.workload.profile import load_profile
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.versions import Version
 from plugstorm.children import run_child
@@ -175,7 +175,7 @@ def _measure(wanted: Wanted, url: str, folder: RunFolder, name: str, *, heartbea
 
 
 def _recommend(plan: Plan, found: Measured, have: Machine) -> Recommendation:
-    from loadtest.forecast import forecast  # noqa: PLC0415 - its stations bring gevent along
+    from loadtest.planning.forecast import forecast  # noqa: PLC0415 - its stations bring gevent along
 
     seen = forecast(
         load_profile(plan.profile),

@@ -18,8 +18,8 @@ from evidence import exit_codes
 from evidence.redact import redact_url
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, utc_now
 from evidence.run_model import LoadRun
-from loadtest.capacity import BOOTED, Finding, Trial, conclude, next_stations, trial_of, with_booted
-from loadtest.slo import Threshold, read_slo, threshold
+from loadtest.judging.slo import Threshold, read_slo, threshold
+from loadtest.planning.capacity import BOOTED, Finding, Trial, conclude, next_stations, trial_of, with_booted
 from ocppj.errors import InconclusiveError, TargetUnreachableError, UsageError
 from plugstorm.capacity_page import page_of
 from plugstorm.children import run_child

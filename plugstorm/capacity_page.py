@@ -10,7 +10,7 @@ from markupsafe import Markup
 from reports.svg import drawing, el, linear, linear_ticks
 
 if TYPE_CHECKING:
-    from loadtest.capacity import Trial
+    from loadtest.planning.capacity import Trial
     from plugstorm.capacity_command import Result
 
 __all__ = ["chart", "page_of"]

@@ -266,7 +266,7 @@ def calibrate(
     json: Json = False,
 ) -> Work:
     """Measure what this machine can generate, and say how many workers a run needs."""
-    from loadtest.calibrate import Plan, read_plan  # noqa: PLC0415
+    from loadtest.planning.calibrate import Plan, read_plan  # noqa: PLC0415
     from plugstorm import calibrate_command  # noqa: PLC0415
 
     if plan is not None and (stations is not None or profile is not None):

@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 from evidence import exit_codes
-from loadtest.options import read_addresses, read_timed_profile, read_versions
-from loadtest.preflight import lacking, machine, needs
-from loadtest.slo import read_slo
+from loadtest.judging.slo import read_slo
+from loadtest.locust_edge.options import read_addresses, read_timed_profile, read_versions
+from loadtest.planning.machine_check import lacking, machine, needs
 from ocppj.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadtest.forecast import Forecast
-    from loadtest.preflight import Shortage
+    from loadtest.planning.forecast import Forecast
+    from loadtest.planning.machine_check import Shortage
     from plugstorm.load_command import Wanted
 
 __all__ = ["check_machine", "run", "words_of"]
@@ -48,7 +48,7 @@ def check_machine(wanted: Wanted) -> None:
 
 def run(wanted: Wanted, *, interval: float | None, as_json: bool) -> int:
     """Show what a run would do; exit code 2 where this machine could not carry it."""
-    from loadtest.forecast import HEARTBEAT, forecast  # noqa: PLC0415 - its stations bring gevent along
+    from loadtest.planning.forecast import HEARTBEAT, forecast  # noqa: PLC0415 - its stations bring gevent along
     from plugstorm.load_command import spawn_rate  # noqa: PLC0415 - which imports this module
 
     if wanted.slo is not None:

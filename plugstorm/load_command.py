@@ -18,12 +18,12 @@ import msgspec
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
-from loadtest.driven.plan import read_commands
-from loadtest.driven.wanted import check_commands
-from loadtest.options import read_versions
-from loadtest.profiles import load_profile
-from loadtest.slo import read_slo
-from loadtest.storms.model import read_storm_words
+from loadtest.judging.slo import read_slo
+from loadtest.locust_edge.options import read_versions
+from loadtest.plugins.commands.setup import check_commands
+from loadtest.workload.commands import read_commands
+from loadtest.workload.profile import load_profile
+from loadtest.workload.storms import read_storm_words
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.identity import check_owned, check_target_url
 from ocppj.versions import Version

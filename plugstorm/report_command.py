@@ -52,7 +52,7 @@ def _read(folder: Path, *, judge_again: bool) -> Run:
 
         run = rejudge(folder)
     elif judge_again and isinstance(run, LoadRun):
-        from loadtest.ledger.again import rejudge as reconcile_again  # noqa: PLC0415 - as above
+        from loadtest.plugins.ledger.rejudge import rejudge as reconcile_again  # noqa: PLC0415 - as above
 
         run = reconcile_again(folder if folder.is_dir() else folder.parent, run)
     if judge_again:

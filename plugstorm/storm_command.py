@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from evidence import exit_codes
-from loadtest.storms.mailbox import post
-from loadtest.storms.model import STORMS, make_storm, parameters
+from loadtest.plugins.storms.control_channel import post
+from loadtest.workload.storms import STORMS, make_storm, parameters
 from ocppj.errors import UsageError
 
 __all__ = ["run", "show"]

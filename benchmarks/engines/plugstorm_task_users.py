@@ -9,7 +9,7 @@ from benchmarks.engines.on_locust import obey
 from benchmarks.engines.settled import settled, told
 from benchmarks.engines.speech import Order
 from benchmarks.workloads import VERSION
-from loadtest.users import ChargePointUser
+from loadtest.locust_edge.users import ChargePointUser
 from ocppj.outcomes import Outcome
 
 __all__ = ["BenchTaskStation"]

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import gevent
 
-from loadtest.station.line import Line
-from loadtest.wiring import wired
+from loadtest.locust_edge.wiring import wired
+from loadtest.station.messaging import Line
 
 __all__ = ["settled", "told"]
 

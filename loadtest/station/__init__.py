@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadtest.station.fleet import Fleet
+from loadtest.station.context import Fleet
 from loadtest.station.station import Station
 
 __all__ = ["Fleet", "Station"]

@@ -6,19 +6,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fixtures.tokens import POOL_SIZE, is_pool_token, pool_token
-from loadtest.pacing import van_der_corput
-from loadtest.station.deeds.reservations import admits
-from loadtest.station.player import Player
-from loadtest.station.visit import Visit
+from loadtest.station.charging_session import Visit
+from loadtest.station.commands.reservations import admits
+from loadtest.station.replay import Player
+from loadtest.timing.pacing import van_der_corput
 from loadtest.workload.sessions import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadtest.profiles import Profile, Sessions
+    from loadtest.station.charging_session import Outlet
     from loadtest.station.station import Station
-    from loadtest.station.visit import Outlet
-    from loadtest.timers import Timer
+    from loadtest.timing.timers import Timer
+    from loadtest.workload.profile import Profile, Sessions
     from loadtest.workload.sessions import Session
 
 __all__ = ["Arrivals", "PlannedArrivals", "arrivals_at", "token_for"]

@@ -9,33 +9,33 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fixtures import models
-from loadtest.backoff import reconnect_wait
-from loadtest.pacing import Draws, next_in_phase, van_der_corput
-from loadtest.recorder import OPENED
+from loadtest.measuring.recorder import OPENED
 from loadtest.station.arrivals import Arrivals, PlannedArrivals, arrivals_at
-from loadtest.station.clockwork import Clockwork
-from loadtest.station.commands import answer_by_rule, respond
-from loadtest.station.dialect import Ending, Status
-from loadtest.station.fleet import BOOT_RETRY, HEARTBEAT
-from loadtest.station.line import Line
-from loadtest.station.outbox import Outbox
-from loadtest.station.player import Player
-from loadtest.station.visit import Outlet, Phase
-from loadtest.transport import How
+from loadtest.station.charging_session import Outlet, Phase
+from loadtest.station.clock_aligned import Clockwork
+from loadtest.station.commands.respond import answer_by_rule, respond
+from loadtest.station.context import BOOT_RETRY, HEARTBEAT
+from loadtest.station.dialect.contract import Ending, Status
+from loadtest.station.messaging import Line
+from loadtest.station.replay import Player
+from loadtest.station.transaction_queue import Outbox
+from loadtest.timing.backoff import reconnect_wait
+from loadtest.timing.pacing import Draws, next_in_phase, van_der_corput
+from loadtest.transport.socket import How
 from ocppj.registration import Registration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loadtest.identities import Lease
-    from loadtest.profiles import Profile
-    from loadtest.station.commands import Reply
-    from loadtest.station.dialect import Payload
-    from loadtest.station.extras import Extras
-    from loadtest.station.fleet import Fleet
-    from loadtest.storms.spell import Spell
-    from loadtest.timers import Timer
-    from loadtest.transport import Handshake, StationSocket
+    from loadtest.plugins.storms.station_storm import Spell
+    from loadtest.station.commands.respond import Reply
+    from loadtest.station.context import Fleet
+    from loadtest.station.dialect.contract import Payload
+    from loadtest.station.state.store import Extras
+    from loadtest.timing.timers import Timer
+    from loadtest.transport.socket import Handshake, StationSocket
+    from loadtest.workload.identities import Lease
+    from loadtest.workload.profile import Profile
     from ocppj.events import CallReceived
     from ocppj.messages import Call
     from ocppj.versions import Version

@@ -1,1 +1,1 @@
-"""What cars do all day, as pure functions of the seed: when they come, how long they stay, what they want."""
+"""What stations do, as data: profiles, vendors, replays, identities, plans of commands and storms."""

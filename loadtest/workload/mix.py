@@ -1,6 +1,6 @@
 """How many messages a profile's stations send on average, worked out and not rehearsed: CALLs of 1.6 by action.
 
-A rehearsal (`loadtest.rehearsal`) tells more and costs seconds; this tells what a day is made of at once.
+A rehearsal (`loadtest.planning.rehearsal`) tells more and costs seconds; this tells what a day is made of at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fixtures.models import StationModel
-    from loadtest.profiles import Profile
+    from loadtest.workload.profile import Profile
     from loadtest.workload.sessions import Workload
 
 __all__ = ["messages_a_day", "sessions_a_day"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from loadtest.profiles import Profile
+    from loadtest.workload.profile import Profile
     from ocppj.versions import Version
 
 __all__ = ["Cue", "Recorded", "Replay", "check_versions", "read_recorded"]

@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from loadtest.pacing import Draws
+from loadtest.timing.pacing import Draws
 from loadtest.workload.sessions import Session
 from loadtest.workload.spread import number
 from ocppj.errors import UsageError

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from loadtest.pacing import Draws
+from loadtest.timing.pacing import Draws
 from loadtest.workload.curve import DAY, Curve, Rates, seconds_of_day
 from loadtest.workload.spread import Spread, check, draw, quantile, settled
 

@@ -21,7 +21,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadtest.pacing import Draws
+    from loadtest.timing.pacing import Draws
 
 __all__ = ["Lognormal", "Normal", "Quantity", "Spread", "check", "draw", "mean", "number", "quantile", "settled"]
 

@@ -19,10 +19,10 @@ from gevent import socket
 from gevent.event import AsyncResult
 from locust import User, events, task
 
-from loadtest.identities import Identities, Lease
-from loadtest.recorder import OPENED, TO_CSMS
-from loadtest.settings import Settings
-from loadtest.wiring import install, wired
+from loadtest.judging.settings import Settings
+from loadtest.locust_edge.wiring import install, wired
+from loadtest.measuring.recorder import OPENED, TO_CSMS
+from loadtest.workload.identities import Identities, Lease
 from ocppj.errors import UsageError
 
 HOST, _, PORT = os.environ["SINK"].partition(":")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from loadtest.answering import ANY, AnswerRule, Verdict, manner_of, negative_status, rule_for
-from loadtest.pacing import Draws
-from loadtest.profiles import Profile, read_profile
-from loadtest.recorder import FROM_CSMS, Recorder, is_failure
+from loadtest.measuring.recorder import FROM_CSMS, Recorder, is_failure
+from loadtest.timing.pacing import Draws
+from loadtest.workload.answers import ANY, AnswerRule, Verdict, manner_of, negative_status, rule_for
+from loadtest.workload.profile import Profile, read_profile
 from ocppj.errors import UsageError
 from ocppj.outcomes import Outcome
 from ocppj.versions import Version

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.backoff import SHORTEST_WAIT, SPEC, Backoff, parse_backoff, reconnect_wait, retry_delay
+from loadtest.timing.backoff import SHORTEST_WAIT, SPEC, Backoff, parse_backoff, reconnect_wait, retry_delay
 from ocppj.errors import UsageError
 
 

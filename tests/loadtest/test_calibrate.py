@@ -7,8 +7,8 @@ import pytest
 
 from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, Stations, Target
 from evidence.verdicts import RunVerdict
-from loadtest.calibrate import COMFORTABLE, Measured, Plan, Recommendation, measured, read_plan, recommend
-from loadtest.preflight import Machine
+from loadtest.planning.calibrate import COMFORTABLE, Measured, Plan, Recommendation, measured, read_plan, recommend
+from loadtest.planning.machine_check import Machine
 from ocppj.errors import UsageError
 
 HERE = Machine(

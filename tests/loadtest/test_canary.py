@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from loadtest.canary import sing
-from loadtest.identities import Lease
-from loadtest.transport_target import Target
+from loadtest.locust_edge.target_check import sing
+from loadtest.transport.target import Target
+from loadtest.workload.identities import Lease
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.versions import Version
 from tests.loadtest.scripted_server import Peer, ScriptedServer

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from evidence.run_model import CallStats as Calls
 from evidence.run_model import Generator, LoadRun, Percentiles, SloResult, Stations, Target
 from evidence.verdicts import RunVerdict
-from loadtest.capacity import (
+from loadtest.judging.slo import threshold
+from loadtest.planning.capacity import (
     MOST_STRAIN,
     MOST_TRIALS,
     Finding,
@@ -21,7 +22,6 @@ from loadtest.capacity import (
     trial_of,
     with_booted,
 )
-from loadtest.slo import threshold
 
 
 def search(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.cluster import RESEND_AFTER, Ack, Collector, Outbox, Report
-from loadtest.recorder import MEASURE, TO_CSMS, Recorder
+from loadtest.cluster.delivery import RESEND_AFTER, Ack, Collector, Outbox, Report
+from loadtest.measuring.recorder import MEASURE, TO_CSMS, Recorder
 
 
 class Clock:

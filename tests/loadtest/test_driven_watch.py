@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from loadtest.driven.matching import Deed
-from loadtest.driven.watch import DID, SEEN, STATE, Watch, machine_of
-from loadtest.profiles import Profile
-from loadtest.station.deeds.charging_limits import limits_of
+from loadtest.plugins.commands.matching import Deed
+from loadtest.plugins.commands.observer import DID, SEEN, STATE, Watch, machine_of
+from loadtest.station.state.charging_limits import limits_of
+from loadtest.workload.profile import Profile
 from ocppj.versions import Version
 
 from .yard import Yard, charging

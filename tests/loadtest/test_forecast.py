@@ -10,12 +10,12 @@ import pytest
 
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
-from loadtest.forecast import Forecast, forecast
-from loadtest.preflight import Machine, lacking, machine, needs
-from loadtest.profiles import Profile, Sessions, load_profile, read_profile
-from loadtest.recorder import MEASURE
-from loadtest.rehearsal import frame_bytes, rehearse
+from loadtest.measuring.recorder import MEASURE
+from loadtest.planning.forecast import Forecast, forecast
+from loadtest.planning.machine_check import Machine, lacking, machine, needs
+from loadtest.planning.rehearsal import frame_bytes, rehearse
 from loadtest.workload.mix import messages_a_day
+from loadtest.workload.profile import Profile, Sessions, load_profile, read_profile
 from ocppj.versions import Version
 
 ROOMY = Machine(
@@ -94,8 +94,8 @@ def test_a_day_with_a_curve_is_forecast_to_its_end(name: str, model: str) -> Non
 
 
 def test_a_busy_day_is_rehearsed_by_fewer_stations_and_not_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loadtest.forecast.MOST_CALLS", 6000)
-    monkeypatch.setattr("loadtest.rehearsal.MOST_CALLS", 6000)
+    monkeypatch.setattr("loadtest.planning.forecast.MOST_CALLS", 6000)
+    monkeypatch.setattr("loadtest.planning.rehearsal.MOST_CALLS", 6000)
     seen = expect(load_profile("mixed_fleet"), stations=10_000, spawn_rate=1000.0, duration=6 * 3600.0)
     assert not any("were not rehearsed" in sentence for sentence in seen.assumptions)
     assert any("stations were rehearsed and scaled up to 10000" in sentence for sentence in seen.assumptions)

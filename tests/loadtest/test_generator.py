@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from evidence.histogram import Histogram
-from loadtest.cluster import WorkerState
-from loadtest.generator import LIMITS, Facts, WorkerFacts, gather, judge, worker_facts
-from loadtest.recorder import MEASURE
-from loadtest.sampler import Health, WindowHealth
+from loadtest.cluster.delivery import WorkerState
+from loadtest.judging.generator import LIMITS, Facts, WorkerFacts, gather, judge, worker_facts
+from loadtest.measuring.recorder import MEASURE
+from loadtest.measuring.sampler import Health, WindowHealth
 
 
 def worker(name: str = "worker 1", **facts: Any) -> WorkerFacts:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.identities import Identities, read_identities
+from loadtest.workload.identities import Identities, read_identities
 from ocppj.errors import UsageError
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.identities import Identities
-from loadtest.leases import Lease, LeaseBook, LeaseDesk, LeaseHolder
+from loadtest.cluster.leases import Lease, LeaseBook, LeaseDesk, LeaseHolder
+from loadtest.workload.identities import Identities
 
 FENCE_AFTER = 3.0
 QUARANTINE = 8.0

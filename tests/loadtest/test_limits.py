@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.station.limits import (
+from loadtest.station.state.charging_profiles import (
     ChargingProfile,
     Place,
     Session,

@@ -7,9 +7,9 @@ from rich.console import Console
 
 from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, Stations, Target
 from evidence.verdicts import RunVerdict
-from loadtest.live import PLAIN_EVERY, Progress, Snapshot, print_result, snapshot
-from loadtest.merged import Merged
-from loadtest.recorder import TO_CSMS, Recorder
+from loadtest.cluster.live import PLAIN_EVERY, Progress, Snapshot, print_result, snapshot
+from loadtest.measuring.merged import Merged
+from loadtest.measuring.recorder import TO_CSMS, Recorder
 
 
 def view(elapsed: float = 12.0) -> Snapshot:

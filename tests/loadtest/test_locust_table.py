@@ -13,7 +13,7 @@ try:
     from locust.env import Environment
 
     from evidence.histogram import bucket_index
-    from loadtest.locust_table import LocustTable
+    from loadtest.locust_edge.table import LocustTable
 finally:
     del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
 

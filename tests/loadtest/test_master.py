@@ -11,11 +11,11 @@ import pytest
 from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
-from loadtest.cluster import Outbox
-from loadtest.companions import Conclusion, Note, Stage
-from loadtest.master import MasterEnd
-from loadtest.recorder import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, Recorder
-from loadtest.settings import Settings
+from loadtest.cluster.delivery import Outbox
+from loadtest.cluster.master import MasterEnd
+from loadtest.judging.settings import Settings
+from loadtest.measuring.recorder import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, Recorder
+from loadtest.plugins.contract import Conclusion, Note, Stage
 
 
 class Fixture:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.backoff import parse_backoff
-from loadtest.options import LoadOptions, add_options, measure_settings, read_options
+from loadtest.locust_edge.options import LoadOptions, add_options, measure_settings, read_options
+from loadtest.timing.backoff import parse_backoff
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 

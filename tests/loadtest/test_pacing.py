@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.pacing import ConnectPacer, Draws, next_in_phase, van_der_corput
+from loadtest.timing.pacing import ConnectPacer, Draws, next_in_phase, van_der_corput
 
 
 def test_the_sequence_begins_as_van_der_corput_wrote_it() -> None:

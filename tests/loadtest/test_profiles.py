@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.profiles import DEFAULT_PROFILE, bounds, load_profile, profile_names, read_profile, with_time
+from loadtest.workload.profile import DEFAULT_PROFILE, bounds, load_profile, profile_names, read_profile, with_time
 from ocppj.errors import UsageError
 
 WORKLOAD = """

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence.histogram import Histogram
-from loadtest.recorder import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, WARM_UP, Delta, Recorder, is_failure
+from loadtest.measuring.recorder import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, WARM_UP, Delta, Recorder, is_failure
 from ocppj.outcomes import Outcome
 
 

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from fixtures.tokens import is_pool_token
-from loadtest.profiles import Profile, read_profile
+from loadtest.workload.profile import Profile, read_profile
 from loadtest.workload.replay import check_versions
 from ocppj.errors import UsageError
 from ocppj.trace import Kind, TraceRecord, encode_record, wall_clock

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from evidence.histogram import Histogram
-from loadtest.recorder import MEASURE, RAMP, Recorder
-from loadtest.sampler import PROBE_EVERY, Health, Sampler
+from loadtest.measuring.recorder import MEASURE, RAMP, Recorder
+from loadtest.measuring.sampler import PROBE_EVERY, Health, Sampler
 
 
 class Clock:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from evidence.histogram import Histogram
 from evidence.run_model import Generator
-from loadtest.merged import Latencies, Merged
-from loadtest.recorder import FROM_CSMS, MEASURE, RAMP, TO_CSMS, Recorder
-from loadtest.slo import Figures, Threshold, Watch, judge, measure, read_slo, threshold
-from loadtest.slo_expression import parse
+from loadtest.judging.slo import Figures, Threshold, Watch, judge, measure, read_slo, threshold
+from loadtest.judging.slo_expression import parse
+from loadtest.measuring.merged import Latencies, Merged
+from loadtest.measuring.recorder import FROM_CSMS, MEASURE, RAMP, TO_CSMS, Recorder
 from ocppj.errors import UsageError
 
 

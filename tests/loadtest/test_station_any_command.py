@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fixtures.corpus import full, minimal, mutations
-from loadtest.answering import Files
-from loadtest.profiles import Profile
+from loadtest.workload.answers import Files
+from loadtest.workload.profile import Profile
 from ocppj.actions import csms_actions
 from ocppj.schemas import schema, validator
 from ocppj.versions import Version

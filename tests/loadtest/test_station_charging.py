@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 
 from fixtures.tokens import is_pool_token
-from loadtest.profiles import Profile, Sessions
-from loadtest.station.dialect import Ending
-from loadtest.station.outbox import ATTEMPTS, MOST_KEPT, RETRY_INTERVAL, UNDELIVERED
-from loadtest.station.visit import Visit
+from loadtest.station.charging_session import Visit
+from loadtest.station.dialect.contract import Ending
+from loadtest.station.transaction_queue import ATTEMPTS, MOST_KEPT, RETRY_INTERVAL, UNDELIVERED
+from loadtest.workload.profile import Profile, Sessions
 from ocppj.versions import Version
 from tests.loadtest.yard import SILENT, Call, Yard, charging
 

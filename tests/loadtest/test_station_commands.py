@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.pacing import van_der_corput
-from loadtest.profiles import Profile
+from loadtest.timing.pacing import van_der_corput
+from loadtest.workload.profile import Profile
 from ocppj.actions import csms_actions
 from ocppj.schemas import validator
 from ocppj.versions import Version

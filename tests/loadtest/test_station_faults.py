@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.recorder import Recorder
+from loadtest.measuring.recorder import Recorder
 from loadtest.station import Station
-from loadtest.station.line import MOST_QUEUED
-from loadtest.transport import How
+from loadtest.station.messaging import MOST_QUEUED
+from loadtest.transport.socket import How
 from ocppj.versions import Version
 from tests.loadtest.yard import SILENT, Yard, charging
 
@@ -223,7 +223,7 @@ def test_a_station_that_fails_is_counted_and_starts_over_after_its_back_off(
 def test_a_failure_within_a_timer_restarts_the_station_that_it_belongs_to(monkeypatch: pytest.MonkeyPatch) -> None:
     yard = Yard(profile=charging(duration=100.0, gap=60.0)).start()
     with monkeypatch.context() as patch:
-        patch.setattr("loadtest.station.visit.next_reading", fail)
+        patch.setattr("loadtest.station.charging_session.next_reading", fail)
         yard.run(150.0)
     yard.run(400.0)
     yard.outcomes()

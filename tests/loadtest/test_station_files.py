@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from fixtures.certificates import Authority
-from loadtest.answering import Files
-from loadtest.profiles import Profile
+from loadtest.workload.answers import Files
+from loadtest.workload.profile import Profile
 from ocppj.versions import Version
 from tests.loadtest.yard import Yard
 

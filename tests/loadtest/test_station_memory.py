@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.certificates import Authority, hash_data, read_subject
 from fixtures.corpus import minimal
-from loadtest.profiles import Profile, Sessions
+from loadtest.workload.profile import Profile, Sessions
 from ocppj.versions import Version
 from tests.loadtest.yard import SILENT, Yard
 

@@ -5,14 +5,14 @@ from itertools import pairwise
 
 import pytest
 
-from loadtest.backoff import SPEC, Backoff
-from loadtest.identities import Lease
-from loadtest.pacing import van_der_corput
-from loadtest.profiles import Profile
 from loadtest.station import Station
-from loadtest.station.fleet import BOOT_RETRY, HEARTBEAT
+from loadtest.station.context import BOOT_RETRY, HEARTBEAT
 from loadtest.station.station import Life
-from loadtest.transport import How
+from loadtest.timing.backoff import SPEC, Backoff
+from loadtest.timing.pacing import van_der_corput
+from loadtest.transport.socket import How
+from loadtest.workload.identities import Lease
+from loadtest.workload.profile import Profile
 from ocppj.versions import Version
 from tests.loadtest.yard import IDLE, SILENT, Yard, charging
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.profiles import Profile, Sessions
+from loadtest.workload.profile import Profile, Sessions
 from ocppj.versions import Version
 from tests.loadtest.yard import Yard
 

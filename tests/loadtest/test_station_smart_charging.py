@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.profiles import Profile
+from loadtest.workload.profile import Profile
 from ocppj.versions import Version
 from tests.loadtest.yard import Yard
 

@@ -10,15 +10,15 @@ import flask
 import gevent
 import pytest
 
-from loadtest.backoff import parse_backoff
-from loadtest.companions import QUANTITIES, Stage
-from loadtest.recorder import COOL_DOWN, MEASURE, RAMP, TO_CSMS, WARM_UP, Recorder
-from loadtest.slo_expression import parse
-from loadtest.storms.companion import REMOTE_START, StormCompanion, _run_command
-from loadtest.storms.front import KIND
-from loadtest.storms.mailbox import Mailbox, post
-from loadtest.storms.model import ClockSurge, CsmsRestart, LbDrain, MassRemoteStart, RegionFailover, Storm
-from loadtest.storms.page import add_storm_page
+from loadtest.judging.slo_expression import parse
+from loadtest.measuring.recorder import COOL_DOWN, MEASURE, RAMP, TO_CSMS, WARM_UP, Recorder
+from loadtest.plugins.contract import QUANTITIES, Stage
+from loadtest.plugins.storms.control_channel import Mailbox, post
+from loadtest.plugins.storms.page import add_storm_page
+from loadtest.plugins.storms.plugin import REMOTE_START, StormCompanion, _run_command
+from loadtest.plugins.storms.process import KIND
+from loadtest.timing.backoff import parse_backoff
+from loadtest.workload.storms import ClockSurge, CsmsRestart, LbDrain, MassRemoteStart, RegionFailover, Storm
 from ocppj.errors import UsageError
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.backoff import SPEC, parse_backoff, reconnect_wait
-from loadtest.pacing import Draws
-from loadtest.profiles import read_profile
-from loadtest.storms.formula import Expected, distance, expected, first_success
-from loadtest.storms.plan import Return
-from loadtest.storms.ways import ways_back
-from loadtest.vendors import load_vendor
+from loadtest.plugins.storms.formula import Expected, distance, expected, first_success
+from loadtest.plugins.storms.plan import Return
+from loadtest.plugins.storms.ways import ways_back
+from loadtest.timing.backoff import SPEC, parse_backoff, reconnect_wait
+from loadtest.timing.pacing import Draws
+from loadtest.workload.profile import read_profile
+from loadtest.workload.vendor import load_vendor
 
 
 def simulated(text: str, blocked: float, count: int = 3000) -> list[float]:

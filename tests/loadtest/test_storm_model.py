@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from loadtest.profiles import read_profile
-from loadtest.storms.model import (
+from loadtest.workload.profile import read_profile
+from loadtest.workload.storms import (
     STORMS,
     CsmsRestart,
     LbDrain,

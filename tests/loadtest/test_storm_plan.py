@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.pacing import Draws
-from loadtest.storms.model import STORMS, CsmsRestart, LbDrain, RollingDeploy, Storm
-from loadtest.storms.plan import Place, Return, Shuffle, Step, Verb, ends, place_of, plan, returns, victims
+from loadtest.plugins.storms.plan import Place, Return, Shuffle, Step, Verb, ends, place_of, plan, returns, victims
+from loadtest.timing.pacing import Draws
+from loadtest.workload.storms import STORMS, CsmsRestart, LbDrain, RollingDeploy, Storm
 
 
 def plans(storm: Storm, count: int, seed: int = 1) -> list[list[Step]]:

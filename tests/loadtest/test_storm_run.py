@@ -19,9 +19,9 @@ from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from fixtures.csms import practice_csms
-from loadtest.backoff import parse_backoff
-from loadtest.storms.formula import distance, expected
-from loadtest.storms.plan import Return
+from loadtest.plugins.storms.formula import distance, expected
+from loadtest.plugins.storms.plan import Return
+from loadtest.timing.backoff import parse_backoff
 
 ROOT = Path(__file__).resolve().parents[2]
 STATIONS = 150

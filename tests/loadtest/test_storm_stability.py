@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.recorder import TO_CSMS, Delta, Recorder
-from loadtest.storms.stability import Sample, Seconds, compare
+from loadtest.measuring.recorder import TO_CSMS, Delta, Recorder
+from loadtest.plugins.storms.stability import Sample, Seconds, compare
 
 
 def sample(**changes: Any) -> Sample:

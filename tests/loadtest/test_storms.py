@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from loadtest.backoff import Backoff
-from loadtest.station.dialect import Status
-from loadtest.storms.figures import Totals
-from loadtest.storms.front import KIND, Front
-from loadtest.storms.model import (
+from loadtest.plugins.storms.figures import Totals
+from loadtest.plugins.storms.process import KIND, Front
+from loadtest.station.dialect.contract import Status
+from loadtest.timing.backoff import Backoff
+from loadtest.transport.socket import How
+from loadtest.transport.target import Target
+from loadtest.workload.storms import (
     STORMS,
     Blackout,
     ClockSurge,
@@ -29,8 +31,6 @@ from loadtest.storms.model import (
     TariffSwitch,
     write_storm,
 )
-from loadtest.transport import How
-from loadtest.transport_target import Target
 from ocppj.versions import Version
 from tests.loadtest.yard import Yard, charging
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.timers import BATCH, HubTimers, TimerQueue
+from loadtest.timing.timers import BATCH, HubTimers, TimerQueue
 
 
 @given(st.lists(st.floats(0, 1000)))

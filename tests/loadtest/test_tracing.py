@@ -15,13 +15,13 @@ import pytest
 from websockets.frames import Opcode
 
 from evidence.run_folder import read_trace
-from loadtest.identities import Identities
-from loadtest.timers import HubTimers, TimerQueue
-from loadtest.trace_file import BLOCK, TraceFile
-from loadtest.tracing import TracedSocket, TracedTlsSocket, Tracer, trace_path
-from loadtest.transport import Engine, StationSocket
-from loadtest.transport_target import Target
-from loadtest.transport_tls import TlsStationSocket
+from loadtest.timing.timers import HubTimers, TimerQueue
+from loadtest.transport.socket import Engine, StationSocket
+from loadtest.transport.target import Target
+from loadtest.transport.tls import TlsStationSocket
+from loadtest.transport.trace_file import BLOCK, TraceFile
+from loadtest.transport.traced import TracedSocket, TracedTlsSocket, Tracer, trace_path
+from loadtest.workload.identities import Identities
 from ocppj.trace import Kind, TraceRecord
 from tests.loadtest.ears import Ear
 from tests.loadtest.scripted_server import Peer, ScriptedServer
@@ -140,7 +140,7 @@ def test_half_a_line_is_taken_away_again(tmp_path: Path, monkeypatch: pytest.Mon
         return int(taken)
 
     file.flush()
-    monkeypatch.setattr("loadtest.trace_file.os.write", narrow)
+    monkeypatch.setattr("loadtest.transport.trace_file.os.write", narrow)
     disk.turn()
     monkeypatch.undo()
     assert path.read_bytes().endswith(b"\n")

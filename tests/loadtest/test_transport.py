@@ -11,9 +11,9 @@ import psutil
 import pytest
 from websockets.frames import Opcode
 
-from loadtest.timers import HubTimers
-from loadtest.transport import READ_SIZE, Attempt, Engine, How, StationSocket
-from loadtest.transport_target import Target
+from loadtest.timing.timers import HubTimers
+from loadtest.transport.socket import READ_SIZE, Attempt, Engine, How, StationSocket
+from loadtest.transport.target import Target
 from ocppj.errors import TargetUnreachableError, UsageError
 from tests.loadtest.ears import TIMEOUT, Ear
 from tests.loadtest.scripted_server import Peer, ScriptedServer

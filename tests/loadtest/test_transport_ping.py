@@ -9,9 +9,9 @@ import gevent
 import pytest
 from websockets.frames import Frame, Opcode
 
-from loadtest.timers import HubTimers
-from loadtest.transport import Engine, How, StationSocket
-from loadtest.transport_target import Target
+from loadtest.timing.timers import HubTimers
+from loadtest.transport.socket import Engine, How, StationSocket
+from loadtest.transport.target import Target
 from tests.loadtest.ears import TIMEOUT, Ear
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from loadtest.timers import TimerQueue
-from loadtest.transport import Engine, How, Phase, StationSocket
-from loadtest.transport_target import Target
+from loadtest.timing.timers import TimerQueue
+from loadtest.transport.socket import Engine, How, Phase, StationSocket
+from loadtest.transport.target import Target
 
 
 class Loop:

@@ -10,10 +10,10 @@ import gevent
 import pytest
 import trustme
 
-from loadtest.timers import HubTimers
-from loadtest.transport import READ_SIZE, Attempt, Engine, How
-from loadtest.transport_target import Target, client_context
-from loadtest.transport_tls import TlsStationSocket, open_socket
+from loadtest.timing.timers import HubTimers
+from loadtest.transport.socket import READ_SIZE, Attempt, Engine, How
+from loadtest.transport.target import Target, client_context
+from loadtest.transport.tls import TlsStationSocket, open_socket
 from ocppj.errors import UsageError
 from tests.loadtest.ears import Ear
 from tests.loadtest.scripted_server import Peer, ScriptedServer

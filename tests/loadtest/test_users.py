@@ -392,7 +392,7 @@ def test_a_csms_that_misbehaves_is_counted_and_the_run_goes_on(storm: Storm) -> 
 OWN = '''
 from locust import events, task
 from locust.exception import StopUser
-from loadtest.users import ChargePointUser
+from loadtest.locust_edge.users import ChargePointUser
 
 
 class Chatty(ChargePointUser):
@@ -447,7 +447,9 @@ def test_people_write_their_own_users_and_locusts_exceptions_pass_through(storm:
 
 def test_a_user_class_with_a_version_that_does_not_exist_ends_at_once(storm: Storm) -> None:
     file = storm.folder / "own.py"
-    file.write_text("from loadtest.users import ChargePointUser\nclass Odd(ChargePointUser):\n    ocpp = '3.0'\n")
+    file.write_text(
+        "from loadtest.locust_edge.users import ChargePointUser\nclass Odd(ChargePointUser):\n    ocpp = '3.0'\n"
+    )
     code, errors = storm.run("ws://127.0.0.1:9", "-t", "5s", locustfile=file)
     assert code == exit_codes.USAGE
     assert "Odd.ocpp is '3.0'" in errors
@@ -456,7 +458,7 @@ def test_a_user_class_with_a_version_that_does_not_exist_ends_at_once(storm: Sto
 def test_a_user_class_with_a_profile_that_does_not_exist_is_told_once(storm: Storm, csms: ThreadCsms) -> None:
     file = storm.folder / "own.py"
     file.write_text(
-        "from loadtest.users import ChargePointUser\n"
+        "from loadtest.locust_edge.users import ChargePointUser\n"
         "class Good(ChargePointUser):\n    profile = 'idle'\n"
         "class Odd(ChargePointUser):\n    profile = 'qick'\n"
     )
@@ -500,5 +502,5 @@ def test_a_crash_in_a_station_restarts_the_station_and_not_the_user(storm: Storm
 
 
 def test_stations_can_be_used_without_locust() -> None:
-    code = "import loadtest.station, loadtest.canary, loadtest.options, sys; sys.exit('locust' in sys.modules)"
+    code = "import loadtest.station, loadtest.locust_edge.target_check, loadtest.locust_edge.options, sys; sys.exit('locust' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

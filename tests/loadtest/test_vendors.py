@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from loadtest.backoff import SPEC, parse_backoff
-from loadtest.identities import Identities
-from loadtest.profiles import Profile, load_profile, read_profile
-from loadtest.station.dialects import DIALECTS
-from loadtest.station.outbox import UNDELIVERED
-from loadtest.station.vendor_dialects import clock_writer, dialect_of, dress
-from loadtest.vendors import NEUTRAL, Quirks, Vendor, load_vendor, read_vendor, vendor_names
+from loadtest.station.dialect.table import DIALECTS
+from loadtest.station.dialect.vendor import clock_writer, dialect_of, dress
+from loadtest.station.transaction_queue import UNDELIVERED
+from loadtest.timing.backoff import SPEC, parse_backoff
+from loadtest.workload.identities import Identities
+from loadtest.workload.profile import Profile, load_profile, read_profile
+from loadtest.workload.vendor import NEUTRAL, Quirks, Vendor, load_vendor, read_vendor, vendor_names
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 from tests.loadtest.traced_yard import TracedYard

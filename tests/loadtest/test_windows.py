@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from loadtest.recorder import COOL_DOWN, MEASURE, RAMP, WARM_UP
-from loadtest.windows import PATIENCE, WindowPlan
+from loadtest.measuring.recorder import COOL_DOWN, MEASURE, RAMP, WARM_UP
+from loadtest.measuring.windows import PATIENCE, WindowPlan
 
 
 def test_ramp_lasts_until_all_stations_are_booted() -> None:

@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from fixtures.models import Outlet, station
-from loadtest.pacing import Draws
-from loadtest.profiles import Profile, load_profile
+from loadtest.timing.pacing import Draws
 from loadtest.workload.car import circuit_for
 from loadtest.workload.curve import DAY, WEEK, Curve, Rates, clock_text, seconds_of_day
 from loadtest.workload.mix import messages_a_day, sessions_a_day
+from loadtest.workload.profile import Profile, load_profile
 from loadtest.workload.sessions import Schedule, Session, Workload, rates_of
 from loadtest.workload.spread import Lognormal, Normal, Shape, Spread, draw, mean, quantile
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from loadtest.profiles import load_profile, read_profile
 from loadtest.workload.curve import DAY, clock_text
 from loadtest.workload.mix import messages_a_day, sessions_a_day
+from loadtest.workload.profile import load_profile, read_profile
 from loadtest.workload.sessions import Workload
 from loadtest.workload.spread import mean, quantile
 

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from loadtest.profiles import Profile, load_profile, with_time
 from loadtest.workload.curve import DAY, Curve
 from loadtest.workload.mix import messages_a_day
+from loadtest.workload.profile import Profile, load_profile, with_time
 from loadtest.workload.sessions import Schedule, Session, Tariff, Workload
 from ocppj.versions import Version
 from tests.loadtest.yard import Yard

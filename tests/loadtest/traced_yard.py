@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.check import Report, check_traces
-from loadtest.transport import How
+from loadtest.transport.socket import How
 from ocppj.trace import Kind, TraceRecord, encode_record
 from tests.loadtest.yard import Yard, YardSocket
 

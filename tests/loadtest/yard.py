@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from loadtest.backoff import Backoff
-from loadtest.identities import Identities
-from loadtest.profiles import Profile, Sessions
-from loadtest.recorder import Recorder
+from loadtest.measuring.recorder import Recorder
 from loadtest.station import Fleet, Station
-from loadtest.timers import TimerQueue
-from loadtest.transport import Handshake, How
-from loadtest.transport_target import Target
+from loadtest.timing.backoff import Backoff
+from loadtest.timing.timers import TimerQueue
+from loadtest.transport.socket import Handshake, How
+from loadtest.transport.target import Target
+from loadtest.workload.identities import Identities
+from loadtest.workload.profile import Profile, Sessions
 from ocppj.schemas import validator
 from ocppj.versions import Version
 

@@ -15,7 +15,7 @@ from evidence.run_folder import RunFolder
 from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, Stations, Target
 from evidence.run_model import SloResult as Slo
 from evidence.verdicts import RunVerdict
-from loadtest.slo import read_slo
+from loadtest.judging.slo import read_slo
 from plugstorm import capacity_command
 from tests.plugstorm.conftest import Plugstorm, Spawn
 

@@ -14,13 +14,13 @@ import gevent
 import pytest
 
 from drivers.base import CommandResult, DriverError, NoDriver
-from loadtest.companions import QUANTITIES, Stage
-from loadtest.driven.companion import CommandCompanion
-from loadtest.driven.matching import Verdict
-from loadtest.driven.plan import Command
-from loadtest.driven.wanted import check_commands, companion_of
-from loadtest.driven.watch import SEEN, STATE
-from loadtest.slo_expression import parse
+from loadtest.judging.slo_expression import parse
+from loadtest.plugins.commands.matching import Verdict
+from loadtest.plugins.commands.observer import SEEN, STATE
+from loadtest.plugins.commands.plugin import CommandCompanion
+from loadtest.plugins.commands.setup import check_commands, companion_of
+from loadtest.plugins.contract import QUANTITIES, Stage
+from loadtest.workload.commands import Command
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 
@@ -208,7 +208,7 @@ def test_a_driver_that_runs_shell_commands_does_not_hold_up_the_stations(tmp_pat
     script = """
 import gevent.monkey; gevent.monkey.patch_all()
 import gevent, time
-from loadtest.driven.wanted import open_driver
+from loadtest.plugins.commands.setup import open_driver
 from ocppj.versions import Version
 driver = open_driver("shell.yaml", None, ())
 asked = gevent.spawn(driver.command, "A", "Reset", {}, Version.V16)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from loadtest.driven.figures import Figures
-from loadtest.driven.matching import Api, Deed, Matcher, Sent, Verdict, digest_of, key_of
-from loadtest.driven.plan import Command, fill, plan
+from loadtest.plugins.commands.figures import Figures
+from loadtest.plugins.commands.matching import Api, Deed, Matcher, Sent, Verdict, digest_of, key_of
+from loadtest.workload.commands import Command, fill, plan
 from ocppj.versions import Version
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.driven.catalogue import ALIASES, Target, known_words, recipe_of
-from loadtest.driven.plan import Command, fill, plan, read_commands
-from loadtest.profiles import read_profile
+from loadtest.workload.command_catalogue import ALIASES, Target, known_words, recipe_of
+from loadtest.workload.commands import Command, fill, plan, read_commands
+from loadtest.workload.profile import read_profile
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 

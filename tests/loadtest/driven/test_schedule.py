@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from loadtest.driven.catalogue import Target
-from loadtest.driven.plan import Command, Errand, plan
-from loadtest.driven.roster import Roster
-from loadtest.driven.schedule import Due, Schedule
-from loadtest.driven.tokens import TokenStore
-from loadtest.pacing import Draws
+from loadtest.plugins.commands.roster import Roster
+from loadtest.plugins.commands.schedule import Due, Schedule
+from loadtest.plugins.commands.tokens import TokenStore
+from loadtest.timing.pacing import Draws
+from loadtest.workload.command_catalogue import Target
+from loadtest.workload.commands import Command, Errand, plan
 from ocppj.versions import Version
 
 

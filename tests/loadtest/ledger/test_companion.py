@@ -13,16 +13,16 @@ from evidence.run_folder import read_run
 from evidence.run_model import Generator, LoadRun
 from fixtures.csms import practice_csms
 from fixtures.csms.books import CLOSED_PER_STATION
-from loadtest import master
-from loadtest.companions import QUANTITIES, Conclusion, Stage
-from loadtest.ledger.again import rejudge
-from loadtest.ledger.companion import KpiCompanion, LedgerCompanion
-from loadtest.ledger.control import KEEPS, ControlPort
-from loadtest.ledger.row import NOTE, Row, RowFile
-from loadtest.master import MasterEnd
-from loadtest.recorder import OPENED, TO_CSMS, Recorder
-from loadtest.settings import Settings
-from loadtest.slo import threshold
+from loadtest.cluster import master
+from loadtest.cluster.master import MasterEnd
+from loadtest.judging.settings import Settings
+from loadtest.judging.slo import threshold
+from loadtest.measuring.recorder import OPENED, TO_CSMS, Recorder
+from loadtest.plugins.contract import QUANTITIES, Conclusion, Stage
+from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
+from loadtest.plugins.ledger.plugin import KpiCompanion, LedgerCompanion
+from loadtest.plugins.ledger.rejudge import rejudge
+from loadtest.plugins.ledger.row_file import NOTE, Row, RowFile
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.trace import wall_clock
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from loadtest.ledger.row import NOTE, Row, row_of
-from loadtest.recorder import RAMP
-from loadtest.station.dialect import Ending
-from loadtest.station.outbox import RETRY_INTERVAL
+from loadtest.measuring.recorder import RAMP
+from loadtest.plugins.ledger.row_file import NOTE, Row, row_of
+from loadtest.station.dialect.contract import Ending
+from loadtest.station.transaction_queue import RETRY_INTERVAL
 from ocppj.versions import Version
 from tests.loadtest.yard import SILENT, Yard, charging
 

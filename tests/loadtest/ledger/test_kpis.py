@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from loadtest.ledger.kpis import CUT, NOT_MEANT, SUCCEEDED, Kpis, outcome_of
-from loadtest.ledger.row import Row
-from loadtest.recorder import MEASURE, RAMP
+from loadtest.measuring.recorder import MEASURE, RAMP
+from loadtest.plugins.ledger.kpis import CUT, NOT_MEANT, SUCCEEDED, Kpis, outcome_of
+from loadtest.plugins.ledger.row_file import Row
 
 
 def visit(**changes: Any) -> Row:

@@ -6,8 +6,8 @@ import pytest
 
 from fixtures.csms.defects import load_defects
 from fixtures.csms.options import Mode
-from loadtest.ledger.reconcile import CLASSES, FAILING, Findings
-from loadtest.station.dialect import Ending
+from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, Findings
+from loadtest.station.dialect.contract import Ending
 from loadtest.station.station import Life
 from ocppj.versions import Version
 from tests.loadtest.ledger.town import Town

@@ -12,16 +12,16 @@ import msgspec
 from fixtures.csms.conversation import Conversation
 from fixtures.csms.options import Mode, Options
 from fixtures.csms.server import PracticeCsms
-from loadtest.backoff import Backoff
-from loadtest.identities import Identities
-from loadtest.ledger.reconcile import Findings, Span, reconcile
-from loadtest.ledger.row import Row, row_of
-from loadtest.profiles import Profile, Sessions
-from loadtest.recorder import Recorder
+from loadtest.measuring.recorder import Recorder
+from loadtest.plugins.ledger.reconcile import Findings, Span, reconcile
+from loadtest.plugins.ledger.row_file import Row, row_of
 from loadtest.station import Fleet, Station
-from loadtest.timers import TimerQueue
-from loadtest.transport import Handshake, How
-from loadtest.transport_target import Target
+from loadtest.timing.backoff import Backoff
+from loadtest.timing.timers import TimerQueue
+from loadtest.transport.socket import Handshake, How
+from loadtest.transport.target import Target
+from loadtest.workload.identities import Identities
+from loadtest.workload.profile import Profile, Sessions
 from ocppj.versions import Version
 
 SHORT = Profile(

@@ -1,0 +1,1 @@
+"""One load run in many processes: leases, delivery, master and worker."""

@@ -1,0 +1,228 @@
+"""What a person sees while a load run goes on, and when it is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from evidence.histogram import Histogram
+from loadtest.measuring.recorder import MEASURE, OPENED, TO_CSMS, is_failure
+from ocppj.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evidence.run_model import CallStats, LoadRun
+    from loadtest.measuring.merged import Merged
+
+__all__ = ["Progress", "Snapshot", "print_result", "snapshot"]
+
+PLAIN_EVERY: Final = 5.0
+"""Seconds between two lines where the output is no terminal."""
+_MAIN_ACTIONS: Final = 4
+_LOG_WIDTH: Final = 120
+
+
+class Snapshot(msgspec.Struct, kw_only=True):
+    """The state of a run at one moment."""
+
+    elapsed: float
+    window: str
+    target: int
+    connected: int = 0
+    booted: int = 0
+    calls_per_s: int = 0
+    failed_per_s: int = 0
+    calls: int = 0
+    lost: int = 0
+    p99_ms: dict[str, float] = {}
+    """99th percentile of the response time of the busiest actions over the last seconds."""
+    workers: int = 1
+    lines: list[str] = []
+    """What companions of the run have to show."""
+
+
+def snapshot(
+    merged: Merged,
+    *,
+    elapsed: float,
+    window: str,
+    target: int,
+    connected: int,
+    booted: int,
+    workers: int = 1,
+    lines: list[str] | None = None,
+) -> Snapshot:
+    """Boil the figures of the moment down."""
+    second = merged.latest()
+    view = Snapshot(
+        elapsed=elapsed,
+        window=window,
+        target=target,
+        connected=connected,
+        booted=booted,
+        calls=merged.calls,
+        lost=merged.lost,
+        workers=workers,
+        lines=lines or [],
+    )
+    if second is not None:
+        view.calls_per_s, view.failed_per_s = second.calls, second.errors
+    actions: dict[str, list[Histogram]] = {}
+    for (_, action, direction, _), histogram in merged.recent():
+        if direction == TO_CSMS:
+            actions.setdefault(action, []).append(histogram)
+    busiest = sorted(actions, key=lambda action: -sum(histogram.count for histogram in actions[action]))
+    view.p99_ms = {action: _p99(actions[action]) for action in busiest[:_MAIN_ACTIONS]}
+    return view
+
+
+def _p99(histograms: list[Histogram]) -> float:
+    merged = Histogram()
+    for histogram in histograms:
+        merged.merge(histogram.counts)
+    return merged.percentile(99) / 1000
+
+
+class Progress:
+    """A table that is drawn over on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        """Draw on this console; by default the standard error output, so that results can be piped."""
+        self._console = console or _standard_error()
+        self._live: Live | None = None
+        self._next_line = 0.0
+
+    def show(self, view: Snapshot) -> None:
+        """Show the present state; called once a second."""
+        if not self._console.is_terminal:
+            if view.elapsed >= self._next_line:
+                self._next_line = view.elapsed + PLAIN_EVERY
+                self._console.print(_line(view), highlight=False, soft_wrap=True)
+            return
+        if self._live is None:
+            # Without its own thread: the event loop is gevent's.
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(_table(view), refresh=True)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        self._next_line = 0.0
+
+
+def _standard_error() -> Console:
+    console = Console(stderr=True)
+    # A log file has no width; rich would take 80.
+    return console if console.is_terminal else Console(stderr=True, width=_LOG_WIDTH)
+
+
+def _line(view: Snapshot) -> str:
+    parts = [
+        f"{view.elapsed:4.0f} s {view.window}: {view.connected}/{view.target} connected, {view.booted} booted",
+        f"{view.calls_per_s} CALL/s, {view.failed_per_s} failed/s",
+    ]
+    if view.p99_ms:
+        parts.append("p99 " + ", ".join(f"{action} {value:.1f} ms" for action, value in view.p99_ms.items()))
+    return "; ".join(parts + view.lines)
+
+
+def _table(view: Snapshot) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_row("Elapsed", f"{view.elapsed:.0f} s", "Window", view.window)
+    table.add_row("Connected", f"{view.connected} / {view.target}", "Booted", str(view.booted))
+    table.add_row(
+        "CALL/s", str(view.calls_per_s), "Failed/s", f"[red]{view.failed_per_s}" if view.failed_per_s else "0"
+    )
+    table.add_row("CALLs", str(view.calls), "Lost", f"[red]{view.lost}" if view.lost else "0")
+    actions = list(view.p99_ms.items())
+    for first, second in zip(actions[::2], [*actions[1::2], ("", None)], strict=False):
+        table.add_row(*_p99_cells(*first), *_p99_cells(*second))
+    if view.workers > 1:
+        table.add_row("Workers", str(view.workers), "", "")
+    if view.lines:
+        return Group(table, *(Text(line, style="bold yellow") for line in view.lines))
+    return table
+
+
+def _p99_cells(action: str, value: float | None) -> tuple[str, str]:
+    return (f"p99 {action}", f"{value:.1f} ms") if value is not None else ("", "")
+
+
+def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> None:
+    """Print the short table that ends a run, and where the rest is."""
+    console = console or _standard_error()
+    table = Table(
+        title=f"CALLs intended in the window {MEASURE}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1)
+    )
+    for name in ("Action", "OCPP", "Count", "Failed", "Rejected", "p50 ms", "p99 ms", "max ms"):
+        table.add_column(name, justify="left" if name in {"Action", "OCPP"} else "right")
+    for row in _rows(run.calls):
+        table.add_row(*row)
+    if run.calls:
+        console.print(table)
+    stations, rate = run.stations, run.throughput.get("calls_per_s", 0.0)
+    console.print(
+        f"{stations.connected_peak} of {stations.requested} stations connected, {stations.booted} booted, "
+        f"{stations.lost} connections lost; {rate:.1f} CALL/s; {run.throughput['calls_total']:.0f} CALLs in all",
+        highlight=False,
+    )
+    for outcome, count in sorted(run.connections.items()):
+        if outcome != OPENED:
+            console.print(f"[red]{count} connection attempts: {escape(outcome)}", highlight=False)
+    _print_sentences(run, console)
+    for slo in run.slo:
+        word = "[green]met" if slo.passed else "[red]MISSED"
+        measured = slo.reason or "nothing" if slo.value is None else f"{slo.value:g} {slo.unit}".rstrip()
+        console.print(
+            f"SLO {word}[/]: {escape(slo.expr)} (measured: {escape(measured)})", highlight=False, soft_wrap=True
+        )
+    if run.stopped_early:
+        console.print(f"[red]The run was {escape(run.stopped_early)}", highlight=False, soft_wrap=True)
+    console.print(f"Generator {run.generator.verdict}", highlight=False)
+    for reason in run.generator.reasons:
+        console.print(f"  {escape(reason)}", highlight=False, soft_wrap=True)
+    interrupted = ", interrupted" if run.interrupted else ""
+    console.print(
+        f"Verdict: {run.verdict}{interrupted}. Results: {escape(str(folder))}", highlight=False, soft_wrap=True
+    )
+
+
+def _print_sentences(run: LoadRun, console: Console) -> None:
+    for sentence in run.kpis.get("says", []):
+        console.print(escape(sentence), highlight=False, soft_wrap=True)
+    colour = "[red]" if run.ledger.get("failed") else ""
+    for sentence in run.ledger.get("says", []):
+        console.print(f"{colour}Ledger: {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
+def _rows(calls: list[CallStats]) -> list[list[str]]:
+    """Put the outcomes of an action in one row; its percentiles are those of its most frequent outcome."""
+    groups: dict[tuple[str, str, str], list[CallStats]] = {}
+    for call in calls:
+        groups.setdefault((call.ocpp, call.action, call.direction), []).append(call)
+    rows = []
+    for (ocpp, action, direction), group in sorted(groups.items()):
+        main = max(group, key=lambda call: call.count)
+        failed = sum(call.count for call in group if is_failure(call.outcome))
+        rejected = sum(call.count for call in group if call.outcome == Outcome.REJECTED)
+        latency = main.response_ms
+        figures = [f"{latency.p50:.2f}", f"{latency.p99:.2f}", f"{latency.max:.2f}"] if latency else ["", "", ""]
+        total = sum(call.count for call in group)
+        name = escape(action) if direction == TO_CSMS else f"{escape(action)} (from CSMS)"
+        rows.append([name, ocpp, str(total), str(failed), str(rejected), *figures])
+    return rows

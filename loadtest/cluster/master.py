@@ -1,0 +1,384 @@
+"""The end of the measuring that concludes a run: in the master, and in the one process of a local run.
+
+It leases identities, decides the windows, collects the reports of all workers (`loadtest.cluster.worker`), shows the progress,
+and at the end asks for the last figures, judges and writes the run folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import gevent
+import gevent.event
+import msgspec
+
+from evidence.exit_codes import USAGE
+from evidence.run_folder import RunFolder
+from loadtest.cluster.delivery import Ack, Collector
+from loadtest.cluster.leases import LeaseBook, LeaseDesk
+from loadtest.cluster.live import Progress, print_result, snapshot
+from loadtest.judging.generator import gather, judge
+from loadtest.judging.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
+from loadtest.judging.slo import Watch
+from loadtest.judging.slo import judge as slo_results
+from loadtest.measuring.recorder import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
+from loadtest.measuring.windows import WindowPlan
+from loadtest.plugins.contract import Companion, Conclusion, Stage
+from ocppj.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from evidence.run_model import LoadRun
+    from loadtest.cluster.delivery import Report
+    from loadtest.judging.settings import Settings
+    from loadtest.measuring.recorder import Delta
+
+__all__ = ["REPORT_EVERY", "MasterEnd"]
+
+REPORT_EVERY: Final = 1.0
+"""Seconds between two reports of a worker."""
+
+_logger = logging.getLogger(__name__)
+
+
+class MasterEnd:
+    """Concludes one run after another; a run lasts from `begin` to the end of `finish`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        send: Callable[[str, dict[str, Any]], None],
+        *,
+        workers: Callable[[], list[str]],
+        name: Callable[[str], str],
+        errors: Callable[[], int] = lambda: 0,
+        stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make the run folder; raises `UsageError` where it cannot be written.
+
+        `send` takes a worker and a message, `workers` lists the connected ones, `name` is how people call one, `errors`
+        counts exceptions of Plugstorm in this process. `stop` ends the run before its time and does not wait for it.
+        """
+        self._settings = settings
+        self._send = send
+        self._workers = workers
+        self._name = name
+        self._errors = errors
+        self._stop = stop
+        self._runs = 0
+        self._folder: RunFolder | None = RunFolder.create(settings.out, "load")
+        self._progress = Progress() if settings.live else None
+        self._collector: Collector | None = None
+        self._concluded: Collector | None = None
+        self._finishing = False
+        self._done = gevent.event.Event()
+        self._news = gevent.event.Event()
+        self._hurry = False
+        self._stopped: float | None = None
+        self._unstarted = 0.0
+        self.desk = self._new_desk()
+        self.spawned = False
+        """Whether Locust has started all users."""
+        self.target = 0
+        """How many users Locust was asked for."""
+        self.result: LoadRun | None = None
+        """The latest run that was concluded."""
+        self.exit_code: int | None = None
+
+    # -- a run -------------------------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Whether a run has begun and nobody ends it yet."""
+        return self._collector is not None and not self._finishing
+
+    def begin(self) -> None:
+        """Begin a run."""
+        if self._collector is not None:
+            return
+        settings = self._settings
+        self._runs += 1
+        if self._folder is None:
+            out = settings.out and f"{settings.out}-{self._runs}"
+            self._folder = RunFolder.create(out, "load")
+        self._collector = Collector(self._runs, time.monotonic, on_note=self._note, on_delta=self._delta)
+        if self.desk.identities is not settings.identities and not self.desk.book.held:
+            self.desk = self._new_desk()
+        self._plan = WindowPlan(duration=settings.duration, warm_up=settings.warm_up, cool_down=settings.cool_down)
+        self._watch = Watch(settings.slo)
+        now = time.time()
+        self._course = Course(started=now, finished=now, windows=[(RAMP, now)])
+        self._finishing = self._hurry = self.spawned = False
+        self._stopped = None
+        self._unstarted = 0.0
+        self._done.clear()
+        for worker in self._workers():
+            self._collector.expect(worker, self._name(worker))
+            self._send_run(worker)
+        self._begin_companions(self._folder)
+
+    def beat(self) -> None:
+        """Do what is due once a second."""
+        self.desk.tick()
+        if self._collector is None or self._finishing:
+            return
+        window = self._plan.window(
+            self._elapsed(),
+            spawned=self.spawned,
+            booted=self._collector.booted,
+            target=self.target,
+        )
+        self._enter(window)
+        self._show(self._collector)
+        for companion in self._companions:
+            companion.beat(self._elapsed(), self._course.windows[-1][0])
+        self._watch_objectives(self._collector)
+
+    def cool_down(self) -> None:
+        """Note that the run ends: what is intended from now on is not judged."""
+        if self.running and self._stopped is None:
+            self._stopped = time.time()
+            self._plan.stop()
+            self._enter(COOL_DOWN)
+            for companion in self._companions:
+                companion.stopping()
+
+    def interrupt(self) -> None:
+        """Note that the run ends before its time."""
+        if self.running:
+            self._course.interrupted = True
+
+    def hurry(self) -> None:
+        """Note that nobody wants to wait for the last figures any more."""
+        self._hurry = True
+        self._news.set()
+
+    def finish(self) -> None:
+        """End the run: collect the last figures, judge, write; returns when that is done, whoever does it."""
+        collector = self._collector
+        if collector is None:
+            return
+        if self._finishing:
+            self._done.wait()
+            return
+        self.cool_down()
+        self._finishing = True
+        try:
+            self._await_last_reports(collector)
+            self._conclude(collector)
+        except HarnessError as error:
+            _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
+            self.exit_code = USAGE
+        finally:
+            self._concluded, self._collector = collector, None
+            self._folder = None
+            self._done.set()
+
+    def close(self) -> None:
+        """Leave no empty folder behind where nothing ran."""
+        if self._folder is not None and self._runs == 0:
+            for path in (self._folder.traces, self._folder.histograms, self._folder.path):
+                if path.is_dir() and not any(path.iterdir()):
+                    path.rmdir()
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    def handle(self, worker: str, message: dict[str, Any]) -> None:
+        """Take one message of a worker."""
+        if self._collector is not None:
+            self._collector.hear(worker)
+        match message["kind"]:
+            case "hello":
+                if self._collector is not None:
+                    self._collector.expect(worker, self._name(worker))
+                    self._send_run(worker)
+            case "report":
+                self.receive(worker, message["report"])
+            case "lease":
+                self.desk.handle(worker, message["lease"])
+            case "leave":
+                if self._collector is not None and not self._finishing and not self._course.interrupted:
+                    self._collector.leave(worker)
+
+    def receive(self, worker: str, report: Report) -> None:
+        """Take one report of a worker and acknowledge it."""
+        ack = self._collector.receive(worker, report, self._name(worker)) if self._collector is not None else None
+        if ack is None:
+            ack = Ack(run=report["run"], upto=report["seq"])
+            known = self._concluded is not None and self._concluded.knows(worker, report)
+            if report["delta"]["windows"] and not known:
+                _logger.warning("%s sent figures for a run that is over; they are in no result.", self._name(worker))
+        self._send(worker, {"kind": "ack", "ack": ack})
+        self._news.set()
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _new_desk(self) -> LeaseDesk:
+        identities = self._settings.identities
+        book = LeaseBook(identities.capacity, quarantine=self._settings.quarantine)
+        return LeaseDesk(identities, self._send_lease, time.monotonic, book)
+
+    @property
+    def _companions(self) -> list[Companion]:
+        return self._settings.companions
+
+    def _begin_companions(self, folder: RunFolder) -> None:
+        stage = Stage(
+            order=self._order,
+            folder=folder.path,
+            url=self._settings.url,
+            stations=self._settings.stations,
+            clock=self._elapsed,
+            identity=lambda number: self._settings.identities.lease(number).identity,
+            target=lambda: self._settings.stations or self.target,
+            ask=self._ask,
+            complete=self._is_complete,
+        )
+        for companion in self._companions:
+            companion.begin(stage)
+
+    def _is_complete(self) -> bool:
+        collector = self._collector
+        return collector is not None and not collector.incomplete and not collector.merged.faults[NOTES_DROPPED]
+
+    def _note(self, worker: str, note: list[Any]) -> None:
+        for companion in self._companions:
+            if note[0] in companion.kinds:
+                companion.note(worker, note)
+
+    def _delta(self, delta: Delta) -> None:
+        for companion in self._companions:
+            if hasattr(companion, "delta"):
+                companion.delta(delta)
+
+    def _ask(self, kind: str, request: dict[str, Any]) -> bool:
+        return any(companion.asked(kind, request) for companion in self._companions if hasattr(companion, "asked"))
+
+    def _order(self, order: dict[str, Any]) -> None:
+        for worker in self._workers():
+            self._send(worker, {"kind": "order", "order": order})
+
+    def _quantities(self, conclusions: dict[str, Conclusion]) -> dict[str, tuple[float | None, float | None]]:
+        found = conclusions.items()
+        return {f"{name} {word}": pair for name, one in found for word, pair in one.quantities.items()}
+
+    def _elapsed(self) -> float:
+        return time.time() - self._course.started
+
+    def _send_run(self, worker: str) -> None:
+        assert self._folder is not None
+        folder, window = str(self._folder.path.resolve()), self._course.windows[-1][0]
+        self._send(worker, {"kind": "run", "run": self._runs, "window": window, "folder": folder})
+
+    def _send_lease(self, worker: str, message: dict[str, Any]) -> None:
+        self._send(worker, {"kind": "lease", "lease": message})
+
+    def _enter(self, window: str) -> None:
+        if window != self._course.windows[-1][0]:
+            self._course.windows.append((window, time.time()))
+            if window == MEASURE and self.target:
+                self._unstarted = max(1 - sum(self.desk.book.held.values()) / self.target, 0.0)
+            for worker in self._workers():
+                self._send(worker, {"kind": "window", "window": window})
+
+    def _show(self, collector: Collector) -> None:
+        if self._progress is not None:
+            view = snapshot(
+                collector.merged,
+                connected=collector.connected,
+                booted=collector.booted,
+                elapsed=self._elapsed(),
+                window=self._course.windows[-1][0],
+                target=self.target,
+                workers=len(collector.workers),
+                lines=[line for companion in self._companions for line in companion.standing().lines],
+            )
+            self._progress.show(view)
+
+    def _watch_objectives(self, collector: Collector) -> None:
+        """End the run when an objective is broken that says so."""
+        course = self._course
+        if not self._watch or course.broken is not None or self._stopped is not None:
+            return
+        course.finished, course.stations = time.time(), self.target
+        standing = self._quantities({one.name: one.standing() for one in self._companions})
+        figures = slo_figures(
+            collector.merged, self._settings, course, companions=standing, window=collector.merged.window
+        )
+        course.broken = self._watch.check(figures, self._elapsed())
+        if course.broken is not None:
+            _logger.warning("The run is %s.", course.broken.reason)
+            self._stop()
+
+    def _await_last_reports(self, collector: Collector) -> None:
+        """Ask every worker for its last figures, again and again, until all have sent them or the time is over."""
+        deadline = time.monotonic() + self._settings.flush_timeout
+        while True:
+            self._news.clear()
+            for worker, state in collector.workers.items():
+                if not state.complete and state.left is None:
+                    self._send(worker, {"kind": "finish", "run": collector.run})
+            again = min(time.monotonic() + 1.0, deadline)
+            while collector.incomplete and not self._hurry and time.monotonic() < again:
+                self._news.wait(max(again - time.monotonic(), 0.0))
+                self._news.clear()
+            if not collector.incomplete or self._hurry or time.monotonic() >= deadline:
+                return
+
+    def _conclude(self, collector: Collector) -> None:
+        assert self._folder is not None
+        settings, course, merged = self._settings, self._course, collector.merged
+        course.finished = time.time()
+        course.stations = self.target
+        if self._progress is not None:
+            self._progress.close()
+        seconds = measured_seconds(course)
+        measured = merged.windows.get(MEASURE, {})
+        lasted = (self._stopped or course.finished) - course.started
+        wanted_end = course.interrupted or course.broken is not None
+        lacking = settings.duration - lasted if settings.duration and not wanted_end else 0.0
+        facts = gather(
+            [(_machine(worker), state) for worker, state in collector.workers.items()],
+            now=time.monotonic(),
+            interval=REPORT_EVERY,
+            source_addresses=settings.source_addresses,
+            calls=merged.calls,
+            seconds=None if wanted_end and not seconds else seconds,
+            offered=merged.offered.get(MEASURE, 0),
+            measured=sum(pair.response.count for key, pair in measured.items() if key[2] == TO_CSMS),
+            duplicates=len(self.desk.book.duplicates),
+            waiting=self.desk.book.waiting,
+            errors=self._errors(),
+            unstarted=self._unstarted,
+            cut_short=max(lacking, 0.0),
+        )
+        generator = judge(facts)
+        conclusions = {companion.name: companion.conclude() for companion in self._companions}
+        doubts = [reason for conclusion in conclusions.values() for reason in conclusion.invalid]
+        if doubts:
+            generator = msgspec.structs.replace(generator, verdict="INVALID", reasons=[*generator.reasons, *doubts])
+        windows = merged.windows
+        figures = slo_figures(
+            merged,
+            settings,
+            course,
+            generator,
+            companions=self._quantities(conclusions),
+            window=lambda name: windows.get(name, {}),
+        )
+        slo = slo_results(settings.slo, figures, course.broken)
+        fields = {name: content for one in conclusions.values() for name, content in one.fields.items()}
+        run = build_run(merged, settings, course, generator, slo, fields=fields)
+        write_result(self._folder, run, merged, settings, course)
+        self.result = run
+        self.exit_code = exit_code(run)
+        if settings.live:
+            print_result(run, self._folder.path)
+
+
+def _machine(worker: str) -> str:
+    """Return the host part of a Locust client id; it stays in memory."""
+    return worker.rpartition("_")[0]

@@ -1,0 +1,246 @@
+"""From the merged figures of a load run to its folder, its verdict and its exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from evidence import exit_codes
+from evidence.histogram import write_hlog
+from evidence.redact import redact_url
+from evidence.run_folder import describe_environment, describe_tool
+from evidence.run_model import CallStats, LoadRun, Percentiles, SloResult, Stations, Target, WindowResult
+from evidence.verdicts import EXIT_CODES, RunVerdict
+from loadtest.judging.slo import Broken, Figures
+from loadtest.measuring.recorder import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
+from ocppj.outcomes import Outcome
+from ocppj.trace import wall_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from evidence.histogram import Histogram
+    from evidence.run_folder import RunFolder
+    from evidence.run_model import Generator
+    from loadtest.judging.settings import Settings
+    from loadtest.measuring.merged import Latencies, Merged
+    from loadtest.measuring.recorder import Key
+
+__all__ = ["Course", "build_run", "exit_code", "run_verdict", "slo_figures", "write_result"]
+
+_PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
+_MOST_ROWS: Final = 7200
+
+
+class Course(msgspec.Struct, kw_only=True):
+    """What happened to the run as a whole; times in seconds since 1970."""
+
+    started: float
+    finished: float
+    windows: list[tuple[str, float]] = []
+    """Each window with the time of its beginning."""
+    stations: int = 0
+    """How many users Locust was asked for."""
+    interrupted: bool = False
+    broken: Broken | None = None
+    """The objective that ended the run before its time."""
+
+
+class Span(NamedTuple):
+    """A window's place in the run, in seconds since its start."""
+
+    name: str
+    start: float
+    seconds: float
+
+
+def spans(course: Course) -> list[Span]:
+    """Tell how long each window lasted."""
+    ends = [start for _, start in course.windows[1:]] + [course.finished]
+    return [
+        Span(name, start - course.started, max(end - start, 0.0))
+        for (name, start), end in zip(course.windows, ends, strict=True)
+    ]
+
+
+def measured_seconds(course: Course) -> float:
+    """Return the length of the window `measure`, 0 where it never began."""
+    return sum(span.seconds for span in spans(course) if span.name == MEASURE)
+
+
+def slo_figures(
+    merged: Merged,
+    settings: Settings,
+    course: Course,
+    generator: Generator | None = None,
+    *,
+    companions: Mapping[str, tuple[float | None, float | None]] | None = None,
+    window: Callable[[str], Mapping[Key, Latencies]],
+) -> Figures:
+    """Gather what objectives are held against; `window` gives the series of one window."""
+    seconds = merged.seconds()
+    lengths: dict[str, float] = {}
+    for span in spans(course):
+        lengths[span.name] = lengths.get(span.name, 0.0) + span.seconds
+    return Figures(
+        window=window,
+        seconds=lengths,
+        requested=settings.stations or course.stations,
+        connected=max((second.connected for second in seconds), default=0),
+        booted=max((second.booted for second in seconds), default=0),
+        lost=merged.lost,
+        calls=merged.calls,
+        faults=merged.faults,
+        connections=merged.connections,
+        generator=generator,
+        companions=companions or {},
+    )
+
+
+def build_run(
+    merged: Merged,
+    settings: Settings,
+    course: Course,
+    generator: Generator,
+    slo: list[SloResult] | None = None,
+    *,
+    fields: Mapping[str, Any] | None = None,
+) -> LoadRun:
+    """Build the content of `run.json`, with the fields that companions have filled; pure."""
+    windows = [_window(span, merged) for span in spans(course)]
+    # A worker may be in the next window a moment before the run ends without it.
+    known = {window.name for window in windows}
+    end = course.finished - course.started
+    windows += [_window(Span(name, end, 0.0), merged) for name in merged.windows if name not in known]
+    calls = [call for window in windows if window.name == MEASURE for call in window.calls]
+    seconds = merged.seconds()
+    run = LoadRun(
+        tool=describe_tool(),
+        target=Target(url=redact_url(settings.url), ocpp=settings.ocpp, driver=settings.driver),
+        started=wall_clock(course.started),
+        finished=wall_clock(course.finished),
+        seed=settings.seed,
+        environment=describe_environment(),
+        verdict=RunVerdict.PASSED,
+        interrupted=course.interrupted,
+        settings=settings.details,
+        stations=Stations(
+            requested=settings.stations or course.stations,
+            connected_peak=max((second.connected for second in seconds), default=0),
+            booted=max((second.booted for second in seconds), default=0),
+            lost=merged.lost,
+        ),
+        calls=calls,
+        throughput=_throughput(calls, measured_seconds(course), merged),
+        generator=generator,
+        slo=slo or [],
+        stopped_early=course.broken.reason if course.broken else "",
+        timeline=_timeline(merged, course.started),
+        faults=dict(merged.faults),
+        connections=dict(merged.connections),
+        windows=windows,
+        **(fields or {}),
+    )
+    run.verdict = run_verdict(run)
+    return run
+
+
+def run_verdict(run: LoadRun) -> RunVerdict:
+    """Judge a load run: whether anything can be concluded, and if so, whether it kept what was asked of it.
+
+    Lost money needs no objective to fail a run (`loadtest.plugins.ledger.plugin`).
+    """
+    if _never_reached(run):
+        return RunVerdict.INCONCLUSIVE
+    if run.generator.verdict == "INVALID":
+        return RunVerdict.INVALID
+    if not all(slo.passed for slo in run.slo) or run.ledger.get("failed"):
+        return RunVerdict.FAILED
+    if run.interrupted and not run.calls:
+        return RunVerdict.INCONCLUSIVE
+    return RunVerdict.PASSED
+
+
+def exit_code(run: LoadRun) -> int:
+    """Return the exit code of a load run; the person who interrupted it knows why it is not finished."""
+    if run.interrupted:
+        return exit_codes.INTERRUPTED
+    return exit_codes.UNREACHABLE if _never_reached(run) else EXIT_CODES[run.verdict]
+
+
+def write_result(folder: RunFolder, run: LoadRun, merged: Merged, settings: Settings, course: Course) -> None:
+    """Write `run.json` and one HDR log a window; raises `UsageError` when the disk refuses."""
+    for window in merged.windows:
+        write_hlog(folder.histograms / f"{window}.hlog", merged.intervals(window), started=course.started)
+    folder.write_run(run, settings.secrets)
+
+
+def _never_reached(run: LoadRun) -> bool:
+    return bool(run.connections) and not run.connections.get(OPENED)
+
+
+def _window(span: Span, merged: Merged) -> WindowResult:
+    figures = sorted(merged.windows.get(span.name, {}).items())
+    return WindowResult(
+        name=span.name,
+        start=round(span.start, 3),
+        seconds=round(span.seconds, 3),
+        calls=[_call_stats(key, latencies) for key, latencies in figures],
+    )
+
+
+def _call_stats(key: Key, figures: Latencies) -> CallStats:
+    ocpp, action, direction, outcome = key
+    return CallStats(
+        ocpp=ocpp,
+        action=action,
+        direction=FROM_CSMS if direction == FROM_CSMS else TO_CSMS,
+        outcome=outcome,
+        count=figures.response.count,
+        service_ms=_percentiles(figures.service),
+        response_ms=_percentiles(figures.response),
+    )
+
+
+def _percentiles(histogram: Histogram) -> Percentiles | None:
+    if not histogram.counts:
+        return None
+    p50, p90, p99, p999 = (value / 1000 for value in histogram.percentiles(_PERCENTILES))
+    return Percentiles(
+        p50=p50, p90=p90, p99=p99, p999=p999, max=histogram.max / 1000, mean=round(histogram.mean / 1000, 3)
+    )
+
+
+def _throughput(calls: list[CallStats], seconds: float, merged: Merged) -> dict[str, float]:
+    """Return rates over the window `measure`, and the number of CALLs in the whole run."""
+    throughput = {"calls_total": float(merged.calls), "measured_s": round(seconds, 3)}
+    if seconds > 0:
+        mine = [call for call in calls if call.direction == TO_CSMS]
+        throughput |= {
+            "calls_per_s": round(sum(call.count for call in mine) / seconds, 3),
+            "accepted_per_s": round(sum(c.count for c in mine if c.outcome == Outcome.ACCEPTED) / seconds, 3),
+            "failed_per_s": round(sum(call.count for call in mine if is_failure(call.outcome)) / seconds, 3),
+            "commands_per_s": round(sum(call.count for call in calls if call.direction == FROM_CSMS) / seconds, 3),
+        }
+    return throughput
+
+
+def _timeline(merged: Merged, started: float) -> list[dict[str, float]]:
+    """Return a row for each second; a run of many hours keeps every n-th, with its rates averaged over the n."""
+    seconds = merged.seconds()
+    step = -(-len(seconds) // _MOST_ROWS) or 1
+    rows = []
+    for first in range(0, len(seconds), step):
+        chunk = seconds[first : first + step]
+        rows.append(
+            {
+                "t": float(chunk[0].t - int(started)),
+                "connected": float(max(second.connected for second in chunk)),
+                "booted": float(max(second.booted for second in chunk)),
+                "calls": sum(second.calls for second in chunk) / len(chunk),
+                "errors": sum(second.errors for second in chunk) / len(chunk),
+                "opened": sum(second.opened for second in chunk) / len(chunk),
+            }
+        )
+    return rows

@@ -1,0 +1,52 @@
+"""What measuring a load run needs to know of what was asked for; the command line and Locust's options fill it in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from loadtest.cluster.leases import FENCE_AFTER, QUARANTINE
+from loadtest.judging.slo import Threshold
+from loadtest.workload.identities import Identities
+
+__all__ = ["Settings"]
+
+
+class Settings(msgspec.Struct, kw_only=True):
+    """The settings of a load run; times in seconds."""
+
+    url: str
+    ocpp: list[str]
+    stations: int = 0
+    """How many were asked for; 0 lets Locust's user count decide."""
+    duration: float | None = None
+    """Of the whole run, ramp included; None runs until somebody stops it."""
+    warm_up: float | None = None
+    """Between the ramp and the measurement; None takes a tenth of the duration, at most 10 s."""
+    cool_down: float = 0.0
+    """The last part of the duration, which is not judged."""
+    seed: int | None = None
+    out: str | None = None
+    """Folder of the run; None makes `runs/<UTC time>-load`."""
+    identities: Identities = msgspec.field(default_factory=Identities)
+    source_addresses: int = 1
+    """From how many local addresses the stations connect; each has its own ports."""
+    slo: list[Threshold] = []
+    """What the run is held against."""
+    flush_timeout: float = 15.0
+    """How long the end of a run waits for the last figures of the workers."""
+    fence_after: float = FENCE_AFTER
+    """How long a worker's stations go on without the master."""
+    quarantine: float = QUARANTINE
+    """How long the identities of a silent worker are kept for it; longer than `fence_after`."""
+    live: bool = True
+    """Whether progress is shown on the standard error output."""
+    driver: str | None = None
+    """What the way to the CSMS' own API is called."""
+    companions: list[Any] = []
+    """What takes part in the run beside the measuring (`loadtest.plugins.contract.Companion`)."""
+    details: dict[str, Any] = {}
+    """Everything that was asked for, as it goes into `run.json`."""
+    secrets: frozenset[str] = frozenset()
+    """Values that must not reach a file."""

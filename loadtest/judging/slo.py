@@ -1,0 +1,374 @@
+"""Service level objectives: the file that names them, and whether a run kept them.
+
+    window: measure              # of all thresholds that name none
+    thresholds:
+      - Authorize response p99 < 500 ms
+      - expr: errors < 0.1 %
+        abort: true              # end the run as soon as it is broken …
+        delay: 10s               # … but not within the first 10 s of its window
+
+Evaluated on the merged histograms, after the last figures of every worker are in. What was never measured is missed.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import yaml
+
+from evidence.histogram import Histogram
+from evidence.run_model import Generator, SloResult
+from loadtest.judging.slo_expression import CALLS, ERRORS, FAILED, GOODPUT, Expression, parse
+from loadtest.measuring.recorder import MEASURE, OPENED, WINDOWS, is_failure
+from ocppj.errors import UsageError
+from ocppj.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from loadtest.measuring.merged import Latencies
+    from loadtest.measuring.recorder import Key
+
+__all__ = ["DELAY", "Broken", "Figures", "Reading", "Threshold", "Watch", "judge", "measure", "read_slo", "threshold"]
+
+DELAY: Final = 10.0
+"""Seconds at the beginning of its window in which a threshold with `abort` is not looked at."""
+_WHOLE_RUN: Final = frozenset({"stations", "connections", "faults", "generator", "companion"})
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0}
+_DIGITS: Final = 6
+
+
+class Threshold(msgspec.Struct, frozen=True, kw_only=True):
+    """One objective of a file."""
+
+    expression: Expression
+    window: str = MEASURE
+    abort: bool = False
+    delay: float = DELAY
+    """Seconds."""
+
+    @property
+    def whole_run(self) -> bool:
+        """Whether it is about something that has no windows."""
+        return self.expression.family in _WHOLE_RUN
+
+    @property
+    def text(self) -> str:
+        """The line, and the window where it is not the usual one."""
+        elsewhere = self.window != MEASURE and not self.whole_run
+        return f"{self.expression.text} ({self.window})" if elsewhere else self.expression.text
+
+
+class Figures(msgspec.Struct, kw_only=True):
+    """What thresholds are held against."""
+
+    window: Callable[[str], Mapping[Key, Latencies]]
+    seconds: Mapping[str, float]
+    """Length of each window so far."""
+    requested: int
+    connected: int
+    """Stations, the most at one time."""
+    booted: int
+    """Stations, the most at one time."""
+    lost: int
+    """Connections that ended unwanted."""
+    calls: int
+    """CALLs of the whole run."""
+    faults: Mapping[str, int]
+    connections: Mapping[str, int]
+    generator: Generator | None = None
+    companions: Mapping[str, tuple[float | None, float | None]] = {}
+    """Of `loadtest.plugins.contract`, by word and quantity: a number, and the whole that it is a share of."""
+
+
+class Reading(NamedTuple):
+    """The value in base units (ms, count or ratio, 1/s, KB), or why there is none."""
+
+    value: float | None
+    reason: str = ""
+
+
+class Broken(NamedTuple):
+    """A threshold that ended a run."""
+
+    threshold: Threshold
+    value: float
+    """In the unit of the line."""
+    at: float
+    """Seconds since the start of the run."""
+
+    @property
+    def reason(self) -> str:
+        """A sentence for people."""
+        unit = f" {self.threshold.expression.unit}" if self.threshold.expression.unit else ""
+        return f"stopped after {self.at:.0f} s: {self.threshold.text} was broken with {self.value:g}{unit}"
+
+
+# -- the file ----------------------------------------------------------------------------------------------------------
+
+
+class _Entry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    expr: str
+    window: str | None = None
+    abort: bool = False
+    delay: str | float = DELAY
+
+
+class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    thresholds: list[Any]
+    window: str = MEASURE
+    title: str = ""
+
+
+def read_slo(path: Path) -> list[Threshold]:
+    """Read a file of objectives; raises `UsageError` that says which line of it is wrong."""
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"SLO file {path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"SLO file {path} is no YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise UsageError(f"SLO file {path} nests too deeply.") from None
+    if isinstance(document, list):
+        document = {"thresholds": document}
+    where = f"SLO file {path}"
+    file = _convert(document, _File, where)
+    if not file.thresholds:
+        raise UsageError(f"{where}: there are no thresholds; write at least one, as in - errors < 0.1 %")
+    found = [
+        _threshold(entry, file.window, f"{where}: threshold {number}")
+        for number, entry in enumerate(file.thresholds, 1)
+    ]
+    texts = [threshold.text for threshold in found]
+    twice = next((text for text in texts if texts.count(text) > 1), None)
+    if twice is not None:
+        raise UsageError(f"{where}: {twice!r} stands there twice; leave one out")
+    return found
+
+
+def threshold(text: str, *, window: str = MEASURE) -> Threshold:
+    """Make a threshold from one line; raises `UsageError`."""
+    return Threshold(expression=parse(text), window=window)
+
+
+def _threshold(entry: Any, window: str, where: str) -> Threshold:
+    given = _Entry(expr=entry) if isinstance(entry, str) else _convert(entry, _Entry, where)
+    try:
+        expression = parse(given.expr)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+    if given.window is not None and expression.family in _WHOLE_RUN:
+        raise UsageError(f"{where}: {expression.family} are those of the whole run; leave window out")
+    if expression.family == "generator" and given.abort:
+        raise UsageError(f"{where}: the generator is judged at the end; leave abort out")
+    chosen = given.window or window
+    if chosen not in WINDOWS:
+        raise UsageError(f"{where}: {chosen!r} is no window; {_nearest(chosen, WINDOWS)}")
+    return Threshold(expression=expression, window=chosen, abort=given.abort, delay=_delay(given.delay, where))
+
+
+def _delay(value: str | float, where: str) -> float:
+    match = _SPAN.fullmatch(str(value).strip())
+    if match is None:
+        raise UsageError(f"{where}: delay {value} is no span of time; write 10s or 2m")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+_UNKNOWN_FIELD: Final = re.compile(r"unknown field `(?P<name>[^`]*)`")
+
+
+def _convert(document: Any, kind: type[Any], where: str) -> Any:
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        match = _UNKNOWN_FIELD.search(str(error))
+        if match is None:
+            raise UsageError(f"{where}: {error}") from None
+        hint = _nearest(match["name"], kind.__struct_fields__)
+        raise UsageError(f"{where}: the key {match['name']!r} is unknown; {hint}") from None
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = get_close_matches(word, known, n=1, cutoff=0.4)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+
+
+# -- evaluation --------------------------------------------------------------------------------------------------------
+
+
+def judge(thresholds: Sequence[Threshold], figures: Figures, broken: Broken | None = None) -> list[SloResult]:
+    """Hold every threshold against a finished run; one that ended it stays missed with the value that it had then."""
+    results = []
+    for one in thresholds:
+        expression = one.expression
+        value, reason = measure(one, figures)
+        passed = value is not None and expression.holds(value)
+        shown = None if value is None else round(value / expression.scale, _DIGITS)
+        if broken is not None and one == broken.threshold:
+            shown, passed, reason = broken.value, False, broken.reason
+        results.append(SloResult(expr=one.text, value=shown, passed=passed, reason=reason, unit=expression.unit))
+    return results
+
+
+def measure(one: Threshold, figures: Figures) -> Reading:
+    """Return the value that a threshold is about."""
+    return _FAMILIES[one.expression.family](one, figures)
+
+
+class Watch:
+    """Looks at the thresholds with `abort` while a run goes on."""
+
+    def __init__(self, thresholds: Sequence[Threshold]) -> None:
+        """Watch those that may end a run."""
+        self._watched = [one for one in thresholds if one.abort]
+
+    def check(self, figures: Figures, elapsed: float) -> Broken | None:
+        """Return the first threshold that is broken `elapsed` seconds after the start.
+
+        One about something that was not measured yet is not broken.
+        """
+        for one in self._watched:
+            since = elapsed if one.whole_run else figures.seconds.get(one.window, 0.0)
+            if since <= 0 or since < one.delay:
+                continue
+            value, _ = measure(one, figures)
+            if value is not None and not one.expression.holds(value):
+                return Broken(one, round(value / one.expression.scale, _DIGITS), elapsed)
+        return None
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to watch."""
+        return bool(self._watched)
+
+
+def _selected(one: Threshold, figures: Figures) -> dict[Key, Latencies]:
+    expression = one.expression
+    return {
+        key: latencies
+        for key, latencies in figures.window(one.window).items()
+        if key[2] == expression.direction and expression.ocpp in (None, key[0]) and expression.action in (None, key[1])
+    }
+
+
+def _nothing(one: Threshold) -> Reading:
+    return Reading(None, f"no {one.expression.subject} was measured in the window {one.window}")
+
+
+def _latency(one: Threshold, figures: Figures) -> Reading:
+    expression = one.expression
+    histogram = Histogram()
+    for latencies in _selected(one, figures).values():
+        histogram.merge((latencies.service if expression.latency == "service" else latencies.response).counts)
+    if not histogram.counts:
+        return _nothing(one)
+    percentile = expression.percentile
+    if percentile is not None:
+        return Reading(histogram.percentile(percentile) / 1000)
+    statistics = {"min": histogram.min, "mean": histogram.mean, "max": histogram.max}
+    return Reading(statistics[expression.metric] / 1000)
+
+
+def _is_of(outcome: str, metric: str) -> bool:
+    if metric == CALLS:
+        return True
+    if metric == ERRORS:
+        return is_failure(outcome)
+    return outcome == metric or (metric == Outcome.CALLERROR and outcome.startswith(f"{Outcome.CALLERROR}:"))
+
+
+def _outcome(one: Threshold, figures: Figures) -> Reading:
+    counts = {key: latencies.response.count for key, latencies in _selected(one, figures).items()}
+    total = sum(counts.values())
+    if not total:
+        return _nothing(one)
+    hits = sum(count for key, count in counts.items() if _is_of(key[3], one.expression.metric))
+    return Reading(hits / total if one.expression.is_share else float(hits))
+
+
+def _rate(one: Threshold, figures: Figures) -> Reading:
+    seconds = figures.seconds.get(one.window, 0.0)
+    selected = _selected(one, figures)
+    if seconds <= 0 or not selected:
+        return _nothing(one)
+    only_accepted = one.expression.metric == GOODPUT
+    calls = sum(
+        latencies.response.count
+        for key, latencies in selected.items()
+        if key[3] == Outcome.ACCEPTED or not only_accepted
+    )
+    return Reading(calls / seconds)
+
+
+def _stations(one: Threshold, figures: Figures) -> Reading:
+    metric = one.expression.metric
+    if metric == "lost" and not figures.connected:
+        return Reading(None, "no station was ever connected")
+    count = {"booted": figures.booted, "connected": figures.connected, "lost": figures.lost}[metric]
+    return _amount(one, count, figures.requested, "no station was asked for")
+
+
+def _connections(one: Threshold, figures: Figures) -> Reading:
+    attempts = sum(figures.connections.values())
+    if not attempts:
+        return Reading(None, "no connection was tried")
+    opened = figures.connections.get(OPENED, 0)
+    metric = one.expression.metric
+    count = attempts - opened if metric == FAILED else figures.connections.get(metric, 0)
+    return _amount(one, count, attempts, "")
+
+
+def _faults(one: Threshold, figures: Figures) -> Reading:
+    if not figures.calls:
+        return Reading(None, "no CALL was made")
+    return _amount(one, figures.faults.get(one.expression.metric, 0), figures.calls, "")
+
+
+def _generator(one: Threshold, figures: Figures) -> Reading:
+    generator = figures.generator
+    value: float | None = None
+    if generator is not None:
+        match one.expression.metric:
+            case "lag":
+                value = generator.lag_ms_p99
+            case "cpu":
+                value = generator.cpu
+            case "memory":
+                value = generator.rss_kb_per_station
+            case _:
+                stalls = [worker.get("longest_stall_ms", 0.0) for worker in generator.details.get("workers", [])]
+                value = max(stalls, default=None)
+    return Reading(value, "" if value is not None else f"the generator did not measure its {one.expression.metric}")
+
+
+def _companion(one: Threshold, figures: Figures) -> Reading:
+    metric = one.expression.metric
+    value, whole = figures.companions.get(metric, (None, None))
+    if value is None:
+        return Reading(None, f"nothing was measured of {metric}")
+    if not one.expression.is_share or whole is None:
+        return Reading(value)
+    return Reading(value / whole) if whole else Reading(None, f"nothing was measured of {metric}")
+
+
+def _amount(one: Threshold, count: int, whole: int, why: str) -> Reading:
+    if not one.expression.is_share:
+        return Reading(float(count))
+    return Reading(count / whole) if whole else Reading(None, why)
+
+
+_FAMILIES: Final[Mapping[str, Callable[[Threshold, Figures], Reading]]] = {
+    "latency": _latency,
+    "outcome": _outcome,
+    "rate": _rate,
+    "stations": _stations,
+    "connections": _connections,
+    "faults": _faults,
+    "generator": _generator,
+    "companion": _companion,
+}

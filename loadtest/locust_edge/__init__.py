@@ -1,0 +1,1 @@
+"""Where Plugstorm meets Locust: events, users, options and the statistics table."""

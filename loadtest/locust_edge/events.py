@@ -1,0 +1,150 @@
+"""The way from Locust's events to a run: options, user classes, canary, measuring; and out again with one line.
+
+The module imports Locust, which monkey-patches the process.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import gevent
+import psutil
+from locust import events, runners
+
+from evidence.exit_codes import UNREACHABLE, USAGE
+from loadtest.judging.settings import Settings
+from loadtest.locust_edge import process as crew
+from loadtest.locust_edge.options import add_options, measure_settings, read_options
+from loadtest.locust_edge.target_check import sing
+from loadtest.locust_edge.wiring import expect_workers, install, wired
+from loadtest.plugins.storms.page import add_storm_page
+from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
+from ocppj.versions import Version
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+    from loadtest.locust_edge.options import LoadOptions
+
+__all__ = ["listen"]
+
+_logger = logging.getLogger(__name__)
+
+
+def listen() -> None:
+    """Listen to Locust's events; called once, when the users are imported."""
+    hooks: Any = events
+    hooks.init_command_line_parser.add_listener(_on_parser)
+    hooks.init.add_listener(_on_init)
+
+
+def _on_parser(parser: Any, **_: Any) -> None:
+    add_options(parser)
+
+
+def _on_init(environment: Environment, **_: Any) -> None:
+    runner: Any = environment.runner
+    listeners: Any = environment.events
+    listeners.test_stop.add_listener(_on_test_stop)
+    if isinstance(runner, runners.WorkerRunner):
+        # What was asked for comes from the master, with the order to spawn.
+        crew.keep_local(environment)
+        install(environment, Settings(url="", ocpp=[]))
+        return
+    expect_workers(runner)
+    given: Any = environment.parsed_options
+    if given.no_locust_table:
+        logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
+    starts_at_once = bool(given.headless or given.autostart)
+    if not starts_at_once:
+        listeners.test_start.add_listener(_on_start_from_web)
+    try:
+        settings = Settings(url="", ocpp=[], out=given.out or None)
+        if starts_at_once:
+            options = read_options(given, environment.host)
+            versions = _choose_users(environment, options)
+            settings = measure_settings(given, options, versions)
+            _sing(options, settings, versions)
+        install(environment, settings)
+        add_storm_page(environment, settings)
+    except HarnessError as error:
+        _leave(environment, error)
+
+
+def _on_start_from_web(environment: Environment, **_: Any) -> None:
+    """Take what was asked for in the web UI; a mistake ends the test and not the process."""
+    runner: Any = environment.runner
+    given: Any = environment.parsed_options
+    try:
+        options = read_options(given, environment.host)
+        versions = _choose_users(environment, options)
+        settings = measure_settings(given, options, versions)
+        _sing(options, settings, versions)
+        # The measuring side was attached before anybody had said anything.
+        attached = wired(environment).settings
+        for field in (
+            "url",
+            "ocpp",
+            "stations",
+            "duration",
+            "warm_up",
+            "cool_down",
+            "seed",
+            "details",
+            "secrets",
+            "slo",
+            "driver",
+            "companions",
+        ):
+            setattr(attached, field, getattr(settings, field))
+    except HarnessError as error:
+        _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
+        gevent.spawn(runner.stop)
+
+
+def _on_test_stop(environment: Environment, **_: Any) -> None:
+    crew.dismiss(environment)
+
+
+def _choose_users(environment: Environment, options: LoadOptions) -> list[Version]:
+    """Keep the user classes of the wanted versions, with their weights; return the versions."""
+    given: Any = environment.parsed_options
+    classes: list[Any] = [user for user in environment.user_classes if hasattr(user, "ocpp")]
+    for user in classes:
+        if user.ocpp not in list(Version):
+            raise UsageError(f"{user.__name__}.ocpp is {user.ocpp!r}; known are {', '.join(Version)}")
+    if options.ocpp:
+        chosen = [user for user in classes if user.ocpp in options.ocpp]
+        for user in chosen:
+            user.weight = options.ocpp[Version(user.ocpp)]
+        missing = [version for version in options.ocpp if not any(user.ocpp == version for user in chosen)]
+        if missing:
+            raise UsageError(
+                f"--ocpp {missing[0]}: no user class of the locustfile speaks it; add one, or leave it out"
+            )
+    else:
+        chosen = classes if given.user_classes else [user for user in classes if not user.on_demand]
+    others = [user for user in environment.user_classes if not hasattr(user, "ocpp")]
+    environment.user_classes[:] = chosen + others
+    return [version for version in Version if any(user.ocpp == version for user in chosen)]
+
+
+def _sing(options: LoadOptions, settings: Settings, versions: list[Version]) -> None:
+    target = crew.make_target(options)
+    for version in versions:
+        sing(target, settings.identities.lease(1), version, options.password, timeout=options.connect_timeout)
+
+
+def _leave(environment: Environment, error: HarnessError) -> NoReturn:
+    """End the process with one line and the right code, and with it the workers that `--processes` forked."""
+    sys.stderr.write(f"plugstorm: error: {error}\n")
+    given: Any = environment.parsed_options
+    runner: Any = environment.runner
+    # Nobody will understand what the workers may still say.
+    runner.greenlet.kill(block=False)
+    if getattr(given, "processes", None):
+        for child in psutil.Process().children():
+            child.terminate()
+    sys.exit(UNREACHABLE if isinstance(error, TargetUnreachableError) else USAGE)

@@ -1,0 +1,126 @@
+"""One connection before thousands: a wrong address, path, password or version is one line instead of a failed run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import gevent.core
+
+from evidence.redact import redact_url
+from loadtest.timing.timers import HubTimers
+from loadtest.transport.socket import Attempt, Engine
+from loadtest.transport.tls import open_socket
+from ocppj.errors import TargetUnreachableError, UsageError
+from ocppj.identity import basic_authorization, decode_authorization_key, station_url
+from ocppj.versions import RULES, Version
+
+if TYPE_CHECKING:
+    from loadtest.transport.socket import Handshake, How
+    from loadtest.transport.target import Target
+    from loadtest.workload.identities import Lease
+
+__all__ = ["sing"]
+
+_UNREACHABLE = {
+    Attempt.REFUSED: "the connection was refused; is the CSMS running there?",
+    Attempt.UNREACHABLE: "there is no way to that address",
+    Attempt.CONNECT_TIMEOUT: "nothing answered in time",
+    Attempt.UPGRADE_TIMEOUT: "it took the connection and then said nothing",
+    Attempt.RESET: "it ended the connection without an answer",
+}
+_PATIENCE = 10.0
+"""Seconds; a station may wait longer, a person at the command line not."""
+_GOODBYE = 0.5
+"""Seconds for the CSMS to end the connection."""
+_SERVER_ERROR = 500
+
+
+class _Canary:
+    """The listener of one attempt."""
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self.result: tuple[str, str] | None = None
+
+    def on_open(self, _: Handshake) -> None:
+        self._sing("", "")
+
+    def on_failed(self, outcome: str, reason: str) -> None:
+        self._sing(str(outcome), reason)
+
+    def _sing(self, outcome: str, reason: str) -> None:
+        self.result = (outcome, reason)
+        self._loop.break_()
+
+    def on_text(self, data: str | bytes, now: float) -> None:
+        """Wait for nothing."""
+
+    def on_closed(self, code: int, reason: str, how: How) -> None:
+        """Be done."""
+
+    def on_backlog(self) -> None:
+        """Have nothing to say."""
+
+    def on_crash(self, error: Exception) -> None:
+        raise error
+
+
+def sing(target: Target, lease: Lease, version: Version, password: str | None, *, timeout: float = _PATIENCE) -> None:
+    """Connect once as this station, and close again; nothing else in this process runs meanwhile, for seconds at most.
+
+    Raises `TargetUnreachableError` where nothing answers, and `UsageError` where the answer is a no that a person can
+    mend.
+    """
+    secret = lease.password if lease.password is not None else password
+    headers = {}
+    if secret is not None:
+        headers["Authorization"] = basic_authorization(lease.identity, decode_authorization_key(secret, version))
+    # A loop of its own: on the common one, workers would already talk to a master that is not ready.
+    loop: Any = gevent.core.loop(default=False)
+    engine = Engine(loop, HubTimers(loop), connect_timeout=min(timeout, _PATIENCE), close_timeout=_GOODBYE)
+    canary = _Canary(loop)
+    sock = open_socket(engine, target, canary, target.source(lease.number))
+    try:
+        sock.connect(station_url(target.url, lease.identity), RULES[version].subprotocol, headers)
+        while canary.result is None:
+            loop.run(once=True)
+        sock.close()
+        while engine.open_sockets:
+            loop.run(once=True)
+    finally:
+        engine.timers.close()
+        loop.destroy()
+    outcome, reason = canary.result
+    if outcome:
+        _explain(outcome, reason, target, lease, version)
+
+
+def _explain(outcome: str, reason: str, target: Target, lease: Lease, version: Version) -> None:
+    url, name = redact_url(target.url), lease.identity
+    where = urlsplit(url).netloc
+    if outcome in _UNREACHABLE:
+        raise TargetUnreachableError(f"{where} cannot be reached: {_UNREACHABLE[Attempt(outcome)]} (--host)")
+    if outcome.startswith("http-"):
+        status = int(outcome.removeprefix("http-"))
+        if status >= _SERVER_ERROR:
+            raise TargetUnreachableError(f"{url} answers HTTP {status} to {name}; it is not ready for stations")
+        raise UsageError(f"{url} refused {name} with HTTP {status}; {_MENDS.get(status, 'check --host')}")
+    if outcome == Attempt.NO_SUBPROTOCOL:
+        raise UsageError(
+            f"{url} does not take the subprotocol {RULES[version].subprotocol} of OCPP {version}; choose with --ocpp"
+        )
+    if outcome == Attempt.TLS_FAILED:
+        raise UsageError(f"TLS with {where} failed: {reason}; name the CA of the CSMS with --tls-ca")
+    if outcome == Attempt.BAD_UPGRADE:
+        raise UsageError(f"{url} does not speak WebSocket: {reason}; check --host")
+    raise UsageError(
+        f"This machine cannot connect to {where}: {outcome} ({reason}); see ulimit -n and --source-address"
+    )
+
+
+_MENDS = {
+    401: "give the password with --password, or a --station-list",
+    403: "give the password with --password, or a --station-list",
+    404: "check the path in --host, and that the CSMS knows this station",
+}

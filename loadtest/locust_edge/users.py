@@ -1,0 +1,160 @@
+"""A Locust user that is a virtual charge point.
+
+    class MyStation(ChargePointUser):
+        ocpp = "2.0.1"
+        profile = "quick"
+
+The greenlet of the user sleeps; its station lives in callbacks of the event loop. Importing this module adds the
+options of `loadtest.locust_edge.options` to Locust and attaches the measuring of `loadtest.locust_edge.wiring`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import gevent
+import gevent.event
+from locust import User
+from locust.user.task import LOCUST_STATE_WAITING
+
+from loadtest.locust_edge import events as launch
+from loadtest.locust_edge.process import Crew, UserStation, crew_of
+from ocppj.errors import UsageError
+from ocppj.outcomes import Outcome
+from ocppj.versions import Version
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+    from loadtest.cluster.leases import Request
+    from loadtest.station import Fleet
+    from loadtest.workload.identities import Lease
+    from loadtest.workload.profile import Profile
+
+__all__ = ["Answer", "ChargePointUser"]
+
+launch.listen()
+
+
+class Answer(NamedTuple):
+    """How a CALL ended; `payload` is None unless it was a CALLRESULT."""
+
+    outcome: str
+    payload: dict[str, Any] | None
+
+
+def _live(user: ChargePointUser) -> None:
+    """Be a charge point: the one task of a user that has no others."""
+    user.park()
+
+
+class ChargePointUser(User):
+    """One charge point for each user; subclasses choose what kind, and may add tasks that send CALLs of their own."""
+
+    abstract = True
+    tasks = [_live]  # noqa: RUF012 - Locust's own way to declare tasks
+
+    ocpp: str = Version.V16
+    """The OCPP version: 1.6, 2.0.1 or 2.1."""
+    profile: Profile | str | None = None
+    """A load profile, or its name or file; None takes that of the command line."""
+    on_demand: bool = False
+    """Takes part only when `--ocpp` names its version, or the command line the class."""
+
+    def __init_subclass__(cls) -> None:
+        """Let the tasks of a subclass take the place of the one that only sleeps."""
+        super().__init_subclass__()
+        own: list[Any] = [task for task in cls.tasks if task is not _live]
+        cls.tasks = own or [_live]
+
+    def __init__(self, environment: Environment) -> None:
+        """Plug into an environment; nothing is connected yet."""
+        super().__init__(environment)
+        self.station: UserStation | None = None
+        """The charge point; None while no identity was leased."""
+        self._crew: Crew | None = None
+        self._fleet: Fleet | None = None
+        self._request: Request | None = None
+
+    # -- what Locust calls -------------------------------------------------------------------------------------------
+
+    def on_start(self) -> None:
+        """Ask for an identity; the station starts when it is there. Subclasses that override this call it first."""
+        crew = crew_of(self.environment)
+        if crew is None:
+            return
+        try:
+            self._fleet = crew.fleet(self.profile)
+        except UsageError as error:
+            crew.complain(error)
+            return
+        self._crew = crew
+        self._ask()
+
+    def on_stop(self) -> None:
+        """End transactions, close the connection and give the identity back."""
+        request, self._request = self._request, None
+        if request is not None:
+            request.cancel()
+        station, crew = self.station, self._crew
+        if station is None or crew is None:
+            return
+        patience = crew.options.stop_patience
+        stopped = gevent.event.Event()
+        try:
+            station.stop(stopped.set, patience)
+            stopped.wait(patience + crew.engine.close_timeout + 1.0)
+        finally:
+            station.abort()
+            self.station = None
+            crew.let_go(station)
+            crew.leases.release(station.lease)
+
+    def park(self) -> None:
+        """Sleep until Locust ends the user; the station goes on meanwhile."""
+        # Locust ends a waiting user at once, and then calls `on_stop`.
+        self._state = LOCUST_STATE_WAITING
+        while True:
+            gevent.get_hub().switch()
+
+    # -- for tasks of subclasses -------------------------------------------------------------------------------------
+
+    @property
+    def online(self) -> bool:
+        """Whether the station is connected and accepted."""
+        return self.station is not None and self.station.online
+
+    def call(self, action: str, payload: dict[str, Any] | None = None) -> Answer:
+        """Send a CALL and wait for its end; `never-sent` where the station is not accepted."""
+        result: gevent.event.AsyncResult = gevent.event.AsyncResult()
+
+        def on_end(answer: dict[str, Any] | None, outcome: str) -> None:
+            result.set(Answer(str(outcome), answer))
+
+        if self.station is None or not self.station.call(action, payload or {}, time.monotonic(), on_end):
+            return Answer(Outcome.NEVER_SENT, None)
+        answer: Answer = result.get()
+        return answer
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _ask(self) -> None:
+        assert self._crew is not None
+        self._request = self._crew.leases.acquire(self._leased, self._fenced)
+
+    def _leased(self, lease: Lease) -> None:
+        assert self._crew is not None
+        assert self._fleet is not None
+        self.station = UserStation(self._fleet, Version(self.ocpp), lease, self)
+        self._crew.let_in(self.station)
+
+    def _fenced(self, _: Lease) -> None:
+        """Let go of an identity that may be somebody else's by now, and ask for another one."""
+        station, self.station = self.station, None
+        if station is not None:
+            station.abort()
+            if self._crew is not None:
+                self._crew.let_go(station)
+        if self._request is not None:
+            self._ask()

@@ -1,0 +1,1 @@
+"""What is asked or searched before and around a run: forecast, machine check, calibration and capacity."""

@@ -1,0 +1,172 @@
+"""Whether a machine has what a run needs: file descriptors, local ports, memory; pure but for `machine`.
+
+The figures for one station are those that Plugstorm measured of itself; `plugstorm calibrate` measures them here.
+"""
+
+from __future__ import annotations
+
+import resource
+from math import ceil
+from typing import Final
+
+import msgspec
+import psutil
+
+from loadtest.measuring.sampler import local_ports
+
+__all__ = ["Machine", "Needs", "Shortage", "lacking", "machine", "needs"]
+
+SPARE_DESCRIPTORS: Final = 64
+"""What a process opens beside its stations: log, event loop, master, run folder."""
+WORKER_MB: Final = 100.0
+"""A worker, or the master, before its first station."""
+_LOCUST_RAISES_TO: Final = 10_000
+"""Locust raises the soft limit of open files to this where it is lower."""
+STATION_KB: Final = 24.0
+"""KB of a station with its Locust user and connection."""
+TLS_KB: Final = 30.0
+"""KB that TLS adds to a connection."""
+PORTS_USED: Final = 0.95
+"""Share of the local ports that a run can count on: others use some, too."""
+_MOST_IN_EXAMPLE: Final = 250
+_EACH_CSMS_STATION_KB: Final = 60.0
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """What a machine offers."""
+
+    descriptors: int
+    """Files that a process of Locust may open, which raises its limit if it can."""
+    soft_descriptors: int
+    """Files that any other process may open."""
+    hard_descriptors: int
+    """Up to where a person may raise that."""
+    ports: int
+    """Local ports of one source address."""
+    memory_mb: float
+    """That is free."""
+    cores: int
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run takes."""
+
+    stations: int
+    workers: int
+    sources: int
+    descriptors: int
+    """In the busiest worker."""
+    ports: int
+    """Of the busiest source address."""
+    memory_mb: float
+    own_csms: bool
+    """Whether the practice CSMS runs on this machine, too, in one process."""
+
+
+class Shortage(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that does not suffice."""
+
+    what: str
+    need: float
+    have: float
+    certain: bool
+    """Whether the run cannot work; else it might."""
+    sentence: str
+    """For people: what is missing and what to do."""
+
+
+def machine() -> Machine:
+    """Ask the system."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 1 << 30
+    soft, hard = (most if limit == resource.RLIM_INFINITY else limit for limit in (soft, hard))
+    return Machine(
+        descriptors=max(soft, min(_LOCUST_RAISES_TO, hard)),
+        soft_descriptors=soft,
+        hard_descriptors=hard,
+        ports=local_ports(),
+        memory_mb=psutil.virtual_memory().available / 2**20,
+        cores=psutil.cpu_count() or 1,
+    )
+
+
+def needs(stations: int, *, workers: int = 1, sources: int = 1, tls: bool = False, own_csms: bool = False) -> Needs:
+    """Add up what a run takes; `sources` are local addresses that share the connections."""
+    processes = workers + (workers > 1)
+    kb = stations * (STATION_KB + (TLS_KB if tls else 0.0) + (_EACH_CSMS_STATION_KB if own_csms else 0.0))
+    return Needs(
+        stations=stations,
+        workers=workers,
+        sources=max(sources, 1),
+        descriptors=ceil(stations / workers) + SPARE_DESCRIPTORS,
+        ports=ceil(stations / max(sources, 1)),
+        memory_mb=round((processes + own_csms) * WORKER_MB + kb / 1024, 1),
+        own_csms=own_csms,
+    )
+
+
+def lacking(wanted: Needs, have: Machine) -> list[Shortage]:
+    """List what does not suffice and what to do about each."""
+    checks = (_files(wanted, have), _csms_files(wanted, have), _ports(wanted, have), _memory(wanted, have))
+    return [shortage for shortage in checks if shortage is not None]
+
+
+def _files(wanted: Needs, have: Machine) -> Shortage | None:
+    need, limit = wanted.descriptors, have.descriptors
+    if need <= limit:
+        return None
+    each = limit - SPARE_DESCRIPTORS
+    mends = [f"raise the limit (ulimit -n {need})"] if have.hard_descriptors >= need else []
+    mends += [f"share the stations among more processes (--workers {ceil(wanted.stations / each)})"] if each > 0 else []
+    return Shortage(
+        what="files",
+        need=need,
+        have=limit,
+        certain=True,
+        sentence=f"a worker needs {need:,} open files and may have {limit:,}: "
+        + (", or ".join(mends) or "have an administrator raise the limit (ulimit -Hn)"),
+    )
+
+
+def _csms_files(wanted: Needs, have: Machine) -> Shortage | None:
+    need = wanted.stations + SPARE_DESCRIPTORS
+    if not wanted.own_csms or need <= have.soft_descriptors:
+        return None
+    return Shortage(
+        what="csms-files",
+        need=need,
+        have=have.soft_descriptors,
+        certain=True,
+        sentence=f"the practice CSMS is one process, needs {need:,} open files and may have {have.soft_descriptors:,}: "
+        "take fewer stations, or name another CSMS with --url",
+    )
+
+
+def _ports(wanted: Needs, have: Machine) -> Shortage | None:
+    usable = int(have.ports * PORTS_USED)
+    if wanted.ports <= usable:
+        return None
+    sources = ceil(wanted.stations / usable)
+    pool = f"127.0.0.2-127.0.0.{1 + sources}" if sources < _MOST_IN_EXAMPLE else "127.0.0.2-127.0.15.255"
+    return Shortage(
+        what="ports",
+        need=wanted.ports,
+        have=usable,
+        certain=True,
+        sentence=f"{wanted.ports:,} stations share a local address that has about {usable:,} ports: connect from "
+        f"{sources} addresses (--source-address FIRST-LAST; {pool} where the CSMS is on this machine), or widen "
+        "net.ipv4.ip_local_port_range",
+    )
+
+
+def _memory(wanted: Needs, have: Machine) -> Shortage | None:
+    if wanted.memory_mb <= have.memory_mb:
+        return None
+    return Shortage(
+        what="memory",
+        need=wanted.memory_mb,
+        have=round(have.memory_mb, 1),
+        certain=False,
+        sentence=f"the run takes about {wanted.memory_mb:,.0f} MB and {have.memory_mb:,.0f} MB are free: take fewer "
+        "stations, or more machines",
+    )

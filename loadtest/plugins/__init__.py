@@ -1,0 +1,1 @@
+"""What takes part in a load run beside the measuring; plugins do not know one another."""

@@ -1,0 +1,288 @@
+"""The eyes in a process with stations: which CALL of the CSMS each one saw, what came of it, and how each one stands.
+
+Switched on by an order of the leader (`loadtest.plugins.commands.plugin`), and only then do stations ask anything of it:
+
+    watch.called(station, call, reply, at)         # a CALL of the CSMS was answered
+    watch.delivered(station, message, payload)     # the CSMS answered a transaction message
+    watch.booted(station)                          # the CSMS accepted the station
+    watch.triggered(station, action, on_end)       # a CALL that a trigger asked for goes out; returns a new `on_end`
+
+Times go out as those of the leader's clock. Processes of one machine share it; on another machine it follows from the
+fastest of the leader's latest orders, so what happens there reads too early by the way of that order at most.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from loadtest.plugins.commands.matching import Deed, digest_of, key_of
+from loadtest.station.charging_session import Phase
+from loadtest.workload.command_catalogue import Effect, recipe_of
+from ocppj.outcomes import Outcome, is_accepted
+from ocppj.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from loadtest.measuring.recorder import Recorder
+    from loadtest.station.charging_session import Visit
+    from loadtest.station.dialect.contract import Said
+    from loadtest.station.messaging import Line
+    from loadtest.station.station import Station
+    from loadtest.timing.timers import Timer, TimerQueue
+    from ocppj.messages import Call
+
+__all__ = ["DID", "ORDER", "SEEN", "STATE", "Watch", "machine_of"]
+
+ORDER: Final = "commands"
+SEEN: Final = "command-seen"
+DID: Final = "command-did"
+STATE: Final = "command-state"
+
+_PATIENCE: Final = 10.0
+"""Seconds without an order after which nobody listens any more."""
+_SLICE: Final = 0.1
+"""Seconds between two looks at a part of the stations; each is looked at once a second."""
+_MOST_PENDING: Final = 32
+_ORDERS: Final = 30
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+def machine_of() -> str:
+    """Name the running kernel, whose monotonic clock all its processes share; empty where it has no name."""
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+class Message(Protocol):
+    """A transaction message of a station, as its outbox keeps it."""
+
+    said: Said
+    visit: Visit
+    intended_at: float
+
+
+class _Pending:
+    """Something that a station has been asked for and that is not seen yet."""
+
+    __slots__ = ("effect", "key", "limit", "since", "unit", "wanted")
+
+    def __init__(self, effect: Effect, key: str, since: float) -> None:
+        self.effect = effect
+        self.key = key
+        self.since = since
+        self.wanted = ""
+        self.unit = ""
+        self.limit = 0.0
+
+
+class Watch:
+    """All stations of one process; nothing here blocks or raises for what a CSMS sends."""
+
+    def __init__(
+        self,
+        stations: Mapping[str, Station],
+        recorder: Recorder,
+        timers: TimerQueue,
+        clock: Callable[[], float],
+        attach: Callable[[Watch | None], object],
+    ) -> None:
+        """Watch nothing until the first order; `attach` gives stations the watch, or takes it away with None."""
+        self._stations = stations
+        self._note = recorder.note
+        self._timers = timers
+        self._clock = clock
+        self._attach = attach
+        self._timer: Timer | None = None
+        self._machine = machine_of()
+        self._ahead: deque[float] = deque(maxlen=_ORDERS)
+        self._offset = 0.0
+        self._heard = 0.0
+        self._pending: dict[str, list[_Pending]] = {}
+        self._told: dict[str, list[Any]] = {}
+        self._round: list[Station] = []
+        self._step = 1
+
+    def order(self, order: dict[str, Any]) -> None:
+        """Take an order of the leader: go on watching, and set the clock; or look away, when it is the last."""
+        if order.get("last"):
+            self._look_away()
+            return
+        now = self._heard = self._clock()
+        self._ahead.append(now - order["sent"])
+        same = bool(self._machine) and order["machine"] == self._machine
+        self._offset = 0.0 if same else min(self._ahead)
+        if self._timer is None:
+            self._told.clear()
+            self._pending.clear()
+            self._attach(self)
+            self._timer = self._timers.at(now, self._look)
+
+    # -- what stations tell ------------------------------------------------------------------------------------------
+
+    def called(self, station: Line, call: Call, outcome: str, at: float) -> None:
+        """Take note of a CALL of the CSMS that a station has answered, before it acts on it."""
+        action, payload, identity = call.action, call.payload or {}, station.lease.identity
+        key, taken = key_of(action, payload), outcome == Outcome.ACCEPTED
+        self._note(SEEN, identity, action, key, digest_of(payload), taken, at - self._offset)
+        recipe = recipe_of(station.version, action) if taken else None
+        if recipe is None or recipe.effect is Effect.NONE:
+            return
+        pending = _Pending(recipe.effect, key, at)
+        if recipe.effect is Effect.TRIGGERED:
+            pending.wanted = str(payload.get("requestedMessage"))
+        elif recipe.effect is Effect.LIMITED:
+            found = _limit_of(payload)
+            if found is None:
+                return
+            pending.unit, pending.limit = found
+        waiting = self._pending.setdefault(identity, [])
+        waiting.append(pending)
+        del waiting[:-_MOST_PENDING]
+
+    def delivered(self, station: Line, message: Message, answer: Mapping[str, Any]) -> None:
+        """Take note of a transaction message that the CSMS has answered."""
+        waiting = self._pending.get(station.lease.identity)
+        if not waiting:
+            return
+        visit, kind, asked = message.visit, *_kind_of(message)
+        for pending in list(waiting):
+            match pending.effect, kind:
+                case Effect.METERED, Deed.STARTED if pending.key == visit.token:
+                    deed = Deed.STARTED if is_accepted(answer) else Deed.REFUSED
+                    self._did(station, deed, pending, over=deed is Deed.REFUSED)
+                case Effect.METERED, Deed.METERED | Deed.ENDED if pending.key == visit.token:
+                    self._did(station, kind, pending)
+                case Effect.ENDED, Deed.ENDED if pending.key == str(visit.transaction_id):
+                    self._did(station, kind, pending)
+                case Effect.TRIGGERED, Deed.METERED if asked and pending.wanted == message.said.action:
+                    self._did(station, Deed.TRIGGERED, pending)
+                case Effect.LIMITED, Deed.METERED if message.intended_at >= pending.since:
+                    drawn = visit.reading.power if pending.unit == "W" else visit.reading.current
+                    if drawn <= pending.limit:
+                        self._did(station, Deed.LIMITED, pending)
+
+    def booted(self, station: Line) -> None:
+        """Take note of a station that the CSMS has accepted."""
+        for pending in list(self._pending.get(station.lease.identity, ())):
+            if pending.effect is Effect.BOOTED:
+                self._did(station, Deed.BOOTED, pending)
+
+    def triggered(
+        self, station: Line, action: str, on_end: Callable[[Any, str], object] | None
+    ) -> Callable[[Any, str], object] | None:
+        """Follow a CALL that goes out because the CSMS asked for it."""
+        waiting = self._pending.get(station.lease.identity, ())
+        pending = next((one for one in waiting if one.effect is Effect.TRIGGERED and one.wanted == action), None)
+        if pending is None:
+            return on_end
+
+        def ended(payload: Any, outcome: str) -> None:
+            if outcome in (Outcome.ACCEPTED, Outcome.REJECTED) and pending in self._pending.get(
+                station.lease.identity, ()
+            ):
+                self._did(station, Deed.TRIGGERED, pending)
+            if on_end is not None:
+                on_end(payload, outcome)
+
+        return ended
+
+    def _did(self, station: Line, deed: Deed, pending: _Pending, *, over: bool | None = None) -> None:
+        identity = station.lease.identity
+        self._note(DID, identity, str(deed), pending.key, self._clock() - self._offset)
+        if over is False or (over is None and deed is Deed.STARTED):
+            return
+        waiting = self._pending[identity]
+        waiting.remove(pending)
+        if not waiting:
+            del self._pending[identity]
+
+    # -- how stations stand ------------------------------------------------------------------------------------------
+
+    def _look(self, when: float) -> None:
+        """Look at a part of the stations and tell what has changed; the whole fleet takes a second."""
+        if self._clock() - self._heard > _PATIENCE:
+            self._look_away()
+            return
+        self._timer = self._timers.at(when + _SLICE, self._look)
+        changed: list[list[Any]] = []
+        if not self._round:
+            self._round = list(self._stations.values())
+            self._step = max(1, ceil(len(self._round) * _SLICE))
+            changed = [self._farewell(identity) for identity in self._told.keys() - self._stations.keys()]
+        part, self._round = self._round[: self._step], self._round[self._step :]
+        changed += [row for station in part if (row := self._row(station)) is not None]
+        if changed:
+            self._note(STATE, changed)
+
+    def _look_away(self) -> None:
+        if self._timer is not None:
+            self._timers.cancel(self._timer)
+            self._timer = None
+            self._attach(None)
+
+    def _farewell(self, identity: str) -> list[Any]:
+        _, ocpp, _, token, places = self._told.pop(identity)
+        return [identity, ocpp, False, token, places]
+
+    def _row(self, station: Station) -> list[Any] | None:
+        places = [_place(outlet) for outlet in station.outlets]
+        lease = station.lease
+        row = [lease.identity, station.dialect.ocpp, station.online, lease.token, places]
+        if self._told.get(lease.identity) == row:
+            return None
+        self._told[lease.identity] = row
+        return row
+
+
+def _place(outlet: Any) -> list[Any]:
+    place, visit = outlet.place, outlet.visit
+    busy = visit is not None or not outlet.operative
+    number = visit.transaction_id if visit is not None and visit.phase is Phase.CHARGING else None
+    return [place.number, place.evse_id, place.connector_id, busy, number]
+
+
+# What each transaction message of 1.6 is; those of 2.x say it themselves.
+_KINDS_16: Final[Mapping[str, Deed]] = {
+    "StartTransaction": Deed.STARTED,
+    "MeterValues": Deed.METERED,
+    "StopTransaction": Deed.ENDED,
+}
+_KINDS_2X: Final[Mapping[str, Deed]] = {"Started": Deed.STARTED, "Ended": Deed.ENDED}
+
+
+def _kind_of(message: Message) -> tuple[Deed | None, bool]:
+    """Tell what a transaction message was, and whether a trigger had asked for it."""
+    kind = _KINDS_16.get(message.said.action)
+    payload = message.said.build()
+    if message.visit.station.version is not Version.V16:
+        kind = _KINDS_2X.get(payload["eventType"], Deed.METERED if "meterValue" in payload else None)
+        return kind, payload["triggerReason"] == "Trigger"
+    if kind is not Deed.METERED:
+        return kind, False
+    values = payload["meterValue"][0]["sampledValue"]
+    return kind, any(value.get("context") == "Trigger" for value in values)
+
+
+def _limit_of(payload: Mapping[str, Any]) -> tuple[str, float] | None:
+    """Read the unit and the lowest limit of a charging profile; None where it has none."""
+    profile = payload.get("csChargingProfiles") or payload.get("chargingProfile") or {}
+    schedules: Any = profile.get("chargingSchedule")
+    limits = [
+        (str(schedule.get("chargingRateUnit")), float(period["limit"]))
+        for schedule in _as_list(schedules)
+        for period in schedule.get("chargingSchedulePeriod", ())
+        if "limit" in period
+    ]
+    return min(limits, key=lambda found: found[1], default=None)
+
+
+def _as_list(value: Any) -> Sequence[Any]:
+    if value is None:
+        return ()
+    return value if isinstance(value, list) else (value,)

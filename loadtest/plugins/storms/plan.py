@@ -1,0 +1,296 @@
+"""What a storm does to each station and when, as pure functions: same seed, same stations, same times.
+
+A plan is a list of steps in seconds since the beginning of the storm. Which stations are hit follows from a seeded
+permutation of their numbers, so that every process finds its own without asking the others.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from loadtest.timing.pacing import Draws, van_der_corput
+from loadtest.workload.storms import (
+    Blackout,
+    ClockSurge,
+    CsmsRestart,
+    FirmwareRollout,
+    Flapping,
+    HalfOpen,
+    LbDrain,
+    MassRemoteStart,
+    OfflineFlush,
+    RegionFailover,
+    RollingDeploy,
+    SlowConsumer,
+    Storm,
+    TariffSwitch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["Place", "Return", "Shuffle", "Step", "Verb", "ends", "place_of", "plan", "returns", "victims"]
+
+
+class Verb(StrEnum):
+    """What may happen to a station."""
+
+    CUT = "cut"
+    """The connection ends without a Close frame; attempts fail until `value`."""
+    CLOSE = "close"
+    """The connection ends with a Close frame of the code `value`."""
+    OFF = "off"
+    """The power fails."""
+    ON = "on"
+    """The power is back."""
+    CONNECT = "connect"
+    """The station connects without waiting for its back-off."""
+    PART = "part"
+    """The connection is taken for dead on this side, and a new one made; the old one stays for `value` seconds."""
+    MUTE = "mute"
+    """Nothing is read for `value` seconds."""
+    METERS = "meters"
+    """All meters are read."""
+    PLUG_IN = "plug-in"
+    """A car comes to every free EVSE for `value` seconds."""
+    SUSPEND = "suspend"
+    """Cars stop to draw power."""
+    RESUME = "resume"
+    """They draw power again."""
+    FIRMWARE = "firmware"
+    """The station says how far a firmware update is, in `word`."""
+    REBOOT = "reboot"
+    """The station restarts in order."""
+    EXPECT = "expect"
+    """Somebody else makes the station begin a transaction."""
+    WATCH = "watch"
+    """Somebody else does something: whatever happens until `value` counts."""
+
+
+class Step(NamedTuple):
+    """One step of a plan; `at` is seconds since the beginning of the storm."""
+
+    at: float
+    verb: Verb
+    value: float = 0.0
+    word: str = ""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a station stands among those that are hit."""
+
+    index: int
+    """Counts from 0."""
+    count: int
+    draws: Draws
+    """The station's own for this storm."""
+
+
+class Shuffle:
+    """A seeded permutation of 0 … n - 1 that costs no memory: a Feistel network, walked until it stays in range."""
+
+    __slots__ = ("_half", "_keys", "_mask", "_total")
+
+    def __init__(self, seed: int, total: int, stream: str) -> None:
+        """Permute `total` numbers; each `stream` of a seed has its own order."""
+        self._total = max(total, 1)
+        self._half = max((self._total - 1).bit_length() + 1, 2) // 2
+        self._mask = (1 << self._half) - 1
+        draws = Draws(seed, "", stream)
+        self._keys = tuple(draws.bits() for _ in range(_ROUNDS))
+
+    def __getitem__(self, number: int) -> int:
+        """Return the place of a number; one beyond the range counts as the one that it wraps to."""
+        value = number % self._total
+        while True:
+            left, right = value >> self._half, value & self._mask
+            for key in self._keys:
+                mixed = ((right ^ key) * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+                left, right = right, left ^ ((mixed ^ mixed >> 29) >> 7) & self._mask
+            value = left << self._half | right
+            if value < self._total:
+                return value
+
+
+_ROUNDS: Final = 5
+
+
+def victims(storm: Storm, total: int) -> int:
+    """Tell how many of `total` stations are hit: at least one."""
+    wanted = storm.stations or round(storm.share * total)
+    return min(max(wanted, 1), max(total, 1))
+
+
+def place_of(storm: Storm, shuffle: Shuffle, number: int, total: int, draws: Draws) -> Place | None:
+    """Find the place of the station of this number, which counts from 1; None where it is spared."""
+    index, count = shuffle[number - 1], victims(storm, total)
+    return Place(index, count, draws) if index < count else None
+
+
+def plan(storm: Storm, place: Place) -> list[Step]:
+    """List what happens to one station, in the order of time."""
+    return _PLANS[type(storm)](storm, place)
+
+
+def ends(storm: Storm) -> float:
+    """Tell when the storm is over, however long its traces last."""
+    return _ENDS[type(storm)](storm)
+
+
+class Return(NamedTuple):
+    """When a station is free to come back for the last time, in seconds since the beginning of the storm."""
+
+    lost_at: float
+    free_from: float
+    """Attempts before fail."""
+    at_once: bool
+    """Whether it connects at `free_from`, rather than at the first attempt of its back-off after it."""
+
+
+def returns(steps: list[Step]) -> Return | None:
+    """Tell how a station comes back after its plan; None where it never goes, or the plan does not say."""
+    for step in reversed(steps):
+        match step.verb:
+            case Verb.CUT:
+                return Return(step.at, max(step.value, step.at), at_once=False)
+            case Verb.CLOSE:
+                return Return(step.at, step.at, at_once=False)
+            case Verb.ON | Verb.CONNECT | Verb.PART:
+                return Return(step.at, step.at, at_once=True)
+            case Verb.REBOOT:
+                return None
+    return None
+
+
+# -- the plans ---------------------------------------------------------------------------------------------------------
+
+
+def _batch(place: Place, batches: int) -> int:
+    return place.index * batches // place.count
+
+
+def _csms_restart(storm: CsmsRestart, _: Place) -> list[Step]:
+    if storm.command or not storm.cut:
+        return [Step(0.0, Verb.WATCH, _watched(storm))]
+    return [Step(0.0, Verb.CUT, storm.down)]
+
+
+def _watched(storm: CsmsRestart) -> float:
+    """Tell until when a loss of the connection counts as the restart's: commands take their time to begin."""
+    return storm.down + 30.0
+
+
+def _rolling_deploy(storm: RollingDeploy, place: Place) -> list[Step]:
+    node, steps = place.index * storm.nodes // place.count, []
+    for turn in range(_turns(storm)):
+        gone = range(turn * storm.k, min((turn + 1) * storm.k, storm.nodes))
+        if node not in gone:
+            continue
+        at = turn * storm.every
+        steps.append(Step(at, Verb.CUT, at + storm.down))
+        if storm.sticky:
+            break
+        others = [other for other in range(storm.nodes) if other not in gone]
+        node = others[place.draws.below(len(others))]
+    return steps
+
+
+def _turns(storm: RollingDeploy) -> int:
+    return -(-storm.nodes // storm.k)
+
+
+def _lb_drain(storm: LbDrain, place: Place) -> list[Step]:
+    return [Step(_batch(place, storm.batches) * storm.every, Verb.CLOSE, storm.code)]
+
+
+def _region_failover(storm: RegionFailover, _: Place) -> list[Step]:
+    return [Step(0.0, Verb.CUT, storm.down)]
+
+
+def _blackout(storm: Blackout, place: Place) -> list[Step]:
+    up = storm.down + place.draws.uniform() * storm.spread
+    return [Step(0.0, Verb.OFF), Step(up, Verb.ON)]
+
+
+def _half_open(storm: HalfOpen, place: Place) -> list[Step]:
+    return [Step(van_der_corput(place.index) * storm.spread, Verb.PART, storm.hold)]
+
+
+def _offline_flush(storm: OfflineFlush, _: Place) -> list[Step]:
+    steps = [Step(0.0, Verb.CUT, storm.down)]
+    return [*steps, Step(storm.down, Verb.CONNECT)] if storm.together else steps
+
+
+def _clock_surge(storm: ClockSurge, place: Place) -> list[Step]:
+    return [Step(place.draws.uniform() * storm.spread, Verb.METERS)]
+
+
+def _tariff_switch(storm: TariffSwitch, _: Place) -> list[Step]:
+    arrive = [Step(0.0, Verb.PLUG_IN, storm.before + storm.stay)] if storm.plug_in else []
+    # Those that came a moment ago have begun their transaction by then.
+    return [*arrive, Step(storm.before / 2, Verb.SUSPEND), Step(storm.before, Verb.RESUME)]
+
+
+def _firmware_rollout(storm: FirmwareRollout, place: Place) -> list[Step]:
+    at = _batch(place, storm.waves) * storm.every
+    loaded = at + storm.download
+    return [
+        Step(at, Verb.FIRMWARE, word="Downloading"),
+        Step(loaded, Verb.FIRMWARE, word="Downloaded"),
+        Step(loaded, Verb.FIRMWARE, word="Installing"),
+        Step(loaded + storm.install, Verb.REBOOT),
+    ]
+
+
+def _mass_remote_start(storm: MassRemoteStart, place: Place) -> list[Step]:
+    return [Step(place.index / place.count * storm.spread, Verb.EXPECT)]
+
+
+def _flapping(storm: Flapping, place: Place) -> list[Step]:
+    first = van_der_corput(place.index) * storm.period
+    times = [first + turn * storm.period for turn in range(storm.count)]
+    return [step for at in times for step in (Step(at, Verb.CUT, at + storm.away), Step(at + storm.away, Verb.CONNECT))]
+
+
+def _slow_consumer(storm: SlowConsumer, _: Place) -> list[Step]:
+    return [Step(0.0, Verb.MUTE, storm.pause)]
+
+
+_PLANS: Final[Mapping[type[Storm], Callable[[Any, Place], list[Step]]]] = MappingProxyType(
+    {
+        CsmsRestart: _csms_restart,
+        RollingDeploy: _rolling_deploy,
+        LbDrain: _lb_drain,
+        RegionFailover: _region_failover,
+        Blackout: _blackout,
+        HalfOpen: _half_open,
+        OfflineFlush: _offline_flush,
+        ClockSurge: _clock_surge,
+        TariffSwitch: _tariff_switch,
+        FirmwareRollout: _firmware_rollout,
+        MassRemoteStart: _mass_remote_start,
+        Flapping: _flapping,
+        SlowConsumer: _slow_consumer,
+    }
+)
+_ENDS: Final[Mapping[type[Storm], Callable[[Any], float]]] = MappingProxyType(
+    {
+        CsmsRestart: lambda storm: storm.down,
+        RollingDeploy: lambda storm: (_turns(storm) - 1) * storm.every + storm.down,
+        LbDrain: lambda storm: (storm.batches - 1) * storm.every,
+        RegionFailover: lambda storm: storm.down,
+        Blackout: lambda storm: storm.down + storm.spread,
+        HalfOpen: lambda storm: storm.spread + storm.hold,
+        OfflineFlush: lambda storm: storm.down,
+        ClockSurge: lambda storm: storm.spread,
+        TariffSwitch: lambda storm: storm.before,
+        FirmwareRollout: lambda storm: (storm.waves - 1) * storm.every + storm.download + storm.install,
+        MassRemoteStart: lambda storm: storm.spread,
+        Flapping: lambda storm: storm.count * storm.period + storm.away,
+        SlowConsumer: lambda storm: storm.pause,
+    }
+)

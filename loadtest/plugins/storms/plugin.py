@@ -1,0 +1,428 @@
+"""The storms of a run as its leader knows them: when each is due, what became of it, and what goes into `run.json`."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Mapping
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final
+
+from evidence.redact import redact_text
+from loadtest.measuring.recorder import COOL_DOWN, MEASURE
+from loadtest.plugins.contract import Conclusion
+from loadtest.plugins.storms.control_channel import Mailbox
+from loadtest.plugins.storms.figures import QUANTILES, Totals
+from loadtest.plugins.storms.formula import Expected, expected
+from loadtest.plugins.storms.plan import Place, Return, Shuffle, ends, place_of, plan, returns, victims
+from loadtest.plugins.storms.process import KIND
+from loadtest.plugins.storms.stability import LEAST_SECONDS, Seconds, compare
+from loadtest.plugins.storms.tally import PER_SECOND
+from loadtest.station.transaction_queue import UNDELIVERED
+from loadtest.timing.pacing import Draws
+from loadtest.workload.storms import (
+    ClockSurge,
+    CsmsRestart,
+    MassRemoteStart,
+    RegionFailover,
+    Storm,
+    make_storm,
+    write_storm,
+)
+from ocppj.errors import UsageError
+from ocppj.identity import check_owned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from loadtest.measuring.recorder import Delta
+    from loadtest.plugins.contract import Note, Stage
+    from loadtest.timing.backoff import Backoff
+
+__all__ = ["REMOTE_START", "StormCompanion"]
+
+REMOTE_START: Final = "remote-start"
+"""What a companion that commands the CSMS through a driver is asked for (`Stage.ask`): number and delay of stations."""
+
+_BEFORE: Final = 30.0
+"""Seconds that the time after a storm is compared with."""
+_AFTER: Final = 10.0
+"""Seconds after a storm, and after its grace, that are compared."""
+_GRACE: Final = 10.0
+"""Seconds beyond the expected return of the last station."""
+_AHEAD: Final = 1.1
+"""Seconds before its time that a storm is ordered, so that a beat a second does not delay it."""
+_SAMPLED: Final = 1000
+_MOST_OUTPUT: Final = 4000
+
+_logger = logging.getLogger(__name__)
+
+
+class _Storm:
+    """A storm that has begun; times in seconds since the start of the run."""
+
+    def __init__(self, storm: Storm, number: int, trigger: str, began: float, stations: int) -> None:
+        self.storm = storm
+        self.number = number
+        self.trigger = trigger
+        self.began = began
+        self.stations = stations
+        self.totals = Totals()
+        self.expected: Expected | None = None
+        self.settles = began + ends(storm)
+        """When the CSMS is expected to be as before."""
+        self.exit_code: int | None = None
+        self.result: dict[str, Any] | None = None
+
+
+class StormCompanion:
+    """Leads the storms of one run after another."""
+
+    name = "storm"
+    kinds = frozenset({KIND})
+    _stage: Stage
+    _storms: list[_Storm]
+    _due: list[Storm]
+    _seconds: Seconds
+    _mailbox: Mailbox | None = None
+    _measured_from: float | None
+    """When the window `measure` began, in seconds since the start of the run."""
+    _stopped: float | None
+    _started: float
+    """Seconds since 1970."""
+
+    def __init__(
+        self,
+        storms: Sequence[Storm],
+        *,
+        backoff: Backoff | Mapping[Backoff, float],
+        seed: int = 0,
+        owned: Sequence[str] = (),
+        run_command: Callable[[str, float, Callable[[int, str], object]], object] | None = None,
+    ) -> None:
+        """Plan these storms; raises `UsageError` for one that goes to a host that is not `owned`.
+
+        `run_command` runs a shell command after a delay in seconds and gives its exit code and output to a callback.
+        """
+        self._planned = list(storms)
+        self._backoff = backoff
+        self._ways = list(backoff) if isinstance(backoff, Mapping) else [backoff]
+        self._seed = seed
+        self._owned = tuple(owned)
+        self._run_command = run_command or _run_command
+        for storm in storms:
+            self._check_target(storm)
+        self._reset()
+
+    # -- what the run tells ------------------------------------------------------------------------------------------
+
+    def begin(self, stage: Stage) -> None:
+        """Begin a run."""
+        self._reset()
+        self._stage = stage
+        self._started = time.time() - stage.clock()
+        self._due = sorted(self._planned, key=lambda storm: storm.at)
+        self._mailbox = Mailbox(stage.folder)
+
+    def note(self, worker: str, note: Note) -> None:  # noqa: ARG002 - all workers alike
+        """Add what a process tells of a storm."""
+        _, number, news = note
+        for one in self._storms:
+            if one.number == number and one.result is None:
+                one.totals.add(news)
+
+    def delta(self, delta: Delta) -> None:
+        """Hear what a process recorded."""
+        self._seconds.add(delta, int(self._stage.clock()), self._started)
+
+    def beat(self, elapsed: float, window: str) -> None:
+        """Order the storms that are due and take letters."""
+        if window == MEASURE and self._measured_from is None:
+            self._measured_from = elapsed
+        if self._measured_from is not None and window != COOL_DOWN:
+            while self._due and elapsed + _AHEAD >= self._measured_from + self._due[0].at:
+                storm = self._due.pop(0)
+                self._let_loose(storm, "schedule", max(self._measured_from + storm.at - elapsed, 0.0))
+        if self._mailbox is not None:
+            for name, document in self._mailbox.take():
+                self._mailbox.answer(name, self.trigger(document, "command"))
+        for one in self._storms:
+            if one.result is None and elapsed >= self._after_until(one) + LEAST_SECONDS:
+                one.result = self._conclude(one, elapsed)
+        oldest = min((one.began for one in self._storms if one.result is None), default=elapsed)
+        self._seconds.forget(min(oldest, elapsed) - _BEFORE - 1)
+
+    def stopping(self) -> None:
+        """Note that the run ends."""
+        self._stopped = self._stage.clock()
+
+    def standing(self) -> Conclusion:
+        """Tell how far each storm is; objectives look at those that are over."""
+        lines = []
+        for one in self._storms:
+            struck = one.totals.total("struck")
+            if one.result is None and struck:
+                word = "booted" if one.storm.cuts else "drained"
+                back = one.totals.total("back") if one.storm.cuts else one.totals.total("drained")
+                since = self._stage.clock() - one.began
+                accepted = f", {one.totals.total(word)} accepted" if one.storm.cuts else ""
+                lines.append(f"{one.storm.name} {since:.0f} s ago: {back} of {struck} stations back{accepted}")
+        over = [one for one in self._storms if one.result is not None]
+        return Conclusion(quantities=self._quantities(over), lines=lines)
+
+    def conclude(self) -> Conclusion:
+        """Write all storms."""
+        now = self._stopped if self._stopped is not None else self._stage.clock()
+        for one in self._storms:
+            if one.result is None:
+                one.result = self._conclude(one, now)
+        if self._mailbox is not None:
+            self._mailbox.close()
+            self._mailbox = None
+        for storm in self._due:
+            _logger.warning(
+                "The storm %s was due %g s into the measurement; the run was shorter.", storm.name, storm.at
+            )
+        fields = {"storms": [one.result for one in self._storms]} if self._storms else {}
+        return Conclusion(fields=fields, quantities=self._quantities(self._storms))
+
+    # -- what people ask ---------------------------------------------------------------------------------------------
+
+    @property
+    def storms(self) -> list[dict[str, Any]]:
+        """The storms so far: name, number, seconds since the start of the run, stations hit and back."""
+        return [
+            {
+                "storm": one.storm.name,
+                "number": one.number,
+                "at": round(one.began, 1),
+                "struck": one.totals.total("struck"),
+                "back": one.totals.total("booted" if one.storm.cuts else "drained"),
+                "over": one.result is not None,
+            }
+            for one in self._storms
+        ]
+
+    def trigger(self, document: Any, who: str) -> dict[str, Any]:
+        """Let a storm come now because somebody asks for it; returns its number and name, or an `error`."""
+        try:
+            storm = make_storm(document, "The storm")
+            if isinstance(storm, CsmsRestart) and storm.command:
+                raise UsageError(  # noqa: TRY301 - answered like all other mistakes
+                    "A running test takes no `command`; restart the CSMS yourself, and trigger this with cut=false"
+                )
+            self._check_target(storm)
+            number = self._let_loose(storm, who, 0.0)
+        except UsageError as error:
+            return {"error": str(error)}
+        return {"storm": storm.name, "number": number, "stations": self._storms[-1].stations}
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _reset(self) -> None:
+        self._storms = []
+        self._due = []
+        self._seconds = Seconds()
+        self._measured_from = self._stopped = None
+        self._started = 0.0
+        if self._mailbox is not None:
+            self._mailbox.close()
+            self._mailbox = None
+
+    def _check_target(self, storm: Storm) -> None:
+        if isinstance(storm, RegionFailover) and storm.to:
+            check_owned(storm.to, self._owned)
+
+    def _let_loose(self, storm: Storm, trigger: str, delay: float) -> int:
+        """Order a storm; raises `UsageError` where it cannot come."""
+        if self._stopped is not None:
+            raise UsageError("The run ends; no storm begins any more.")
+        if isinstance(storm, ClockSurge) and storm.align:
+            now = time.time() + delay
+            delay += storm.align - now % storm.align
+        stage, number = self._stage, len(self._storms) + 1
+        total = max(stage.target(), 1)
+        one = _Storm(storm, number, trigger, stage.clock() + delay, victims(storm, total))
+        if isinstance(storm, MassRemoteStart):
+            self._ask_for_starts(one, storm, total, delay)
+        self._storms.append(one)
+        one.expected = self._promise(storm, one)
+        last = one.expected.when(0.999) if one.expected is not None else ends(storm)
+        one.settles = one.began + (ends(storm) + storm.grace if storm.grace else max(last, ends(storm)) + _GRACE)
+        if isinstance(storm, CsmsRestart) and storm.command:
+            self._run_command(storm.command, delay, lambda code, said: self._command_ended(one, code, said))
+        stage.order({"kind": KIND, "number": number, "storm": write_storm(storm), "delay": delay, "total": total})
+        _logger.info("Storm %d: %s, %d of %d stations.", number, storm.name, one.stations, total)
+        return number
+
+    def _ask_for_starts(self, one: _Storm, storm: MassRemoteStart, total: int, delay: float) -> None:
+        shuffle = Shuffle(self._seed, total, f"storm/{one.number}")
+        places = {n: place_of(storm, shuffle, n, total, Draws(0, "")) for n in range(1, total + 1)}
+        stations = [
+            [number, round(delay + place.index / place.count * storm.spread, 3)]
+            for number, place in places.items()
+            if place is not None
+        ]
+        if not self._stage.ask(REMOTE_START, {"stations": sorted(stations, key=lambda pair: pair[1])}):
+            raise UsageError(
+                "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
+            )
+
+    def _command_ended(self, one: _Storm, code: int, said: str) -> None:
+        one.exit_code = code
+        level = logging.WARNING if code else logging.INFO
+        _logger.log(level, "The command of storm %d (%s) ended with %d.", one.number, one.storm.name, code)
+        for line in redact_text(said[:_MOST_OUTPUT]).splitlines():
+            _logger.log(level, "storm %d: %s", one.number, line)
+
+    def _promise(self, storm: Storm, one: _Storm) -> Expected | None:
+        """Work the formula out for the stations of a storm, or for as many of them as make a smooth curve."""
+        if not storm.cuts:
+            return None
+        if isinstance(storm, CsmsRestart) and (storm.command or not storm.cut):
+            return expected(self._backoff, [Return(0.0, storm.down, at_once=False)])
+        step = max(one.stations // _SAMPLED, 1)
+        indices = range(0, one.stations, step)
+        draws = {index: Draws(self._seed, str(index), f"storm/{one.number}") for index in indices}
+        return expected(
+            self._backoff,
+            [returns(plan(storm, Place(index, one.stations, draws[index]))) for index in indices],
+        )
+
+    def _measured_promise(self, one: _Storm) -> Expected | None:
+        """Work the formula out for a restart that was not ours, from when it began and ended for the stations."""
+        storm = one.storm
+        if not isinstance(storm, CsmsRestart) or not (storm.command or not storm.cut):
+            return one.expected
+        back = one.totals.counts("back")
+        # Attempts failed, so the first that did not tells when it was up again.
+        up = min((bucket for bucket, count in back.items() if count > 0), default=0) / PER_SECOND
+        up = up if one.totals.total("failed") else 0.0
+        lost = [
+            Return(bucket / PER_SECOND, max(up, bucket / PER_SECOND), at_once=False)
+            for bucket, count in one.totals.counts("struck").items()
+            for _ in range(count)
+        ]
+        return expected(self._backoff, lost)
+
+    def _after_from(self, one: _Storm) -> float:
+        """Tell from when on the CSMS is held to be as before: when all are back, and at the latest after the grace."""
+        totals = one.totals
+        struck = totals.total("struck")
+        if struck and totals.total("drained") >= struck:
+            return min(max(one.began + totals.last_change, one.began + ends(one.storm)) + 1.0, one.settles)
+        return one.settles
+
+    def _after_until(self, one: _Storm) -> float:
+        since = self._after_from(one)
+        later = [other.began for other in self._storms if other.began > since]
+        return min([since + _AFTER, *later])
+
+    def _before_from(self, one: _Storm) -> float:
+        """Tell from when on the run is as it is without a storm: not during the ramp, nor soon after another storm."""
+        others = [self._after_from(other) for other in self._storms if other.number < one.number]
+        begin = one.began if self._measured_from is None else self._measured_from
+        return max([begin, one.began - _BEFORE, *others])
+
+    def _conclude(self, one: _Storm, now: float) -> dict[str, Any]:
+        storm, totals = one.storm, one.totals
+        struck = totals.total("struck")
+        word = "booted" if storm.cuts else "drained"
+        unrecovered = struck - totals.total(word)
+        since = self._after_from(one)
+        until = min(self._after_until(one), now)
+        before = self._seconds.sample(self._before_from(one), one.began)
+        # Also of a storm that takes an instant.
+        during = self._seconds.sample(int(one.began), max(ceil(min(since, now)), int(one.began) + 2))
+        after = self._seconds.sample(since, until)
+        verdict = compare(before, after, struck=struck, unrecovered=unrecovered)
+        curve = self._measured_promise(one)
+        expected_ms = {name: round(curve.when(share) * 1000, 1) for name, share in QUANTILES} if curve else {}
+        lost = self._seconds.faults(UNDELIVERED, one.began, min(max(since, until), now))
+        lasted = min(max(since, one.began + totals.last_change), now) - one.began
+        deviation = totals.deviation(curve) if curve is not None else None
+        apart = totals.deviation(curve, 0.0) if curve is not None else None
+        result: dict[str, Any] = {
+            "storm": storm.name,
+            "number": one.number,
+            "says": storm.says,
+            "trigger": one.trigger,
+            "at": round(one.began, 3),
+            "ends": ends(storm),
+            "parameters": {key: value for key, value in write_storm(storm).items() if key != "storm"},
+            "stations": {
+                "struck": struck,
+                "connected": totals.total("back") if storm.cuts else struck,
+                "accepted": totals.total("booted") if storm.cuts else struck,
+                "settled": totals.total("drained"),
+                "unrecovered": unrecovered,
+                "lost_again": totals.numbers["lost_again"],
+            },
+            "recovery_ms": totals.times_ms(word),
+            "connected_ms": totals.times_ms("back") if storm.cuts else {},
+            "settled_ms": totals.times_ms("drained"),
+            "outage_ms": totals.outage_ms() if storm.cuts else {},
+            "formula": {
+                "backoff": ", ".join(map(str, self._ways)),
+                "expected_ms": expected_ms,
+                "deviation": None if deviation is None else round(deviation, 4),
+                "distance": None if apart is None else round(apart, 4),
+            }
+            if curve
+            else {},
+            "peak_connects_per_s": max(totals.counts("opened").values(), default=0),
+            "failed_upgrades": dict(totals.counts("failed").most_common()),
+            "refused_by_storm": totals.numbers["refused"],
+            "messages": {"queued_most": max(totals.counts("queued").values(), default=0), "lost": lost},
+            "calls": {"before": before.told(), "during": during.told(), "after": after.told()},
+            "recovered": verdict.recovered,
+            "reasons": list(verdict.reasons),
+            "curve": totals.curve(max(lasted, ends(storm)), curve),
+        }
+        if storm.name == "half-open":
+            result["twins"] = {word: totals.numbers[word] for word in ("old_closed", "old_open", "new_kicked")}
+        if one.exit_code is not None:
+            result["command_exit_code"] = one.exit_code
+        return result
+
+    def _quantities(self, storms: Sequence[_Storm]) -> dict[str, tuple[float | None, float | None]]:
+        results = [one.result for one in storms if one.result is not None]
+        if not results:
+            return {}
+        found: dict[str, tuple[float | None, float | None]] = {}
+        for name, _ in QUANTILES:
+            times = [result["recovery_ms"][name] for result in results]
+            found[f"recovery-{name}"] = (None if None in times else max(times), None)
+        struck = sum(result["stations"]["struck"] for result in results)
+        found["unrecovered"] = (float(sum(result["stations"]["unrecovered"] for result in results)), float(struck))
+        found["lost-messages"] = (float(sum(result["messages"]["lost"] for result in results)), None)
+        found["queued-messages"] = (float(max(result["messages"]["queued_most"] for result in results)), None)
+        found["failed-upgrades"] = (float(sum(sum(result["failed_upgrades"].values()) for result in results)), None)
+        found["peak-connects"] = (float(max(result["peak_connects_per_s"] for result in results)), None)
+        verdicts = [result["recovered"] for result in results]
+        metastable = float(sum(verdict is False for verdict in verdicts))
+        found["metastable"] = (metastable if metastable or None not in verdicts else None, None)
+        return found
+
+
+def _run_command(command: str, delay: float, ended: Callable[[int, str], object]) -> None:
+    """Run a shell command beside the event loop; a CSMS that it leaves behind lives on."""
+    import gevent  # noqa: PLC0415 - `plugstorm` reads storms too, and has no event loop
+    from gevent import subprocess  # noqa: PLC0415
+
+    def run() -> None:
+        # A file, because a server that the command starts would keep a pipe open for ever.
+        with tempfile.TemporaryFile() as output:
+            child = subprocess.Popen(
+                ["/bin/sh", "-c", command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            code = child.wait()
+            output.seek(0)
+            ended(code, output.read(_MOST_OUTPUT).decode(errors="replace"))
+
+    gevent.spawn_later(delay, run)

@@ -1,0 +1,152 @@
+"""The storms of one process with stations: it takes the master's orders and tells once a second how things stand."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from loadtest.plugins.storms.plan import Shuffle, place_of, plan
+from loadtest.plugins.storms.station_storm import Spell
+from loadtest.plugins.storms.tally import Tally
+from loadtest.station.station import Life
+from loadtest.timing.pacing import Draws
+from loadtest.workload.storms import RegionFailover, Storm, make_storm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from loadtest.measuring.recorder import Recorder
+    from loadtest.station.station import Station
+    from loadtest.timing.timers import TimerQueue
+    from loadtest.transport.target import Target
+
+__all__ = ["KIND", "Front"]
+
+KIND: Final = "storm"
+"""Of the orders that come and of the notes that go."""
+
+_LOOK_EVERY: Final = 0.25
+_TELL_EVERY: Final = 1.0
+_CHUNK: Final = 400
+"""How many stations are looked at before sockets get their turn."""
+
+
+class _Storm:
+    """One storm in this process."""
+
+    def __init__(self, order: dict[str, Any], storm: Storm, seed: int, begins: float, target: Target | None) -> None:
+        self.storm = storm
+        self.number: int = order["number"]
+        self.total: int = order["total"]
+        self.begins = begins
+        self.target = target
+        self.shuffle = Shuffle(seed, self.total, f"storm/{self.number}")
+        self.tally = Tally(self.number, begins)
+        self.spells: list[Spell] = []
+        self.planned = False
+
+
+class Front:
+    """All storms of this process within one run."""
+
+    def __init__(
+        self,
+        timers: TimerQueue,
+        recorder: Recorder,
+        seed: int,
+        stations: Mapping[str, Station],
+        *,
+        find_target: Callable[[str, Callable[[Target], object]], object],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with fair weather.
+
+        `find_target` looks up a URL and gives the target to a callback, without blocking.
+        """
+        self._timers = timers
+        self._recorder = recorder
+        self._seed = seed
+        self._stations = stations
+        self._find_target = find_target
+        self._clock = clock
+        self._storms: list[_Storm] = []
+        self._looks = False
+        self._tell_at = 0.0
+
+    def order(self, order: dict[str, Any]) -> None:
+        """Let a storm come.
+
+        An order holds a `storm` as `write_storm` writes it, its `number`, the `delay` in seconds, and the `total` of
+        stations that its share is taken of.
+        """
+        storm = make_storm(order["storm"], "the master's order")
+        begins = self._clock() + order["delay"]
+
+        def begin(target: Target | None = None) -> None:
+            one = _Storm(order, storm, self._seed, begins, target)
+            self._storms.append(one)
+            self._plan_some(one, iter(list(self._stations.values())))
+            if not self._looks:
+                self._looks = True
+                self._timers.at(self._clock() + _LOOK_EVERY, self._look)
+
+        if isinstance(storm, RegionFailover) and storm.to:
+            self._find_target(storm.to, begin)
+        else:
+            begin()
+
+    def close(self) -> None:
+        """Tell the last that was seen; the run ends."""
+        self._tell(self._clock())
+        self._storms.clear()
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _plan_some(self, one: _Storm, stations: Iterator[Station]) -> None:
+        for _, station in zip(range(_CHUNK), stations, strict=False):
+            self._plan(one, station)
+        rest = next(stations, None)
+        if rest is None:
+            one.planned = True
+            return
+        self._plan(one, rest)
+        # A moment later, and not at once: timers that are due are run before any socket.
+        self._timers.at(self._clock() + 0.001, lambda _: self._plan_some(one, stations))
+
+    def _plan(self, one: _Storm, station: Station) -> None:
+        if station.life is not Life.ON:
+            return
+        number = station.lease.number
+        draws = Draws(self._seed, station.lease.identity, f"storm/{one.number}")
+        place = place_of(one.storm, one.shuffle, number, one.total, draws)
+        if place is not None:
+            steps = plan(one.storm, place)
+            if steps:
+                spell = Spell(station, one.tally, steps, one.begins, cuts=one.storm.cuts, target=one.target)
+                one.spells.append(spell)
+
+    def _look(self, _: float) -> None:
+        now = self._clock()
+        for one in self._storms:
+            for spell in one.spells:
+                spell.look(now)
+            if any(spell.done for spell in one.spells):
+                done = [spell for spell in one.spells if spell.done]
+                one.spells = [spell for spell in one.spells if not spell.done]
+                for spell in done:
+                    spell.leave()
+        if now >= self._tell_at:
+            self._tell_at = now + _TELL_EVERY
+            self._tell(now)
+            self._storms = [one for one in self._storms if one.spells or not one.planned]
+        self._looks = bool(self._storms)
+        if self._looks:
+            self._timers.at(now + _LOOK_EVERY, self._look)
+
+    def _tell(self, now: float) -> None:
+        for one in self._storms:
+            if now >= one.begins:
+                one.tally.queued(now, sum(spell.station.messages_waiting for spell in one.spells))
+            news = one.tally.take()
+            if news:
+                self._recorder.note(KIND, one.number, news)

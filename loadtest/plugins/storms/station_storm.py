@@ -1,0 +1,424 @@
+"""A storm as one station lives it: the steps of its plan as callbacks in the hub, and what becomes of the station.
+
+A station knows its spell as `Station.weather` and tells it when it connects, is accepted, fails or is disconnected.
+A spell that begins while another one lasts passes all of that on to the older one.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from fixtures.payloads import v2x, v16
+from loadtest.plugins.storms.plan import Step, Verb
+from loadtest.station.arrivals import token_for
+from loadtest.station.charging_session import Phase, Visit
+from loadtest.station.dialect.contract import Ending, Trigger
+from loadtest.station.station import Life
+from ocppj.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadtest.plugins.storms.tally import Tally
+    from loadtest.station.station import Station
+    from loadtest.timing.timers import Timer
+    from loadtest.transport.socket import Handshake, How, StationSocket
+    from loadtest.transport.target import Target
+
+__all__ = ["Spell", "State"]
+
+_LAST_WORD: Final = 1.0
+"""Seconds in which an old socket that is read again shows what the CSMS had done with it."""
+
+
+class State(Enum):
+    """How far a station is."""
+
+    WAITING = "waiting"
+    """Nothing has hit it yet."""
+    GONE = "gone"
+    BACK = "back"
+    """Connected, and not accepted yet."""
+    ACCEPTED = "accepted"
+    """Accepted, and something that it has said is still to be answered."""
+    OVER = "over"
+
+
+class Spell:
+    """One storm and one station."""
+
+    __slots__ = (
+        "_back_at",
+        "_booted_at",
+        "_expects",
+        "_gone_at",
+        "_held",
+        "_installs",
+        "_older",
+        "_steps",
+        "_timer",
+        "_until",
+        "_zombies",
+        "begins",
+        "cuts",
+        "state",
+        "station",
+        "tally",
+        "target",
+        "watched_until",
+    )
+
+    def __init__(
+        self,
+        station: Station,
+        tally: Tally,
+        steps: list[Step],
+        begins: float,
+        *,
+        cuts: bool,
+        target: Target | None = None,
+    ) -> None:
+        """Lay a storm upon a station; it begins at `begins`, in monotonic seconds.
+
+        `target` is where the station connects to from then on. `cuts` tells what it waits for: to be accepted again,
+        or for answers only.
+        """
+        self.station = station
+        self.tally = tally
+        self.begins = begins
+        self.cuts = cuts
+        self.target = target
+        self.state = State.WAITING
+        # At once and not when its turn among thousands of timers comes: others wait for nobody.
+        self.watched_until = begins + steps[0].value if steps[0].verb is Verb.WATCH else float("-inf")
+        """Until when a loss of the connection counts as the storm's, where it is not the station that plays it."""
+        self._steps = steps
+        self._until = float("-inf")
+        self._gone_at = self._back_at = self._booted_at = 0.0
+        self._expects = self._installs = False
+        self._held: StationSocket | None = None
+        self._zombies: list[_Zombie] = []
+        self._older = station.weather
+        station.weather = self
+        self._timer: Timer | None = station.fleet.timers.at(begins + steps[0].at, self._next)
+
+    # -- what the station asks and tells -----------------------------------------------------------------------------
+
+    def refuses(self) -> bool:
+        """Tell whether an attempt to connect fails in this moment, and count it."""
+        if self.station.fleet.clock() < self._until:
+            self.tally.refused += 1
+            return True
+        return self._older is not None and self._older.refuses()
+
+    def where(self) -> Target | None:
+        """Return where the station is to connect to, where that is not the usual place."""
+        return self.target or (self._older.where() if self._older is not None else None)
+
+    def plays_a_loss(self) -> bool:
+        """Tell whether the station has just cut its own connection, for this storm or an older one."""
+        if self.cuts and self.state is State.GONE:
+            return True
+        return self._older is not None and self._older.plays_a_loss()
+
+    def opened(self, now: float) -> None:
+        """Take note that the station is connected."""
+        self.tally.opened(now)
+        if self.cuts and self.state is State.GONE and not self._further_cuts():
+            self.state = State.BACK
+            self._back_at = now
+            self.tally.back(now, 1)
+        if self._older is not None:
+            self._older.opened(now)
+
+    def accepted(self, now: float) -> None:
+        """Take note that the CSMS has accepted the station."""
+        if self.state is State.BACK:
+            self.state = State.ACCEPTED
+            self._booted_at = now
+            self.tally.booted(now, 1)
+            self.tally.outage(now - self._gone_at, 1)
+        if self._installs:
+            # That is what the new firmware says.
+            self._installs = False
+            self._say_firmware("Installed", now)
+        if self._older is not None:
+            self._older.accepted(now)
+
+    def failed(self, outcome: str) -> None:
+        """Take note that an attempt failed."""
+        if self.state is not State.WAITING:
+            self.tally.failed(outcome, self.station.fleet.clock())
+        if self._older is not None:
+            self._older.failed(outcome)
+
+    def lost(self, now: float, *, played: bool = False) -> None:
+        """Take note that the connection is gone; `played` where that was another storm's doing."""
+        if self.station.life in (Life.STOPPING, Life.OFF):
+            return
+        played = played or self.plays_a_loss()
+        if self.state is State.WAITING and now < self.watched_until:
+            self._strike(now)
+        elif self.state in (State.BACK, State.ACCEPTED):
+            self.tally.lost_again += not played
+            self._withdraw()
+        if not played and any(not zombie.judged for zombie in self._zombies):
+            self.tally.new_kicked += 1
+        if self._older is not None:
+            self._older.lost(now, played=played)
+
+    def end(self) -> None:
+        """Let go of everything; the station is gone for good."""
+        timers = self.station.fleet.timers
+        timers.cancel(self._timer)
+        self._timer = None
+        for zombie in self._zombies:
+            zombie.close()
+        self._zombies.clear()
+        self._held = None
+        self.station.weather = None
+        if self._older is not None:
+            self._older.end()
+            self._older = None
+
+    # -- what the front asks -----------------------------------------------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more is to come and to be seen."""
+        return self.state is State.OVER and not self._steps and not self._zombies
+
+    def look(self, now: float) -> None:
+        """See whether all that the station had to say is answered."""
+        station = self.station
+        if self.state is State.WAITING and not self._steps and now >= self.watched_until:
+            self.state = State.OVER
+        if self.state is not (State.ACCEPTED if self.cuts else State.GONE) or self._steps:
+            return
+        if self._held is not None or self._zombies or (self._expects and not self._visits()):
+            return
+        if station.online and station.session.open_call is None and not station.messages_waiting:
+            self.state = State.OVER
+            self.tally.drained(now)
+
+    def leave(self) -> None:
+        """Go, and leave the station to the weather before; a target stays."""
+        if self.target is None and self.station.weather is self:
+            older, self._older = self._older, None
+            self.station.weather = older
+            if older is not None and older.done:
+                older.leave()
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    def _further_cuts(self) -> bool:
+        return any(step.verb in _CUTS for step in self._steps)
+
+    def _strike(self, now: float) -> None:
+        """Count the station as hit, once."""
+        if self.state is State.WAITING:
+            self._gone_at = now
+            self.tally.struck(now)
+        self.state = State.GONE
+
+    def _next(self, when: float) -> None:
+        step = self._steps.pop(0)
+        steps = self._steps
+        self._timer = self.station.fleet.timers.at(self.begins + steps[0].at, self._next) if steps else None
+        _DEEDS[step.verb](self, step, when)
+
+    def _cut(self, step: Step, when: float) -> None:
+        self._until = self.begins + step.value
+        self._lose(when)
+        self.station.cut()
+
+    def _close(self, step: Step, when: float) -> None:
+        self._lose(when)
+        self.station.cut(int(step.value))
+
+    def _lose(self, when: float) -> None:
+        """Count the loss before the station reports it, so that it is the storm's and no second one."""
+        if self.state in (State.BACK, State.ACCEPTED):
+            self._withdraw()
+        self._strike(when)
+
+    def _withdraw(self) -> None:
+        """Take back that the station was back: it was not for good."""
+        self.tally.back(self._back_at, -1)
+        if self.state is State.ACCEPTED:
+            self.tally.booted(self._booted_at, -1)
+            self.tally.outage(self._booted_at - self._gone_at, -1)
+        self.state = State.GONE
+
+    def _off(self, _: Step, when: float) -> None:
+        self._lose(when)
+        self.station.lose_power()
+
+    def _on(self, _: Step, __: float) -> None:
+        self.station.start()
+
+    def _connect(self, _: Step, __: float) -> None:
+        self._until = float("-inf")
+        self.station.connect_now()
+
+    def _part(self, step: Step, when: float) -> None:
+        self._lose(when)
+        socket = self.station.part()
+        if socket is not None:
+            self._zombies.append(_Zombie(self, socket, when + step.value))
+
+    def _mute(self, step: Step, when: float) -> None:
+        station = self.station
+        self._strike(when)
+        socket = self._held = station.socket
+        if socket is None:
+            return
+        socket.pause()
+        # One answer at least has to wait for its reader.
+        station.call("Heartbeat", {}, when)
+        self._timer = station.fleet.timers.at(when + step.value, self._unmute)
+
+    def _unmute(self, _: float) -> None:
+        socket, self._held, self._timer = self._held, None, None
+        if socket is not None and socket is self.station.socket:
+            socket.resume()
+
+    def _meters(self, _: Step, when: float) -> None:
+        station = self.station
+        self._strike(when)
+        for outlet in station.outlets:
+            if outlet.visit is not None and outlet.visit.phase is Phase.CHARGING:
+                outlet.visit.report(when, Trigger.CLOCK)
+            else:
+                timestamp = station.fleet.timestamp(when)
+                station.call(
+                    "MeterValues",
+                    station.dialect.meter_values(outlet.place, outlet.reading, timestamp, Trigger.CLOCK),
+                    when,
+                )
+
+    def _plug_in(self, step: Step, when: float) -> None:
+        busy = {outlet.place.evse_id for outlet in self.station.outlets if outlet.visit is not None}
+        sessions = self.station.fleet.profile.sessions
+        for outlet in self.station.outlets:
+            if outlet.operative and outlet.place.evse_id not in busy:
+                busy.add(outlet.place.evse_id)
+                visit = Visit(outlet, token_for(self.station, outlet))
+                visit.begin(when, when + step.value, authorize=sessions is None or sessions.authorize)
+
+    def _visits(self) -> list[Visit]:
+        return [outlet.visit for outlet in self.station.outlets if outlet.visit is not None]
+
+    def _suspend(self, _: Step, when: float) -> None:
+        for visit in self._visits():
+            visit.suspend(when)
+
+    def _resume(self, _: Step, when: float) -> None:
+        visits = self._visits()
+        if visits:
+            self._strike(when)
+        else:
+            self.state = State.OVER
+        for visit in visits:
+            visit.resume(when)
+
+    def _firmware(self, step: Step, when: float) -> None:
+        self._say_firmware(step.word, when)
+
+    def _reboot(self, _: Step, when: float) -> None:
+        self._lose(when)
+        self._installs = True
+        self.station.reboot(Ending.SOFT_RESET)
+
+    def _say_firmware(self, word: str, when: float) -> None:
+        station = self.station
+        if station.version is Version.V16:
+            payload = v16.firmware_status_notification(word)
+        else:
+            payload = v2x.firmware_status_notification(word, request_id=self.tally.number)
+        station.call("FirmwareStatusNotification", payload, when)
+
+    def _expect(self, _: Step, when: float) -> None:
+        self._strike(when)
+        self._expects = True
+
+    def _watch(self, _: Step, __: float) -> None:
+        """Do nothing: what is watched was known from the start."""
+
+
+_DEEDS: Final[dict[Verb, Callable[[Spell, Step, float], None]]] = {
+    Verb.CUT: Spell._cut,  # noqa: SLF001 - a dispatch table of this very class
+    Verb.CLOSE: Spell._close,  # noqa: SLF001
+    Verb.OFF: Spell._off,  # noqa: SLF001
+    Verb.ON: Spell._on,  # noqa: SLF001
+    Verb.CONNECT: Spell._connect,  # noqa: SLF001
+    Verb.PART: Spell._part,  # noqa: SLF001
+    Verb.MUTE: Spell._mute,  # noqa: SLF001
+    Verb.METERS: Spell._meters,  # noqa: SLF001
+    Verb.PLUG_IN: Spell._plug_in,  # noqa: SLF001
+    Verb.SUSPEND: Spell._suspend,  # noqa: SLF001
+    Verb.RESUME: Spell._resume,  # noqa: SLF001
+    Verb.FIRMWARE: Spell._firmware,  # noqa: SLF001
+    Verb.REBOOT: Spell._reboot,  # noqa: SLF001
+    Verb.EXPECT: Spell._expect,  # noqa: SLF001
+    Verb.WATCH: Spell._watch,  # noqa: SLF001
+}
+_CUTS: Final = frozenset({Verb.CUT, Verb.CLOSE, Verb.OFF, Verb.PART, Verb.REBOOT})
+
+
+class _Zombie:
+    """An old socket that nobody reads, and what the CSMS has done with it in the end."""
+
+    __slots__ = ("_ended", "_socket", "_timer", "judged", "spell", "station")
+
+    def __init__(self, spell: Spell, socket: StationSocket, until: float) -> None:
+        self.spell = spell
+        self.station = spell.station
+        self.judged = False
+        self._socket = socket
+        self._ended = False
+        socket.pause()
+        socket.hand_over(self)
+        self._timer: Timer | None = self.station.fleet.timers.at(until, self._read_again)
+
+    def close(self) -> None:
+        self.station.fleet.timers.cancel(self._timer)
+        self._socket.abort()
+
+    def _read_again(self, when: float) -> None:
+        self._timer = self.station.fleet.timers.at(when + _LAST_WORD, self._judge)
+        self._socket.resume()
+
+    def _judge(self, _: float) -> None:
+        tally = self.spell.tally
+        self.judged = True
+        if self._ended:
+            tally.old_closed += 1
+        else:
+            tally.old_open += 1
+        self.close()
+        self.spell._zombies.remove(self)  # noqa: SLF001 - a part of it
+
+    # -- the listener of the socket ----------------------------------------------------------------------------------
+
+    def on_open(self, handshake: Handshake) -> None:
+        """Hear nothing: it was open before."""
+
+    def on_failed(self, outcome: str, reason: str) -> None:  # noqa: ARG002 - whatever the reason
+        """Take note of an attempt that was under way."""
+        self._ended = True
+
+    def on_text(self, data: str | bytes, now: float) -> None:
+        """Ignore what was meant for a station that has moved on."""
+
+    def on_closed(self, code: int, reason: str, how: How) -> None:  # noqa: ARG002 - whatever the reason
+        """Take note that the CSMS had ended it."""
+        self._ended = True
+
+    def on_backlog(self) -> None:
+        """Ignore it: nothing is said any more."""
+
+    def on_crash(self, error: Exception) -> None:  # noqa: ARG002 - these methods raise nothing
+        """Take note that it is gone."""
+        self._ended = True

@@ -1,0 +1,184 @@
+"""Certificates: signing requests, signed ones, and the store of roots (whitepaper A02, M03-M05; OCPP 2.x A, M)."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fixtures.answers.common import root_hash_data
+from fixtures.certificates import CertificateError, SigningRequest, hash_data, make_csr, same_key
+from fixtures.device import CERTIFICATE_STORE_LENGTH
+from fixtures.payloads import v2x, v16
+from loadtest.station.commands.common import Deed, Request
+from loadtest.station.commands.settings import text_setting
+from loadtest.station.state.store import extras_of
+from ocppj.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from loadtest.station.station import Station
+
+__all__ = [
+    "CertificateStore",
+    "certificate_signed",
+    "delete_certificate",
+    "get_installed_certificate_ids_2x",
+    "get_installed_certificate_ids_16",
+    "install_certificate",
+    "sign_certificate",
+]
+
+
+class _Root(NamedTuple):
+    """A trusted root; `pem` is None for the one that the station came with."""
+
+    kind: str
+    pem: str | None
+    hashes: dict[str, str]
+
+    def is_meant(self, wanted: Request) -> bool:
+        """Tell whether somebody's hashes mean this one, by whatever algorithm."""
+        mine = self.hashes
+        if self.pem is not None and wanted["hashAlgorithm"] != mine["hashAlgorithm"]:
+            mine = hash_data(self.pem, self.pem, wanted["hashAlgorithm"])
+        return all(str(mine[name]).lower() == str(wanted[name]).lower() for name in mine)
+
+
+class CertificateStore:
+    """What one station trusts, and the key of the certificate that it has asked for."""
+
+    __slots__ = ("pending", "roots")
+
+    def __init__(self, first_kind: str) -> None:
+        """Start with the root of a new station."""
+        self.roots = [_Root(first_kind, None, root_hash_data())]
+        self.pending: SigningRequest | None = None
+
+    def __len__(self) -> int:
+        return len(self.roots)
+
+
+class _Words(NamedTuple):
+    csms_root: str
+    sign: Callable[[str, str | None], Request]
+    invalid: str
+    """The security event for a signed certificate that is none for this station."""
+
+
+_WORDS_2X = _Words(
+    "CSMSRootCertificate",
+    lambda csr, kind: v2x.sign_certificate(csr, certificate_type=kind),
+    "InvalidChargingStationCertificate",
+)
+_WORDS: Mapping[Version, _Words] = MappingProxyType(
+    {
+        Version.V16: _Words(
+            "CentralSystemRootCertificate", lambda csr, _: v16.sign_certificate(csr), "InvalidChargePointCertificate"
+        ),
+        Version.V201: _WORDS_2X,
+        Version.V21: _WORDS_2X,
+    }
+)
+
+
+def _store(station: Station) -> CertificateStore:
+    extras = extras_of(station)
+    if extras.certificates is None:
+        extras.certificates = CertificateStore(_WORDS[station.version].csms_root)
+    return extras.certificates
+
+
+# -- the station's own certificate -------------------------------------------------------------------------------------
+
+
+def sign_certificate(station: Station, kind: str | None) -> None:
+    """Make a key and ask the CSMS to sign it: CN is the serial number, O the operator (A00.FR.509 and .511)."""
+    operator = text_setting(station, "organization")[:_LONGEST_NAME].strip() or "Plugstorm Operator"
+    request = make_csr(station.individual.serial_number, operator)
+    _store(station).pending = request
+    payload = _WORDS[station.version].sign(request.csr_pem.decode(), kind)
+    station.call("SignCertificate", payload, station.fleet.clock(), triggered=True)
+
+
+_LONGEST_NAME = 64
+"""Characters of a name in a certificate (RFC 5280 appendix A)."""
+
+
+def certificate_signed(station: Station, request: Request, _: Request) -> Deed:
+    """Take the certificate for the key of the last request; one for no such key is useless and refused (A02)."""
+    kept = None if station.extras is None else station.extras.certificates
+    if kept is not None and kept.pending is not None and same_key(request["certificateChain"], kept.pending):
+        return Deed(then=partial(setattr, kept, "pending", None))
+    return Deed("Rejected", partial(_tell_invalid, station))
+
+
+def _tell_invalid(station: Station) -> None:
+    now = station.fleet.clock()
+    payload = v2x.security_event_notification(_WORDS[station.version].invalid, station.fleet.timestamp(now))
+    station.call("SecurityEventNotification", payload, now)
+
+
+# -- what it trusts ----------------------------------------------------------------------------------------------------
+
+
+def install_certificate(station: Station, request: Request, _: Request) -> Deed:
+    """Trust one more root, where it is one (M05)."""
+    pem, kind = request["certificate"], request["certificateType"]
+    try:
+        hashes = hash_data(pem, pem)
+    except CertificateError:
+        return Deed("Rejected")
+    others = [root for root in _roots(station) if not (root.kind == kind and root.is_meant(hashes))]
+    if len(others) >= CERTIFICATE_STORE_LENGTH:
+        return Deed("Rejected")
+    return Deed(then=partial(_install, station, _Root(kind, pem, hashes)))
+
+
+def _install(station: Station, root: _Root) -> None:
+    store = _store(station)
+    store.roots = [kept for kept in store.roots if not (kept.kind == root.kind and kept.is_meant(root.hashes))]
+    store.roots.append(root)
+
+
+def delete_certificate(station: Station, request: Request, _: Request) -> Deed:
+    """Trust a root no longer (M04)."""
+    wanted = request["certificateHashData"]
+    found = [root for root in _roots(station) if root.is_meant(wanted)]
+    return Deed(then=partial(_delete, station, found)) if found else Deed("NotFound")
+
+
+def _delete(station: Station, found: list[_Root]) -> None:
+    store = _store(station)
+    store.roots = [root for root in store.roots if root not in found]
+
+
+def _roots(station: Station) -> list[_Root]:
+    kept = None if station.extras is None else station.extras.certificates
+    return kept.roots if kept is not None else CertificateStore(_WORDS[station.version].csms_root).roots
+
+
+def get_installed_certificate_ids_16(station: Station, request: Request, answer: Request) -> Deed:
+    """List what is trusted of one kind (whitepaper M03)."""
+    found = [root.hashes for root in _roots(station) if root.kind == request["certificateType"]]
+    return _list(answer, "certificateHashData", found)
+
+
+def get_installed_certificate_ids_2x(station: Station, request: Request, answer: Request) -> Deed:
+    """List what is trusted, of some kinds or of all (OCPP 2.x M03)."""
+    kinds = request.get("certificateType")
+    found = [
+        {"certificateType": root.kind, "certificateHashData": root.hashes}
+        for root in _roots(station)
+        if not kinds or root.kind in kinds
+    ]
+    return _list(answer, "certificateHashDataChain", found)
+
+
+def _list(answer: Request, name: str, found: list[Any]) -> Deed:
+    if not found:
+        answer.pop(name, None)
+        return Deed("NotFound")
+    answer[name] = found
+    return Deed("Accepted")

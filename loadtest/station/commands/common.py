@@ -1,0 +1,102 @@
+"""What the deeds of all features share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from loadtest.station.dialect.contract import Phase
+from ocppj.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from fixtures.models import Outlet as Place
+    from loadtest.station.charging_session import Outlet, Visit
+    from loadtest.station.station import Station
+
+__all__ = [
+    "Deed",
+    "Maker",
+    "Request",
+    "Token",
+    "charging",
+    "evse_busy",
+    "free_outlets",
+    "moment",
+    "ongoing",
+    "parts_of",
+    "place_number",
+    "token_2x",
+]
+
+Request = dict[str, Any]
+Token = tuple[str, str]
+"""A token's value and type."""
+
+
+class Deed(NamedTuple):
+    """What changes in the plausible answer, and what is to be done after it; None: nothing."""
+
+    status: str | None = None
+    then: Callable[[], object] | None = None
+
+
+Maker = Callable[["Station", Request, Request], Deed]
+"""From the station, a valid request and the plausible answer, which it may change, to the deed."""
+
+_PLACE_NUMBERS: Mapping[Version, Callable[[Place], int]] = MappingProxyType(
+    {
+        Version.V16: lambda place: place.number,
+        Version.V201: lambda place: place.evse_id,
+        Version.V21: lambda place: place.evse_id,
+    }
+)
+
+
+def place_number(station: Station, place: Place) -> int:
+    """Return the number by which commands name a place: the connector in 1.6, the EVSE in 2.x."""
+    return _PLACE_NUMBERS[station.version](place)
+
+
+def moment(station: Station, text: str) -> float | None:
+    """Read a time stamp of the CSMS as a moment of the monotonic clock; None for what is none."""
+    try:
+        when = datetime.fromisoformat(text.upper())
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() + station.fleet.epoch
+    except (ValueError, OverflowError):
+        return None
+
+
+def token_2x(id_token: Request) -> Token:
+    """Read an IdTokenType, whose value knows no case."""
+    return id_token["idToken"].upper(), id_token["type"]
+
+
+def charging(station: Station) -> list[Visit]:
+    """List the visits in which a transaction runs."""
+    visits = [outlet.visit for outlet in station.outlets]
+    return [visit for visit in visits if visit is not None and visit.phase is Phase.CHARGING]
+
+
+def ongoing(station: Station, transaction_id: Any) -> Visit | None:
+    """Find the running transaction with an id."""
+    return next((visit for visit in charging(station) if visit.transaction_id == transaction_id), None)
+
+
+def evse_busy(outlet: Outlet) -> bool:
+    """Tell whether a car stands at the connector or at another one of its EVSE."""
+    evse = outlet.place.evse_id
+    return any(other.visit for other in outlet.station.outlets if other.place.evse_id == evse)
+
+
+def free_outlets(outlets: Iterable[Outlet]) -> Iterator[Outlet]:
+    """Yield the connectors where a car could charge."""
+    return (outlet for outlet in outlets if outlet.operative and not evse_busy(outlet))
+
+
+def parts_of(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Cut a report into parts; there is always a first one."""
+    return [items[start : start + size] for start in range(0, max(1, len(items)), size)]

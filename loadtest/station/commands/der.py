@@ -1,0 +1,122 @@
+"""Distributed energy resources of 2.1: controls are kept, shown and cleared, without an effect on a load (R04)."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from fixtures.payloads.v21 import report_der_control
+from loadtest.station.commands.common import Deed, Request, ongoing
+from loadtest.station.state.store import extras_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadtest.station.station import Station
+
+__all__ = ["Controls", "allowed_energy_transfer", "clear_der_control", "get_der_control", "set_der_control"]
+
+Controls = dict[str, Request]
+"""By controlId, as they came."""
+
+_MOST: Final = 24
+"""As many as one ReportDERControl holds of a kind."""
+
+
+class _Field(NamedTuple):
+    """Where a control stands in SetDERControl and in ReportDERControl."""
+
+    name: str
+    inner: str
+    full: bool = True
+    """Whether the report says isDefault and isSuperseded of it."""
+
+
+_FIELDS: Mapping[str, _Field] = MappingProxyType(
+    {
+        "EnterService": _Field("enterService", "enterService", full=False),
+        "FixedPFAbsorb": _Field("fixedPFAbsorb", "fixedPF"),
+        "FixedPFInject": _Field("fixedPFInject", "fixedPF"),
+        "FixedVar": _Field("fixedVar", "fixedVar"),
+        "FreqDroop": _Field("freqDroop", "freqDroop"),
+        "Gradients": _Field("gradient", "gradient", full=False),
+        "LimitMaxDischarge": _Field("limitMaxDischarge", "limitMaxDischarge"),
+    }
+)
+_CURVE = _Field("curve", "curve")
+
+
+def _field(control: Request) -> _Field:
+    return _FIELDS.get(control["controlType"], _CURVE)
+
+
+def set_der_control(station: Station, request: Request, answer: Request) -> Deed:
+    """Keep a control; a default takes the place of the default before it."""
+    if _field(request).name not in request:
+        # The type names a control that the message does not hold.
+        return Deed("Rejected")
+    kept = (station.extras and station.extras.controls) or {}
+    superseded = [
+        number
+        for number, other in kept.items()
+        if number != request["controlId"]
+        and other["isDefault"] == request["isDefault"]
+        and other["controlType"] == request["controlType"]
+    ]
+    left = {number: other for number, other in kept.items() if number not in superseded}
+    if len(left | {request["controlId"]: request}) > _MOST:
+        return Deed("Rejected")
+    if superseded:
+        answer["supersededIds"] = superseded
+    return Deed(then=partial(_keep, station, left | {request["controlId"]: request}))
+
+
+def _keep(station: Station, controls: Controls) -> None:
+    extras_of(station).controls = controls
+
+
+def _matching(station: Station, request: Request) -> Controls:
+    kept = (station.extras and station.extras.controls) or {}
+    return {
+        number: control
+        for number, control in kept.items()
+        if request.get("controlId") in (None, number)
+        and request.get("controlType") in (None, control["controlType"])
+        and request.get("isDefault") in (None, control["isDefault"])
+    }
+
+
+def get_der_control(station: Station, request: Request, _: Request) -> Deed:
+    """Report the controls that fit."""
+    found = _matching(station, request)
+    return Deed("Accepted", partial(_report, station, request["requestId"], found)) if found else Deed("NotFound")
+
+
+def _report(station: Station, request_id: int, found: Controls) -> None:
+    lists: dict[str, list[Any]] = {}
+    for number, control in found.items():
+        field = _field(control)
+        shown: Request = {"id": number, field.inner: control[field.name]}
+        if field.full:
+            shown |= {"isDefault": control["isDefault"], "isSuperseded": False}
+        if field is _CURVE:
+            shown["curveType"] = control["controlType"]
+        lists.setdefault(field.name, []).append(shown)
+    payload = report_der_control(request_id, tbc=None, **lists)
+    station.call("ReportDERControl", payload, station.fleet.clock(), triggered=True)
+
+
+def clear_der_control(station: Station, request: Request, _: Request) -> Deed:
+    """Remove the controls that fit."""
+    found = _matching(station, request)
+    if not found:
+        return Deed("NotFound")
+    kept = (station.extras and station.extras.controls) or {}
+    left = {number: control for number, control in kept.items() if number not in found}
+    return Deed(then=partial(_keep, station, left))
+
+
+def allowed_energy_transfer(station: Station, request: Request, _: Request) -> Deed:
+    """Take what a running transaction may do with energy; there is nothing to choose from here (Q)."""
+    return Deed(None if ongoing(station, request["transactionId"]) is not None else "Rejected")

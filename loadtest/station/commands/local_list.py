@@ -1,0 +1,135 @@
+"""The local authorization list: SendLocalList and GetLocalListVersion (OCPP 1.6 §5.10 and §5.15, 2.x D01 and D02)."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fixtures.device import LOCAL_LIST_LENGTH, LOCAL_LIST_PART
+from loadtest.station.commands.common import Deed, Request, Token, token_2x
+from loadtest.station.commands.settings import flag
+from loadtest.station.state.store import extras_of
+from ocppj.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from loadtest.station.station import Station
+
+__all__ = ["LocalList", "known_parent", "list_verdict", "list_version", "send_local_list"]
+
+
+class Entry(NamedTuple):
+    """What the list says about a token."""
+
+    status: str
+    parent: str
+
+
+class LocalList:
+    """The list of one station."""
+
+    __slots__ = ("entries", "version")
+
+    def __init__(self) -> None:
+        """Start as the empty list of a new station."""
+        self.version = 0
+        self.entries: dict[Token, Entry] = {}
+
+
+class _Words(NamedTuple):
+    version: str
+    """The field with the version, in the request and in the answer of GetLocalListVersion."""
+    token: Callable[[Request], Token]
+    info: str
+    parent: Callable[[Request], str]
+    disabled: str
+    """The status while the list is switched off."""
+
+
+_WORDS_2X = _Words(
+    "versionNumber",
+    lambda entry: token_2x(entry["idToken"]),
+    "idTokenInfo",
+    lambda info: info.get("groupIdToken", {}).get("idToken", ""),
+    "Failed",
+)
+_WORDS: Mapping[Version, _Words] = MappingProxyType(
+    {
+        Version.V16: _Words(
+            "listVersion",
+            lambda entry: (entry["idTag"].upper(), "ISO14443"),
+            "idTagInfo",
+            lambda info: info.get("parentIdTag", ""),
+            "NotSupported",
+        ),
+        Version.V201: _WORDS_2X,
+        Version.V21: _WORDS_2X,
+    }
+)
+
+
+def known_parent(station: Station, token: Token) -> str | None:
+    """Look up the group of a token; None for a token that is not in the list."""
+    entry = _entry(station, token)
+    return None if entry is None else entry.parent
+
+
+def list_verdict(station: Station, token: Token) -> bool | None:
+    """Tell whether the list lets a token charge; None where it says nothing."""
+    entry = _entry(station, token)
+    return None if entry is None else entry.status == "Accepted"
+
+
+def _entry(station: Station, token: Token) -> Entry | None:
+    kept = station.extras and station.extras.local_list
+    return kept.entries.get(token) if kept and flag(station, "local_list") else None
+
+
+def list_version(station: Station, _: Request, answer: Request) -> Deed:
+    """Tell the version of the list, 0 where there is none."""
+    kept = station.extras and station.extras.local_list
+    if kept and flag(station, "local_list"):
+        answer[_WORDS[station.version].version] = kept.version
+    return Deed()
+
+
+def send_local_list(station: Station, request: Request, _: Request) -> Deed:
+    """Replace the list, or change it, by the rules for versions."""
+    words = _WORDS[station.version]
+    if not flag(station, "local_list"):
+        return Deed(words.disabled)
+    kept = station.extras and station.extras.local_list
+    version, sent = request[words.version], request.get("localAuthorizationList") or []
+    full = request["updateType"] == "Full"
+    if not full and version <= (kept.version if kept else 0):
+        return Deed("VersionMismatch")
+    changes = _changes(words, sent)
+    if version <= 0 or changes is None or len(sent) > LOCAL_LIST_PART:
+        return Deed("Failed")
+    if full and any(entry is None for entry in changes.values()):
+        # Of what is to be new, everything must be said.
+        return Deed("Failed")
+    entries: dict[Token, Any] = ({} if full or not kept else dict(kept.entries)) | changes
+    entries = {token: entry for token, entry in entries.items() if entry is not None}
+    if len(entries) > LOCAL_LIST_LENGTH:
+        return Deed("Failed")
+    return Deed(then=partial(_replace, station, version, entries))
+
+
+def _changes(words: _Words, sent: list[Request]) -> dict[Token, Entry | None] | None:
+    """Read what was sent, with None for a token to be removed; None when a token comes twice."""
+    changes: dict[Token, Entry | None] = {}
+    for item in sent:
+        info = item.get(words.info)
+        changes[words.token(item)] = None if info is None else Entry(info["status"], words.parent(info).upper())
+    return changes if len(changes) == len(sent) else None
+
+
+def _replace(station: Station, version: int, entries: dict[Token, Entry]) -> None:
+    extras = extras_of(station)
+    if extras.local_list is None:
+        extras.local_list = LocalList()
+    extras.local_list.version = version
+    extras.local_list.entries = entries

@@ -1,0 +1,240 @@
+"""Monitors of 2.x: set, shown, cleared, and those by the clock do report (N02-N07)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from fixtures.device import Variable, device_model, find_variable
+from fixtures.payloads.v2x import component_variable, event_data, monitor_data, notify_event, notify_monitoring_report
+from loadtest.station.commands.common import Deed, Request, parts_of
+from loadtest.station.commands.reports import is_asked_for
+from loadtest.station.commands.settings import value_of
+from loadtest.station.state.store import extras_of
+from loadtest.timing.pacing import next_in_phase
+
+if TYPE_CHECKING:
+    from loadtest.station.station import Station
+    from loadtest.timing.timers import Timer
+
+__all__ = [
+    "Monitors",
+    "clear_variable_monitoring",
+    "get_monitoring_report",
+    "set_monitoring_base",
+    "set_monitoring_level",
+    "set_variable_monitoring",
+]
+
+_LEAST_SEVERE: Final = 9
+_PART: Final = 10
+"""Variables in one NotifyMonitoringReport."""
+_MOST: Final = 100
+"""Monitors that a station keeps."""
+_SHORTEST_PERIOD: Final = 1.0
+_LONGEST_PERIOD: Final = 366 * 86_400.0
+_CRITERIA = {
+    "ThresholdMonitoring": frozenset({"UpperThreshold", "LowerThreshold"}),
+    "DeltaMonitoring": frozenset({"Delta", "TargetDelta", "TargetDeltaRelative"}),
+    "PeriodicMonitoring": frozenset({"Periodic", "PeriodicClockAligned"}),
+}
+_THRESHOLDS = _CRITERIA["ThresholdMonitoring"]
+_PERIODIC = _CRITERIA["PeriodicMonitoring"]
+
+
+class Monitor:
+    """One monitor of one variable."""
+
+    __slots__ = ("monitor_id", "owner", "severity", "timer", "transaction", "type", "value", "variable")
+
+    def __init__(self, owner: Monitors, monitor_id: int, variable: Variable, part: Request) -> None:
+        """Take what the CSMS said."""
+        self.owner = owner
+        self.monitor_id = monitor_id
+        self.variable = variable
+        self.type: str = part["type"]
+        self.value: float = part["value"]
+        self.severity: int = part["severity"]
+        self.transaction: bool = part.get("transaction", False)
+        self.timer: Timer | None = None
+
+    @property
+    def station(self) -> Station:
+        """Where it watches."""
+        return self.owner.station
+
+    def watch(self) -> None:
+        """Wait for the next report of one that works by the clock."""
+        if self.type in _PERIODIC:
+            fleet = self.station.fleet
+            now = fleet.clock()
+            aligned = self.type == "PeriodicClockAligned"
+            due = next_in_phase(now, self.value, 0.0, fleet.epoch) if aligned else now + self.value
+            self.timer = fleet.timers.at(due, self._due)
+
+    def _due(self, when: float) -> None:
+        self.timer = self.station.fleet.timers.at(when + self.value, self._due)
+        self.owner.report(self, when)
+
+    def shown(self) -> Request:
+        """Write the VariableMonitoringType."""
+        return monitor_data(
+            self.station.version,
+            self.monitor_id,
+            monitor_type=self.type,
+            value=self.value,
+            severity=self.severity,
+            transaction=self.transaction,
+        )
+
+
+class Monitors:
+    """The monitors of one station; ids are never used twice."""
+
+    __slots__ = ("_events", "_last_id", "_monitors", "level", "station")
+
+    def __init__(self, station: Station) -> None:
+        """Start with none."""
+        self.station = station
+        self.level = _LEAST_SEVERE
+        """The highest severity number that is still reported."""
+        self._monitors: dict[int, Monitor] = {}
+        self._last_id = 0
+        self._events = 0
+
+    def all(self) -> list[Monitor]:
+        """List them by their ids."""
+        return [self._monitors[number] for number in sorted(self._monitors)]
+
+    def set(self, part: Request) -> Request:
+        """Set one monitor and write its SetMonitoringResultType."""
+        result = {name: part[name] for name in ("type", "severity", "component", "variable")}
+        status, variable = find_variable(self.station.individual, part)
+        monitor_id: int | None = part.get("id")
+        if variable is not None:
+            status = self._judge(part, variable, monitor_id)
+        if variable is None or status != "Accepted":
+            return result | {"status": status} | ({} if monitor_id is None else {"id": monitor_id})
+        if monitor_id is None:
+            self._last_id = monitor_id = self._last_id + 1
+        else:
+            self.clear(monitor_id)
+        monitor = self._monitors[monitor_id] = Monitor(self, monitor_id, variable, part)
+        monitor.watch()
+        return result | {"status": status, "id": monitor_id}
+
+    def _judge(self, part: Request, variable: Variable, monitor_id: int | None) -> str:
+        kind, value = part["type"], part["value"]
+        if not variable.monitored or (kind in _THRESHOLDS and not variable.numeric):
+            return "UnsupportedMonitorType"
+        if not 0 <= part["severity"] <= _LEAST_SEVERE or (kind not in _THRESHOLDS and value < 0):
+            return "Rejected"
+        if kind in _PERIODIC and not _SHORTEST_PERIOD <= value <= _LONGEST_PERIOD:
+            return "Rejected"
+        if monitor_id is not None:
+            known = self._monitors.get(monitor_id)
+            return "Accepted" if known is not None and known.variable == variable else "Rejected"
+        others = [one for one in self._monitors.values() if one.variable == variable]
+        if any((one.type, one.severity) == (kind, part["severity"]) for one in others):
+            return "Duplicate"
+        return "Accepted" if len(self._monitors) < _MOST else "Rejected"
+
+    def clear(self, monitor_id: int) -> bool:
+        """Remove one; False when there is none with this id."""
+        monitor = self._monitors.pop(monitor_id, None)
+        if monitor is not None:
+            self.station.fleet.timers.cancel(monitor.timer)
+        return monitor is not None
+
+    def close(self) -> None:
+        """Remove all."""
+        for monitor_id in list(self._monitors):
+            self.clear(monitor_id)
+
+    def report(self, monitor: Monitor, when: float) -> None:
+        """Tell the CSMS the present value, unless that is less severe than it wants to hear of."""
+        station = self.station
+        if monitor.severity > self.level or not station.online:
+            return
+        timestamp, value = station.fleet.timestamp(when), value_of(station, monitor.variable) or ""
+        event = event_data(
+            self._events,
+            timestamp,
+            monitor.variable,
+            value,
+            trigger="Periodic",
+            notification_type="CustomMonitor",
+            variable_monitoring_id=monitor.monitor_id,
+        )
+        self._events += 1
+        station.call("NotifyEvent", notify_event(0, timestamp, [event]), when)
+
+
+def _monitors(station: Station) -> Monitors:
+    extras = extras_of(station)
+    if extras.monitors is None:
+        extras.monitors = Monitors(station)
+    return extras.monitors
+
+
+def set_variable_monitoring(station: Station, request: Request, answer: Request) -> Deed:
+    """Set monitors (N04)."""
+    monitors = _monitors(station)
+    answer["setMonitoringResult"] = [monitors.set(part) for part in request["setMonitoringData"]]
+    return Deed()
+
+
+def clear_variable_monitoring(station: Station, request: Request, answer: Request) -> Deed:
+    """Remove monitors (N06)."""
+    kept = station.extras and station.extras.monitors
+    answer["clearMonitoringResult"] = [
+        {"id": monitor_id, "status": "Accepted" if kept and kept.clear(monitor_id) else "NotFound"}
+        for monitor_id in request["id"]
+    ]
+    return Deed()
+
+
+def set_monitoring_base(station: Station, request: Request, _: Request) -> Deed:
+    """Go back to what the station came with, which is no monitor at all: `All` keeps those that were set (N05)."""
+    kept = station.extras and station.extras.monitors
+    if kept and request["monitoringBase"] != "All":
+        return Deed(then=kept.close)
+    return Deed()
+
+
+def set_monitoring_level(station: Station, request: Request, _: Request) -> Deed:
+    """Hear only of what is this severe (N03)."""
+    level = request["severity"]
+    if not 0 <= level <= _LEAST_SEVERE:
+        return Deed("Rejected")
+    return Deed(then=partial(setattr, _monitors(station), "level", level))
+
+
+def get_monitoring_report(station: Station, request: Request, _: Request) -> Deed:
+    """Report monitors by their kind and variables (N02)."""
+    kept, criteria, named = (
+        station.extras and station.extras.monitors,
+        request.get("monitoringCriteria"),
+        request.get("componentVariable"),
+    )
+    kinds = frozenset().union(*(_CRITERIA[word] for word in criteria)) if criteria else None
+    by_variable: dict[int, tuple[Variable, list[Any]]] = {}
+    model = device_model(station.individual)
+    for monitor in kept.all() if kept else ():
+        mine = kinds is None or monitor.type in kinds
+        if mine and (not named or any(is_asked_for(monitor.variable, part) for part in named)):
+            place = model.index(monitor.variable) if monitor.variable in model else -monitor.monitor_id
+            by_variable.setdefault(place, (monitor.variable, []))[1].append(monitor.shown())
+    if not by_variable:
+        return Deed("EmptyResultSet")
+    shown = [{**component_variable(variable), "variableMonitoring": found} for variable, found in by_variable.values()]
+    return Deed("Accepted", partial(_send, station, request["requestId"], shown))
+
+
+def _send(station: Station, request_id: int, shown: list[Any]) -> None:
+    now = station.fleet.clock()
+    timestamp, parts = station.fleet.timestamp(now), parts_of(shown, _PART)
+    for number, part in enumerate(parts):
+        more = True if number < len(parts) - 1 else None
+        payload = notify_monitoring_report(request_id, number, timestamp, part, tbc=more)
+        station.call("NotifyMonitoringReport", payload, now, triggered=True)

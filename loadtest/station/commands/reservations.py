@@ -1,0 +1,305 @@
+"""Reservations: ReserveNow and CancelReservation, who is let in, and how they end (OCPP 1.6 §5.13, 2.x H01-H04)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from fixtures.payloads.v2x import reservation_status_update
+from loadtest.station.commands.common import (
+    Deed,
+    Request,
+    Token,
+    evse_busy,
+    free_outlets,
+    moment,
+    place_number,
+    token_2x,
+)
+from loadtest.station.commands.local_list import known_parent
+from loadtest.station.commands.settings import flag
+from loadtest.station.state.store import extras_of
+from ocppj.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from loadtest.station.charging_session import Outlet, Visit
+    from loadtest.station.station import Station
+    from loadtest.timing.timers import Timer
+
+__all__ = ["Claim", "Reservations", "admits", "cancel_reservation", "claim_of", "reserve_now", "take"]
+
+
+class Claim(StrEnum):
+    """What reservations say about a token at a connector."""
+
+    FREE = "free"
+    OURS = "ours"
+    ASK = "ask"
+    """Only the CSMS knows whether the token belongs to the group that has reserved."""
+    TAKEN = "taken"
+
+
+class _Wanted(NamedTuple):
+    """A ReserveNow in the words of no version."""
+
+    reservation_id: int
+    place: int | None
+    connector_type: str | None
+    expiry: str
+    token: Token
+    parent: str
+
+
+def _read_16(request: Request) -> _Wanted:
+    token = request["idTag"].upper(), "ISO14443"
+    place, parent = request["connectorId"] or None, request.get("parentIdTag", "").upper()
+    return _Wanted(request["reservationId"], place, None, request["expiryDate"], token, parent)
+
+
+def _read_2x(request: Request) -> _Wanted:
+    return _Wanted(
+        request["id"],
+        request.get("evseId") or None,
+        request.get("connectorType"),
+        request["expiryDateTime"],
+        token_2x(request["idToken"]),
+        request.get("groupIdToken", {}).get("idToken", "").upper(),
+    )
+
+
+class _Rules(NamedTuple):
+    read: Callable[[Request], _Wanted]
+    shows_all_taken: bool
+    """Whether free connectors show Reserved once there are as many reservations without a place (H01.FR.20, .24)."""
+    tells_end: bool
+    """Whether ReservationStatusUpdate exists."""
+
+
+_RULES: Mapping[Version, _Rules] = MappingProxyType(
+    {
+        Version.V16: _Rules(_read_16, shows_all_taken=False, tells_end=False),
+        Version.V201: _Rules(_read_2x, shows_all_taken=True, tells_end=True),
+        Version.V21: _Rules(_read_2x, shows_all_taken=True, tells_end=True),
+    }
+)
+
+
+class _Reservation:
+    __slots__ = ("numbers", "parent", "reservation_id", "specific", "timer", "token")
+
+    def __init__(self, wanted: _Wanted, numbers: frozenset[int]) -> None:
+        self.reservation_id = wanted.reservation_id
+        self.numbers = numbers
+        self.specific = wanted.place is not None
+        self.token = wanted.token
+        self.parent = wanted.parent
+        self.timer: Timer | None = None
+
+    def fits(self, token: Token, parent: str | None) -> bool:
+        return token == self.token or bool(parent and parent.upper() == self.parent)
+
+
+class Reservations:
+    """The reservations of one station."""
+
+    __slots__ = ("_kept", "station")
+
+    def __init__(self, station: Station) -> None:
+        """Start with none."""
+        self.station = station
+        self._kept: list[_Reservation] = []
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def find(self, reservation_id: int) -> _Reservation | None:
+        """Find one by its id."""
+        return next((kept for kept in self._kept if kept.reservation_id == reservation_id), None)
+
+    def refusal(self, wanted: _Wanted, numbers: frozenset[int]) -> str | None:
+        """Say why a reservation cannot be made, as a ReservationStatus; None when it can."""
+        others = [kept for kept in self._kept if kept.reservation_id != wanted.reservation_id]
+        outlets = [outlet for outlet in self.station.outlets if outlet.place.number in numbers]
+        if not any(outlet.operative for outlet in outlets):
+            return "Unavailable"
+        loose = sum(1 for other in others if not other.specific)
+        if wanted.place is not None:
+            taken = any(other.specific and other.numbers & numbers for other in others)
+            if taken or any(evse_busy(outlet) for outlet in outlets):
+                return "Occupied"
+        everywhere = frozenset(outlet.place.number for outlet in self.station.outlets)
+        suitable = everywhere if wanted.place is not None else numbers
+        return None if self._free(suitable, others) > loose else "Occupied"
+
+    def add(self, wanted: _Wanted, numbers: frozenset[int], expires: float) -> None:
+        """Make a reservation, in the place of one with the same id."""
+        before = self.find(wanted.reservation_id)
+        if before is not None:
+            self._forget(before)
+        reservation = _Reservation(wanted, numbers)
+        reservation.timer = self.station.fleet.timers.at(expires, _Expiry(self, reservation).due)
+        self._kept.append(reservation)
+        self.refresh(self.station.fleet.clock())
+
+    def end(self, reservation: _Reservation, at: float, word: str | None = None) -> None:
+        """End a reservation; `word` says why where the station decided it (Expired, Removed)."""
+        if reservation not in self._kept:
+            return
+        self._forget(reservation)
+        if word is not None and _RULES[self.station.version].tells_end:
+            update = reservation_status_update(reservation.reservation_id, word)
+            self.station.call("ReservationStatusUpdate", update, at)
+        self.refresh(at)
+
+    def withdraw(self, outlets: list[Outlet], at: float) -> None:
+        """End what was reserved at connectors that go out of service."""
+        numbers = {outlet.place.number for outlet in outlets}
+        for reservation in [kept for kept in self._kept if kept.specific and kept.numbers & numbers]:
+            self.end(reservation, at, "Removed")
+
+    def refresh(self, at: float) -> None:
+        """Show at every free connector what it is now."""
+        for outlet in self.station.outlets:
+            if outlet.visit is None:
+                outlet.rest(at)
+
+    def covers(self, outlet: Outlet) -> bool:
+        """Tell whether a connector without a car shows Reserved."""
+        if self._at(outlet) is not None:
+            return True
+        loose = self._loose(outlet)
+        return bool(loose) and _RULES[self.station.version].shows_all_taken and self._scarce(loose)
+
+    def claim(self, outlet: Outlet, token: Token, parent: str | None) -> tuple[Claim, _Reservation | None]:
+        """Judge a token at a connector; `parent` None means that nobody was asked about its group."""
+        reservation = self._at(outlet)
+        if reservation is not None:
+            if reservation.fits(token, parent):
+                return Claim.OURS, reservation
+            return (Claim.ASK if reservation.parent and parent is None else Claim.TAKEN), None
+        loose = self._loose(outlet)
+        for reservation in loose:
+            if reservation.fits(token, parent):
+                return Claim.OURS, reservation
+        if not loose or not self._scarce(loose, outlet):
+            return Claim.FREE, None
+        ask = parent is None and any(reservation.parent for reservation in loose)
+        return (Claim.ASK if ask else Claim.TAKEN), None
+
+    def close(self) -> None:
+        """Forget everything."""
+        for reservation in self._kept[:]:
+            self._forget(reservation)
+
+    def _forget(self, reservation: _Reservation) -> None:
+        self.station.fleet.timers.cancel(reservation.timer)
+        self._kept.remove(reservation)
+
+    def _at(self, outlet: Outlet) -> _Reservation | None:
+        number = outlet.place.number
+        return next((kept for kept in self._kept if kept.specific and number in kept.numbers), None)
+
+    def _loose(self, outlet: Outlet) -> list[_Reservation]:
+        return [kept for kept in self._kept if not kept.specific and outlet.place.number in kept.numbers]
+
+    def _scarce(self, loose: list[_Reservation], asked: Outlet | None = None) -> bool:
+        """Tell whether every free EVSE is needed for those who reserved without a place.
+
+        `asked` is where a car stands already that wants to know, so that it counts as free.
+        """
+        return any(self._free(reservation.numbers, self._kept, asked) <= len(loose) for reservation in loose)
+
+    def _free(self, numbers: frozenset[int], reservations: list[_Reservation], asked: Outlet | None = None) -> int:
+        held = {number for kept in reservations if kept.specific for number in kept.numbers}
+        free = free_outlets(outlet for outlet in self.station.outlets if outlet.place.number in numbers - held)
+        return len({outlet.place.evse_id for outlet in (*free, *([] if asked is None else [asked]))})
+
+
+class _Expiry:
+    """The end of one reservation, as a callback that knows its station."""
+
+    __slots__ = ("_owner", "_reservation")
+
+    def __init__(self, owner: Reservations, reservation: _Reservation) -> None:
+        self._owner = owner
+        self._reservation = reservation
+
+    @property
+    def station(self) -> Station:
+        return self._owner.station
+
+    def due(self, when: float) -> None:
+        self._owner.end(self._reservation, when, "Expired")
+
+
+# -- what visits ask ---------------------------------------------------------------------------------------------------
+
+
+def claim_of(outlet: Outlet, token: Token, parent: str | None = None) -> Claim:
+    """Judge a token at a connector."""
+    kept = outlet.station.extras and outlet.station.extras.reservations
+    if not kept:
+        return Claim.FREE
+    return kept.claim(outlet, token, known_parent(outlet.station, token) if parent is None else parent)[0]
+
+
+def admits(outlet: Outlet, token: str) -> bool:
+    """Tell whether a driver may try this token here: one that is reserved for others turns everybody else away."""
+    return claim_of(outlet, (token.upper(), "ISO14443")) is not Claim.TAKEN
+
+
+def take(visit: Visit, parent: str | None) -> bool:
+    """Use up the reservation that a visit has, if any; False when the place is kept for somebody else."""
+    extras = visit.station.extras
+    if extras is None or not extras.reservations:
+        return True
+    token = visit.token.upper(), visit.token_type
+    # A CSMS that was asked and named no group has not denied what the list says.
+    known = parent or known_parent(visit.station, token)
+    claim, reservation = extras.reservations.claim(visit.outlet, token, parent if known is None else known)
+    if reservation is not None:
+        visit.reservation_id = reservation.reservation_id
+        extras.reservations.end(reservation, visit.fleet.clock())
+    return claim in (Claim.FREE, Claim.OURS)
+
+
+# -- what the CSMS asks ------------------------------------------------------------------------------------------------
+
+
+def reserve_now(station: Station, request: Request, _: Request) -> Deed:
+    """Keep a connector for somebody."""
+    wanted, now = _RULES[station.version].read(request), station.fleet.clock()
+    expires = moment(station, wanted.expiry)
+    numbers = _numbers(station, wanted)
+    if expires is None or expires <= now or not numbers or not flag(station, "reservations"):
+        return Deed("Rejected")
+    extras = extras_of(station)
+    if extras.reservations is None:
+        extras.reservations = Reservations(station)
+    refusal = extras.reservations.refusal(wanted, numbers)
+    if refusal is not None:
+        return Deed(refusal)
+    return Deed(then=partial(extras.reservations.add, wanted, numbers, expires))
+
+
+def _numbers(station: Station, wanted: _Wanted) -> frozenset[int]:
+    """List the connectors that a reservation may speak of; all of an EVSE are reserved together."""
+    return frozenset(
+        outlet.place.number
+        for outlet in station.outlets
+        if wanted.place in (None, place_number(station, outlet.place))
+        and wanted.connector_type in (None, outlet.place.connector.type)
+    )
+
+
+def cancel_reservation(station: Station, request: Request, _: Request) -> Deed:
+    """Give a reserved connector back."""
+    kept = station.extras and station.extras.reservations
+    reservation = kept.find(request["reservationId"]) if kept else None
+    if not kept or reservation is None:
+        return Deed("Rejected")
+    return Deed(then=partial(kept.end, reservation, station.fleet.clock()))

@@ -1,0 +1,268 @@
+"""Smart charging: profiles are kept, obeyed by the meters, shown and cleared (OCPP 1.6 §5.4, §5.7, §5.16; 2.x K)."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from fixtures.device import MAX_PROFILES, MAX_SCHEDULE_PERIODS, MAX_STACK_LEVEL
+from fixtures.payloads.v2x import report_charging_profiles
+from loadtest.station.commands.common import Deed, Request, charging, moment, ongoing, place_number
+from loadtest.station.commands.settings import flag
+from loadtest.station.state.charging_limits import Limits, limits_of, replaces
+from loadtest.station.state.charging_profiles import (
+    ChargingProfile,
+    Kind,
+    Place,
+    Purpose,
+    Session,
+    Wiring,
+    composite,
+    read_profile,
+)
+from ocppj.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from loadtest.station.charging_session import Outlet
+    from loadtest.station.station import Station
+
+__all__ = [
+    "clear_charging_profile_2x",
+    "clear_charging_profile_16",
+    "get_charging_profiles",
+    "get_composite_schedule_2x",
+    "get_composite_schedule_16",
+    "install_for_start",
+    "readable",
+    "set_charging_profile_2x",
+    "set_charging_profile_16",
+    "update_dynamic_schedule",
+    "use_priority_charging",
+]
+
+
+# -- SetChargingProfile, and profiles that come with a remote start ----------------------------------------------------
+
+
+class _Words(NamedTuple):
+    profile_id: str
+    schedule: Callable[[Request], Request]
+
+
+_WORDS_2X = _Words("id", lambda raw: raw["chargingSchedule"][0])
+_WORDS: Mapping[Version, _Words] = MappingProxyType(
+    {
+        Version.V16: _Words("chargingProfileId", lambda raw: raw["chargingSchedule"]),
+        Version.V201: _WORDS_2X,
+        Version.V21: _WORDS_2X,
+    }
+)
+
+
+def _read(station: Station, raw: Request, place: int) -> ChargingProfile | None:
+    """Read a profile that this station could keep; None for any other."""
+    words = _WORDS[station.version]
+    schedule = words.schedule(raw)
+    if not 0 <= raw["stackLevel"] <= MAX_STACK_LEVEL or len(schedule["chargingSchedulePeriod"]) > MAX_SCHEDULE_PERIODS:
+        return None
+    now = station.fleet.clock()
+    return read_profile(
+        raw, schedule, profile_id=raw[words.profile_id], place=place, moment=partial(moment, station), now=now
+    )
+
+
+def readable(station: Station, raw: Request) -> bool:
+    """Tell whether a profile may come with a remote start: one for a transaction, and for no other one."""
+    return (
+        raw["chargingProfilePurpose"] == "TxProfile"
+        and "transactionId" not in raw
+        and flag(station, "smart_charging")
+        and _read(station, raw, 1) is not None
+    )
+
+
+def install_for_start(outlet: Outlet, raw: Request) -> None:
+    """Install the profile of a transaction that begins now."""
+    station = outlet.station
+    profile = _read(station, raw, place_number(station, outlet.place))
+    if profile is not None:
+        limits_of(station).install(profile)
+
+
+def set_charging_profile_16(station: Station, request: Request, _: Request) -> Deed:
+    """Keep and obey a profile (OCPP 1.6 §5.16)."""
+    return _set(station, request["csChargingProfiles"], request["connectorId"])
+
+
+def set_charging_profile_2x(station: Station, request: Request, _: Request) -> Deed:
+    """Keep and obey a profile (OCPP 2.x K01)."""
+    return _set(station, request["chargingProfile"], request["evseId"])
+
+
+def _set(station: Station, raw: Request, place: int) -> Deed:
+    profile = _read(station, raw, place)
+    kept = station.extras and station.extras.limits
+    if profile is None or not flag(station, "smart_charging") or not _PLACES[profile.purpose](station, profile):
+        return Deed("Rejected")
+    if kept and sum(1 for other in kept.profiles if not replaces(profile, other)) >= MAX_PROFILES:
+        return Deed("Rejected")
+    return Deed(then=lambda: limits_of(station).change(partial(limits_of(station).install, profile)))
+
+
+def _fits_transaction(station: Station, profile: ChargingProfile) -> bool:
+    """Tell whether the transaction runs for which a profile is, which 1.6 may leave unnamed."""
+    visit = next((v for v in charging(station) if place_number(station, v.place) == profile.place), None)
+    if visit is None:
+        return False
+    unnamed = profile.transaction_id is None and station.dialect.may_leave_transaction_unnamed
+    return unnamed or profile.transaction_id == visit.transaction_id
+
+
+_PLACES: Mapping[Purpose, Callable[[Station, ChargingProfile], bool]] = MappingProxyType(
+    {
+        Purpose.STATION: lambda _, profile: profile.place == 0,
+        Purpose.DEFAULT: lambda _, __: True,
+        Purpose.TRANSACTION: _fits_transaction,
+        Purpose.PRIORITY: lambda _, __: True,
+        # No CSMS may set what comes from elsewhere (K01.FR.22).
+        Purpose.OTHER: lambda _, profile: profile.raw["chargingProfilePurpose"] != "ChargingStationExternalConstraints",
+    }
+)
+
+
+# -- ClearChargingProfile and GetChargingProfiles ----------------------------------------------------------------------
+
+
+def _matches(profile: ChargingProfile, place: int | None, criteria: Request) -> bool:
+    return (
+        place in (None, profile.place)
+        and criteria.get("chargingProfilePurpose") in (None, profile.raw["chargingProfilePurpose"])
+        and criteria.get("stackLevel") in (None, profile.stack_level)
+    )
+
+
+def clear_charging_profile_16(station: Station, request: Request, _: Request) -> Deed:
+    """Take out one profile by its id, or all that fit (OCPP 1.6 §5.4)."""
+    return _clear(station, request.get("id"), request.get("connectorId"), request)
+
+
+def clear_charging_profile_2x(station: Station, request: Request, _: Request) -> Deed:
+    """Take out one profile by its id, or all that fit (OCPP 2.x K10)."""
+    criteria = request.get("chargingProfileCriteria", {})
+    return _clear(station, request.get("chargingProfileId"), criteria.get("evseId"), criteria)
+
+
+def _clear(station: Station, profile_id: int | None, place: int | None, criteria: Request) -> Deed:
+    kept = station.extras and station.extras.limits
+    found = [
+        profile
+        for profile in (kept.profiles if kept else ())
+        if profile_id in (None, profile.profile_id) and (profile_id is not None or _matches(profile, place, criteria))
+    ]
+    if not kept or not found:
+        return Deed("Unknown")
+    return Deed(then=partial(kept.change, partial(kept.remove, found)))
+
+
+def get_charging_profiles(station: Station, request: Request, _: Request) -> Deed:
+    """Report the profiles that fit, a message for each EVSE (OCPP 2.x K09)."""
+    kept, criteria = station.extras and station.extras.limits, request["chargingProfile"]
+    ids, sources = criteria.get("chargingProfileId"), criteria.get("chargingLimitSource")
+    by_place: dict[int, list[Request]] = {}
+    for profile in kept.profiles if kept else ():
+        mine = profile.profile_id in ids if ids else _matches(profile, None, criteria)
+        if mine and request.get("evseId") in (None, profile.place) and (not sources or "CSO" in sources):
+            by_place.setdefault(profile.place, []).append(profile.raw)
+    if not by_place:
+        return Deed("NoProfiles")
+    return Deed("Accepted", partial(_report, station, request["requestId"], by_place))
+
+
+def _report(station: Station, request_id: int, by_place: dict[int, list[Request]]) -> None:
+    for left, (place, profiles) in zip(range(len(by_place) - 1, -1, -1), sorted(by_place.items()), strict=True):
+        payload = report_charging_profiles(request_id, place, profiles, tbc=True if left else None)
+        station.call("ReportChargingProfiles", payload, station.fleet.clock(), triggered=True)
+
+
+# -- GetCompositeSchedule ----------------------------------------------------------------------------------------------
+
+
+def get_composite_schedule_16(station: Station, request: Request, answer: Request) -> Deed:
+    """Answer with what counts from now on (OCPP 1.6 §5.7)."""
+    return _compose(station, request["connectorId"], request["duration"], answer["chargingSchedule"])
+
+
+def get_composite_schedule_2x(station: Station, request: Request, answer: Request) -> Deed:
+    """Answer with what counts from now on (OCPP 2.x K08)."""
+    return _compose(station, request["evseId"], request["duration"], answer["schedule"])
+
+
+def _compose(station: Station, number: int, duration: float, schedule: Request) -> Deed:
+    kept = station.extras and station.extras.limits
+    if duration < 0:
+        return Deed("Rejected")
+    if kept and kept.profiles:
+        now, unit = station.fleet.clock(), schedule["chargingRateUnit"]
+        places = [_place(station, outlet, now, unit, kept) for outlet in _places(station, number)]
+        spans = composite(kept.profiles, places, now, duration, unit=unit, most=MAX_SCHEDULE_PERIODS)
+        schedule["chargingSchedulePeriod"] = [{"startPeriod": span.start, "limit": span.limit} for span in spans]
+    return Deed()
+
+
+def _places(station: Station, number: int) -> list[Outlet]:
+    """List one connector of each EVSE that a number means; the one in use, where there is one."""
+    by_evse: dict[int, Outlet] = {}
+    for outlet in station.outlets:
+        if number in (0, place_number(station, outlet.place)) and (
+            outlet.place.evse_id not in by_evse or outlet.visit is not None
+        ):
+            by_evse[outlet.place.evse_id] = outlet
+    return list(by_evse.values())
+
+
+def _place(station: Station, outlet: Outlet, now: float, unit: str, kept: Limits) -> Place:
+    evse, visit = outlet.place.evse, outlet.visit
+    runs = visit is not None and visit in charging(station)
+    session = Session(
+        place_number(station, outlet.place),
+        visit.started_at if runs and visit is not None else now,
+        charging=runs,
+        priority=visit is not None and visit.transaction_id in kept.priority,
+    )
+    return Place(session, Wiring(evse.phases, evse.voltage), float(evse.current if unit == "A" else evse.power))
+
+
+# -- 2.1 ---------------------------------------------------------------------------------------------------------------
+
+
+def update_dynamic_schedule(station: Station, request: Request, _: Request) -> Deed:
+    """Set the present limit of a dynamic profile (OCPP 2.1 K28)."""
+    kept = station.extras and station.extras.limits
+    wanted = request["chargingProfileId"]
+    dynamic = [profile for profile in kept.profiles if profile.kind is Kind.DYNAMIC] if kept else []
+    found = next((profile for profile in dynamic if profile.profile_id == wanted), None)
+    limit = request["scheduleUpdate"].get("limit")
+    if not kept or found is None:
+        return Deed("Rejected")
+    if limit is None:
+        return Deed()
+    periods = (found.periods[0]._replace(limit=limit), *found.periods[1:])
+    return Deed(then=partial(kept.change, partial(_exchange, kept, found, found._replace(periods=periods))))
+
+
+def _exchange(kept: Limits, old: ChargingProfile, new: ChargingProfile) -> None:
+    kept.profiles = [new if profile is old else profile for profile in kept.profiles]
+
+
+def use_priority_charging(station: Station, request: Request, _: Request) -> Deed:
+    """Give a transaction the priority profile, or take it back (OCPP 2.1 K21 and K22)."""
+    kept, transaction_id = station.extras and station.extras.limits, request["transactionId"]
+    if ongoing(station, transaction_id) is None:
+        return Deed("Rejected")
+    if not kept or not any(profile.purpose is Purpose.PRIORITY for profile in kept.profiles):
+        return Deed("NoProfile")
+    change = kept.priority.add if request["activate"] else kept.priority.discard
+    return Deed(then=partial(kept.change, partial(change, transaction_id)))

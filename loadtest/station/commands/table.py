@@ -1,0 +1,150 @@
+"""Which deed follows which action, one table for each version."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from loadtest.station.commands import (
+    certificates,
+    der,
+    display,
+    local_list,
+    monitors,
+    operation,
+    reports,
+    reservations,
+    sequences,
+    settings,
+    smart_charging,
+    tariffs,
+    transactions,
+    triggers,
+)
+from loadtest.station.commands.common import Deed, Request
+from ocppj.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadtest.station.commands.common import Maker
+    from loadtest.station.station import Station
+
+__all__ = ["DEEDS", "EVEN_AFTER_NO"]
+
+
+def _never(_: Station, __: Request, ___: Request) -> Deed:
+    """Refuse what these stations have no part for."""
+    return Deed("Rejected")
+
+
+_DEEDS_201: dict[str, Maker] = {
+    "CancelReservation": reservations.cancel_reservation,
+    "CertificateSigned": certificates.certificate_signed,
+    "ChangeAvailability": operation.availability_2x,
+    "ClearCache": operation.clear_cache,
+    "ClearChargingProfile": smart_charging.clear_charging_profile_2x,
+    "ClearDisplayMessage": display.clear_display_message,
+    "ClearVariableMonitoring": monitors.clear_variable_monitoring,
+    "CustomerInformation": reports.customer_information,
+    "DataTransfer": operation.data_transfer,
+    "DeleteCertificate": certificates.delete_certificate,
+    "GetBaseReport": reports.get_base_report,
+    "GetChargingProfiles": smart_charging.get_charging_profiles,
+    "GetCompositeSchedule": smart_charging.get_composite_schedule_2x,
+    "GetDisplayMessages": display.get_display_messages,
+    "GetInstalledCertificateIds": certificates.get_installed_certificate_ids_2x,
+    "GetLocalListVersion": local_list.list_version,
+    "GetLog": sequences.get_log,
+    "GetMonitoringReport": monitors.get_monitoring_report,
+    "GetReport": reports.get_report,
+    "GetTransactionStatus": transactions.transaction_status,
+    "GetVariables": settings.get_variables,
+    "InstallCertificate": certificates.install_certificate,
+    "PublishFirmware": sequences.publish_firmware,
+    "RequestStartTransaction": transactions.request_start,
+    "RequestStopTransaction": transactions.remote_stop,
+    "ReserveNow": reservations.reserve_now,
+    "Reset": operation.reset_2x,
+    "SendLocalList": local_list.send_local_list,
+    "SetChargingProfile": smart_charging.set_charging_profile_2x,
+    "SetDisplayMessage": display.set_display_message,
+    "SetMonitoringBase": monitors.set_monitoring_base,
+    "SetMonitoringLevel": monitors.set_monitoring_level,
+    "SetNetworkProfile": settings.set_network_profile,
+    "SetVariableMonitoring": monitors.set_variable_monitoring,
+    "SetVariables": settings.set_variables,
+    "TriggerMessage": triggers.trigger,
+    "UnlockConnector": transactions.unlock_2x,
+    "UnpublishFirmware": sequences.unpublish_firmware,
+    "UpdateFirmware": sequences.update_firmware_2x,
+}
+
+DEEDS: Mapping[Version, Mapping[str, Maker]] = MappingProxyType(
+    {
+        Version.V16: MappingProxyType(
+            {
+                "CancelReservation": reservations.cancel_reservation,
+                "CertificateSigned": certificates.certificate_signed,
+                "ChangeAvailability": operation.availability_16,
+                "ChangeConfiguration": settings.change_configuration,
+                "ClearCache": operation.clear_cache,
+                "ClearChargingProfile": smart_charging.clear_charging_profile_16,
+                "DataTransfer": operation.data_transfer,
+                "DeleteCertificate": certificates.delete_certificate,
+                "ExtendedTriggerMessage": triggers.extended_trigger,
+                "GetCompositeSchedule": smart_charging.get_composite_schedule_16,
+                "GetConfiguration": settings.get_configuration,
+                "GetDiagnostics": sequences.get_diagnostics,
+                "GetInstalledCertificateIds": certificates.get_installed_certificate_ids_16,
+                "GetLocalListVersion": local_list.list_version,
+                "GetLog": sequences.get_log,
+                "InstallCertificate": certificates.install_certificate,
+                "RemoteStartTransaction": transactions.remote_start_16,
+                "RemoteStopTransaction": transactions.remote_stop,
+                "ReserveNow": reservations.reserve_now,
+                "Reset": operation.reset_16,
+                "SendLocalList": local_list.send_local_list,
+                "SetChargingProfile": smart_charging.set_charging_profile_16,
+                "SignedUpdateFirmware": sequences.update_firmware_2x,
+                "TriggerMessage": triggers.trigger,
+                "UnlockConnector": transactions.unlock_16,
+                "UpdateFirmware": sequences.update_firmware,
+            }
+        ),
+        Version.V201: MappingProxyType(_DEEDS_201),
+        Version.V21: MappingProxyType(
+            {
+                **_DEEDS_201,
+                # Without a stream, a battery to swap or a car that feeds in, there is nothing to say yes to.
+                "AFRRSignal": _never,
+                "AdjustPeriodicEventStream": _never,
+                "ChangeTransactionTariff": tariffs.change_transaction_tariff,
+                "ClearDERControl": der.clear_der_control,
+                "ClearTariffs": tariffs.clear_tariffs,
+                "GetDERControl": der.get_der_control,
+                "GetTariffs": tariffs.get_tariffs,
+                "NotifyAllowedEnergyTransfer": der.allowed_energy_transfer,
+                "RequestBatterySwap": _never,
+                "SetDERControl": der.set_der_control,
+                "SetDefaultTariff": tariffs.set_default_tariff,
+                "UpdateDynamicSchedule": smart_charging.update_dynamic_schedule,
+                "UsePriorityCharging": smart_charging.use_priority_charging,
+            }
+        ),
+    }
+)
+"""What is not here is answered, and nothing follows: CostUpdated, GetPeriodicEventStream, NotifyWebPaymentStarted."""
+
+EVEN_AFTER_NO = frozenset(
+    {
+        "GetChargingProfiles",
+        "GetDERControl",
+        "GetDisplayMessages",
+        "GetInstalledCertificateIds",
+        "GetMonitoringReport",
+        "GetTariffs",
+        "UnpublishFirmware",
+    }
+)
+"""Actions to which a station without any state says no, and one with state may say yes."""

@@ -1,0 +1,121 @@
+"""Tariffs of 2.1: defaults by EVSE, and those of running transactions (I07-I11)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from loadtest.station.commands.common import Deed, Request, charging, ongoing
+from loadtest.station.dialect.contract import Trigger
+from loadtest.station.state.store import extras_of
+
+if TYPE_CHECKING:
+    from loadtest.station.charging_session import Visit
+    from loadtest.station.station import Station
+
+__all__ = ["Tariffs", "change_transaction_tariff", "clear_tariffs", "get_tariffs", "set_default_tariff"]
+
+_MOST_PRICES: Final = 20
+"""Prices in one part of a tariff (TariffCostCtrlr.MaxElements)."""
+
+
+class Tariffs:
+    """The tariffs of one station."""
+
+    __slots__ = ("by_evse", "by_transaction")
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self.by_evse: dict[int, Request] = {}
+        self.by_transaction: dict[Any, Request] = {}
+
+
+def _tariffs(station: Station) -> Tariffs:
+    extras = extras_of(station)
+    if extras.tariffs is None:
+        extras.tariffs = Tariffs()
+    return extras.tariffs
+
+
+def _evses(station: Station, evse_id: int | None) -> list[int]:
+    known = sorted({outlet.place.evse_id for outlet in station.outlets})
+    return [evse for evse in known if evse_id in (None, 0, evse)]
+
+
+def _too_long(tariff: Request) -> bool:
+    parts = [part for part in tariff.values() if isinstance(part, dict)]
+    return any(len(part.get("prices", ())) > _MOST_PRICES for part in parts)
+
+
+def set_default_tariff(station: Station, request: Request, _: Request) -> Deed:
+    """Charge by this tariff at an EVSE, or at all of them, from now on (I07)."""
+    tariff, evses = request["tariff"], _evses(station, request["evseId"])
+    kept = station.extras and station.extras.tariffs
+    if _too_long(tariff):
+        return Deed("TooManyElements")
+    others = [other for evse, other in kept.by_evse.items() if evse not in evses] if kept else []
+    if any(other["tariffId"] == tariff["tariffId"] and other != tariff for other in others):
+        return Deed("DuplicateTariffId")
+    return Deed(then=partial(_set, station, evses, tariff))
+
+
+def _set(station: Station, evses: list[int], tariff: Request) -> None:
+    _tariffs(station).by_evse |= dict.fromkeys(evses, tariff)
+
+
+def get_tariffs(station: Station, request: Request, answer: Request) -> Deed:
+    """List the default tariffs, each with the EVSEs that it counts for (I08)."""
+    kept, evses = station.extras and station.extras.tariffs, _evses(station, request["evseId"])
+    if not evses:
+        return Deed("Rejected")
+    assignments: dict[str, Request] = {}
+    for evse, tariff in sorted(kept.by_evse.items()) if kept else ():
+        if evse in evses:
+            shown = assignments.setdefault(
+                tariff["tariffId"], {"tariffId": tariff["tariffId"], "tariffKind": "DefaultTariff", "evseIds": []}
+            )
+            shown["evseIds"].append(evse)
+            if "validFrom" in tariff:
+                shown["validFrom"] = tariff["validFrom"]
+    if not assignments:
+        return Deed("NoTariff")
+    answer["tariffAssignments"] = list(assignments.values())
+    return Deed("Accepted")
+
+
+def clear_tariffs(station: Station, request: Request, answer: Request) -> Deed:
+    """Remove default tariffs by id, or all of them (I09)."""
+    kept, evses = station.extras and station.extras.tariffs, _evses(station, request.get("evseId"))
+    by_evse = {evse: tariff["tariffId"] for evse, tariff in kept.by_evse.items() if evse in evses} if kept else {}
+    wanted = request.get("tariffIds") or sorted(set(by_evse.values()))
+    answer["clearTariffsResult"] = [
+        {"tariffId": tariff, "status": "Accepted" if tariff in by_evse.values() else "NoTariff"} for tariff in wanted
+    ] or [{"status": "NoTariff"}]
+    return Deed(then=partial(_clear, station, [evse for evse, tariff in by_evse.items() if tariff in wanted]))
+
+
+def _clear(station: Station, evses: list[int]) -> None:
+    for evse in evses:
+        _tariffs(station).by_evse.pop(evse, None)
+
+
+def change_transaction_tariff(station: Station, request: Request, _: Request) -> Deed:
+    """Charge a running transaction by another tariff in the same currency (I11)."""
+    tariff, visit = request["tariff"], ongoing(station, request["transactionId"])
+    kept = station.extras and station.extras.tariffs
+    if visit is None:
+        return Deed("TxNotFound")
+    if _too_long(tariff):
+        return Deed("TooManyElements")
+    before = (kept.by_transaction.get(visit.transaction_id) or kept.by_evse.get(visit.place.evse_id)) if kept else None
+    if before is not None and before["currency"] != tariff["currency"]:
+        return Deed("NoCurrencyChange")
+    return Deed(then=partial(_change, visit, tariff))
+
+
+def _change(visit: Visit, tariff: Request) -> None:
+    tariffs = _tariffs(visit.station)
+    running = {other.transaction_id for other in charging(visit.station)}
+    tariffs.by_transaction = {number: kept for number, kept in tariffs.by_transaction.items() if number in running}
+    tariffs.by_transaction[visit.transaction_id] = tariff
+    visit.report(visit.fleet.clock(), Trigger.TARIFF)

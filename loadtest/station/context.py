@@ -1,0 +1,236 @@
+"""What all stations of one process share, so that a station itself is little more than its state."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import secrets
+import time
+from functools import lru_cache
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
+
+from fixtures import models
+from loadtest.station.dialect.vendor import clock_writer, dialect_of
+from loadtest.timing.backoff import SPEC, Backoff
+from loadtest.timing.pacing import Draws
+from loadtest.transport.tls import open_socket
+from loadtest.workload.profile import bounds
+from loadtest.workload.vendor import NEUTRAL, Vendor, load_vendor
+from ocppj.actions import ACTIONS
+from ocppj.identity import basic_authorization, decode_authorization_key, station_url
+from ocppj.outcomes import Outcome, is_accepted
+from ocppj.schemas import validator
+from ocppj.session import message_ids
+from ocppj.trace import wall_clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from loadtest.measuring.recorder import Recorder
+    from loadtest.plugins.commands.observer import Watch
+    from loadtest.station.dialect.contract import Dialect
+    from loadtest.station.station import Station
+    from loadtest.transport.socket import Engine, Listener, StationSocket
+    from loadtest.transport.target import Target
+    from loadtest.workload.identities import Lease
+    from loadtest.workload.profile import Profile, Span
+    from ocppj.versions import Version
+
+__all__ = ["BOOT_RETRY", "HEARTBEAT", "Fleet"]
+
+HEARTBEAT: Final = 300.0
+"""Seconds between Heartbeats where the CSMS leaves it to the station with `interval` 0 (OCPP 1.6 §4.2)."""
+BOOT_RETRY: Final = 30.0
+"""Seconds until the next BootNotification where the CSMS leaves it to the station, or gave no answer."""
+
+_logger = logging.getLogger(__name__)
+_LOGGED_CRASHES: Final = 5
+
+
+def _blame_station(callback: Callable[[float], object], error: Exception) -> bool:
+    """Restart the station whose timer failed; a station, its visits and queues know where they belong."""
+    station = getattr(getattr(callback, "__self__", None), "station", None)
+    if station is None:
+        return False
+    station.on_crash(error)
+    return True
+
+
+class Fleet:
+    """The surroundings of stations: connection engine, clock, recorder, and everything that was asked for.
+
+    Each part of a mixed profile, and each vendor in it, has a copy of its own, so that a station needs no reference but
+    this one; what changes and concerns them all belongs into an object that the copies share.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        target: Target,
+        recorder: Recorder,
+        profile: Profile,
+        backoff: Backoff = SPEC,
+        call_timeout: float = 30.0,
+        seed: int = 0,
+        schema_share: float = 0.01,
+        password: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        make_socket: Callable[[Engine, Target, Listener, str | None], StationSocket] = open_socket,
+        on_crash: Callable[[Station, Exception], bool] | None = None,
+    ) -> None:
+        """Take the settings of a run; times in seconds.
+
+        `schema_share` (0 to 1) of the answers are checked against their schema. `on_crash` may take over an exception
+        that came out of a station by returning True, as Locust's `StopUser` needs.
+        """
+        self.engine = engine
+        self.timers = engine.timers
+        self.timers.on_error = _blame_station
+        self.target = target
+        self.recorder = recorder
+        self.profile = profile
+        self.backoff = backoff
+        self.call_timeout = call_timeout
+        self.seed = seed
+        self.clock = clock
+        self.new_id = message_ids(f"{secrets.token_hex(4)}-")
+        self.make_socket = make_socket
+        self.watch: Watch | None = None
+        """Who follows the commands of the CSMS, while somebody does."""
+        self._schema_share = schema_share
+        self._schema_due = 0.0
+        self._password = password
+        self._on_crash = on_crash
+        self._crashes = 0
+        self.vendor: Vendor = NEUTRAL
+        """Whose firmware the stations here run."""
+        self._write_time: Callable[[float], str] = wall_clock
+        self._wall_offset = wall() - clock()
+        # All processes of a run, on whatever machine, count their phases from the same moment.
+        self.epoch = -self._wall_offset
+        self.began = clock()
+        """When the simulated day begins; a fleet is made for the first station of a run."""
+        self.individual = lru_cache(maxsize=512)(self._make_individual)
+        self._parts: list[tuple[Profile, Fleet]] = []
+        self._vendor_weights: list[float] = []
+        self._of_vendors: list[Fleet] = []
+        self._divide()
+
+    # -- what a station asks for -------------------------------------------------------------------------------------
+
+    def dialect(self, version: Version) -> Dialect:
+        """Return how a version speaks."""
+        return dialect_of(self.vendor, version)
+
+    def for_station(self, lease: Lease) -> Fleet:
+        """Return the surroundings of one station: those of its part of a mix, and there of its vendor."""
+        if self._parts:
+            wanted = self.profile.member(lease.number)
+            return next(fleet for part, fleet in self._parts if part is wanted).for_station(lease)
+        if not self._of_vendors:
+            return self
+        point = Draws(self.seed, lease.identity, "vendor").uniform() * self._vendor_weights[-1]
+        return next(fleet for fleet, upto in zip(self._of_vendors, self._vendor_weights, strict=True) if point < upto)
+
+    def timestamp(self, now: float) -> str:
+        """Write a moment of the monotonic clock as OCPP time stamps are written."""
+        return self._write_time(now + self._wall_offset)
+
+    def pick_model(self, draws: Draws, profile: Profile) -> str:
+        """Draw a station model by the weights of its profile."""
+        upto = list(accumulate(profile.models.values()))
+        point = draws.uniform() * upto[-1]
+        return next(name for name, end in zip(profile.models, upto, strict=True) if point < end)
+
+    def places(self, model: str) -> Sequence[models.Outlet]:
+        """List the connectors of a station model."""
+        return self.individual(model, "any").outlets
+
+    def _make_individual(self, model: str, identity: str) -> models.Station:
+        return models.station(model, identity, self.seed)
+
+    def url(self, lease: Lease, target: Target | None = None) -> str:
+        """Write the URL that a station connects to; a storm may send it to another target."""
+        return station_url((target or self.target).url, lease.identity)
+
+    def headers(self, lease: Lease, version: Version, changed: str | None = None) -> Mapping[str, str]:
+        """Write the station's credentials; `changed` is a password that the CSMS has set since."""
+        password = lease.password if lease.password is not None else self._password
+        password = password if changed is None else changed
+        if password is None:
+            return {}
+        return {"Authorization": basic_authorization(lease.identity, decode_authorization_key(password, version))}
+
+    def draw(self, span: Span, draws: Draws) -> float:
+        """Draw from a span of the profile."""
+        low, high = bounds(span)
+        return low if low == high else draws.between(low, high)
+
+    def watched_by(self, watch: Watch | None) -> None:
+        """Let somebody follow the commands of the CSMS at all stations, or nobody any more."""
+        self.watch = watch
+        for fleet in (*self._of_vendors, *(fleet for _, fleet in self._parts)):
+            fleet.watched_by(watch)
+
+    def _divide(self) -> None:
+        """Make the copies; a part of a mix without vendors has those of the mix."""
+        profile = self.profile
+        self._of_vendors = [self._for_vendor(load_vendor(name)) for name in profile.vendors]
+        self._vendor_weights = list(accumulate(profile.vendors.values()))
+        self._parts = [(part, self._for_part(part)) for part, _ in profile.members]
+
+    def _for_part(self, part: Profile) -> Fleet:
+        own = copy.copy(self)
+        own.profile = part
+        if not part.vendors and self.profile.vendors:
+            own.profile = structs.replace(part, vendors=self.profile.vendors)
+        own._divide()  # noqa: SLF001 - a copy of this very object
+        return own
+
+    def _for_vendor(self, vendor: Vendor) -> Fleet:
+        own, profile, sessions, workload = copy.copy(self), self.profile, self.profile.sessions, self.profile.workload
+        own.vendor = vendor
+        own.backoff = vendor.way_back(self.backoff)
+        own._write_time = clock_writer(vendor.quirks)  # noqa: SLF001 - a copy of this very object
+        if sessions is not None and vendor.quirks.skips_authorize:
+            sessions = structs.replace(sessions, authorize=False)
+        if workload is not None and vendor.quirks.skips_authorize:
+            workload = structs.replace(workload, authorize=False)
+        own.profile = structs.replace(
+            profile,
+            heartbeat=vendor.heartbeat or profile.heartbeat,
+            meter=profile.meter if vendor.meter is None else vendor.meter,
+            sessions=sessions,
+            workload=workload,
+            vendors={},
+        )
+        return own
+
+    # -- what a station tells ----------------------------------------------------------------------------------------
+
+    def judge(self, version: Version, action: str, payload: Mapping[str, Any] | None) -> str:
+        """Class a CALLRESULT; the configured share of them is checked against the schema."""
+        self._schema_due += self._schema_share
+        if self._schema_due >= 1.0:
+            self._schema_due -= 1.0
+            if action in ACTIONS[version] and not validator(version, action, "response").is_valid(payload or {}):
+                self.recorder.fault(Outcome.SCHEMA_INVALID)
+                return Outcome.SCHEMA_INVALID
+        return Outcome.ACCEPTED if is_accepted(payload) else Outcome.REJECTED
+
+    def crashed(self, station: Station, error: Exception) -> bool:
+        """Take note of a mistake of ours within a station; True when somebody else takes the station over."""
+        if self._on_crash is not None and self._on_crash(station, error):
+            return True
+        self.recorder.fault("station-crash")
+        self._crashes += 1
+        if self._crashes <= _LOGGED_CRASHES:
+            # Locust stops forwarding the log of a worker that logs too much.
+            _logger.error("A station failed and will be restarted (%s).", type(error).__name__, exc_info=error)
+        return False

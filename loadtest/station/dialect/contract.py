@@ -1,0 +1,122 @@
+"""How one version says what every charge point has to say; the differences are data and short builders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from ocppj.versions import Rules, Version
+
+if TYPE_CHECKING:
+    from fixtures.meter import Reading
+    from fixtures.models import Outlet as Place
+    from fixtures.models import Station as Individual
+    from loadtest.station.charging_session import Visit
+
+__all__ = ["Dialect", "Ending", "Payload", "Phase", "Said", "Status", "Trigger"]
+
+Payload = dict[str, Any]
+
+
+class Status(StrEnum):
+    """How a connector stands, in the words of 1.6 (§7.7), which tell most."""
+
+    AVAILABLE = "Available"
+    PREPARING = "Preparing"
+    CHARGING = "Charging"
+    SUSPENDED_EV = "SuspendedEV"
+    SUSPENDED_EVSE = "SuspendedEVSE"
+    FINISHING = "Finishing"
+    RESERVED = "Reserved"
+    UNAVAILABLE = "Unavailable"
+
+
+class Phase(StrEnum):
+    """How far a visit is."""
+
+    AUTHORIZING = "authorizing"
+    CHARGING = "charging"
+    LEAVING = "leaving"
+    GONE = "gone"
+
+
+class Ending(StrEnum):
+    """Why a transaction ends."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+    DE_AUTHORIZED = "de-authorized"
+    UNLOCKED = "unlocked"
+    SOFT_RESET = "soft-reset"
+    HARD_RESET = "hard-reset"
+    POWER_LOSS = "power-loss"
+
+
+class Trigger(StrEnum):
+    """Why a reading is sent."""
+
+    PERIODIC = "periodic"
+    CLOCK = "clock"
+    ASKED = "asked"
+    CHARGING_STATE = "charging-state"
+    """Charging stopped or went on because a limit changed; 2.x has an event for that."""
+    TARIFF = "tariff"
+    """The CSMS changed the tariff of the transaction (2.1)."""
+
+
+class Said(NamedTuple):
+    """A transaction message: what is sent, with the payload built when its turn comes."""
+
+    action: str
+    build: Callable[[], Payload]
+
+
+class Dialect(Protocol):
+    """The strategy of one version; without state, shared by all its stations."""
+
+    version: Version
+    rules: Rules
+    ocpp: str
+    """The version as text, for the recorder."""
+    status_words: Mapping[Status, str]
+    may_leave_transaction_unnamed: bool
+    """Whether a TxProfile may leave out its transaction (OCPP 1.6 §7.8)."""
+    tells_charging_state: bool
+    """Whether a change of the charging state is an event of the transaction."""
+    meter_values_in_transaction: bool
+    """Whether the readings of a transaction travel as MeterValues."""
+    heartbeat_setting: tuple[str, ...]
+    """Where the CSMS sets the heartbeat interval."""
+    meter_setting: tuple[str, ...]
+    """Where the CSMS sets the interval of meter values."""
+
+    def boot(self, individual: Individual, *, remote: bool) -> Payload:
+        """Introduce the station; `remote` after a reset by the CSMS."""
+
+    def station_status(self, word: str, timestamp: str) -> list[Payload]:
+        """Report the status of the whole station, in as many messages as the version has for that: one or none."""
+
+    def status(self, place: Place, word: str, timestamp: str) -> Payload:
+        """Report the status of a connector."""
+
+    def authorize(self, token: str) -> Payload:
+        """Ask about a token."""
+
+    def new_transaction_id(self, bits: int) -> str | None:
+        """Make an id from 128 random bits where the station does that (2.x); else the CSMS will."""
+
+    def meter_values(self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED) -> Payload:
+        """Report what a meter shows outside the messages of a transaction."""
+
+    def started(self, visit: Visit, now: float) -> Said:
+        """Report the begin of a transaction."""
+
+    def metered(self, visit: Visit, at: float, trigger: Trigger) -> Said:
+        """Report the last reading of a visit, taken at `at`."""
+
+    def ended(self, visit: Visit, ending: Ending, now: float) -> Said:
+        """Report the end of a transaction."""
+
+    def read_start(self, visit: Visit, answer: Mapping[str, Any] | None) -> bool:
+        """Take the answer to `started`, None when there never was one; tell whether the driver may go on."""

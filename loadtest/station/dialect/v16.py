@@ -1,0 +1,129 @@
+"""OCPP 1.6: the CSMS numbers the transactions, and each step has a message of its own."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from fixtures.payloads import v16
+from fixtures.payloads.sampled_values import meter_value_16
+from loadtest.station.dialect.contract import Ending, Payload, Said, Status, Trigger
+from ocppj.outcomes import is_accepted
+from ocppj.versions import RULES, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fixtures.meter import Reading
+    from fixtures.models import Outlet as Place
+    from fixtures.models import Station as Individual
+    from loadtest.station.charging_session import Visit
+
+__all__ = ["Dialect16"]
+
+NO_TRANSACTION_ID = -1
+"""Stands for the id that a CSMS never gave (OCPP 1.6 errata §3.18)."""
+
+# OCPP 1.6 §7.36; Local is what a left-out reason means.
+_REASONS: Mapping[Ending, str | None] = MappingProxyType(
+    {
+        Ending.LOCAL: None,
+        Ending.REMOTE: "Remote",
+        Ending.DE_AUTHORIZED: "DeAuthorized",
+        Ending.UNLOCKED: "UnlockCommand",
+        Ending.SOFT_RESET: "SoftReset",
+        Ending.HARD_RESET: "HardReset",
+        Ending.POWER_LOSS: "PowerLoss",
+    }
+)
+_REGISTER = ("Energy.Active.Import.Register",)
+_CONTEXTS = MappingProxyType(
+    {
+        Trigger.PERIODIC: "Sample.Periodic",
+        Trigger.CLOCK: "Sample.Clock",
+        Trigger.ASKED: "Trigger",
+        Trigger.CHARGING_STATE: "Other",
+        Trigger.TARIFF: "Other",
+    }
+)
+
+
+class Dialect16:
+    """The strategy of 1.6."""
+
+    version: Version = Version.V16
+    rules = RULES[Version.V16]
+    ocpp = str(Version.V16)
+    status_words: Mapping[Status, str] = MappingProxyType({status: str(status) for status in Status})
+    may_leave_transaction_unnamed = True
+    tells_charging_state = False
+    meter_values_in_transaction = True
+    heartbeat_setting: tuple[str, ...] = ("HeartbeatInterval",)
+    meter_setting: tuple[str, ...] = ("MeterValueSampleInterval",)
+
+    def boot(self, individual: Individual, *, remote: bool) -> Payload:  # noqa: ARG002 - 1.6 gives no reason
+        """Introduce the station."""
+        return v16.boot_notification(individual)
+
+    def station_status(self, word: str, timestamp: str) -> list[Payload]:
+        """Report the status of the whole station, which is connector 0."""
+        return [v16.status_notification(0, word, timestamp=timestamp)]
+
+    def status(self, place: Place, word: str, timestamp: str) -> Payload:
+        """Report the status of a connector."""
+        return v16.status_notification(place.number, word, timestamp=timestamp)
+
+    def authorize(self, token: str) -> Payload:
+        """Ask about a token."""
+        return v16.authorize(token)
+
+    def new_transaction_id(self, bits: int) -> str | None:  # noqa: ARG002 - the CSMS makes it
+        """Leave the id to the CSMS."""
+        return None
+
+    def meter_values(self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED) -> Payload:
+        """Report what a meter shows outside of transactions."""
+        value = meter_value_16(reading, _REGISTER, timestamp, context=_CONTEXTS[trigger])
+        return v16.meter_values(place.number, [value])
+
+    def started(self, visit: Visit, now: float) -> Said:
+        """Report the begin of a transaction."""
+        timestamp = visit.fleet.timestamp(now)
+        payload = v16.start_transaction(
+            visit.place.number, visit.token, visit.register_wh, timestamp, reservation_id=visit.reservation_id
+        )
+        return Said("StartTransaction", lambda: payload)
+
+    def metered(self, visit: Visit, at: float, trigger: Trigger) -> Said:
+        """Report the last reading."""
+        reading, timestamp = visit.reading, visit.fleet.timestamp(at)
+
+        def build() -> Payload:
+            value = meter_value_16(reading, visit.measurands, timestamp, context=_CONTEXTS[trigger])
+            return v16.meter_values(visit.place.number, [value], transaction_id=_id(visit))
+
+        return Said("MeterValues", build)
+
+    def ended(self, visit: Visit, ending: Ending, now: float) -> Said:
+        """Report the end of a transaction."""
+        meter_stop, timestamp = visit.register_wh, visit.fleet.timestamp(now)
+        token = visit.token if ending is Ending.LOCAL else None
+
+        def build() -> Payload:
+            return v16.stop_transaction(_id(visit), meter_stop, timestamp, id_tag=token, reason=_REASONS[ending])
+
+        return Said("StopTransaction", build)
+
+    def read_start(self, visit: Visit, answer: Mapping[str, Any] | None) -> bool:
+        """Take the transaction id of the CSMS."""
+        if answer is None:
+            return True
+        number = answer.get("transactionId")
+        if type(number) is int:
+            visit.transaction_id = number
+        info = answer.get("idTagInfo")
+        return is_accepted({"idTagInfo": info})
+
+
+def _id(visit: Visit) -> int:
+    return visit.transaction_id if isinstance(visit.transaction_id, int) else NO_TRANSACTION_ID

@@ -1,0 +1,185 @@
+"""How a vendor writes what every station has to say: time stamps, tokens, readings, and the size of meter messages.
+
+A vendor with such habits has dialects of its own, which all its stations share; a neutral one uses the plain dialects
+and pays nothing for this module.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cache, partial
+from hashlib import shake_256
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from loadtest.station.dialect.contract import Payload, Said, Trigger
+from loadtest.station.dialect.table import DIALECTS
+from loadtest.station.dialect.v2x import Dialect2x
+from loadtest.station.dialect.v16 import Dialect16
+from ocppj.trace import wall_clock
+from ocppj.versions import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fixtures.meter import Reading
+    from fixtures.models import Outlet as Place
+    from loadtest.station.charging_session import Visit
+    from loadtest.station.dialect.contract import Dialect, Ending
+    from loadtest.workload.vendor import Quirks, Vendor
+
+__all__ = ["clock_writer", "dialect_of", "dress"]
+
+_encode = msgspec.json.Encoder().encode
+_HEX_DIGITS: Final = frozenset("0123456789ABCDEFabcdef")
+_SIGNED: Final = shake_256(b"plugstorm signed meter data").hexdigest(30_000)
+"""Stands for what a signing meter writes: as long as it is asked for, and as hard to compress."""
+_KEY: Final = _SIGNED[:182]
+"""As long as the public key of a curve of 256 bits in DER, in hexadecimal."""
+_MOST_SIGNED_2X: Mapping[Version, int] = MappingProxyType({Version.V201: 2500, Version.V21: 32_768})
+"""Longest `signedMeterData` (SignedMeterValueType)."""
+
+
+# -- time stamps -------------------------------------------------------------------------------------------------------
+
+
+def clock_writer(quirks: Quirks) -> Callable[[float], str]:
+    """Return what writes seconds since 1970 as a time stamp of this firmware."""
+    digits, ending = quirks.fraction_digits, quirks.time_zone
+    if ending == "Z" and digits == 3:  # noqa: PLR2004 - as all stations write them
+        return wall_clock
+    zone: timezone = UTC
+    if ending not in ("Z", "none"):
+        hours, minutes = int(ending[1:3]), int(ending[4:])
+        span = timedelta(hours=hours, minutes=minutes)
+        zone = timezone(-span if ending[0] == "-" else span)
+    tail = "" if ending == "none" else ending
+
+    def write(seconds: float) -> str:
+        text = datetime.fromtimestamp(seconds, zone).strftime("%Y-%m-%dT%H:%M:%S.%f")
+        return (text[: digits - 6] if 0 < digits < 6 else text if digits else text[:-7]) + tail  # noqa: PLR2004 - µs
+
+    return write
+
+
+# -- payloads ----------------------------------------------------------------------------------------------------------
+
+
+def dress(vendor: Vendor, version: Version, payload: Payload) -> Payload:
+    """Copy a payload as this vendor writes it: tokens, readings and size; the original stays as it is."""
+    quirks = vendor.quirks
+    if quirks.lower_case_tokens:
+        payload = _with_lower_case(payload)
+    if not (quirks.decimal_values or vendor.meter_bytes) or "meterValue" not in payload:
+        return payload
+    values = [value | {"sampledValue": list(value["sampledValue"])} for value in payload["meterValue"]]
+    payload = payload | {"meterValue": values}
+    if quirks.decimal_values:
+        for value in values:
+            value["sampledValue"] = [part | {"value": _decimal(part["value"])} for part in value["sampledValue"]]
+    if vendor.meter_bytes:
+        _fill_up(version, payload, values[-1]["sampledValue"], vendor.meter_bytes)
+    return payload
+
+
+def _lower(token: str) -> str:
+    return token.lower() if _HEX_DIGITS.issuperset(token) else token
+
+
+def _with_lower_case(payload: Payload) -> Payload:
+    if "idTag" in payload:
+        return payload | {"idTag": _lower(payload["idTag"])}
+    if "idToken" in payload:
+        token = payload["idToken"]
+        return payload | {"idToken": token | {"idToken": _lower(token["idToken"])}}
+    return payload
+
+
+def _decimal(value: str | float) -> str | float:
+    """Write a whole reading with a decimal: text in 1.6, a number in 2.x."""
+    if isinstance(value, str):
+        return value if "." in value else f"{value}.0"
+    return float(value)
+
+
+def _fill_up(version: Version, payload: Payload, samples: list[dict[str, Any]], wanted: int) -> None:
+    """Add signed data until the payload has `wanted` bytes, or as many as its schema takes."""
+    missing = wanted - len(_encode(payload))
+    if version is Version.V16:
+        signed = {
+            "value": "",
+            "context": samples[0]["context"],
+            "format": "SignedData",
+            "measurand": "Energy.Active.Import.Register",
+            "location": "Outlet",
+        }
+        missing -= len(_encode(signed)) + 1
+        if missing > 0:
+            samples.append(signed | {"value": _SIGNED[:missing]})
+        return
+    most = _MOST_SIGNED_2X[version]
+    for place, part in enumerate(samples):
+        signed = {"signedMeterData": "", "signingMethod": "ECDSA-secp256r1-SHA256", "encodingMethod": "OCMF"}
+        signed["publicKey"] = _KEY
+        missing -= len(_encode(signed)) + len(',"signedMeterValue":')
+        if missing <= 0:
+            return
+        signed["signedMeterData"] = _SIGNED[: min(missing, most)]
+        missing -= min(missing, most)
+        samples[place] = part | {"signedMeterValue": signed}
+
+
+# -- dialects ----------------------------------------------------------------------------------------------------------
+
+
+def _dressed(vendor: Vendor, version: Version, build: Callable[[], Payload]) -> Payload:
+    return dress(vendor, version, build())
+
+
+class _Writing:
+    """Lets a vendor rewrite what the plain dialect of a version builds."""
+
+    version: Version
+
+    def __init__(self, vendor: Vendor, *version: Version) -> None:
+        super().__init__(*version)
+        self.vendor = vendor
+
+    def authorize(self, token: str) -> Payload:
+        payload: Payload = super().authorize(token)  # type: ignore[misc]  # a mix-in of dialects
+        return dress(self.vendor, self.version, payload)
+
+    def meter_values(self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED) -> Payload:
+        payload: Payload = super().meter_values(place, reading, timestamp, trigger)  # type: ignore[misc]  # as above
+        return dress(self.vendor, self.version, payload)
+
+    def started(self, visit: Visit, now: float) -> Said:
+        return self._say(super().started(visit, now))  # type: ignore[misc]  # as above
+
+    def metered(self, visit: Visit, at: float, trigger: Trigger) -> Said:
+        return self._say(super().metered(visit, at, trigger))  # type: ignore[misc]  # as above
+
+    def ended(self, visit: Visit, ending: Ending, now: float) -> Said:
+        return self._say(super().ended(visit, ending, now))  # type: ignore[misc]  # as above
+
+    def _say(self, said: Said) -> Said:
+        return said._replace(build=partial(_dressed, self.vendor, self.version, said.build))
+
+
+class _Writing16(_Writing, Dialect16):
+    """1.6 as a vendor writes it."""
+
+
+class _Writing2x(_Writing, Dialect2x):
+    """2.0.1 and 2.1 as a vendor writes them."""
+
+
+@cache
+def dialect_of(vendor: Vendor, version: Version) -> Dialect:
+    """Return how a vendor speaks a version; the plain dialect where it has no habits in that."""
+    quirks = vendor.quirks
+    if not (quirks.lower_case_tokens or quirks.decimal_values or vendor.meter_bytes):
+        return DIALECTS[version]
+    return _Writing16(vendor) if version is Version.V16 else _Writing2x(vendor, version)

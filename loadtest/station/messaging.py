@@ -1,0 +1,317 @@
+"""What a station says and hears on its line: each CALL from the session to the socket, and its end to the recorder."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from loadtest.measuring.recorder import FROM_CSMS, TO_CSMS
+from ocppj.events import (
+    AnswerMalformed,
+    CallReceived,
+    DuplicateAnswer,
+    ErrorReceived,
+    LateAnswer,
+    LostInFlight,
+    NeverSent,
+    ResultErrorReceived,
+    ResultReceived,
+    SendReceived,
+    TimedOut,
+    Unreadable,
+    UnsolicitedAnswer,
+)
+from ocppj.messages import CallError, encode
+from ocppj.outcomes import Outcome
+from ocppj.registration import Registration, may_send
+from ocppj.session import Session
+from ocppj.versions import ErrorMeaning, MessageType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadtest.station.commands.respond import Reply
+    from loadtest.station.context import Fleet
+    from loadtest.station.dialect.contract import Dialect, Payload
+    from loadtest.timing.timers import Timer
+    from loadtest.transport.socket import StationSocket
+    from loadtest.workload.identities import Lease
+    from ocppj.events import Event, PendingCall
+    from ocppj.messages import Call
+    from ocppj.versions import Version
+
+__all__ = ["MOST_QUEUED", "Line"]
+
+MOST_QUEUED: Final = 64
+"""How many CALLs may wait behind an unanswered one; the next ones are counted as never sent."""
+
+
+class Spoken:
+    """Makes message ids, and remembers when: an id is made for each CALL, so that other stations pay nothing."""
+
+    __slots__ = ("_fleet", "at")
+
+    def __init__(self, fleet: Fleet) -> None:
+        """Nothing was said yet."""
+        self._fleet = fleet
+        self.at = -inf
+
+    def __call__(self) -> str:
+        """Make the id of a CALL that is sent or queued now."""
+        self.at = self._fleet.clock()
+        return self._fleet.new_id()
+
+
+class Line:
+    """The base of a station: everything between its decisions and its socket."""
+
+    __slots__ = (
+        "_sweep",
+        "dialect",
+        "fleet",
+        "lease",
+        "leaving",
+        "registration",
+        "session",
+        "socket",
+        "speaking",
+        "spoken",
+    )
+
+    def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
+        """Start without a connection."""
+        self.fleet = fleet
+        self.dialect: Dialect = fleet.dialect(version)
+        self.lease = lease
+        self.registration = Registration.UNKNOWN
+        self.spoken = Spoken(fleet) if fleet.vendor.heartbeat_when_quiet else None
+        """When the station said something last, where that matters."""
+        self.session = Session(self.dialect.rules, self.spoken or fleet.new_id, timeout=fleet.call_timeout)
+        self.socket: StationSocket | None = None
+        self.speaking = False
+        """Whether the CSMS would hear what is said: the connection is open, and our Close frame is not out."""
+        self.leaving = False
+        """Whether the station waits for its last answers; `call_ended` is called then."""
+        self._sweep: Timer | None = None
+
+    @property
+    def station(self) -> Line:
+        """Itself, as its visits and queues say where they belong."""
+        return self
+
+    @property
+    def version(self) -> Version:
+        """The OCPP version."""
+        return self.dialect.version
+
+    @property
+    def online(self) -> bool:
+        """Whether the station is connected and accepted."""
+        return self.speaking and self.registration is Registration.ACCEPTED
+
+    def call(
+        self,
+        action: str,
+        payload: Payload,
+        intended_at: float,
+        on_end: Callable[[Payload | None, str], object] | None = None,
+        *,
+        triggered: bool = False,
+        message_id: str | None = None,
+    ) -> bool:
+        """Send a CALL, or queue it behind the open one; False when the station must not or cannot speak.
+
+        `on_end` gets the payload of the CALLRESULT, or None, and the outcome class. `message_id` is that of an earlier
+        try, where a station keeps it.
+        """
+        if not self.speaking:
+            return False
+        if self.registration is not Registration.ACCEPTED and not may_send(
+            self.dialect.version, self.registration, action, triggered=triggered
+        ):
+            return False
+        fleet, session = self.fleet, self.session
+        if triggered and fleet.watch is not None:
+            on_end = fleet.watch.triggered(self, action, on_end)
+        now = fleet.clock()
+        fleet.recorder.offered(1, intended_at)
+        if session.queue_depth >= MOST_QUEUED:
+            fleet.recorder.call(
+                self.dialect.ocpp, action, TO_CSMS, Outcome.NEVER_SENT, None, max(0.0, now - intended_at), now
+            )
+            if on_end is not None:
+                on_end(None, Outcome.NEVER_SENT)
+            return True
+        session.call(action, payload, now, intended_at=intended_at, context=on_end, message_id=message_id)
+        if self._sweep is None:
+            # One timer for whatever is open when it fires; answers leave it alone.
+            self._sweep = fleet.timers.at(now + session.timeout, self._sweep_due)
+        self._flush()
+        return True
+
+    def respond(self, call: Call, *, refuse: bool = False) -> Reply:
+        """Decide what to say to a CALL of the CSMS; `refuse` where the profile wants a no."""
+        raise NotImplementedError
+
+    def answer_by_rule(self, event: CallReceived) -> None:
+        """Answer as the load profile wants it: later, with a no, or never."""
+        raise NotImplementedError
+
+    def answer(self, event: CallReceived, *, refuse: bool = False) -> None:
+        """Decide, answer, and do what follows."""
+        call = event.call
+        reply = self.respond(call, refuse=refuse)
+        if reply.payload is not None:
+            self.session.answer(call.message_id, reply.payload)
+        else:
+            self.session.refuse(call.message_id, reply.code, reply.description)
+        self._flush()
+        self.record_command(event, reply.outcome)
+        if self.fleet.watch is not None:
+            self.fleet.watch.called(self, call, reply.outcome, event.at)
+        if reply.then is not None:
+            reply.then()
+
+    def record_command(self, event: CallReceived, outcome: str) -> None:
+        """Count a CALL of the CSMS, with the time that the station took for it."""
+        now = self.fleet.clock()
+        took = now - event.at
+        self.fleet.recorder.call(self.dialect.ocpp, event.call.action, FROM_CSMS, outcome, took, took, now)
+
+    def call_ended(self) -> None:
+        """Take note that one of our CALLs has ended, in whatever way, while the station is leaving."""
+
+    def on_text(self, data: str | bytes, now: float) -> None:
+        """Let the session read a message, and act on what it found."""
+        if type(data) is bytes:
+            self.fleet.recorder.fault("not-text")
+        events = self.session.receive(data, now)
+        # What an answer lets go first; reactions send what they have to say themselves.
+        self._flush()
+        for event in events:
+            _REACTIONS[type(event)](self, event)
+
+    def on_backlog(self) -> None:
+        """Count a CSMS that reads too slowly."""
+        self.fleet.recorder.fault("slow-reader")
+
+    def settle(self, now: float) -> None:
+        """End every CALL of a connection that is gone."""
+        for event in self.session.connection_lost(now):
+            _REACTIONS[type(event)](self, event)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        for text in self.session.frames_to_send():
+            if self.socket is not None:
+                self.socket.send_text(text)
+
+    def _sweep_due(self, _: float) -> None:
+        self._sweep = None
+        session, now = self.session, self.fleet.clock()
+        for event in session.tick(now):
+            _REACTIONS[type(event)](self, event)
+        deadline = session.deadline
+        if deadline is not None:
+            self._sweep = self.fleet.timers.at(deadline, self._sweep_due)
+        self._flush()
+
+    def _record(self, call: PendingCall, outcome: str, at: float) -> None:
+        sent_at = call.sent_at
+        self.fleet.recorder.call(
+            self.dialect.ocpp,
+            call.action,
+            TO_CSMS,
+            outcome,
+            None if sent_at is None else at - sent_at,
+            at - call.intended_at,
+            at,
+        )
+
+    def _end(self, call: PendingCall, payload: Payload | None, outcome: str) -> None:
+        if call.context is not None:
+            call.context(payload, outcome)
+        if self.leaving:
+            self.call_ended()
+
+    def _on_result(self, event: ResultReceived) -> None:
+        # `_record` and `_end`, written out: this is the end of nearly every CALL.
+        call, payload, at, sent_at = event.call, event.result.payload, event.at, event.call.sent_at
+        assert sent_at is not None
+        fleet, dialect = self.fleet, self.dialect
+        outcome = fleet.judge(dialect.version, call.action, payload)
+        fleet.recorder.call(dialect.ocpp, call.action, TO_CSMS, outcome, at - sent_at, at - call.intended_at, at)
+        if call.context is not None:
+            call.context(payload or {}, outcome)
+        if self.leaving:
+            self.call_ended()
+
+    def _on_error(self, event: ErrorReceived) -> None:
+        outcome = f"{Outcome.CALLERROR}:{event.error.code}"
+        self._record(event.call, outcome, event.at)
+        self._end(event.call, None, outcome)
+
+    def _on_malformed(self, event: AnswerMalformed) -> None:
+        self.fleet.recorder.fault("unreadable")
+        self._record(event.call, Outcome.SCHEMA_INVALID, event.at)
+        self._end(event.call, None, Outcome.SCHEMA_INVALID)
+
+    def _on_timeout(self, event: TimedOut) -> None:
+        self._record(event.call, Outcome.TIMEOUT, event.at)
+        self._end(event.call, None, Outcome.TIMEOUT)
+
+    def _on_lost(self, event: LostInFlight) -> None:
+        self._record(event.call, Outcome.LOST, event.at)
+        self._end(event.call, None, Outcome.LOST)
+
+    def _on_never_sent(self, event: NeverSent) -> None:
+        self._record(event.call, Outcome.NEVER_SENT, event.at)
+        self._end(event.call, None, Outcome.NEVER_SENT)
+
+    def _on_stray(self, event: Event) -> None:
+        self.fleet.recorder.fault(_STRAYS[type(event)])
+
+    def _on_send(self, event: SendReceived) -> None:
+        """Take a SEND, which asks for nothing."""
+
+    def _on_unreadable(self, event: Unreadable) -> None:
+        self.fleet.recorder.fault("unreadable")
+        error, rules = event.error, self.dialect.rules
+        message_id = error.message_id or rules.unreadable_message_id
+        # Only what may have been a question is answered (OCPP 2.x Part 4 §4.2.3, OCPP-J 1.6 errata §3.2).
+        if message_id is not None and error.message_type == MessageType.CALL:
+            code = rules.code(ErrorMeaning.FORMAT)
+            self.session.put_raw(encode(CallError(message_id, code, error.reason[:255])))
+            self._flush()
+
+    def _on_call(self, event: CallReceived) -> None:
+        if not self.speaking:
+            return
+        if self.fleet.profile.answers:
+            self.answer_by_rule(event)
+        else:
+            self.answer(event)
+
+
+_REACTIONS: dict[type[Any], Callable[[Line, Any], None]] = {
+    ResultReceived: Line._on_result,  # noqa: SLF001 - a dispatch table of this very class
+    ErrorReceived: Line._on_error,  # noqa: SLF001
+    AnswerMalformed: Line._on_malformed,  # noqa: SLF001
+    TimedOut: Line._on_timeout,  # noqa: SLF001
+    LostInFlight: Line._on_lost,  # noqa: SLF001
+    NeverSent: Line._on_never_sent,  # noqa: SLF001
+    CallReceived: Line._on_call,  # noqa: SLF001
+    SendReceived: Line._on_send,  # noqa: SLF001
+    Unreadable: Line._on_unreadable,  # noqa: SLF001
+    LateAnswer: Line._on_stray,  # noqa: SLF001
+    DuplicateAnswer: Line._on_stray,  # noqa: SLF001
+    UnsolicitedAnswer: Line._on_stray,  # noqa: SLF001
+    ResultErrorReceived: Line._on_stray,  # noqa: SLF001
+}
+_STRAYS: dict[type[Any], str] = {
+    LateAnswer: Outcome.LATE,
+    DuplicateAnswer: "duplicate",
+    UnsolicitedAnswer: Outcome.UNSOLICITED,
+    ResultErrorReceived: "result-error",
+}

@@ -1,0 +1,143 @@
+"""What a station keeps of a visit for the ledger: filled where a transaction begins and ends, told once at the end.
+
+The numbers are taken from the frames themselves, so that whatever a model or a profile changes in them counts as said.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from loadtest.plugins.ledger.row_file import NOTE, Row
+from ocppj.outcomes import Outcome, is_accepted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from loadtest.station.station import Station
+
+__all__ = ["Entry"]
+
+_REGISTER: Final = "Energy.Active.Import.Register"
+
+
+class Entry:
+    """The entry of one visit: the row as far as it is known, and what is still to come."""
+
+    __slots__ = ("_gone", "_pending", "_started_at", "_station", "row")
+
+    def __init__(self, station: Station, token: str) -> None:
+        """Open an entry; nothing is told unless the visit begins."""
+        self._station = station
+        self._pending = 0
+        self._gone = False
+        self._started_at = 0.0
+        self.row = Row(station.lease.identity, station.dialect.ocpp, token)
+
+    def begin(self, at: float, *, remote: bool) -> None:
+        """Note that the driver plugs in, or that the CSMS orders a start, at `at`."""
+        fleet, row = self._station.fleet, self.row
+        # Counted like an intended CALL: by the window in which it fell due.
+        row.window = fleet.recorder.current_window
+        row.plugged = round(at - fleet.epoch, 3)
+        row.remote = remote
+        self._started_at = at
+
+    def authorized(self, outcome: str) -> None:
+        """Note how Authorize ended."""
+        self.row.authorize = str(outcome)
+
+    def queued(self, *, is_start: bool) -> None:
+        """Note that the start or the stop of the transaction is to be told."""
+        self._pending += 1
+        row = self.row
+        if is_start:
+            row.start = Outcome.NEVER_SENT.value
+            row.offline = not self._station.online
+        else:
+            row.stop = Outcome.NEVER_SENT.value
+            row.cut = row.cut or self._station.leaving
+
+    def building(
+        self, action: str, payload: Mapping[str, Any], transaction_id: int | str | None, *, is_start: bool
+    ) -> None:
+        """Note what a start or stop says; called for each time that it is sent."""
+        row = self.row
+        time, meter = payload.get("timestamp"), _METERS[action](payload)
+        if is_start:
+            row.start_time, row.meter_start = time, meter
+            row.evse, row.connector = _PLACES[action](payload)
+        else:
+            row.stop_time, row.meter_stop = time, meter
+            row.stop_id = payload.get("transactionId")
+        row.id = transaction_id
+
+    def ended(self, payload: Mapping[str, Any] | None, outcome: str, *, is_start: bool) -> None:
+        """Note how one sending of the start or stop ended."""
+        row = self.row
+        sent = outcome != Outcome.NEVER_SENT
+        if payload is not None:
+            outcome = Outcome.ACCEPTED if is_accepted(payload) else Outcome.REJECTED
+        if is_start:
+            row.start_sends += sent
+            if sent or not row.start_sends:
+                row.start = str(outcome)
+            if payload is not None and outcome == Outcome.ACCEPTED:
+                row.to_start = round(self._station.fleet.clock() - self._started_at, 6)
+        else:
+            row.stop_sends += sent
+            if sent or not row.stop_sends:
+                row.stop = str(outcome)
+
+    def settled(self, transaction_id: int | str | None) -> None:
+        """Note that the start or stop will not be sent again, and how the transaction is called by now."""
+        self._pending -= 1
+        self.row.id = transaction_id
+        self._tell()
+
+    def left(self, *, cut: bool) -> None:
+        """Note that the car is gone; `cut` where something else than the driver ended the visit."""
+        self._gone = True
+        self.row.cut = self.row.cut or cut
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._gone and not self._pending and self.row.plugged:
+            self._station.fleet.recorder.note(NOTE, *msgspec.structs.astuple(self.row))
+            self.row.plugged = 0.0  # told
+
+
+# -- the frames --------------------------------------------------------------------------------------------------------
+
+
+def _event_meter(payload: Mapping[str, Any]) -> float | None:
+    for meter_value in payload.get("meterValue", ()):
+        for sample in meter_value["sampledValue"]:
+            if sample.get("measurand", _REGISTER) == _REGISTER and "phase" not in sample:
+                unit = sample.get("unitOfMeasure") or {}
+                factor = 1000.0 if unit.get("unit") == "kWh" else 1.0
+                multiplier: float = 10.0 ** unit.get("multiplier", 0)
+                return float(sample["value"]) * factor * multiplier
+    return None
+
+
+def _event_place(payload: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    evse = payload.get("evse") or {}
+    return evse.get("id"), evse.get("connectorId")
+
+
+_METERS: Final[Mapping[str, Callable[[Mapping[str, Any]], float | None]]] = MappingProxyType(
+    {
+        "StartTransaction": lambda payload: payload.get("meterStart"),
+        "StopTransaction": lambda payload: payload.get("meterStop"),
+        "TransactionEvent": _event_meter,
+    }
+)
+_PLACES: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[int | None, int | None]]]] = MappingProxyType(
+    {
+        "StartTransaction": lambda payload: (None, payload.get("connectorId")),
+        "TransactionEvent": _event_place,
+    }
+)

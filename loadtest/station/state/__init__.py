@@ -1,0 +1,1 @@
+"""What a station keeps: settings, lists, reservations, profiles; rules without messages."""

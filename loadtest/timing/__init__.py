@@ -1,0 +1,1 @@
+"""When things happen: timers, pacing and back-off."""

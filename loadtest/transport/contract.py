@@ -1,0 +1,102 @@
+"""The words between a station and its socket: outcomes, the listener, and what all connections of a process share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from loadtest.timing.timers import HubTimers
+
+__all__ = ["READ_SIZE", "Attempt", "Engine", "Handshake", "How", "Listener"]
+
+READ_SIZE: Final = 16_384
+"""Bytes of one `recv`; larger ones make Python allocate more than nearly every frame needs."""
+
+
+class Attempt(StrEnum):
+    """How a connection attempt ended; a refused upgrade is `http-<status>`."""
+
+    OPENED = "opened"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    CONNECT_TIMEOUT = "connect-timeout"
+    TLS_FAILED = "tls-failed"
+    UPGRADE_TIMEOUT = "upgrade-timeout"
+    RESET = "reset"
+    BAD_UPGRADE = "bad-upgrade"
+    NO_SUBPROTOCOL = "no-subprotocol"
+    NO_LOCAL_PORT = "no-local-port"
+    NO_FILE_DESCRIPTOR = "no-file-descriptor"
+
+
+class How(StrEnum):
+    """How an open connection ended."""
+
+    PEER = "closed-by-csms"
+    LOCAL = "closed-by-station"
+    LOST = "lost"
+    """TCP ended without a Close frame."""
+    VIOLATION = "websocket-violation"
+    TOO_BIG = "message-too-big"
+    SLOW_CONSUMER = "slow-consumer"
+    """The CSMS did not read and our backlog overflowed."""
+
+
+class Handshake(msgspec.Struct, frozen=True):
+    """What an upgrade brought; times in seconds."""
+
+    subprotocol: str
+    connect_s: float
+    """From the start of the attempt until TCP (and TLS) stood."""
+    upgrade_s: float
+    """From then until the CSMS' 101."""
+
+
+class Listener(Protocol):
+    """Who gets what a `StationSocket` hears; exactly one of `on_failed` and `on_open` follows a `connect`."""
+
+    def on_open(self, handshake: Handshake) -> None:
+        """Take note that the connection stands."""
+
+    def on_failed(self, outcome: str, reason: str) -> None:
+        """Take note that the attempt failed, with an `Attempt` or `http-<status>`."""
+
+    def on_text(self, data: str | bytes, now: float) -> None:
+        """Take a message; bytes where it was binary or no UTF-8."""
+
+    def on_closed(self, code: int, reason: str, how: How) -> None:
+        """Take note that an open connection ended."""
+
+    def on_backlog(self) -> None:
+        """Take note that the CSMS reads too slowly: frames begin to wait in memory."""
+
+    def on_crash(self, error: Exception) -> None:
+        """Take an exception that one of these methods raised; the connection is gone already."""
+
+
+class Engine:
+    """What all connections of a process share: the loop, the timers, the limits."""
+
+    __slots__ = ("close_timeout", "connect_timeout", "loop", "max_backlog", "max_message", "open_sockets", "timers")
+
+    def __init__(
+        self,
+        loop: Any,
+        timers: HubTimers,
+        *,
+        connect_timeout: float = 30.0,
+        close_timeout: float = 2.0,
+        max_message: int = 1 << 20,
+        max_backlog: int = 1 << 20,
+    ) -> None:
+        """Use a gevent loop; times in seconds, sizes in bytes."""
+        self.loop = loop
+        self.timers = timers
+        self.connect_timeout = connect_timeout
+        self.close_timeout = close_timeout
+        self.max_message = max(max_message, READ_SIZE)
+        self.max_backlog = max_backlog
+        self.open_sockets = 0

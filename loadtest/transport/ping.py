@@ -1,0 +1,54 @@
+"""WebSocket pings of a station, and the pongs that tell that somebody is still there (RFC 6455 §5.5.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadtest.transport.contract import How
+
+if TYPE_CHECKING:
+    from loadtest.timing.timers import Timer
+    from loadtest.transport.socket import StationSocket
+
+__all__ = ["Pinger"]
+
+_NUMBERS = 0x10000
+
+
+class Pinger:
+    """Pings over one connection until it is torn down; made by `StationSocket.ping_every`."""
+
+    __slots__ = ("_interval", "_number", "_open", "_socket", "_timer", "_timers")
+
+    def __init__(self, socket: StationSocket, interval: float, now: float) -> None:
+        """Send the first ping after `interval` seconds."""
+        self._socket = socket
+        self._interval = interval
+        self._timers = socket.timers
+        self._number = 0
+        self._open = False
+        self._timer: Timer | None = self._timers.at(now + interval, self._due)
+
+    def pong(self, payload: bytes) -> None:
+        """Take note of a pong; one that answers no ping of ours, which a CSMS may send, tells nothing."""
+        if payload == self._payload:
+            self._open = False
+
+    def cancel(self) -> None:
+        """Send no more."""
+        self._timers.cancel(self._timer)
+        self._timer = None
+
+    @property
+    def _payload(self) -> bytes:
+        return self._number.to_bytes(2, "big")
+
+    def _due(self, when: float) -> None:
+        self._timer = None
+        if self._open:
+            self._socket.give_up(f"no pong within {self._interval:g} s", How.LOST)
+            return
+        self._number = (self._number + 1) % _NUMBERS
+        self._open = True
+        self._timer = self._timers.at(when + self._interval, self._due)
+        self._socket.send_ping(self._payload)

@@ -1,0 +1,579 @@
+"""A station's WebSocket on the gevent hub: no greenlet, one file descriptor, a few hundred bytes.
+
+The handshake and everything unusual (fragments, control frames, closing) go through the Sans-I/O protocol of
+`websockets`. The common frame, a whole unfragmented text, takes a short path of its own; its only work is one `recv`,
+one decode and one callback. All callbacks run in the hub: they must neither block nor switch greenlets.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import logging
+import socket
+import struct
+from enum import StrEnum
+from random import getrandbits
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus, NegotiationError, PayloadTooBig
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol as WebSocketProtocol
+from websockets.protocol import Side, State
+from websockets.speedups import apply_mask
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from loadtest.transport.contract import READ_SIZE, Attempt, Engine, Handshake, How, Listener
+from loadtest.transport.ping import Pinger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadtest.timing.timers import Timer, TimerQueue
+    from loadtest.transport.target import Target
+
+__all__ = ["READ", "READ_SIZE", "Attempt", "Engine", "Handshake", "How", "Listener", "Phase", "StationSocket"]
+
+READ, WRITE = 1, 2
+_quiet = logging.getLogger("plugstorm.websockets")
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False
+_quiet.setLevel(logging.CRITICAL)
+
+_HEADS = [bytes((0x81, 0x80 | length)) for length in range(126)]
+_HEAD_16 = struct.Struct("!BBH").pack
+_HEAD_64 = struct.Struct("!BBQ").pack
+_BIND_NO_PORT: Final = 24
+"""Linux' IP_BIND_ADDRESS_NO_PORT: a source address must not cost a port that others could share."""
+_FAILED_CODES = {
+    errno.ECONNREFUSED: Attempt.REFUSED,
+    errno.EADDRNOTAVAIL: Attempt.NO_LOCAL_PORT,
+    errno.EAGAIN: Attempt.NO_LOCAL_PORT,
+    errno.EMFILE: Attempt.NO_FILE_DESCRIPTOR,
+    errno.ENFILE: Attempt.NO_FILE_DESCRIPTOR,
+    errno.ETIMEDOUT: Attempt.CONNECT_TIMEOUT,
+    errno.ECONNRESET: Attempt.RESET,
+}
+
+
+class Phase(StrEnum):
+    """How far a connection is."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    SECURING = "securing"
+    UPGRADING = "upgrading"
+    OPEN = "open"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+_CONNECTING, _SECURING, _UPGRADING = Phase.CONNECTING, Phase.SECURING, Phase.UPGRADING
+_OPEN, _CLOSING, _CLOSED = Phase.OPEN, Phase.CLOSING, Phase.CLOSED
+
+
+class StationSocket:
+    """One connection, from `connect` to its end; make a new one for the next."""
+
+    __slots__ = (
+        "_address",
+        "_backlog",
+        "_deadline",
+        "_deaf",
+        "_end",
+        "_engine",
+        "_inbox",
+        "_listener",
+        "_partial",
+        "_phase",
+        "_pinger",
+        "_protocol",
+        "_sock",
+        "_source",
+        "_target",
+        "_times",
+        "_wanted",
+        "_watcher",
+    )
+
+    def __init__(self, engine: Engine, target: Target, listener: Listener, source: str | None = None) -> None:
+        """Prepare; `source` is the local address to connect from."""
+        self._engine = engine
+        self._target = target
+        self._listener = listener
+        self._source = source
+        self._phase = Phase.NEW
+        self._sock: _socket.socket | None = None
+        self._watcher: Any = None
+        self._protocol: WebSocketProtocol | None = None
+        self._inbox: bytearray | None = None
+        self._wanted = 0
+        self._partial: bytearray | None = None
+        self._backlog: bytearray | None = None
+        self._deadline: Timer | None = None
+        self._pinger: Pinger | None = None
+        self._deaf = False
+        self._end: tuple[int, str, How] | None = None
+        self._address = 0
+        self._times: tuple[float, float] | None = None
+
+    # -- opening -----------------------------------------------------------------------------------------------------
+
+    def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
+        """Begin; `on_open` or `on_failed` follows, never from within this call."""
+        protocol = ClientProtocol(
+            parse_uri(url),
+            subprotocols=[Subprotocol(subprotocol)],
+            max_size=self._engine.max_message,
+            logger=_quiet,
+        )
+        request = protocol.connect()
+        request.headers.update(Headers(headers))
+        protocol.send_request(request)
+        self._protocol = protocol
+        now = monotonic()
+        self._times = (now, now)
+        self._deadline = self._engine.timers.at(now + self._engine.connect_timeout, self._too_late)
+        self._engine.open_sockets += 1
+        self._phase = _CONNECTING
+        self._try_address()
+
+    def _try_address(self) -> None:
+        family, address = self._target.addresses[self._address]
+        try:
+            sock = self._sock = _socket.socket(family, socket.SOCK_STREAM)
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._source is not None:
+                try:
+                    sock.setsockopt(socket.IPPROTO_IP, _BIND_NO_PORT, 1)
+                except OSError:  # another system than Linux: binding takes a port, and still works
+                    _quiet.debug("IP_BIND_ADDRESS_NO_PORT is not available.")
+                sock.bind((self._source, 0))
+            code = sock.connect_ex(address)
+        except OSError as error:
+            self._engine.loop.run_callback(self._connect_failed, error.errno or 0)
+            return
+        if code not in (0, errno.EINPROGRESS):
+            self._engine.loop.run_callback(self._connect_failed, code)
+            return
+        self._watcher = self._engine.loop.io(sock.fileno(), WRITE)
+        self._watcher.start(self._on_connected)
+
+    def _connect_failed(self, code: int) -> None:
+        if self._phase is not _CONNECTING:
+            return
+        self._drop_socket()
+        if self._address + 1 < len(self._target.addresses):
+            self._address += 1
+            self._try_address()
+            return
+        reason = errno.errorcode.get(code, "unknown error")
+        self._fail(_FAILED_CODES.get(code, Attempt.UNREACHABLE), reason)
+
+    def _on_connected(self) -> None:
+        assert self._sock is not None
+        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._connect_failed(code)
+            return
+        self._connected()
+
+    def _connected(self) -> None:
+        """TCP stands; a secured connection does its handshake before the upgrade."""
+        self._upgrade()
+
+    def _upgrade(self) -> None:
+        assert self._protocol is not None
+        assert self._times is not None
+        self._phase = _UPGRADING
+        self._times = (self._times[0], monotonic())
+        self._watch(READ)
+        for data in self._protocol.data_to_send():
+            self._write(data)
+
+    def _upgraded(self, protocol: ClientProtocol, now: float) -> None:
+        times = self._times
+        assert times is not None
+        error = protocol.handshake_exc
+        if error is None and protocol.state is State.CONNECTING:
+            return
+        if error is not None:
+            self._fail(_upgrade_outcome(error), _one_line(error))
+        elif protocol.subprotocol is None:
+            protocol.send_close(1002, "no subprotocol")
+            for data in protocol.data_to_send():
+                self._write(data)
+            self._fail(Attempt.NO_SUBPROTOCOL, "the CSMS named no subprotocol in its 101 answer")
+        else:
+            self._phase = _OPEN
+            self._times = None
+            self._drop_protocol()
+            self._engine.timers.cancel(self._deadline)
+            self._deadline = None
+            self._listener.on_open(Handshake(protocol.subprotocol, times[1] - times[0], now - times[1]))
+
+    def _too_late(self, _: float) -> None:
+        outcome = Attempt.UPGRADE_TIMEOUT if self._phase is _UPGRADING else Attempt.CONNECT_TIMEOUT
+        self._fail(outcome, f"no answer within {self._engine.connect_timeout:g} s")
+
+    # -- hearing -----------------------------------------------------------------------------------------------------
+
+    def _on_readable(self) -> None:
+        try:
+            assert self._sock is not None
+            try:
+                data = self._sock.recv(READ_SIZE)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._ended(errno.errorcode.get(error.errno or 0, "unknown error"))
+                return
+            if data:
+                self._received(data, monotonic())
+            else:
+                self._ended("end of stream")
+        except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
+            self._crash(error)
+
+    def _on_ready(self) -> None:
+        """Take turns while a backlog exists: write what fits, then read."""
+        self._flush()
+        if self._phase is not _CLOSED and not self._deaf:
+            self._on_readable()
+
+    def _received(self, data: bytes, now: float) -> None:
+        if self._phase is _UPGRADING:
+            data = self._read_upgrade(data, now)
+        inbox = self._inbox
+        if inbox is not None:
+            inbox += data
+            if len(inbox) < self._wanted:
+                return
+            data, self._inbox = bytes(inbox), None
+        position, size = 0, len(data)
+        while position < size and (self._phase is _OPEN or self._phase is _CLOSING):
+            start = position + 2
+            length = data[position + 1] if size >= start else 0
+            if length >= 126:  # noqa: PLR2004 - RFC 6455 §5.2
+                start, length = _long_header(data, position)
+            end = start + length
+            if end > size:
+                if length <= self._engine.max_message:
+                    self._inbox, self._wanted = bytearray(data[position:]), end - position
+                    return
+                # `websockets` refuses it by its header.
+                self._parse(data[position:], now)
+                return
+            if data[position] == 0x81 and self._protocol is None and data[position + 1] < 0x80:  # noqa: PLR2004
+                payload = data[start:end]
+                position = end
+                try:
+                    text: str | bytes = payload.decode()
+                except UnicodeDecodeError:
+                    text = payload
+                self._listener.on_text(text, now)
+            else:
+                self._parse(data[position:end], now)
+                position = end
+
+    def _read_upgrade(self, data: bytes, now: float) -> bytes:
+        """Let `websockets` read the answer to the upgrade, and nothing behind it; return what is left."""
+        protocol = self._protocol
+        assert isinstance(protocol, ClientProtocol)
+        position = 0
+        for line in data.splitlines(keepends=True):
+            protocol.receive_data(line)
+            position += len(line)
+            if protocol.state is not State.CONNECTING:
+                break
+        protocol.events_received()
+        self._upgraded(protocol, now)
+        return data[position:]
+
+    def _parse(self, frame: bytes, now: float) -> None:
+        """Let `websockets` read one whole frame that is no whole text message."""
+        protocol = self._protocol or self._make_protocol()
+        protocol.receive_data(frame)
+        self._act_on(protocol, now)
+
+    def _make_protocol(self) -> WebSocketProtocol:
+        protocol = WebSocketProtocol(Side.CLIENT, state=State.OPEN, max_size=self._engine.max_message, logger=_quiet)
+        self._protocol = protocol
+        return protocol
+
+    def _act_on(self, protocol: WebSocketProtocol, now: float) -> None:
+        for data in protocol.data_to_send():
+            if data and self._phase in (_OPEN, _CLOSING):
+                self._write(data)
+        for event in protocol.events_received():
+            if isinstance(event, Frame) and self._phase is not _CLOSED:
+                self._take_frame(event, now)
+        if self._phase is not _OPEN or self._protocol is not protocol:
+            return
+        if protocol.parser_exc is not None:
+            how = How.TOO_BIG if isinstance(protocol.parser_exc, PayloadTooBig) else How.VIOLATION
+            code = protocol.close_sent.code if protocol.close_sent else 1006
+            self._await_end(code, _one_line(protocol.parser_exc), how)
+        elif protocol.state is State.CLOSING and protocol.close_rcvd is not None:
+            self._await_end(protocol.close_rcvd.code, protocol.close_rcvd.reason, How.PEER)
+        elif protocol.current_size is None:
+            self._drop_protocol()
+
+    def _take_frame(self, frame: Frame, now: float) -> None:
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            if frame.opcode is Opcode.PONG and self._pinger is not None:
+                self._pinger.pong(bytes(frame.data))
+            return
+        if frame.opcode is not Opcode.CONT:
+            # The first byte remembers the kind, so that no further field is needed.
+            self._partial = bytearray(b"T" if frame.opcode is Opcode.TEXT else b"B")
+        assert self._partial is not None
+        self._partial += frame.data
+        if not frame.fin:
+            return
+        kind, payload = self._partial[0], bytes(self._partial[1:])
+        self._partial = None
+        message: str | bytes = payload
+        if kind == ord("T"):
+            try:
+                message = payload.decode()
+            except UnicodeDecodeError:
+                message = payload
+        self._listener.on_text(message, now)
+
+    def _ended(self, reason: str) -> None:
+        """TCP is over."""
+        phase = self._phase
+        if phase is _UPGRADING:
+            assert self._protocol is not None
+            # An answer without a length ends with the stream.
+            self._protocol.receive_eof()
+            error = self._protocol.handshake_exc
+            status = isinstance(error, InvalidStatus)
+            self._fail(_upgrade_outcome(error) if status else Attempt.RESET, _one_line(error) if status else reason)
+        elif phase in (_CONNECTING, _SECURING):
+            self._fail(Attempt.RESET, reason)
+        elif phase in (_OPEN, _CLOSING):
+            self._finish(*(self._end or (1006, reason, How.LOST)))
+
+    # -- saying ------------------------------------------------------------------------------------------------------
+
+    def send_text(self, text: str) -> bool:
+        """Write a text frame now, or keep it until the CSMS reads again; False when the connection is not open."""
+        if self._phase is not _OPEN:
+            return False
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            data = text.encode("utf-8", "surrogatepass")
+        length = len(data)
+        mask = getrandbits(32).to_bytes(4, "little")
+        if length < 126:  # noqa: PLR2004 - RFC 6455 §5.2
+            head = _HEADS[length]
+        elif length < 65_536:  # noqa: PLR2004
+            head = _HEAD_16(0x81, 0xFE, length)
+        else:
+            head = _HEAD_64(0x81, 0xFF, length)
+        self._write(head + mask + apply_mask(data, mask))
+        return True
+
+    @property
+    def timers(self) -> TimerQueue:
+        """The timers of the process."""
+        return self._engine.timers
+
+    def ping_every(self, seconds: float) -> None:
+        """Ping until the connection ends; a pong that is not there by the next ping ends it as lost."""
+        if self._phase is _OPEN:
+            self._pinger = Pinger(self, seconds, monotonic())
+
+    def send_ping(self, payload: bytes) -> None:
+        """Write a ping of at most 125 bytes."""
+        if self._phase is _OPEN:
+            mask = getrandbits(32).to_bytes(4, "little")
+            self._write(bytes((0x89, 0x80 | len(payload))) + mask + apply_mask(payload, mask))
+
+    def give_up(self, reason: str, how: How) -> None:
+        """End an open connection at once, because the CSMS does not answer; `on_closed` follows."""
+        if self._phase is _OPEN:
+            self._finish(1006, reason, how)
+
+    def _write(self, data: bytes) -> None:
+        if self._backlog is not None:
+            self._keep(data)
+            return
+        assert self._sock is not None
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            # The reading side sees the same end, and reports it in its turn.
+            return
+        if sent < len(data):
+            self._backlog = bytearray()
+            self._watch(READ | WRITE)
+            self._keep(data[sent:])
+            self._listener.on_backlog()
+
+    def _keep(self, data: bytes) -> None:
+        assert self._backlog is not None
+        self._backlog += data
+        if len(self._backlog) > self._engine.max_backlog and self._end is None:
+            self._end = (1006, f"more than {self._engine.max_backlog} bytes wait for the CSMS", How.SLOW_CONSUMER)
+            self._engine.loop.run_callback(self._give_up)
+
+    def _flush(self) -> None:
+        backlog = self._backlog
+        if not backlog:
+            return
+        assert self._sock is not None
+        try:
+            sent = self._sock.send(backlog)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            return
+        del backlog[:sent]
+        if not backlog:
+            self._backlog = None
+            self._watch(READ)
+
+    # -- storms ------------------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Read nothing more, not even the end of the connection, until `resume`; what is said is still written."""
+        self._listen(deaf=True)
+
+    def resume(self) -> None:
+        """Read again, first what has come in meanwhile."""
+        self._listen(deaf=False)
+
+    def hand_over(self, listener: Listener) -> None:
+        """Let somebody else hear what is still to come."""
+        self._listener = listener
+
+    def _listen(self, *, deaf: bool) -> None:
+        self._deaf = deaf
+        if self._watcher is not None and self._phase is not _CONNECTING:
+            self._watch(READ if self._backlog is None else READ | WRITE)
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close politely; `on_closed` follows, at the latest after the close time-out."""
+        if self._phase is _OPEN:
+            protocol = self._protocol or self._make_protocol()
+            if protocol.state is State.OPEN:
+                protocol.send_close(code, reason)
+                for data in protocol.data_to_send():
+                    self._write(data)
+            self._await_end(code, reason, How.LOCAL)
+        elif self._phase is not _CLOSING:
+            self.abort()
+
+    def abort(self) -> None:
+        """End at once, without a Close frame; no callback follows."""
+        if self._phase is not _CLOSED:
+            self._tear_down()
+
+    def _await_end(self, code: int, reason: str, how: How) -> None:
+        """Wait for the CSMS to end TCP: who ends it first keeps the port busy for a minute."""
+        self._phase = _CLOSING
+        self._end = (code, reason, how)
+        self._deadline = self._engine.timers.at(monotonic() + self._engine.close_timeout, self._closed_too_late)
+
+    def _closed_too_late(self, _: float) -> None:
+        self._give_up()
+
+    def _give_up(self) -> None:
+        if self._phase is not _CLOSED and self._end is not None:
+            self._finish(*self._end)
+
+    def _fail(self, outcome: str, reason: str) -> None:
+        self._tear_down()
+        try:
+            self._listener.on_failed(outcome, reason)
+        except Exception as error:  # noqa: BLE001
+            self._listener.on_crash(error)
+
+    def _finish(self, code: int, reason: str, how: How) -> None:
+        self._tear_down()
+        try:
+            self._listener.on_closed(code, reason, how)
+        except Exception as error:  # noqa: BLE001
+            self._listener.on_crash(error)
+
+    def _crash(self, error: Exception) -> None:
+        self.abort()
+        self._listener.on_crash(error)
+
+    def _tear_down(self) -> None:
+        self._phase = _CLOSED
+        self._engine.timers.cancel(self._deadline)
+        self._deadline = None
+        if self._pinger is not None:
+            self._pinger.cancel()
+            self._pinger = None
+        self._drop_protocol()
+        self._inbox = None
+        self._partial = None
+        self._backlog = None
+        self._drop_socket()
+        self._engine.open_sockets -= 1
+
+    def _drop_protocol(self) -> None:
+        if self._protocol is not None:
+            # Its parser is a generator that holds the protocol itself; closed, both go now and not at a collection.
+            self._protocol.parser.close()
+            self._protocol = None
+
+    def _drop_socket(self) -> None:
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher.close()
+            self._watcher = None
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    def _watch(self, events: int) -> None:
+        watcher = self._watcher
+        watcher.stop()
+        if self._deaf:
+            events &= ~READ
+        if events:
+            watcher.events = events
+            watcher.start(self._on_readable if events == READ else self._on_ready)
+
+
+def _long_header(data: bytes, position: int) -> tuple[int, int]:
+    """Return where the payload of a frame starts and its length, where the second byte does not tell it.
+
+    A header that is not whole yet counts as one that ends behind the data.
+    """
+    start = position + 2
+    length = data[position + 1] & 0x7F
+    if length >= 126:  # noqa: PLR2004 - RFC 6455 §5.2
+        width = 2 if length == 126 else 8  # noqa: PLR2004
+        length = int.from_bytes(data[start : start + width])
+        if len(data) < start + width:
+            length = 0
+        start += width
+    # A server must not mask; where one does, the key belongs to the frame that is handed on.
+    return start + 4 * (data[position + 1] >> 7), length
+
+
+def _upgrade_outcome(error: Exception | None) -> str:
+    if isinstance(error, InvalidStatus):
+        return f"http-{error.response.status_code}"
+    return Attempt.NO_SUBPROTOCOL if isinstance(error, NegotiationError) else Attempt.BAD_UPGRADE
+
+
+def _one_line(error: Exception | None) -> str:
+    return " ".join(str(error).split())[:200]

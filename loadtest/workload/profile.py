@@ -1,0 +1,326 @@
+"""Load profiles: what the stations of a run are and what they do all day, as YAML files in this folder or anywhere.
+
+What happens at a connector is one of three: `sessions` (uniform spans, one car after the other), `workload` (arrivals
+by the curve of a day, published durations and energies) or `replay` (recorded sessions, or a recorded trace). A `mix`
+gives each station one of other profiles. A value of `sessions` is one number or a pair `[low, high]`, from which each
+station draws for itself.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+
+from fixtures.models import station_models
+from loadtest.timing.pacing import Draws, van_der_corput
+from loadtest.workload.answers import AnswerRule, Files, check_actions
+from loadtest.workload.commands import Command
+from loadtest.workload.curve import DAY, DAYS, Curve, clock_text, seconds_of_day
+from loadtest.workload.replay import Recorded, Replay, read_recorded
+from loadtest.workload.sessions import Tariff, Workload
+from loadtest.workload.spread import Lognormal, Normal, Shape, draw
+from loadtest.workload.storms import read_storms
+from loadtest.workload.vendor import find_vendor
+from ocppj.errors import UsageError
+
+__all__ = [
+    "DEFAULT_PROFILE",
+    "Profile",
+    "Sessions",
+    "Span",
+    "bounds",
+    "load_profile",
+    "profile_names",
+    "read_profile",
+    "with_time",
+]
+
+DEFAULT_PROFILE = "quick"
+
+SHORTEST_CYCLE = 0.1
+"""Seconds from one arrival to the next; a shorter one is a closed loop, and `plugstorm bench` does that better."""
+
+_FOLDER = Path(__file__).with_name("profiles")
+
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
+_Positive = Annotated[float, msgspec.Meta(gt=0)]
+# Without constraints of its own: msgspec 0.22 misreads a constrained number beside a tuple.
+Span = float | tuple[float, float]
+"""Seconds: one number, or the bounds to draw between."""
+
+
+class Sessions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What happens at every connector; seconds. Arrivals and departures follow from the draws alone.
+
+    A slow CSMS does not move them: the next car comes when it comes.
+    """
+
+    duration: Span
+    """From plugging in to driving away."""
+    gap: Span
+    """From driving away to the next car."""
+    authorize: bool = True
+    """Whether the driver presents a token that the CSMS is asked about."""
+    unplug: Span = 1.0
+    """From the end of the transaction to pulling the plug."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no span of time."""
+        _check_spans(self, "duration", "gap", "unplug")
+        if bounds(self.duration)[0] + bounds(self.gap)[0] < SHORTEST_CYCLE:
+            raise ValueError(f"`duration` and `gap` together must be at least {SHORTEST_CYCLE:g} s")
+
+    @property
+    def cycle(self) -> float:
+        """Mean seconds from one arrival to the next."""
+        return (sum(bounds(self.duration)) + sum(bounds(self.gap))) / 2
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One kind of fleet and its day."""
+
+    name: str = ""
+    title: str
+    models: Annotated[dict[str, _Positive], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: {"ac-dual": 1.0}
+    )
+    """Station models (`fixtures/stations.yaml`) and their weights."""
+    heartbeat: _Positive | None = None
+    """Seconds between Heartbeats; without it, what the CSMS said in its BootNotification answer."""
+    meter: _Seconds | None = None
+    """Seconds between meter values while charging, 0 for none; without it, what the station model does."""
+    vendors: dict[str, _Positive] = {}
+    """Kinds of firmware (`loadtest.workload.vendor`, or YAML files beside this one) and their weights; none has no habits."""
+    reboot: Span = (5.0, 15.0)
+    """Seconds that a station is gone when it restarts."""
+    sessions: Sessions | None = None
+    """Without it, a workload or a replay nobody charges, unless the CSMS starts a transaction."""
+    commands: list[Command] = []
+    """What the CSMS is made to send, through a driver (`docs/commands.md`)."""
+    answers: dict[str, AnswerRule] = {}
+    """How commands are answered, by action or `*`; without a rule, at once and as well as the station can."""
+    files: Files = Files()
+    """How long firmware and logs take."""
+    storms: tuple[dict[str, Any], ...] = ()
+    """What strikes the stations (`loadtest.workload.storms`)."""
+    workload: Workload | None = None
+    replay: Replay | None = None
+    mix: dict[str, _Positive] = {}
+    """Other profiles, by name or file, and their weights; a station belongs to one of them."""
+    start_at: str | int | None = None
+    """Time of the day at which the run begins on the curve; without it, its busiest moment."""
+    weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    compression: _Positive = 1.0
+    """Seconds of the simulated day in a second of the clock; see `loadtest.workload.car` for what stays true."""
+    compress_intervals: bool = False
+    """Whether heartbeats and meter values come as much more often, too."""
+    members: tuple[tuple[Profile, float], ...] = ()
+    """What `mix` names, read; never in the file."""
+    recorded: Recorded = Recorded()
+    """What `replay` names, read; never in the file."""
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        _check_spans(self, "reboot")
+        check_actions(self.answers)
+        if self.start_at is not None:
+            seconds_of_day(self.start_at)
+        given = [name for name in ("sessions", "workload", "replay", "mix") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"`{given[0]}` and `{given[1]}` exclude each other; the parts of a `mix` have their own")
+
+    @property
+    def start(self) -> float:
+        """When the run begins, in seconds from Monday, midnight."""
+        day = DAYS.index(self.weekday) * DAY
+        if self.start_at is not None:
+            return day + seconds_of_day(self.start_at)
+        return day + _peak(self)
+
+    @property
+    def interval_scale(self) -> float:
+        """By what the intervals of heartbeats and meter values are divided."""
+        return self.compression if self.compress_intervals else 1.0
+
+    def member(self, number: int) -> Profile:
+        """Return the profile of a station by its number: the shares of a mix hold for every first so many stations."""
+        if not self.members:
+            return self
+        point = van_der_corput(number, 5) * sum(weight for _, weight in self.members)
+        for profile, weight in self.members:
+            if point < weight:
+                return profile
+            point -= weight
+        return self.members[-1][0]
+
+    def stay(self, draws: Draws) -> float | None:
+        """Draw how many seconds a driver stays whom the CSMS lets charge; None where nothing says it."""
+        if self.sessions is not None:
+            low, high = bounds(self.sessions.duration)
+            return low if low == high else draws.between(low, high)
+        return None if self.workload is None else draw(self.workload.duration, draws) / self.compression
+
+
+def bounds(span: Span) -> tuple[float, float]:
+    """Return the lowest and the highest value of a span."""
+    return span if isinstance(span, tuple) else (span, span)
+
+
+def _peak(profile: Profile) -> float:
+    """Find the busiest quarter of an hour of the day; half past eight where nothing has a curve."""
+    parts = profile.members or ((profile, 1.0),)
+    shares = [
+        [weight * part.workload.per_day * share for share in part.workload.curve.shares(DAYS.index(profile.weekday))]
+        for part, weight in parts
+        if part.workload is not None
+    ]
+    if not shares:
+        return 8.5 * 3600
+    total = [sum(slot) for slot in zip(*shares, strict=True)]
+    return total.index(max(total)) * DAY / len(total)
+
+
+def with_time(profile: Profile, *, compression: float | None = None, start_at: str | None = None) -> Profile:
+    """Set the time of a profile and of all its parts; raises `UsageError`."""
+    changes: dict[str, Any] = {} if compression is None else {"compression": compression}
+    if start_at is not None:
+        try:
+            seconds_of_day(start_at)
+        except ValueError as error:
+            raise UsageError(f"--start-at {error}") from None
+        changes["start_at"] = start_at
+    return _same_clock(msgspec.structs.replace(profile, **changes))
+
+
+def _same_clock(profile: Profile) -> Profile:
+    """Let the parts of a mix live in the same day."""
+    clock: dict[str, Any] = {
+        "start_at": clock_text(profile.start)[-5:],
+        "weekday": profile.weekday,
+        "compression": profile.compression,
+        "compress_intervals": profile.compress_intervals,
+    }
+    parts = tuple((msgspec.structs.replace(part, **clock), weight) for part, weight in profile.members)
+    return msgspec.structs.replace(profile, members=parts)
+
+
+def _check_spans(owner: msgspec.Struct, *names: str) -> None:
+    for name in names:
+        low, high = bounds(getattr(owner, name))
+        if low < 0 or not isfinite(high):
+            raise ValueError(f"`{name}` must be a number of seconds from 0 up")
+        if low > high:
+            raise ValueError(f"`{name}` is [{low:g}, {high:g}]; write the lower bound first")
+
+
+def profile_names() -> list[str]:
+    """List the profiles that come with Plugstorm."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """Find a profile by its name, or read it from a file; raises `UsageError`."""
+    if _is_file(name_or_path):
+        return read_profile(Path(name_or_path))
+    names = profile_names()
+    if name_or_path not in names:
+        near = get_close_matches(name_or_path, names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else "or name a file that ends in .yaml."
+        raise UsageError(f"There is no load profile {name_or_path!r}; known are {', '.join(names)}; {hint}")
+    return read_profile(_FOLDER / f"{name_or_path}.yaml")
+
+
+def read_profile(path: Path) -> Profile:
+    """Read one file and what it names; raises `UsageError` that says where the mistake is and what was meant."""
+    profile = _read(path)
+    if not profile.mix:
+        return profile
+    members = []
+    for name, weight in profile.mix.items():
+        part = _read(path.parent / name) if _is_file(name) else load_profile(name)
+        if part.mix:
+            raise UsageError(f"Load profile {path}: {name!r} is a mix itself; name its parts here")
+        members.append((part, weight))
+    return _same_clock(msgspec.structs.replace(profile, members=tuple(members)))
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) or "/" in name
+
+
+def _read(path: Path) -> Profile:
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"Load profile {path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"Load profile {path} is no YAML: {' '.join(str(error).split())}") from None
+    if isinstance(document, dict) and isinstance(document.get("replay"), str):
+        document["replay"] = {"file": document["replay"]}
+    try:
+        profile = msgspec.convert(document, Profile)
+        _check_document(document, profile)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise UsageError(f"Load profile {path}: {_explain(str(error))}") from None
+    read_storms(list(profile.storms), f"Load profile {path}")
+    models = station_models()
+    for model in profile.models:
+        if model not in models:
+            near = get_close_matches(model, models, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(models)}"
+            raise UsageError(f"Load profile {path}: there is no station model {model!r}; {hint}")
+    try:
+        vendors = {find_vendor(name, path.parent): weight for name, weight in profile.vendors.items()}
+    except UsageError as error:
+        raise UsageError(f"Load profile {path}: {error}") from None
+    recorded = Recorded() if profile.replay is None else read_recorded(profile.replay, path.parent)
+    return msgspec.structs.replace(profile, name=path.stem, vendors=vendors, recorded=recorded)
+
+
+_OF_THE_PARTS = ("heartbeat", "meter", "models", "reboot")
+_NEVER_IN_A_FILE = frozenset({"name", "members", "recorded"})
+
+
+def _check_document(document: Any, profile: Profile) -> None:
+    for key in ("members", "recorded"):
+        if key in document:
+            raise ValueError(f"unknown field `{key}`")
+    for key in _OF_THE_PARTS:
+        if profile.mix and key in document:
+            raise ValueError(f"`{key}` has no meaning beside `mix`; write it in the parts")
+
+
+_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_PLACE = re.compile(r"(\w+)(?:\[[^]]*\])*`$")
+_OWNERS: dict[str, Any] = {
+    "sessions": Sessions,
+    "commands": Command,
+    "workload": Workload,
+    "curve": Curve,
+    "tariff": Tariff,
+    "replay": Replay,
+    "answers": AnswerRule,
+    "files": Files,
+    "lognormal": Lognormal,
+    "normals": Normal,
+    **dict.fromkeys(("duration", "energy_kwh", "idle", "unplug", "spread"), Shape),
+}
+
+
+def _explain(message: str) -> str:
+    """Add the nearest known key to msgspec's sentence about an unknown one."""
+    match = _UNKNOWN_FIELD.search(message)
+    if match is None:
+        return message
+    place = _PLACE.search(message[match.end() :])
+    owner = Profile if place is None else _OWNERS.get(place[1], Profile)
+    known = [field for field in owner.__struct_fields__ if field not in _NEVER_IN_A_FILE]
+    near = get_close_matches(match["name"], known, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    return f"the key {match['name']!r} is unknown; {hint}"
