@@ -14,12 +14,12 @@ import msgspec
 
 from drivers.base import CommandResult, DriverError, Exchange, ignore
 from drivers.callback import CallbackServer
-from drivers.commands import run_command
+from drivers.http_requests import Requester, UnauthorizedError
 from drivers.loading import Loaded
 from drivers.manual import ANSWERS_FILE, Desk
 from drivers.outcomes import read_outcome
-from drivers.requesting import Requester, UnauthorizedError
 from drivers.schema import Manual, Operation, Outcome, Shell, Sql, Step
+from drivers.shell import run_command
 from drivers.template import Place, holds, render, render_tree
 from evidence.redact import REDACTED, redact, redact_text
 from ocppj.errors import UsageError

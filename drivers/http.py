@@ -19,7 +19,7 @@ from drivers.base import (
     TokenSettings,
     ignore,
 )
-from drivers.session import new_session
+from drivers.http_session import new_session
 from evidence.redact import redact, redact_text
 from ocppj.versions import Version
 

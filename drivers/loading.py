@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from drivers.reading import Path, Source, convert, read_yaml, templates_of
 from drivers.schema import Document, Http, Operation, Operations, Step, Variable
 from drivers.template import GLOBALS, Names, Place, TemplateFault, fields_of, names_in
+from drivers.typed_yaml import Path, Source, convert, read_yaml, templates_of
 from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError
 from ocppj.versions import Version

@@ -16,13 +16,13 @@ from evidence.disk import disk_error
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from interop_suite import plugin
-from interop_suite.model import all_cases
-from interop_suite.options import Settings, select
-from interop_suite.outcome import explain
-from interop_suite.preflight import SubprotocolError, preflight
-from interop_suite.results import describe_case
-from interop_suite.runner import not_applicable
-from interop_suite.state import State
+from interop_suite.catalogue import all_cases
+from interop_suite.run.options import Settings, select
+from interop_suite.run.outcome import explain
+from interop_suite.run.results import describe_case
+from interop_suite.run.runner import not_applicable
+from interop_suite.run.state import State
+from interop_suite.run.target_check import SubprotocolError, preflight
 from ocppj.errors import HarnessError, UsageError
 from ocppj.versions import Version
 

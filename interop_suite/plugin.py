@@ -15,8 +15,8 @@ import pytest
 from ocppj.errors import HarnessError
 
 if TYPE_CHECKING:
-    from interop_suite.model import Case
-    from interop_suite.state import State
+    from interop_suite.catalogue import Case
+    from interop_suite.run.state import State
 
 HERE = Path(__file__).parent
 PROPERTY = "plugstorm"
@@ -70,7 +70,7 @@ def _is_interop(config: pytest.Config) -> bool:
 
 
 def _settings(config: pytest.Config) -> Any:
-    from interop_suite.options import Settings  # noqa: PLC0415  # other people's pytest runs do not need it
+    from interop_suite.run.options import Settings  # noqa: PLC0415  # other people's pytest runs do not need it
 
     given = config.getoption("--interop-settings")
     if given:
@@ -100,7 +100,7 @@ def _pair(option: str, text: str) -> tuple[str, str]:
 
 def _state(config: pytest.Config) -> State:
     """Get the state of this process, made when first needed."""
-    from interop_suite.state import State  # noqa: PLC0415  # other people's pytest runs do not need it
+    from interop_suite.run.state import State  # noqa: PLC0415  # other people's pytest runs do not need it
 
     if state_key not in config.stash:
         worker = getattr(config, "workerinput", None)
@@ -133,7 +133,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def check_case(request: pytest.FixtureRequest) -> Callable[[Case, int], None]:
     """Run a case, hand its result to the controller and turn its verdict into an outcome."""
-    from interop_suite.outcome import attach, raise_outcome  # noqa: PLC0415
+    from interop_suite.run.outcome import attach, raise_outcome  # noqa: PLC0415
 
     state = _state(request.config)
 

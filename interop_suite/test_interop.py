@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from interop_suite.model import Case
+    from interop_suite.catalogue import Case
 
 
 def test_case(interop_case: Case, attempt: int, check_case: Callable[[Case, int], None]) -> None:

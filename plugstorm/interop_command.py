@@ -9,12 +9,12 @@ import msgspec
 from rich.console import Console
 
 from evidence.run_folder import read_run
-from interop_suite.driver_check import check_driver, check_table, exit_code_of
 from interop_suite.main import list_cases, run_interop
-from interop_suite.options import Settings
+from interop_suite.run.driver_check import check_driver, check_table, exit_code_of
+from interop_suite.run.options import Settings
 from ocppj.errors import UsageError
 from ocppj.identity import check_owned, check_target_url
-from plugstorm.after import finish
+from plugstorm.finish import finish
 
 __all__ = ["check", "run", "settings"]
 

@@ -27,8 +27,8 @@ from loadtest.workload.storms import read_storm_words
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.identity import check_owned, check_target_url
 from ocppj.versions import Version
-from plugstorm.after import finish
 from plugstorm.children import run_child
+from plugstorm.finish import finish
 from plugstorm.forecast_command import check_machine
 
 __all__ = [

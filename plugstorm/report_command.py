@@ -13,7 +13,7 @@ from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import InteropRun, LoadRun, Run
 from evidence.verdicts import EXIT_CODES
-from plugstorm.after import tell
+from plugstorm.finish import tell
 from reports.compare import compare
 from reports.compare_text import comparison_json, print_comparison
 from reports.html import write_report
@@ -48,7 +48,7 @@ def report(folders: Sequence[Path], *, out: Path | None, judge_again: bool, as_j
 def _read(folder: Path, *, judge_again: bool) -> Run:
     run = read_run(folder)
     if judge_again and isinstance(run, InteropRun):
-        from interop_suite.results import rejudge  # noqa: PLC0415 - a page from finished runs needs no cases
+        from interop_suite.run.results import rejudge  # noqa: PLC0415 - a page from finished runs needs no cases
 
         run = rejudge(folder)
     elif judge_again and isinstance(run, LoadRun):

@@ -10,8 +10,8 @@ import msgspec
 
 from evidence import exit_codes
 from fixtures.csms.defects import find_defects
-from interop_suite.flake import run_flake
-from interop_suite.selftest import run_selftest
+from interop_suite.selftest.flake import run_flake
+from interop_suite.selftest.selftest import run_selftest
 
 __all__ = ["flake", "run"]
 

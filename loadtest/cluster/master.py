@@ -1,7 +1,7 @@
 """The end of the measuring that concludes a run: in the master, and in the one process of a local run.
 
-It leases identities, decides the windows, collects the reports of all workers (`loadtest.cluster.worker`), shows the progress,
-and at the end asks for the last figures, judges and writes the run folder.
+It leases identities, decides the windows, collects the reports of all workers (`loadtest.cluster.worker`), shows the
+progress, and at the end asks for the last figures, judges and writes the run folder.
 """
 
 from __future__ import annotations

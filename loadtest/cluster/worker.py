@@ -1,7 +1,7 @@
 """The end of the measuring that runs where the stations are: in every worker, and in the one process of a local run.
 
-It owns the recorder, the leases and the sampler, and answers what the master says (`loadtest.cluster.master`). Messages are
-dicts with a `kind`; `send` takes those for the master.
+It owns the recorder, the leases and the sampler, and answers what the master says (`loadtest.cluster.master`).
+Messages are dicts with a `kind`; `send` takes those for the master.
 """
 
 from __future__ import annotations

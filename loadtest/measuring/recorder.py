@@ -9,7 +9,7 @@ This is the source of truth of a load run; Locust's own table is a view that is 
     recorder.booted(+1 | -1)        # a station was accepted by BootNotification, or no longer counts as booted
     recorder.lost()                 # a connection ended that nobody wanted to end
     recorder.offered(n)             # n CALLs fell due in the schedules of this process, sent or not
-    recorder.note(kind, *values)    # something for a companion of the run (`loadtest.plugins.contract`), heard exactly once
+    recorder.note(kind, *values)    # something for a companion of the run (`loadtest.plugins.contract`), once
 
 and never waits for anything. A CALL that timed out, was lost in flight or never sent is a CALL that ended. The module
 does not import Locust, which would monkey-patch the process.

@@ -1,6 +1,7 @@
 """What a worker sees of itself: how late its event loop runs, and its processor time, memory and descriptors.
 
-`loadtest.judging.generator` judges it. The `Sampler` has no timer of its own; `loadtest.locust_edge.wiring` calls `probe` and `sample`.
+`loadtest.judging.generator` judges it. The `Sampler` has no timer of its own; `loadtest.locust_edge.wiring` calls
+`probe` and `sample`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What takes part in a load run beside the measuring: storms, the ledger, commands through a driver.
 
-A companion lives where the run is led (`loadtest.cluster.master`). It hears the notes that stations leave in their recorder,
-each exactly once, gives orders to the processes with stations, and adds its findings to `run.json` and to the SLOs.
+A companion lives where the run is led (`loadtest.cluster.master`). It hears the notes that stations leave in their
+recorder, each exactly once, gives orders to the processes with stations, and adds its findings to `run.json` and to the
+SLOs.
 
     recorder.note("kind", value, …)               # in a process with stations; values are types that msgpack knows
     worker.on_order("kind", callback)             # there, too: callback(order) for every `Stage.order` of that kind

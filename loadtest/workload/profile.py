@@ -96,7 +96,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     meter: _Seconds | None = None
     """Seconds between meter values while charging, 0 for none; without it, what the station model does."""
     vendors: dict[str, _Positive] = {}
-    """Kinds of firmware (`loadtest.workload.vendor`, or YAML files beside this one) and their weights; none has no habits."""
+    """Kinds of firmware (`loadtest.workload.vendor`, or YAML files beside this one) and weights; none: no habits."""
     reboot: Span = (5.0, 15.0)
     """Seconds that a station is gone when it restarts."""
     sessions: Sessions | None = None

@@ -9,8 +9,8 @@ import pytest
 
 from fixtures.csms import practice_csms
 from interop_suite.main import run_interop
-from interop_suite.options import Settings
-from interop_suite.state import State, reproduce_command
+from interop_suite.run.options import Settings
+from interop_suite.run.state import State, reproduce_command
 
 SECRET = "s3cret-of-the-api"
 DRIVER = """\

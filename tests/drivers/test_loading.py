@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from drivers.declarative import DeclarativeDriver
+from drivers.factory import make_declarative_driver
 from drivers.loading import Loaded, load_driver, preset_names, read_driver
-from drivers.making import make_declarative_driver
-from interop_suite.options import Settings, make_driver
+from interop_suite.run.options import Settings, make_driver
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 

@@ -11,15 +11,15 @@ import msgspec
 import pytest
 
 from drivers.base import CommandResult, DriverError, StationSettings
+from drivers.factory import make_declarative_driver
 from drivers.http import HttpDriver
-from drivers.making import make_declarative_driver
 from drivers.manual import ANSWERS_FILE, Answer, Desk, Terminal, read_answers
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
-from interop_suite.model import all_cases
-from interop_suite.options import Settings, make_driver
-from interop_suite.probe import Target
-from interop_suite.runner import Runner
+from interop_suite.catalogue import all_cases
+from interop_suite.drive.probe import Target
+from interop_suite.run.options import Settings, make_driver
+from interop_suite.run.runner import Runner
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 

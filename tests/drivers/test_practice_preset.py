@@ -11,10 +11,10 @@ from drivers.base import Driver, StationSettings, TokenSettings
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
-from interop_suite.model import all_cases
-from interop_suite.options import Settings, make_driver
-from interop_suite.runner import Runner
-from interop_suite.state import csms_settings
+from interop_suite.catalogue import all_cases
+from interop_suite.run.options import Settings, make_driver
+from interop_suite.run.runner import Runner
+from interop_suite.run.state import csms_settings
 from ocppj.versions import Version
 
 

@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 
 from drivers.base import CommandResult, DriverError, StationSettings, TokenSettings
-from drivers.making import make_declarative_driver
+from drivers.factory import make_declarative_driver
 from ocppj.actions import ACTIONS
 from ocppj.schemas import validator
 from ocppj.versions import Version
-
-from .stub_api import Asked, Said, StubApi
-from .test_requesting import post
+from tests.drivers.stub_api import Asked, Said, StubApi
+from tests.drivers.test_http_requests import post
 
 PAST, FUTURE = "2020-01-01T00:00:00.000Z", "2099-01-01T00:00:00.000Z"
 PROFILE = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from interop_suite.history import History
+from interop_suite.claims.history import History
 from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import RULES, Version
 

@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from evidence.verdicts import Verdict
-from interop_suite.model import Case, all_cases
-
-from .recording import Recording, begun
+from interop_suite.catalogue import Case, all_cases
+from tests.interop_suite.recording import Recording, begun
 
 HEARTBEAT = '[2,"h","Heartbeat",{}]'
 ALIVE = '[3,"h",{"currentTime":"2026-01-01T00:00:00Z"}]'

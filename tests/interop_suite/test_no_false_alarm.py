@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from evidence.verdicts import Verdict
-from interop_suite.judge import judge
-from interop_suite.model import Case, all_cases
-
-from .recording import begun
+from interop_suite.catalogue import Case, all_cases
+from interop_suite.run.judge import judge
+from tests.interop_suite.recording import begun
 
 HEARTBEAT_ANSWER = '{"currentTime":"2026-01-01T00:00:00Z"}'
 

@@ -25,17 +25,16 @@ from drivers.http import HttpDriver
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
 from fixtures.models import station as make_station
-from interop_suite import wire as wire_module
-from interop_suite.cases.wire.odd import let_react
-from interop_suite.model import Case, all_cases
-from interop_suite.probe import Probe, Target
-from interop_suite.runner import Runner
-from interop_suite.station import ScriptedStation
-from interop_suite.wire import Closed, Offer, Wire, readable
+from interop_suite.catalogue import Case, all_cases
+from interop_suite.drive import wire as wire_module
+from interop_suite.drive.probe import Probe, Target
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.drive.wire import Closed, Offer, Wire, readable
+from interop_suite.run.runner import Runner
+from interop_suite.steps.malformed_frames import let_react
 from ocppj.trace import TraceRecord
 from ocppj.versions import Version
-
-from .test_runner import never_answers, odd_csms
+from tests.interop_suite.run.test_runner import never_answers, odd_csms
 
 PATIENCE = 0.05
 

@@ -16,27 +16,26 @@ from drivers.base import NoDriver
 from drivers.loading import read_driver
 from evidence.verdicts import Verdict
 from interop_suite.cases.v16.security import opens
-from interop_suite.cases.wire.ledger import keeps_own_energy
-from interop_suite.cases.wire.turns import _judge_turn
-from interop_suite.checks import connection, refused_upgrade, reported, takes_csr
-from interop_suite.judge import judge
+from interop_suite.cases.wire.call_order import _judge_turn
+from interop_suite.catalogue import Case, Level, all_cases
+from interop_suite.claims.checks import connection, refused_upgrade, reported, takes_csr
+from interop_suite.claims.orders import differences
+from interop_suite.drive.probe import Target
+from interop_suite.drive.station import Order, ScriptedStation
+from interop_suite.drive.wire import Closed, Offer, Wire
 from interop_suite.main import run_interop
-from interop_suite.model import Case, Level, all_cases
-from interop_suite.options import Settings
-from interop_suite.orders import differences
-from interop_suite.probe import Target
-from interop_suite.runner import Runner
-from interop_suite.state import State
-from interop_suite.station import Order, ScriptedStation
-from interop_suite.wire import Closed, Offer, Wire
+from interop_suite.run.judge import judge
+from interop_suite.run.options import Settings
+from interop_suite.run.runner import Runner
+from interop_suite.run.state import State
+from interop_suite.steps.transaction_records import keeps_own_energy
 from ocppj.errors import UsageError
 from ocppj.identity import basic_authorization
 from ocppj.messages import Call
 from ocppj.trace import Kind
 from ocppj.versions import RULES, Version
-
-from .recording import Recording, begun
-from .test_runner import odd_csms
+from tests.interop_suite.recording import Recording, begun
+from tests.interop_suite.run.test_runner import odd_csms
 
 HEARTBEAT_ANSWER = '{"currentTime":"2026-01-01T00:00:00Z"}'
 

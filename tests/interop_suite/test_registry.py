@@ -5,8 +5,8 @@ import re
 import pytest
 
 from fixtures.csms import all_defects
-from interop_suite.clauses import documents
-from interop_suite.model import Case, all_cases
+from interop_suite.catalogue import Case, all_cases
+from interop_suite.claims.clauses import documents
 from ocppj.actions import ACTIONS
 from ocppj.versions import Version
 

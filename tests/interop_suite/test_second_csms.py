@@ -18,11 +18,11 @@ import pytest
 
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
-from interop_suite.driver_check import State, check_driver
-from interop_suite.model import all_cases
-from interop_suite.options import Settings, load_expectations, make_driver
-from interop_suite.results import apply_expectation
-from interop_suite.runner import Runner
+from interop_suite.catalogue import all_cases
+from interop_suite.run.driver_check import State, check_driver
+from interop_suite.run.options import Settings, load_expectations, make_driver
+from interop_suite.run.results import apply_expectation
+from interop_suite.run.runner import Runner
 
 HERE = Path(__file__).parent
 NODE_CSMS = HERE / "csms_ocpp_rpc"

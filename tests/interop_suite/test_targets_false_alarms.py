@@ -15,15 +15,14 @@ from evidence.verdicts import Verdict
 from fixtures.corpus import mutations
 from interop_suite.cases.v16 import smart_charging
 from interop_suite.cases.wire.framing import UNKNOWN_TYPES
-from interop_suite.checks import still_serves
-from interop_suite.model import Case, all_cases
-from interop_suite.probe import Target, make_password
-from interop_suite.runner import Runner
+from interop_suite.catalogue import Case, all_cases
+from interop_suite.claims.checks import still_serves
+from interop_suite.drive.probe import Target, make_password
+from interop_suite.run.runner import Runner
 from ocppj.identity import decode_authorization_key
 from ocppj.versions import Version
-
-from .recording import Recording, begun
-from .test_runner import odd_csms
+from tests.interop_suite.recording import Recording, begun
+from tests.interop_suite.run.test_runner import odd_csms
 
 SECURITY_EVENT = (
     '[2,"{id}","SecurityEventNotification",{{"type":"SettingSystemTime","timestamp":"2026-01-01T00:00:00Z"}}]'

@@ -7,14 +7,13 @@ import time
 
 from evidence.verdicts import Verdict
 from fixtures.models import station as make_station
-from interop_suite.checks import connection, refused_upgrade
-from interop_suite.station import ScriptedStation
-from interop_suite.wire import Offer
+from interop_suite.claims.checks import connection, refused_upgrade
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.drive.wire import Offer
 from ocppj.identity import station_url
 from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import Version
-
-from .recording import Recording
+from tests.interop_suite.recording import Recording
 
 GONE = {"status": None, "error": "TCP: Connection refused", "unreachable": True}
 RESET = {"status": None, "error": "TCP: Connection reset by peer"}

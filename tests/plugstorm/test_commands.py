@@ -16,7 +16,7 @@ import pytest
 from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import InteropRun, LoadRun
 from evidence.verdicts import Verdict
-from interop_suite.selftest import DefectOutcome, SelfTest
+from interop_suite.selftest.selftest import DefectOutcome, SelfTest
 from plugstorm import selftest_command
 from plugstorm.errors import guarded
 from plugstorm.load_command import Wanted, locust_command, parse_duration

@@ -8,8 +8,7 @@ from evidence.run_model import LoadRun
 from reports.commands_view import view_commands
 from reports.html import render_report
 from reports.summary import summary_markdown
-
-from .report_builders import edit_run, write_load
+from tests.reports.report_builders import edit_run, write_load
 
 
 def clock(middle: float) -> dict[str, float]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fixtures.payloads import v16
-from interop_suite.cases.v16 import steps
-from interop_suite.cases.v16.steps import transaction_id
-from interop_suite.checks import Expected, answered, one_of, present, unknown_token_refused
-from interop_suite.clauses import Clause
-from interop_suite.model import Start, case, token_need
-from interop_suite.probe import Probe
+from interop_suite.catalogue import Start, case, token_need
+from interop_suite.claims.checks import Expected, answered, one_of, present, unknown_token_refused
+from interop_suite.claims.clauses import Clause
+from interop_suite.drive.probe import Probe
+from interop_suite.steps import v16 as steps
+from interop_suite.steps.v16 import transaction_id
 
 ACCEPTED: Mapping[str, Expected] = {"idTagInfo.status": one_of("Accepted")}
 STARTED: Mapping[str, Expected] = {**ACCEPTED, "transactionId": present()}

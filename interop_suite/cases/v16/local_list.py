@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from interop_suite.cases.v16 import steps
-from interop_suite.checks import asked, each, one_of, present, still_serves
-from interop_suite.clauses import Clause
-from interop_suite.model import case, token_need, trigger_need
-from interop_suite.probe import Probe
+from interop_suite.catalogue import case, token_need, trigger_need
+from interop_suite.claims.checks import asked, each, one_of, present, still_serves
+from interop_suite.claims.clauses import Clause
+from interop_suite.drive.probe import Probe
+from interop_suite.steps import v16 as steps
 
 BLOCK = "Local Authorization List"
 PROFILE = "Local Auth List"

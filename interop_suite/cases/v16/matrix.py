@@ -12,13 +12,13 @@ from itertools import groupby
 from evidence.verdicts import Verdict
 from fixtures.corpus import Mutation, MutationKind, minimal, mutations
 from fixtures.csms.defects.v16_payloads import KIND_NAMES, payload_defect_id
-from interop_suite.cases.v16 import steps
-from interop_suite.checks import still_serves
-from interop_suite.clauses import Clause
-from interop_suite.features import is_unsupported
-from interop_suite.history import BYSTANDER, AnswerKind, Exchange, History
-from interop_suite.model import Check, Finding, case
-from interop_suite.probe import Probe
+from interop_suite.catalogue import Check, Finding, case
+from interop_suite.claims.checks import still_serves
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.features import is_unsupported
+from interop_suite.claims.history import BYSTANDER, AnswerKind, Exchange, History
+from interop_suite.drive.probe import Probe
+from interop_suite.steps import v16 as steps
 from ocppj.actions import station_actions
 from ocppj.versions import Version
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from interop_suite.cases.v16 import steps
 from interop_suite.cases.v16.core import ACCEPTED, STARTED, every_status_is_answered
-from interop_suite.cases.v16.steps import CONNECTOR
-from interop_suite.checks import answered, asked, one_of, present, still_serves
-from interop_suite.clauses import Clause
-from interop_suite.model import Level, case, token_need, trigger_need
-from interop_suite.probe import Probe
+from interop_suite.catalogue import Level, case, token_need, trigger_need
+from interop_suite.claims.checks import answered, asked, one_of, present, still_serves
+from interop_suite.claims.clauses import Clause
+from interop_suite.drive.probe import Probe
+from interop_suite.steps import v16 as steps
+from interop_suite.steps.v16 import CONNECTOR
 
 BLOCK = "Reservation"
 RESERVE = (token_need("Accepted"), trigger_need("ReserveNow"))

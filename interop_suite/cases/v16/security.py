@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from interop_suite.checks import answered, connection, one_of, refused_upgrade
-from interop_suite.clauses import Clause
-from interop_suite.history import Connection, History
-from interop_suite.model import Start, case
-from interop_suite.probe import Probe
+from interop_suite.catalogue import Start, case
+from interop_suite.claims.checks import answered, connection, one_of, refused_upgrade
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import Connection, History
+from interop_suite.drive.probe import Probe
 from ocppj.versions import RULES
 
 BLOCK = "Security"

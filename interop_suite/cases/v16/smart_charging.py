@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from interop_suite.cases.v16 import steps
 from interop_suite.cases.v16.core import ACCEPTED, STARTED, every_status_is_answered
-from interop_suite.cases.v16.steps import CONNECTOR, transaction_id
-from interop_suite.checks import answered, asked, noted, one_of, present
-from interop_suite.clauses import Clause
-from interop_suite.model import case, token_need, trigger_need
-from interop_suite.probe import Probe, now
+from interop_suite.catalogue import case, token_need, trigger_need
+from interop_suite.claims.checks import answered, asked, noted, one_of, present
+from interop_suite.claims.clauses import Clause
+from interop_suite.drive.probe import Probe, now
+from interop_suite.steps import v16 as steps
+from interop_suite.steps.v16 import CONNECTOR, transaction_id
 
 BLOCK = "Smart Charging"
 # One decimal (OCPP 1.6 §7.14), and a multiple of 0.1 also to a checker that reckons in binary, unlike 8.1.

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from fixtures.payloads import v16
-from interop_suite.cases.v16 import steps
-from interop_suite.cases.v16.steps import CONNECTOR
-from interop_suite.checks import answered, asked, one_of, still_serves
-from interop_suite.clauses import Clause
-from interop_suite.model import case, trigger_need
-from interop_suite.probe import Probe, now
-from interop_suite.station import ScriptedStation
+from interop_suite.catalogue import case, trigger_need
+from interop_suite.claims.checks import answered, asked, one_of, still_serves
+from interop_suite.claims.clauses import Clause
+from interop_suite.drive.probe import Probe, now
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.steps import v16 as steps
+from interop_suite.steps.v16 import CONNECTOR
 
 BLOCK = "Remote Trigger"
 

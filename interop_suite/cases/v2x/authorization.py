@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from interop_suite.cases.v2x.steps import ACCEPTED, VERSIONS, part6, starts_with_token
-from interop_suite.cases.v16.steps import ago
-from interop_suite.cases.wire.charging import Charging
 from interop_suite.cases.wire.payloads import authorize
-from interop_suite.checks import answered, one_of, present, unknown_token_refused
-from interop_suite.model import case, token_need
-from interop_suite.probe import Probe
-from interop_suite.station import Answer
+from interop_suite.catalogue import case, token_need
+from interop_suite.claims.checks import answered, one_of, present, unknown_token_refused
+from interop_suite.drive.probe import Probe
+from interop_suite.drive.station import Answer
+from interop_suite.steps.charging import Charging
+from interop_suite.steps.v2x import ACCEPTED, VERSIONS, part6, starts_with_token
+from interop_suite.steps.v16 import ago
 
 BLOCK = "Authorization"
 PROFILE = "Core"

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from interop_suite.cases.v2x.steps import VERSIONS, heartbeat, part6
-from interop_suite.checks import Expected, asked, each, one_of, present, still_serves
-from interop_suite.clauses import Clause
-from interop_suite.model import case, trigger_need
-from interop_suite.probe import Probe
+from interop_suite.catalogue import case, trigger_need
+from interop_suite.claims.checks import Expected, asked, each, one_of, present, still_serves
+from interop_suite.claims.clauses import Clause
+from interop_suite.drive.probe import Probe
+from interop_suite.steps.v2x import VERSIONS, heartbeat, part6
 
 Payload = dict[str, Any]
 HEARTBEAT_INTERVAL = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from evidence.verdicts import Verdict
 from fixtures.payloads import v2x
-from interop_suite.cases.v2x.steps import EVSE, VERSIONS, meter_values, notify_event, part6, status
-from interop_suite.checks import answered, asked, one_of, present
-from interop_suite.clauses import Clause
-from interop_suite.history import History
-from interop_suite.model import Check, Finding, case, trigger_need
-from interop_suite.probe import Probe, now
+from interop_suite.catalogue import Check, Finding, case, trigger_need
+from interop_suite.claims.checks import answered, asked, one_of, present
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import History
+from interop_suite.drive.probe import Probe, now
+from interop_suite.steps.v2x import EVSE, VERSIONS, meter_values, notify_event, part6, status
 
 UPLOAD = "ftp://logs.example.invalid/upload"
 IMAGE = "https://firmware.example.invalid/image.bin"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from drivers.base import StationSettings
 from fixtures.payloads import v2x
-from interop_suite.cases.v2x.steps import VERSIONS, boots, heartbeat, notify_event, part6, status_answered
 from interop_suite.cases.wire.registration import WAIT
-from interop_suite.checks import answered, asked, one_of, present
-from interop_suite.model import Start, case, trigger_need
-from interop_suite.probe import Probe, now
+from interop_suite.catalogue import Start, case, trigger_need
+from interop_suite.claims.checks import answered, asked, one_of, present
+from interop_suite.drive.probe import Probe, now
+from interop_suite.steps.v2x import VERSIONS, boots, heartbeat, notify_event, part6, status_answered
 
 BLOCK = "Provisioning"
 PROFILE = "Core"

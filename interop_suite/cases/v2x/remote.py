@@ -9,15 +9,15 @@ import msgspec
 
 from fixtures.csms.defects.v2x_events import event_defect_id
 from fixtures.payloads import v2x
-from interop_suite.cases.v2x.steps import EVSE, VERSIONS, heartbeat, meter_values, part6, starts_with_token, status
 from interop_suite.cases.v2x.transactions import CHARGING, answers_all
-from interop_suite.cases.wire.charging import Charging, meter_value
 from interop_suite.cases.wire.commands import remote_start_request
 from interop_suite.cases.wire.payloads import authorize
-from interop_suite.checks import answered, asked, noted, one_of, present
-from interop_suite.clauses import Clause
-from interop_suite.model import case, token_need, trigger_need
-from interop_suite.probe import Probe
+from interop_suite.catalogue import case, token_need, trigger_need
+from interop_suite.claims.checks import answered, asked, noted, one_of, present
+from interop_suite.claims.clauses import Clause
+from interop_suite.drive.probe import Probe
+from interop_suite.steps.charging import Charging, meter_value
+from interop_suite.steps.v2x import EVSE, VERSIONS, heartbeat, meter_values, part6, starts_with_token, status
 from ocppj.versions import Version
 
 BLOCK = "Remote Control"

@@ -7,14 +7,14 @@ from typing import Any
 
 from evidence.verdicts import Verdict
 from fixtures.certificates import make_csr
-from interop_suite.cases.v2x.steps import VERSIONS, boots, part6
 from interop_suite.cases.v16.security import UNKNOWN_SUBPROTOCOL, not_served, opens, opens_securely
-from interop_suite.cases.wire.common import shared
-from interop_suite.checks import asked, connection, noted, one_of, refused_upgrade, takes_csr
-from interop_suite.clauses import Clause
-from interop_suite.history import History
-from interop_suite.model import Check, Finding, Start, case, trigger_need
-from interop_suite.probe import OPERATOR, Probe
+from interop_suite.catalogue import Check, Finding, Start, case, trigger_need
+from interop_suite.claims.checks import asked, connection, noted, one_of, refused_upgrade, takes_csr
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import History
+from interop_suite.drive.probe import OPERATOR, Probe
+from interop_suite.steps.shared_case import shared
+from interop_suite.steps.v2x import VERSIONS, boots, part6
 from ocppj.versions import RULES, Version
 
 BLOCK = "Security"

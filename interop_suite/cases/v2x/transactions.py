@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from fixtures.csms.defects.v2x_events import EVENTS, event_defect_id
-from interop_suite.cases.v2x.steps import ACCEPTED, VERSIONS, part6, starts_with_token, status
-from interop_suite.cases.wire.charging import Charging, meter_value
 from interop_suite.cases.wire.payloads import authorize
-from interop_suite.checks import answered, asked, noted, present, unknown_token_refused
-from interop_suite.clauses import Clause
-from interop_suite.model import Check, case, token_need, trigger_need
-from interop_suite.probe import Probe
+from interop_suite.catalogue import Check, case, token_need, trigger_need
+from interop_suite.claims.checks import answered, asked, noted, present, unknown_token_refused
+from interop_suite.claims.clauses import Clause
+from interop_suite.drive.probe import Probe
+from interop_suite.steps.charging import Charging, meter_value
+from interop_suite.steps.v2x import ACCEPTED, VERSIONS, part6, starts_with_token, status
 
 BLOCK = "Transactions"
 PROFILE = "Core"

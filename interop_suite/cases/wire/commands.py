@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from evidence.verdicts import Verdict
-from interop_suite.cases.wire.common import ALL, NEUTRAL_COMMAND, bystander_serves, shared, wire_clause
-from interop_suite.cases.wire.holding import (
+from interop_suite.catalogue import Check, Finding, trigger_need
+from interop_suite.claims.checks import asked, reported, still_serves
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import History
+from interop_suite.drive.probe import Probe
+from interop_suite.steps.pending_commands import (
     COMMAND,
     heartbeat,
     is_answered,
 )
-from interop_suite.checks import asked, reported, still_serves
-from interop_suite.clauses import Clause
-from interop_suite.history import History
-from interop_suite.model import Check, Finding, trigger_need
-from interop_suite.probe import Probe
+from interop_suite.steps.shared_case import ALL, NEUTRAL_COMMAND, bystander_serves, shared, wire_clause
 from ocppj.versions import Version
 
 BLOCK = "RPC"

@@ -10,13 +10,13 @@ import msgspec
 from evidence.verdicts import Verdict
 from fixtures.certificates import Authority
 from interop_suite.cases.v16.security import opens, opens_securely
-from interop_suite.cases.wire.common import ALL, V2X, shared
 from interop_suite.cases.wire.handshake import SERVER_ERROR, boots
-from interop_suite.checks import asked, connection, one_of, refused_upgrade
-from interop_suite.clauses import Clause
-from interop_suite.history import Connection, History
-from interop_suite.model import Check, Finding, Start, case, trigger_need
-from interop_suite.probe import OPERATOR, Probe
+from interop_suite.catalogue import Check, Finding, Start, case, trigger_need
+from interop_suite.claims.checks import asked, connection, one_of, refused_upgrade
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import Connection, History
+from interop_suite.drive.probe import OPERATOR, Probe
+from interop_suite.steps.shared_case import ALL, V2X, shared
 from ocppj.identity import station_url
 from ocppj.versions import Version
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from evidence.verdicts import Verdict
 from fixtures.frames import Frame
-from interop_suite.cases.wire.common import V2X, shared, wire_clause
-from interop_suite.cases.wire.odd import Grades, Reaction, frames_of, let_react, named_frames, odd_checks, throw
-from interop_suite.clauses import Clause
-from interop_suite.model import Level
-from interop_suite.probe import Probe
+from interop_suite.catalogue import Level
+from interop_suite.claims.clauses import Clause
+from interop_suite.drive.probe import Probe
+from interop_suite.steps.malformed_frames import Grades, Reaction, frames_of, let_react, named_frames, odd_checks, throw
+from interop_suite.steps.shared_case import V2X, shared, wire_clause
 from ocppj.errors import Fault
 from ocppj.versions import Version
 

@@ -8,13 +8,13 @@ import msgspec
 
 from evidence.verdicts import Verdict
 from interop_suite.cases.v16.security import opens
-from interop_suite.cases.wire.common import ALL, NEUTRAL_COMMAND, V2X, shared, wire_clause
-from interop_suite.cases.wire.holding import COMMAND, is_answered
-from interop_suite.checks import answered, connection, one_of, reported, still_serves
-from interop_suite.clauses import Clause
-from interop_suite.history import AnswerKind, Connection, History
-from interop_suite.model import Check, Finding, Start
-from interop_suite.probe import REFUSAL_PATIENCE, Probe
+from interop_suite.catalogue import Check, Finding, Start
+from interop_suite.claims.checks import answered, connection, one_of, reported, still_serves
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import AnswerKind, Connection, History
+from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
+from interop_suite.steps.pending_commands import COMMAND, is_answered
+from interop_suite.steps.shared_case import ALL, NEUTRAL_COMMAND, V2X, shared, wire_clause
 from ocppj.versions import RULES, Version
 
 BLOCK = "Handshake"

@@ -9,15 +9,15 @@ from typing import Any
 from evidence.verdicts import Verdict
 from fixtures.corpus import Mutation, MutationKind, mutations
 from fixtures.payloads import v2x, v16
-from interop_suite.cases.wire.charging import Charging
-from interop_suite.cases.wire.common import ALL, V2X, bystander_serves, shared
-from interop_suite.cases.wire.odd import Grades, Reaction
-from interop_suite.checks import answered, asked, one_of, reported, still_serves
-from interop_suite.clauses import Clause
-from interop_suite.history import AnswerKind, Exchange, History
-from interop_suite.model import Check, Finding, case, token_need, trigger_need
-from interop_suite.probe import Probe, now
-from interop_suite.station import Answer, ScriptedStation
+from interop_suite.catalogue import Check, Finding, case, token_need, trigger_need
+from interop_suite.claims.checks import answered, asked, one_of, reported, still_serves
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import AnswerKind, Exchange, History
+from interop_suite.drive.probe import Probe, now
+from interop_suite.drive.station import Answer, ScriptedStation
+from interop_suite.steps.charging import Charging
+from interop_suite.steps.malformed_frames import Grades, Reaction
+from interop_suite.steps.shared_case import ALL, V2X, bystander_serves, shared
 from ocppj.versions import Version
 
 BLOCK = "Payload"

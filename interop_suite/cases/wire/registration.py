@@ -8,14 +8,14 @@ from typing import Any
 from drivers.base import StationSettings
 from evidence.verdicts import Verdict
 from interop_suite.cases.wire.commands import REMOTE_START, remote_start_request
-from interop_suite.cases.wire.common import ALL, NEUTRAL_COMMAND, V2X, shared
-from interop_suite.cases.wire.refusing import refused_with
-from interop_suite.checks import answered, one_of, present
-from interop_suite.clauses import Clause
-from interop_suite.history import AnswerKind, Exchange, History
-from interop_suite.model import Check, Finding, Level, Start, trigger_need
-from interop_suite.probe import Probe, now
-from interop_suite.station import ScriptedStation
+from interop_suite.catalogue import Check, Finding, Level, Start, trigger_need
+from interop_suite.claims.checks import answered, one_of, present
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import AnswerKind, Exchange, History
+from interop_suite.drive.probe import Probe, now
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.steps.refusals import refused_with
+from interop_suite.steps.shared_case import ALL, NEUTRAL_COMMAND, V2X, shared
 from ocppj.errors import InconclusiveError
 from ocppj.versions import Version
 

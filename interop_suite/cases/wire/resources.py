@@ -7,12 +7,12 @@ import os
 from evidence.verdicts import Verdict
 from fixtures.frames import FRAMES
 from fixtures.payloads import v2x
-from interop_suite.cases.wire.common import ALL, V2X, bystander_serves, shared
-from interop_suite.checks import noted, still_serves
-from interop_suite.clauses import Clause
-from interop_suite.history import AnswerKind, History
-from interop_suite.model import Check, Finding, Level
-from interop_suite.probe import Probe
+from interop_suite.catalogue import Check, Finding, Level
+from interop_suite.claims.checks import noted, still_serves
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import AnswerKind, History
+from interop_suite.drive.probe import Probe
+from interop_suite.steps.shared_case import ALL, V2X, bystander_serves, shared
 from ocppj.errors import Fault
 from ocppj.versions import Version
 

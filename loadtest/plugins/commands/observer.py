@@ -1,6 +1,6 @@
 """The eyes in a process with stations: which CALL of the CSMS each one saw, what came of it, and how each one stands.
 
-Switched on by an order of the leader (`loadtest.plugins.commands.plugin`), and only then do stations ask anything of it:
+Switched on by an order of the leader (`loadtest.plugins.commands.plugin`); only then do stations ask anything of it:
 
     watch.called(station, call, reply, at)         # a CALL of the CSMS was answered
     watch.delivered(station, message, payload)     # the CSMS answered a transaction message

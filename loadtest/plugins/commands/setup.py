@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from drivers.making import make_driver
+from drivers.factory import make_driver
 from loadtest.workload.commands import plan, read_commands
 from ocppj.errors import UsageError
 

@@ -3,9 +3,9 @@
 A run fails by its ledger alone, with exit code 1, when the CSMS lost, doubled, crossed or spoilt a transaction. No
 objective is needed for that: a CSMS that takes a transaction over and does not have it afterwards has lost somebody's
 money, and there is no rate at which that would be fine. So only what admits of no other reading fails a run; see
-`loadtest.plugins.ledger.reconcile` for what is left aside as ambiguous. A wrong time, and a record that no station told of,
-are counted and shown, and fail a run only with an objective: a CSMS may write down when a message came in, and a task
-of somebody's own locustfile may have started a transaction.
+`loadtest.plugins.ledger.reconcile` for what is left aside as ambiguous. A wrong time, and a record that no station told
+of, are counted and shown, and fail a run only with an objective: a CSMS may write down when a message came in, and a
+task of somebody's own locustfile may have started a transaction.
 """
 
 from __future__ import annotations

@@ -1,0 +1,272 @@
+"""Answers of a station that nobody asked for, that are errors, or that are wrong."""
+
+from __future__ import annotations
+
+import secrets
+
+from evidence.verdicts import Verdict
+from fixtures.frames import Frame
+from interop_suite.catalogue import Check, Finding, case
+from interop_suite.claims.checks import asked, reported, still_serves
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import BYSTANDER, PRIMARY, History
+from interop_suite.drive.probe import Probe, now
+from interop_suite.steps.malformed_frames import throw
+from interop_suite.steps.pending_commands import (
+    COMMAND,
+    COMMANDS,
+    SECOND_COMMAND,
+    answer,
+    heartbeat,
+    hold,
+    is_answered,
+    second_command,
+)
+from interop_suite.steps.shared_case import NEUTRAL_COMMAND, bystander_serves, shared, wire_clause
+from ocppj.messages import encode_json
+from ocppj.versions import ErrorMeaning, Version
+
+BLOCK = "RPC"
+CLOSING_PATIENCE = 0.2
+"""Seconds for a CSMS to close a connection on which it heard what it cannot use."""
+
+
+# -- answers that nobody expects -------------------------------------------------------------------------------------
+
+UNSOLICITED = [
+    Frame("result nobody asked for", '[3,"odd-1",{}]', None),
+    Frame("error nobody asked for", '[4,"odd-1","InternalError","",{}]', None),
+    Frame("result with an empty id", '[3,"",{"status":"Accepted"}]', None),
+    Frame("error with a code of its own", '[4,"odd-1","MyOwnError","no reason",{}]', None),
+]
+_IGNORED = "An answer that belongs to no CALL is ignored"
+
+
+def _judge_ignored(history: History) -> list[Finding]:
+    lines = [line for line, record in enumerate(history.records) if "odd" in record.info]
+    findings = []
+    for line in lines:
+        name = history.records[line].info["odd"]
+        until = min((other for other in lines if other > line), default=len(history.records))
+        closed = any(
+            c.closed_line is not None and line < c.closed_line < until and (c.closed or {}).get("by") != "station"
+            for c in history.attempts()
+        )
+        # Several CSMSs drop the sender; that harms nobody else, and the station comes back.
+        verdict = Verdict.NON_STRICT if closed else Verdict.OK
+        actual = f"{name}: {'the CSMS closed the connection' if closed else 'nothing happened'}"
+        findings.append(Finding(verdict=verdict, claim=_IGNORED, actual=actual, frame=line))
+    return findings
+
+
+@shared(
+    id="ID_08",
+    title="Answers that nobody asked for are ignored, and not answered themselves",
+    block=BLOCK,
+    bystander=True,
+    sends="CALLRESULTs and CALLERRORs with ids that the CSMS never used, each followed by a Heartbeat.",
+    expects="The CSMS SHALL NOT answer them: a CALLERROR answers a CALL; and it SHALL go on serving.",
+    clause=wire_clause("4.2.3", "4.2.3", "4.2.3"),
+    defect="result-answered-with-error",
+    also=("unsolicited-closes-bystanders",),
+    checks=(Check(claim=_IGNORED, judge=_judge_ignored), still_serves(), bystander_serves()),
+)
+def unsolicited(probe: Probe) -> None:
+    throw(probe, UNSOLICITED)
+
+
+@shared(
+    id="ID_08_2",
+    title="A second answer to the same command is ignored",
+    block=BLOCK,
+    initiator="csms",
+    needs=COMMANDS,
+    sends="Two answers to a command, Rejected and then Accepted, and the answer to a second command.",
+    expects="The CSMS SHALL keep the first answer, and send the next command as ever.",
+    clause=wire_clause("4.1.1", "4.1.1", "4.1.1"),
+    defect="second-answer-mutes",
+    also=("refusal-reported-as-accepted", "result-answered-with-error"),
+    checks=(
+        asked(NEUTRAL_COMMAND),
+        reported(NEUTRAL_COMMAND, is_answered("Rejected"), claim="The first answer counts"),
+        asked(SECOND_COMMAND),
+        still_serves(),
+    ),
+)
+def answered_twice(probe: Probe) -> None:
+    station = probe.station
+    future, message_id = hold(probe)
+    if message_id is not None:
+        answer(station, message_id, "Rejected")
+        answer(station, message_id, "Accepted")
+        heartbeat(station)
+        _come_back(probe)
+    probe.outcome(NEUTRAL_COMMAND, future)
+    if message_id is None:
+        return
+    second_command(probe)
+    heartbeat(station)
+
+
+@shared(
+    id="ID_07",
+    title="One station's answer never counts for another station's command",
+    block=BLOCK,
+    initiator="csms",
+    bystander=True,
+    needs=COMMAND,
+    sends="Accepted from this station with the id of a command to another one, which itself then answers Rejected.",
+    expects="The CSMS SHALL match answers on the connection that the command went out on, and so report Rejected.",
+    clause=wire_clause("4.1.4", "4.1.4", "4.1.4"),
+    defect="answers-matched-across-stations",
+    also=(
+        "command-to-other-station",
+        "refusal-reported-as-accepted",
+        "result-answered-with-error",
+        "unsolicited-closes-bystanders",
+    ),
+    checks=(
+        asked(NEUTRAL_COMMAND, role=BYSTANDER, claim="The CSMS sends the command to the other station"),
+        reported(NEUTRAL_COMMAND, is_answered("Rejected"), claim="Only the station that was asked is heard"),
+        still_serves(),
+        bystander_serves(),
+    ),
+)
+def foreign_answer(probe: Probe) -> None:
+    station, other = probe.station, probe.bystander
+    future, message_id = hold(probe, other)
+    if message_id is not None:
+        answer(station, message_id, "Accepted")
+        heartbeat(station)
+        _come_back(probe)
+        answer(other, message_id, "Rejected")
+    probe.outcome(NEUTRAL_COMMAND, future, station=other)
+    heartbeat(other)
+
+
+def _come_back(probe: Probe) -> None:
+    """Connect again where the CSMS has dropped the station for its answer, which costs only the sender."""
+    probe.station.pump(lambda: not probe.station.connected, CLOSING_PATIENCE)
+    if not probe.station.connected:
+        probe.reconnect(probe.station, judged=True)
+        heartbeat(probe.station)
+
+
+# -- answers that are errors, or wrong -------------------------------------------------------------------------------
+
+
+@shared(
+    id="RPC_18",
+    title="A CALLERROR of a station ends the command at once",
+    block=BLOCK,
+    initiator="csms",
+    needs=COMMANDS,
+    sends="CALLERRORs to a command: a plain one, one with a long description, one without details; then an answer.",
+    expects="The CSMS SHALL take the CALLERROR for the answer, and send the next command as ever.",
+    clause=wire_clause("4.1.1", "4.1.1", "4.1.1"),
+    defect="error-taken-for-silence",
+    also=("invalid-answer-mutes",),
+    checks=(
+        asked(NEUTRAL_COMMAND),
+        *(
+            reported(
+                NEUTRAL_COMMAND,
+                lambda result: result.get("status") == "error",
+                nth=nth,
+                claim="The command has failed, and not timed out",
+            )
+            for nth in (0, 1)
+        ),
+        asked(SECOND_COMMAND),
+        still_serves(),
+    ),
+)
+def error_answers(probe: Probe) -> None:
+    station = probe.station
+    code = station.rules.code(ErrorMeaning.UNSUPPORTED_ACTION)
+    for description in ("", "x" * 255):
+        station.reply(NEUTRAL_COMMAND, error=(code, description))
+        if probe.command(NEUTRAL_COMMAND, {}) is None or not station.received(NEUTRAL_COMMAND):
+            return
+    future, message_id = hold(probe)
+    if message_id is not None:
+        station.send_raw(encode_json((4, message_id, code, "", None)))
+    probe.outcome(NEUTRAL_COMMAND, future)
+    second_command(probe)
+    heartbeat(station)
+
+
+@shared(
+    id="ID_09",
+    title="An answer that is against its schema fails the command and nothing else",
+    block=BLOCK,
+    initiator="csms",
+    needs=COMMANDS,
+    sends="An empty answer to a command that wants a status, then the answer to a second command, and a Heartbeat.",
+    expects="The CSMS SHALL count the command as answered, and send the next one; 2.1 may send CALLRESULTERROR.",
+    clause={
+        Version.V16: Clause("1.6J", "4.1.1"),
+        Version.V201: Clause("201-4", "4.1.1"),
+        Version.V21: Clause("21-4", "4.2.3"),
+    },
+    defect="invalid-answer-mutes",
+    checks=(asked(NEUTRAL_COMMAND), asked(SECOND_COMMAND), still_serves()),
+)
+def invalid_answer(probe: Probe) -> None:
+    station = probe.station
+    station.reply(NEUTRAL_COMMAND, {})
+    probe.command(NEUTRAL_COMMAND, {})
+    if not station.received(NEUTRAL_COMMAND):
+        return
+    _come_back(probe)
+    second_command(probe)
+    heartbeat(station)
+
+
+# -- SEND ------------------------------------------------------------------------------------------------------------
+
+_UNANSWERED = "No SEND is answered, whatever is in it"
+
+
+def _judge_sends(history: History) -> list[Finding]:
+    ids = {message.message_id for frame in history.sends if (message := frame.message) is not None}
+    answers = [stray.frame for stray in history.strays if stray.frame.station == history.station(PRIMARY)]
+    if not ids:
+        return []
+    return [
+        Finding(
+            verdict=Verdict.FAILED if answers else Verdict.OK,
+            claim=_UNANSWERED,
+            actual=str(answers[0].text)[:120] if answers else f"{len(ids)} SENDs, and no answer to any",
+            frame=answers[0].line if answers else None,
+        )
+    ]
+
+
+@case(
+    id="RPC_06",
+    ocpp=Version.V21,
+    title="A SEND is never answered",
+    block=BLOCK,
+    bystander=True,
+    sends="SENDs of a periodic event stream, of a wrong payload and of an unknown action, then a Heartbeat.",
+    expects="The CSMS SHALL NOT answer any of them with a CALLRESULT or CALLERROR.",
+    clause=Clause("21-4", "4.2.4"),
+    defect="send-answered",
+    also=("result-with-four-elements",),
+    checks=(Check(claim=_UNANSWERED, judge=_judge_sends), still_serves(), bystander_serves()),
+)
+def sends(probe: Probe) -> None:
+    station, tag = probe.station, secrets.token_hex(4)
+    stream = {"id": 1, "pending": 0, "basetime": now(), "data": [{"t": 0, "v": "230.4"}]}
+    for number, (action, payload) in enumerate(
+        (
+            ("NotifyPeriodicEventStream", stream),
+            ("NotifyPeriodicEventStream", {"id": "one"}),
+            ("MakeCoffee", {}),
+            ("Heartbeat", {}),
+        )
+    ):
+        station.send_raw(encode_json((6, f"send-{tag}-{number}", action, payload)))
+    heartbeat(station)
+    heartbeat(probe.bystander)

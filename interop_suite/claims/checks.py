@@ -1,0 +1,403 @@
+"""Claims that cases share, as pure functions of a recorded history.
+
+A check gives no finding when the history shows nothing about its claim: nothing passes by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import msgspec
+
+from evidence.verdicts import Verdict
+from interop_suite.catalogue import Check, Finding, Level
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.features import is_unsupported
+from interop_suite.claims.history import PRIMARY, AnswerKind, Connection, Exchange, History
+from ocppj.versions import Version
+
+__all__ = [
+    "Expected",
+    "answered",
+    "asked",
+    "connection",
+    "each",
+    "field",
+    "noted",
+    "one_of",
+    "present",
+    "refused_upgrade",
+    "reported",
+    "still_serves",
+    "takes_csr",
+    "unknown_token_refused",
+]
+
+Expected = Callable[[Any], str | None]
+"""Looks at a value and says what is wrong with it, or None."""
+
+
+def one_of(*allowed: Any) -> Expected:
+    """Expect one of some values."""
+    words = " or ".join(map(repr, allowed))
+    return lambda value: None if value in allowed else f"is {value!r} instead of {words}"
+
+
+def present() -> Expected:
+    """Expect any value at all."""
+    return lambda value: "is missing" if value is None else None
+
+
+def each(*names: str) -> Expected:
+    """Expect a list that is not empty and whose every entry has some fields."""
+
+    def look(value: Any) -> str | None:
+        if not isinstance(value, list) or not value:
+            return f"is {value!r} instead of a list with entries"
+        for index, entry in enumerate(value):
+            lacking = [name for name in names if not isinstance(entry, Mapping) or name not in entry]
+            if lacking:
+                return f"entry {index} lacks {', '.join(lacking)}"
+        return None
+
+    return look
+
+
+def field(payload: Any, path: str) -> Any:
+    """Read `idTagInfo.status` or `key.0` out of a payload; None when anything on the way is missing."""
+    value = payload
+    for part in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return value
+
+
+def answered(
+    action: str,
+    fields: Mapping[str, Expected] | None = None,
+    *,
+    claim: str | None = None,
+    nth: int | None = None,
+    level: Level = Level.REQUIRED,
+    tolerate: Mapping[str, Collection[Any]] | None = None,
+    clause: Clause | None = None,
+    role: str = PRIMARY,
+    when: Callable[[Exchange], bool] | None = None,
+) -> Check:
+    """Claim that the CSMS answers the station's CALLs of an action with a CALLRESULT whose fields are as expected.
+
+    `nth` picks one CALL (from 0, negative from the end), `when` some of them. A field in `tolerate` with one of its
+    values is NON_STRICT instead of broken.
+    """
+    text = claim or f"The CSMS answers {action}" + _fields_in_words(fields)
+
+    def judge(history: History) -> list[Finding]:
+        calls = _pick([c for c in history.calls(action, role=role) if when is None or when(c)], nth)
+        judged = [
+            _judge_answer(
+                call,
+                text,
+                fields=fields or {},
+                tolerate=tolerate or {},
+                level=level,
+                clause=clause,
+                version=history.rules.version,
+            )
+            for call in calls
+        ]
+        # A CSMS that closed the connection under a CALL that it owes an answer has not answered it; where only the last
+        # CALL counts, one on a newer connection does.
+        since = calls[-1].call.line if calls and nth == -1 else 0
+        cut_off = [
+            Finding(verdict=level.when_broken, claim=text, actual=unsent.describe(), clause=clause, frame=unsent.line)
+            for unsent in history.unsent(action, role=role)
+            if unsent.by_csms and unsent.line > since
+        ]
+        return judged + cut_off
+
+    return Check(claim=text, judge=judge)
+
+
+def unknown_token_refused(
+    action: str, path: str, allowed: Collection[str], tolerate: Collection[str], *, claim: str, nth: int | None = None
+) -> Check:
+    """Claim that a token which the CSMS does not know is answered as such.
+
+    Only where we can give the CSMS tokens does it keep a list that ours is not on; whoever takes every token is open,
+    which no text forbids.
+    """
+    strict = answered(action, {path: one_of(*allowed)}, tolerate={path: tolerate}, claim=claim, nth=nth)
+
+    def judge(history: History) -> list[Finding]:
+        found = strict.judge(history)
+        if any(history.notes("token_list")):
+            return found
+        accepted = {call.answer.line for call in history.calls(action) if call.answer and _accepts(call, path)}
+        return [
+            msgspec.structs.replace(finding, verdict=Verdict.NON_STRICT, actual=f"{finding.actual}; {_OPEN}")
+            if finding.verdict is Verdict.FAILED and finding.frame in accepted
+            else finding
+            for finding in found
+        ]
+
+    return Check(claim=claim, judge=judge)
+
+
+_OPEN = (
+    "a CSMS that is open to every token may do so; certification expects Invalid (give a driver that sets tokens, or "
+    "--token Invalid=…, to have it judged)"
+)
+
+
+def _accepts(call: Exchange, path: str) -> bool:
+    return call.kind is AnswerKind.RESULT and field(call.result, path) == "Accepted"
+
+
+def _judge_answer(
+    call: Exchange,
+    claim: str,
+    *,
+    fields: Mapping[str, Expected],
+    tolerate: Mapping[str, Collection[Any]],
+    level: Level,
+    clause: Clause | None,
+    version: Version,
+) -> Finding:
+    line = call.call.line if call.answer is None else call.answer.line
+    if is_unsupported(call, version):
+        actual = f"this CSMS does not have {call.action}: {call.describe_answer()}"
+        return Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=line)
+    if call.kind is not AnswerKind.RESULT:
+        return Finding(verdict=level.when_broken, claim=claim, actual=call.describe_answer(), clause=clause, frame=line)
+    verdict, problems = Verdict.OK, []
+    for path, expected in fields.items():
+        value = field(call.result, path)
+        problem = expected(value)
+        if problem is None:
+            continue
+        problems.append(f"{path} {problem}")
+        tolerated = value in tolerate.get(path, ())
+        verdict = Verdict.NON_STRICT if tolerated and verdict is not level.when_broken else level.when_broken
+    return Finding(
+        verdict=verdict, claim=claim, actual="; ".join(problems) or call.describe_answer(), clause=clause, frame=line
+    )
+
+
+def asked(
+    action: str,
+    fields: Mapping[str, Expected] | None = None,
+    *,
+    claim: str | None = None,
+    nth: int | None = None,
+    level: Level = Level.REQUIRED,
+    clause: Clause | None = None,
+    role: str = PRIMARY,
+) -> Check:
+    """Claim that the CSMS, asked by its operator, sends an action whose payload is as expected.
+
+    Any CALL of that action with the expected payload proves it; other CALLs of the CSMS do not matter.
+    """
+    text = claim or f"The CSMS sends {action}" + _fields_in_words(fields)
+
+    def judge(history: History) -> list[Finding]:
+        calls = _pick(history.commands(action, role=role), nth)
+        if not calls:
+            return _nothing_sent(history, action, text, level, clause)
+        findings = [_judge_command(call, text, fields or {}, level, clause) for call in calls]
+        good = [finding for finding in findings if finding.verdict is Verdict.OK]
+        return good[:1] or findings[-1:]
+
+    return Check(claim=text, judge=judge)
+
+
+def _judge_command(
+    call: Exchange, claim: str, fields: Mapping[str, Expected], level: Level, clause: Clause | None
+) -> Finding:
+    problems = []
+    for path, expected in fields.items():
+        problem = expected(field(call.payload, path))
+        if problem is not None:
+            problems.append(f"{path} {problem}")
+    payload = msgspec.json.encode(call.payload).decode()[:200]
+    return Finding(
+        verdict=level.when_broken if problems else Verdict.OK,
+        claim=claim,
+        actual="; ".join(problems) or f"{call.action} {payload}",
+        clause=clause,
+        frame=call.call.line,
+    )
+
+
+def _nothing_sent(history: History, action: str, claim: str, level: Level, clause: Clause | None) -> list[Finding]:
+    """Tell a CSMS that did not send from a driver that could not make it."""
+    if not history.triggers(action):
+        return []
+    outcomes = [c for c in history.driver_calls if c.operation == "outcome" and c.info.get("action") == action]
+    last = outcomes[-1] if outcomes else None
+    if last is None or last.error is not None:
+        why = last.error if last else "the driver never answered"
+        return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=f"the command was not given: {why}")]
+    result = last.info.get("result", {})
+    refusal = _refused_by_csms(result, action)
+    if refusal is not None:
+        verdict, actual = refusal
+        return [Finding(verdict=verdict, claim=claim, actual=actual, frame=last.line)]
+    return [
+        Finding(
+            verdict=level.when_broken,
+            claim=claim,
+            actual=f"its API answered {result.get('status')!r}, and no {action} reached the station",
+            clause=clause,
+            frame=last.line,
+        )
+    ]
+
+
+def _refused_by_csms(result: Mapping[str, Any], action: str) -> tuple[Verdict, str] | None:
+    """Weigh that a CSMS did not even send a command; None where it does not say so."""
+    if result.get("status") != "error" or result.get("origin") != "csms":
+        return None
+    code, why = result.get("code"), result.get("description") or ""
+    if code in ("NotImplemented", "NotSupported"):
+        return Verdict.NOT_APPLICABLE, f"this CSMS does not have {action}: {why or code}"
+    return Verdict.INCONCLUSIVE, f"the CSMS refused the command: {code or ''} {why}".rstrip()
+
+
+def reported(
+    action: str,
+    holds: Callable[[Mapping[str, Any]], bool],
+    *,
+    claim: str,
+    nth: int = -1,
+    level: Level = Level.REQUIRED,
+    clause: Clause | None = None,
+    when_silent: Verdict = Verdict.INCONCLUSIVE,
+    even_unsent: bool = False,
+) -> Check:
+    """Claim what the CSMS' API says about a command: `status`, and `payload`, `code` or `origin` with it.
+
+    An API that only says that the command was sent is INFORMATIONAL; one that says nothing is `when_silent`. A command
+    that the CSMS refuses to send tells nothing of its answer, unless that is the very point: `even_unsent`.
+    """
+
+    def judge(history: History) -> list[Finding]:
+        outcomes = [c for c in history.driver_calls if c.operation == "outcome" and c.info.get("action") == action]
+        if not -len(outcomes) <= nth < len(outcomes):
+            return []
+        last = outcomes[nth]
+        result = last.info.get("result", {})
+        sent = even_unsent or history.commands_to_any(action)
+        refusal = None if sent else _refused_by_csms(result, action)
+        if last.error is not None:
+            verdict, actual = when_silent, f"its API said nothing: {last.error}"
+        elif refusal is not None:
+            verdict, actual = refusal
+        elif result.get("status") == "sent":
+            verdict, actual = Verdict.INFORMATIONAL, "its API does not tell what the station answered"
+        else:
+            verdict = Verdict.OK if holds(result) else level.when_broken
+            actual = f"its API says {msgspec.json.encode(result).decode()[:200]}"
+        return [Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=last.line)]
+
+    return Check(claim=claim, judge=judge)
+
+
+def connection(
+    claim: str,
+    judge: Callable[[Connection, History], tuple[bool, str]],
+    *,
+    nth: int = 0,
+    level: Level = Level.REQUIRED,
+    clause: Clause | None = None,
+    role: str = PRIMARY,
+) -> Check:
+    """Claim something about one connection attempt of the script, counted from 0.
+
+    An attempt that did not even get a TCP connection, or that lacked credentials which the case is not about, says
+    nothing about the claim, and is INCONCLUSIVE.
+    """
+
+    def look(history: History) -> list[Finding]:
+        attempts = history.attempts(role=role)
+        if not -len(attempts) <= nth < len(attempts):
+            return []
+        attempt = attempts[nth]
+        holds, actual = judge(attempt, history)
+        verdict = Verdict.OK if holds else level.when_broken
+        if attempt.unreachable:
+            verdict, actual = Verdict.INCONCLUSIVE, f"the CSMS is not there: {attempt.describe()}"
+        elif not holds and attempt.wanted_credentials:
+            verdict = Verdict.INCONCLUSIVE
+            actual = f"the CSMS wants other credentials ({attempt.describe()}): see --password and --identity"
+        return [Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=attempt.line)]
+
+    return Check(claim=claim, judge=look)
+
+
+def refused_upgrade(
+    claim: str, *, nth: int = 0, clause: Clause | None = None, role: str = PRIMARY, level: Level = Level.REQUIRED
+) -> Check:
+    """Claim that a connection attempt is refused before the upgrade: an HTTP error, or the end of TCP or TLS.
+
+    One that is closed at once and never served lets nobody in either; it is only late (NON_STRICT).
+    """
+
+    def judge(attempt: Connection, history: History) -> tuple[bool, str]:
+        del history
+        return not attempt.opened, attempt.describe()
+
+    strict = connection(claim, judge, nth=nth, clause=clause, role=role, level=level)
+
+    def look(history: History) -> list[Finding]:
+        attempts = history.attempts(role=role)
+        late = -len(attempts) <= nth < len(attempts) and history.turned_away(attempts[nth])
+        findings = strict.judge(history)
+        return [msgspec.structs.replace(f, verdict=Verdict.NON_STRICT) for f in findings] if late else findings
+
+    return Check(claim=claim, judge=look)
+
+
+def takes_csr(claim: str = "The CSMS takes the certificate request") -> Check:
+    """Claim that SignCertificate is accepted; a CSMS that says Rejected has no authority, which is its right."""
+    accepted = answered("SignCertificate", {"status": one_of("Accepted")}, claim=claim)
+
+    def judge(history: History) -> list[Finding]:
+        rejected = [call for call in history.calls("SignCertificate") if call.result.get("status") == "Rejected"]
+        if not rejected:
+            return accepted.judge(history)
+        actual = "this CSMS signs no certificates: it answered SignCertificate with Rejected"
+        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=rejected[0].call.line)]
+
+    return Check(claim=claim, judge=judge)
+
+
+def noted(name: str, claim: str, *, level: Level = Level.REQUIRED, clause: Clause | None = None) -> Check:
+    """Claim what the script compared and noted under a name, each note being `[holds, what was seen]`."""
+
+    def judge(history: History) -> list[Finding]:
+        return [
+            Finding(verdict=Verdict.OK if holds else level.when_broken, claim=claim, actual=f"{seen!r}", clause=clause)
+            for holds, seen in history.notes(name)
+        ]
+
+    return Check(claim=claim, judge=judge)
+
+
+def still_serves(*, role: str = PRIMARY, claim: str = "The CSMS still answers afterwards") -> Check:
+    """Claim that the last Heartbeat of the script was answered: whatever came before did no harm."""
+    return answered("Heartbeat", {"currentTime": present()}, claim=claim, nth=-1, role=role)
+
+
+def _pick(calls: list[Exchange], nth: int | None) -> list[Exchange]:
+    if nth is None:
+        return calls
+    return [calls[nth]] if -len(calls) <= nth < len(calls) else []
+
+
+def _fields_in_words(fields: Mapping[str, Expected] | None) -> str:
+    return f" with {', '.join(fields)}" if fields else ""

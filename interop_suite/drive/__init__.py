@@ -1,0 +1,1 @@
+"""How a case drives its station: set-up, wire, scripted station and probe."""

@@ -1,0 +1,465 @@
+"""What a case's script holds in its hands: stations, the driver, and a place to write things down."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from string import ascii_letters, digits
+from typing import Any, Protocol
+
+import msgspec
+
+from drivers.base import CommandResult, Driver, DriverError, StationSettings, TokenSettings
+from fixtures.certificates import Credential, make_csr
+from fixtures.models import Station as Model
+from fixtures.models import station as make_station
+from fixtures.payloads import v2x, v16
+from interop_suite.catalogue import Case, Start, token_need
+from interop_suite.claims.history import BYSTANDER, PRIMARY
+from interop_suite.drive.station import QUIET, Answer, Order, ScriptedStation
+from interop_suite.drive.wire import Offer
+from ocppj.errors import InconclusiveError
+from ocppj.identity import decode_authorization_key, station_url
+from ocppj.trace import Kind, TraceRecord, wall_clock
+from ocppj.versions import RULES, Version
+
+__all__ = ["COMMAND_GRACE", "Insight", "Probe", "Target", "make_password", "now"]
+
+BOOT_ATTEMPTS = 5
+BOOT_WAIT_OWN = 0.1
+BOOT_WAIT_MAX = 5.0
+"""Seconds that a preparation waits at most between two boots, whatever interval a Pending asks for."""
+COMMAND_GRACE = 10.0
+"""Seconds for the CSMS' API to do what it was asked for, besides the patience with its answers."""
+ORDER_PATIENCE = 10.0
+"""Seconds for a thread of ours to hand over a command."""
+ORDER_LOOK = 0.005
+LAST_LOOK = 0.001
+"""Seconds for a station to read what has come in already."""
+REFUSAL_PATIENCE = 1.0
+"""Seconds for a CSMS to close a connection that it opened and does not want."""
+CLIENT_CERTIFICATE_PROFILE = 3
+OPERATOR = "Plugstorm"
+
+
+def now() -> str:
+    """Write the present time as OCPP does."""
+    return wall_clock(time.time())
+
+
+def make_password() -> str:
+    """Make up a password of 20 characters that nobody can take for the hexadecimal digits of another one."""
+    return "P" + "".join(secrets.choice(ascii_letters + digits) for _ in range(19))
+
+
+class Target(msgspec.Struct, kw_only=True):
+    """The CSMS under test."""
+
+    url: str
+    tls_url: str | None = None
+    ca_file: str | None = None
+    identities: tuple[str, ...] = ()
+    """Stations that the CSMS knows beforehand; empty where any identity will do."""
+    tokens: dict[str, str] = {}
+    """Identity tokens by the status that the CSMS answers for them."""
+    password: str | None = None
+    """Basic-auth password of every station; its username is its identity."""
+    model: str = "ac-dual"
+    timeout: float = 10.0
+    """Seconds of patience with every answer."""
+
+
+class Insight(Protocol):
+    """What only a CSMS of our own tells: then its silence counts, and never that the machine is busy."""
+
+    def settle(self) -> None:
+        """Wait until it has dealt with all that was sent to it."""
+
+    def ordered(self, identity: str) -> int:
+        """Count the commands for a station that its operator has asked it for."""
+
+
+class Probe:
+    """One attempt at one case."""
+
+    def __init__(
+        self,
+        case: Case,
+        target: Target,
+        driver: Driver,
+        record: Callable[[TraceRecord], None],
+        lease_identity: Callable[[], str],
+        *,
+        insight: Insight | None = None,
+        open_to_strangers: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Prepare nothing yet; `open_to_strangers` tells whether the CSMS accepts tokens that nobody gave it."""
+        self.case = case
+        self.version: Version = case.ocpp
+        self.target = target
+        self.driver = driver
+        self._record = record
+        self._lease_identity = lease_identity
+        self._insight = insight
+        self._open_to_strangers = open_to_strangers
+        self._orders: dict[str, list[Future[Any]]] = {}
+        self._stations: list[ScriptedStation] = []
+        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="driver")
+        self._primary: ScriptedStation | None = None
+        self._bystander: ScriptedStation | None = None
+
+    # -- stations ----------------------------------------------------------------------------------------------------
+
+    @property
+    def station(self) -> ScriptedStation:
+        """The station that the case is about."""
+        if self._primary is None:
+            self._primary = self.new_station(PRIMARY, password=self.case.password)
+        return self._primary
+
+    @property
+    def bystander(self) -> ScriptedStation:
+        """The other station, which a case must not harm."""
+        if self._bystander is None:
+            self._bystander = self.new_station(BYSTANDER)
+        return self._bystander
+
+    def new_station(self, role: str, *, password: bool = False, identity: str | None = None) -> ScriptedStation:
+        """Make the CSMS know one more station and hand it over, disconnected.
+
+        An `identity` of one's own is for what no pool of identities holds, such as one with a space.
+        """
+        identity = identity or self._lease_identity()
+        model = make_station(self.target.model, identity, seed=0)
+        secret = self._password() if password else self.target.password
+        station = ScriptedStation(
+            model,
+            self.version,
+            self._offer(identity, secret, lent=not password),
+            self._record,
+            timeout=self.target.timeout,
+            settle=self._settle if self._insight else None,
+        )
+        station.reconnect_pause = self.driver.reconnect_pause
+        station.note(role=role, ocpp=str(self.version), case=self.case.id)
+        self._stations.append(station)
+        self.set_up(station, StationSettings(password=secret, security_profile=1 if secret else 0))
+        return station
+
+    def double(self, station: ScriptedStation, role: str) -> ScriptedStation:
+        """Make a second socket that claims the identity of a station; in the trace it has a name of its own."""
+        twin = ScriptedStation(
+            station.model,
+            self.version,
+            station.offer,
+            self._record,
+            timeout=self.target.timeout,
+            label=f"{station.identity}#{role}",
+            settle=self._settle if self._insight else None,
+        )
+        twin.note(role=role, ocpp=str(self.version), case=self.case.id)
+        self._stations.append(twin)
+        return twin
+
+    def set_up(self, station: ScriptedStation, settings: StationSettings) -> None:
+        """Tell the CSMS something about a station; what the settings leave out stays."""
+        self._driven(
+            "register",
+            lambda: self.driver.register(station.identity, settings, self.version),
+            identity=station.identity,
+        )
+
+    def _password(self) -> str:
+        return self.target.password or make_password()
+
+    def _offer(self, identity: str, secret: str | None, *, lent: bool) -> Offer:
+        return Offer(
+            url=station_url(self.target.url, identity),
+            subprotocols=(RULES[self.version].subprotocol,),
+            identity=identity,
+            password=None if secret is None else decode_authorization_key(secret, self.version),
+            lent=lent and secret is not None,
+        )
+
+    def prepare(self) -> None:
+        """Bring the station to where the case starts; raises `InconclusiveError` when the CSMS does not let it."""
+        station = self.station
+        if self.case.start is Start.OFFLINE:
+            return
+        self.reconnect(station)
+        booting = [station] if self.case.start is Start.BOOTED else []
+        if self.case.bystander:
+            self.reconnect(self.bystander)
+            booting.append(self.bystander)
+        self._boot_together(booting)
+        if station in booting:
+            self.report_available(station)
+        for each in booting:
+            self._control(each)
+
+    def _boot_together(self, stations: Sequence[ScriptedStation]) -> None:
+        """Boot stations so that those which are told to wait do so at the same time."""
+        answers = [(each, self.send_boot(each)) for each in stations]
+        waiting = [each for each, answer in answers if answer.get("status") != "Accepted"]
+        longest = max((float(answer.get("interval", default=0)) for _, answer in answers), default=0.0)
+        for each in waiting:
+            each.listen(min(BOOT_WAIT_MAX, longest or BOOT_WAIT_OWN) / len(waiting))
+        for each in waiting:
+            self.boot(each)
+
+    def _control(self, station: ScriptedStation) -> None:
+        """Show that a Heartbeat is answered before the script begins: only then does its absence later say anything."""
+        answer = station.call("Heartbeat", {})
+        if not answer.ok:
+            raise InconclusiveError(f"{station.identity} was not served to begin with: Heartbeat got {answer.kind}.")
+
+    def reconnect(self, station: ScriptedStation, *, judged: bool = False) -> None:
+        """Open a connection as the CSMS knows the station; raises `InconclusiveError` when it does not let it in.
+
+        Where the case itself is about getting in, `judged` leaves the refusal to its checks.
+        """
+        handshake = station.connect()
+        if not judged and (not handshake.opened or handshake.error):
+            reason = handshake.error or f"HTTP {handshake.status}"
+            raise InconclusiveError(f"{station.identity} could not connect ({reason}); see the handshake cases.")
+
+    def gets_in(self, station: ScriptedStation, **changes: Any) -> bool:
+        """Try a connection that should be refused; a CSMS may only find out after the upgrade, and close it then."""
+        handshake = station.connect(**changes)
+        if not handshake.opened or handshake.error:
+            return False
+        station.pump(lambda: not station.connected, REFUSAL_PATIENCE)
+        return station.connected
+
+    def try_to_boot(self, station: ScriptedStation, **changes: Any) -> None:
+        """Try a connection that should be refused, and see whether it is served all the same; then end it."""
+        if self.gets_in(station, **changes):
+            self.send_boot(station)
+        station.disconnect()
+
+    def secure(self, station: ScriptedStation, *, profile: int, certificate: bool = True) -> None:
+        """Move a station to TLS: security profile 2, or 3 with or without its client certificate."""
+        assert self.target.tls_url is not None
+        by_certificate = profile == CLIENT_CERTIFICATE_PROFILE
+        secret = None if by_certificate else self._password()
+        self.set_up(station, StationSettings(password=secret, security_profile=profile))
+        station.offer = msgspec.structs.replace(
+            station.offer,
+            url=station_url(self.target.tls_url, station.identity),
+            tls=self.client_context(station) if by_certificate and certificate else self.trusting_context(),
+            lent=False,
+            password=None if secret is None else decode_authorization_key(secret, self.version),
+        )
+
+    def trusting_context(self, credential: Credential | None = None) -> ssl.SSLContext:
+        """Make a TLS client that trusts the root of the CSMS, and shows a certificate of its own where one is given."""
+        context = ssl.create_default_context(cafile=self.target.ca_file)
+        if credential is not None:
+            credential.load_into(context)
+        return context
+
+    def client_context(
+        self, station: ScriptedStation, *, name: str | None = None, operator: str = OPERATOR
+    ) -> ssl.SSLContext:
+        """Make a TLS client with a certificate that the CSMS' own authority has signed, for any name and operator."""
+        request = make_csr(name or station.identity, operator)
+        chain = self._driven(
+            "sign_client_certificate",
+            lambda: self.driver.sign_client_certificate(station.identity, request.csr_pem.decode(), self.version),
+            identity=station.identity,
+        )
+        return self.trusting_context(Credential(chain.encode(), request.private_key_pem))
+
+    def give_password(self, station: ScriptedStation, password: str, *, profile: int = 1) -> None:
+        """Make the CSMS know a password, and let the station prove itself with it from now on."""
+        self.set_up(station, StationSettings(password=password, security_profile=profile))
+        self.use_password(station, password)
+
+    def use_password(self, station: ScriptedStation, password: str) -> None:
+        """Let a station prove itself with another password from now on."""
+        station.offer = msgspec.structs.replace(
+            station.offer, password=decode_authorization_key(password, self.version), lent=False
+        )
+
+    def boot(self, station: ScriptedStation) -> Answer:
+        """Send BootNotification until it is accepted; raises `InconclusiveError` when it never is."""
+        answer = self.send_boot(station)
+        for _ in range(BOOT_ATTEMPTS - 1):
+            if not answer.ok or answer.get("status") == "Accepted":
+                break
+            # 0 leaves the wait to the station (OCPP 1.6 §6.4).
+            wait = answer.get("interval", default=1)
+            station.listen(min(BOOT_WAIT_MAX, float(wait)) if wait else BOOT_WAIT_OWN)
+            answer = self.send_boot(station)
+        if answer.get("status") != "Accepted":
+            how = answer.code or answer.get("status") or answer.kind
+            raise InconclusiveError(f"The boot of {station.identity} was not accepted ({how}).")
+        return answer
+
+    def send_boot(self, station: ScriptedStation) -> Answer:
+        """Send one BootNotification."""
+        payload = _BOOT[self.version](station.model)
+        return station.call("BootNotification", payload)
+
+    def report_available(self, station: ScriptedStation) -> None:
+        """Send the status of every connector, the charge point itself first (1.6 connector 0)."""
+        for payload in _AVAILABLE[self.version](station.model, now()):
+            station.call("StatusNotification", payload)
+
+    # -- driver ------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def made_up_token() -> str:
+        """Make up a tag that looks like a card's."""
+        return f"04{secrets.token_hex(6).upper()}"
+
+    def token(self, status: str = "Accepted", *, parent: str | None = None, expiry: str | None = None) -> str:
+        """Get a token that the CSMS answers with a status."""
+        known = self.target.tokens.get(status)
+        if known is not None and parent is None:
+            return known
+        token = self.made_up_token()
+        if self._takes_strangers(status) and parent is None:
+            self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
+            return token
+        settings = TokenSettings(
+            status=status, parent=parent, expiry=expiry, type=None if self.version is Version.V16 else "ISO14443"
+        )
+        self._driven(
+            "set_token", lambda: self.driver.set_token(token, settings, self.version), token=token, status=status
+        )
+        return token
+
+    def _takes_strangers(self, status: str) -> bool:
+        if status != "Accepted" or self.driver.missing(token_need(status), self.version) is None:
+            return False
+        return self._open_to_strangers()
+
+    def any_token(self) -> str:
+        """Get a token for a case in which it does not matter what the CSMS says of it: accepted where we have one."""
+        has_one = "Accepted" in self.target.tokens or self.driver.missing(token_need("Accepted"), self.version) is None
+        return self.token() if has_one else self.made_up_token()
+
+    def unknown_token(self) -> str:
+        """Make up a token that the CSMS cannot know, and note whether it has a list that this one is not on."""
+        told = self.target.tokens.get("Invalid")
+        keeps_list = told is not None or self.driver.missing(token_need("Accepted"), self.version) is None
+        self.station.note(token_list=keeps_list)
+        return told or f"FF{secrets.token_hex(6).upper()}"
+
+    def trigger(self, action: str, payload: dict[str, Any], *, station: ScriptedStation | None = None) -> Future[Any]:
+        """Have the CSMS send a CALL; the future ends with what its API says. Wait for it with `outcome`."""
+        target = station or self.station
+        handed_over = self.driver.handed_over(action, self.version)
+        self._driver_record(
+            target.identity,
+            {"operation": "trigger", "action": action, "payload": payload}
+            | ({} if handed_over is None else {"handed_over": handed_over}),
+        )
+        target.orders[action] = Order(payload=payload, handed_over=handed_over, after=len(target.received(action)))
+        future = self._pool.submit(self.driver.command, target.identity, action, payload, self.version)
+        self._orders.setdefault(target.identity, []).append(future)
+        future.add_done_callback(lambda _: target.wake())
+        return future
+
+    def outcome(
+        self, action: str, future: Future[Any], *, station: ScriptedStation | None = None, patience: float = 0.0
+    ) -> CommandResult | None:
+        """Serve the station until the CSMS' API has answered for a command; None when it never did.
+
+        `patience` is for commands that the station lets time out, in seconds.
+        """
+        target = station or self.station
+        target.await_future(future, max(self.target.timeout + COMMAND_GRACE, self.driver.patience, patience))
+        if not future.done():
+            self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": "no answer"})
+            return None
+        error = future.exception()
+        if error is not None:
+            self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": str(error)})
+            return None
+        result: CommandResult = future.result()
+        if result.status != "sent" and action in target.orders:
+            target.orders[action].closed = True
+            target.orders[action].refused = result.status == "error" and result.origin == "csms"
+        self._driver_record(
+            target.identity, {"operation": "outcome", "action": action, "result": msgspec.to_builtins(result)}
+        )
+        return result
+
+    def command(self, action: str, payload: dict[str, Any], **keywords: Any) -> CommandResult | None:
+        """Have the CSMS send a CALL and wait until its API has answered."""
+        return self.outcome(action, self.trigger(action, payload, **keywords), **keywords)
+
+    def recorded_transactions(self, identity: str) -> list[dict[str, Any]]:
+        """Read what the CSMS recorded for a station, and write it into the trace for the judge."""
+        rows: list[dict[str, Any]] = self._driven(
+            "transactions", lambda: self.driver.transactions(identity, self.version), identity=identity
+        )
+        self._driver_record(identity, {"operation": "recorded", "transactions": rows})
+        return rows
+
+    # -- end ---------------------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Listen a moment for what comes uninvited, then put every station away."""
+        deadline = time.monotonic() + QUIET
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._pool.shutdown, wait=False, cancel_futures=True)
+            for station in reversed(self._stations):
+                stack.callback(station.put_away)
+            for station in self._stations:
+                station.listen(max(LAST_LOOK, deadline - time.monotonic()))
+
+    def _settle(self) -> None:
+        assert self._insight is not None
+        deadline = time.monotonic() + ORDER_PATIENCE
+        while not self._orders_arrived(self._insight) and time.monotonic() < deadline:
+            time.sleep(ORDER_LOOK)
+        self._insight.settle()
+
+    def _orders_arrived(self, insight: Insight) -> bool:
+        return all(
+            insight.ordered(identity) >= len(orders) or all(order.done() for order in orders)
+            for identity, orders in self._orders.items()
+        )
+
+    def _driven(self, operation: str, act: Callable[[], Any], **info: Any) -> Any:
+        try:
+            result = act()
+        except DriverError as error:
+            self._driver_record(self.case.id, {"operation": operation, **info, "error": str(error)})
+            raise InconclusiveError(f"The driver could not do {operation}: {error}") from error
+        self._driver_record(info.get("identity", ""), {"operation": operation, **info})
+        return result
+
+    def _driver_record(self, identity: str, info: dict[str, Any]) -> None:
+        self._record(TraceRecord(t=time.monotonic(), station=identity, kind=Kind.DRIVER, info=info))
+
+
+def _available_16(model: Model, timestamp: str) -> list[dict[str, Any]]:
+    connectors = [0, *(outlet.number for outlet in model.outlets)]
+    return [v16.status_notification(number, "Available", timestamp=timestamp) for number in connectors]
+
+
+def _available_2x(model: Model, timestamp: str) -> list[dict[str, Any]]:
+    return [
+        v2x.status_notification(outlet.evse_id, outlet.connector_id, "Available", timestamp=timestamp)
+        for outlet in model.outlets
+    ]
+
+
+_BOOT: dict[Version, Callable[[Model], dict[str, Any]]] = {
+    Version.V16: v16.boot_notification,
+    Version.V201: v2x.boot_notification,
+    Version.V21: v2x.boot_notification,
+}
+_AVAILABLE: dict[Version, Callable[[Model, str], list[dict[str, Any]]]] = {
+    Version.V16: _available_16,
+    Version.V201: _available_2x,
+    Version.V21: _available_2x,
+}

@@ -1,0 +1,1 @@
+"""One run of the suite: which cases, against what, how they are judged and recorded."""

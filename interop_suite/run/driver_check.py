@@ -1,0 +1,355 @@
+"""`--check-driver`: a driver tried alone, one operation after the other, with what was sent and what came back."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+import msgspec
+from cryptography import x509
+from rich.table import Table
+
+from drivers.base import Driver, DriverError, Exchange, StationSettings, TokenSettings
+from evidence import exit_codes
+from evidence.redact import redact
+from evidence.visible import one_line
+from fixtures.certificates import CertificateError, make_csr
+from fixtures.models import station as make_station
+from interop_suite.drive.probe import (
+    BOOT_ATTEMPTS,
+    BOOT_WAIT_MAX,
+    BOOT_WAIT_OWN,
+    COMMAND_GRACE,
+    Target,
+    make_password,
+    now,
+)
+from interop_suite.drive.station import Answer, ScriptedStation
+from interop_suite.drive.wire import Offer
+from interop_suite.run.driver_dialogue import DIALOGUES, Dialogue
+from interop_suite.run.options import Settings, make_driver
+from ocppj.actions import ACTIONS
+from ocppj.errors import UsageError
+from ocppj.identity import decode_authorization_key, station_url
+from ocppj.trace import TraceRecord
+from ocppj.versions import RULES, Version
+
+__all__ = ["CheckedOperation", "State", "check_driver", "check_table", "exit_code_of"]
+
+
+class State(StrEnum):
+    """How an operation of a driver fared."""
+
+    WORKS = "works"
+    UNSUPPORTED = "unsupported"
+    """The driver does not offer it, with the reason."""
+    BROKEN = "broken"
+    """The driver offers it, and it does not do what it should."""
+    UNTRIED = "untried"
+    """Something before it is broken, or trying it would disturb more than a test station."""
+
+
+class CheckedOperation(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation, with every request and answer, secrets blanked."""
+
+    operation: str
+    state: State
+    reason: str
+    ms: float = 0.0
+    exchanges: list[Exchange] = []
+
+
+class _Broken(Exception):  # noqa: N818  # not an error of ours: the outcome of a step
+    """What an operation should have done."""
+
+
+def check_driver(
+    settings: Settings, *, write: Callable[[CheckedOperation], None] = lambda _: None
+) -> list[CheckedOperation]:
+    """Try every operation of the driver with one test station; `write` sees each as it ends.
+
+    Raises `UsageError` for settings that cannot work.
+    """
+    target = settings.target()
+    version = Version(settings.ocpp[0]) if settings.ocpp else Version.V16
+    driver = make_driver(settings)
+    try:
+        check = _Check(target, driver, version, write)
+        check.run()
+    finally:
+        driver.close()
+    return check.done
+
+
+def exit_code_of(checked: Sequence[CheckedOperation]) -> int:
+    """Give the exit code: 1 when something is broken."""
+    broken = any(operation.state is State.BROKEN for operation in checked)
+    return exit_codes.FAILED if broken else exit_codes.PASSED
+
+
+def check_table(checked: Sequence[CheckedOperation]) -> Table:
+    """Show the outcome, one operation a row, with the last request of whatever is broken."""
+    colours = {State.WORKS: "green", State.UNSUPPORTED: "yellow", State.BROKEN: "red", State.UNTRIED: "dim"}
+    table = Table("operation", "state", "ms", "what was seen")
+    for operation in checked:
+        lines = [one_line(operation.reason, 300)]
+        if operation.state is State.BROKEN:
+            for exchange in operation.exchanges[-2:]:
+                lines.append(f"→ {one_line(msgspec.json.encode(exchange.request).decode(), 400)}")
+                answer = exchange.error or msgspec.json.encode(exchange.response).decode()
+                lines.append(f"← {one_line(answer, 400)}")
+        state = f"[{colours[operation.state]}]{operation.state}[/]"
+        text = "\n".join(lines).replace("[", "\\[")
+        table.add_row(operation.operation, state, f"{operation.ms:.0f}" if operation.ms else "", text)
+    return table
+
+
+class _Check:
+    """One pass over all operations with one station."""
+
+    def __init__(
+        self, target: Target, driver: Driver, version: Version, write: Callable[[CheckedOperation], None]
+    ) -> None:
+        self._target = target
+        self._driver = driver
+        self._version = version
+        self._write = write
+        self._words: Dialogue = DIALOGUES[version]
+        self._exchanges: list[Exchange] = []
+        self._tokens: dict[str, str] = {}
+        self._password = target.password or make_password()
+        self._given = target.password is not None
+        identity = target.identities[0] if target.identities else f"PSCHECK{secrets.token_hex(4).upper()}"
+        offer = Offer(
+            url=station_url(target.url, identity), subprotocols=(RULES[version].subprotocol,), identity=identity
+        )
+        self._offer = offer if not self._given else self._with_password(offer, self._password)
+        model = make_station(target.model, identity, seed=0)
+        self._station = ScriptedStation(model, version, self._offer, self._ignore, timeout=target.timeout)
+        self._station.reconnect_pause = driver.reconnect_pause
+        self._identity = identity
+        self.done: list[CheckedOperation] = []
+
+    def run(self) -> None:
+        self._driver.observe = self._exchanges.append
+        try:
+            self._operation("health", self._health, need="health")
+            self._operation("register", self._register, need="register")
+            connected = self._operation("connect", self._connect)
+            self._with_connection(connected)
+            self._operation("password", self._set_password, need="password", ready=connected and not self._given)
+            self._operation("sign_client_certificate", self._sign, need="client-certificate")
+            self._other_triggers()
+        finally:
+            self._station.put_away()
+
+    def _with_connection(self, connected: bool) -> None:  # noqa: FBT001  # the outcome of the step before
+        action = self._harmless()
+        if action is None:
+            self._end("trigger", State.UNSUPPORTED, "no harmless command can be triggered; see the triggers below")
+        else:
+            self._operation(f"trigger:{action}", lambda: self._trigger(action), ready=connected)
+        for status in ("Accepted", "Blocked", "Expired", "parent"):
+            known = self._target.tokens.get(status)
+            need = None if known else f"token:{status}"
+            self._operation(f"token:{status}", partial(self._token, status), need=need, ready=connected)
+        self._operation("transactions", self._transactions, need="transactions", ready=connected)
+        self._operation("boot_status", self._boot_status, need="boot-status:Pending", ready=connected)
+
+    # -- one operation -----------------------------------------------------------------------------------------------
+
+    def _operation(self, name: str, act: Callable[[], str], *, need: str | None = None, ready: bool = True) -> bool:
+        """Try one operation and write down how it went; tells whether it works."""
+        missing = None if need is None else self._driver.missing(need, self._version)
+        if missing is not None:
+            self._end(name, State.UNSUPPORTED, missing)
+            return False
+        if not ready:
+            reason = "--password is given" if name == "password" and self._given else "the station is not connected"
+            self._end(name, State.UNTRIED, f"not tried: {reason}")
+            return False
+        started = time.monotonic()
+        try:
+            reason = act()
+            state = State.WORKS
+        except (_Broken, DriverError, CertificateError, UsageError) as error:
+            state, reason = State.BROKEN, str(error)
+        self._end(name, state, reason, (time.monotonic() - started) * 1000)
+        return state is State.WORKS
+
+    def _end(self, name: str, state: State, reason: str, ms: float = 0.0) -> None:
+        hidden = self._driver.secrets | {self._password}
+        clean = redact({"reason": reason, "exchanges": msgspec.to_builtins(self._exchanges)}, hidden)
+        self._exchanges.clear()
+        self.done.append(
+            CheckedOperation(
+                operation=name,
+                state=state,
+                reason=clean["reason"],
+                ms=round(ms, 1),
+                exchanges=msgspec.convert(clean["exchanges"], list[Exchange]),
+            )
+        )
+        self._write(self.done[-1])
+
+    # -- what is tried -----------------------------------------------------------------------------------------------
+
+    def _health(self) -> str:
+        self._driver.health(self._version)
+        return "the CSMS says that it is up"
+
+    def _register(self) -> str:
+        settings = StationSettings(password=self._password, security_profile=1) if self._given else StationSettings()
+        self._driver.register(self._identity, settings, self._version)
+        return f"{self._identity} is known to the CSMS"
+
+    def _connect(self) -> str:
+        handshake = self._station.connect()
+        request = {"url": self._offer.url, "offered": list(self._offer.subprotocols)}
+        seen = {"status": handshake.status, "subprotocol": handshake.subprotocol, "error": handshake.error}
+        self._saw("connect", request, seen)
+        if not handshake.opened or handshake.error:
+            raise _Broken(f"{self._identity} could not connect: {handshake.error or f'HTTP {handshake.status}'}")
+        answer = self._boot()
+        for _ in range(BOOT_ATTEMPTS - 1):
+            if answer.get("status") != "Pending":
+                break
+            self._station.listen(min(BOOT_WAIT_MAX, float(answer.get("interval", default=0)) or BOOT_WAIT_OWN))
+            answer = self._boot()
+        status = answer.get("status")
+        if status != "Accepted":
+            raise _Broken(f"the boot was answered {status or answer.kind}, not Accepted")
+        for payload in self._words.available(self._station.model, now()):
+            self._station.call("StatusNotification", payload)
+        return f"{self._identity} connected as {handshake.subprotocol} and was accepted"
+
+    def _harmless(self) -> str | None:
+        able = (
+            action
+            for action in self._words.harmless
+            if self._driver.missing(f"trigger:{action}", self._version) is None
+        )
+        return next(able, None)
+
+    def _trigger(self, action: str) -> str:
+        payload = self._words.harmless[action]
+        station, before = self._station, len(self._station.received(action))
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(self._driver.command, self._identity, action, payload, self._version)
+            station.await_future(future, max(self._target.timeout + COMMAND_GRACE, self._driver.patience))
+            if not future.done():
+                raise _Broken("the driver is still waiting for the result of the command")
+        result = future.result()
+        came = station.expect(action, timeout=min(2.0, self._target.timeout), after=before)
+        self._saw("trigger", {"action": action, "payload": payload}, msgspec.to_builtins(result))
+        if came is None:
+            raise _Broken(f"the driver says {result.status!r}, and no {action} reached the station")
+        if result.status not in ("answered", "sent"):
+            said = result.description or result.code or ""
+            raise _Broken(f"{action} reached the station, and the driver says {result.status!r} {said}".strip())
+        return f"{action} reached the station, and the driver says {result.status!r}"
+
+    def _token(self, status: str) -> str:
+        wanted = "Accepted" if status == "parent" else status
+        token = self._target.tokens.get(status)
+        if token is None:
+            token = f"04{secrets.token_hex(6).upper()}"
+            settings = TokenSettings(
+                status=wanted,
+                expiry="2020-01-01T00:00:00.000Z" if status == "Expired" else None,
+                parent=f"04{secrets.token_hex(6).upper()}" if status == "parent" else None,
+                type=self._words.token_type,
+            )
+            self._driver.set_token(token, settings, self._version)
+        info = self._ask("Authorize", self._words.authorize(token)).get(self._words.info, default={})
+        if info.get("status") != wanted:
+            raise _Broken(f"Authorize of {token} is answered {info.get('status')!r}, not {wanted!r}")
+        self._tokens[status] = token
+        parent = self._words.parent_of(info)
+        if status == "parent" and not parent:
+            raise _Broken(f"Authorize of {token} names no parent")
+        return f"Authorize of {token} is answered {wanted}{f' with the parent {parent}' if parent else ''}"
+
+    def _transactions(self) -> str:
+        token = self._tokens.get("Accepted") or self._tokens.get("parent")
+        if token is None:
+            raise _Broken("no token is accepted, so there is no transaction to read")
+        number = self._words.session(self._ask, token, now)
+        rows = self._driver.transactions(self._identity, self._version)
+        row = next((row for row in rows if str(row.get("transactionId")) == str(number)), None)
+        if row is None:
+            raise _Broken(f"the transaction {number} is not among the {len(rows)} that the CSMS recorded")
+        if row.get("state") != "closed":
+            raise _Broken(f"the transaction {number} has ended, and its state is {row.get('state')!r}, not 'closed'")
+        return f"the transaction {number} is recorded: {', '.join(sorted(row))}"
+
+    def _boot_status(self) -> str:
+        seen = []
+        for status in ("Pending", "Accepted"):
+            settings = StationSettings(boot_status=status, interval=60)
+            self._driver.register(self._identity, settings, self._version)
+            seen.append(self._boot().get("status"))
+        if seen != ["Pending", "Accepted"]:
+            raise _Broken(f"set to Pending and Accepted, boots were answered {seen[0]!r} and {seen[1]!r}")
+        return "boots are answered Pending, then Accepted"
+
+    def _set_password(self) -> str:
+        settings = StationSettings(password=self._password, security_profile=1)
+        self._driver.register(self._identity, settings, self._version)
+        right = self._with_password(self._offer, self._password).password
+        opened = {}
+        for name, password in (("wrong", b"wrong-" + b"0" * 14), ("right", right)):
+            handshake = self._station.connect(password=password)
+            opened[name] = handshake.opened
+            self._saw("password", {"password": name}, {"status": handshake.status, "error": handshake.error})
+        if not opened["right"]:
+            raise _Broken("a connection with the password that was set is refused")
+        if opened["wrong"]:
+            raise _Broken("a connection with another password is accepted")
+        return "only a connection with the password that was set is accepted"
+
+    def _sign(self) -> str:
+        request = make_csr(self._identity, "Plugstorm")
+        chain = self._driver.sign_client_certificate(self._identity, request.csr_pem.decode(), self._version)
+        try:
+            certificates = x509.load_pem_x509_certificates(chain.encode())
+        except ValueError as error:
+            raise _Broken(f"the answer is no PEM chain: {error}") from None
+        if certificates[0].public_key() != x509.load_pem_x509_csr(request.csr_pem).public_key():
+            raise _Broken("the first certificate of the chain is for another key")
+        return f"a chain of {len(certificates)} certificates for the key of the request"
+
+    def _other_triggers(self) -> None:
+        """Say for every other command whether the driver offers it; sending it is left to the cases."""
+        tried = {operation.operation for operation in self.done}
+        for action, entry in sorted(ACTIONS[self._version].items()):
+            name = f"trigger:{action}"
+            if entry.by_csms and name not in tried:
+                missing = self._driver.missing(name, self._version)
+                state = State.UNTRIED if missing is None else State.UNSUPPORTED
+                self._end(name, state, missing or "offered; the cases try it")
+
+    # -- around ------------------------------------------------------------------------------------------------------
+
+    def _boot(self) -> Answer:
+        return self._ask("BootNotification", self._words.boot(self._station.model))
+
+    def _ask(self, action: str, payload: dict[str, Any]) -> Answer:
+        answer = self._station.call(action, payload)
+        self._saw("station", {"action": action, "payload": payload}, msgspec.to_builtins(answer))
+        return answer
+
+    def _saw(self, operation: str, request: dict[str, Any], response: dict[str, Any]) -> None:
+        self._exchanges.append(Exchange(operation=operation, over="ocpp", request=request, response=response))
+
+    def _with_password(self, offer: Offer, password: str) -> Offer:
+        return msgspec.structs.replace(offer, password=decode_authorization_key(password, self._version))
+
+    @staticmethod
+    def _ignore(record: TraceRecord) -> None:
+        del record

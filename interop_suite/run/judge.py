@@ -1,0 +1,378 @@
+"""From a recorded history to a verdict: pure, so that a run can be judged again from its files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from evidence.run_model import CaseResult, Latency
+from evidence.verdicts import Verdict, worst
+from interop_suite.catalogue import Case, Finding
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import AnswerKind, Frame, History, Stray
+from interop_suite.claims.orders import differences, nearest
+from ocppj.actions import ACTIONS
+from ocppj.errors import Fault
+from ocppj.messages import Call, CallResult, Send, duplicate_keys, review
+from ocppj.schemas import SchemaError, validator
+from ocppj.versions import MessageType
+
+__all__ = ["judge", "latency_of"]
+
+_ENVELOPE = {"1.6": Clause("1.6J", "4.2"), "2.0.1": Clause("201-4", "4.2"), "2.1": Clause("21-4", "4.2")}
+_MESSAGE_ID = {"1.6": Clause("1.6J", "4.1.4"), "2.0.1": Clause("201-4", "4.1.4"), "2.1": Clause("21-4", "4.1.4")}
+
+# What a readable frame may still get wrong, and how much it weighs.
+_FAULT_VERDICTS = {
+    Fault.ID_TOO_LONG: Verdict.FAILED,
+    Fault.EMPTY_ID: Verdict.FAILED,
+    Fault.NULL_PAYLOAD: Verdict.NON_STRICT,
+    Fault.FOREIGN_ERROR_CODE: Verdict.NON_STRICT,
+    Fault.UNKNOWN_ERROR_CODE: Verdict.FAILED,
+    Fault.DESCRIPTION_TOO_LONG: Verdict.FAILED,
+}
+# An answer repeats the id of the CALL: what is odd about it, the station began.
+_FAULTS_OF_AN_ID = frozenset({Fault.ID_TOO_LONG, Fault.EMPTY_ID})
+_NAIVE_TIME = re.compile(r'^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?" is not a "date-time"')
+
+
+def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseResult:
+    """Judge one attempt; a claim that nothing in the history proves or breaks makes it INCONCLUSIVE.
+
+    With `strict_order` a CALL that the case did not ask for is FAILED, as in the OCA's own tool; the texts allow it.
+    """
+    findings = [*_implicit(history)]
+    if strict_order:
+        findings.extend(_uninvited(history))
+    unproven: list[str] = []
+    for check in case.checks:
+        found = check.judge(history)
+        findings.extend(found)
+        if not found:
+            unproven.append(check.claim)
+    verdict, reason = _conclude(history, findings, unproven)
+    return CaseResult(
+        id=case.id,
+        ocpp=str(case.ocpp),
+        title=case.title,
+        verdict=verdict,
+        reason=reason,
+        clause=str(case.clause),
+        level=str(case.level),
+        profile=case.profile,
+        duration_ms=_duration_ms(history),
+        expected=[check.claim for check in case.checks],
+        actual=[_actual(finding) for finding in findings if finding.verdict is not Verdict.OK] or ["as expected"],
+        latency_ms=latency_of([history]),
+        findings=[_finding_data(finding, case) for finding in findings],
+        observations=_observations(history),
+        sends=case.sends,
+        expects=case.expects,
+    )
+
+
+def _conclude(history: History, findings: list[Finding], unproven: list[str]) -> tuple[Verdict, str]:
+    verdict = worst(finding.verdict for finding in findings)
+    if verdict is Verdict.FAILED:
+        broken = next(finding for finding in findings if finding.verdict is Verdict.FAILED)
+        return verdict, f"{broken.claim}: {broken.actual}"
+    absent = next((finding for finding in findings if finding.verdict is Verdict.NOT_APPLICABLE), None)
+    if absent is not None:
+        return Verdict.NOT_APPLICABLE, absent.actual
+    if history.inconclusive is not None:
+        return Verdict.INCONCLUSIVE, history.inconclusive
+    unclear = next((finding for finding in findings if finding.verdict is Verdict.INCONCLUSIVE), None)
+    if unclear is not None:
+        return Verdict.INCONCLUSIVE, f"{unclear.claim}: {unclear.actual}"
+    if unproven:
+        return Verdict.INCONCLUSIVE, f"Nothing in the trace shows it: {unproven[0]}"
+    if verdict is None:
+        return Verdict.INCONCLUSIVE, "The case claims nothing."
+    first = next(finding for finding in findings if finding.verdict is verdict)
+    if verdict is Verdict.OK:
+        return verdict, "Every claim holds."
+    return verdict, f"{first.claim}: {first.actual}"
+
+
+def _actual(finding: Finding) -> str:
+    return f"{finding.claim}: {finding.actual}"
+
+
+def _finding_data(finding: Finding, case: Case) -> dict[str, Any]:
+    return {
+        "verdict": str(finding.verdict),
+        "claim": finding.claim,
+        "actual": finding.actual,
+        "clause": str(finding.clause or case.clause),
+        "frame": finding.frame,
+    }
+
+
+def _duration_ms(history: History) -> float:
+    times = [record.t for record in history.records]
+    return round((max(times) - min(times)) * 1000, 1) if times else 0.0
+
+
+# -- claims that every case makes ------------------------------------------------------------------------------------
+
+
+def _implicit(history: History) -> Iterable[Finding]:
+    """Judge every frame of the CSMS for envelope and schema; what is right needs no finding."""
+    for stray in history.strays:
+        version = str(stray.frame.rules.version)
+        verdict = _weigh_stray(history, stray) if stray.frame.scripted else None
+        if verdict is not None:
+            yield Finding(
+                verdict=verdict,
+                claim="Every frame of the CSMS is a message of this version that belongs to an open CALL",
+                actual=stray.reason,
+                clause=_ENVELOPE[version] if stray.fault else _MESSAGE_ID[version],
+                frame=stray.frame.line,
+            )
+    for frame in history.scripted_frames():
+        if frame.message is None:
+            continue
+        version = str(frame.rules.version)
+        for fault in review(frame.message, frame.rules):
+            if fault in _FAULTS_OF_AN_ID and not isinstance(frame.message, Call | Send):
+                continue
+            yield Finding(
+                verdict=_FAULT_VERDICTS[fault],
+                claim="The envelope of every message follows the text",
+                actual=f"{fault.value} in {_head(frame)}",
+                clause=_ENVELOPE[version],
+                frame=frame.line,
+            )
+        keys = duplicate_keys(frame.text) if isinstance(frame.text, str) else []
+        if keys:
+            yield Finding(
+                verdict=Verdict.FAILED,
+                claim="No object of a message has the same key twice",
+                actual=f"{', '.join(keys)} in {_head(frame)}",
+                clause=_ENVELOPE[version],
+                frame=frame.line,
+            )
+    yield from _schemas(history)
+    yield from _unique_ids(history)
+    yield from _as_ordered(history)
+
+
+_UNREADABLE_ID = "-1"
+"""Id of a CALLERROR to what cannot be read (2.x Part 4 §4.2.3); 1.6 has no word about it."""
+
+
+def _weigh_stray(history: History, stray: Stray) -> Verdict | None:
+    """Weigh a frame that belongs to no exchange; None where the text wants it so."""
+    message = stray.frame.message
+    if message is not None and message.message_id == _UNREADABLE_ID and _sent_what_has_no_id(history, stray.frame):
+        return None if stray.frame.rules.unreadable_message_id == _UNREADABLE_ID else Verdict.NON_STRICT
+    if stray.fault is Fault.NOT_JSON and _is_json_by_the_letter(stray.frame.text):
+        return Verdict.NON_STRICT
+    if stray.fault is Fault.BAD_ID and _repeats_an_id_of_ours(history, stray.frame):
+        return Verdict.NON_STRICT
+    return Verdict.FAILED
+
+
+def _sent_what_has_no_id(history: History, before: Frame) -> bool:
+    return any(frame.sent and frame.error is not None and frame.line < before.line for frame in history.frames)
+
+
+def _is_json_by_the_letter(text: str | bytes) -> bool:
+    """Tell whether the grammar of JSON allows a text that holds a lone surrogate, which our own reader refuses."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _repeats_an_id_of_ours(history: History, frame: Frame) -> bool:
+    """Tell whether an answer gives back an id that was no string when the station sent it.
+
+    An answer has the id of its CALL (1.6J §4.2.2, 2.x Part 4 §4.2.2), also where a tolerant reader took an odd one.
+    """
+    number, message_id = _first_two(frame.text)
+    ours = [_first_two(sent.text) for sent in history.frames if sent.sent and sent.error is not None]
+    match number:
+        case MessageType.CALLRESULT:
+            return (MessageType.CALL, message_id) in ours
+        case MessageType.CALLERROR if message_id is None:
+            # 1.6 has no word for an id that is unreadable; 2.x has "-1" (Part 4 §4.2.3).
+            return frame.rules.unreadable_message_id is None and _sent_what_has_no_id(history, frame)
+        case MessageType.CALLERROR:
+            return any(message_id == own for _, own in ours)
+    return False
+
+
+def _first_two(text: str | bytes) -> tuple[Any, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None, None
+    return (value[0], value[1]) if isinstance(value, list) and len(value) > 1 else (None, None)
+
+
+def _schemas(history: History) -> Iterable[Finding]:
+    for exchange in history.exchanges:
+        known = ACTIONS[exchange.call.rules.version].get(exchange.action)
+        if exchange.by_station and exchange.kind is AnswerKind.RESULT and exchange.answer and known:
+            yield from _against_schema(exchange.answer, exchange.action, "response")
+        elif not exchange.by_station:
+            yield from _command_schema(exchange.call, known_for_csms=bool(known and known.by_csms))
+
+
+def _command_schema(frame: Frame, *, known_for_csms: bool) -> Iterable[Finding]:
+    if not frame.scripted:
+        return
+    message = frame.message
+    assert isinstance(message, Call | Send)
+    if known_for_csms:
+        yield from _against_schema(frame, message.action, "request")
+    else:
+        yield Finding(
+            verdict=Verdict.FAILED,
+            claim="The CSMS sends only actions that a CSMS may send in this version",
+            actual=f"it sent {message.action!r}",
+            clause=_ENVELOPE[str(frame.rules.version)],
+            frame=frame.line,
+        )
+
+
+def _against_schema(frame: Frame, action: str, part: Any) -> Iterable[Finding]:
+    if not frame.scripted or not isinstance(frame.message, Call | CallResult):
+        return
+    payload = frame.message.payload
+    for error in validator(frame.rules.version, action, part).errors({} if payload is None else payload):
+        yield Finding(
+            verdict=_grade(error, payload),
+            claim=f"The {action} {part} of the CSMS matches the OCA schema",
+            actual=f"{error.path or '/'}: {error.message[:200]}",
+            frame=frame.line,
+        )
+
+
+def _grade(error: SchemaError, payload: Any) -> Verdict:
+    """Weigh a violation: habits of the field that every receiver copes with are NON_STRICT, the rest FAILED."""
+    if error.keyword == "format" and _NAIVE_TIME.match(error.message):
+        return Verdict.NON_STRICT
+    if error.keyword == "type" and '"integer"' in error.message:
+        value = payload
+        for part in error.path.strip("/").split("/"):
+            value = value[int(part)] if isinstance(value, list) else value.get(part)
+        # 20.0 is an integer for draft-06 and none for draft-04; JSON itself knows only numbers.
+        if isinstance(value, float) and value.is_integer():
+            return Verdict.NON_STRICT
+    return Verdict.FAILED
+
+
+def _uninvited(history: History) -> Iterable[Finding]:
+    asked = {call.info.get("action") for call in history.driver_calls if call.operation == "trigger"}
+    for exchange in history.exchanges:
+        if not exchange.by_station and exchange.call.scripted and exchange.action not in asked:
+            yield Finding(
+                verdict=Verdict.FAILED,
+                claim="The CSMS sends nothing that the case did not ask for (--strict-order)",
+                actual=f"it sent {exchange.action}",
+                frame=exchange.call.line,
+            )
+
+
+_PER_STATION = {"2.0.1": Clause("201-E", "4.2"), "2.1": _MESSAGE_ID["2.1"]}
+"""Where an id is never used again for a station, on whichever connection."""
+
+
+def _unique_ids(history: History) -> Iterable[Finding]:
+    """Find ids that the CSMS used for two different CALLs: on one connection, in 2.x on any of the same station."""
+    seen: dict[tuple[str, int, str], Call] = {}
+    for exchange in history.exchanges:
+        message, frame = exchange.call.message, exchange.call
+        if exchange.by_station or not isinstance(message, Call):
+            continue
+        version = str(frame.rules.version)
+        once = version in _PER_STATION
+        place = (frame.station.partition("#")[0], 0) if once else (frame.station, frame.connection)
+        earlier = seen.setdefault((*place, message.message_id), message)
+        # The same CALL again is a retry, which may keep its id (errata 2024-09).
+        if earlier is not message and earlier != message and frame.scripted:
+            yield Finding(
+                verdict=Verdict.FAILED,
+                claim="The CSMS gives every CALL an id of its own",
+                actual=f"{earlier.action} and {message.action} both have the id {message.message_id}",
+                clause=_PER_STATION.get(version, _MESSAGE_ID[version]),
+                frame=frame.line,
+            )
+
+
+_ORDERED = "The command carries what the operator named"
+
+
+def _as_ordered(history: History) -> Iterable[Finding]:
+    """Hold each order of the operator against the CALLs that came of it; the nearest one is taken for its own."""
+    orders = [call for call in history.driver_calls if call.operation == "trigger"]
+    for order in orders:
+        action = str(order.info.get("action"))
+        until = min(
+            (o.line for o in orders if o.line > order.line and o.info.get("action") == action),
+            default=len(history.records),
+        )
+        calls = [
+            e
+            for e in history.exchanges
+            if not e.by_station
+            and e.action == action
+            and e.call.scripted
+            and e.call.station.partition("#")[0] == order.station
+            and order.line < e.call.line < until
+        ]
+        if not calls:
+            continue
+        named, handed_over = order.info.get("payload") or {}, order.info.get("handed_over")
+        call = calls[nearest(action, named, [e.payload for e in calls], handed_over)]
+        wrong = differences(action, named, call.payload or {}, handed_over)
+        if wrong:
+            yield Finding(
+                verdict=Verdict.FAILED,
+                claim=_ORDERED,
+                actual=f"{action}: {'; '.join(wrong)}"[:300],
+                frame=call.call.line,
+            )
+
+
+def _head(frame: Frame) -> str:
+    text = frame.text if isinstance(frame.text, str) else repr(frame.text)
+    return text[:120]
+
+
+# -- data ------------------------------------------------------------------------------------------------------------
+
+
+def latency_of(histories: Iterable[History]) -> dict[str, Latency]:
+    """Sum up the service times of the stations' CALLs by action, in ms."""
+    samples: dict[str, list[float]] = defaultdict(list)
+    for history in histories:
+        for exchange in history.exchanges:
+            # An action that a case made up has no latency that anybody wants to know.
+            known = exchange.action in ACTIONS[exchange.call.rules.version]
+            if exchange.by_station and exchange.service_ms is not None and known:
+                samples[exchange.action].append(exchange.service_ms)
+    return {action: _latency(sorted(values)) for action, values in sorted(samples.items())}
+
+
+def _latency(values: list[float]) -> Latency:
+    def at(share: float) -> float:
+        return round(values[min(len(values) - 1, int(share * len(values)))], 3)
+
+    return Latency(count=len(values), p50=at(0.5), p95=at(0.95), p99=at(0.99), max=round(values[-1], 3))
+
+
+def _observations(history: History) -> dict[str, Any]:
+    """Record which of several legal forms was seen."""
+    unexpected = sorted({e.action for e in history.exchanges if not e.by_station and not history.triggers(e.action)})
+    seen: dict[str, Any] = {"unsolicited_calls": unexpected} if unexpected else {}
+    for record in history.records:
+        seen |= record.info.get("observed", {}) if isinstance(record.info.get("observed"), dict) else {}
+    codes = sorted({e.error.code for e in history.exchanges if e.by_station and e.error is not None})
+    return seen | ({"error_codes": codes} if codes else {})

@@ -1,0 +1,195 @@
+"""Run one case: prepare, drive, record, judge."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from drivers.base import Driver
+from evidence.run_folder import TraceWriter
+from evidence.run_model import CaseResult
+from evidence.verdicts import Verdict
+from interop_suite.catalogue import Case, token_need
+from interop_suite.claims.history import History
+from interop_suite.drive.probe import Insight, Probe, Target
+from interop_suite.run.judge import judge
+from interop_suite.run.open_authorization import is_accepted, stranger_case
+from ocppj.errors import HarnessError
+from ocppj.trace import Kind, TraceRecord, wall_clock
+from ocppj.versions import Version
+
+__all__ = ["IdentityPool", "Runner", "not_applicable"]
+
+ACCEPTED_TOKEN = token_need("Accepted")
+
+
+class IdentityPool:
+    """Hands out identities, each to one case at a time; made up where the CSMS takes any."""
+
+    def __init__(self, known: tuple[str, ...] = ()) -> None:
+        """Use the given identities, or make them up when there are none."""
+        self._known = known
+        self._run = os.urandom(3).hex().upper()
+        self._counter = itertools.count(1)
+        self._lock = threading.Lock()
+        self._free = list(known)
+
+    def lease(self) -> str:
+        """Take an identity; raises `HarnessError` when all that the CSMS knows are in use."""
+        if not self._known:
+            return f"PS{self._run}{os.getpid() % 10000:04d}{next(self._counter):04d}"
+        with self._lock:
+            if not self._free:
+                raise HarnessError("Every identity that was given is in use; give more or run fewer jobs.")
+            return self._free.pop(0)
+
+    def release(self, identity: str) -> None:
+        """Give an identity back."""
+        if identity in self._known:
+            with self._lock:
+                self._free.append(identity)
+
+
+class Runner:
+    """Runs cases against one target; safe to use from several threads."""
+
+    def __init__(
+        self,
+        target: Target,
+        driver: Driver,
+        traces: Path | None,
+        *,
+        identities: IdentityPool | None = None,
+        secrets: frozenset[str] = frozenset(),
+        reproduce: Callable[[Case], str] = lambda case: f"plugstorm interop --select {case.key}",
+        strict_order: bool = False,
+        watch: Callable[[Case, History], None] | None = None,
+        insight: Insight | None = None,
+    ) -> None:
+        """Traces go to files in `traces`; without a folder they stay in memory, for self-tests.
+
+        `watch` sees the history of every attempt. With `insight` into the CSMS no verdict depends on how busy the
+        machine is.
+        """
+        self.target = target
+        self.driver = driver
+        self._traces = traces
+        self._identities = identities or IdentityPool(target.identities)
+        self._secrets = secrets
+        self._reproduce = reproduce
+        self._strict_order = strict_order
+        self._watch = watch
+        self._insight = insight
+        self._strangers: dict[Version, bool] = {}
+        self._asking = threading.Lock()
+
+    def run(self, case: Case, *, attempt: int = 1) -> CaseResult:
+        """Run one attempt of a case; never raises for what a CSMS does."""
+        missing = self.missing(case)
+        if missing is not None:
+            return not_applicable(case, missing)
+        name = f"{case.key}-{attempt}.jsonl"
+        writer = None if self._traces is None else TraceWriter(self._traces / name, secrets=self._secrets)
+        records: list[TraceRecord] = []
+
+        def record(item: TraceRecord) -> None:
+            records.append(item if writer is None else writer.write(item))
+
+        try:
+            self._drive(case, record)
+        finally:
+            if writer is not None:
+                writer.close()
+        history = History(records, case.ocpp)
+        if self._watch is not None:
+            self._watch(case, history)
+        result = judge(case, history, strict_order=self._strict_order)
+        trace = f"traces/{name}" if writer is not None else ""
+        return msgspec.structs.replace(result, trace=trace, attempts=[trace], reproduce=self._reproduce(case))
+
+    def missing(self, case: Case) -> str | None:
+        """Say why a case does not apply to this target and driver, None when it does."""
+        # A token is asked for last: to find out about it may cost a connection.
+        for need in sorted(case.needs, key=ACCEPTED_TOKEN.__eq__):
+            kind, _, what = need.partition(":")
+            if kind == "tls" and self.target.tls_url is None:
+                return "needs a wss:// address of the CSMS (--tls-url)"
+            if kind == "tls" or (kind == "token" and what in self.target.tokens):
+                continue
+            if kind == "password" and self.target.password is not None:
+                continue
+            reason = self.driver.missing(need, case.ocpp)
+            if need == ACCEPTED_TOKEN and reason is not None and self.accepts_strangers(case.ocpp):
+                continue
+            if reason is not None:
+                return reason + (f"; --token {what}=TAG names one that it knows" if kind == "token" else "")
+        return None
+
+    def accepts_strangers(self, version: Version) -> bool:
+        """Tell whether the CSMS accepts tokens that nobody gave it; found out once in each version."""
+        with self._asking:
+            if version not in self._strangers:
+                self._strangers[version] = self._ask_as_stranger(version)
+            return self._strangers[version]
+
+    def _ask_as_stranger(self, version: Version) -> bool:
+        history: list[TraceRecord] = []
+        self._drive(stranger_case(version), history.append)
+        return is_accepted(History(history, version))
+
+    def _drive(self, case: Case, record: Callable[[TraceRecord], None]) -> None:
+        leased: list[str] = []
+
+        def lease() -> str:
+            leased.append(self._identities.lease())
+            return leased[-1]
+
+        def note(**info: object) -> None:
+            record(TraceRecord(t=time.monotonic(), station=case.id, kind=Kind.NOTE, info=dict(info)))
+
+        note(phase="prepare", case=case.id, ocpp=str(case.ocpp), started=wall_clock(time.time()))
+        probe = Probe(
+            case,
+            self.target,
+            self.driver,
+            record,
+            lease,
+            insight=self._insight,
+            open_to_strangers=lambda: self.accepts_strangers(case.ocpp),
+        )
+        try:
+            probe.prepare()
+            note(phase="script")
+            case.script(probe)
+        except HarnessError as error:
+            note(inconclusive=str(error))
+        except Exception as error:  # noqa: BLE001  # our own mistake must not pass for a verdict about the CSMS
+            note(inconclusive=f"The script broke: {type(error).__name__}: {error}")
+        finally:
+            probe.finish()
+            for identity in leased:
+                self._identities.release(identity)
+
+
+def not_applicable(case: Case, reason: str) -> CaseResult:
+    """Describe a case that was not run."""
+    return CaseResult(
+        id=case.id,
+        ocpp=str(case.ocpp),
+        title=case.title,
+        verdict=Verdict.NOT_APPLICABLE,
+        reason=reason,
+        clause=str(case.clause),
+        level=str(case.level),
+        profile=case.profile,
+        duration_ms=0.0,
+        expected=[check.claim for check in case.checks],
+        sends=case.sends,
+        expects=case.expects,
+    )

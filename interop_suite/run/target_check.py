@@ -1,0 +1,77 @@
+"""One connection before everything else, so that a wrong address or password is one line and not eighty failures."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urlsplit
+
+from drivers.base import Driver, StationSettings
+from evidence.redact import redact_url
+from interop_suite.drive.probe import Target
+from interop_suite.drive.wire import Handshake, Offer, Wire
+from ocppj.errors import TargetUnreachableError, UsageError
+from ocppj.identity import decode_authorization_key, station_url
+from ocppj.versions import RULES, Version
+
+__all__ = ["SubprotocolError", "preflight"]
+
+UNAUTHORIZED = (401, 403)
+NOT_FOUND = 404
+
+
+class SubprotocolError(UsageError):
+    """The CSMS is there and does not speak this version."""
+
+
+def preflight(target: Target, driver: Driver, version: Version) -> None:
+    """Connect once as each station that the CSMS knows, or as a stranger.
+
+    Raises `TargetUnreachableError` when nothing answers, `SubprotocolError` when the CSMS does not speak the version,
+    and `UsageError` when the address or the password is wrong.
+    """
+    for identity in target.identities or (f"PSCANARY{secrets.token_hex(3).upper()}",):
+        _try(target, driver, version, identity)
+
+
+def _try(target: Target, driver: Driver, version: Version, identity: str) -> None:
+    settings = StationSettings(password=target.password, security_profile=1 if target.password else 0)
+    driver.register(identity, settings, version)
+    offer = Offer(
+        url=station_url(target.url, identity),
+        subprotocols=(RULES[version].subprotocol,),
+        identity=identity,
+        password=None if target.password is None else decode_authorization_key(target.password, version),
+    )
+    wire = Wire()
+    handshake = wire.open(offer, target.timeout)
+    wire.close(timeout=0.5)
+    if handshake.status in UNAUTHORIZED:
+        raise UsageError(_which_credentials(target, handshake, identity))
+    _explain(handshake, redact_url(target.url), identity, version)
+
+
+def _which_credentials(target: Target, handshake: Handshake, identity: str) -> str:
+    refusal = f"{redact_url(target.url)} refused {identity} with HTTP {handshake.status}"
+    known = "" if target.identities else ", and with --identity stations that the CSMS knows"
+    if target.password is None:
+        return f"{refusal}: it wants credentials; give the password of its stations with --password{known}"
+    return f"{refusal}: the password does not fit; check --password, which every station uses{known}"
+
+
+def _explain(handshake: Handshake, url: str, identity: str, version: Version) -> None:
+    if handshake.status is None:
+        where = urlsplit(url).netloc
+        raise TargetUnreachableError(
+            f"{where} cannot be reached ({handshake.error}); check the address in --url and that the CSMS is up"
+        )
+    if handshake.opened and handshake.error is None and handshake.subprotocol is not None:
+        return
+    if handshake.status == NOT_FOUND:
+        raise UsageError(
+            f"{url} answered HTTP 404 for {identity}; check the path in --url, or name a station that the CSMS knows "
+            "with --identity"
+        )
+    reason = handshake.error or ("it chose none" if handshake.opened else f"HTTP {handshake.status}")
+    raise SubprotocolError(
+        f"{url} refused the subprotocol {RULES[version].subprotocol} or the upgrade ({reason}); see --ocpp"
+    )

@@ -1,0 +1,125 @@
+"""Which cases a defect can reach, read from what each case shows while the CSMS is right."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from fixtures.csms.defects.model import ANY, Defect
+from interop_suite.catalogue import Case
+from interop_suite.claims.history import AnswerKind, History
+from interop_suite.selftest.general_defects import GENERAL_DEFECTS, caught_everywhere
+
+__all__ = ["Seen", "declared_cases", "tried_cases"]
+
+LONG_IDENTITY = 30
+OTHERS = 16
+"""Cases besides the declared ones that a defect is tried on, unless every case is asked for."""
+
+
+class Seen(msgspec.Struct):
+    """What crosses the wire in a case while the CSMS is right; a defect that acts on none of it changes nothing."""
+
+    calls: set[str] = set()
+    commands: set[str] = set()
+    general: set[str] = set()
+    """General defects that must show in the case."""
+    moments: set[str] = set()
+    """Moments of `fixtures.csms.defects.model` at which its connections give a defect a chance, and `tls`."""
+    company: bool = False
+    """Whether there is another station, which could be harmed."""
+
+    def add(self, history: History) -> None:
+        """Learn from a history."""
+        # What happens before the script begins is not judged: a defect there leaves a case INCONCLUSIVE at worst.
+        for exchange in history.exchanges:
+            if exchange.call.scripted:
+                (self.calls if exchange.by_station else self.commands).add(exchange.action)
+        self.general.update(name for name in GENERAL_DEFECTS if caught_everywhere(name, history))
+        self.moments.update(_moments(history))
+        self.company = self.company or len({connection.station for connection in history.connections}) > 1
+
+
+def declared_cases(cases: Sequence[Case], defect: Defect, seen: Mapping[str, Seen]) -> list[Case]:
+    """List the cases that must find a defect."""
+    return [
+        case
+        for case in cases
+        if case.ocpp in defect.versions
+        and (defect.id in case.defects or defect.id in seen[case.key].general)
+        and (seen[case.key].company or not defect.alone)
+    ]
+
+
+def tried_cases(cases: Sequence[Case], defect: Defect, seen: Mapping[str, Seen], *, full: bool) -> list[Case]:
+    """List the cases that a defect is tried on: those that must find it, and others that must not.
+
+    Unless it is `full`, these are a few that it could act in, spread evenly and the same in every run; and of a general
+    defect that no case declares, only some of the many cases that must find it.
+    """
+    declared = declared_cases(cases, defect, seen)
+    chosen = {case.key for case in declared}
+    others = [
+        case
+        for case in cases
+        if case.key not in chosen
+        and case.ocpp in defect.versions
+        and (seen[case.key].company or not defect.alone)
+        and (full or _touches(defect, seen[case.key]))
+    ]
+    if full:
+        return declared + others
+    if len(declared) > OTHERS * 2 and all(defect.id not in case.defects for case in declared):
+        declared = _spread(declared, OTHERS * 2, defect.id)
+    return declared + _spread(others, OTHERS, defect.id)
+
+
+def _spread(cases: Sequence[Case], number: int, salt: str) -> list[Case]:
+    return sorted(cases, key=lambda case: zlib.crc32(f"{salt} {case.key}".encode()))[:number]
+
+
+_STATION_MOMENTS = frozenset({"call", "answer", "frames"})
+_CSMS_MOMENTS = frozenset({"command", "overtake", "reply"})
+_CONNECTION_MOMENTS = frozenset(
+    {"unreadable", "credentials", "subprotocol", "replace", "book", "handshake", "identity", "receive", "violated"}
+)
+
+
+def _moments(history: History) -> Iterator[str]:
+    if any(frame.sent and frame.error is not None for frame in history.frames):
+        yield "unreadable"
+    if any(call.operation == "recorded" for call in history.driver_calls):
+        yield "book"
+    if any("raw" in record.info for record in history.records):
+        yield from ("receive", "violated")
+    if any(not e.by_station and e.kind is AnswerKind.NONE for e in history.exchanges):
+        yield "receive"
+    attempts = history.connections
+    if any(attempt.info.get("credentials") or attempt.info.get("tls") or not attempt.opened for attempt in attempts):
+        yield from ("credentials", "handshake")
+    if any(attempt.info.get("tls") for attempt in attempts):
+        yield "tls"
+    if any(attempt.info.get("offered") != [history.rules.subprotocol] for attempt in attempts):
+        yield from ("subprotocol", "handshake")
+    if len(attempts) > len({attempt.station for attempt in attempts}):
+        yield from ("replace", "handshake", "receive")
+    if any("%" in attempt.info.get("url", "") or len(attempt.station) > LONG_IDENTITY for attempt in attempts):
+        yield from ("identity", "handshake")
+
+
+def _touches(defect: Defect, seen: Seen) -> bool:
+    if defect.server_flaw is not None and "tls" in seen.moments:
+        return True
+    for moment, actions, _ in defect.hooks:
+        if moment in _STATION_MOMENTS:
+            touched = ANY in actions or bool(seen.calls.intersection(actions))
+        elif moment in _CSMS_MOMENTS:
+            touched = bool(seen.commands) if ANY in actions else bool(seen.commands.intersection(actions))
+        else:
+            # What acts on every connection or frame can touch any case.
+            touched = moment not in _CONNECTION_MOMENTS or moment in seen.moments
+        if touched:
+            return True
+    return False

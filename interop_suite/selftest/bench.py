@@ -1,0 +1,146 @@
+"""Where the checker is checked: practice CSMSs, each wrong in at most one way at a time, and cases run against them."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
+
+import msgspec
+
+from evidence.run_model import CaseResult
+from evidence.verdicts import Verdict
+from fixtures.csms import Mode, ThreadCsms, all_defects, practice_csms
+from interop_suite.catalogue import Case, all_cases
+from interop_suite.claims.history import History
+from interop_suite.run.options import Settings, make_driver
+from interop_suite.run.runner import Runner
+from interop_suite.run.state import csms_settings
+from interop_suite.selftest.applicability import Seen
+
+__all__ = ["Bench", "DefectTask", "DefectTried", "ModeTask", "ModeTried", "open_benches"]
+
+PATIENCE = 0.5
+"""Seconds for each answer. The CSMS tells when it has none to give, so that a busy machine needs no more."""
+CALL_TIMEOUT = 3.0
+"""Seconds until the CSMS gives up a CALL: more than a station on a busy machine ever takes to answer one."""
+ALARMS = (Verdict.FAILED, Verdict.INCONCLUSIVE)
+
+
+class ModeTask(msgspec.Struct, frozen=True):
+    """Run every case while the CSMS is right."""
+
+    mode: Mode
+    watch: bool = False
+    """Whether to tell what each case shows."""
+
+
+class ModeTried(msgspec.Struct, kw_only=True):
+    """What came of it; cases by their key."""
+
+    verdicts: dict[str, Verdict]
+    alarms: list[str]
+    """FAILED and INCONCLUSIVE in words."""
+    seen: dict[str, Seen]
+    mistakes: list[str]
+    """What broke in the CSMS itself."""
+
+
+class DefectTask(msgspec.Struct, frozen=True):
+    """Run some cases, by their keys, while the CSMS has a defect."""
+
+    defect: str
+    cases: list[str]
+
+
+class DefectTried(msgspec.Struct, kw_only=True):
+    """Which of the cases were FAILED, with the reason."""
+
+    failed: dict[str, str]
+    mistakes: list[str]
+
+
+class Bench(contextlib.AbstractContextManager["Bench"]):
+    """One practice CSMS whose behaviour is changed between runs, one run at a time."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        """Run as many cases at the same time as the pool has threads for."""
+        self._pool = pool
+        self._seen: dict[str, Seen] | None = None
+        self._cases = {case.key: case for case in all_cases()}
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._csms: ThreadCsms = self._stack.enter_context(practice_csms(tls_port=0, call_timeout=CALL_TIMEOUT))
+        settings = self._stack.enter_context(csms_settings(self._csms, Settings(timeout=PATIENCE)))
+        driver = make_driver(settings)
+        self._stack.callback(driver.close)
+        self._runner = Runner(settings.target(), driver, None, watch=self._watch, insight=self._csms)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def try_mode(self, task: ModeTask) -> ModeTried:
+        """Run every case in a mode."""
+        seen: dict[str, Seen] = {}
+        self._seen = seen if task.watch else None
+        results = self._run(self._cases.values(), task.mode)
+        self._seen = None
+        return ModeTried(
+            verdicts={_key(result): result.verdict for result in results},
+            alarms=[f"{_key(r)} {r.verdict}: {r.reason}" for r in results if r.verdict in ALARMS],
+            seen=seen,
+            mistakes=self._take_mistakes(),
+        )
+
+    def try_defect(self, task: DefectTask) -> DefectTried:
+        """Run cases with a defect, side by side unless one station may harm another."""
+        defect = all_defects()[task.defect]
+        results = self._run([self._cases[key] for key in task.cases], Mode.STRICT, [defect.id], alone=defect.alone)
+        failed = {_key(result): result.reason for result in results if result.verdict is Verdict.FAILED}
+        return DefectTried(failed=failed, mistakes=self._take_mistakes())
+
+    def _run(
+        self, cases: Iterable[Case], mode: Mode, defects: Sequence[str] = (), *, alone: bool = False
+    ) -> list[CaseResult]:
+        self._csms.behave(mode=mode, defects=defects)
+        self._csms.reset()
+        return list(map(self._runner.run, cases) if alone else self._pool.map(self._runner.run, cases))
+
+    def _watch(self, case: Case, history: History) -> None:
+        if self._seen is not None:
+            self._seen.setdefault(case.key, Seen()).add(history)
+
+    def _take_mistakes(self) -> list[str]:
+        mistakes, self._csms.mistakes = self._csms.mistakes, []
+        return sorted(set(mistakes))
+
+
+@contextlib.contextmanager
+def open_benches(jobs: int) -> Iterator[Callable[[ModeTask | DefectTask], ModeTried | DefectTried]]:
+    """Give a function that does tasks, from any number of threads, each on a CSMS of its own.
+
+    All of them together run `jobs` cases at the same time.
+    """
+    idle: queue.SimpleQueue[Bench] = queue.SimpleQueue()
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(jobs))
+
+        def work(task: ModeTask | DefectTask) -> ModeTried | DefectTried:
+            try:
+                bench = idle.get_nowait()
+            except queue.Empty:
+                bench = stack.enter_context(Bench(pool))
+            done = bench.try_mode(task) if isinstance(task, ModeTask) else bench.try_defect(task)
+            # One that broke is not used again.
+            idle.put(bench)
+            return done
+
+        yield work
+
+
+def _key(result: CaseResult) -> str:
+    return f"{result.ocpp}-{result.id}"

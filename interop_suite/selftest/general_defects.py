@@ -1,0 +1,171 @@
+"""Defects that no single case is about: what breaks every case in whose judged part the broken thing happens.
+
+Each case judges every frame of the CSMS (`judge`), so a CSMS that, say, answers every Heartbeat twice fails wherever a
+Heartbeat is judged. The self-test reads here, from what a case shows while the CSMS is right, where that must be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from fixtures.csms.defects.station_messages import UNANSWERED, unanswered_defect_id
+from interop_suite.claims.history import AnswerKind, Exchange, History
+
+__all__ = ["GENERAL_DEFECTS", "caught_everywhere"]
+
+Shows = Callable[[History], bool]
+
+
+def _judged(history: History) -> list[Exchange]:
+    return [exchange for exchange in history.exchanges if exchange.call.scripted]
+
+
+def asks(*actions: str) -> Shows:
+    """Tell whether a station sends one of some actions in the judged part."""
+    return lambda history: any(e.by_station and e.action in actions for e in _judged(history))
+
+
+def commands(*actions: str) -> Shows:
+    """Tell whether the CSMS sends one of some actions in the judged part; any action where none is named."""
+    return lambda history: any(not e.by_station and (not actions or e.action in actions) for e in _judged(history))
+
+
+def orders(action: str, names: Callable[[Mapping[str, Any]], Any] = lambda _: True) -> Shows:
+    """Tell whether the operator asks for an action with some payload, and it is sent, in the judged part."""
+
+    def shows(history: History) -> bool:
+        asked = any(names(call.info.get("payload") or {}) for call in history.triggers(action))
+        return asked and bool(history.commands_to_any(action))
+
+    return shows
+
+
+def is_refused(history: History) -> bool:
+    """Tell whether the CSMS answers with a CALLERROR in the judged part."""
+    return any(e.by_station and e.kind is AnswerKind.ERROR for e in _judged(history))
+
+
+def serves(*actions: str, **fields: Any) -> Shows:
+    """Tell whether a CALL of some actions, with these fields, is answered with a CALLRESULT in the judged part."""
+
+    def shows(history: History) -> bool:
+        return any(
+            e.by_station
+            and e.action in actions
+            and e.kind is AnswerKind.RESULT
+            and all((e.payload or {}).get(name) == value for name, value in fields.items())
+            for e in _judged(history)
+        )
+
+    return shows
+
+
+def _accepts_a_tag(history: History) -> bool:
+    infos = [
+        e.result.get("idTagInfo") or e.result.get("idTokenInfo") for e in _judged(history) if e.action == "Authorize"
+    ]
+    return any((info or {}).get("status") == "Accepted" for info in infos)
+
+
+def lets_in_by_password(history: History) -> bool:
+    """Tell whether getting in by password without TLS is what the judged part begins with."""
+    by_password = [c for c in history.connections if c.info.get("credentials") and c.opened and not c.info.get("tls")]
+    return bool(by_password) and by_password[0].scripted
+
+
+def unless_tried_plainly(shows: Shows) -> Shows:
+    """Leave out cases that first try an action in its plainest form: a refusal there ends them without a verdict."""
+    return lambda history: shows(history) and not any("plain" in record.info for record in history.records)
+
+
+def unless_only_told(shows: Shows) -> Shows:
+    """Leave out cases that judge what comes, and not whether it does."""
+    return lambda history: shows(history) and not any(history.notes("only_told"))
+
+
+def commands_again(history: History) -> bool:
+    """Tell whether counting its ids from 1 on each connection makes the CSMS use one for two CALLs to a station."""
+    counts: Counter[tuple[str, int]] = Counter()
+    seen: dict[tuple[str, int], Any] = {}
+    for exchange in history.exchanges:
+        if exchange.by_station:
+            continue
+        frame = exchange.call
+        counts[frame.station, frame.connection] += 1
+        place = (frame.station.partition("#")[0], counts[frame.station, frame.connection])
+        earlier = seen.setdefault(place, (exchange.action, exchange.payload))
+        if earlier != (exchange.action, exchange.payload) and frame.scripted:
+            return True
+    return False
+
+
+GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
+    {
+        # -- the envelope
+        "answer-twice": asks("Heartbeat"),
+        "result-with-four-elements": serves("StatusNotification"),
+        "error-with-four-elements": is_refused,
+        "error-details-as-text": is_refused,
+        "error-description-too-long": is_refused,
+        # -- the door
+        "right-credentials-refused": lets_in_by_password,
+        # -- answers
+        "boot-without-interval": serves("BootNotification"),
+        "boot-time-unparsable": serves("BootNotification"),
+        "authorize-without-info": serves("Authorize"),
+        "valid-tag-refused": unless_tried_plainly(_accepts_a_tag),
+        "start-without-transaction-id": serves("StartTransaction"),
+        "transaction-id-as-string": serves("StartTransaction"),
+        "station-status-refused": serves("StatusNotification", connectorId=0),
+        "meter-values-refused": unless_tried_plainly(serves("MeterValues")),
+        "security-event-refused": unless_tried_plainly(serves("SecurityEventNotification")),
+        "log-status-refused": serves("LogStatusNotification"),
+        "firmware-status-refused": serves("FirmwareStatusNotification"),
+        "signed-firmware-status-refused": serves("SignedFirmwareStatusNotification"),
+        "diagnostics-status-refused": serves("DiagnosticsStatusNotification"),
+        "report-refused": unless_tried_plainly(serves("NotifyReport")),
+        "report-unanswered": serves("NotifyReport"),
+        "notify-event-refused": serves("NotifyEvent"),
+        "event-update-unanswered": serves("TransactionEvent", eventType="Updated"),
+        **{unanswered_defect_id(action): asks(action) for action in UNANSWERED},
+        # -- commands
+        "message-ids-restart": commands_again,
+        "command-withheld": unless_only_told(commands()),
+        "clear-cache-with-payload": commands("ClearCache"),
+        "remote-start-without-tag": commands("RemoteStartTransaction"),
+        "remote-start-wrong-connector": orders("RemoteStartTransaction", lambda named: "connectorId" in named),
+        "remote-start-drops-connector": orders("RemoteStartTransaction", lambda named: "connectorId" in named),
+        "request-start-wrong-evse": orders("RequestStartTransaction", lambda named: "evseId" in named),
+        "trigger-drops-connector": orders("TriggerMessage", lambda named: "connectorId" in named),
+        "reset-hard-sent-as-soft": orders("Reset", lambda named: named.get("type") == "Hard"),
+        "soft-reset-sent-as-hard": orders("Reset", lambda named: named.get("type") == "Soft"),
+        "remote-stop-wrong-transaction": orders("RemoteStopTransaction"),
+        "cancel-of-another-reservation": orders("CancelReservation"),
+        "reserve-for-another-tag": orders("ReserveNow"),
+        "request-start-without-token": commands("RequestStartTransaction"),
+        "set-variables-number": commands("SetVariables"),
+        "change-configuration-number": commands("ChangeConfiguration"),
+        "get-configuration-key-null": commands("GetConfiguration"),
+        "unlock-without-connector": commands("UnlockConnector"),
+        "reset-type-lower-case": commands("Reset"),
+        "change-availability-lower-case": commands("ChangeAvailability"),
+        "composite-schedule-without-duration": commands("GetCompositeSchedule"),
+        "charging-profile-as-list": commands("SetChargingProfile"),
+        "reserve-without-expiry": commands("ReserveNow"),
+        "local-list-without-version": commands("SendLocalList"),
+        "get-local-list-version-with-payload": commands("GetLocalListVersion"),
+        "update-firmware-without-retrieve-date": commands("UpdateFirmware"),
+        "get-diagnostics-without-location": commands("GetDiagnostics"),
+        "signed-firmware-without-signature": commands("SignedUpdateFirmware"),
+        "trigger-without-message": commands("TriggerMessage"),
+    }
+)
+
+
+def caught_everywhere(defect: str, history: History) -> bool:
+    """Tell whether a general defect must show in a case with this history."""
+    shows = GENERAL_DEFECTS.get(defect)
+    return shows is not None and shows(history)

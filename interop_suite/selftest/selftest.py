@@ -1,0 +1,163 @@
+"""The checker checked: every case against the practice CSMS, strict, lenient, and with each defect in turn."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from evidence.verdicts import Verdict
+from fixtures.csms import Mode, all_defects
+from interop_suite.catalogue import Case, all_cases
+from interop_suite.selftest.applicability import Seen, declared_cases, tried_cases
+from interop_suite.selftest.bench import DefectTask, DefectTried, ModeTask, ModeTried, open_benches
+from interop_suite.selftest.worker_pool import Crew, Ended
+
+__all__ = ["DefectOutcome", "SelfTest", "run_selftest"]
+
+PROCESSES = 2
+LANES = 6
+"""Defects that are tried at the same time in each process: most of the time of a case is waiting."""
+LIMIT = 240.0
+"""Seconds for one defect; on two free cores the longest take 20."""
+LIMIT_FULL = 1200.0
+SHOWN = 5
+"""Cases that a line of progress names."""
+
+
+class DefectOutcome(msgspec.Struct, kw_only=True):
+    """Which cases a defect made FAILED, and how that differs from what the cases declare."""
+
+    id: str
+    killed_by: list[str]
+    missed: list[str]
+    """Cases that declare the defect and did not find it."""
+    unexpected: list[str]
+    """Cases that failed without declaring the defect: false alarms, or a defect that is not narrow."""
+
+
+class SelfTest(msgspec.Struct, kw_only=True):
+    """The whole outcome; `cases_without_defect` are claims that nothing proves able to fail."""
+
+    strict: dict[Verdict, int]
+    lenient: dict[Verdict, int]
+    defects: list[DefectOutcome]
+    cases_without_defect: list[str]
+    problems: list[str] = []
+    """What is wrong, in words; empty when everything holds."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the checker can be believed."""
+        return not self.problems
+
+
+def run_selftest(
+    *,
+    jobs: int = 24,
+    processes: int = PROCESSES,
+    only: Iterable[str] | None = None,
+    full: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> SelfTest:
+    """Run both modes and every defect, or only the named defects; each process runs `jobs` cases at the same time.
+
+    A defect is tried on every case that declares it, and on some of the others in which it could act: always the same
+    ones, so that a pass means something. `full` tries it on all of them, which takes many times as long.
+    """
+    wanted = list(all_defects()) if only is None else list(dict.fromkeys(only))
+    test = _Run(wanted, full=full, progress=progress)
+    limit = LIMIT_FULL if full else LIMIT
+    with Crew(functools.partial(open_benches, jobs), processes=processes, lanes=LANES, limit=limit) as crew:
+        crew.give(*(ModeTask(mode, watch=mode is Mode.STRICT) for mode in Mode))
+        for ended in crew.ended():
+            crew.give(*test.take(ended))
+    return test.outcome()
+
+
+class _Run:
+    """What is known so far."""
+
+    def __init__(self, wanted: list[str], *, full: bool, progress: Callable[[str], None]) -> None:
+        self._cases = all_cases()
+        self._wanted = wanted
+        self._full = full
+        self._progress = progress
+        self._seen: dict[str, Seen] = {}
+        self._modes: dict[Mode, dict[Verdict, int]] = {}
+        self._defects: dict[str, DefectOutcome] = {}
+        self._problems: list[str] = []
+
+    def take(self, ended: Ended) -> list[DefectTask]:
+        """Note what came of a task, and give the tasks that can be done now."""
+        task: ModeTask | DefectTask = ended.task
+        name = task.mode if isinstance(task, ModeTask) else task.defect
+        if ended.problem is not None:
+            self._problems.append(f"{name}: {ended.problem}")
+            self._progress(self._problems[-1])
+        elif isinstance(task, ModeTask):
+            self._take_mode(task.mode, ended.value)
+            return self._tasks() if task.watch else []
+        else:
+            self._take_defect(task, ended.value)
+        return []
+
+    def outcome(self) -> SelfTest:
+        """Sum up."""
+        known = all_defects()
+        without = sorted(case.key for case in self._cases if case.defect not in known)
+        problems = [f"{key} names no defect of the practice CSMS" for key in without]
+        problems += [f"{c.key} names an unknown defect {d}" for c in self._cases for d in c.also if d not in known]
+        return SelfTest(
+            strict=self._modes.get(Mode.STRICT, {}),
+            lenient=self._modes.get(Mode.LENIENT, {}),
+            defects=[self._defects[name] for name in self._wanted if name in self._defects],
+            cases_without_defect=without,
+            problems=problems + self._problems,
+        )
+
+    def _take_mode(self, mode: Mode, tried: ModeTried) -> None:
+        self._seen.update(tried.seen)
+        counts = self._modes[mode] = dict(Counter(tried.verdicts.values()))
+        self._problems += [f"{mode}: {text}" for text in (*tried.alarms, *_broken(tried.mistakes))]
+        self._progress(f"{mode}: {', '.join(f'{number} {verdict}' for verdict, number in counts.items())}")
+
+    def _take_defect(self, task: DefectTask, tried: DefectTried) -> None:
+        name, defect = task.defect, all_defects()[task.defect]
+        failed = set(tried.failed)
+        declared = {case.key for case in declared_cases(self._cases, defect, self._seen)}.intersection(task.cases)
+        outcome = self._defects[name] = DefectOutcome(
+            id=name,
+            killed_by=sorted(failed & declared),
+            missed=sorted(declared - failed),
+            unexpected=sorted(failed - declared),
+        )
+        self._problems += [f"{name}: {text}" for text in (*_problems_of(outcome, tried), *_broken(tried.mistakes))]
+        done, all_of_them = len(self._defects), len(self._wanted)
+        self._progress(f"{done}/{all_of_them} {name}: killed by {_some(outcome.killed_by)}")
+
+    def _tasks(self) -> list[DefectTask]:
+        """List the tasks of the defects, the longest first, so that nobody waits for them at the end."""
+        tasks = [DefectTask(name, [case.key for case in self._tried(name)]) for name in self._wanted]
+        return sorted(tasks, key=lambda task: -len(task.cases) * (10 if all_defects()[task.defect].alone else 1))
+
+    def _tried(self, name: str) -> list[Case]:
+        return tried_cases(self._cases, all_defects()[name], self._seen, full=self._full)
+
+
+def _problems_of(outcome: DefectOutcome, tried: DefectTried) -> Iterator[str]:
+    yield from (f"missed by {key}" for key in outcome.missed)
+    yield from (f"unexpectedly found by {key} ({tried.failed[key]})" for key in outcome.unexpected)
+    if not outcome.killed_by:
+        yield "no case finds it"
+
+
+def _broken(mistakes: list[str]) -> Iterator[str]:
+    yield from (f"the practice CSMS itself broke: {mistake}" for mistake in mistakes)
+
+
+def _some(keys: list[str]) -> str:
+    more = len(keys) - SHOWN
+    return (", ".join(keys[:SHOWN]) or "nothing") + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,1 @@
+"""What case modules share; cases never import one another."""

@@ -1,0 +1,112 @@
+"""One charging session, told to the CSMS in the words of each version."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from fixtures.payloads import v2x, v16
+from fixtures.tokens import Token
+from interop_suite.drive.probe import now
+from interop_suite.drive.station import Answer, ScriptedStation
+from interop_suite.steps.v16 import NO_TRANSACTION, transaction_id
+from ocppj.versions import Version
+
+__all__ = ["Charging", "meter_value"]
+
+
+def meter_value(watt_hours: int, context: str, timestamp: str | None = None) -> dict[str, Any]:
+    """Write one reading of the energy register as 2.x does; the same with a text for a value is 1.6's."""
+    sample = {"value": watt_hours, "context": context, "measurand": "Energy.Active.Import.Register"}
+    return {"timestamp": timestamp or now(), "sampledValue": [{**sample, "unitOfMeasure": {"unit": "Wh"}}]}
+
+
+class Charging:
+    """A session at one connector, by one token; the register is in Wh."""
+
+    def __init__(self, station: ScriptedStation, token: str, *, connector: int = 1) -> None:
+        """Say nothing yet; the connector is that of 1.6, and the EVSE of 2.x."""
+        self.station = station
+        self.token = token
+        self.connector = connector
+        self.id: int | str = NO_TRANSACTION if station.version is Version.V16 else str(uuid.uuid4())
+        self.events = 0
+
+    def begin(self, meter: int = 1000, **more: Any) -> Answer:
+        """Tell that it began."""
+        return _BEGIN[self.station.version](self, meter, more)
+
+    def sample(self, meter: int) -> Answer:
+        """Tell a periodic reading."""
+        return _SAMPLE[self.station.version](self, meter)
+
+    def end(self, meter: int = 2500, **more: Any) -> Answer:
+        """Tell that it ended."""
+        return _END[self.station.version](self, meter, more)
+
+    def event(self, kind: str, trigger: str, **more: Any) -> Answer:
+        """Send TransactionEvent of 2.x with the next seqNo, or with the one that is given."""
+        number = more.pop("seq_no", self.events)
+        self.events = number + 1
+        timestamp = more.pop("timestamp", None) or now()
+        more.setdefault("evse_id", self.connector)
+        more.setdefault("connector_id", 1)
+        payload = v2x.transaction_event(kind, trigger, number, str(self.id), timestamp, **more)
+        return self.station.call("TransactionEvent", payload)
+
+    def identified(self) -> Token:
+        """Write the token as 2.x payloads take it."""
+        return Token(value=self.token)
+
+
+def _begin_16(charging: Charging, meter: int, more: Mapping[str, Any]) -> Answer:
+    timestamp = more.get("timestamp") or now()
+    payload = v16.start_transaction(charging.connector, charging.token, meter, timestamp)
+    answer = charging.station.call("StartTransaction", payload)
+    charging.id = transaction_id(answer)
+    return answer
+
+
+def _sample_16(charging: Charging, meter: int) -> Answer:
+    value = meter_value(meter, "Sample.Periodic")
+    for sample in value["sampledValue"]:
+        sample["value"], sample["unit"] = str(meter), "Wh"
+        del sample["unitOfMeasure"]
+    payload = v16.meter_values(charging.connector, [value], transaction_id=int(charging.id))
+    return charging.station.call("MeterValues", payload)
+
+
+def _end_16(charging: Charging, meter: int, more: Mapping[str, Any]) -> Answer:
+    timestamp = more.get("timestamp") or now()
+    payload = v16.stop_transaction(int(charging.id), meter, timestamp, reason="Local", id_tag=charging.token)
+    return charging.station.call("StopTransaction", payload)
+
+
+def _begin_2x(charging: Charging, meter: int, more: Mapping[str, Any]) -> Answer:
+    value = [meter_value(meter, "Transaction.Begin")]
+    more = {"token": charging.identified(), "charging_state": "Charging", "meter_value": value, **more}
+    return charging.event("Started", "Authorized", **more)
+
+
+def _sample_2x(charging: Charging, meter: int) -> Answer:
+    value = [meter_value(meter, "Sample.Periodic")]
+    return charging.event("Updated", "MeterValuePeriodic", charging_state="Charging", meter_value=value)
+
+
+def _end_2x(charging: Charging, meter: int, more: Mapping[str, Any]) -> Answer:
+    value = [meter_value(meter, "Transaction.End")]
+    more = {"stopped_reason": "Local", "token": charging.identified(), "meter_value": value, **more}
+    return charging.event("Ended", "StopAuthorized", **more)
+
+
+_BEGIN: Mapping[Version, Callable[[Charging, int, Mapping[str, Any]], Answer]] = MappingProxyType(
+    {Version.V16: _begin_16, Version.V201: _begin_2x, Version.V21: _begin_2x}
+)
+_SAMPLE: Mapping[Version, Callable[[Charging, int], Answer]] = MappingProxyType(
+    {Version.V16: _sample_16, Version.V201: _sample_2x, Version.V21: _sample_2x}
+)
+_END: Mapping[Version, Callable[[Charging, int, Mapping[str, Any]], Answer]] = MappingProxyType(
+    {Version.V16: _end_16, Version.V201: _end_2x, Version.V21: _end_2x}
+)

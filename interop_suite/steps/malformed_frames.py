@@ -1,0 +1,173 @@
+"""Frames that no station should send: how a script throws them, and what a CSMS may make of each.
+
+After each frame the same station sends a Heartbeat. A CSMS may refuse the frame, drop it, or even drop the connection,
+as several do; what it may not do is to confirm it, to stop serving the station, or to hurt another one.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from evidence.verdicts import Verdict
+from fixtures.frames import FRAMES, Frame
+from interop_suite.catalogue import Check, Finding
+from interop_suite.claims.checks import still_serves
+from interop_suite.claims.history import PRIMARY, AnswerKind, Exchange, History, Oddity
+from interop_suite.drive.probe import Probe
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.steps.shared_case import bystander_serves
+from ocppj.errors import Fault
+from ocppj.messages import CallResult
+
+__all__ = ["Grades", "Reaction", "frames_of", "let_react", "named_frames", "odd_checks", "reactions", "throw"]
+
+REACTION_PATIENCE = 1.0
+"""Seconds at most for a CSMS to answer what it may take for a CALL."""
+REACTION_LEAST = 0.25
+REACTION_TIMES = 20
+"""How many times longer than for its slowest answer so far a CSMS may take."""
+
+
+class Reaction(StrEnum):
+    """What a CSMS did about a frame."""
+
+    ERROR = "a CALLERROR"
+    RESULT = "a CALLRESULT"
+    SILENCE = "no answer"
+    CLOSED = "the end of the connection"
+
+
+Grades = Mapping[Reaction, Verdict]
+
+
+def frames_of(*faults: Fault) -> list[Frame]:
+    """List the frames of the corpus with one of some faults."""
+    return [frame for frame in FRAMES if frame.fault in faults]
+
+
+def named_frames(*names: str) -> list[Frame]:
+    """List frames of the corpus by name; raises `KeyError` for a name that it does not have."""
+    corpus = {frame.name: frame for frame in FRAMES}
+    return [corpus[name] for name in names]
+
+
+def throw(probe: Probe, frames: Iterable[Frame]) -> None:
+    """Send each frame and a Heartbeat after it, until the station is no longer served; then look at the bystander."""
+    station = probe.station
+    for number, frame in enumerate(frames):
+        if not station.connected:
+            probe.reconnect(station, judged=True)
+        station.note(odd=frame.name)
+        seen = station.heard
+        station.send_raw(_with_own_id(frame.data, number))
+        if _may_be_a_call(frame.data):
+            let_react(station, seen)
+        if station.call("Heartbeat", {}).kind == "timeout":
+            break
+    if not station.connected:
+        probe.reconnect(station, judged=True)
+        station.call("Heartbeat", {})
+    probe.bystander.call("Heartbeat", {})
+
+
+def _may_be_a_call(data: str | bytes) -> bool:
+    text = data if isinstance(data, str) else data.decode("latin-1")
+    return text.lstrip().startswith("[") and text.lstrip("[ \n\t").startswith("2")
+
+
+def let_react(station: ScriptedStation, seen: int) -> None:
+    """Wait for more than `seen` frames: two CALLs at once are a rule of their own (OCPP-J 1.6 §4.1.1)."""
+    patience = min(REACTION_PATIENCE, max(REACTION_LEAST, REACTION_TIMES * station.slowest))
+    station.pump(lambda: station.heard > seen or not station.connected, patience)
+
+
+def _with_own_id(data: str | bytes, number: int) -> str | bytes:
+    """Give each frame an id of its own: a CSMS may take the second one with an id for a retry of the first."""
+    name = f"odd-{secrets.token_hex(4)}-{number}"
+    return data.replace("odd-1", name) if isinstance(data, str) else data.replace(b"odd-1", name.encode())
+
+
+def odd_checks(claim: str, grades: Grades, others: Mapping[str, Grades] | None = None) -> tuple[Check, ...]:
+    """Judge the reaction to each frame that `throw` sent, and that station and bystander are served all along.
+
+    `others` are tables of their own for some frames.
+    """
+
+    def judge(history: History) -> list[Finding]:
+        return [
+            Finding(
+                verdict=(others or {}).get(name, grades)[reaction], claim=claim, actual=f"{name}: {actual}", frame=line
+            )
+            for name, line, reaction, actual in reactions(history)
+        ]
+
+    return (Check(claim=claim, judge=judge), _SERVED, still_serves(), bystander_serves())
+
+
+def reactions(history: History) -> list[tuple[str, int, Reaction, str]]:
+    """Tell for each odd frame its name, its line in the trace, what the CSMS did, and that in words."""
+    found = []
+    things: list[Oddity | Exchange] = [*history.oddities, *(e for e in history.exchanges if e.by_station)]
+    station = history.station(PRIMARY)
+    for line, record in enumerate(history.records):
+        if "odd" not in record.info:
+            continue
+        own = [t for t in things if _line(t) > line and _station(t) == station]
+        first = min(own, key=_line, default=None)
+        if first is not None and _line(first) == line + 1:
+            found.append((record.info["odd"], _line(first), *_reaction(first)))
+    return found
+
+
+def _line(thing: Oddity | Exchange) -> int:
+    return thing.frame.line if isinstance(thing, Oddity) else thing.call.line
+
+
+def _station(thing: Oddity | Exchange) -> str:
+    return thing.frame.station if isinstance(thing, Oddity) else thing.call.station
+
+
+def _reaction(thing: Oddity | Exchange) -> tuple[Reaction, str]:
+    if isinstance(thing, Exchange):
+        reaction = _KINDS[thing.kind]
+        actual = thing.describe_answer()
+    else:
+        confirmed = any(isinstance(answer.message, CallResult) for answer in thing.answers)
+        reaction = Reaction.RESULT if confirmed else Reaction.ERROR if thing.answers else Reaction.SILENCE
+        actual = str(thing.answers[0].text)[:120] if thing.answers else "no answer"
+    if reaction is Reaction.SILENCE and thing.cut_off:
+        return Reaction.CLOSED, "the CSMS closed the connection"
+    return reaction, actual
+
+
+# A malformed answer fails every case by itself.
+_KINDS = {
+    AnswerKind.RESULT: Reaction.RESULT,
+    AnswerKind.ERROR: Reaction.ERROR,
+    AnswerKind.MALFORMED: Reaction.ERROR,
+    AnswerKind.NONE: Reaction.SILENCE,
+}
+_SERVED_CLAIM = "While a connection is open, its Heartbeats are answered"
+
+
+def _served_all_along(history: History) -> list[Finding]:
+    return [
+        Finding(
+            verdict=Verdict.FAILED if call.kind is not AnswerKind.RESULT and not call.cut_off else Verdict.OK,
+            claim=_SERVED_CLAIM,
+            actual=call.describe_answer(),
+            frame=call.call.line,
+        )
+        for call in history.calls("Heartbeat")
+        if not _is_odd(history, call)
+    ]
+
+
+def _is_odd(history: History, call: Exchange) -> bool:
+    before = history.records[call.call.line - 1] if call.call.line else None
+    return before is not None and "odd" in before.info
+
+
+_SERVED = Check(claim=_SERVED_CLAIM, judge=_served_all_along)

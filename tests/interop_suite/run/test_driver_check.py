@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from evidence import exit_codes
+from fixtures.csms import practice_csms
+from interop_suite.run.driver_check import CheckedOperation, State, check_driver, check_table, exit_code_of
+from interop_suite.run.options import Settings
+from interop_suite.run.state import csms_settings
+from ocppj.errors import UsageError
+
+PRACTICE = (Path(__file__).parents[3] / "drivers" / "presets" / "practice.yaml").read_text()
+TRIED = [
+    "health", "register", "connect", "token:Accepted", "token:Blocked", "token:Expired", "token:parent",
+    "transactions", "boot_status", "password", "sign_client_certificate",
+]  # fmt: skip
+
+
+def checked(driver: str, version: str = "1.6", **more: object) -> dict[str, CheckedOperation]:
+    with practice_csms(call_timeout=1) as csms, csms_settings(csms, Settings(timeout=2, ocpp=[version])) as settings:
+        changed = msgspec.structs.replace(settings, driver=driver, **more)
+        return {operation.operation: operation for operation in check_driver(changed)}
+
+
+def mistaken(tmp_path: Path, *changes: tuple[str, str]) -> str:
+    text = PRACTICE
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "mistaken.yaml").write_text(text)
+    return str(tmp_path / "mistaken.yaml")
+
+
+@pytest.mark.parametrize(("version", "harmless"), [("1.6", "GetConfiguration"), ("2.0.1", "GetVariables")])
+@pytest.mark.parametrize("driver", ["practice", "http"])
+def test_driver_that_works_is_found_to_work(driver: str, version: str, harmless: str) -> None:
+    operations = checked(driver, version)
+    for name in (*TRIED, f"trigger:{harmless}"):
+        assert (name, operations[name].state) == (name, State.WORKS)
+    assert operations["trigger:Reset"].state is State.UNTRIED
+    assert exit_code_of(list(operations.values())) == exit_codes.PASSED
+
+
+def test_every_operation_shows_what_was_sent_and_what_came_back() -> None:
+    operations = checked("practice")
+    assert all(operations[name].exchanges for name in TRIED)
+    token = operations["token:Blocked"]
+    assert [(exchange.operation, exchange.over) for exchange in token.exchanges] == [
+        ("token", "http"),
+        ("station", "ocpp"),
+    ]
+    assert token.exchanges[0].request["body"] == {"status": "Blocked"}
+    assert token.exchanges[1].response is not None
+    assert token.exchanges[1].response["payload"]["idTagInfo"]["status"] == "Blocked"
+    assert msgspec.json.decode(msgspec.json.encode(list(operations.values())), type=list[CheckedOperation])
+
+
+STATUS = 'status: "{{ response.json.status }}"'
+TRIGGER = PRACTICE[PRACTICE.index("  trigger:") : PRACTICE.index("    answer:")]
+TOKEN_STATUS = 'status: "{{ status }}"\n          expiry'
+PARENT = 'parentIdTag: "{{ parent | default(omit) }}"'
+BOOT = 'boot_status: "{{ boot_status | default(omit) }}"'
+CHAIN = 'certificate: "{{ response.json.certificateChain }}"'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "operation", "reason"),
+    [
+        ("/health, timeout", "/helth, timeout", "health", "gave HTTP 404"),
+        ("url: /stations/{{ identity }}\n", "url: /nowhere\n", "register", "gave HTTP 404"),
+        ("/calls/{{ action }}", "/calls/Reset", "trigger:GetConfiguration", "gave HTTP 400"),
+        (STATUS, "status: ok", "trigger:GetConfiguration", "says 'ok', which"),
+        (STATUS, "status: error", "trigger:GetConfiguration", "reached the station, and the driver says 'error'"),
+        (TRIGGER, "  trigger:\n    http: {url: /health}\n", "trigger:GetConfiguration", "'ok', which"),
+        (TOKEN_STATUS, "status: Accepted\n          expiry", "token:Blocked", "is answered 'Accepted', not 'Blocked'"),
+        (PARENT, 'parentIdTag: "{{ omit if parent is defined else omit }}"', "token:parent", "names no parent"),
+        ('rows: "{{ response.json }}"', 'rows: "{{ [] }}"', "transactions", "is not among the 0"),
+        (BOOT, 'boot_status: "{{ omit if boot_status is defined else omit }}"', "boot_status", "boots were answered"),
+        ('"{{ password |', '"{{ password[:5] |', "password", "with the password that was set is refused"),
+        (CHAIN, "certificate: none", "sign_client_certificate", "no PEM"),
+    ],
+)
+def test_mistake_in_a_driver_is_found_in_the_operation_that_has_it(
+    tmp_path: Path, old: str, new: str, operation: str, reason: str
+) -> None:
+    operations = checked(mistaken(tmp_path, (old, new)))
+    assert operations[operation].state is State.BROKEN
+    assert reason in operations[operation].reason
+    assert exit_code_of(list(operations.values())) == exit_codes.FAILED
+
+
+def test_what_a_driver_does_not_offer_is_unsupported_with_its_reason(tmp_path: Path) -> None:
+    without = PRACTICE[: PRACTICE.index("  transactions:")] + "  transactions: {unsupported: no such page}\n"
+    (tmp_path / "less.yaml").write_text(without)
+    operations = checked(str(tmp_path / "less.yaml"))
+    assert operations["transactions"].state is State.UNSUPPORTED
+    assert operations["transactions"].reason == "no such page"
+    assert operations["sign_client_certificate"].state is State.UNSUPPORTED
+
+
+def test_without_a_driver_only_the_connection_is_tried() -> None:
+    operations = checked("none", control_url=None)
+    assert operations["connect"].state is State.WORKS
+    assert operations["register"].state is State.UNSUPPORTED
+    assert operations["trigger:Reset"].state is State.UNSUPPORTED
+
+
+def test_token_that_was_named_is_tried_as_it_is() -> None:
+    operations = checked("practice", tokens={"Accepted": "NOBODYS", "Blocked": "NOBODYS"})
+    assert operations["token:Accepted"].state is State.BROKEN
+    assert operations["token:Accepted"].reason == "Authorize of NOBODYS is answered 'Invalid', not 'Accepted'"
+    assert operations["transactions"].state is State.WORKS
+
+
+def test_csms_that_is_not_there_is_broken_and_the_rest_is_not_tried() -> None:
+    settings = Settings(url="ws://127.0.0.1:9", driver="practice", control_url="http://127.0.0.1:9", timeout=1)
+    operations = {operation.operation: operation for operation in check_driver(settings)}
+    for name in ("health", "register", "connect"):
+        assert operations[name].state is State.BROKEN
+    assert operations["transactions"].state is State.UNTRIED
+    assert "not connected" in operations["transactions"].reason
+
+
+def test_settings_that_cannot_work_are_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="No CSMS was named"):
+        check_driver(Settings(driver="practice"))
+
+
+def test_password_is_in_no_report() -> None:
+    operations = checked("practice", password="stati0n-passw0rd")
+    assert operations["connect"].state is State.WORKS
+    assert operations["password"].state is State.UNTRIED
+    assert "stati0n-passw0rd" not in msgspec.json.encode(list(operations.values())).decode()
+
+
+def test_table_shows_requests_of_what_is_broken_and_nothing_that_rich_would_obey(tmp_path: Path) -> None:
+    change = ('rows: "{{ response.json }}"', "rows: \"{{ fail('[red]no[/red]') }}\"")
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console.print(check_table(list(checked(mistaken(tmp_path, change)).values())))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "[red]no[/red]" in text
+    assert "→ " in text
+    assert "/transactions" in text

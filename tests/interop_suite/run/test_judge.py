@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from evidence.run_model import CaseResult
+from evidence.verdicts import Verdict
+from interop_suite.catalogue import Case, all_cases
+from interop_suite.claims.checks import answered, asked
+from interop_suite.run.judge import judge
+from ocppj.versions import Version
+from tests.interop_suite.recording import Recording, begun
+
+HEARTBEAT = '[2,"1","Heartbeat",{}]'
+ANSWER = '[3,"1",{"currentTime":"2026-01-01T00:00:00Z"}]'
+
+
+def case_of(version: Version = Version.V16) -> Case:
+    model = next(case for case in all_cases() if case.id == "TC_001_CSMS")
+    return msgspec.structs.replace(model, ocpp=version, checks=(answered("Heartbeat"),))
+
+
+def judged(recording: Recording) -> CaseResult:
+    return judge(case_of(recording.version), recording.history())
+
+
+def test_claim_that_holds_is_ok() -> None:
+    assert judged(begun().sent(HEARTBEAT).got(ANSWER)).verdict is Verdict.OK
+
+
+def test_nothing_passes_by_accident() -> None:
+    result = judged(begun())
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "Nothing in the trace shows it" in result.reason
+
+
+def test_failed_preparation_is_inconclusive() -> None:
+    result = judged(begun().sent(HEARTBEAT).got(ANSWER).note(inconclusive="no token"))
+    assert (result.verdict, result.reason) == (Verdict.INCONCLUSIVE, "no token")
+
+
+def test_broken_rule_outweighs_a_script_that_broke_afterwards() -> None:
+    result = judged(begun().sent(HEARTBEAT).got('[4,"1","InternalError","",{}]').note(inconclusive="later"))
+    assert result.verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("frame", "verdict"),
+    [
+        ('[3,"9",{}]', Verdict.FAILED),  # answers nothing
+        ("no json", Verdict.FAILED),
+        ('[2,"c","ClearCache",{"x":1}]', Verdict.FAILED),  # against its schema
+        ('[2,"c","Heartbeat",{}]', Verdict.FAILED),  # not for a CSMS
+        ('[2,"c","Nonsense",{}]', Verdict.FAILED),
+        ('[2,"' + "c" * 37 + '","ClearCache",{}]', Verdict.FAILED),
+        ('[2,"","ClearCache",{}]', Verdict.FAILED),
+        ('[2,"c","Reset",{"type":"Hard","type":"Soft"}]', Verdict.FAILED),
+        ('[2,"c","ClearCache",null]', Verdict.NON_STRICT),
+        ('[2,"c","ClearCache",{}]', Verdict.OK),
+    ],
+)
+def test_every_frame_of_the_csms_is_judged(frame: str, verdict: Verdict) -> None:
+    assert judged(begun().sent(HEARTBEAT).got(ANSWER).got(frame)).verdict is verdict
+
+
+def test_frames_of_the_preparation_are_not_judged() -> None:
+    recording = Recording().opened().got("no json").script().sent(HEARTBEAT).got(ANSWER)
+    assert judged(recording).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-01-01T00:00:00+01:00", "2026-01-01t00:00:00.123456789z", "2026-01-01T00:00:00.1Z"]
+)
+def test_any_rfc_3339_time_is_fine_no_false_alarm(time: str) -> None:
+    assert judged(begun().sent(HEARTBEAT).got(f'[3,"1",{{"currentTime":"{time}"}}]')).verdict is Verdict.OK
+
+
+def test_time_without_a_zone_is_only_non_strict_no_false_alarm() -> None:
+    recording = begun().sent(HEARTBEAT).got('[3,"1",{"currentTime":"2026-01-01T00:00:00"}]')
+    assert judged(recording).verdict is Verdict.NON_STRICT
+
+
+def test_time_that_is_none_is_failed() -> None:
+    assert judged(begun().sent(HEARTBEAT).got('[3,"1",{"currentTime":"noon"}]')).verdict is Verdict.FAILED
+
+
+def test_whole_number_written_with_a_point_is_only_non_strict_no_false_alarm() -> None:
+    command = '[2,"c","RemoteStopTransaction",{"transactionId":7.0}]'
+    assert judged(begun().sent(HEARTBEAT).got(ANSWER).got(command)).verdict is Verdict.NON_STRICT
+
+
+def test_one_decimal_limits_are_fine_no_false_alarm() -> None:
+    for tenths in range(401):
+        period = f'{{"startPeriod":0,"limit":{tenths / 10}}}'
+        schedule = f'{{"chargingRateUnit":"A","chargingSchedulePeriod":[{period}]}}'
+        profile = (
+            '{"chargingProfileId":1,"stackLevel":0,"chargingProfilePurpose":"TxDefaultProfile",'
+            f'"chargingProfileKind":"Absolute","chargingSchedule":{schedule}}}'
+        )
+        frame = f'[2,"c{tenths}","SetChargingProfile",{{"connectorId":1,"csChargingProfiles":{profile}}}]'
+        assert judged(begun().sent(HEARTBEAT).got(ANSWER).got(frame)).verdict is Verdict.OK
+
+
+def test_answer_to_an_unreadable_frame_has_its_own_id_in_2x_no_false_alarm() -> None:
+    recording = begun(Version.V201).sent("no json").got('[4,"-1","RpcFrameworkError","",{}]')
+    recording.sent(HEARTBEAT).got(ANSWER)
+    assert judged(recording).verdict is Verdict.OK
+
+
+def test_same_id_for_two_different_commands_is_failed_and_a_retry_is_not() -> None:
+    first, second = '[2,"c","Reset",{"type":"Hard"}]', '[2,"c","ClearCache",{}]'
+    ok = begun().sent(HEARTBEAT).got(ANSWER).got(first)
+    assert judged(ok.got(first)).verdict is Verdict.OK
+    assert judged(ok.got(second)).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("version", "code", "verdict"),
+    [
+        (Version.V16, "FormationViolation", Verdict.OK),
+        (Version.V16, "FormatViolation", Verdict.NON_STRICT),
+        (Version.V201, "FormationViolation", Verdict.NON_STRICT),
+        (Version.V16, "OhNo", Verdict.FAILED),
+    ],
+)
+def test_error_code_is_graded_by_version(version: Version, code: str, verdict: Verdict) -> None:
+    recording = begun(version).sent('[2,"0","Foo",{}]').got(f'[4,"0","{code}","",{{}}]').sent(HEARTBEAT).got(ANSWER)
+    assert judged(recording).verdict is verdict
+
+
+def test_unsolicited_commands_are_observed_and_harmless_no_false_alarm() -> None:
+    result = judged(begun().got('[2,"c","GetConfiguration",{}]').sent(HEARTBEAT).got(ANSWER))
+    assert result.verdict is Verdict.OK
+    assert result.observations == {"unsolicited_calls": ["GetConfiguration"]}
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "verdict"),
+    [
+        ("SecurityEventNotification", "NotImplemented", Verdict.NOT_APPLICABLE),
+        ("SignCertificate", "NotSupported", Verdict.NOT_APPLICABLE),
+        ("SignCertificate", "InternalError", Verdict.FAILED),
+        ("MeterValues", "NotSupported", Verdict.FAILED),
+    ],
+)
+def test_optional_feature_that_a_csms_does_not_have_is_not_applicable_no_false_alarm(
+    action: str, code: str, verdict: Verdict
+) -> None:
+    case = msgspec.structs.replace(case_of(), checks=(answered(action),))
+    recording = begun().sent(f'[2,"1","{action}",{{}}]').got(f'[4,"1","{code}","",{{}}]')
+    assert judge(case, recording.history()).verdict is verdict
+
+
+def test_command_that_a_csms_says_it_does_not_have_is_not_applicable_no_false_alarm() -> None:
+    case = msgspec.structs.replace(case_of(), checks=(asked("ReserveNow"),))
+    recording = begun().driver(operation="trigger", action="ReserveNow")
+    recording.driver(
+        operation="outcome",
+        action="ReserveNow",
+        result={"status": "error", "origin": "csms", "code": "NotSupported", "description": "no reservations"},
+    )
+    result = judge(case, recording.history())
+    assert result.verdict is Verdict.NOT_APPLICABLE
+    assert "no reservations" in result.reason
+
+
+def test_answer_to_garbage_with_the_id_of_2x_is_only_non_strict_in_16_no_false_alarm() -> None:
+    recording = begun().sent("no json").got('[4,"-1","RpcFrameworkError","",{}]').sent(HEARTBEAT).got(ANSWER)
+    assert judged(recording).verdict is Verdict.NON_STRICT
+    unprovoked = begun().got('[4,"-1","GenericError","",{}]').sent(HEARTBEAT).got(ANSWER)
+    assert judged(unprovoked).verdict is Verdict.FAILED
+
+
+def test_id_that_is_no_string_may_be_given_back_as_it_was_no_false_alarm() -> None:
+    odd = '[2,7,"Heartbeat",{}]'
+    recording = begun().sent(odd).got('[4,7,"FormationViolation","",{}]').sent(HEARTBEAT).got(ANSWER)
+    assert judged(recording).verdict is Verdict.NON_STRICT
+    made_up = begun(Version.V201).sent(odd).got('[4,null,"FormationViolation","",{}]').sent(HEARTBEAT).got(ANSWER)
+    assert judged(made_up).verdict is Verdict.FAILED
+
+
+def test_lone_surrogate_that_is_given_back_is_only_non_strict_no_false_alarm() -> None:
+    recording = begun().sent('[2,"0","\\ud800",{}]').got('[4,"0","NotImplemented","no \\ud800",{}]')
+    assert judged(recording.sent(HEARTBEAT).got(ANSWER)).verdict is Verdict.NON_STRICT

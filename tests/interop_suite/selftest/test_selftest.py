@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+import psutil
+import pytest
+
+from evidence.verdicts import Verdict
+from fixtures.csms import all_defects
+from interop_suite.catalogue import all_cases
+from interop_suite.selftest import flake, selftest
+from interop_suite.selftest.applicability import OTHERS, Seen, declared_cases, tried_cases
+from interop_suite.selftest.bench import DefectTask, DefectTried, ModeTask, ModeTried, open_benches
+from interop_suite.selftest.flake import run_flake
+from interop_suite.selftest.selftest import run_selftest
+from interop_suite.selftest.worker_pool import Ended
+
+CASES = all_cases()
+DEFECT = "heartbeat-unanswered"
+SEEN = {case.key: Seen(calls={"Heartbeat"}) for case in CASES}
+DECLARED = [case.key for case in declared_cases(CASES, all_defects()[DEFECT], SEEN)]
+
+
+class FakeCrew:
+    """Ends every task as it is told, without a process."""
+
+    def __init__(self, **ends: object) -> None:
+        self.ends = ends
+        self.tasks: list[ModeTask | DefectTask] = []
+
+    def __call__(self, *_: object, **__: object) -> FakeCrew:
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def give(self, *tasks: ModeTask | DefectTask) -> None:
+        self.tasks += tasks
+
+    def ended(self) -> Iterable[Ended]:
+        for task in self.tasks:
+            end = self.ends[task.mode if isinstance(task, ModeTask) else "defect"]
+            yield Ended(task=task, problem=end) if isinstance(end, str) else Ended(task=task, value=end)
+
+
+def mode(
+    *, verdict: Verdict = Verdict.OK, alarms: list[str] | None = None, mistakes: list[str] | None = None
+) -> ModeTried:
+    return ModeTried(verdicts={"1.6-X": verdict}, alarms=alarms or [], seen=SEEN, mistakes=mistakes or [])
+
+
+def tried(*failed: str, mistakes: list[str] | None = None) -> DefectTried:
+    return DefectTried(failed=dict.fromkeys(failed, "why"), mistakes=mistakes or [])
+
+
+GOOD = {"strict": mode(), "lenient": mode(), "defect": tried(*DECLARED)}
+STRANGER = "1.6-TC_013_CSMS"
+
+
+@pytest.mark.parametrize(
+    ("changed", "problems"),
+    [
+        ({}, []),
+        ({"strict": mode(alarms=["1.6-X FAILED: why"])}, ["strict: 1.6-X FAILED: why"]),
+        ({"lenient": mode(mistakes=["KeyError: 'x'"])}, ["lenient: the practice CSMS itself broke: KeyError: 'x'"]),
+        ({"lenient": "its worker process died of SIGSEGV"}, ["lenient: its worker process died of SIGSEGV"]),
+        ({"defect": "it did not end within 2 s"}, [f"{DEFECT}: it did not end within 2 s"]),
+        ({"defect": tried(*DECLARED[1:])}, [f"{DEFECT}: missed by {DECLARED[0]}"]),
+        ({"defect": tried(*DECLARED, STRANGER)}, [f"{DEFECT}: unexpectedly found by {STRANGER} (why)"]),
+        ({"defect": tried(*DECLARED, mistakes=["x"])}, [f"{DEFECT}: the practice CSMS itself broke: x"]),
+        (
+            {"defect": tried()},
+            [*(f"{DEFECT}: missed by {key}" for key in DECLARED), f"{DEFECT}: no case finds it"],
+        ),
+    ],
+)
+def test_whatever_is_wrong_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, object], problems: list[str]
+) -> None:
+    monkeypatch.setattr(selftest, "Crew", FakeCrew(**GOOD | changed))
+    outcome = run_selftest(only=[DEFECT])
+    assert sorted(outcome.problems) == sorted(problems)
+    assert outcome.passed is (not problems)
+    assert outcome.cases_without_defect == []
+
+
+def test_without_a_strict_run_no_defect_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew = FakeCrew(**GOOD | {"strict": "it did not end within 2 s"})
+    monkeypatch.setattr(selftest, "Crew", crew)
+    assert run_selftest().problems == ["strict: it did not end within 2 s"]
+    assert len(crew.tasks) == 2
+
+
+@pytest.mark.parametrize("name", list(all_defects())[::30])
+def test_defect_is_tried_on_all_that_declare_it_and_the_same_few_others_in_every_run(name: str) -> None:
+    defect = all_defects()[name]
+    company = {case.key: Seen(calls={"Heartbeat"}, company=True) for case in CASES}
+    chosen = [case.key for case in tried_cases(CASES, defect, company, full=False)]
+    declared = {case.key for case in CASES if name in case.defects and case.ocpp in defect.versions}
+    assert declared <= set(chosen)
+    assert len(chosen) - len(declared) <= OTHERS
+    assert chosen == [case.key for case in tried_cases(list(CASES), defect, dict(company), full=False)]
+
+
+def test_full_tries_every_case_of_the_versions() -> None:
+    assert len(tried_cases(CASES, all_defects()[DEFECT], SEEN, full=True)) == len(CASES)
+
+
+def test_bench_finds_a_defect_by_its_case_and_leaves_others_alone() -> None:
+    with open_benches(4) as work:
+        found = work(DefectTask(DEFECT, ["1.6-TC_001_CSMS", STRANGER]))
+        right = work(DefectTask("answer-twice", [STRANGER]))
+    assert isinstance(found, DefectTried)
+    assert isinstance(right, DefectTried)
+    assert set(found.failed) == {"1.6-TC_001_CSMS"}
+    assert (right.failed, right.mistakes) == ({}, [])
+
+
+def test_flake_names_cases_whose_verdict_changes_or_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fickle(FakeCrew):
+        def ended(self) -> Iterable[Ended]:
+            for number, task in enumerate(self.tasks):
+                verdicts = {"A": Verdict.OK, "B": Verdict.OK if number else Verdict.NON_STRICT, "C": Verdict.FAILED}
+                yield Ended(task=task, value=ModeTried(verdicts=verdicts, alarms=[], seen={}, mistakes=[]))
+
+    monkeypatch.setattr(flake, "Crew", Fickle())
+    assert run_flake(repeat=2, burners=0) == {
+        "strict B": {"NON_STRICT": 1, "OK": 1},
+        "strict C": {"FAILED": 2},
+        "lenient C": {"FAILED": 2},
+    }
+
+
+def test_flake_tells_of_a_repetition_that_never_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flake, "Crew", FakeCrew(strict=mode(), lenient="its worker process died of SIGSEGV"))
+    assert run_flake(repeat=2, burners=0) == {"lenient its worker process died of SIGSEGV": {"broken": 2}}
+
+
+@pytest.mark.parametrize("words", [["--defect", DEFECT], ["--flake", "2"]])
+def test_interrupted_selftest_ends_at_once_with_130_and_leaves_no_process(tmp_path: Path, words: list[str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "plugstorm", "selftest", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        children: list[psutil.Process] = []
+        deadline = time.monotonic() + 30
+        while len(children) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+            children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=10)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, output) == (130, "plugstorm: interrupted\n")
+    assert len(children) >= 2
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
+def test_flaw_of_the_certificate_is_tried_on_cases_with_tls_that_do_not_declare_it() -> None:
+    defect = all_defects()["server-certificate-of-another-host"]
+    plain = tried_cases(CASES, defect, SEEN, full=False)
+    secured = tried_cases(CASES, defect, {case.key: Seen(moments={"tls"}) for case in CASES}, full=False)
+    assert len(secured) == len(plain) + OTHERS

@@ -1,0 +1,488 @@
+"""What a station remembers of what a CSMS told it, and shows again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fixtures.certificates import Authority, hash_data, read_subject
+from fixtures.corpus import minimal
+from loadtest.workload.profile import Profile, Sessions
+from ocppj.versions import Version
+from tests.loadtest.fleet_harness import SILENT, Yard
+
+every_version = pytest.mark.parametrize("version", list(Version))
+every_2x = pytest.mark.parametrize("version", [Version.V201, Version.V21])
+DUAL = Profile(title="dual", models={"ac-dual": 1.0}, meter=10.0, reboot=5.0)
+CARS = Profile(
+    title="cars", models={"ac-single": 1.0}, meter=10.0, sessions=Sessions(duration=30.0, gap=30.0, unplug=1.0)
+)
+
+
+def status(yard: Yard, action: str, request: dict[str, Any]) -> str:
+    return str(yard.command(action, request)[2]["status"])
+
+
+def start(yard: Yard) -> Any:
+    if yard.version is Version.V16:
+        yard.command("RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1})
+        return 4711
+    token = {"idToken": "TAG", "type": "Central"}
+    yard.command("RequestStartTransaction", {"remoteStartId": 7, "idToken": token, "evseId": 1})
+    return yard.sent("TransactionEvent")[0].payload["transactionInfo"]["transactionId"]
+
+
+# -- local list --------------------------------------------------------------------------------------------------------
+
+
+def entry(version: Version, token: str, status: str | None = "Accepted") -> dict[str, Any]:
+    info = None if status is None else {"status": status}
+    if version is Version.V16:
+        return {"idTag": token} | ({} if info is None else {"idTagInfo": info})
+    named: dict[str, Any] = {"idToken": {"idToken": token, "type": "ISO14443"}}
+    return named | ({} if info is None else {"idTokenInfo": info})
+
+
+def send_list(yard: Yard, number: int, kind: str, *entries: dict[str, Any]) -> str:
+    field = "listVersion" if yard.version is Version.V16 else "versionNumber"
+    more = {"localAuthorizationList": list(entries)} if entries else {}
+    return status(yard, "SendLocalList", {field: number, "updateType": kind} | more)
+
+
+def list_version(yard: Yard) -> int:
+    (number,) = yard.command("GetLocalListVersion", {})[2].values()
+    return int(number)
+
+
+@every_version
+def test_the_list_follows_the_rules_for_versions(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    assert list_version(yard) == 0
+    assert send_list(yard, 3, "Full", entry(version, "A"), entry(version, "B")) == "Accepted"
+    assert list_version(yard) == 3
+    assert send_list(yard, 3, "Differential", entry(version, "C")) == "VersionMismatch"
+    assert send_list(yard, 4, "Differential", entry(version, "C"), entry(version, "a", None)) == "Accepted"
+    assert yard.station.extras is not None
+    assert yard.station.extras.local_list is not None
+    assert sorted(token for token, _ in yard.station.extras.local_list.entries) == ["B", "C"]
+    assert send_list(yard, 5, "Full", entry(version, "A"), entry(version, "a")) == "Failed"
+    assert send_list(yard, 5, "Full", entry(version, "A", None)) == "Failed"
+    assert send_list(yard, 0, "Full") == "Failed"
+    assert send_list(yard, 5, "Full", *(entry(version, f"T{number}") for number in range(101))) == "Failed"
+    assert list_version(yard) == 4
+    assert send_list(yard, 1, "Full") == "Accepted"
+    assert (list_version(yard), yard.station.extras.local_list.entries) == (1, {})
+
+
+@every_version
+def test_offline_the_list_decides_and_with_pre_authorization_also_online(version: Version) -> None:
+    yard = Yard(version, CARS).start()
+    token, action = yard.station.lease.token, "StartTransaction" if version is Version.V16 else "TransactionEvent"
+    send_list(yard, 1, "Full", entry(version, token))
+    set_flag(yard, "LocalPreAuthorize", "AuthCtrlr", "LocalPreAuthorize", "true")
+    yard.run(70.0)
+    assert "Authorize" not in yard.actions
+    assert yard.sent(action)
+    yard.answers["Authorize"] = {"idTagInfo": {"status": "Blocked"}, "idTokenInfo": {"status": "Blocked"}}
+    send_list(yard, 2, "Full", entry(version, token, "Blocked"))
+    yard.run(60.0)
+    yard.lose(refuse_with="refused")
+    yard.run(300.0)
+    assert yard.station.messages_waiting == 0
+    assert yard.station.extras is not None
+    yard.station.extras.local_list = None
+    yard.run(300.0)
+    assert yard.station.messages_waiting > 0
+
+
+def set_flag(yard: Yard, key: str, component: str, variable: str, value: str) -> str:
+    if yard.version is Version.V16:
+        return status(yard, "ChangeConfiguration", {"key": key, "value": value})
+    return set_variable(yard, component, variable, value)
+
+
+def set_variable(yard: Yard, component: str, variable: str, value: str) -> str:
+    part = {"component": {"name": component}, "variable": {"name": variable}, "attributeValue": value}
+    reply = yard.command("SetVariables", {"setVariableData": [part]})[2]
+    return str(reply["setVariableResult"][0]["attributeStatus"])
+
+
+def get_variable(yard: Yard, component: str, variable: str, **evse: int) -> str | None:
+    place = {"evse": evse} if evse else {}
+    part = {"component": {"name": component} | place, "variable": {"name": variable}}
+    result = yard.command("GetVariables", {"getVariableData": [part]})[2]["getVariableResult"][0]
+    value: str | None = result.get("attributeValue")
+    return value
+
+
+def get_key(yard: Yard, key: str) -> str:
+    return str(yard.command("GetConfiguration", {"key": [key]})[2]["configurationKey"][0]["value"])
+
+
+@every_version
+def test_the_cache_can_be_cleared_only_where_there_is_one(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    assert status(yard, "ClearCache", {}) == "Accepted"
+    set_flag(yard, "AuthorizationCacheEnabled", "AuthCacheCtrlr", "Enabled", "false")
+    assert status(yard, "ClearCache", {}) == "Rejected"
+
+
+@every_version
+def test_a_remote_start_asks_about_the_token_where_the_csms_wants_that(version: Version) -> None:
+    refused = {"idTagInfo": {"status": "Blocked"}, "idTokenInfo": {"status": "Blocked"}}
+    yard = Yard(version, DUAL, {"Authorize": refused}).start()
+    set_flag(yard, "AuthorizeRemoteTxRequests", "AuthCtrlr", "AuthorizeRemoteStart", "true")
+    if version is Version.V16:
+        yard.command("RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1})
+    else:
+        token = {"idToken": "TAG", "type": "ISO14443"}
+        yard.command("RequestStartTransaction", {"remoteStartId": 7, "idToken": token, "evseId": 1})
+    yard.run(5.0)
+    assert "Authorize" in yard.actions
+    assert not yard.sent("StartTransaction")
+    assert not yard.sent("TransactionEvent")
+    assert yard.statuses[-1] == "Available"
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_shows_what_was_set_and_one_for_the_next_boot_after_that() -> None:
+    yard = Yard(Version.V16, DUAL).start()
+    assert status(yard, "ChangeConfiguration", {"key": "cponame", "value": "Grid & Co"}) == "Accepted"
+    assert get_key(yard, "CpoName") == "Grid & Co"
+    assert status(yard, "ChangeConfiguration", {"key": "SecurityProfile", "value": "1"}) == "RebootRequired"
+    assert get_key(yard, "SecurityProfile") == "0"
+    yard.command("Reset", {"type": "Hard"})
+    yard.run(20.0)
+    assert get_key(yard, "SecurityProfile") == "1"
+    assert get_key(yard, "CpoName") == "Grid & Co"
+    assert status(yard, "ChangeConfiguration", {"key": "NumberOfConnectors", "value": "9"}) == "Rejected"
+    assert status(yard, "ChangeConfiguration", {"key": "NoSuchKey", "value": "9"}) == "NotSupported"
+    # What the boot answer set is what counts, and what is shown.
+    assert get_key(yard, "HeartbeatInterval") == "300"
+    assert get_key(yard, "MeterValueSampleInterval") == "10"
+
+
+@every_version
+def test_the_meter_reports_what_the_csms_wants_to_hear(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    place = ("MeterValuesSampledData", "SampledDataCtrlr", "TxUpdatedMeasurands")
+    assert set_flag(yard, *place, "Frequency") == "Rejected"
+    assert set_flag(yard, *place, "") == "Rejected"
+    assert set_flag(yard, *place, "Power.Active.Import,Voltage") == "Accepted"
+    start(yard)
+    yard.run(11.0)
+    call = yard.sent("MeterValues" if version is Version.V16 else "TransactionEvent")[-1]
+    measurands = {part["measurand"] for part in call.payload["meterValue"][0]["sampledValue"]}
+    assert measurands == {"Power.Active.Import", "Voltage"}
+
+
+@every_version
+def test_a_new_password_is_used_from_the_next_connection_on(version: Version) -> None:
+    yard = Yard(version, DUAL, password="the-old-password-1").start()
+    old = yard.sockets[0].request
+    assert set_flag(yard, "AuthorizationKey", "SecurityCtrlr", "BasicAuthPassword", "the-new-password-2") == "Accepted"
+    yard.run(20.0)
+    new = yard.sockets[1].request
+    assert old is not None
+    assert new is not None
+    assert new[2] != old[2]
+    if version is not Version.V16:
+        assert get_variable(yard, "SecurityCtrlr", "BasicAuthPassword") is None
+
+
+@every_2x
+def test_variables_show_what_was_set_and_what_is_so(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    assert set_variable(yard, "securityctrlr", "organizationname", "Grid & Co") == "Accepted"
+    assert get_variable(yard, "SecurityCtrlr", "OrganizationName") == "Grid & Co"
+    assert set_variable(yard, "TxCtrlr", "TxStartPoint", "Nonsense") == "Rejected"
+    assert set_variable(yard, "OCPPCommCtrlr", "NetworkConfigurationPriority", "2,1") == "RebootRequired"
+    assert get_variable(yard, "OCPPCommCtrlr", "NetworkConfigurationPriority") == "1"
+    assert get_variable(yard, "Connector", "AvailabilityState", id=1, connectorId=1) == "Available"
+    start(yard)
+    assert get_variable(yard, "Connector", "AvailabilityState", id=1, connectorId=1) == "Occupied"
+    assert get_variable(yard, "EVSE", "AvailabilityState", id=2) == "Available"
+
+
+@every_2x
+def test_a_network_profile_needs_a_slot_that_the_station_has(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    request = minimal(version, "SetNetworkProfile", "request")
+    request["connectionData"]["ocppTransport"] = "JSON"
+    assert status(yard, "SetNetworkProfile", request | {"configurationSlot": 2}) == "Accepted"
+    assert status(yard, "SetNetworkProfile", request | {"configurationSlot": 7}) == "Rejected"
+
+
+# -- reports -----------------------------------------------------------------------------------------------------------
+
+
+def report(yard: Yard, action: str, **request: Any) -> list[dict[str, Any]]:
+    before = len(yard.sent("NotifyReport"))
+    assert status(yard, action, {"requestId": 3} | request) == "Accepted"
+    parts = [call.payload for call in yard.sent("NotifyReport")[before:]]
+    assert [part["seqNo"] for part in parts] == list(range(len(parts)))
+    assert [part.get("tbc", False) for part in parts] == [True] * (len(parts) - 1) + [False]
+    assert {part["requestId"] for part in parts} == {3}
+    return [item for part in parts for item in part["reportData"]]
+
+
+@every_2x
+def test_inventories_come_in_parts_and_with_present_values(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    set_variable(yard, "SecurityCtrlr", "OrganizationName", "Grid & Co")
+    everything = report(yard, "GetBaseReport", reportBase="FullInventory")
+    assert len(everything) > 60
+    values = {
+        (item["component"]["name"], item["variable"]["name"]): item["variableAttribute"][0].get("value")
+        for item in everything
+    }
+    assert values["SecurityCtrlr", "OrganizationName"] == "Grid & Co"
+    writable = report(yard, "GetBaseReport", reportBase="ConfigurationInventory")
+    assert 0 < len(writable) < len(everything)
+    assert {item["variableAttribute"][0]["mutability"] for item in writable} == {"ReadWrite", "WriteOnly"}
+    summary = report(yard, "GetBaseReport", reportBase="SummaryInventory")
+    assert "AvailabilityState" in {item["variable"]["name"] for item in summary}
+
+
+@every_2x
+def test_a_report_holds_what_was_asked_for(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    named = [{"component": {"name": "EVSE", "evse": {"id": 2}}, "variable": {"name": "Power"}}]
+    (item,) = report(yard, "GetReport", componentVariable=named)
+    assert item["component"]["evse"]["id"] == 2
+    assert len(report(yard, "GetReport", componentVariable=[{"component": {"name": "txctrlr"}}])) == 5
+    problem = {"requestId": 1, "componentCriteria": ["Problem"]}
+    assert status(yard, "GetReport", problem) == "EmptyResultSet"
+    disabled = report(yard, "GetReport", componentCriteria=["Enabled"])
+    assert "AlignedDataCtrlr" not in {item["component"]["name"] for item in disabled}
+
+
+@every_2x
+def test_a_customer_is_told_about_when_exactly_one_is_named(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    send_list(yard, 1, "Full", entry(version, "04AA"))
+    request = {"requestId": 9, "report": True, "clear": False}
+    assert status(yard, "CustomerInformation", request) == "Invalid"
+    token = {"idToken": {"idToken": "04aa", "type": "ISO14443"}}
+    assert status(yard, "CustomerInformation", request | token | {"customerIdentifier": "x"}) == "Invalid"
+    assert status(yard, "CustomerInformation", request | token | {"report": False}) == "Rejected"
+    assert status(yard, "CustomerInformation", request | token) == "Accepted"
+    assert "04aa" in yard.sent("NotifyCustomerInformation")[-1].payload["data"]
+
+
+# -- monitors ----------------------------------------------------------------------------------------------------------
+
+
+def monitor(kind: str, value: float, component: str = "EVSE", variable: str = "Power", **more: Any) -> dict[str, Any]:
+    evse = {"evse": {"id": 1}} if component == "EVSE" else {}
+    part = {"value": value, "type": kind, "severity": 5, "component": {"name": component} | evse}
+    return part | {"variable": {"name": variable}} | more
+
+
+@every_2x
+def test_monitors_are_kept_shown_and_cleared(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    wanted = [
+        monitor("UpperThreshold", 9000.0),
+        monitor("UpperThreshold", 8000.0),
+        monitor("Delta", 1.0, "ChargingStation", "Model"),
+        monitor("UpperThreshold", 1.0, "ChargingStation", "Model"),
+        monitor("Delta", 1.0, "Nothing"),
+        monitor("Periodic", 0.0),
+        monitor("Delta", 1.0, id=77),
+    ]
+    results = yard.command("SetVariableMonitoring", {"setMonitoringData": wanted})[2]["setMonitoringResult"]
+    assert [result["status"] for result in results] == [
+        "Accepted",
+        "Duplicate",
+        "Accepted",
+        "UnsupportedMonitorType",
+        "UnknownComponent",
+        "Rejected",
+        "Rejected",
+    ]
+    first, third = results[0]["id"], results[2]["id"]
+    assert status(yard, "GetMonitoringReport", {"requestId": 1}) == "Accepted"
+    shown = yard.sent("NotifyMonitoringReport")[0].payload["monitor"]
+    assert [part["variableMonitoring"][0]["id"] for part in shown] == [first, third]
+    thresholds = {"requestId": 2, "monitoringCriteria": ["PeriodicMonitoring"]}
+    assert status(yard, "GetMonitoringReport", thresholds) == "EmptyResultSet"
+    cleared = yard.command("ClearVariableMonitoring", {"id": [first, 99]})[2]["clearMonitoringResult"]
+    assert [result["status"] for result in cleared] == ["Accepted", "NotFound"]
+    yard.command("SetMonitoringBase", {"monitoringBase": "FactoryDefault"})
+    assert status(yard, "GetMonitoringReport", {"requestId": 3}) == "EmptyResultSet"
+
+
+@every_2x
+def test_a_monitor_by_the_clock_reports_until_it_is_cleared_or_not_severe_enough(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    wanted = [monitor("Periodic", 10.0)]
+    number = yard.command("SetVariableMonitoring", {"setMonitoringData": wanted})[2]["setMonitoringResult"][0]["id"]
+    yard.run(35.0)
+    events = [call.payload["eventData"][0] for call in yard.sent("NotifyEvent")]
+    assert [(event["variableMonitoringId"], event["actualValue"]) for event in events] == [(number, "22080")] * 3
+    assert status(yard, "SetMonitoringLevel", {"severity": 4}) == "Accepted"
+    yard.run(35.0)
+    assert len(yard.sent("NotifyEvent")) == 3
+    assert status(yard, "SetMonitoringLevel", {"severity": 10}) == "Rejected"
+    yard.command("SetMonitoringLevel", {"severity": 9})
+    yard.command("ClearVariableMonitoring", {"id": [number]})
+    yard.run(35.0)
+    assert len(yard.sent("NotifyEvent")) == 3
+
+
+# -- display -----------------------------------------------------------------------------------------------------------
+
+
+def message(number: int, priority: str = "NormalCycle", **more: Any) -> dict[str, Any]:
+    content = {"format": more.pop("format", "UTF8"), "content": "Hello"}
+    return {"message": {"id": number, "priority": priority, "message": content} | more}
+
+
+@every_2x
+def test_messages_are_shown_as_long_as_they_count(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    question: dict[str, Any] = {"requestId": 1}
+    assert status(yard, "GetDisplayMessages", question) == "Unknown"
+    transaction = start(yard)
+    wanted = [
+        message(1),
+        message(2, "AlwaysFront"),
+        message(3, "AlwaysFront"),
+        message(4, transactionId=transaction),
+        message(5, endDateTime=yard.fleet.timestamp(yard.now + 60.0)),
+        message(6, format="HTML"),
+        message(7, transactionId="nobody"),
+    ]
+    answers = [status(yard, "SetDisplayMessage", request) for request in wanted]
+    assert answers == ["Accepted"] * 5 + ["NotSupportedMessageFormat", "UnknownTransaction"]
+    assert status(yard, "GetDisplayMessages", question) == "Accepted"
+
+    def shown() -> list[int]:
+        return [info["id"] for info in yard.sent("NotifyDisplayMessages")[-1].payload["messageInfo"]]
+
+    assert shown() == [1, 3, 4, 5]
+    yard.command("RequestStopTransaction", {"transactionId": transaction})
+    yard.run(70.0)
+    yard.command("GetDisplayMessages", question)
+    assert shown() == [1, 3]
+    assert [status(yard, "ClearDisplayMessage", {"id": 1}) for _ in range(2)] == ["Accepted", "Unknown"]
+    assert status(yard, "GetDisplayMessages", question | {"priority": "NormalCycle"}) == "Unknown"
+
+
+# -- certificates ------------------------------------------------------------------------------------------------------
+
+
+@every_version
+def test_a_signing_request_is_a_real_one_and_only_its_certificate_is_taken(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    set_flag(yard, "CpoName", "SecurityCtrlr", "OrganizationName", "Grid & Co")
+    action, wanted = "TriggerMessage", "SignChargingStationCertificate"
+    if version is Version.V16:
+        action, wanted = "ExtendedTriggerMessage", "SignChargePointCertificate"
+    assert status(yard, action, {"requestedMessage": wanted}) == "Accepted"
+    csr = yard.sent("SignCertificate")[0].payload["csr"]
+    subject = read_subject(csr)
+    assert (subject.common_name, subject.organization) == (yard.station.individual.serial_number, "Grid & Co")
+    authority = Authority("Signer")
+    chain = authority.sign_csr(csr).decode()
+    foreign = authority.station("PLG-9", "Grid & Co").certificate_pem.decode()
+    answers = [
+        status(yard, "CertificateSigned", {"certificateChain": pem}) for pem in ("none at all", foreign, chain, chain)
+    ]
+    assert answers == ["Rejected", "Rejected", "Accepted", "Rejected"]
+    assert len(yard.sent("SecurityEventNotification")) == 3
+
+
+@every_version
+def test_installed_roots_are_listed_until_they_are_deleted(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    kind, field = "CentralSystemRootCertificate", "certificateHashData"
+    if version is not Version.V16:
+        kind, field = "CSMSRootCertificate", "certificateHashDataChain"
+    pem = Authority("New root").certificate_pem.decode()
+    wanted: Any = kind if version is Version.V16 else [kind]
+
+    def listed() -> list[dict[str, str]]:
+        found = yard.command("GetInstalledCertificateIds", {"certificateType": wanted})[2].get(field, [])
+        return [part.get("certificateHashData", part) for part in found]
+
+    assert len(listed()) == 1
+    assert status(yard, "InstallCertificate", {"certificateType": kind, "certificate": pem}) == "Accepted"
+    assert status(yard, "InstallCertificate", {"certificateType": kind, "certificate": pem}) == "Accepted"
+    assert status(yard, "InstallCertificate", {"certificateType": kind, "certificate": "no"}) == "Rejected"
+    assert listed()[1:] == [hash_data(pem, pem)]
+    by_other_hash = hash_data(pem, pem, "SHA512")
+    by_other_hash["issuerNameHash"] = by_other_hash["issuerNameHash"].upper()
+    assert status(yard, "DeleteCertificate", {"certificateHashData": by_other_hash}) == "Accepted"
+    assert status(yard, "DeleteCertificate", {"certificateHashData": by_other_hash}) == "NotFound"
+    assert status(yard, "DeleteCertificate", {"certificateHashData": listed()[0]}) == "Accepted"
+    assert listed() == []
+
+
+# -- the rest ----------------------------------------------------------------------------------------------------------
+
+
+@every_version
+def test_a_vendors_own_messages_go_both_ways(version: Version) -> None:
+    yard = Yard(version, DUAL).start()
+    vendor = yard.station.model.vendor
+    echo = yard.command("DataTransfer", {"vendorId": vendor, "messageId": "echo", "data": "x"})[2]
+    assert echo == {"status": "Accepted", "data": "x"}
+    assert status(yard, "DataTransfer", {"vendorId": vendor, "messageId": "dance"}) == "UnknownMessageId"
+    assert status(yard, "DataTransfer", {"vendorId": "who", "messageId": "echo"}) == "UnknownVendorId"
+    assert status(yard, "DataTransfer", {"vendorId": vendor, "messageId": "call-back"}) == "Accepted"
+    assert yard.sent("DataTransfer")[0].payload["vendorId"] == vendor
+
+
+def tariff(number: str, currency: str = "EUR", price: float = 0.5) -> dict[str, Any]:
+    return {"tariffId": number, "currency": currency, "energy": {"prices": [{"priceKwh": price}]}}
+
+
+def test_tariffs_of_21_are_kept_by_evse() -> None:
+    yard = Yard(Version.V21, DUAL).start()
+    assert status(yard, "GetTariffs", {"evseId": 0}) == "NoTariff"
+    assert status(yard, "GetTariffs", {"evseId": 9}) == "Rejected"
+    assert status(yard, "SetDefaultTariff", {"evseId": 0, "tariff": tariff("a")}) == "Accepted"
+    assert status(yard, "SetDefaultTariff", {"evseId": 1, "tariff": tariff("a", price=0.6)}) == "DuplicateTariffId"
+    assert status(yard, "SetDefaultTariff", {"evseId": 2, "tariff": tariff("b")}) == "Accepted"
+    shown = yard.command("GetTariffs", {"evseId": 0})[2]["tariffAssignments"]
+    assert [(part["tariffId"], part["evseIds"]) for part in shown] == [("a", [1]), ("b", [2])]
+    cleared = yard.command("ClearTariffs", {"tariffIds": ["b", "c"]})[2]["clearTariffsResult"]
+    assert [part["status"] for part in cleared] == ["Accepted", "NoTariff"]
+    transaction = start(yard)
+    changes = [
+        ({"transactionId": "nobody", "tariff": tariff("z")}, "TxNotFound"),
+        ({"transactionId": transaction, "tariff": tariff("z", "USD")}, "NoCurrencyChange"),
+        ({"transactionId": transaction, "tariff": tariff("z")}, "Accepted"),
+    ]
+    for request, expected in changes:
+        assert status(yard, "ChangeTransactionTariff", request) == expected
+    assert yard.sent("TransactionEvent")[-1].payload["triggerReason"] == "TariffChanged"
+    yard.command("ClearTariffs", {})
+    assert status(yard, "GetTariffs", {"evseId": 1}) == "NoTariff"
+
+
+def test_der_controls_of_21_are_kept_shown_and_cleared() -> None:
+    yard = Yard(Version.V21, DUAL).start()
+    fixed = {"priority": 0, "setpoint": 10.0, "unit": "PctMaxVar"}
+    request = {"isDefault": True, "controlId": "a", "controlType": "FixedVar", "fixedVar": fixed}
+    assert status(yard, "SetDERControl", request) == "Accepted"
+    superseding = yard.command("SetDERControl", request | {"controlId": "b"})[2]
+    assert superseding == {"status": "Accepted", "supersededIds": ["a"]}
+    assert status(yard, "SetDERControl", request | {"controlType": "VoltVar"}) == "Rejected"
+    assert status(yard, "GetDERControl", {"requestId": 1, "controlId": "a"}) == "NotFound"
+    assert status(yard, "GetDERControl", {"requestId": 1}) == "Accepted"
+    assert yard.sent("ReportDERControl")[0].payload["fixedVar"][0]["id"] == "b"
+    answers = [status(yard, "ClearDERControl", {"isDefault": True}) for _ in range(2)]
+    assert answers == ["Accepted", "NotFound"]
+
+
+def test_a_transaction_event_is_triggered_only_where_a_transaction_runs() -> None:
+    yard = Yard(Version.V201, DUAL, {"Heartbeat": SILENT}).start()
+    assert status(yard, "TriggerMessage", {"requestedMessage": "TransactionEvent"}) == "Rejected"
+    start(yard)
+    assert status(yard, "TriggerMessage", {"requestedMessage": "TransactionEvent"}) == "Accepted"

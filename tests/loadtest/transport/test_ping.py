@@ -1,0 +1,96 @@
+"""Pings of a station, and what becomes of a CSMS that does not answer them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import gevent
+import pytest
+from websockets.frames import Frame, Opcode
+
+from loadtest.timing.timers import HubTimers
+from loadtest.transport.socket import Engine, How, StationSocket
+from loadtest.transport.target import Target
+from tests.loadtest.listeners import TIMEOUT, Ear
+from tests.loadtest.scripted_server import Peer, ScriptedServer
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    loop = gevent.get_hub().loop
+    timers = HubTimers(loop)
+    engine = Engine(loop, timers, connect_timeout=5.0, close_timeout=0.1)
+    yield engine
+    assert engine.open_sockets == 0
+    assert len(timers) == 0
+    timers.close()
+
+
+def opened(engine: Engine, server: ScriptedServer) -> tuple[StationSocket, Ear]:
+    target = Target(server.url)
+    target.resolve()
+    ear = Ear()
+    sock = StationSocket(engine, target, ear)
+    sock.connect(f"{server.url}/PS1", "ocpp1.6", {})
+    assert ear.wait()[0][0] == "open"
+    return sock, ear
+
+
+def pings_of(raw: bytes) -> list[bytes]:
+    """Unmask the pings of a raw stream that holds nothing else but a Close frame at its end."""
+    payloads = []
+    while raw[:2] == b"\x89\x82":
+        mask, masked, raw = raw[2:6], raw[6:8], raw[8:]
+        payloads.append(bytes(a ^ b for a, b in zip(masked, mask, strict=False)))
+    return payloads
+
+
+def test_a_csms_that_answers_pings_keeps_its_connection(engine: Engine) -> None:
+    answered = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        for number in range(1, 4):
+            raw = peer.sock.recv(8)
+            assert pings_of(raw) == [number.to_bytes(2, "big")]
+            peer.frame(Opcode.PONG, number.to_bytes(2, "big"))
+        answered.set()
+        peer.until_end()
+
+    with ScriptedServer(script) as server:
+        sock, ear = opened(engine, server)
+        sock.ping_every(0.1)
+        with gevent.Timeout(TIMEOUT):
+            while not answered.is_set():
+                gevent.sleep(0.01)
+        assert len(ear.heard) == 1, "still open"
+        sock.abort()
+
+
+@pytest.mark.parametrize("says", [None, b"\x00\x09"], ids=["silence", "another pong"])
+def test_a_ping_without_its_pong_by_the_next_one_loses_the_connection(engine: Engine, says: bytes | None) -> None:
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        while peer.sock.recv(8):
+            if says is not None:
+                peer.raw(Frame(Opcode.PONG, says).serialize(mask=False))
+
+    with ScriptedServer(script) as server:
+        sock, ear = opened(engine, server)
+        sock.ping_every(0.1)
+        assert ear.wait(2)[1] == ("closed", 1006, "no pong within 0.1 s", How.LOST)
+
+
+def test_pings_end_with_the_connection(engine: Engine) -> None:
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        peer.close(1001, "bye")
+        peer.until_end()
+
+    with ScriptedServer(script) as server:
+        sock, ear = opened(engine, server)
+        sock.ping_every(0.05)
+        assert ear.wait(2)[1][0] == "closed"
+        sock.ping_every(0.05)
+    assert len(engine.timers) == 0, "none runs on a connection that is over"
