@@ -12,7 +12,7 @@ RUNS ?= 5
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-ROOMS := $(wildcard ocppj evidence fixtures drivers loadtest interop_suite reports plugstorm tests benchmarks)
+ROOMS := $(wildcard ocppj config evidence fixtures drivers analysis loadtest interop_suite reports plugstorm tests benchmarks)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from analysis import check_traces
+from analysis.traces import CALL_TIMEOUT
 from evidence import exit_codes
-from evidence.check import check_traces
-from evidence.check.traces import CALL_TIMEOUT
 from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import LoadRun
 from evidence.visible import one_line
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from evidence.check import Report
+    from analysis import Report
 
 __all__ = ["run"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from evidence.check import Report, check_traces
+from analysis import Report, check_traces
 from loadtest.transport.socket import How
 from ocppj.trace import Kind, TraceRecord, encode_record
 from tests.loadtest.fleet_harness import Yard, YardSocket

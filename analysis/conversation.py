@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from evidence.check.model import Rule
-from evidence.check.transactions import LEDGERS
+from analysis.findings import Rule
+from analysis.transactions import LEDGERS
 from ocppj.actions import ACTIONS
 from ocppj.errors import RemoteProtocolError
 from ocppj.messages import Call, CallError, CallResult, CallResultError, Send, duplicate_keys, encode, parse, review
@@ -18,8 +18,8 @@ from ocppj.versions import RULES, MessageType, Rules, Version, rules_for_subprot
 if TYPE_CHECKING:
     from collections import Counter
 
-    from evidence.check.model import Findings
-    from evidence.check.transactions import Ledger
+    from analysis.findings import Findings
+    from analysis.transactions import Ledger
     from ocppj.messages import Message
     from ocppj.schemas import Part
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from evidence.check import Report, Rule, check_traces
-from evidence.check.meters import instant, power_mismatch, samples_of
-from evidence.check.model import MOST_FINDINGS
+from analysis import Report, Rule, check_traces
+from analysis.findings import MOST_FINDINGS
+from analysis.meters import instant, power_mismatch, samples_of
 from ocppj.errors import UsageError
 from ocppj.trace import Kind, TraceRecord, encode_record
 from ocppj.versions import RULES, Version

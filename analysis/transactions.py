@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from evidence.check.meters import instant, power_mismatch, register_of, samples_of
-from evidence.check.model import Rule
+from analysis.findings import Rule
+from analysis.meters import instant, power_mismatch, register_of, samples_of
 from ocppj.versions import Version
 
 if TYPE_CHECKING:

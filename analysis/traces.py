@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from evidence.check.conversation import Conversation
-from evidence.check.model import Findings, Report
+from analysis.conversation import Conversation
+from analysis.findings import Findings, Report
 from evidence.run_folder import read_trace
 from ocppj.trace import Kind
 
