@@ -1,1 +1,1 @@
-"""What people write: YAML with file, line and path in each error, the nearest known word, durations, rates, NAME=VALUE."""
+"""What people write: YAML with file, line and path in each error, the nearest known word, durations and rates."""

@@ -39,7 +39,7 @@ class Dialogue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _available_16(model: Model, timestamp: str) -> list[dict[str, Any]]:
-    connectors = [0, *(outlet.number for outlet in model.outlets)]
+    connectors = [0, *(connector.number for connector in model.connectors)]
     return [v16.status_notification(number, "Available", timestamp=timestamp) for number in connectors]
 
 
@@ -72,7 +72,8 @@ _V16 = Dialogue(
 
 def _available_2x(model: Model, timestamp: str) -> list[dict[str, Any]]:
     return [
-        v2x.status_notification(outlet.evse_id, outlet.connector_id, "Available", timestamp) for outlet in model.outlets
+        v2x.status_notification(connector.evse_id, connector.connector_id, "Available", timestamp)
+        for connector in model.connectors
     ]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from loadtest.measuring.recorder import Delta, Recorder
 
-__all__ = ["RESEND_AFTER", "Ack", "Collector", "Outbox", "Report", "WorkerState"]
+__all__ = ["RESEND_AFTER", "Ack", "Collector", "Report", "TransactionQueue", "WorkerState"]
 
 RESEND_AFTER: Final = 3.0
 """Seconds without an acknowledgement after which a report is sent again."""
@@ -55,7 +55,7 @@ class Ack(TypedDict):
     upto: int
 
 
-class Outbox:
+class TransactionQueue:
     """The worker's end: numbers reports and keeps each until it is acknowledged."""
 
     def __init__(

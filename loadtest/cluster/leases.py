@@ -29,7 +29,17 @@ from loadtest.workload.identities import Identities, Lease
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["FENCE_AFTER", "QUARANTINE", "SETTLE", "Grant", "Lease", "LeaseBook", "LeaseDesk", "LeaseHolder", "Request"]
+__all__ = [
+    "FENCE_AFTER",
+    "QUARANTINE",
+    "SETTLE",
+    "Grant",
+    "Lease",
+    "LeaseClient",
+    "LeaseServer",
+    "LeaseTable",
+    "Request",
+]
 
 FENCE_AFTER: Final = 30.0
 """Seconds without the master after which a worker closes its stations."""
@@ -53,7 +63,7 @@ class Grant:
         self.numbers = numbers
 
 
-class LeaseBook:
+class LeaseTable:
     """Which worker holds which station number; no I/O, the time in seconds comes in.
 
     Low numbers are given first, so that the same stations come back run after run. The numbers of a silent worker come
@@ -177,7 +187,7 @@ class LeaseBook:
         return numbers
 
 
-class LeaseDesk:
+class LeaseServer:
     """The master's side: answers the messages of all workers out of one book."""
 
     def __init__(
@@ -185,7 +195,7 @@ class LeaseDesk:
         identities: Identities,
         send: Callable[[str, dict[str, Any]], None],
         clock: Callable[[], float],
-        book: LeaseBook,
+        book: LeaseTable,
     ) -> None:
         """Answer through `send(worker, message)` out of `book`."""
         self.identities = identities
@@ -194,7 +204,7 @@ class LeaseDesk:
         self.book = book
 
     def handle(self, worker: str, message: dict[str, Any]) -> None:
-        """Take one message of a `LeaseHolder`."""
+        """Take one message of a `LeaseClient`."""
         now = self._clock()
         match message["op"]:
             case "renew":
@@ -242,7 +252,7 @@ class Request:
         self._on_fenced(lease)
 
 
-class LeaseHolder:
+class LeaseClient:
     """A worker's side; in a local run it talks to a desk in the same process.
 
     Questions and releases of one turn of the event loop travel together: ten thousand stations that start at once ask
@@ -293,7 +303,7 @@ class LeaseHolder:
             self._schedule()
 
     def handle(self, message: dict[str, Any]) -> None:
-        """Take one message of the `LeaseDesk`."""
+        """Take one message of the `LeaseServer`."""
         if message["op"] == "renewed":
             self._contact = max(self._contact, message["sent"])
             return

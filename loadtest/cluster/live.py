@@ -46,7 +46,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     """99th percentile of the response time of the busiest actions over the last seconds."""
     workers: int = 1
     lines: list[str] = []
-    """What companions of the run have to show."""
+    """What plugins of the run have to show."""
 
 
 def snapshot(

@@ -17,15 +17,15 @@ import msgspec
 from evidence.exit_codes import USAGE
 from evidence.run_folder import RunFolder
 from loadtest.cluster.delivery import Ack, Collector
-from loadtest.cluster.leases import LeaseBook, LeaseDesk
+from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_result, snapshot
 from loadtest.judging.generator import gather, judge
 from loadtest.judging.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
-from loadtest.judging.slo import Watch
+from loadtest.judging.slo import CommandObserver
 from loadtest.judging.slo import judge as slo_results
 from loadtest.measuring.recorder import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.measuring.windows import WindowPlan
-from loadtest.plugins.contract import Companion, Conclusion, Stage
+from loadtest.plugins.contract import Conclusion, Plugin, RunAccess
 from ocppj.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class MasterEnd:
         if self.desk.identities is not settings.identities and not self.desk.book.held:
             self.desk = self._new_desk()
         self._plan = WindowPlan(duration=settings.duration, warm_up=settings.warm_up, cool_down=settings.cool_down)
-        self._watch = Watch(settings.slo)
+        self._observer = CommandObserver(settings.slo)
         now = time.time()
         self._course = Course(started=now, finished=now, windows=[(RAMP, now)])
         self._finishing = self._hurry = self.spawned = False
@@ -118,7 +118,7 @@ class MasterEnd:
         for worker in self._workers():
             self._collector.expect(worker, self._name(worker))
             self._send_run(worker)
-        self._begin_companions(self._folder)
+        self._begin_plugins(self._folder)
 
     def beat(self) -> None:
         """Do what is due once a second."""
@@ -133,8 +133,8 @@ class MasterEnd:
         )
         self._enter(window)
         self._show(self._collector)
-        for companion in self._companions:
-            companion.beat(self._elapsed(), self._course.windows[-1][0])
+        for plugin in self._plugins:
+            plugin.beat(self._elapsed(), self._course.windows[-1][0])
         self._watch_objectives(self._collector)
 
     def cool_down(self) -> None:
@@ -143,8 +143,8 @@ class MasterEnd:
             self._stopped = time.time()
             self._plan.stop()
             self._enter(COOL_DOWN)
-            for companion in self._companions:
-                companion.stopping()
+            for plugin in self._plugins:
+                plugin.stopping()
 
     def interrupt(self) -> None:
         """Note that the run ends before its time."""
@@ -216,17 +216,17 @@ class MasterEnd:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _new_desk(self) -> LeaseDesk:
+    def _new_desk(self) -> LeaseServer:
         identities = self._settings.identities
-        book = LeaseBook(identities.capacity, quarantine=self._settings.quarantine)
-        return LeaseDesk(identities, self._send_lease, time.monotonic, book)
+        book = LeaseTable(identities.capacity, quarantine=self._settings.quarantine)
+        return LeaseServer(identities, self._send_lease, time.monotonic, book)
 
     @property
-    def _companions(self) -> list[Companion]:
-        return self._settings.companions
+    def _plugins(self) -> list[Plugin]:
+        return self._settings.plugins
 
-    def _begin_companions(self, folder: RunFolder) -> None:
-        stage = Stage(
+    def _begin_plugins(self, folder: RunFolder) -> None:
+        access = RunAccess(
             order=self._order,
             folder=folder.path,
             url=self._settings.url,
@@ -237,25 +237,25 @@ class MasterEnd:
             ask=self._ask,
             complete=self._is_complete,
         )
-        for companion in self._companions:
-            companion.begin(stage)
+        for plugin in self._plugins:
+            plugin.begin(access)
 
     def _is_complete(self) -> bool:
         collector = self._collector
         return collector is not None and not collector.incomplete and not collector.merged.faults[NOTES_DROPPED]
 
     def _note(self, worker: str, note: list[Any]) -> None:
-        for companion in self._companions:
-            if note[0] in companion.kinds:
-                companion.note(worker, note)
+        for plugin in self._plugins:
+            if note[0] in plugin.kinds:
+                plugin.note(worker, note)
 
     def _delta(self, delta: Delta) -> None:
-        for companion in self._companions:
-            if hasattr(companion, "delta"):
-                companion.delta(delta)
+        for plugin in self._plugins:
+            if hasattr(plugin, "delta"):
+                plugin.delta(delta)
 
     def _ask(self, kind: str, request: dict[str, Any]) -> bool:
-        return any(companion.asked(kind, request) for companion in self._companions if hasattr(companion, "asked"))
+        return any(plugin.asked(kind, request) for plugin in self._plugins if hasattr(plugin, "asked"))
 
     def _order(self, order: dict[str, Any]) -> None:
         for worker in self._workers():
@@ -294,21 +294,21 @@ class MasterEnd:
                 window=self._course.windows[-1][0],
                 target=self.target,
                 workers=len(collector.workers),
-                lines=[line for companion in self._companions for line in companion.standing().lines],
+                lines=[line for plugin in self._plugins for line in plugin.standing().lines],
             )
             self._progress.show(view)
 
     def _watch_objectives(self, collector: Collector) -> None:
         """End the run when an objective is broken that says so."""
         course = self._course
-        if not self._watch or course.broken is not None or self._stopped is not None:
+        if not self._observer or course.broken is not None or self._stopped is not None:
             return
         course.finished, course.stations = time.time(), self.target
-        standing = self._quantities({one.name: one.standing() for one in self._companions})
+        standing = self._quantities({one.name: one.standing() for one in self._plugins})
         figures = slo_figures(
-            collector.merged, self._settings, course, companions=standing, window=collector.merged.window
+            collector.merged, self._settings, course, plugins=standing, window=collector.merged.window
         )
-        course.broken = self._watch.check(figures, self._elapsed())
+        course.broken = self._observer.check(figures, self._elapsed())
         if course.broken is not None:
             _logger.warning("The run is %s.", course.broken.reason)
             self._stop()
@@ -356,7 +356,7 @@ class MasterEnd:
             cut_short=max(lacking, 0.0),
         )
         generator = judge(facts)
-        conclusions = {companion.name: companion.conclude() for companion in self._companions}
+        conclusions = {plugin.name: plugin.conclude() for plugin in self._plugins}
         doubts = [reason for conclusion in conclusions.values() for reason in conclusion.invalid]
         if doubts:
             generator = msgspec.structs.replace(generator, verdict="INVALID", reasons=[*generator.reasons, *doubts])
@@ -366,7 +366,7 @@ class MasterEnd:
             settings,
             course,
             generator,
-            companions=self._quantities(conclusions),
+            plugins=self._quantities(conclusions),
             window=lambda name: windows.get(name, {}),
         )
         slo = slo_results(settings.slo, figures, course.broken)

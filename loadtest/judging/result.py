@@ -75,7 +75,7 @@ def slo_figures(
     course: Course,
     generator: Generator | None = None,
     *,
-    companions: Mapping[str, tuple[float | None, float | None]] | None = None,
+    plugins: Mapping[str, tuple[float | None, float | None]] | None = None,
     window: Callable[[str], Mapping[Key, Latencies]],
 ) -> Figures:
     """Gather what objectives are held against; `window` gives the series of one window."""
@@ -94,7 +94,7 @@ def slo_figures(
         faults=merged.faults,
         connections=merged.connections,
         generator=generator,
-        companions=companions or {},
+        plugins=plugins or {},
     )
 
 
@@ -107,7 +107,7 @@ def build_run(
     *,
     fields: Mapping[str, Any] | None = None,
 ) -> LoadRun:
-    """Build the content of `run.json`, with the fields that companions have filled; pure."""
+    """Build the content of `run.json`, with the fields that plugins have filled; pure."""
     windows = [_window(span, merged) for span in spans(course)]
     # A worker may be in the next window a moment before the run ends without it.
     known = {window.name for window in windows}

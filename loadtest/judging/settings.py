@@ -44,8 +44,8 @@ class Settings(msgspec.Struct, kw_only=True):
     """Whether progress is shown on the standard error output."""
     driver: str | None = None
     """What the way to the CSMS' own API is called."""
-    companions: list[Any] = []
-    """What takes part in the run beside the measuring (`loadtest.plugins.contract.Companion`)."""
+    plugins: list[Any] = []
+    """What takes part in the run beside the measuring (`loadtest.plugins.contract.Plugin`)."""
     details: dict[str, Any] = {}
     """Everything that was asked for, as it goes into `run.json`."""
     secrets: frozenset[str] = frozenset()

@@ -33,11 +33,22 @@ if TYPE_CHECKING:
     from loadtest.measuring.merged import Latencies
     from loadtest.measuring.recorder import Key
 
-__all__ = ["DELAY", "Broken", "Figures", "Reading", "Threshold", "Watch", "judge", "measure", "read_slo", "threshold"]
+__all__ = [
+    "DELAY",
+    "Broken",
+    "CommandObserver",
+    "Figures",
+    "Reading",
+    "Threshold",
+    "judge",
+    "measure",
+    "read_slo",
+    "threshold",
+]
 
 DELAY: Final = 10.0
 """Seconds at the beginning of its window in which a threshold with `abort` is not looked at."""
-_WHOLE_RUN: Final = frozenset({"stations", "connections", "faults", "generator", "companion"})
+_WHOLE_RUN: Final = frozenset({"stations", "connections", "faults", "generator", "plugin"})
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0}
 _DIGITS: Final = 6
@@ -82,7 +93,7 @@ class Figures(msgspec.Struct, kw_only=True):
     faults: Mapping[str, int]
     connections: Mapping[str, int]
     generator: Generator | None = None
-    companions: Mapping[str, tuple[float | None, float | None]] = {}
+    plugins: Mapping[str, tuple[float | None, float | None]] = {}
     """Of `loadtest.plugins.contract`, by word and quantity: a number, and the whole that it is a share of."""
 
 
@@ -221,11 +232,11 @@ def measure(one: Threshold, figures: Figures) -> Reading:
     return _FAMILIES[one.expression.family](one, figures)
 
 
-class Watch:
+class CommandObserver:
     """Looks at the thresholds with `abort` while a run goes on."""
 
     def __init__(self, thresholds: Sequence[Threshold]) -> None:
-        """Watch those that may end a run."""
+        """CommandObserver those that may end a run."""
         self._watched = [one for one in thresholds if one.abort]
 
     def check(self, figures: Figures, elapsed: float) -> Broken | None:
@@ -346,9 +357,9 @@ def _generator(one: Threshold, figures: Figures) -> Reading:
     return Reading(value, "" if value is not None else f"the generator did not measure its {one.expression.metric}")
 
 
-def _companion(one: Threshold, figures: Figures) -> Reading:
+def _plugin(one: Threshold, figures: Figures) -> Reading:
     metric = one.expression.metric
-    value, whole = figures.companions.get(metric, (None, None))
+    value, whole = figures.plugins.get(metric, (None, None))
     if value is None:
         return Reading(None, f"nothing was measured of {metric}")
     if not one.expression.is_share or whole is None:
@@ -370,5 +381,5 @@ _FAMILIES: Final[Mapping[str, Callable[[Threshold, Figures], Reading]]] = {
     "connections": _connections,
     "faults": _faults,
     "generator": _generator,
-    "companion": _companion,
+    "plugin": _plugin,
 }

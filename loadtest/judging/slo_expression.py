@@ -45,7 +45,7 @@ __all__ = [
     "parse",
 ]
 
-Family = Literal["latency", "outcome", "rate", "stations", "connections", "faults", "generator", "companion"]
+Family = Literal["latency", "outcome", "rate", "stations", "connections", "faults", "generator", "plugin"]
 Latency = Literal["service", "response"]
 
 ERRORS: Final = "errors"
@@ -220,7 +220,7 @@ class _Reader:
         if group == "faults":
             return self._make("faults", word, "amount")
         if group in QUANTITIES:
-            return self._make("companion", f"{group} {word}", QUANTITIES[group][word])
+            return self._make("plugin", f"{group} {word}", QUANTITIES[group][word])
         return self._make("generator", word, _GENERATOR[word])
 
     def _latency(self, kind: str, rest: list[str]) -> Expression:

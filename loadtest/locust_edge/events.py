@@ -1,4 +1,4 @@
-"""The way from Locust's events to a run: options, user classes, canary, measuring; and out again with one line.
+"""The way from Locust's events to a run: options, user classes, target check, measuring; and out again with one line.
 
 The module imports Locust, which monkey-patches the process.
 """
@@ -17,7 +17,7 @@ from evidence.exit_codes import UNREACHABLE, USAGE
 from loadtest.judging.settings import Settings
 from loadtest.locust_edge import process as crew
 from loadtest.locust_edge.options import add_options, measure_settings, read_options
-from loadtest.locust_edge.target_check import sing
+from loadtest.locust_edge.target_check import check_target
 from loadtest.locust_edge.wiring import expect_workers, install, wired
 from loadtest.plugins.storms.page import add_storm_page
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
@@ -66,7 +66,7 @@ def _on_init(environment: Environment, **_: Any) -> None:
             options = read_options(given, environment.host)
             versions = _choose_users(environment, options)
             settings = measure_settings(given, options, versions)
-            _sing(options, settings, versions)
+            _check_target(options, settings, versions)
         install(environment, settings)
         add_storm_page(environment, settings)
     except HarnessError as error:
@@ -81,7 +81,7 @@ def _on_start_from_web(environment: Environment, **_: Any) -> None:
         options = read_options(given, environment.host)
         versions = _choose_users(environment, options)
         settings = measure_settings(given, options, versions)
-        _sing(options, settings, versions)
+        _check_target(options, settings, versions)
         # The measuring side was attached before anybody had said anything.
         attached = wired(environment).settings
         for field in (
@@ -96,7 +96,7 @@ def _on_start_from_web(environment: Environment, **_: Any) -> None:
             "secrets",
             "slo",
             "driver",
-            "companions",
+            "plugins",
         ):
             setattr(attached, field, getattr(settings, field))
     except HarnessError as error:
@@ -131,10 +131,10 @@ def _choose_users(environment: Environment, options: LoadOptions) -> list[Versio
     return [version for version in Version if any(user.ocpp == version for user in chosen)]
 
 
-def _sing(options: LoadOptions, settings: Settings, versions: list[Version]) -> None:
+def _check_target(options: LoadOptions, settings: Settings, versions: list[Version]) -> None:
     target = crew.make_target(options)
     for version in versions:
-        sing(target, settings.identities.lease(1), version, options.password, timeout=options.connect_timeout)
+        check_target(target, settings.identities.lease(1), version, options.password, timeout=options.connect_timeout)
 
 
 def _leave(environment: Environment, error: HarnessError) -> NoReturn:

@@ -18,10 +18,10 @@ import msgspec
 from evidence.redact import redact_url
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import read_slo
-from loadtest.plugins.commands.setup import companion_of
+from loadtest.plugins.commands.setup import plugin_of
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
-from loadtest.plugins.ledger.plugin import KpiCompanion, LedgerCompanion
-from loadtest.plugins.storms.plugin import StormCompanion
+from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
+from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.plugins.storms.ways import ways_back
 from loadtest.timing.backoff import SPEC, Backoff, parse_backoff
 from loadtest.workload.identities import DEFAULT_PATTERN, Identities, read_identities
@@ -276,15 +276,15 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         if duration and storm.at >= duration:
             raise UsageError(f"The storm {storm.name} is due after {storm.at:g} s; the run lasts {duration:g} s")
     seconds = float(duration) if duration else None
-    commander, driver = companion_of(given, options.profile.commands, ocpp, options.seed, seconds)
+    commander, driver = plugin_of(given, options.profile.commands, ocpp, options.seed, seconds)
     if commander is None and any(isinstance(storm, MassRemoteStart) for storm in storms):
         raise UsageError(
             "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
         )
     details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
     secret_words = frozenset({options.password} if options.password else ())
-    companions = [
-        StormCompanion(
+    plugins = [
+        StormPlugin(
             storms,
             backoff=ways_back(options.profile, options.backoff),
             seed=options.seed,
@@ -292,7 +292,7 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         ),
         *([] if commander is None else [commander]),
         _ledger(given, secret_words),
-        KpiCompanion(),
+        KpiPlugin(),
     ]
     return Settings(
         url=options.url,
@@ -307,20 +307,20 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         slo=read_slo(Path(given.slo)) if given.slo else [],
         source_addresses=max(1, len(options.sources)),
         driver=driver,
-        companions=companions,
+        plugins=plugins,
         details={name: value for name, value in details.items() if value is not None and name not in _SECRET},
         secrets=secret_words,
     )
 
 
-def _ledger(given: Any, secret_words: frozenset[str]) -> LedgerCompanion:
+def _ledger(given: Any, secret_words: frozenset[str]) -> LedgerPlugin:
     """Make the ledger; what the CSMS recorded comes from a control port that speaks the contract of drivers."""
     url = given.control_url
     if not url or given.driver not in (None, "", "http", "practice"):
-        return LedgerCompanion(secrets=secret_words)
+        return LedgerPlugin(secrets=secret_words)
     port = ControlPort(check_owned(url, given.i_own_this_target or ()))
     port.check()
-    return LedgerCompanion(port, source=redact_url(url), keeps=KEEPS, secrets=secret_words)
+    return LedgerPlugin(port, source=redact_url(url), keeps=KEEPS, secrets=secret_words)
 
 
 _SECRET = frozenset({"password", "driver-option"})

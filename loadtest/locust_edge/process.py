@@ -19,9 +19,9 @@ from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImm
 
 from loadtest.locust_edge.options import LoadOptions, read_options
 from loadtest.locust_edge.wiring import wired
-from loadtest.plugins.commands.observer import ORDER, Watch
-from loadtest.plugins.storms.process import KIND, Front
-from loadtest.station import Fleet, Station
+from loadtest.plugins.commands.observer import ORDER, CommandObserver
+from loadtest.plugins.storms.process import KIND, StormProcess
+from loadtest.station import Context, Station
 from loadtest.station.station import Life
 from loadtest.timing.pacing import ConnectPacer
 from loadtest.timing.timers import HubTimers
@@ -104,7 +104,7 @@ def dismiss(environment: Environment) -> None:
     """Forget the crew of a run that is over: the next one may have another target and other options."""
     crew = _crews.pop(environment, None)
     if crew is not None:
-        crew.front.close()
+        crew.storm_process.close()
         if crew.tracer is not None:
             crew.tracer.close()
     gc.unfreeze()
@@ -115,9 +115,9 @@ class UserStation(Station):
 
     __slots__ = ("user",)
 
-    def __init__(self, fleet: Fleet, version: Version, lease: Lease, user: ChargePointUser) -> None:
+    def __init__(self, context: Context, version: Version, lease: Lease, user: ChargePointUser) -> None:
         """Belong to a user."""
-        super().__init__(fleet, version, lease)
+        super().__init__(context, version, lease)
         self.user = user
 
 
@@ -143,7 +143,7 @@ class Crew:
                 lost=wiring.worker.sampler.untraced,
                 password=options.password,
             )
-        self._fleets: dict[str | None, Fleet] = {}
+        self._fleets: dict[str | None, Context] = {}
         self._pacer: ConnectPacer[Station] = ConnectPacer()
         self._gate: Timer | None = None
         self._unfrozen = 0
@@ -151,24 +151,24 @@ class Crew:
         self.stations: dict[str, UserStation] = {}
         """Every station of this process that was let in and is not given up, by identity."""
         assert wiring.worker is not None
-        self._watch: Watch | None = None
-        watch = Watch(self.stations, self.recorder, self.engine.timers, time.monotonic, self._watched_by)
-        wiring.worker.on_order(ORDER, watch.order)
-        self.front = Front(
+        self._observer: CommandObserver | None = None
+        observer = CommandObserver(self.stations, self.recorder, self.engine.timers, time.monotonic, self._watched_by)
+        wiring.worker.on_order(ORDER, observer.order)
+        self.storm_process = StormProcess(
             self.engine.timers, self.recorder, options.seed, self.stations, find_target=self._find_target
         )
-        wiring.worker.on_order(KIND, self.front.order)
+        wiring.worker.on_order(KIND, self.storm_process.order)
 
-    def fleet(self, wanted: Profile | str | None) -> Fleet:
+    def context(self, wanted: Profile | str | None) -> Context:
         """Return the surroundings of stations with this profile, or one of that name; None: the command line's.
 
         Raises `UsageError` for a profile that cannot be read.
         """
         key = wanted.name if isinstance(wanted, Profile) else wanted
-        fleet = self._fleets.get(key)
-        if fleet is None:
+        context = self._fleets.get(key)
+        if context is None:
             profile = load_profile(wanted) if isinstance(wanted, str) else wanted or self.options.profile
-            fleet = self._fleets[key] = Fleet(
+            context = self._fleets[key] = Context(
                 engine=self.engine,
                 target=self.target,
                 recorder=self.recorder,
@@ -181,13 +181,13 @@ class Crew:
                 on_crash=_for_locust,
                 make_socket=open_socket if self.tracer is None else self.tracer.open_socket,
             )
-            fleet.watched_by(self._watch)
-        return fleet
+            context.observed_by(self._observer)
+        return context
 
-    def _watched_by(self, watch: Watch | None) -> None:
-        self._watch = watch
-        for fleet in self._fleets.values():
-            fleet.watched_by(watch)
+    def _watched_by(self, observer: CommandObserver | None) -> None:
+        self._observer = observer
+        for context in self._fleets.values():
+            context.observed_by(observer)
 
     def complain(self, error: HarnessError) -> None:
         """Tell people once what keeps users of one kind from starting."""

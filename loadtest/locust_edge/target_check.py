@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loadtest.transport.target import Target
     from loadtest.workload.identities import Lease
 
-__all__ = ["sing"]
+__all__ = ["check_target"]
 
 _UNREACHABLE = {
     Attempt.REFUSED: "the connection was refused; is the CSMS running there?",
@@ -36,7 +36,7 @@ _GOODBYE = 0.5
 _SERVER_ERROR = 500
 
 
-class _Canary:
+class _TargetCheck:
     """The listener of one attempt."""
 
     def __init__(self, loop: Any) -> None:
@@ -44,12 +44,12 @@ class _Canary:
         self.result: tuple[str, str] | None = None
 
     def on_open(self, _: Handshake) -> None:
-        self._sing("", "")
+        self._check_target("", "")
 
     def on_failed(self, outcome: str, reason: str) -> None:
-        self._sing(str(outcome), reason)
+        self._check_target(str(outcome), reason)
 
-    def _sing(self, outcome: str, reason: str) -> None:
+    def _check_target(self, outcome: str, reason: str) -> None:
         self.result = (outcome, reason)
         self._loop.break_()
 
@@ -66,7 +66,9 @@ class _Canary:
         raise error
 
 
-def sing(target: Target, lease: Lease, version: Version, password: str | None, *, timeout: float = _PATIENCE) -> None:
+def check_target(
+    target: Target, lease: Lease, version: Version, password: str | None, *, timeout: float = _PATIENCE
+) -> None:
     """Connect once as this station, and close again; nothing else in this process runs meanwhile, for seconds at most.
 
     Raises `TargetUnreachableError` where nothing answers, and `UsageError` where the answer is a no that a person can
@@ -79,11 +81,11 @@ def sing(target: Target, lease: Lease, version: Version, password: str | None, *
     # A loop of its own: on the common one, workers would already talk to a master that is not ready.
     loop: Any = gevent.core.loop(default=False)
     engine = Engine(loop, HubTimers(loop), connect_timeout=min(timeout, _PATIENCE), close_timeout=_GOODBYE)
-    canary = _Canary(loop)
-    sock = open_socket(engine, target, canary, target.source(lease.number))
+    target_check = _TargetCheck(loop)
+    sock = open_socket(engine, target, target_check, target.source(lease.number))
     try:
         sock.connect(station_url(target.url, lease.identity), RULES[version].subprotocol, headers)
-        while canary.result is None:
+        while target_check.result is None:
             loop.run(once=True)
         sock.close()
         while engine.open_sockets:
@@ -91,7 +93,7 @@ def sing(target: Target, lease: Lease, version: Version, password: str | None, *
     finally:
         engine.timers.close()
         loop.destroy()
-    outcome, reason = canary.result
+    outcome, reason = target_check.result
     if outcome:
         _explain(outcome, reason, target, lease, version)
 

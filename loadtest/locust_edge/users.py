@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from loadtest.cluster.leases import Request
-    from loadtest.station import Fleet
+    from loadtest.station import Context
     from loadtest.workload.identities import Lease
     from loadtest.workload.profile import Profile
 
@@ -74,7 +74,7 @@ class ChargePointUser(User):
         self.station: UserStation | None = None
         """The charge point; None while no identity was leased."""
         self._crew: Crew | None = None
-        self._fleet: Fleet | None = None
+        self._context: Context | None = None
         self._request: Request | None = None
 
     # -- what Locust calls -------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ class ChargePointUser(User):
         if crew is None:
             return
         try:
-            self._fleet = crew.fleet(self.profile)
+            self._context = crew.context(self.profile)
         except UsageError as error:
             crew.complain(error)
             return
@@ -145,8 +145,8 @@ class ChargePointUser(User):
 
     def _leased(self, lease: Lease) -> None:
         assert self._crew is not None
-        assert self._fleet is not None
-        self.station = UserStation(self._fleet, Version(self.ocpp), lease, self)
+        assert self._context is not None
+        self.station = UserStation(self._context, Version(self.ocpp), lease, self)
         self._crew.let_in(self.station)
 
     def _fenced(self, _: Lease) -> None:

@@ -46,7 +46,7 @@ from ocppj.errors import HarnessError, LocalProtocolError
 if TYPE_CHECKING:
     from locust.env import Environment
 
-    from loadtest.cluster.leases import LeaseHolder
+    from loadtest.cluster.leases import LeaseClient
     from loadtest.judging.settings import Settings
     from loadtest.measuring.recorder import Recorder
 
@@ -129,7 +129,7 @@ class Wiring:
         return self.worker.recorder
 
     @property
-    def leases(self) -> LeaseHolder:
+    def leases(self) -> LeaseClient:
         """Where the stations of this process get their identities."""
         assert self.worker is not None, "a master has no stations"
         return self.worker.leases
@@ -289,7 +289,7 @@ class Wiring:
     def _say_goodbye(self, worker: WorkerEnd) -> None:
         """Wait until the master has the last figures, unless the connection to it is closed already."""
         deadline = time.monotonic() + _GOODBYE_TIMEOUT
-        while worker.outbox.unacked and len(self._runner.greenlet) and time.monotonic() < deadline:
+        while worker.transaction_queue.unacked and len(self._runner.greenlet) and time.monotonic() < deadline:
             gevent.sleep(0.02)
         worker.leave()
 

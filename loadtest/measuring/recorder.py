@@ -9,7 +9,7 @@ This is the source of truth of a load run; Locust's own table is a view that is 
     recorder.booted(+1 | -1)        # a station was accepted by BootNotification, or no longer counts as booted
     recorder.lost()                 # a connection ended that nobody wanted to end
     recorder.offered(n)             # n CALLs fell due in the schedules of this process, sent or not
-    recorder.note(kind, *values)    # something for a companion of the run (`loadtest.plugins.contract`), once
+    recorder.note(kind, *values)    # something for a plugin of the run (`loadtest.plugins.contract`), once
 
 and never waits for anything. A CALL that timed out, was lost in flight or never sent is a CALL that ended. The module
 does not import Locust, which would monkey-patch the process.
@@ -84,7 +84,7 @@ class Delta(TypedDict):
     offered: dict[str, int]
     """CALLs that fell due, by window."""
     notes: list[list[Any]]
-    """For the companions of the run: kinds and values."""
+    """For the plugins of the run: kinds and values."""
 
 
 def is_failure(outcome: str) -> bool:
@@ -277,7 +277,7 @@ class Recorder:
             self._offered[self._window_at(intended_at)] += count
 
     def note(self, kind: str, *values: Any) -> None:
-        """Leave a note for a companion of the run; values are types that msgpack knows."""
+        """Leave a note for a plugin of the run; values are types that msgpack knows."""
         if len(self._notes) < _MOST_NOTES:
             self._notes.append([kind, *values])
         else:

@@ -14,7 +14,7 @@ import msgspec
 
 from loadtest.measuring.recorder import Recorder
 from loadtest.measuring.windows import WindowPlan
-from loadtest.station import Fleet, Station
+from loadtest.station import Context, Station
 from loadtest.timing.pacing import van_der_corput
 from loadtest.timing.timers import TimerQueue
 from loadtest.transport.contract import Handshake
@@ -85,8 +85,8 @@ def rehearse(
     `versions` come with their weights, `interval` is what the CSMS says in its answer to BootNotification. Times in
     seconds; pure.
     """
-    stage = _Stage(profile, versions, stations, interval=interval, seed=seed)
-    return stage.run(ramp, duration, WindowPlan(duration=duration, warm_up=warm_up, cool_down=cool_down))
+    access = _Access(profile, versions, stations, interval=interval, seed=seed)
+    return access.run(ramp, duration, WindowPlan(duration=duration, warm_up=warm_up, cool_down=cool_down))
 
 
 def frame_bytes(payload: int, *, masked: bool) -> int:
@@ -95,7 +95,7 @@ def frame_bytes(payload: int, *, masked: bool) -> int:
     return payload + 2 + extended + 4 * masked
 
 
-class _Stage:
+class _Access:
     """The CSMS, the clock and the counting."""
 
     def __init__(
@@ -114,7 +114,7 @@ class _Stage:
         self.part = Part()
         self.calls = 0
         self.answers = {version: _answers(version, interval) for version in versions}
-        fleet = Fleet(
+        context = Context(
             engine=_engine(self.timers),
             target=Target(_NOWHERE),
             recorder=self.recorder,
@@ -127,7 +127,7 @@ class _Stage:
         )
         identities = Identities()
         self._stations = [
-            Station(fleet, _version(versions, number), identities.lease(number)) for number in range(1, stations + 1)
+            Station(context, _version(versions, number), identities.lease(number)) for number in range(1, stations + 1)
         ]
 
     def run(self, ramp: float, duration: float, plan: WindowPlan) -> Rehearsal:
@@ -180,22 +180,22 @@ class _Stage:
 class _Socket:
     """Stands in for `StationSocket`."""
 
-    def __init__(self, stage: _Stage, station: Station) -> None:
-        self.stage = stage
+    def __init__(self, access: _Access, station: Station) -> None:
+        self.access = access
         self.station = station
         self.open = True
 
     def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:  # noqa: ARG002 - as the real one
-        self.stage.part.connects += 1
-        self.stage.at(self.stage.now, lambda: self.station.on_open(Handshake(subprotocol, 0.0, 0.0)))
+        self.access.part.connects += 1
+        self.access.at(self.access.now, lambda: self.station.on_open(Handshake(subprotocol, 0.0, 0.0)))
 
     def send_text(self, text: str) -> bool:
-        self.stage.take(self, text)
+        self.access.take(self, text)
         return self.open
 
     def hear(self, text: str) -> None:
         if self.open:
-            self.station.on_text(text, self.stage.now)
+            self.station.on_text(text, self.access.now)
 
     def ping_every(self, seconds: float) -> None:
         """Ping nobody: pings are no CALLs."""

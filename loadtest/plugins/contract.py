@@ -1,11 +1,11 @@
 """What takes part in a load run beside the measuring: storms, the ledger, commands through a driver.
 
-A companion lives where the run is led (`loadtest.cluster.master`). It hears the notes that stations leave in their
+A plugin lives where the run is led (`loadtest.cluster.master`). It hears the notes that stations leave in their
 recorder, each exactly once, gives orders to the processes with stations, and adds its findings to `run.json` and to the
 SLOs.
 
     recorder.note("kind", value, …)               # in a process with stations; values are types that msgpack knows
-    worker.on_order("kind", callback)             # there, too: callback(order) for every `Stage.order` of that kind
+    worker.on_order("kind", callback)             # there, too: callback(order) for every `RunAccess.order` of that kind
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["QUANTITIES", "Companion", "Conclusion", "Note", "Stage"]
+__all__ = ["QUANTITIES", "Conclusion", "Note", "Plugin", "RunAccess"]
 
 Note = list[Any]
 """A kind and its values."""
@@ -90,12 +90,12 @@ QUANTITIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         ),
     }
 )
-"""What objectives can be about: the word of a companion, its quantities, and the kind of their unit
+"""What objectives can be about: the word of a plugin, its quantities, and the kind of their unit
 (`loadtest.judging.slo_expression`): time (base ms), amount (a number, or a share with %), count, rate, share."""
 
 
-class Stage(msgspec.Struct, kw_only=True):
-    """What a companion may use of the run that it takes part in."""
+class RunAccess(msgspec.Struct, kw_only=True):
+    """What a plugin may use of the run that it takes part in."""
 
     order: Callable[[dict[str, Any]], None]
     """Give every process with stations an order, a dict with a `kind`; one that joins later hears no old orders."""
@@ -111,13 +111,13 @@ class Stage(msgspec.Struct, kw_only=True):
     target: Callable[[], int] = lambda: 0
     """How many stations are asked for at the moment."""
     ask: Callable[[str, dict[str, Any]], bool] = lambda _, __: False
-    """Ask the other companions for something of a kind; whether one of them has taken it (`Companion.asked`)."""
+    """Ask the other plugins for something of a kind; whether one of them has taken it (`Plugin.asked`)."""
     complete: Callable[[], bool] = lambda: True
     """Whether every note has come in, as far as is known; asked when the run is over."""
 
 
 class Conclusion(msgspec.Struct, kw_only=True):
-    """What a companion has found."""
+    """What a plugin has found."""
 
     fields: dict[str, Any] = {}
     """Fields of `LoadRun` and their content."""
@@ -129,7 +129,7 @@ class Conclusion(msgspec.Struct, kw_only=True):
     """What the display of the run shows."""
 
 
-class Companion(Protocol):
+class Plugin(Protocol):
     """Takes part in one run after another; every method returns at once, except `conclude`.
 
     One that does something for others has a method `asked(kind, request)` as well, which returns whether it has taken
@@ -141,7 +141,7 @@ class Companion(Protocol):
     kinds: frozenset[str]
     """The kinds of notes that it wants."""
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, access: RunAccess) -> None:
         """Begin a run; forget the one before."""
 
     def note(self, worker: str, note: Note) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadtest.station.context import Fleet
+from loadtest.station.context import Context
 from loadtest.station.station import Station
 
-__all__ = ["Fleet", "Station"]
+__all__ = ["Context", "Station"]

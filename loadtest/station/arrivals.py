@@ -6,16 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fixtures.tokens import POOL_SIZE, is_pool_token, pool_token
-from loadtest.station.charging_session import Visit
+from loadtest.station.charging_session import ChargingSession
 from loadtest.station.commands.reservations import admits
-from loadtest.station.replay import Player
+from loadtest.station.replay import ReplayPlayer
 from loadtest.timing.pacing import van_der_corput
 from loadtest.workload.sessions import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadtest.station.charging_session import Outlet
+    from loadtest.station.charging_session import Connector
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
     from loadtest.workload.profile import Profile, Sessions
@@ -26,19 +26,19 @@ __all__ = ["Arrivals", "PlannedArrivals", "arrivals_at", "token_for"]
 _TOKENS_APART = POOL_SIZE // 8
 
 
-def token_for(station: Station, outlet: Outlet) -> str:
+def token_for(station: Station, connector: Connector) -> str:
     """Choose the token that drivers use at this connector.
 
     Every connector of the fleet has its own: one token at two connectors is ConcurrentTx (OCPP 1.6 §7.2). Where a list
     names the station's one token, that is used everywhere.
     """
-    token, number = station.lease.token, outlet.place.number
+    token, number = station.lease.token, connector.model.number
     if number == 1 or not is_pool_token(token):
         return token
     return pool_token((station.lease.number + (number - 1) * _TOKENS_APART) % POOL_SIZE)
 
 
-def arrivals_at(station: Station) -> Arrivals | PlannedArrivals | Player | None:
+def arrivals_at(station: Station) -> Arrivals | PlannedArrivals | ReplayPlayer | None:
     """Plan what the station's profile says; None where nobody comes."""
     profile, recorded = station.profile, station.profile.recorded
     if profile.sessions is not None:
@@ -49,28 +49,30 @@ def arrivals_at(station: Station) -> Arrivals | PlannedArrivals | Player | None:
         return None
     place = (station.lease.number - 1) % recorded.stations
     if recorded.sessions:
-        return PlannedArrivals(station, profile, [(iter(recorded.sessions[place]), list(station.outlets))])
+        return PlannedArrivals(station, profile, [(iter(recorded.sessions[place]), list(station.connectors))])
     own = profile.replay is None or profile.replay.tokens == "own"
-    return Player(station, recorded.cues[place], partial(token_for, station, station.outlets[0]) if own else None)
+    return ReplayPlayer(
+        station, recorded.cues[place], partial(token_for, station, station.connectors[0]) if own else None
+    )
 
 
-def _by_curve(station: Station, profile: Profile) -> list[tuple[Iterator[Session], list[Outlet]]]:
+def _by_curve(station: Station, profile: Profile) -> list[tuple[Iterator[Session], list[Connector]]]:
     assert profile.workload is not None
-    by_evse: dict[int, list[Outlet]] = {}
-    for outlet in station.outlets:
-        by_evse.setdefault(outlet.place.evse_id, []).append(outlet)
+    by_evse: dict[int, list[Connector]] = {}
+    for connector in station.connectors:
+        by_evse.setdefault(connector.model.evse_id, []).append(connector)
     return [
         (
             Schedule(
                 profile.workload,
-                seed=station.fleet.seed,
+                seed=station.context.seed,
                 identity=station.lease.identity,
                 evse=evse,
                 start=profile.start,
             ),
-            outlets,
+            connectors,
         )
-        for evse, outlets in by_evse.items()
+        for evse, connectors in by_evse.items()
     ]
 
 
@@ -83,10 +85,10 @@ class Arrivals:
         """Plan for every EVSE of the station."""
         self._station = station
         self._sessions = sessions
-        by_evse: dict[int, list[Outlet]] = {}
-        for outlet in station.outlets:
-            by_evse.setdefault(outlet.place.evse_id, []).append(outlet)
-        self._evses = [_Evse(station, sessions, outlets) for outlets in by_evse.values()]
+        by_evse: dict[int, list[Connector]] = {}
+        for connector in station.connectors:
+            by_evse.setdefault(connector.model.evse_id, []).append(connector)
+        self._evses = [_Evse(station, sessions, connectors) for connectors in by_evse.values()]
 
     def plan(self, now: float) -> None:
         """Let the first cars come, spread over the whole fleet and the whole cycle."""
@@ -105,32 +107,36 @@ _FAR_APART = 0x5555
 
 
 class _Evse:
-    __slots__ = ("_next", "_outlets", "_sessions", "station")
+    __slots__ = ("_connectors", "_next", "_sessions", "station")
 
-    def __init__(self, station: Station, sessions: Sessions, outlets: list[Outlet]) -> None:
+    def __init__(self, station: Station, sessions: Sessions, connectors: list[Connector]) -> None:
         self.station = station
         self._sessions = sessions
-        self._outlets = outlets
+        self._connectors = connectors
         self._next: Timer | None = None
 
     def expect(self, when: float) -> None:
-        self._next = self.station.fleet.timers.at(when, self._arrives)
+        self._next = self.station.context.timers.at(when, self._arrives)
 
     def cancel(self) -> None:
-        self.station.fleet.timers.cancel(self._next)
+        self.station.context.timers.cancel(self._next)
         self._next = None
 
     def _arrives(self, when: float) -> None:
         station, sessions = self.station, self._sessions
-        fleet, draws = station.fleet, station.draws
-        until = when + fleet.draw(sessions.duration, draws)
-        gap = fleet.draw(sessions.gap, draws)
-        outlet = self._outlets[draws.below(len(self._outlets))]
+        context, draws = station.context, station.draws
+        until = when + context.draw(sessions.duration, draws)
+        gap = context.draw(sessions.gap, draws)
+        connector = self._connectors[draws.below(len(self._connectors))]
         self.expect(until + gap)
         # A driver who finds the place taken or out of order drives on.
-        token = token_for(station, outlet)
-        if outlet.operative and not any(other.visit for other in self._outlets) and admits(outlet, token):
-            Visit(outlet, token).begin(when, until, authorize=sessions.authorize)
+        token = token_for(station, connector)
+        if (
+            connector.operative
+            and not any(other.charging_session for other in self._connectors)
+            and admits(connector, token)
+        ):
+            ChargingSession(connector, token).begin(when, until, authorize=sessions.authorize)
 
 
 class PlannedArrivals:
@@ -139,11 +145,11 @@ class PlannedArrivals:
     __slots__ = ("_tracks",)
 
     def __init__(
-        self, station: Station, profile: Profile, tracks: list[tuple[Iterator[Session], list[Outlet]]]
+        self, station: Station, profile: Profile, tracks: list[tuple[Iterator[Session], list[Connector]]]
     ) -> None:
         """Take the sessions, and the connectors at which they take place."""
         authorize = profile.workload is None or profile.workload.authorize
-        self._tracks = [_Track(station, sessions, outlets, authorize=authorize) for sessions, outlets in tracks]
+        self._tracks = [_Track(station, sessions, connectors, authorize=authorize) for sessions, connectors in tracks]
 
     def plan(self, now: float) -> None:
         """Go on where the day is; a car that should be there already plugs in at once, with what it still wants."""
@@ -157,14 +163,14 @@ class PlannedArrivals:
 
 
 class _Track:
-    __slots__ = ("_authorize", "_next", "_outlets", "_session", "_sessions", "station")
+    __slots__ = ("_authorize", "_connectors", "_next", "_session", "_sessions", "station")
 
     def __init__(
-        self, station: Station, sessions: Iterator[Session], outlets: list[Outlet], *, authorize: bool
+        self, station: Station, sessions: Iterator[Session], connectors: list[Connector], *, authorize: bool
     ) -> None:
         self.station = station
         self._sessions = sessions
-        self._outlets = outlets
+        self._connectors = connectors
         self._authorize = authorize
         self._session: Session | None = None
         self._next: Timer | None = None
@@ -179,17 +185,17 @@ class _Track:
             self._comes(session, now)
 
     def cancel(self) -> None:
-        self.station.fleet.timers.cancel(self._next)
+        self.station.context.timers.cancel(self._next)
         self._next = None
 
     def _clock(self, seconds: float) -> float:
         """Tell when a moment of the simulated day is."""
-        return self.station.fleet.began + seconds / self.station.profile.compression
+        return self.station.context.began + seconds / self.station.profile.compression
 
     def _expect(self, session: Session | None) -> None:
         self._session = session
         if session is not None:
-            self._next = self.station.fleet.timers.at(self._clock(session.at), self._arrives)
+            self._next = self.station.context.timers.at(self._clock(session.at), self._arrives)
 
     def _arrives(self, when: float) -> None:
         session = self._session
@@ -198,20 +204,22 @@ class _Track:
         self._comes(session, when)
 
     def _comes(self, session: Session, when: float) -> None:
-        outlet = self._place_for(session)
+        connector = self._place_for(session)
         # A driver who finds the place taken or out of order drives on.
-        if outlet is None:
+        if connector is None:
             return
-        token = session.token or token_for(self.station, outlet)
-        if admits(outlet, token):
-            Visit(outlet, token).begin(when, self._clock(session.until), authorize=self._authorize, session=session)
+        token = session.token or token_for(self.station, connector)
+        if admits(connector, token):
+            ChargingSession(connector, token).begin(
+                when, self._clock(session.until), authorize=self._authorize, session=session
+            )
 
-    def _place_for(self, session: Session) -> Outlet | None:
-        outlets = self._outlets
-        taken = {outlet.place.evse_id for outlet in outlets if outlet.visit is not None}
-        free = [outlet for outlet in outlets if outlet.operative and outlet.place.evse_id not in taken]
+    def _place_for(self, session: Session) -> Connector | None:
+        connectors = self._connectors
+        taken = {connector.model.evse_id for connector in connectors if connector.charging_session is not None}
+        free = [connector for connector in connectors if connector.operative and connector.model.evse_id not in taken]
         if session.connector is not None:
-            return next((outlet for outlet in free if outlet.place.number == session.connector), None) or (
-                free[0] if free and session.connector > len(outlets) else None
+            return next((connector for connector in free if connector.model.number == session.connector), None) or (
+                free[0] if free and session.connector > len(connectors) else None
             )
         return free[int(session.pick * len(free))] if free else None

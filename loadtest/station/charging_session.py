@@ -1,4 +1,4 @@
-"""A connector, and a car's visit to it: plug in, authorize, charge, drive away."""
+"""A connector, and a charging session at it: plug in, authorize, charge, drive away."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
     from fixtures.meter import Circuit, Reading
-    from fixtures.models import Outlet as Place
-    from loadtest.station.context import Fleet
+    from fixtures.models import ConnectorModel
+    from loadtest.station.context import Context
     from loadtest.station.dialect.contract import Payload
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
     from loadtest.workload.sessions import Session
 
-__all__ = ["Outlet", "Phase", "Visit"]
+__all__ = ["ChargingSession", "Connector", "Phase"]
 
 
-class Outlet:
+class Connector:
     """One connector of one station."""
 
-    __slots__ = ("energy_wh", "operative", "place", "station", "status", "told", "visit")
+    __slots__ = ("charging_session", "energy_wh", "model", "operative", "station", "status", "told")
 
-    def __init__(self, station: Station, place: Place) -> None:
+    def __init__(self, station: Station, model: ConnectorModel) -> None:
         """Start available, with the CSMS knowing nothing."""
         self.station = station
-        self.place = place
+        self.model = model
         self.status = Status.AVAILABLE
         self.told = ""
         """The word that the CSMS heard last."""
-        self.visit: Visit | None = None
+        self.charging_session: ChargingSession | None = None
         self.operative = True
         self.energy_wh = 0.0
         """The meter's register."""
@@ -52,31 +52,31 @@ class Outlet:
         """Send the present status; what cannot be sent now is sent when the station is back."""
         station = self.station
         word = station.dialect.status_words[self.status]
-        payload = station.dialect.status(self.place, word, station.fleet.timestamp(intended_at))
+        payload = station.dialect.status(self.model, word, station.context.timestamp(intended_at))
         if station.call("StatusNotification", payload, intended_at, triggered=triggered):
             self.told = word
-            for _ in range(station.fleet.vendor.quirks.status_repeats):
+            for _ in range(station.context.vendor.quirks.status_repeats):
                 station.call("StatusNotification", payload, intended_at, triggered=triggered)
 
     @property
     def reading(self) -> Reading:
         """What the meter showed last."""
-        if self.visit is not None and self.visit.phase in (Phase.CHARGING, Phase.LEAVING):
-            return self.visit.reading
-        return first_reading(circuit_of(self.place, vehicle_of(0)), energy_wh=self.energy_wh)
+        if self.charging_session is not None and self.charging_session.phase in (Phase.CHARGING, Phase.LEAVING):
+            return self.charging_session.reading
+        return first_reading(circuit_of(self.model, vehicle_of(0)), energy_wh=self.energy_wh)
 
     def rest(self, intended_at: float) -> None:
         """Show what a connector without a car shows."""
-        extras = self.station.extras
+        store = self.station.store
         if not self.operative:
             self.show(Status.UNAVAILABLE, intended_at)
-        elif extras is not None and extras.reservations is not None and extras.reservations.covers(self):
+        elif store is not None and store.reservations is not None and store.reservations.covers(self):
             self.show(Status.RESERVED, intended_at)
         else:
             self.show(Status.AVAILABLE, intended_at)
 
 
-class Visit:
+class ChargingSession:
     """One car at one connector."""
 
     __slots__ = (
@@ -87,8 +87,8 @@ class Visit:
         "_read_at",
         "_seq_no",
         "circuit",
+        "connector",
         "entry",
-        "outlet",
         "phase",
         "reading",
         "remote_start_id",
@@ -102,14 +102,14 @@ class Visit:
     circuit: Circuit
     reading: Reading
 
-    def __init__(self, outlet: Outlet, token: str, token_type: str = "ISO14443") -> None:  # noqa: S107 - no secret
+    def __init__(self, connector: Connector, token: str, token_type: str = "ISO14443") -> None:  # noqa: S107 - no secret
         """Plug in."""
-        self.outlet = outlet
+        self.connector = connector
         self.token = token
         self.token_type = token_type
         self.remote_start_id: int | None = None
         self.reservation_id: int | None = None
-        """The reservation that the visit has used up."""
+        """The reservation that the charging session has used up."""
         self.transaction_id: int | str | None = None
         self.phase = Phase.AUTHORIZING
         self.started_at = 0.0
@@ -121,30 +121,25 @@ class Visit:
         self._power_from = 0.0
         self.session: Session | None = None
         """What was planned; None where the draws of the station decide."""
-        self.entry = Entry(outlet.station, token)
-        outlet.visit = self
+        self.entry = Entry(connector.station, token)
+        connector.charging_session = self
 
     @property
     def station(self) -> Station:
         """Where it happens."""
-        return self.outlet.station
+        return self.connector.station
 
     @property
-    def fleet(self) -> Fleet:
+    def context(self) -> Context:
         """The surroundings."""
-        return self.outlet.station.fleet
-
-    @property
-    def place(self) -> Place:
-        """The connector's numbers."""
-        return self.outlet.place
+        return self.connector.station.context
 
     @property
     def measurands(self) -> tuple[str, ...]:
         """What the meter reports."""
-        extras = self.station.extras
-        chosen = extras.settings.measurands if extras is not None and extras.settings is not None else None
-        return chosen or self.fleet.vendor.measurands or self.station.model.meter.measurands
+        store = self.station.store
+        chosen = store.settings.measurands if store is not None and store.settings is not None else None
+        return chosen or self.context.vendor.measurands or self.station.model.meter.measurands
 
     @property
     def register_wh(self) -> int:
@@ -160,18 +155,18 @@ class Visit:
         """Let the driver plug in and present the token; they leave at `until` whatever the CSMS does."""
         self.session = session
         self.entry.begin(at, remote=False)
-        self._leave_timer = self.fleet.timers.at(until, self._leaves)
+        self._leave_timer = self.context.timers.at(until, self._leaves)
         station, parent, listed = self.station, None, None
-        if station.extras is not None:
+        if station.store is not None:
             token = self.token.upper(), self.token_type
-            if claim_of(self.outlet, token) is Claim.ASK:
+            if claim_of(self.connector, token) is Claim.ASK:
                 # Until the CSMS has named the token's group, the connector stays reserved.
                 authorize, parent = True, ""
-            elif station.extras.local_list is not None:
+            elif station.store.local_list is not None:
                 listed = list_verdict(station, token)
                 authorize = authorize and not (listed and flag(station, "local_pre"))
         if parent is None:
-            self.outlet.show(Status.PREPARING, at)
+            self.connector.show(Status.PREPARING, at)
         if authorize and station.call("Authorize", station.dialect.authorize(self.token), at, self._authorized):
             return
         # Offline, a station trusts the driver (LocalAuthorizeOffline), unless its list says no.
@@ -184,8 +179,8 @@ class Visit:
         """Start because the CSMS asked for it, without asking back unless AuthorizeRemoteTxRequests says so."""
         self.remote_start_id = remote_start_id
         self.entry.begin(at, remote=True)
-        self._leave_timer = self.fleet.timers.at(until, self._leaves)
-        self.outlet.show(Status.PREPARING, at)
+        self._leave_timer = self.context.timers.at(until, self._leaves)
+        self.connector.show(Status.PREPARING, at)
         station = self.station
         if flag(station, "authorize_remote") and station.call(
             "Authorize", station.dialect.authorize(self.token), at, self._authorized
@@ -197,25 +192,27 @@ class Visit:
         """Take the answer to the start of the transaction; None when the CSMS never gave one."""
         may_go_on = self.station.dialect.read_start(self, payload)
         if not may_go_on and self.phase is Phase.CHARGING:
-            self.stop(Ending.DE_AUTHORIZED, self.fleet.clock())
+            self.stop(Ending.DE_AUTHORIZED, self.context.clock())
 
     def report(self, at: float, trigger: Trigger) -> None:
         """Read the meter and send what it shows."""
         self.read_meter(at)
-        self.outlet.show(self._flow, at)
+        self.connector.show(self._flow, at)
         station = self.station
         self.entry.row.metered = True
         # Told at the time that was meant, but never before what was told already.
-        station.outbox.add(station.dialect.metered(self, self._read_at, trigger), self, at)
+        station.transaction_queue.add(station.dialect.metered(self, self._read_at, trigger), self, at)
 
     def follow_limit(self, at: float) -> None:
         """Show at once what a limit of the CSMS, that changed at `at`, does to the flow."""
-        before = self.outlet.status
+        before = self.connector.status
         self.read_meter(at)
-        self.outlet.show(self._flow, at)
+        self.connector.show(self._flow, at)
         station = self.station
-        if self.outlet.status is not before and station.dialect.tells_charging_state:
-            station.outbox.add(station.dialect.metered(self, self._read_at, Trigger.CHARGING_STATE), self, at)
+        if self.connector.status is not before and station.dialect.tells_charging_state:
+            station.transaction_queue.add(
+                station.dialect.metered(self, self._read_at, Trigger.CHARGING_STATE), self, at
+            )
 
     def suspend(self, at: float) -> None:
         """Let the car draw no more, until `resume`."""
@@ -234,84 +231,84 @@ class Visit:
         """End the transaction; the car is unplugged a little later."""
         if self.phase is not Phase.CHARGING:
             return
-        station, fleet = self.station, self.fleet
+        station, context = self.station, self.context
         self.read_meter(at)
         self.phase = Phase.LEAVING
-        self.outlet.energy_wh = self.reading.energy_wh
+        self.connector.energy_wh = self.reading.energy_wh
         self._cancel_timers()
         self.entry.row.ending, self.entry.row.seconds = ending.value, round(self._read_at - self.started_at, 3)
-        station.outbox.add(station.dialect.ended(self, ending, self._read_at), self, at, is_stop=True)
-        self.outlet.show(Status.FINISHING, at)
-        if station.extras is not None and station.extras.limits is not None:
-            station.extras.limits.visit_over(self, at)
-        self._leave_timer = fleet.timers.at(at + self._unplugging(), self._gone)
+        station.transaction_queue.add(station.dialect.ended(self, ending, self._read_at), self, at, is_stop=True)
+        self.connector.show(Status.FINISHING, at)
+        if station.store is not None and station.store.limits is not None:
+            station.store.limits.charging_session_over(self, at)
+        self._leave_timer = context.timers.at(at + self._unplugging(), self._gone)
 
     def vanish(self, *, cut: bool = True) -> None:
-        """Forget the visit without a word; `cut` when the station loses its memory rather than the car leaves."""
-        extras = self.station.extras
-        if self.phase is Phase.AUTHORIZING and extras is not None and extras.limits is not None:
-            extras.limits.visit_over(self, self.fleet.clock())
+        """Forget the session without a word; `cut` when the station loses its memory rather than the car leaves."""
+        store = self.station.store
+        if self.phase is Phase.AUTHORIZING and store is not None and store.limits is not None:
+            store.limits.charging_session_over(self, self.context.clock())
         self._cancel_timers()
         self.entry.left(cut=cut and self.phase in (Phase.AUTHORIZING, Phase.CHARGING))
         self.phase = Phase.GONE
-        self.outlet.visit = None
+        self.connector.charging_session = None
 
-    # -- inside ------------------------------------------------------------------------------------------------------
+    # -- inside -------------------------------------------------------------------------------------------------------
 
     def _authorized(self, payload: Payload | None, outcome: str) -> None:
         if self.phase is not Phase.AUTHORIZING:
             return
         self.entry.authorized(outcome)
-        now = self.fleet.clock()
+        now = self.context.clock()
         if outcome == Outcome.ACCEPTED or outcome in (Outcome.LOST, Outcome.NEVER_SENT):
             self._start(now, _parent(payload))
         else:
             self._gone(now)
 
     def _start(self, now: float, parent: str | None = None) -> None:
-        station, fleet, outlet = self.station, self.fleet, self.outlet
-        if station.extras is not None and not take(self, parent):
+        station, context, connector = self.station, self.context, self.connector
+        if station.store is not None and not take(self, parent):
             self._gone(now)
             return
-        if outlet.status is not Status.PREPARING:
-            outlet.show(Status.PREPARING, now)
+        if connector.status is not Status.PREPARING:
+            connector.show(Status.PREPARING, now)
         self.phase = Phase.CHARGING
         self.started_at = self._read_at = now
         number = station.draws.bits()
         if self.session is None:
-            self.circuit = circuit_of(outlet.place, vehicle_of(number), number)
-            self.reading = first_reading(self.circuit, energy_wh=outlet.energy_wh)
+            self.circuit = circuit_of(connector.model, vehicle_of(number), number)
+            self.reading = first_reading(self.circuit, energy_wh=connector.energy_wh)
         else:
             self._plug_in_planned(self.session, now)
-        limits = station.extras.limits if station.extras is not None else None
+        limits = station.store.limits if station.store is not None else None
         if limits is not None:
             self.reading = limits.first(self, now)._replace(soc=self.reading.soc)
         self.transaction_id = station.dialect.new_transaction_id(number << 64 | station.draws.bits())
         # The event of the start tells the state, so that comes first where nothing else does.
-        outlet.status = self._first_flow
-        self.entry.row.thirsty = outlet.status is Status.CHARGING
-        station.outbox.add(station.dialect.started(self, now), self, now, is_start=True)
-        outlet.show(outlet.status, now)
+        connector.status = self._first_flow
+        self.entry.row.thirsty = connector.status is Status.CHARGING
+        station.transaction_queue.add(station.dialect.started(self, now), self, now, is_start=True)
+        connector.show(connector.status, now)
         if limits is not None:
-            limits.visit_began(now)
+            limits.charging_session_began(now)
         if station.meter_interval > 0:
-            self._meter_timer = fleet.timers.at(now + station.meter_interval, self._meter_due)
+            self._meter_timer = context.timers.at(now + station.meter_interval, self._meter_due)
 
     def _plug_in_planned(self, session: Session, now: float) -> None:
         """Take the car of the plan, as it stands by now."""
-        fleet, pace = self.fleet, self.station.profile.compression
-        self._power_from = fleet.began + session.power_from / pace
-        self.circuit = circuit_for(self.place, session, pace)
-        self.reading = reading_after(self.circuit, now - self._power_from, energy_wh=self.outlet.energy_wh)
+        context, pace = self.context, self.station.profile.compression
+        self._power_from = context.began + session.power_from / pace
+        self.circuit = circuit_for(self.connector.model, session, pace)
+        self.reading = reading_after(self.circuit, now - self._power_from, energy_wh=self.connector.energy_wh)
         if self._power_from > now:
-            self._power_timer = fleet.timers.at(self._power_from, self._power_begins)
+            self._power_timer = context.timers.at(self._power_from, self._power_begins)
 
     def _unplugging(self) -> float:
         """Tell how many seconds pass from the end of the transaction to the free connector."""
         if self.session is not None:
             return self.session.unplug / self.station.profile.compression
         sessions = self.station.profile.sessions
-        return self.fleet.draw(sessions.unplug, self.station.draws) if sessions else 1.0
+        return self.context.draw(sessions.unplug, self.station.draws) if sessions else 1.0
 
     def _power_begins(self, when: float) -> None:
         if self.phase is Phase.CHARGING:
@@ -320,7 +317,7 @@ class Visit:
     def _meter_due(self, when: float) -> None:
         interval = self.station.meter_interval
         # From the intended time on, so that the schedule never slips.
-        self._meter_timer = self.fleet.timers.at(when + interval, self._meter_due) if interval > 0 else None
+        self._meter_timer = self.context.timers.at(when + interval, self._meter_due) if interval > 0 else None
         self.report(when, Trigger.PERIODIC)
 
     def _leaves(self, when: float) -> None:
@@ -331,18 +328,18 @@ class Visit:
 
     def _gone(self, when: float) -> None:
         self.vanish(cut=False)
-        self.outlet.rest(when)
-        self.station.visit_over()
+        self.connector.rest(when)
+        self.station.charging_session_over()
 
     def read_meter(self, at: float) -> None:
         """Read the meter; what has flowed since the last reading was as much as the limits allowed."""
-        extras, since = self.station.extras, max(self._read_at, self._power_from)
+        store, since = self.station.store, max(self._read_at, self._power_from)
         if at < self._power_from:
             self.reading = next_reading(self.circuit, self.reading, 0.0, limit_w=0.0)
-        elif extras is None or extras.limits is None:
+        elif store is None or store.limits is None:
             self.reading = next_reading(self.circuit, self.reading, at - since)
         else:
-            self.reading = extras.limits.read(self, since, max(at, since))
+            self.reading = store.limits.read(self, since, max(at, since))
         self._read_at = max(at, self._read_at)
 
     @property
@@ -362,7 +359,7 @@ class Visit:
         return Status.SUSPENDED_EVSE if _withheld(self.reading) else Status.SUSPENDED_EV
 
     def _cancel_timers(self) -> None:
-        timers = self.fleet.timers
+        timers = self.context.timers
         timers.cancel(self._meter_timer)
         timers.cancel(self._leave_timer)
         timers.cancel(self._power_timer)

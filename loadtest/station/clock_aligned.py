@@ -9,14 +9,14 @@ from loadtest.station.dialect.contract import Trigger
 from loadtest.timing.pacing import next_in_phase
 
 if TYPE_CHECKING:
-    from loadtest.station.charging_session import Outlet
+    from loadtest.station.charging_session import Connector
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
 
-__all__ = ["Clockwork"]
+__all__ = ["ClockAlignedMeter"]
 
 
-class Clockwork:
+class ClockAlignedMeter:
     """The clock-aligned readings of one station (ClockAlignedDataInterval of 1.6, AlignedDataInterval of 2.x)."""
 
     __slots__ = ("_timer", "station")
@@ -25,30 +25,30 @@ class Clockwork:
         """Wait for the next multiple of the vendor's interval."""
         self.station = station
         self._timer: Timer | None = None
-        fleet = station.fleet
-        self._expect(next_in_phase(fleet.clock(), fleet.vendor.clock_aligned, 0.0, fleet.epoch))
+        context = station.context
+        self._expect(next_in_phase(context.clock(), context.vendor.clock_aligned, 0.0, context.epoch))
 
     def cancel(self) -> None:
         """Read no more."""
-        self.station.fleet.timers.cancel(self._timer)
+        self.station.context.timers.cancel(self._timer)
         self._timer = None
 
     def _expect(self, when: float) -> None:
-        self._timer = self.station.fleet.timers.at(when, self._due)
+        self._timer = self.station.context.timers.at(when, self._due)
 
     def _due(self, when: float) -> None:
         station = self.station
-        vendor = station.fleet.vendor
+        vendor = station.context.vendor
         self._expect(when + vendor.clock_aligned)
-        for outlet in station.outlets:
-            visit = outlet.visit
-            if visit is not None and visit.phase is Phase.CHARGING:
-                visit.report(when, Trigger.CLOCK)
+        for connector in station.connectors:
+            charging_session = connector.charging_session
+            if charging_session is not None and charging_session.phase is Phase.CHARGING:
+                charging_session.report(when, Trigger.CLOCK)
             elif vendor.clock_aligned_idle and station.online:
-                self._read_idle(outlet, when)
+                self._read_idle(connector, when)
 
-    def _read_idle(self, outlet: Outlet, when: float) -> None:
+    def _read_idle(self, connector: Connector, when: float) -> None:
         station = self.station
-        timestamp = station.fleet.timestamp(when)
-        payload = station.dialect.meter_values(outlet.place, outlet.reading, timestamp, Trigger.CLOCK)
+        timestamp = station.context.timestamp(when)
+        payload = station.dialect.meter_values(connector.model, connector.reading, timestamp, Trigger.CLOCK)
         station.call("MeterValues", payload, when)

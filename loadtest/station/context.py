@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from loadtest.measuring.recorder import Recorder
-    from loadtest.plugins.commands.observer import Watch
+    from loadtest.plugins.commands.observer import CommandObserver
     from loadtest.station.dialect.contract import Dialect
     from loadtest.station.station import Station
     from loadtest.transport.socket import Engine, Listener, StationSocket
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from loadtest.workload.profile import Profile, Span
     from ocppj.versions import Version
 
-__all__ = ["BOOT_RETRY", "HEARTBEAT", "Fleet"]
+__all__ = ["BOOT_RETRY", "HEARTBEAT", "Context"]
 
 HEARTBEAT: Final = 300.0
 """Seconds between Heartbeats where the CSMS leaves it to the station with `interval` 0 (OCPP 1.6 §4.2)."""
@@ -52,7 +52,7 @@ _LOGGED_CRASHES: Final = 5
 
 
 def _blame_station(callback: Callable[[float], object], error: Exception) -> bool:
-    """Restart the station whose timer failed; a station, its visits and queues know where they belong."""
+    """Restart the station whose timer failed; a station, its charging sessions and queues know where they belong."""
     station = getattr(getattr(callback, "__self__", None), "station", None)
     if station is None:
         return False
@@ -60,7 +60,7 @@ def _blame_station(callback: Callable[[float], object], error: Exception) -> boo
     return True
 
 
-class Fleet:
+class Context:
     """The surroundings of stations: connection engine, clock, recorder, and everything that was asked for.
 
     Each part of a mixed profile, and each vendor in it, has a copy of its own, so that a station needs no reference but
@@ -101,7 +101,7 @@ class Fleet:
         self.clock = clock
         self.new_id = message_ids(f"{secrets.token_hex(4)}-")
         self.make_socket = make_socket
-        self.watch: Watch | None = None
+        self.observer: CommandObserver | None = None
         """Who follows the commands of the CSMS, while somebody does."""
         self._schema_share = schema_share
         self._schema_due = 0.0
@@ -117,9 +117,9 @@ class Fleet:
         self.began = clock()
         """When the simulated day begins; a fleet is made for the first station of a run."""
         self.individual = lru_cache(maxsize=512)(self._make_individual)
-        self._parts: list[tuple[Profile, Fleet]] = []
+        self._parts: list[tuple[Profile, Context]] = []
         self._vendor_weights: list[float] = []
-        self._of_vendors: list[Fleet] = []
+        self._of_vendors: list[Context] = []
         self._divide()
 
     # -- what a station asks for -------------------------------------------------------------------------------------
@@ -128,15 +128,17 @@ class Fleet:
         """Return how a version speaks."""
         return dialect_of(self.vendor, version)
 
-    def for_station(self, lease: Lease) -> Fleet:
+    def for_station(self, lease: Lease) -> Context:
         """Return the surroundings of one station: those of its part of a mix, and there of its vendor."""
         if self._parts:
             wanted = self.profile.member(lease.number)
-            return next(fleet for part, fleet in self._parts if part is wanted).for_station(lease)
+            return next(context for part, context in self._parts if part is wanted).for_station(lease)
         if not self._of_vendors:
             return self
         point = Draws(self.seed, lease.identity, "vendor").uniform() * self._vendor_weights[-1]
-        return next(fleet for fleet, upto in zip(self._of_vendors, self._vendor_weights, strict=True) if point < upto)
+        return next(
+            context for context, upto in zip(self._of_vendors, self._vendor_weights, strict=True) if point < upto
+        )
 
     def timestamp(self, now: float) -> str:
         """Write a moment of the monotonic clock as OCPP time stamps are written."""
@@ -148,9 +150,9 @@ class Fleet:
         point = draws.uniform() * upto[-1]
         return next(name for name, end in zip(profile.models, upto, strict=True) if point < end)
 
-    def places(self, model: str) -> Sequence[models.Outlet]:
+    def connectors(self, model: str) -> Sequence[models.ConnectorModel]:
         """List the connectors of a station model."""
-        return self.individual(model, "any").outlets
+        return self.individual(model, "any").connectors
 
     def _make_individual(self, model: str, identity: str) -> models.Station:
         return models.station(model, identity, self.seed)
@@ -172,11 +174,11 @@ class Fleet:
         low, high = bounds(span)
         return low if low == high else draws.between(low, high)
 
-    def watched_by(self, watch: Watch | None) -> None:
+    def observed_by(self, observer: CommandObserver | None) -> None:
         """Let somebody follow the commands of the CSMS at all stations, or nobody any more."""
-        self.watch = watch
-        for fleet in (*self._of_vendors, *(fleet for _, fleet in self._parts)):
-            fleet.watched_by(watch)
+        self.observer = observer
+        for context in (*self._of_vendors, *(context for _, context in self._parts)):
+            context.observed_by(observer)
 
     def _divide(self) -> None:
         """Make the copies; a part of a mix without vendors has those of the mix."""
@@ -185,7 +187,7 @@ class Fleet:
         self._vendor_weights = list(accumulate(profile.vendors.values()))
         self._parts = [(part, self._for_part(part)) for part, _ in profile.members]
 
-    def _for_part(self, part: Profile) -> Fleet:
+    def _for_part(self, part: Profile) -> Context:
         own = copy.copy(self)
         own.profile = part
         if not part.vendors and self.profile.vendors:
@@ -193,7 +195,7 @@ class Fleet:
         own._divide()  # noqa: SLF001 - a copy of this very object
         return own
 
-    def _for_vendor(self, vendor: Vendor) -> Fleet:
+    def _for_vendor(self, vendor: Vendor) -> Context:
         own, profile, sessions, workload = copy.copy(self), self.profile, self.profile.sessions, self.profile.workload
         own.vendor = vendor
         own.backoff = vendor.way_back(self.backoff)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadtest.station.commands.respond import Reply
-    from loadtest.station.context import Fleet
+    from loadtest.station.context import Context
     from loadtest.station.dialect.contract import Dialect, Payload
     from loadtest.timing.timers import Timer
     from loadtest.transport.socket import StationSocket
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ocppj.messages import Call
     from ocppj.versions import Version
 
-__all__ = ["MOST_QUEUED", "Line"]
+__all__ = ["MOST_QUEUED", "Messaging"]
 
 MOST_QUEUED: Final = 64
 """How many CALLs may wait behind an unanswered one; the next ones are counted as never sent."""
@@ -49,26 +49,26 @@ MOST_QUEUED: Final = 64
 class Spoken:
     """Makes message ids, and remembers when: an id is made for each CALL, so that other stations pay nothing."""
 
-    __slots__ = ("_fleet", "at")
+    __slots__ = ("_context", "at")
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, context: Context) -> None:
         """Nothing was said yet."""
-        self._fleet = fleet
+        self._context = context
         self.at = -inf
 
     def __call__(self) -> str:
         """Make the id of a CALL that is sent or queued now."""
-        self.at = self._fleet.clock()
-        return self._fleet.new_id()
+        self.at = self._context.clock()
+        return self._context.new_id()
 
 
-class Line:
+class Messaging:
     """The base of a station: everything between its decisions and its socket."""
 
     __slots__ = (
         "_sweep",
+        "context",
         "dialect",
-        "fleet",
         "lease",
         "leaving",
         "registration",
@@ -78,15 +78,15 @@ class Line:
         "spoken",
     )
 
-    def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
+    def __init__(self, context: Context, version: Version, lease: Lease) -> None:
         """Start without a connection."""
-        self.fleet = fleet
-        self.dialect: Dialect = fleet.dialect(version)
+        self.context = context
+        self.dialect: Dialect = context.dialect(version)
         self.lease = lease
         self.registration = Registration.UNKNOWN
-        self.spoken = Spoken(fleet) if fleet.vendor.heartbeat_when_quiet else None
+        self.spoken = Spoken(context) if context.vendor.heartbeat_when_quiet else None
         """When the station said something last, where that matters."""
-        self.session = Session(self.dialect.rules, self.spoken or fleet.new_id, timeout=fleet.call_timeout)
+        self.session = Session(self.dialect.rules, self.spoken or context.new_id, timeout=context.call_timeout)
         self.socket: StationSocket | None = None
         self.speaking = False
         """Whether the CSMS would hear what is said: the connection is open, and our Close frame is not out."""
@@ -95,8 +95,8 @@ class Line:
         self._sweep: Timer | None = None
 
     @property
-    def station(self) -> Line:
-        """Itself, as its visits and queues say where they belong."""
+    def station(self) -> Messaging:
+        """Itself, as its charging sessions and queues say where they belong."""
         return self
 
     @property
@@ -130,13 +130,13 @@ class Line:
             self.dialect.version, self.registration, action, triggered=triggered
         ):
             return False
-        fleet, session = self.fleet, self.session
-        if triggered and fleet.watch is not None:
-            on_end = fleet.watch.triggered(self, action, on_end)
-        now = fleet.clock()
-        fleet.recorder.offered(1, intended_at)
+        context, session = self.context, self.session
+        if triggered and context.observer is not None:
+            on_end = context.observer.triggered(self, action, on_end)
+        now = context.clock()
+        context.recorder.offered(1, intended_at)
         if session.queue_depth >= MOST_QUEUED:
-            fleet.recorder.call(
+            context.recorder.call(
                 self.dialect.ocpp, action, TO_CSMS, Outcome.NEVER_SENT, None, max(0.0, now - intended_at), now
             )
             if on_end is not None:
@@ -145,7 +145,7 @@ class Line:
         session.call(action, payload, now, intended_at=intended_at, context=on_end, message_id=message_id)
         if self._sweep is None:
             # One timer for whatever is open when it fires; answers leave it alone.
-            self._sweep = fleet.timers.at(now + session.timeout, self._sweep_due)
+            self._sweep = context.timers.at(now + session.timeout, self._sweep_due)
         self._flush()
         return True
 
@@ -167,16 +167,16 @@ class Line:
             self.session.refuse(call.message_id, reply.code, reply.description)
         self._flush()
         self.record_command(event, reply.outcome)
-        if self.fleet.watch is not None:
-            self.fleet.watch.called(self, call, reply.outcome, event.at)
+        if self.context.observer is not None:
+            self.context.observer.called(self, call, reply.outcome, event.at)
         if reply.then is not None:
             reply.then()
 
     def record_command(self, event: CallReceived, outcome: str) -> None:
         """Count a CALL of the CSMS, with the time that the station took for it."""
-        now = self.fleet.clock()
+        now = self.context.clock()
         took = now - event.at
-        self.fleet.recorder.call(self.dialect.ocpp, event.call.action, FROM_CSMS, outcome, took, took, now)
+        self.context.recorder.call(self.dialect.ocpp, event.call.action, FROM_CSMS, outcome, took, took, now)
 
     def call_ended(self) -> None:
         """Take note that one of our CALLs has ended, in whatever way, while the station is leaving."""
@@ -184,7 +184,7 @@ class Line:
     def on_text(self, data: str | bytes, now: float) -> None:
         """Let the session read a message, and act on what it found."""
         if type(data) is bytes:
-            self.fleet.recorder.fault("not-text")
+            self.context.recorder.fault("not-text")
         events = self.session.receive(data, now)
         # What an answer lets go first; reactions send what they have to say themselves.
         self._flush()
@@ -193,7 +193,7 @@ class Line:
 
     def on_backlog(self) -> None:
         """Count a CSMS that reads too slowly."""
-        self.fleet.recorder.fault("slow-reader")
+        self.context.recorder.fault("slow-reader")
 
     def settle(self, now: float) -> None:
         """End every CALL of a connection that is gone."""
@@ -209,17 +209,17 @@ class Line:
 
     def _sweep_due(self, _: float) -> None:
         self._sweep = None
-        session, now = self.session, self.fleet.clock()
+        session, now = self.session, self.context.clock()
         for event in session.tick(now):
             _REACTIONS[type(event)](self, event)
         deadline = session.deadline
         if deadline is not None:
-            self._sweep = self.fleet.timers.at(deadline, self._sweep_due)
+            self._sweep = self.context.timers.at(deadline, self._sweep_due)
         self._flush()
 
     def _record(self, call: PendingCall, outcome: str, at: float) -> None:
         sent_at = call.sent_at
-        self.fleet.recorder.call(
+        self.context.recorder.call(
             self.dialect.ocpp,
             call.action,
             TO_CSMS,
@@ -239,9 +239,9 @@ class Line:
         # `_record` and `_end`, written out: this is the end of nearly every CALL.
         call, payload, at, sent_at = event.call, event.result.payload, event.at, event.call.sent_at
         assert sent_at is not None
-        fleet, dialect = self.fleet, self.dialect
-        outcome = fleet.judge(dialect.version, call.action, payload)
-        fleet.recorder.call(dialect.ocpp, call.action, TO_CSMS, outcome, at - sent_at, at - call.intended_at, at)
+        context, dialect = self.context, self.dialect
+        outcome = context.judge(dialect.version, call.action, payload)
+        context.recorder.call(dialect.ocpp, call.action, TO_CSMS, outcome, at - sent_at, at - call.intended_at, at)
         if call.context is not None:
             call.context(payload or {}, outcome)
         if self.leaving:
@@ -253,7 +253,7 @@ class Line:
         self._end(event.call, None, outcome)
 
     def _on_malformed(self, event: AnswerMalformed) -> None:
-        self.fleet.recorder.fault("unreadable")
+        self.context.recorder.fault("unreadable")
         self._record(event.call, Outcome.SCHEMA_INVALID, event.at)
         self._end(event.call, None, Outcome.SCHEMA_INVALID)
 
@@ -270,13 +270,13 @@ class Line:
         self._end(event.call, None, Outcome.NEVER_SENT)
 
     def _on_stray(self, event: Event) -> None:
-        self.fleet.recorder.fault(_STRAYS[type(event)])
+        self.context.recorder.fault(_STRAYS[type(event)])
 
     def _on_send(self, event: SendReceived) -> None:
         """Take a SEND, which asks for nothing."""
 
     def _on_unreadable(self, event: Unreadable) -> None:
-        self.fleet.recorder.fault("unreadable")
+        self.context.recorder.fault("unreadable")
         error, rules = event.error, self.dialect.rules
         message_id = error.message_id or rules.unreadable_message_id
         # Only what may have been a question is answered (OCPP 2.x Part 4 §4.2.3, OCPP-J 1.6 errata §3.2).
@@ -288,26 +288,26 @@ class Line:
     def _on_call(self, event: CallReceived) -> None:
         if not self.speaking:
             return
-        if self.fleet.profile.answers:
+        if self.context.profile.answers:
             self.answer_by_rule(event)
         else:
             self.answer(event)
 
 
-_REACTIONS: dict[type[Any], Callable[[Line, Any], None]] = {
-    ResultReceived: Line._on_result,  # noqa: SLF001 - a dispatch table of this very class
-    ErrorReceived: Line._on_error,  # noqa: SLF001
-    AnswerMalformed: Line._on_malformed,  # noqa: SLF001
-    TimedOut: Line._on_timeout,  # noqa: SLF001
-    LostInFlight: Line._on_lost,  # noqa: SLF001
-    NeverSent: Line._on_never_sent,  # noqa: SLF001
-    CallReceived: Line._on_call,  # noqa: SLF001
-    SendReceived: Line._on_send,  # noqa: SLF001
-    Unreadable: Line._on_unreadable,  # noqa: SLF001
-    LateAnswer: Line._on_stray,  # noqa: SLF001
-    DuplicateAnswer: Line._on_stray,  # noqa: SLF001
-    UnsolicitedAnswer: Line._on_stray,  # noqa: SLF001
-    ResultErrorReceived: Line._on_stray,  # noqa: SLF001
+_REACTIONS: dict[type[Any], Callable[[Messaging, Any], None]] = {
+    ResultReceived: Messaging._on_result,  # noqa: SLF001 - a dispatch table of this very class
+    ErrorReceived: Messaging._on_error,  # noqa: SLF001
+    AnswerMalformed: Messaging._on_malformed,  # noqa: SLF001
+    TimedOut: Messaging._on_timeout,  # noqa: SLF001
+    LostInFlight: Messaging._on_lost,  # noqa: SLF001
+    NeverSent: Messaging._on_never_sent,  # noqa: SLF001
+    CallReceived: Messaging._on_call,  # noqa: SLF001
+    SendReceived: Messaging._on_send,  # noqa: SLF001
+    Unreadable: Messaging._on_unreadable,  # noqa: SLF001
+    LateAnswer: Messaging._on_stray,  # noqa: SLF001
+    DuplicateAnswer: Messaging._on_stray,  # noqa: SLF001
+    UnsolicitedAnswer: Messaging._on_stray,  # noqa: SLF001
+    ResultErrorReceived: Messaging._on_stray,  # noqa: SLF001
 }
 _STRAYS: dict[type[Any], str] = {
     LateAnswer: Outcome.LATE,

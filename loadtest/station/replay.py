@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from loadtest.timing.timers import Timer
     from loadtest.workload.replay import Cue
 
-__all__ = ["Player"]
+__all__ = ["ReplayPlayer"]
 
 _TIME_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
 _KEPT = (Outcome.LOST, Outcome.NEVER_SENT)
 
 
-class Player:
+class ReplayPlayer:
     """The part of one station."""
 
     __slots__ = ("_began", "_cues", "_due", "_ids", "_next", "_on_way", "_place", "_token", "station")
@@ -53,19 +53,19 @@ class Player:
 
     def cancel(self) -> None:
         """Say no more; what is due and was not said counts as never sent."""
-        station, fleet = self.station, self.station.fleet
-        fleet.timers.cancel(self._next)
+        station, context = self.station, self.station.context
+        context.timers.cancel(self._next)
         self._next = None
-        now = fleet.clock()
+        now = context.clock()
         for cue, when in self._due[self._on_way :]:
             waited = max(0.0, now - when)
-            fleet.recorder.call(station.dialect.ocpp, cue.action, TO_CSMS, Outcome.NEVER_SENT, None, waited, now)
+            context.recorder.call(station.dialect.ocpp, cue.action, TO_CSMS, Outcome.NEVER_SENT, None, waited, now)
         self._due.clear()
 
     def _expect(self) -> None:
         if self._place < len(self._cues):
             when = self._began + self._cues[self._place].at / self.station.profile.compression
-            self._next = self.station.fleet.timers.at(when, self._is_due)
+            self._next = self.station.context.timers.at(when, self._is_due)
 
     def _is_due(self, when: float) -> None:
         self._due.append((self._cues[self._place], when))
@@ -96,11 +96,11 @@ class Player:
     # -- what is new -------------------------------------------------------------------------------------------------
 
     def _rewrite(self, cue: Cue) -> Payload:
-        fleet = self.station.fleet
+        context = self.station.context
 
         def stamp(text: str) -> str:
             try:
-                return fleet.timestamp(fleet.clock() + datetime.fromisoformat(text).timestamp() - cue.wall)
+                return context.timestamp(context.clock() + datetime.fromisoformat(text).timestamp() - cue.wall)
             except (ValueError, OverflowError):
                 return text
 

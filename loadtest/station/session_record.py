@@ -1,4 +1,4 @@
-"""What a station keeps of a visit for the ledger: filled where a transaction begins and ends, told once at the end.
+"""What a station keeps of a charging session for the ledger: filled as its transaction goes, told once at the end.
 
 The numbers are taken from the frames themselves, so that whatever a model or a profile changes in them counts as said.
 """
@@ -24,12 +24,12 @@ _REGISTER: Final = "Energy.Active.Import.Register"
 
 
 class Entry:
-    """The entry of one visit: the row as far as it is known, and what is still to come."""
+    """The entry of one charging session: the row as far as it is known, and what is still to come."""
 
     __slots__ = ("_gone", "_pending", "_started_at", "_station", "row")
 
     def __init__(self, station: Station, token: str) -> None:
-        """Open an entry; nothing is told unless the visit begins."""
+        """Open an entry; nothing is told unless the charging session begins."""
         self._station = station
         self._pending = 0
         self._gone = False
@@ -38,10 +38,10 @@ class Entry:
 
     def begin(self, at: float, *, remote: bool) -> None:
         """Note that the driver plugs in, or that the CSMS orders a start, at `at`."""
-        fleet, row = self._station.fleet, self.row
+        context, row = self._station.context, self.row
         # Counted like an intended CALL: by the window in which it fell due.
-        row.window = fleet.recorder.current_window
-        row.plugged = round(at - fleet.epoch, 3)
+        row.window = context.recorder.current_window
+        row.plugged = round(at - context.epoch, 3)
         row.remote = remote
         self._started_at = at
 
@@ -85,7 +85,7 @@ class Entry:
             if sent or not row.start_sends:
                 row.start = str(outcome)
             if payload is not None and outcome == Outcome.ACCEPTED:
-                row.to_start = round(self._station.fleet.clock() - self._started_at, 6)
+                row.to_start = round(self._station.context.clock() - self._started_at, 6)
         else:
             row.stop_sends += sent
             if sent or not row.stop_sends:
@@ -98,14 +98,14 @@ class Entry:
         self._tell()
 
     def left(self, *, cut: bool) -> None:
-        """Note that the car is gone; `cut` where something else than the driver ended the visit."""
+        """Note that the car is gone; `cut` where something else than the driver ended the charging session."""
         self._gone = True
         self.row.cut = self.row.cut or cut
         self._tell()
 
     def _tell(self) -> None:
         if self._gone and not self._pending and self.row.plugged:
-            self._station.fleet.recorder.note(NOTE, *msgspec.structs.astuple(self.row))
+            self._station.context.recorder.note(NOTE, *msgspec.structs.astuple(self.row))
             self.row.plugged = 0.0  # told
 
 

@@ -11,14 +11,14 @@ import msgspec
 from fixtures import models
 from loadtest.measuring.recorder import OPENED
 from loadtest.station.arrivals import Arrivals, PlannedArrivals, arrivals_at
-from loadtest.station.charging_session import Outlet, Phase
-from loadtest.station.clock_aligned import Clockwork
+from loadtest.station.charging_session import Connector, Phase
+from loadtest.station.clock_aligned import ClockAlignedMeter
 from loadtest.station.commands.respond import answer_by_rule, respond
 from loadtest.station.context import BOOT_RETRY, HEARTBEAT
 from loadtest.station.dialect.contract import Ending, Status
-from loadtest.station.messaging import Line
-from loadtest.station.replay import Player
-from loadtest.station.transaction_queue import Outbox
+from loadtest.station.messaging import Messaging
+from loadtest.station.replay import ReplayPlayer
+from loadtest.station.transaction_queue import TransactionQueue
 from loadtest.timing.backoff import reconnect_wait
 from loadtest.timing.pacing import Draws, next_in_phase, van_der_corput
 from loadtest.transport.socket import How
@@ -27,11 +27,11 @@ from ocppj.registration import Registration
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loadtest.plugins.storms.station_storm import Spell
+    from loadtest.plugins.storms.station_storm import StationStorm
     from loadtest.station.commands.respond import Reply
-    from loadtest.station.context import Fleet
+    from loadtest.station.context import Context
     from loadtest.station.dialect.contract import Payload
-    from loadtest.station.state.store import Extras
+    from loadtest.station.state.store import StateStore
     from loadtest.timing.timers import Timer
     from loadtest.transport.socket import Handshake, StationSocket
     from loadtest.workload.identities import Lease
@@ -55,91 +55,91 @@ class Life(StrEnum):
     OFF = "off"
 
 
-class Station(Line):
+class Station(Messaging):
     """One virtual charge point; all methods run in the hub or before it starts, and none blocks."""
 
     __slots__ = (
         "_boot_at",
         "_boot_timer",
-        "_clockwork",
+        "_clock_aligned",
         "_heartbeat_timer",
         "_offline_since",
         "_on_stopped",
-        "_outbox",
         "_remote_boot",
+        "_transaction_queue",
         "_waits",
         "arrivals",
+        "connectors",
         "draws",
-        "extras",
         "heartbeat_interval",
         "life",
         "meter_interval",
         "model",
         "online_since",
-        "outlets",
         "reset_when_idle",
-        "weather",
+        "store",
+        "storm",
     )
 
-    def __init__(self, fleet: Fleet, version: Version, lease: Lease) -> None:
+    def __init__(self, context: Context, version: Version, lease: Lease) -> None:
         """Build the station that the lease, the seed and the profile describe."""
-        fleet = fleet.for_station(lease)
-        super().__init__(fleet, version, lease)
-        self.draws = Draws(fleet.seed, lease.identity)
-        self.model = models.model(fleet.pick_model(self.draws, self.profile))
+        context = context.for_station(lease)
+        super().__init__(context, version, lease)
+        self.draws = Draws(context.seed, lease.identity)
+        self.model = models.model(context.pick_model(self.draws, self.profile))
         self.life = Life.NEW
         self.online_since = 0.0
         scale, meter = self.profile.interval_scale, self.profile.meter
         self.heartbeat_interval = (self.profile.heartbeat or HEARTBEAT) / scale
         self.meter_interval = (float(self.model.meter.interval) if meter is None else meter) / scale
-        self.outlets: Sequence[Outlet] = [Outlet(self, place) for place in fleet.places(self.model.name)]
-        self.arrivals: Arrivals | PlannedArrivals | Player | None = None
+        self.connectors: Sequence[Connector] = [Connector(self, model) for model in context.connectors(self.model.name)]
+        self.arrivals: Arrivals | PlannedArrivals | ReplayPlayer | None = None
         self.reset_when_idle = False
-        self.extras: Extras | None = None
-        """What commands have left here; made by `extras_of`."""
-        self.weather: Spell | None = None
+        self.store: StateStore | None = None
+        """What commands have left here; made by `store_of`."""
+        self.storm: StationStorm | None = None
         """The storm that the station is in."""
-        self._outbox: Outbox | None = None
+        self._transaction_queue: TransactionQueue | None = None
         self._waits = 0
         self._boot_at = 0.0
         self._remote_boot = False
         self._offline_since: float | None = None
         self._boot_timer: Timer | None = None
         self._heartbeat_timer: Timer | None = None
-        self._clockwork: Clockwork | None = None
+        self._clock_aligned: ClockAlignedMeter | None = None
         self._on_stopped: Callable[[], object] | None = None
 
     @property
     def profile(self) -> Profile:
         """What its part of the fleet does all day."""
-        return self.fleet.profile
+        return self.context.profile
 
     # -- what others may ask -----------------------------------------------------------------------------------------
 
     @property
     def individual(self) -> models.Station:
         """The station's numbers; made anew when nobody asked for a while."""
-        individual = self.fleet.individual(self.model.name, self.lease.identity)
-        if self.extras is not None and self.extras.firmware_version is not None:
-            return msgspec.structs.replace(individual, firmware_version=self.extras.firmware_version)
+        individual = self.context.individual(self.model.name, self.lease.identity)
+        if self.store is not None and self.store.firmware_version is not None:
+            return msgspec.structs.replace(individual, firmware_version=self.store.firmware_version)
         return individual
 
     @property
-    def outbox(self) -> Outbox:
+    def transaction_queue(self) -> TransactionQueue:
         """The queue of transaction messages."""
-        if self._outbox is None:
-            self._outbox = Outbox(self)
-        return self._outbox
+        if self._transaction_queue is None:
+            self._transaction_queue = TransactionQueue(self)
+        return self._transaction_queue
 
     @property
     def messages_waiting(self) -> int:
         """How many transaction messages the CSMS has not answered yet."""
-        return 0 if self._outbox is None else len(self._outbox)
+        return 0 if self._transaction_queue is None else len(self._transaction_queue)
 
     def start(self) -> None:
         """Power up: connect now, and again whenever the connection is lost."""
         self.life = Life.ON
-        self._connect(self.fleet.clock())
+        self._connect(self.context.clock())
 
     def stop(self, on_stopped: Callable[[], object], patience: float) -> None:
         """Finish in order: end transactions, deliver what waits for at most `patience` seconds, close, report."""
@@ -151,11 +151,11 @@ class Station(Line):
             return
         self.life = Life.STOPPING
         self.leaving = True
-        timers, now = self.fleet.timers, self.fleet.clock()
+        timers, now = self.context.timers, self.context.clock()
         self._stop_arrivals()
         timers.cancel(self._boot_timer)
         timers.cancel(self._heartbeat_timer)
-        self._end_visits(Ending.LOCAL, now)
+        self._end_charging_sessions(Ending.LOCAL, now)
         if not self.session.connected:
             self._finish()
             return
@@ -179,16 +179,16 @@ class Station(Line):
         self.life = Life.REBOOTING
         self.leaving = True
         self._remote_boot = True
-        now = self.fleet.clock()
+        now = self.context.clock()
         self._stop_arrivals()
         if ending is Ending.HARD_RESET:
             self._drop()
-            self._end_visits(ending, now)
+            self._end_charging_sessions(ending, now)
             self._power_cycle()
             return
-        self._end_visits(ending, now)
-        self.fleet.timers.cancel(self._boot_timer)
-        self._boot_timer = self.fleet.timers.at(now + self.fleet.call_timeout, self._close)
+        self._end_charging_sessions(ending, now)
+        self.context.timers.cancel(self._boot_timer)
+        self._boot_timer = self.context.timers.at(now + self.context.call_timeout, self._close)
         self._close_when_idle()
 
     def cut(self, code: int | None = None) -> None:
@@ -212,27 +212,27 @@ class Station(Line):
     def connect_now(self) -> None:
         """Connect without waiting for the back-off."""
         if self.life is Life.ON and self.socket is None:
-            self.fleet.timers.cancel(self._boot_timer)
-            self._connect(self.fleet.clock())
+            self.context.timers.cancel(self._boot_timer)
+            self._connect(self.context.clock())
 
     def lose_power(self) -> None:
         """Be gone until `start`; transactions have ended when the power is back (PowerLoss)."""
         if self.life in (Life.ON, Life.REBOOTING):
             self.life = Life.REBOOTING
             self._drop()
-            self._end_visits(Ending.POWER_LOSS, self.fleet.clock())
+            self._end_charging_sessions(Ending.POWER_LOSS, self.context.clock())
             self._forget()
 
     def boot_now(self) -> None:
         """Send a BootNotification because the CSMS triggered it."""
-        now = self.fleet.clock()
-        self.fleet.timers.cancel(self._boot_timer)
+        now = self.context.clock()
+        self.context.timers.cancel(self._boot_timer)
         self._boot_timer = None
         self.call("BootNotification", self._boot_payload(), now, self._boot_answered, triggered=True)
 
     def beat_now(self) -> None:
         """Send a Heartbeat because the CSMS triggered it."""
-        self.call("Heartbeat", {}, self.fleet.clock(), triggered=True)
+        self.call("Heartbeat", {}, self.context.clock(), triggered=True)
 
     def beat_every(self, seconds: float) -> None:
         """Change the heartbeat interval."""
@@ -258,11 +258,11 @@ class Station(Line):
         """Take note that one of our CALLs has ended: a station on its way out may have waited for it."""
         self._close_when_idle()
 
-    def visit_over(self) -> None:
+    def charging_session_over(self) -> None:
         """Take note that a car has left: a reset or an installation may have waited for that."""
-        if self.extras is not None:
-            self.extras.visit_over(self.fleet.clock())
-        if self.reset_when_idle and not any(outlet.visit for outlet in self.outlets):
+        if self.store is not None:
+            self.store.charging_session_over(self.context.clock())
+        if self.reset_when_idle and not any(connector.charging_session for connector in self.connectors):
             self.reset_when_idle = False
             self.reboot(Ending.SOFT_RESET)
 
@@ -270,21 +270,21 @@ class Station(Line):
 
     def on_open(self, handshake: Handshake) -> None:  # noqa: ARG002 - its times are for a later table
         """Begin, or go on where the last connection ended."""
-        recorder, now = self.fleet.recorder, self.fleet.clock()
+        recorder, now = self.context.recorder, self.context.clock()
         recorder.connection(OPENED)
         recorder.connected(1)
         self.session.connection_made()
         self.speaking = True
         self._waits = 0
         self.online_since = now
-        vendor, away = self.fleet.vendor, now - (now if self._offline_since is None else self._offline_since)
+        vendor, away = self.context.vendor, now - (now if self._offline_since is None else self._offline_since)
         if vendor.ping and self.socket is not None:
             self.socket.ping_every(vendor.ping)
         if self.registration is Registration.ACCEPTED and vendor.boots_again(away):
             self.registration = Registration.UNKNOWN
             self._boot_at = 0.0
-        if self.weather is not None:
-            self.weather.opened(now)
+        if self.storm is not None:
+            self.storm.opened(now)
         if self.registration is Registration.ACCEPTED:
             # No BootNotification: nothing in it has changed (OCPP-J 1.6 §5.4, 2.x Part 4 §5.4).
             self._come_back(now, away)
@@ -296,17 +296,17 @@ class Station(Line):
     def on_failed(self, outcome: str, reason: str) -> None:  # noqa: ARG002 - counted by class
         """Try again later."""
         self.socket = None
-        self.fleet.recorder.connection(outcome)
-        if self.weather is not None:
-            self.weather.failed(outcome)
+        self.context.recorder.connection(outcome)
+        if self.storm is not None:
+            self.storm.failed(outcome)
         self._reconnect_later()
 
     def on_closed(self, code: int, reason: str, how: How) -> None:  # noqa: ARG002 - counted by class
         """Keep what is to be kept, and come back later."""
         if how is not How.LOCAL:
-            self.fleet.recorder.lost()
+            self.context.recorder.lost()
         if how in (How.VIOLATION, How.TOO_BIG, How.SLOW_CONSUMER):
-            self.fleet.recorder.fault(how)
+            self.context.recorder.fault(how)
         self._disconnected()
         if self.life is Life.STOPPING:
             self._finish()
@@ -321,62 +321,62 @@ class Station(Line):
             self._drop()
         except Exception:  # noqa: BLE001 - whatever was wrong may be so still, and the first error is the one to tell
             _logger.debug("The failed station %s failed again.", self.lease.identity)
-        if self.fleet.crashed(self, error) or self.life in (Life.OFF, Life.STOPPING):
+        if self.context.crashed(self, error) or self.life in (Life.OFF, Life.STOPPING):
             self._finish()
             return
         self._forget()
-        self._drop_extras()
+        self._drop_store()
         self._reconnect_later()
 
     # -- connection: inside ------------------------------------------------------------------------------------------
 
     def _connect(self, _: float) -> None:
         self._boot_timer = None
-        fleet, dialect = self.fleet, self.dialect
+        context, dialect = self.context, self.dialect
         self.life = Life.ON
         self.leaving = False
-        target = fleet.target
-        if self.weather is not None:
-            if self.weather.refuses():
+        target = context.target
+        if self.storm is not None:
+            if self.storm.refuses():
                 self._reconnect_later()
                 return
-            target = self.weather.where() or target
-        self.socket = fleet.make_socket(fleet.engine, target, self, target.source(self.lease.number))
-        password = None if self.extras is None else self.extras.password
-        headers = fleet.headers(self.lease, dialect.version, password)
-        self.socket.connect(fleet.url(self.lease, target), dialect.rules.subprotocol, headers)
+            target = self.storm.where() or target
+        self.socket = context.make_socket(context.engine, target, self, target.source(self.lease.number))
+        password = None if self.store is None else self.store.password
+        headers = context.headers(self.lease, dialect.version, password)
+        self.socket.connect(context.url(self.lease, target), dialect.rules.subprotocol, headers)
 
     def _reconnect_later(self) -> None:
         if self.life is not Life.ON:
             return
-        wait = reconnect_wait(self.fleet.backoff, self._waits, self.draws.uniform())
+        wait = reconnect_wait(self.context.backoff, self._waits, self.draws.uniform())
         self._waits += 1
-        self.fleet.timers.cancel(self._boot_timer)
-        self._boot_timer = self.fleet.timers.at(self.fleet.clock() + wait, self._connect)
+        self.context.timers.cancel(self._boot_timer)
+        self._boot_timer = self.context.timers.at(self.context.clock() + wait, self._connect)
 
     def _power_cycle(self) -> None:
-        fleet = self.fleet
+        context = self.context
         self._forget()
-        gone = fleet.draw(self.profile.reboot, self.draws)
-        self._boot_timer = fleet.timers.at(fleet.clock() + gone, self._connect)
+        gone = context.draw(self.profile.reboot, self.draws)
+        self._boot_timer = context.timers.at(context.clock() + gone, self._connect)
 
     def _forget(self) -> None:
         """Lose what a station loses without power; transaction messages stay (OCPP 1.6 §3.7)."""
-        self.fleet.timers.cancel(self._boot_timer)
-        self.fleet.timers.cancel(self._heartbeat_timer)
+        self.context.timers.cancel(self._boot_timer)
+        self.context.timers.cancel(self._heartbeat_timer)
         self._boot_timer = self._heartbeat_timer = None
         self._stop_arrivals()
         self.registration = Registration.UNKNOWN
         self._boot_at = 0.0
-        for outlet in self.outlets:
-            outlet.told = ""
-            if outlet.visit is not None:
-                outlet.visit.vanish()
+        for connector in self.connectors:
+            connector.told = ""
+            if connector.charging_session is not None:
+                connector.charging_session.vanish()
 
-    def _drop_extras(self) -> None:
-        extras, self.extras = self.extras, None
-        if extras is not None:
-            extras.close()
+    def _drop_store(self) -> None:
+        store, self.store = self.store, None
+        if store is not None:
+            store.close()
 
     def _drop(self) -> None:
         """Cut the connection, as a power loss does."""
@@ -391,14 +391,14 @@ class Station(Line):
         self.speaking = False
         if not self.session.connected:
             return
-        recorder, now = self.fleet.recorder, self.fleet.clock()
+        recorder, now = self.context.recorder, self.context.clock()
         recorder.connected(-1)
         if self.registration is Registration.ACCEPTED:
             recorder.booted(-1)
         self._offline_since = now
         self.settle(now)
-        if self.weather is not None:
-            self.weather.lost(now)
+        if self.storm is not None:
+            self.storm.lost(now)
 
     def _finish(self) -> None:
         """Stop for good."""
@@ -409,13 +409,13 @@ class Station(Line):
             self.socket = None
         self._forget()
         self.life = Life.OFF
-        if self.weather is not None:
-            self.weather.end()
-        self.fleet.timers.cancel(self._sweep)
+        if self.storm is not None:
+            self.storm.end()
+        self.context.timers.cancel(self._sweep)
         self._sweep = None
-        if self._outbox is not None:
-            self._outbox.close()
-        self._drop_extras()
+        if self._transaction_queue is not None:
+            self._transaction_queue.close()
+        self._drop_store()
         on_stopped, self._on_stopped = self._on_stopped, None
         if on_stopped is not None:
             on_stopped()
@@ -424,11 +424,11 @@ class Station(Line):
         """Close as soon as nothing is on its way any more."""
         if self.life not in (Life.STOPPING, Life.REBOOTING) or self.socket is None:
             return
-        if self.session.open_call is None and not self._outbox:
-            self._close(self.fleet.clock())
+        if self.session.open_call is None and not self._transaction_queue:
+            self._close(self.context.clock())
 
     def _close(self, _: float) -> None:
-        self.fleet.timers.cancel(self._boot_timer)
+        self.context.timers.cancel(self._boot_timer)
         self._boot_timer = None
         if self.socket is not None:
             self.speaking = False
@@ -442,14 +442,14 @@ class Station(Line):
 
     def _boot_payload(self) -> Payload:
         payload = self.dialect.boot(self.individual, remote=self._remote_boot)
-        if self.extras is not None and self.extras.boot_reason is not None and "reason" in payload:
-            payload["reason"] = self.extras.boot_reason
+        if self.store is not None and self.store.boot_reason is not None and "reason" in payload:
+            payload["reason"] = self.store.boot_reason
         return payload
 
     def _boot_answered(self, payload: Payload | None, _: str) -> None:
         if not self.session.connected:
             return
-        now = self.fleet.clock()
+        now = self.context.clock()
         answer = payload or {}
         status, interval = answer.get("status"), _seconds(answer.get("interval"))
         if status == Registration.ACCEPTED:
@@ -457,7 +457,7 @@ class Station(Line):
             return
         if status in (Registration.PENDING, Registration.REJECTED):
             if self.registration is Registration.ACCEPTED:
-                self.fleet.recorder.booted(-1)
+                self.context.recorder.booted(-1)
             self.registration = Registration(status)
         elif self.registration is Registration.ACCEPTED:
             return
@@ -466,22 +466,22 @@ class Station(Line):
 
     def _plan_boot(self, when: float) -> None:
         if self.life is Life.ON:
-            self.fleet.timers.cancel(self._boot_timer)
-            self._boot_timer = self.fleet.timers.at(when, self._boot)
+            self.context.timers.cancel(self._boot_timer)
+            self._boot_timer = self.context.timers.at(when, self._boot)
 
     def _accepted(self, now: float, interval: float) -> None:
         fresh = self.registration is not Registration.ACCEPTED
         self.registration = Registration.ACCEPTED
         self._remote_boot = False
         if fresh:
-            self.fleet.recorder.booted(1)
+            self.context.recorder.booted(1)
             self.online_since = now
         if self.profile.heartbeat is None:
             self.heartbeat_interval = interval / self.profile.interval_scale
         if not self.profile.recorded.cues:
             self._plan_heartbeat()
-        if self.fleet.watch is not None:
-            self.fleet.watch.booted(self)
+        if self.context.observer is not None:
+            self.context.observer.booted(self)
         if fresh:
             self._begin_day(now)
 
@@ -489,60 +489,60 @@ class Station(Line):
         """Do what a station does once it was accepted; what it already does goes on."""
         if not self.profile.recorded.cues:
             self._tell_statuses(now)
-        if self.extras is not None:
-            self.extras.back(now, booted=True)
-        if self._outbox is not None:
-            self._outbox.pump()
-        if self._clockwork is None and self.fleet.vendor.clock_aligned:
-            self._clockwork = Clockwork(self)
+        if self.store is not None:
+            self.store.back(now, booted=True)
+        if self._transaction_queue is not None:
+            self._transaction_queue.pump()
+        if self._clock_aligned is None and self.context.vendor.clock_aligned:
+            self._clock_aligned = ClockAlignedMeter(self)
         if self.arrivals is None and self.life is Life.ON:
             self.arrivals = arrivals_at(self)
             if self.arrivals is not None:
                 self.arrivals.plan(now)
-        if self.weather is not None:
-            self.weather.accepted(now)
+        if self.storm is not None:
+            self.storm.accepted(now)
 
     def _come_back(self, now: float, away: float) -> None:
-        self.fleet.recorder.booted(1)
-        tell_all = self.fleet.vendor.tells_all(away)
-        for outlet in self.outlets:
+        self.context.recorder.booted(1)
+        tell_all = self.context.vendor.tells_all(away)
+        for connector in self.connectors:
             if self.profile.recorded.cues:
                 break  # a recording has its own
-            if tell_all or self.dialect.status_words[outlet.status] != outlet.told:
-                outlet.tell(now)
-        if self.extras is not None:
-            self.extras.back(now, booted=False)
-        if self._outbox is not None:
-            self._outbox.pump()
-        if isinstance(self.arrivals, Player):
+            if tell_all or self.dialect.status_words[connector.status] != connector.told:
+                connector.tell(now)
+        if self.store is not None:
+            self.store.back(now, booted=False)
+        if self._transaction_queue is not None:
+            self._transaction_queue.pump()
+        if isinstance(self.arrivals, ReplayPlayer):
             self.arrivals.pump()
-        if self.weather is not None:
-            self.weather.accepted(now)
+        if self.storm is not None:
+            self.storm.accepted(now)
 
     def _tell_statuses(self, now: float) -> None:
-        fleet, dialect = self.fleet, self.dialect
-        for payload in dialect.station_status(dialect.status_words[Status.AVAILABLE], fleet.timestamp(now)):
+        context, dialect = self.context, self.dialect
+        for payload in dialect.station_status(dialect.status_words[Status.AVAILABLE], context.timestamp(now)):
             self.call("StatusNotification", payload, now)
-        for outlet in self.outlets:
-            outlet.tell(now)
+        for connector in self.connectors:
+            connector.tell(now)
 
     def _plan_heartbeat(self) -> None:
-        fleet = self.fleet
-        fleet.timers.cancel(self._heartbeat_timer)
+        context = self.context
+        context.timers.cancel(self._heartbeat_timer)
         if self.life is not Life.ON:
             return
         phase = van_der_corput(self.lease.number)
-        first = next_in_phase(fleet.clock(), self.heartbeat_interval, phase, fleet.epoch)
-        self._heartbeat_timer = fleet.timers.at(first, self._heartbeat_due)
+        first = next_in_phase(context.clock(), self.heartbeat_interval, phase, context.epoch)
+        self._heartbeat_timer = context.timers.at(first, self._heartbeat_due)
 
     def _heartbeat_due(self, when: float) -> None:
         if self.spoken is not None and self.spoken.at + self.heartbeat_interval > when:
             # Whatever was said since tells that the station lives (OCPP 1.6 §4.6).
             quiet = self.spoken.at + self.heartbeat_interval
-            self._heartbeat_timer = self.fleet.timers.at(quiet, self._heartbeat_due)
+            self._heartbeat_timer = self.context.timers.at(quiet, self._heartbeat_due)
             return
         # From the intended time on: a slow CSMS or a busy process does not shift the schedule.
-        self._heartbeat_timer = self.fleet.timers.at(when + self.heartbeat_interval, self._heartbeat_due)
+        self._heartbeat_timer = self.context.timers.at(when + self.heartbeat_interval, self._heartbeat_due)
         if self.online:
             self.call("Heartbeat", {}, when)
 
@@ -550,20 +550,20 @@ class Station(Line):
         if self.arrivals is not None:
             self.arrivals.cancel()
             self.arrivals = None
-        if self._clockwork is not None:
-            self._clockwork.cancel()
-            self._clockwork = None
+        if self._clock_aligned is not None:
+            self._clock_aligned.cancel()
+            self._clock_aligned = None
 
-    def _end_visits(self, ending: Ending, now: float) -> None:
-        for outlet in self.outlets:
-            visit = outlet.visit
-            if visit is None:
+    def _end_charging_sessions(self, ending: Ending, now: float) -> None:
+        for connector in self.connectors:
+            charging_session = connector.charging_session
+            if charging_session is None:
                 continue
-            if visit.phase is Phase.AUTHORIZING:
+            if charging_session.phase is Phase.AUTHORIZING:
                 # An answer that is still to come must not begin a transaction that nobody ends.
-                visit.vanish()
+                charging_session.vanish()
             else:
-                visit.stop(ending, now)
+                charging_session.stop(ending, now)
 
 
 def _seconds(value: Any) -> float:

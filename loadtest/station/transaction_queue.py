@@ -14,12 +14,12 @@ from loadtest.workload.vendor import NEUTRAL
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from loadtest.station.charging_session import Visit
+    from loadtest.station.charging_session import ChargingSession
     from loadtest.station.dialect.contract import Payload, Said
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
 
-__all__ = ["ATTEMPTS", "MOST_KEPT", "RETRY_INTERVAL", "UNDELIVERED", "Outbox"]
+__all__ = ["ATTEMPTS", "MOST_KEPT", "RETRY_INTERVAL", "UNDELIVERED", "TransactionQueue"]
 
 # What a vendor without habits of its own does.
 ATTEMPTS: Final = NEUTRAL.retry.attempts
@@ -32,11 +32,13 @@ _UNANSWERED = (Outcome.LOST, Outcome.TIMEOUT)
 
 
 class _Message:
-    __slots__ = ("failures", "intended_at", "is_start", "is_stop", "message_id", "said", "tried", "visit")
+    __slots__ = ("charging_session", "failures", "intended_at", "is_start", "is_stop", "message_id", "said", "tried")
 
-    def __init__(self, said: Said, visit: Visit, intended_at: float, *, is_start: bool, is_stop: bool) -> None:
+    def __init__(
+        self, said: Said, charging_session: ChargingSession, intended_at: float, *, is_start: bool, is_stop: bool
+    ) -> None:
         self.said = said
-        self.visit = visit
+        self.charging_session = charging_session
         self.intended_at = intended_at
         self.is_start = is_start
         self.is_stop = is_stop
@@ -50,7 +52,7 @@ class _Message:
         return self.is_start or self.is_stop
 
 
-class Outbox:
+class TransactionQueue:
     """The queue of one station; made when its first transaction begins."""
 
     __slots__ = ("_messages", "_on_way", "_retry", "station")
@@ -66,13 +68,19 @@ class Outbox:
         return len(self._messages)
 
     def add(
-        self, said: Said, visit: Visit, intended_at: float, *, is_start: bool = False, is_stop: bool = False
+        self,
+        said: Said,
+        charging_session: ChargingSession,
+        intended_at: float,
+        *,
+        is_start: bool = False,
+        is_stop: bool = False,
     ) -> None:
         """Queue a message, and send it when nothing is before it."""
-        message = _Message(said, visit, intended_at, is_start=is_start, is_stop=is_stop)
+        message = _Message(said, charging_session, intended_at, is_start=is_start, is_stop=is_stop)
         if message.is_money:
-            visit.entry.queued(is_start=is_start)
-        if len(self._messages) >= self.station.fleet.vendor.queue:
+            charging_session.entry.queued(is_start=is_start)
+        if len(self._messages) >= self.station.context.vendor.queue:
             self._count_undelivered(message)
             return
         self._messages.append(message)
@@ -85,18 +93,18 @@ class Outbox:
             return
         message = self._on_way = self._messages[0]
         message.tried = True
-        if message.message_id is None and station.fleet.vendor.quirks.retries_with_same_id:
-            message.message_id = (station.spoken or station.fleet.new_id)()
+        if message.message_id is None and station.context.vendor.quirks.retries_with_same_id:
+            message.message_id = (station.spoken or station.context.new_id)()
         # While it was offline a station intended nothing; what it kept falls due when it is back.
         intended_at = max(message.intended_at, station.online_since)
-        action, payload, visit = message.said.action, message.said.build(), message.visit
+        action, payload, charging_session = message.said.action, message.said.build(), message.charging_session
         if message.is_money:
-            visit.entry.building(action, payload, visit.transaction_id, is_start=message.is_start)
+            charging_session.entry.building(action, payload, charging_session.transaction_id, is_start=message.is_start)
         station.call(action, payload, intended_at, self._ended, message_id=message.message_id)
 
     def close(self) -> None:
         """Give up everything that was not delivered."""
-        self.station.fleet.timers.cancel(self._retry)
+        self.station.context.timers.cancel(self._retry)
         self._retry = None
         for message in self._messages:
             self._count_undelivered(message)
@@ -108,51 +116,51 @@ class Outbox:
         if message is None or not self._messages or self._messages[0] is not message:
             return
         if message.is_money:
-            message.visit.entry.ended(payload, outcome, is_start=message.is_start)
+            message.charging_session.entry.ended(payload, outcome, is_start=message.is_start)
         if payload is None and not self._forgets(message, outcome):
             if outcome in _KEPT:
                 return
             message.failures += 1
-            retry = self.station.fleet.vendor.retry
+            retry = self.station.context.vendor.retry
             delay = retry_delay(retry.interval, message.failures, retry.attempts)
             if delay is not None:
                 self._wait(message, delay)
                 return
-            self.station.fleet.recorder.fault(UNDELIVERED)
+            self.station.context.recorder.fault(UNDELIVERED)
         del self._messages[0]
         if message.is_start:
-            message.visit.start_answered(payload)
+            message.charging_session.start_answered(payload)
         if message.is_money:
-            message.visit.entry.settled(message.visit.transaction_id)
-        watch = self.station.fleet.watch
-        if watch is not None and payload is not None:
-            watch.delivered(self.station, message, payload)
+            message.charging_session.entry.settled(message.charging_session.transaction_id)
+        observer = self.station.context.observer
+        if observer is not None and payload is not None:
+            observer.delivered(self.station, message, payload)
         self.pump()
 
     def _forgets(self, message: _Message, outcome: str) -> bool:
         """Tell whether the station gives up the start of a transaction that nobody answered."""
-        forgets = self.station.fleet.vendor.quirks.forgets_lost_start
+        forgets = self.station.context.vendor.quirks.forgets_lost_start
         return forgets and message.said.action == "StartTransaction" and outcome in _UNANSWERED
 
     def _wait(self, message: _Message, delay: float) -> None:
-        due = self.station.fleet.clock() + delay
+        due = self.station.context.clock() + delay
         message.intended_at = due
-        self._retry = self.station.fleet.timers.at(due, self._retry_due)
+        self._retry = self.station.context.timers.at(due, self._retry_due)
 
     def _retry_due(self, _: float) -> None:
         self._retry = None
         self.pump()
 
     def _count_undelivered(self, message: _Message) -> None:
-        fleet = self.station.fleet
+        context = self.station.context
         if message.is_money:
             if message is self._on_way:
-                message.visit.entry.ended(None, Outcome.LOST, is_start=message.is_start)
-            message.visit.entry.settled(message.visit.transaction_id)
-        fleet.recorder.fault(UNDELIVERED)
+                message.charging_session.entry.ended(None, Outcome.LOST, is_start=message.is_start)
+            message.charging_session.entry.settled(message.charging_session.transaction_id)
+        context.recorder.fault(UNDELIVERED)
         if message.tried:
             return  # each try was counted with its own outcome
-        now = fleet.clock()
+        now = context.clock()
         waited = max(0.0, now - message.intended_at)
         ocpp = self.station.dialect.ocpp
-        fleet.recorder.call(ocpp, message.said.action, TO_CSMS, Outcome.NEVER_SENT, None, waited, now)
+        context.recorder.call(ocpp, message.said.action, TO_CSMS, Outcome.NEVER_SENT, None, waited, now)

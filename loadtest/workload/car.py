@@ -1,4 +1,4 @@
-"""The car of a session at its outlet, so that energy, power, duration and state of charge agree.
+"""The car of a session at its connector, so that energy, power, duration and state of charge agree.
 
 **Time compression.** K seconds of the simulated day pass in one second of the clock, and every message stays true to
 the clock: time stamps are the real time, power is what the station really gives, and the register grows by power times
@@ -19,7 +19,7 @@ from fixtures.meter import circuit_of, first_reading, next_reading, vehicle_of, 
 
 if TYPE_CHECKING:
     from fixtures.meter import Circuit, Reading
-    from fixtures.models import Outlet
+    from fixtures.models import ConnectorModel
     from loadtest.workload.sessions import Session
 
 __all__ = ["circuit_for", "reading_after"]
@@ -28,10 +28,10 @@ _STEPS = 12
 """Readings from which the charge is worked out that a car has when one comes upon it."""
 
 
-def circuit_for(outlet: Outlet, session: Session, compression: float = 1.0) -> Circuit:
+def circuit_for(connector: ConnectorModel, session: Session, compression: float = 1.0) -> Circuit:
     """Plug the car of a session in; under compression, one with a smaller battery."""
-    dc = outlet.evse.supply == "DC"
-    own = circuit_of(outlet, vehicle_of(session.car), session.car)
+    dc = connector.evse.supply == "DC"
+    own = circuit_of(connector, vehicle_of(session.car), session.car)
     if session.idle is None and session.energy_wh is None:
         vehicle = msgspec.structs.replace(own.vehicle, battery_wh=own.vehicle.battery_wh / compression)
         return msgspec.structs.replace(own, vehicle=vehicle)
@@ -46,7 +46,7 @@ def circuit_for(outlet: Outlet, session: Session, compression: float = 1.0) -> C
     power = None if dc or seconds is None else energy * 3600.0 / seconds
     pace = None if not dc or seconds is None else seconds / compression
     vehicle = vehicle_wanting(session.car, energy / compression, dc=dc, shrink=compression, seconds=pace)
-    return circuit_of(outlet, vehicle, session.car, power=power)
+    return circuit_of(connector, vehicle, session.car, power=power)
 
 
 def _taken(circuit: Circuit, seconds: float) -> float:

@@ -50,7 +50,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Of the energy, the idle share and the power of the car two make the third: `energy_kwh` alone charges as fast as car
     and station can, `idle` alone takes as much energy as that gives, and both together make a car that charges as fast
-    as they say, within what the outlet allows.
+    as they say, within what the connector allows.
     """
 
     per_day: float

@@ -182,7 +182,7 @@ async def certificates(request: web.Request) -> web.Response:
 @API.post("/v2/chargers/{name}/sessions")
 async def begin_session(request: web.Request) -> web.Response:
     plan = await request.json()
-    fields = {"id_tag": plan["badge"], "connector_id": plan.get("outlet"), "charging_profile": plan.get("plan")}
+    fields = {"id_tag": plan["badge"], "connector_id": plan.get("connector"), "charging_profile": plan.get("plan")}
     return await send(request.match_info["name"], call.RemoteStartTransaction, fields)
 
 

@@ -1,4 +1,4 @@
-"""A yard where stations run without a network and without waiting: the clock jumps from timer to timer."""
+"""A harness where stations run without a network and without waiting: the clock jumps from timer to timer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from loadtest.measuring.recorder import Recorder
-from loadtest.station import Fleet, Station
+from loadtest.station import Context, Station
 from loadtest.timing.backoff import Backoff
 from loadtest.timing.timers import TimerQueue
 from loadtest.transport.socket import Handshake, How
@@ -20,7 +20,7 @@ from loadtest.workload.profile import Profile, Sessions
 from ocppj.schemas import validator
 from ocppj.versions import Version
 
-__all__ = ["SILENT", "Call", "Yard", "accepting"]
+__all__ = ["SILENT", "Call", "FleetHarness", "accepting"]
 
 SILENT = object()
 """Stands for no answer at all."""
@@ -29,7 +29,7 @@ IDLE = Profile(name="idle", title="nobody charges", models={"ac-single": 1.0})
 
 
 def charging(duration: float = 60.0, gap: float = 30.0, **more: Any) -> Profile:
-    """Make a profile with one kind of visit."""
+    """Make a profile with one kind of charging session."""
     sessions = Sessions(duration=duration, gap=gap, unplug=1.0, **more)
     return Profile(name="charging", title="cars", models={"ac-single": 1.0}, meter=10.0, sessions=sessions)
 
@@ -54,13 +54,13 @@ def accepting(version: Version, interval: int = 300) -> dict[str, Any]:
     return answers | {"Authorize": {"idTokenInfo": {"status": "Accepted"}}}
 
 
-class YardSocket:
-    """Stands in for `StationSocket`; the yard decides what it hears."""
+class HarnessSocket:
+    """Stands in for `StationSocket`; the harness decides what it hears."""
 
-    def __init__(self, yard: Yard, station: Station) -> None:
-        self.yard = yard
+    def __init__(self, harness: FleetHarness, station: Station) -> None:
+        self.harness = harness
         self.station = station
-        self.number = len(yard.sockets) + 1
+        self.number = len(harness.sockets) + 1
         self.open = False
         self.closed_with: int | None = None
         self.pings: float | None = None
@@ -74,14 +74,14 @@ class YardSocket:
 
     def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
         self.request = (url, subprotocol, headers)
-        self.yard.attempts.append(self.yard.now)
-        self.yard.soon(self._answer_upgrade)
+        self.harness.attempts.append(self.harness.now)
+        self.harness.soon(self._answer_upgrade)
 
     def _answer_upgrade(self) -> None:
         if self.closed_with is not None:
             return
-        if self.yard.refuse_with is not None:
-            self.station.on_failed(self.yard.refuse_with, "the yard is closed")
+        if self.harness.refuse_with is not None:
+            self.station.on_failed(self.harness.refuse_with, "the harness is closed")
             return
         self.open = True
         assert self.request is not None
@@ -89,7 +89,7 @@ class YardSocket:
 
     def send_text(self, text: str) -> bool:
         if self.open:
-            self.yard.take(self, text)
+            self.harness.take(self, text)
         return self.open
 
     def ping_every(self, seconds: float) -> None:
@@ -101,7 +101,7 @@ class YardSocket:
             return
         self.open = False
         self.closed_with = code
-        self.yard.soon(lambda: self.station.on_closed(code, reason, How.LOCAL), self.linger)
+        self.harness.soon(lambda: self.station.on_closed(code, reason, How.LOCAL), self.linger)
 
     def abort(self) -> None:
         self.open = False
@@ -126,7 +126,7 @@ class YardSocket:
             what()
 
 
-class Yard:
+class FleetHarness:
     """One station and the CSMS in front of it; `answers` maps actions to payloads, functions of those, or SILENT."""
 
     def __init__(
@@ -148,13 +148,13 @@ class Yard:
         self.replies: list[list[Any]] = []
         """What the station answered to commands."""
         self.attempts: list[float] = []
-        self.sockets: list[YardSocket] = []
+        self.sockets: list[HarnessSocket] = []
         self.timers = TimerQueue()
         self.recorder = Recorder(clock=self.clock, wall=1_700_000_000.0)
         engine: Any = SimpleNamespace(timers=self.timers)
         target = Target("ws://csms.example/ocpp")
         defaults: dict[str, Any] = {"backoff": Backoff("fixed", 5.0, 0.0, 0), "call_timeout": 30.0, "schema_share": 1.0}
-        self.fleet = Fleet(
+        self.context = Context(
             engine=engine,
             target=target,
             recorder=self.recorder,
@@ -164,7 +164,7 @@ class Yard:
             make_socket=self._make_socket,
             **(defaults | settings),
         )
-        self.station = Station(self.fleet, version, Identities().lease(number))
+        self.station = Station(self.context, version, Identities().lease(number))
         self._ids = 0
 
     def clock(self) -> float:
@@ -173,7 +173,7 @@ class Yard:
     def soon(self, function: Callable[[], object], delay: float = 0.0) -> None:
         self.timers.at(self.now + delay, lambda _: function())
 
-    def run(self, seconds: float = 0.0) -> Yard:
+    def run(self, seconds: float = 0.0) -> FleetHarness:
         """Let time pass."""
         until = self.now + seconds
         while (when := self.timers.next_at) is not None and when <= until:
@@ -182,13 +182,13 @@ class Yard:
         self.now = until
         return self
 
-    def start(self) -> Yard:
+    def start(self) -> FleetHarness:
         """Switch the station on and let it settle."""
         self.station.start()
         return self.run()
 
     def command(self, action: str, payload: Any) -> list[Any]:
-        """Send a CALL to the station and return the array that it answers at once; deeds follow."""
+        """Send a CALL to the station and return the array that it answers at once; reactions follow."""
         self._ids += 1
         before = len(self.replies)
         frame = msgspec.json.encode([2, f"csms-{self._ids}", action, payload]).decode()
@@ -213,7 +213,7 @@ class Yard:
         self.sockets[-1].open = False
         self.station.on_closed(1006, "", how)
 
-    def take(self, socket: YardSocket, text: str) -> None:
+    def take(self, socket: HarnessSocket, text: str) -> None:
         """Play the CSMS."""
         message = msgspec.json.decode(text)
         if message[0] != 2:
@@ -232,12 +232,12 @@ class Yard:
         frame = [message_id if part == "ID" else part for part in frame]
         self.soon(lambda: self._say(socket, msgspec.json.encode(frame).decode()), self.latency)
 
-    def _say(self, socket: YardSocket, text: str) -> None:
+    def _say(self, socket: HarnessSocket, text: str) -> None:
         if socket.open:
             socket.hear(lambda: socket.station.on_text(text, self.now))
 
     def _make_socket(self, _engine: Any, _target: Any, station: Any, _source: str | None) -> Any:
-        self.sockets.append(YardSocket(self, station))
+        self.sockets.append(HarnessSocket(self, station))
         return self.sockets[-1]
 
     # -- what tests ask ----------------------------------------------------------------------------------------------

@@ -10,12 +10,12 @@ import gevent.event
 
 from loadtest.transport.socket import Handshake, How
 
-__all__ = ["TIMEOUT", "Ear"]
+__all__ = ["TIMEOUT", "Listener"]
 
 TIMEOUT = 10.0
 
 
-class Ear:
+class Listener:
     """A listener that keeps everything, and lets a test wait for it."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from loadtest.workload.commands import Errand
 
-__all__ = ["Api", "Deed", "Matcher", "Sent", "Verdict", "digest_of", "key_of"]
+__all__ = ["Api", "Matcher", "SeenEffect", "Sent", "Verdict", "digest_of", "key_of"]
 
 _MOST_STRAYS: Final = 10_000
 _REPORTING: Final = 5.0
@@ -42,7 +42,7 @@ class Api(StrEnum):
     TIMEOUT = "api-timeout"
 
 
-class Deed(StrEnum):
+class SeenEffect(StrEnum):
     """What a station tells of after it has seen a command."""
 
     STARTED = "started"
@@ -81,11 +81,11 @@ class Verdict(StrEnum):
 
 
 _EFFECTS: Final = {
-    Effect.METERED: Deed.METERED,
-    Effect.ENDED: Deed.ENDED,
-    Effect.BOOTED: Deed.BOOTED,
-    Effect.TRIGGERED: Deed.TRIGGERED,
-    Effect.LIMITED: Deed.LIMITED,
+    Effect.METERED: SeenEffect.METERED,
+    Effect.ENDED: SeenEffect.ENDED,
+    Effect.BOOTED: SeenEffect.BOOTED,
+    Effect.TRIGGERED: SeenEffect.TRIGGERED,
+    Effect.LIMITED: SeenEffect.LIMITED,
 }
 
 
@@ -211,20 +211,20 @@ class Matcher:
             sent.strayed = Verdict.WRONG_TOKEN
         sent.seen, sent.taken = at, taken
 
-    def did(self, station: str, deed: Deed, key: str, at: float) -> None:
+    def did(self, station: str, seen_effect: SeenEffect, key: str, at: float) -> None:
         """Note what a station did after it had seen a command."""
         for sent in self.at(station):
             if sent.seen is None or sent.effect is not None:
                 continue
             effect = sent.recipe.effect
             if effect is Effect.METERED and sent.key == key:
-                if deed is Deed.STARTED:
+                if seen_effect is SeenEffect.STARTED:
                     sent.started = at
-                elif deed is Deed.REFUSED:
+                elif seen_effect is SeenEffect.REFUSED:
                     sent.refused = True
-                elif deed is Deed.ENDED:
+                elif seen_effect is SeenEffect.ENDED:
                     sent.cut_short = True
-            if _EFFECTS.get(effect) is deed and (not key or sent.key == key):
+            if _EFFECTS.get(effect) is seen_effect and (not key or sent.key == key):
                 sent.effect = at
                 return
 

@@ -18,7 +18,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from loadtest.plugins.commands.matching import Deed, digest_of, key_of
+from loadtest.plugins.commands.matching import SeenEffect, digest_of, key_of
 from loadtest.station.charging_session import Phase
 from loadtest.workload.command_catalogue import Effect, recipe_of
 from ocppj.outcomes import Outcome, is_accepted
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loadtest.measuring.recorder import Recorder
-    from loadtest.station.charging_session import Visit
+    from loadtest.station.charging_session import ChargingSession
     from loadtest.station.dialect.contract import Said
-    from loadtest.station.messaging import Line
+    from loadtest.station.messaging import Messaging
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer, TimerQueue
     from ocppj.messages import Call
 
-__all__ = ["DID", "ORDER", "SEEN", "STATE", "Watch", "machine_of"]
+__all__ = ["DID", "ORDER", "SEEN", "STATE", "CommandObserver", "machine_of"]
 
 ORDER: Final = "commands"
 SEEN: Final = "command-seen"
@@ -60,10 +60,10 @@ def machine_of() -> str:
 
 
 class Message(Protocol):
-    """A transaction message of a station, as its outbox keeps it."""
+    """A transaction message of a station, as its transaction message queue keeps it."""
 
     said: Said
-    visit: Visit
+    charging_session: ChargingSession
     intended_at: float
 
 
@@ -81,7 +81,7 @@ class _Pending:
         self.limit = 0.0
 
 
-class Watch:
+class CommandObserver:
     """All stations of one process; nothing here blocks or raises for what a CSMS sends."""
 
     def __init__(
@@ -90,9 +90,9 @@ class Watch:
         recorder: Recorder,
         timers: TimerQueue,
         clock: Callable[[], float],
-        attach: Callable[[Watch | None], object],
+        attach: Callable[[CommandObserver | None], object],
     ) -> None:
-        """Watch nothing until the first order; `attach` gives stations the watch, or takes it away with None."""
+        """Watch nothing until the first order; `attach` gives stations the observer, or takes it away with None."""
         self._stations = stations
         self._note = recorder.note
         self._timers = timers
@@ -123,9 +123,9 @@ class Watch:
             self._attach(self)
             self._timer = self._timers.at(now, self._look)
 
-    # -- what stations tell ------------------------------------------------------------------------------------------
+    # -- what stations tell -------------------------------------------------------------------------------------------
 
-    def called(self, station: Line, call: Call, outcome: str, at: float) -> None:
+    def called(self, station: Messaging, call: Call, outcome: str, at: float) -> None:
         """Take note of a CALL of the CSMS that a station has answered, before it acts on it."""
         action, payload, identity = call.action, call.payload or {}, station.lease.identity
         key, taken = key_of(action, payload), outcome == Outcome.ACCEPTED
@@ -145,36 +145,36 @@ class Watch:
         waiting.append(pending)
         del waiting[:-_MOST_PENDING]
 
-    def delivered(self, station: Line, message: Message, answer: Mapping[str, Any]) -> None:
+    def delivered(self, station: Messaging, message: Message, answer: Mapping[str, Any]) -> None:
         """Take note of a transaction message that the CSMS has answered."""
         waiting = self._pending.get(station.lease.identity)
         if not waiting:
             return
-        visit, kind, asked = message.visit, *_kind_of(message)
+        charging_session, kind, asked = message.charging_session, *_kind_of(message)
         for pending in list(waiting):
             match pending.effect, kind:
-                case Effect.METERED, Deed.STARTED if pending.key == visit.token:
-                    deed = Deed.STARTED if is_accepted(answer) else Deed.REFUSED
-                    self._did(station, deed, pending, over=deed is Deed.REFUSED)
-                case Effect.METERED, Deed.METERED | Deed.ENDED if pending.key == visit.token:
+                case Effect.METERED, SeenEffect.STARTED if pending.key == charging_session.token:
+                    seen_effect = SeenEffect.STARTED if is_accepted(answer) else SeenEffect.REFUSED
+                    self._did(station, seen_effect, pending, over=seen_effect is SeenEffect.REFUSED)
+                case Effect.METERED, SeenEffect.METERED | SeenEffect.ENDED if pending.key == charging_session.token:
                     self._did(station, kind, pending)
-                case Effect.ENDED, Deed.ENDED if pending.key == str(visit.transaction_id):
+                case Effect.ENDED, SeenEffect.ENDED if pending.key == str(charging_session.transaction_id):
                     self._did(station, kind, pending)
-                case Effect.TRIGGERED, Deed.METERED if asked and pending.wanted == message.said.action:
-                    self._did(station, Deed.TRIGGERED, pending)
-                case Effect.LIMITED, Deed.METERED if message.intended_at >= pending.since:
-                    drawn = visit.reading.power if pending.unit == "W" else visit.reading.current
+                case Effect.TRIGGERED, SeenEffect.METERED if asked and pending.wanted == message.said.action:
+                    self._did(station, SeenEffect.TRIGGERED, pending)
+                case Effect.LIMITED, SeenEffect.METERED if message.intended_at >= pending.since:
+                    drawn = charging_session.reading.power if pending.unit == "W" else charging_session.reading.current
                     if drawn <= pending.limit:
-                        self._did(station, Deed.LIMITED, pending)
+                        self._did(station, SeenEffect.LIMITED, pending)
 
-    def booted(self, station: Line) -> None:
+    def booted(self, station: Messaging) -> None:
         """Take note of a station that the CSMS has accepted."""
         for pending in list(self._pending.get(station.lease.identity, ())):
             if pending.effect is Effect.BOOTED:
-                self._did(station, Deed.BOOTED, pending)
+                self._did(station, SeenEffect.BOOTED, pending)
 
     def triggered(
-        self, station: Line, action: str, on_end: Callable[[Any, str], object] | None
+        self, station: Messaging, action: str, on_end: Callable[[Any, str], object] | None
     ) -> Callable[[Any, str], object] | None:
         """Follow a CALL that goes out because the CSMS asked for it."""
         waiting = self._pending.get(station.lease.identity, ())
@@ -186,23 +186,23 @@ class Watch:
             if outcome in (Outcome.ACCEPTED, Outcome.REJECTED) and pending in self._pending.get(
                 station.lease.identity, ()
             ):
-                self._did(station, Deed.TRIGGERED, pending)
+                self._did(station, SeenEffect.TRIGGERED, pending)
             if on_end is not None:
                 on_end(payload, outcome)
 
         return ended
 
-    def _did(self, station: Line, deed: Deed, pending: _Pending, *, over: bool | None = None) -> None:
+    def _did(self, station: Messaging, seen_effect: SeenEffect, pending: _Pending, *, over: bool | None = None) -> None:
         identity = station.lease.identity
-        self._note(DID, identity, str(deed), pending.key, self._clock() - self._offset)
-        if over is False or (over is None and deed is Deed.STARTED):
+        self._note(DID, identity, str(seen_effect), pending.key, self._clock() - self._offset)
+        if over is False or (over is None and seen_effect is SeenEffect.STARTED):
             return
         waiting = self._pending[identity]
         waiting.remove(pending)
         if not waiting:
             del self._pending[identity]
 
-    # -- how stations stand ------------------------------------------------------------------------------------------
+    # -- how stations stand -------------------------------------------------------------------------------------------
 
     def _look(self, when: float) -> None:
         """Look at a part of the stations and tell what has changed; the whole fleet takes a second."""
@@ -231,7 +231,7 @@ class Watch:
         return [identity, ocpp, False, token, places]
 
     def _row(self, station: Station) -> list[Any] | None:
-        places = [_place(outlet) for outlet in station.outlets]
+        places = [_place(connector) for connector in station.connectors]
         lease = station.lease
         row = [lease.identity, station.dialect.ocpp, station.online, lease.token, places]
         if self._told.get(lease.identity) == row:
@@ -240,30 +240,34 @@ class Watch:
         return row
 
 
-def _place(outlet: Any) -> list[Any]:
-    place, visit = outlet.place, outlet.visit
-    busy = visit is not None or not outlet.operative
-    number = visit.transaction_id if visit is not None and visit.phase is Phase.CHARGING else None
+def _place(connector: Any) -> list[Any]:
+    place, charging_session = connector.model, connector.charging_session
+    busy = charging_session is not None or not connector.operative
+    number = (
+        charging_session.transaction_id
+        if charging_session is not None and charging_session.phase is Phase.CHARGING
+        else None
+    )
     return [place.number, place.evse_id, place.connector_id, busy, number]
 
 
 # What each transaction message of 1.6 is; those of 2.x say it themselves.
-_KINDS_16: Final[Mapping[str, Deed]] = {
-    "StartTransaction": Deed.STARTED,
-    "MeterValues": Deed.METERED,
-    "StopTransaction": Deed.ENDED,
+_KINDS_16: Final[Mapping[str, SeenEffect]] = {
+    "StartTransaction": SeenEffect.STARTED,
+    "MeterValues": SeenEffect.METERED,
+    "StopTransaction": SeenEffect.ENDED,
 }
-_KINDS_2X: Final[Mapping[str, Deed]] = {"Started": Deed.STARTED, "Ended": Deed.ENDED}
+_KINDS_2X: Final[Mapping[str, SeenEffect]] = {"Started": SeenEffect.STARTED, "Ended": SeenEffect.ENDED}
 
 
-def _kind_of(message: Message) -> tuple[Deed | None, bool]:
+def _kind_of(message: Message) -> tuple[SeenEffect | None, bool]:
     """Tell what a transaction message was, and whether a trigger had asked for it."""
     kind = _KINDS_16.get(message.said.action)
     payload = message.said.build()
-    if message.visit.station.version is not Version.V16:
-        kind = _KINDS_2X.get(payload["eventType"], Deed.METERED if "meterValue" in payload else None)
+    if message.charging_session.station.version is not Version.V16:
+        kind = _KINDS_2X.get(payload["eventType"], SeenEffect.METERED if "meterValue" in payload else None)
         return kind, payload["triggerReason"] == "Trigger"
-    if kind is not Deed.METERED:
+    if kind is not SeenEffect.METERED:
         return kind, False
     values = payload["meterValue"][0]["sampledValue"]
     return kind, any(value.get("context") == "Trigger" for value in values)

@@ -1,6 +1,6 @@
-"""The companion of a run that has commands: it lives with the leader, sends them, and finds out what they led to.
+"""The plugin of a run that has commands: it lives with the leader, sends them, and finds out what they led to.
 
-    companion.fire("remote-start", identities, at)      # one command to each station, at a time of `Stage.clock`
+    plugin.fire("remote-start", identities, at)      # one command to each station, at a time of `RunAccess.clock`
 
 Stations tell what they see only while its orders come, once a second (`loadtest.plugins.commands.observer`).
 """
@@ -19,7 +19,7 @@ from drivers.base import TokenSettings
 from evidence.histogram import write_hlog
 from loadtest.measuring.recorder import COOL_DOWN, MEASURE
 from loadtest.plugins.commands.figures import Figures, live_line
-from loadtest.plugins.commands.matching import Api, Deed, Matcher, Sent, Verdict, digest_of, key_of
+from loadtest.plugins.commands.matching import Api, Matcher, SeenEffect, Sent, Verdict, digest_of, key_of
 from loadtest.plugins.commands.observer import DID, ORDER, SEEN, STATE, machine_of
 from loadtest.plugins.commands.roster import Roster
 from loadtest.plugins.commands.schedule import Due, Schedule
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     from drivers.base import Driver
     from loadtest.plugins.commands.roster import Seen
-    from loadtest.plugins.contract import Note, Stage
+    from loadtest.plugins.contract import Note, RunAccess
     from loadtest.workload.commands import Errand
 
-__all__ = ["CommandCompanion"]
+__all__ = ["CommandPlugin"]
 
 _logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ _AHEAD: Final = 3.0
 """Seconds that stations need to tell that they are there, where nobody asked before."""
 
 
-class CommandCompanion:
+class CommandPlugin:
     """Commands through a driver, within one run after another."""
 
     name = "command"
@@ -89,11 +89,11 @@ class CommandCompanion:
 
     # -- the run -----------------------------------------------------------------------------------------------------
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, access: RunAccess) -> None:
         """Begin a run: open the driver, and make tokens known while the stations come."""
-        self._stage = stage
+        self._access = access
         now = self._clock()
-        self._zero = now - stage.clock()
+        self._zero = now - access.clock()
         self._errands = {errand.label: errand for errand in self._planned}
         self._figures = Figures()
         self._matcher = Matcher(self._closed)
@@ -105,14 +105,14 @@ class CommandCompanion:
         self._number = 0
         self._complained = False
         self._draws = Draws(self._seed, "stations", "commands")
-        self._schedule = Schedule(self._planned, self._seed, lambda: self._stage.stations or self._roster.online)
+        self._schedule = Schedule(self._planned, self._seed, lambda: self._access.stations or self._roster.online)
         self._news = gevent.event.Event()
         self._driver = self._make_driver()
-        self._driver.begin(stage.folder)
+        self._driver.begin(access.folder)
         self._sender = Sender(self._driver, self._clock, self._prepare, self._answered)
         self._helpers = [gevent.spawn(self._keep_time)]
         starts = [errand for errand in self._planned if errand.uses("token")]
-        rate = sum(errand.rate.of(self._stage.stations) for errand in starts)
+        rate = sum(errand.rate.of(self._access.stations) for errand in starts)
         self._make_tokens_known(ceil(rate * self._duration) + _SPARE if starts else 0)
 
     def note(self, worker: str, note: Note) -> None:  # noqa: ARG002 - stations are known by their identity
@@ -124,15 +124,15 @@ class CommandCompanion:
             station, action, key, digest, taken, at = values
             self._matcher.seen(station, action, key, digest, at, taken=taken)
         else:
-            station, deed, key, at = values
-            self._matcher.did(station, Deed(deed), key, at)
+            station, seen_effect, key, at = values
+            self._matcher.did(station, SeenEffect(seen_effect), key, at)
 
     def beat(self, elapsed: float, window: str) -> None:  # noqa: ARG002 - the clock here is finer
         """Keep stations watching, begin what the window lets begin, and close what is over."""
         if not self._on:
             return
         now = self._clock()
-        self._stage.order({"kind": ORDER, "machine": self._machine, "sent": now})
+        self._access.order({"kind": ORDER, "machine": self._machine, "sent": now})
         if window == COOL_DOWN:
             self._schedule.end()
         elif self._stopped is None:
@@ -165,28 +165,28 @@ class CommandCompanion:
         gevent.killall(self._helpers, timeout=1.0)
         if self._on:
             # What stations still tell would be told to the next run.
-            self._stage.order({"kind": ORDER, "last": True})
+            self._access.order({"kind": ORDER, "last": True})
         self._driver.close()
         self._matcher.end(self._stopped)
         seconds = self._clock() - self._zero
         intervals = list(self._figures.intervals(seconds))
         if intervals:
-            path = self._stage.folder / "histograms" / "commands.hlog"
+            path = self._access.folder / "histograms" / "commands.hlog"
             write_hlog(path, intervals, started=time.time() - seconds)
         rows = self._figures.rows()
         return Conclusion(fields={"commands": rows} if rows else {}, quantities=self._figures.quantities())
 
     def fire(self, alias: str, stations: Sequence[str], at: float) -> None:
-        """Send one command to each of these stations at a time of `Stage.clock`, or now where that has passed.
+        """Send one command to each of these stations at a time of `RunAccess.clock`, or now where that has passed.
 
         `alias` is the name of a planned command, an alias or an action. Raises `UsageError` for one that no station of
         the run knows. A station that is not there then counts as `no-target`; so where nothing was planned, call this
-        or `watch` three seconds ahead, for stations to tell that they are there.
+        or `observer` three seconds ahead, for stations to tell that they are there.
         """
         errand = self._errands.get(alias)
         if errand is None:
             errand = self._errands[alias] = self.errand_of(alias)
-        self.watch()
+        self.observer()
         if errand.uses("token"):
             self._make_tokens_known(len(stations))
         for station in stations:
@@ -197,9 +197,9 @@ class CommandCompanion:
         """Start a transaction at each station of a storm, after its delay in seconds; other requests are not for us."""
         if kind != REMOTE_START:
             return False
-        now = self._stage.clock() + (0.0 if self._on else _AHEAD)
+        now = self._access.clock() + (0.0 if self._on else _AHEAD)
         for number, delay in request["stations"]:
-            self.fire("remote-start", [self._stage.identity(number)], now + delay)
+            self.fire("remote-start", [self._access.identity(number)], now + delay)
         return True
 
     def errand_of(self, alias: str) -> Errand:
@@ -213,7 +213,7 @@ class CommandCompanion:
             raise UsageError(str(error)) from None
         return plan([command], self._versions)[0]
 
-    def watch(self) -> None:
+    def observer(self) -> None:
         """Have stations tell what they see from now on, though nothing was planned."""
         self._on = True
 

@@ -1,4 +1,4 @@
-"""From what was asked for on the command line to the companion that sends commands, or none."""
+"""From what was asked for on the command line to the plugin that sends commands, or none."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drivers.base import Driver
-    from loadtest.plugins.commands.plugin import CommandCompanion
+    from loadtest.plugins.commands.plugin import CommandPlugin
     from loadtest.workload.commands import Command
     from ocppj.versions import Version
 
-__all__ = ["check_commands", "companion_of", "open_driver"]
+__all__ = ["check_commands", "open_driver", "plugin_of"]
 
 
 def open_driver(name: str | None, control_url: str | None, options: Sequence[str]) -> Driver:
@@ -58,10 +58,10 @@ def check_commands(
         driver.close()
 
 
-def companion_of(
+def plugin_of(
     given: Any, commands: Sequence[Command], versions: Sequence[Version], seed: int, duration: float | None
-) -> tuple[CommandCompanion | None, str | None]:
-    """Make the companion, and name its driver; `commands` are those of the profile, which a file replaces.
+) -> tuple[CommandPlugin | None, str | None]:
+    """Make the plugin, and name its driver; `commands` are those of the profile, which a file replaces.
 
     None where no driver was named and nothing is to be sent. Raises `UsageError`.
     """
@@ -69,9 +69,9 @@ def companion_of(
         commands = read_commands(Path(given.commands))
     if not commands and not given.driver and not given.control_url:
         return None, None
-    from loadtest.plugins.commands.plugin import CommandCompanion  # noqa: PLC0415 - gevent is not for those who only check
+    from loadtest.plugins.commands.plugin import CommandPlugin  # noqa: PLC0415 - gevent is not for those who only check
 
     words = (given.driver or None, given.control_url or None, tuple(given.driver_option or ()))
     name = check_commands(commands, versions, *words)
-    companion = CommandCompanion(commands, versions, partial(open_driver, *words), seed, duration=duration)
-    return companion, name if commands else None
+    plugin = CommandPlugin(commands, versions, partial(open_driver, *words), seed, duration=duration)
+    return plugin, name if commands else None

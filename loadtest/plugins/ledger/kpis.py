@@ -74,7 +74,7 @@ class Kpis:
         self._energy_wh = 0.0
 
     def add(self, row: Row) -> None:
-        """Count a visit."""
+        """Count a charging session."""
         outcome = outcome_of(row)
         self._outcomes[row.window, outcome] += 1
         self._begun += row.start_answered
@@ -150,11 +150,11 @@ class Kpis:
         return said
 
     def line(self) -> str:
-        """Write the state of the moment, over the whole run so far; empty before the first visit is over."""
+        """Write the state of the moment, over the whole run so far; empty before the first charging session is over."""
         succeeded, attempts = self._charging({window for window, _ in self._outcomes})
         if not attempts:
             return ""
-        parts = [f"{attempts:,} visits over, charging success {_percent(succeeded, attempts)}"]
+        parts = [f"{attempts:,} charging sessions over, charging success {_percent(succeeded, attempts)}"]
         together = Histogram()
         for histogram in self._to_start.values():
             together.merge(histogram.counts)

@@ -1,4 +1,4 @@
-"""The two companions of a run that hear the rows of the stations: the ledger, and the figures that drivers care about.
+"""The two plugins of a run that hear the rows of the stations: the ledger, and the figures that drivers care about.
 
 A run fails by its ledger alone, with exit code 1, when the CSMS lost, doubled, crossed or spoilt a transaction. No
 objective is needed for that: a CSMS that takes a transaction over and does not have it afterwards has lost somebody's
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from loadtest.plugins.contract import Note, Stage
+    from loadtest.plugins.contract import Note, RunAccess
 
     FetchRecords = Callable[[], Sequence[Mapping[str, Any]] | None]
 
-__all__ = ["KpiCompanion", "LedgerCompanion", "ledger_field", "quantities_of"]
+__all__ = ["KpiPlugin", "LedgerPlugin", "ledger_field", "quantities_of"]
 
 _PATIENCE: Final = (1.0, 2.0, 4.0)
 """Seconds to wait before the records are asked for again, while something is missing: books may lag behind answers."""
@@ -44,7 +44,7 @@ _NOT_ASKED: Final = "the run was not told where to ask for them (--control-url)"
 _TOLD_NOTHING: Final = "the CSMS gives none of them away"
 
 
-class LedgerCompanion:
+class LedgerPlugin:
     """Writes the rows down as they come, and reconciles them when the run is over; keeps nothing in memory."""
 
     name = "ledger"
@@ -70,11 +70,11 @@ class LedgerCompanion:
         self._sleep = sleep
         self._writer: RowWriter | None = None
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, access: RunAccess) -> None:
         """Begin a file."""
-        self._stage = stage
-        self._started = time.time() - stage.clock()
-        self._writer = RowWriter(stage.folder / FILE)
+        self._access = access
+        self._started = time.time() - access.clock()
+        self._writer = RowWriter(access.folder / FILE)
 
     def note(self, worker: str, note: Note) -> None:
         """Write a row down."""
@@ -118,7 +118,7 @@ class LedgerCompanion:
         for wait in (*_PATIENCE, None):
             records, why = self._ask()
             span = Span(self._started, time.time())
-            complete = self._stage.complete()
+            complete = self._access.complete()
             findings = reconcile(rows, records, span, keeps=self._keeps, complete=complete)
             missing = sum(findings.counts[name] or 0 for name in _LATE)
             settled = wait == _PATIENCE[-1] and before is not None and before.counts == findings.counts
@@ -127,7 +127,7 @@ class LedgerCompanion:
             before = findings
             self._sleep(wait)
         if records is not None:
-            self._keep(self._stage.folder, records)
+            self._keep(self._access.folder, records)
         return findings, why
 
     def _ask(self) -> tuple[Sequence[Mapping[str, Any]] | None, str]:
@@ -157,7 +157,7 @@ def _without_rows(reason: str) -> Conclusion:
     return Conclusion(fields={"ledger": {"says": [f"{reason}."], "failed": False}}, invalid=[reason])
 
 
-class KpiCompanion:
+class KpiPlugin:
     """Counts what drivers would notice."""
 
     name = "kpi"
@@ -167,20 +167,20 @@ class KpiCompanion:
         """Start empty."""
         self._kpis = Kpis()
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, access: RunAccess) -> None:
         """Begin a run."""
-        self._kpis = Kpis(time.time() - stage.clock())
+        self._kpis = Kpis(time.time() - access.clock())
 
     def note(self, worker: str, note: Note) -> None:
-        """Count a visit."""
+        """Count a charging session."""
         del worker
         self._kpis.add(row_of(note))
 
     def beat(self, elapsed: float, window: str) -> None:
-        """Do nothing: every visit counts when it is over."""
+        """Do nothing: every charging session counts when it is over."""
 
     def stopping(self) -> None:
-        """Go on: visits that are under way end now."""
+        """Go on: charging sessions that are under way end now."""
 
     def standing(self) -> Conclusion:
         """Tell how things stand."""

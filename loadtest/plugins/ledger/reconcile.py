@@ -49,7 +49,7 @@ class Span(msgspec.Struct, frozen=True):
 class Findings(msgspec.Struct, kw_only=True):
     """What came of it."""
 
-    visits: int = 0
+    charging_sessions: int = 0
     transactions: int = 0
     """Those whose start was told, or was to be told."""
     judged: int = 0
@@ -118,10 +118,10 @@ class _Work:
         self._repeated: set[int] = set()
         self._spans: dict[int, list[tuple[float, float, Row]]] = {}
 
-    # -- first: each row claims its own ------------------------------------------------------------------------------
+    # -- first: each row claims its own -------------------------------------------------------------------------------
 
     def claim(self, row: Row) -> None:
-        self.found.visits += 1
+        self.found.charging_sessions += 1
         self._stations.add(row.station)
         if not row.is_transaction:
             return
@@ -144,7 +144,7 @@ class _Work:
         # An id that was given twice says nothing by itself; the time tells whose record it is.
         return same if same is not None or hash(row.id) in self._repeated else candidates[0]
 
-    # -- then: what is wrong with each, and whose the others are -----------------------------------------------------
+    # -- then: what is wrong with each, and whose the others are ------------------------------------------------------
 
     def explain(self, row: Row) -> None:
         if not row.is_transaction:
@@ -243,7 +243,7 @@ class _Work:
             chosen.claimed = True
         return chosen
 
-    # -- at last: what nobody told of --------------------------------------------------------------------------------
+    # -- at last: what nobody told of ---------------------------------------------------------------------------------
 
     def finish(self, *, complete: bool) -> Findings:
         found = self.found

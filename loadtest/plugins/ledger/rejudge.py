@@ -89,6 +89,6 @@ def _again(result: SloResult, quantities: dict[str, tuple[float | None, float | 
         calls=0,
         faults={},
         connections={},
-        companions=quantities,
+        plugins=quantities,
     )
     return judge([one], figures)[0]

@@ -1,4 +1,4 @@
-"""One visit to a connector as a row, and the file of a run that keeps them all."""
+"""One charging session at a connector as a row, and the file of a run that keeps them all."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "NOTE", "Row", "RowFile", "RowWriter", "row_of"]
 
 FILE: Final = "ledger.jsonl"
-NOTE: Final = "visit"
+NOTE: Final = "charging_session"
 """The kind of the note that carries a row: its fields in their order."""
 
 _ANSWERED: Final = frozenset({Outcome.ACCEPTED, Outcome.REJECTED})
 
 
 class Row(msgspec.Struct, omit_defaults=True):
-    """What a station knows of one visit; times as it wrote them, energies in Wh, spans in seconds."""
+    """What a station knows of one charging session; times as it wrote them, energies in Wh, spans in seconds."""
 
     station: str
     ocpp: str
     token: str
     plugged: float = 0.0
-    """Seconds since 1970 at which the driver meant to be there; 0 where the visit never began."""
+    """Seconds since 1970 at which the driver meant to be there; 0 where the charging session never began."""
     window: str = ""
     remote: bool = False
     """Whether the CSMS asked for the transaction."""
@@ -65,7 +65,7 @@ class Row(msgspec.Struct, omit_defaults=True):
     offline: bool = False
     """Whether the transaction began without a connection."""
     cut: bool = False
-    """Whether the end of the run, a restart or a crash of the station cut the visit short."""
+    """Whether the end of the run, a restart or a crash of the station cut the charging session short."""
     thirsty: bool = True
     """Whether the car took energy as soon as the transaction began: it was not full, nor waiting, nor held back."""
 

@@ -19,7 +19,7 @@ from ocppj.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Mailbox", "post"]
+__all__ = ["ControlChannel", "post"]
 
 _FOLDER: Final = ".storms"
 _ALIVE: Final = "alive"
@@ -29,7 +29,7 @@ _MOST_BYTES: Final = 65_536
 _POLL_EVERY: Final = 0.1
 
 
-class Mailbox:
+class ControlChannel:
     """The end of the run."""
 
     def __init__(self, run_folder: Path) -> None:

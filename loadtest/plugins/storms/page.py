@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from loadtest.plugins.storms.plugin import StormCompanion
+from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.workload.storms import STORMS, parameters
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ def add_storm_page(environment: Environment, settings: Settings) -> None:
 
     def show() -> Any:
         said, code = "", 200
-        companion = _companion(settings)
+        plugin = _plugin(settings)
         runner: Any = environment.runner
-        is_running = companion is not None and runner.state in {"spawning", "running"}
+        is_running = plugin is not None and runner.state in {"spawning", "running"}
         if request.method == "POST":
-            said, code = _take(companion if is_running else None, request)
-        running = companion.storms if companion is not None and is_running else None
+            said, code = _take(plugin if is_running else None, request)
+        running = plugin.storms if plugin is not None and is_running else None
         # Flask escapes whatever a template from a string is given.
         return render_template_string(_PAGE, said=said, running=running, kinds=kinds), code
 
@@ -73,23 +73,23 @@ def add_storm_page(environment: Environment, settings: Settings) -> None:
     )
 
 
-def _take(companion: StormCompanion | None, request: Any) -> tuple[str, int]:
+def _take(plugin: StormPlugin | None, request: Any) -> tuple[str, int]:
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
         return "This form came from another site and was refused.", 403
-    if companion is None:
+    if plugin is None:
         return "No test is running.", 409
     document = {key: value for key, value in request.form.items() if value != ""}
     if _HIDDEN & document.keys():
         return "A storm from this page begins at once and runs no command.", 400
-    said = companion.trigger(document, "web UI")
+    said = plugin.trigger(document, "web UI")
     if "error" in said:
         return said["error"], 400
     return f"Storm {said['number']}: {said['storm']} strikes {said['stations']} stations.", 200
 
 
-def _companion(settings: Settings) -> StormCompanion | None:
-    return next((one for one in settings.companions if isinstance(one, StormCompanion)), None)
+def _plugin(settings: Settings) -> StormPlugin | None:
+    return next((one for one in settings.plugins if isinstance(one, StormPlugin)), None)
 
 
 def _shown(value: Any) -> str:

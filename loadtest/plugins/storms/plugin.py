@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from evidence.redact import redact_text
 from loadtest.measuring.recorder import COOL_DOWN, MEASURE
 from loadtest.plugins.contract import Conclusion
-from loadtest.plugins.storms.control_channel import Mailbox
+from loadtest.plugins.storms.control_channel import ControlChannel
 from loadtest.plugins.storms.figures import QUANTILES, Totals
 from loadtest.plugins.storms.formula import Expected, expected
 from loadtest.plugins.storms.plan import Place, Return, Shuffle, ends, place_of, plan, returns, victims
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from loadtest.measuring.recorder import Delta
-    from loadtest.plugins.contract import Note, Stage
+    from loadtest.plugins.contract import Note, RunAccess
     from loadtest.timing.backoff import Backoff
 
-__all__ = ["REMOTE_START", "StormCompanion"]
+__all__ = ["REMOTE_START", "StormPlugin"]
 
 REMOTE_START: Final = "remote-start"
-"""What a companion that commands the CSMS through a driver is asked for (`Stage.ask`): number and delay of stations."""
+"""What the plugin that commands the CSMS is asked for (`RunAccess.ask`): number and delay of stations."""
 
 _BEFORE: Final = 30.0
 """Seconds that the time after a storm is compared with."""
@@ -76,16 +76,16 @@ class _Storm:
         self.result: dict[str, Any] | None = None
 
 
-class StormCompanion:
+class StormPlugin:
     """Leads the storms of one run after another."""
 
     name = "storm"
     kinds = frozenset({KIND})
-    _stage: Stage
+    _access: RunAccess
     _storms: list[_Storm]
     _due: list[Storm]
     _seconds: Seconds
-    _mailbox: Mailbox | None = None
+    _control_channel: ControlChannel | None = None
     _measured_from: float | None
     """When the window `measure` began, in seconds since the start of the run."""
     _stopped: float | None
@@ -117,13 +117,13 @@ class StormCompanion:
 
     # -- what the run tells ------------------------------------------------------------------------------------------
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, access: RunAccess) -> None:
         """Begin a run."""
         self._reset()
-        self._stage = stage
-        self._started = time.time() - stage.clock()
+        self._access = access
+        self._started = time.time() - access.clock()
         self._due = sorted(self._planned, key=lambda storm: storm.at)
-        self._mailbox = Mailbox(stage.folder)
+        self._control_channel = ControlChannel(access.folder)
 
     def note(self, worker: str, note: Note) -> None:  # noqa: ARG002 - all workers alike
         """Add what a process tells of a storm."""
@@ -134,7 +134,7 @@ class StormCompanion:
 
     def delta(self, delta: Delta) -> None:
         """Hear what a process recorded."""
-        self._seconds.add(delta, int(self._stage.clock()), self._started)
+        self._seconds.add(delta, int(self._access.clock()), self._started)
 
     def beat(self, elapsed: float, window: str) -> None:
         """Order the storms that are due and take letters."""
@@ -144,9 +144,9 @@ class StormCompanion:
             while self._due and elapsed + _AHEAD >= self._measured_from + self._due[0].at:
                 storm = self._due.pop(0)
                 self._let_loose(storm, "schedule", max(self._measured_from + storm.at - elapsed, 0.0))
-        if self._mailbox is not None:
-            for name, document in self._mailbox.take():
-                self._mailbox.answer(name, self.trigger(document, "command"))
+        if self._control_channel is not None:
+            for name, document in self._control_channel.take():
+                self._control_channel.answer(name, self.trigger(document, "command"))
         for one in self._storms:
             if one.result is None and elapsed >= self._after_until(one) + LEAST_SECONDS:
                 one.result = self._conclude(one, elapsed)
@@ -155,7 +155,7 @@ class StormCompanion:
 
     def stopping(self) -> None:
         """Note that the run ends."""
-        self._stopped = self._stage.clock()
+        self._stopped = self._access.clock()
 
     def standing(self) -> Conclusion:
         """Tell how far each storm is; objectives look at those that are over."""
@@ -165,7 +165,7 @@ class StormCompanion:
             if one.result is None and struck:
                 word = "booted" if one.storm.cuts else "drained"
                 back = one.totals.total("back") if one.storm.cuts else one.totals.total("drained")
-                since = self._stage.clock() - one.began
+                since = self._access.clock() - one.began
                 accepted = f", {one.totals.total(word)} accepted" if one.storm.cuts else ""
                 lines.append(f"{one.storm.name} {since:.0f} s ago: {back} of {struck} stations back{accepted}")
         over = [one for one in self._storms if one.result is not None]
@@ -173,13 +173,13 @@ class StormCompanion:
 
     def conclude(self) -> Conclusion:
         """Write all storms."""
-        now = self._stopped if self._stopped is not None else self._stage.clock()
+        now = self._stopped if self._stopped is not None else self._access.clock()
         for one in self._storms:
             if one.result is None:
                 one.result = self._conclude(one, now)
-        if self._mailbox is not None:
-            self._mailbox.close()
-            self._mailbox = None
+        if self._control_channel is not None:
+            self._control_channel.close()
+            self._control_channel = None
         for storm in self._due:
             _logger.warning(
                 "The storm %s was due %g s into the measurement; the run was shorter.", storm.name, storm.at
@@ -226,9 +226,9 @@ class StormCompanion:
         self._seconds = Seconds()
         self._measured_from = self._stopped = None
         self._started = 0.0
-        if self._mailbox is not None:
-            self._mailbox.close()
-            self._mailbox = None
+        if self._control_channel is not None:
+            self._control_channel.close()
+            self._control_channel = None
 
     def _check_target(self, storm: Storm) -> None:
         if isinstance(storm, RegionFailover) and storm.to:
@@ -241,9 +241,9 @@ class StormCompanion:
         if isinstance(storm, ClockSurge) and storm.align:
             now = time.time() + delay
             delay += storm.align - now % storm.align
-        stage, number = self._stage, len(self._storms) + 1
-        total = max(stage.target(), 1)
-        one = _Storm(storm, number, trigger, stage.clock() + delay, victims(storm, total))
+        access, number = self._access, len(self._storms) + 1
+        total = max(access.target(), 1)
+        one = _Storm(storm, number, trigger, access.clock() + delay, victims(storm, total))
         if isinstance(storm, MassRemoteStart):
             self._ask_for_starts(one, storm, total, delay)
         self._storms.append(one)
@@ -252,7 +252,7 @@ class StormCompanion:
         one.settles = one.began + (ends(storm) + storm.grace if storm.grace else max(last, ends(storm)) + _GRACE)
         if isinstance(storm, CsmsRestart) and storm.command:
             self._run_command(storm.command, delay, lambda code, said: self._command_ended(one, code, said))
-        stage.order({"kind": KIND, "number": number, "storm": write_storm(storm), "delay": delay, "total": total})
+        access.order({"kind": KIND, "number": number, "storm": write_storm(storm), "delay": delay, "total": total})
         _logger.info("Storm %d: %s, %d of %d stations.", number, storm.name, one.stations, total)
         return number
 
@@ -264,7 +264,7 @@ class StormCompanion:
             for number, place in places.items()
             if place is not None
         ]
-        if not self._stage.ask(REMOTE_START, {"stations": sorted(stations, key=lambda pair: pair[1])}):
+        if not self._access.ask(REMOTE_START, {"stations": sorted(stations, key=lambda pair: pair[1])}):
             raise UsageError(
                 "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
             )

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from loadtest.plugins.storms.plan import Shuffle, place_of, plan
-from loadtest.plugins.storms.station_storm import Spell
+from loadtest.plugins.storms.station_storm import StationStorm
 from loadtest.plugins.storms.tally import Tally
 from loadtest.station.station import Life
 from loadtest.timing.pacing import Draws
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loadtest.timing.timers import TimerQueue
     from loadtest.transport.target import Target
 
-__all__ = ["KIND", "Front"]
+__all__ = ["KIND", "StormProcess"]
 
 KIND: Final = "storm"
 """Of the orders that come and of the notes that go."""
@@ -42,11 +42,11 @@ class _Storm:
         self.target = target
         self.shuffle = Shuffle(seed, self.total, f"storm/{self.number}")
         self.tally = Tally(self.number, begins)
-        self.spells: list[Spell] = []
+        self.station_storms: list[StationStorm] = []
         self.planned = False
 
 
-class Front:
+class StormProcess:
     """All storms of this process within one run."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Front:
         find_target: Callable[[str, Callable[[Target], object]], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with fair weather.
+        """Begin with fair storm.
 
         `find_target` looks up a URL and gives the target to a callback, without blocking.
         """
@@ -122,23 +122,25 @@ class Front:
         if place is not None:
             steps = plan(one.storm, place)
             if steps:
-                spell = Spell(station, one.tally, steps, one.begins, cuts=one.storm.cuts, target=one.target)
-                one.spells.append(spell)
+                station_storm = StationStorm(
+                    station, one.tally, steps, one.begins, cuts=one.storm.cuts, target=one.target
+                )
+                one.station_storms.append(station_storm)
 
     def _look(self, _: float) -> None:
         now = self._clock()
         for one in self._storms:
-            for spell in one.spells:
-                spell.look(now)
-            if any(spell.done for spell in one.spells):
-                done = [spell for spell in one.spells if spell.done]
-                one.spells = [spell for spell in one.spells if not spell.done]
-                for spell in done:
-                    spell.leave()
+            for station_storm in one.station_storms:
+                station_storm.look(now)
+            if any(station_storm.done for station_storm in one.station_storms):
+                done = [station_storm for station_storm in one.station_storms if station_storm.done]
+                one.station_storms = [station_storm for station_storm in one.station_storms if not station_storm.done]
+                for station_storm in done:
+                    station_storm.leave()
         if now >= self._tell_at:
             self._tell_at = now + _TELL_EVERY
             self._tell(now)
-            self._storms = [one for one in self._storms if one.spells or not one.planned]
+            self._storms = [one for one in self._storms if one.station_storms or not one.planned]
         self._looks = bool(self._storms)
         if self._looks:
             self._timers.at(now + _LOOK_EVERY, self._look)
@@ -146,7 +148,9 @@ class Front:
     def _tell(self, now: float) -> None:
         for one in self._storms:
             if now >= one.begins:
-                one.tally.queued(now, sum(spell.station.messages_waiting for spell in one.spells))
+                one.tally.queued(
+                    now, sum(station_storm.station.messages_waiting for station_storm in one.station_storms)
+                )
             news = one.tally.take()
             if news:
                 self._recorder.note(KIND, one.number, news)

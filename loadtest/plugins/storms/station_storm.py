@@ -1,7 +1,7 @@
 """A storm as one station lives it: the steps of its plan as callbacks in the hub, and what becomes of the station.
 
-A station knows its spell as `Station.weather` and tells it when it connects, is accepted, fails or is disconnected.
-A spell that begins while another one lasts passes all of that on to the older one.
+A station knows it as `Station.storm` and tells it when it connects, is accepted, fails or is disconnected.
+A station storm that begins while another one lasts passes all of that on to the older one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from fixtures.payloads import v2x, v16
 from loadtest.plugins.storms.plan import Step, Verb
 from loadtest.station.arrivals import token_for
-from loadtest.station.charging_session import Phase, Visit
+from loadtest.station.charging_session import ChargingSession, Phase
 from loadtest.station.dialect.contract import Ending, Trigger
 from loadtest.station.station import Life
 from ocppj.versions import Version
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from loadtest.transport.socket import Handshake, How, StationSocket
     from loadtest.transport.target import Target
 
-__all__ = ["Spell", "State"]
+__all__ = ["State", "StationStorm"]
 
 _LAST_WORD: Final = 1.0
 """Seconds in which an old socket that is read again shows what the CSMS had done with it."""
@@ -45,7 +45,7 @@ class State(Enum):
     OVER = "over"
 
 
-class Spell:
+class StationStorm:
     """One storm and one station."""
 
     __slots__ = (
@@ -99,15 +99,15 @@ class Spell:
         self._expects = self._installs = False
         self._held: StationSocket | None = None
         self._zombies: list[_Zombie] = []
-        self._older = station.weather
-        station.weather = self
-        self._timer: Timer | None = station.fleet.timers.at(begins + steps[0].at, self._next)
+        self._older = station.storm
+        station.storm = self
+        self._timer: Timer | None = station.context.timers.at(begins + steps[0].at, self._next)
 
     # -- what the station asks and tells -----------------------------------------------------------------------------
 
     def refuses(self) -> bool:
         """Tell whether an attempt to connect fails in this moment, and count it."""
-        if self.station.fleet.clock() < self._until:
+        if self.station.context.clock() < self._until:
             self.tally.refused += 1
             return True
         return self._older is not None and self._older.refuses()
@@ -149,7 +149,7 @@ class Spell:
     def failed(self, outcome: str) -> None:
         """Take note that an attempt failed."""
         if self.state is not State.WAITING:
-            self.tally.failed(outcome, self.station.fleet.clock())
+            self.tally.failed(outcome, self.station.context.clock())
         if self._older is not None:
             self._older.failed(outcome)
 
@@ -170,14 +170,14 @@ class Spell:
 
     def end(self) -> None:
         """Let go of everything; the station is gone for good."""
-        timers = self.station.fleet.timers
+        timers = self.station.context.timers
         timers.cancel(self._timer)
         self._timer = None
         for zombie in self._zombies:
             zombie.close()
         self._zombies.clear()
         self._held = None
-        self.station.weather = None
+        self.station.storm = None
         if self._older is not None:
             self._older.end()
             self._older = None
@@ -196,17 +196,17 @@ class Spell:
             self.state = State.OVER
         if self.state is not (State.ACCEPTED if self.cuts else State.GONE) or self._steps:
             return
-        if self._held is not None or self._zombies or (self._expects and not self._visits()):
+        if self._held is not None or self._zombies or (self._expects and not self._charging_sessions()):
             return
         if station.online and station.session.open_call is None and not station.messages_waiting:
             self.state = State.OVER
             self.tally.drained(now)
 
     def leave(self) -> None:
-        """Go, and leave the station to the weather before; a target stays."""
-        if self.target is None and self.station.weather is self:
+        """Go, and leave the station to the storm before; a target stays."""
+        if self.target is None and self.station.storm is self:
             older, self._older = self._older, None
-            self.station.weather = older
+            self.station.storm = older
             if older is not None and older.done:
                 older.leave()
 
@@ -225,7 +225,7 @@ class Spell:
     def _next(self, when: float) -> None:
         step = self._steps.pop(0)
         steps = self._steps
-        self._timer = self.station.fleet.timers.at(self.begins + steps[0].at, self._next) if steps else None
+        self._timer = self.station.context.timers.at(self.begins + steps[0].at, self._next) if steps else None
         _DEEDS[step.verb](self, step, when)
 
     def _cut(self, step: Step, when: float) -> None:
@@ -277,7 +277,7 @@ class Spell:
         socket.pause()
         # One answer at least has to wait for its reader.
         station.call("Heartbeat", {}, when)
-        self._timer = station.fleet.timers.at(when + step.value, self._unmute)
+        self._timer = station.context.timers.at(when + step.value, self._unmute)
 
     def _unmute(self, _: float) -> None:
         socket, self._held, self._timer = self._held, None, None
@@ -287,41 +287,47 @@ class Spell:
     def _meters(self, _: Step, when: float) -> None:
         station = self.station
         self._strike(when)
-        for outlet in station.outlets:
-            if outlet.visit is not None and outlet.visit.phase is Phase.CHARGING:
-                outlet.visit.report(when, Trigger.CLOCK)
+        for connector in station.connectors:
+            if connector.charging_session is not None and connector.charging_session.phase is Phase.CHARGING:
+                connector.charging_session.report(when, Trigger.CLOCK)
             else:
-                timestamp = station.fleet.timestamp(when)
+                timestamp = station.context.timestamp(when)
                 station.call(
                     "MeterValues",
-                    station.dialect.meter_values(outlet.place, outlet.reading, timestamp, Trigger.CLOCK),
+                    station.dialect.meter_values(connector.model, connector.reading, timestamp, Trigger.CLOCK),
                     when,
                 )
 
     def _plug_in(self, step: Step, when: float) -> None:
-        busy = {outlet.place.evse_id for outlet in self.station.outlets if outlet.visit is not None}
-        sessions = self.station.fleet.profile.sessions
-        for outlet in self.station.outlets:
-            if outlet.operative and outlet.place.evse_id not in busy:
-                busy.add(outlet.place.evse_id)
-                visit = Visit(outlet, token_for(self.station, outlet))
-                visit.begin(when, when + step.value, authorize=sessions is None or sessions.authorize)
+        busy = {
+            connector.model.evse_id for connector in self.station.connectors if connector.charging_session is not None
+        }
+        sessions = self.station.context.profile.sessions
+        for connector in self.station.connectors:
+            if connector.operative and connector.model.evse_id not in busy:
+                busy.add(connector.model.evse_id)
+                charging_session = ChargingSession(connector, token_for(self.station, connector))
+                charging_session.begin(when, when + step.value, authorize=sessions is None or sessions.authorize)
 
-    def _visits(self) -> list[Visit]:
-        return [outlet.visit for outlet in self.station.outlets if outlet.visit is not None]
+    def _charging_sessions(self) -> list[ChargingSession]:
+        return [
+            connector.charging_session
+            for connector in self.station.connectors
+            if connector.charging_session is not None
+        ]
 
     def _suspend(self, _: Step, when: float) -> None:
-        for visit in self._visits():
-            visit.suspend(when)
+        for charging_session in self._charging_sessions():
+            charging_session.suspend(when)
 
     def _resume(self, _: Step, when: float) -> None:
-        visits = self._visits()
-        if visits:
+        charging_sessions = self._charging_sessions()
+        if charging_sessions:
             self._strike(when)
         else:
             self.state = State.OVER
-        for visit in visits:
-            visit.resume(when)
+        for charging_session in charging_sessions:
+            charging_session.resume(when)
 
     def _firmware(self, step: Step, when: float) -> None:
         self._say_firmware(step.word, when)
@@ -343,26 +349,26 @@ class Spell:
         self._strike(when)
         self._expects = True
 
-    def _watch(self, _: Step, __: float) -> None:
+    def _observer(self, _: Step, __: float) -> None:
         """Do nothing: what is watched was known from the start."""
 
 
-_DEEDS: Final[dict[Verb, Callable[[Spell, Step, float], None]]] = {
-    Verb.CUT: Spell._cut,  # noqa: SLF001 - a dispatch table of this very class
-    Verb.CLOSE: Spell._close,  # noqa: SLF001
-    Verb.OFF: Spell._off,  # noqa: SLF001
-    Verb.ON: Spell._on,  # noqa: SLF001
-    Verb.CONNECT: Spell._connect,  # noqa: SLF001
-    Verb.PART: Spell._part,  # noqa: SLF001
-    Verb.MUTE: Spell._mute,  # noqa: SLF001
-    Verb.METERS: Spell._meters,  # noqa: SLF001
-    Verb.PLUG_IN: Spell._plug_in,  # noqa: SLF001
-    Verb.SUSPEND: Spell._suspend,  # noqa: SLF001
-    Verb.RESUME: Spell._resume,  # noqa: SLF001
-    Verb.FIRMWARE: Spell._firmware,  # noqa: SLF001
-    Verb.REBOOT: Spell._reboot,  # noqa: SLF001
-    Verb.EXPECT: Spell._expect,  # noqa: SLF001
-    Verb.WATCH: Spell._watch,  # noqa: SLF001
+_DEEDS: Final[dict[Verb, Callable[[StationStorm, Step, float], None]]] = {
+    Verb.CUT: StationStorm._cut,  # noqa: SLF001 - a dispatch table of this very class
+    Verb.CLOSE: StationStorm._close,  # noqa: SLF001
+    Verb.OFF: StationStorm._off,  # noqa: SLF001
+    Verb.ON: StationStorm._on,  # noqa: SLF001
+    Verb.CONNECT: StationStorm._connect,  # noqa: SLF001
+    Verb.PART: StationStorm._part,  # noqa: SLF001
+    Verb.MUTE: StationStorm._mute,  # noqa: SLF001
+    Verb.METERS: StationStorm._meters,  # noqa: SLF001
+    Verb.PLUG_IN: StationStorm._plug_in,  # noqa: SLF001
+    Verb.SUSPEND: StationStorm._suspend,  # noqa: SLF001
+    Verb.RESUME: StationStorm._resume,  # noqa: SLF001
+    Verb.FIRMWARE: StationStorm._firmware,  # noqa: SLF001
+    Verb.REBOOT: StationStorm._reboot,  # noqa: SLF001
+    Verb.EXPECT: StationStorm._expect,  # noqa: SLF001
+    Verb.WATCH: StationStorm._observer,  # noqa: SLF001
 }
 _CUTS: Final = frozenset({Verb.CUT, Verb.CLOSE, Verb.OFF, Verb.PART, Verb.REBOOT})
 
@@ -370,35 +376,35 @@ _CUTS: Final = frozenset({Verb.CUT, Verb.CLOSE, Verb.OFF, Verb.PART, Verb.REBOOT
 class _Zombie:
     """An old socket that nobody reads, and what the CSMS has done with it in the end."""
 
-    __slots__ = ("_ended", "_socket", "_timer", "judged", "spell", "station")
+    __slots__ = ("_ended", "_socket", "_timer", "judged", "station", "station_storm")
 
-    def __init__(self, spell: Spell, socket: StationSocket, until: float) -> None:
-        self.spell = spell
-        self.station = spell.station
+    def __init__(self, station_storm: StationStorm, socket: StationSocket, until: float) -> None:
+        self.station_storm = station_storm
+        self.station = station_storm.station
         self.judged = False
         self._socket = socket
         self._ended = False
         socket.pause()
         socket.hand_over(self)
-        self._timer: Timer | None = self.station.fleet.timers.at(until, self._read_again)
+        self._timer: Timer | None = self.station.context.timers.at(until, self._read_again)
 
     def close(self) -> None:
-        self.station.fleet.timers.cancel(self._timer)
+        self.station.context.timers.cancel(self._timer)
         self._socket.abort()
 
     def _read_again(self, when: float) -> None:
-        self._timer = self.station.fleet.timers.at(when + _LAST_WORD, self._judge)
+        self._timer = self.station.context.timers.at(when + _LAST_WORD, self._judge)
         self._socket.resume()
 
     def _judge(self, _: float) -> None:
-        tally = self.spell.tally
+        tally = self.station_storm.tally
         self.judged = True
         if self._ended:
             tally.old_closed += 1
         else:
             tally.old_open += 1
         self.close()
-        self.spell._zombies.remove(self)  # noqa: SLF001 - a part of it
+        self.station_storm._zombies.remove(self)  # noqa: SLF001 - a part of it
 
     # -- the listener of the socket ----------------------------------------------------------------------------------
 

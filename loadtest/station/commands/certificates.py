@@ -10,9 +10,9 @@ from fixtures.answers.common import root_hash_data
 from fixtures.certificates import CertificateError, SigningRequest, hash_data, make_csr, same_key
 from fixtures.device import CERTIFICATE_STORE_LENGTH
 from fixtures.payloads import v2x, v16
-from loadtest.station.commands.common import Deed, Request
+from loadtest.station.commands.common import Reaction, Request
 from loadtest.station.commands.settings import text_setting
-from loadtest.station.state.store import extras_of
+from loadtest.station.state.store import store_of
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ _WORDS: Mapping[Version, _Words] = MappingProxyType(
 
 
 def _store(station: Station) -> CertificateStore:
-    extras = extras_of(station)
-    if extras.certificates is None:
-        extras.certificates = CertificateStore(_WORDS[station.version].csms_root)
-    return extras.certificates
+    store = store_of(station)
+    if store.certificates is None:
+        store.certificates = CertificateStore(_WORDS[station.version].csms_root)
+    return store.certificates
 
 
 # -- the station's own certificate -------------------------------------------------------------------------------------
@@ -99,41 +99,41 @@ def sign_certificate(station: Station, kind: str | None) -> None:
     request = make_csr(station.individual.serial_number, operator)
     _store(station).pending = request
     payload = _WORDS[station.version].sign(request.csr_pem.decode(), kind)
-    station.call("SignCertificate", payload, station.fleet.clock(), triggered=True)
+    station.call("SignCertificate", payload, station.context.clock(), triggered=True)
 
 
 _LONGEST_NAME = 64
 """Characters of a name in a certificate (RFC 5280 appendix A)."""
 
 
-def certificate_signed(station: Station, request: Request, _: Request) -> Deed:
+def certificate_signed(station: Station, request: Request, _: Request) -> Reaction:
     """Take the certificate for the key of the last request; one for no such key is useless and refused (A02)."""
-    kept = None if station.extras is None else station.extras.certificates
+    kept = None if station.store is None else station.store.certificates
     if kept is not None and kept.pending is not None and same_key(request["certificateChain"], kept.pending):
-        return Deed(then=partial(setattr, kept, "pending", None))
-    return Deed("Rejected", partial(_tell_invalid, station))
+        return Reaction(then=partial(setattr, kept, "pending", None))
+    return Reaction("Rejected", partial(_tell_invalid, station))
 
 
 def _tell_invalid(station: Station) -> None:
-    now = station.fleet.clock()
-    payload = v2x.security_event_notification(_WORDS[station.version].invalid, station.fleet.timestamp(now))
+    now = station.context.clock()
+    payload = v2x.security_event_notification(_WORDS[station.version].invalid, station.context.timestamp(now))
     station.call("SecurityEventNotification", payload, now)
 
 
 # -- what it trusts ----------------------------------------------------------------------------------------------------
 
 
-def install_certificate(station: Station, request: Request, _: Request) -> Deed:
+def install_certificate(station: Station, request: Request, _: Request) -> Reaction:
     """Trust one more root, where it is one (M05)."""
     pem, kind = request["certificate"], request["certificateType"]
     try:
         hashes = hash_data(pem, pem)
     except CertificateError:
-        return Deed("Rejected")
+        return Reaction("Rejected")
     others = [root for root in _roots(station) if not (root.kind == kind and root.is_meant(hashes))]
     if len(others) >= CERTIFICATE_STORE_LENGTH:
-        return Deed("Rejected")
-    return Deed(then=partial(_install, station, _Root(kind, pem, hashes)))
+        return Reaction("Rejected")
+    return Reaction(then=partial(_install, station, _Root(kind, pem, hashes)))
 
 
 def _install(station: Station, root: _Root) -> None:
@@ -142,11 +142,11 @@ def _install(station: Station, root: _Root) -> None:
     store.roots.append(root)
 
 
-def delete_certificate(station: Station, request: Request, _: Request) -> Deed:
+def delete_certificate(station: Station, request: Request, _: Request) -> Reaction:
     """Trust a root no longer (M04)."""
     wanted = request["certificateHashData"]
     found = [root for root in _roots(station) if root.is_meant(wanted)]
-    return Deed(then=partial(_delete, station, found)) if found else Deed("NotFound")
+    return Reaction(then=partial(_delete, station, found)) if found else Reaction("NotFound")
 
 
 def _delete(station: Station, found: list[_Root]) -> None:
@@ -155,17 +155,17 @@ def _delete(station: Station, found: list[_Root]) -> None:
 
 
 def _roots(station: Station) -> list[_Root]:
-    kept = None if station.extras is None else station.extras.certificates
+    kept = None if station.store is None else station.store.certificates
     return kept.roots if kept is not None else CertificateStore(_WORDS[station.version].csms_root).roots
 
 
-def get_installed_certificate_ids_16(station: Station, request: Request, answer: Request) -> Deed:
+def get_installed_certificate_ids_16(station: Station, request: Request, answer: Request) -> Reaction:
     """List what is trusted of one kind (whitepaper M03)."""
     found = [root.hashes for root in _roots(station) if root.kind == request["certificateType"]]
     return _list(answer, "certificateHashData", found)
 
 
-def get_installed_certificate_ids_2x(station: Station, request: Request, answer: Request) -> Deed:
+def get_installed_certificate_ids_2x(station: Station, request: Request, answer: Request) -> Reaction:
     """List what is trusted, of some kinds or of all (OCPP 2.x M03)."""
     kinds = request.get("certificateType")
     found = [
@@ -176,9 +176,9 @@ def get_installed_certificate_ids_2x(station: Station, request: Request, answer:
     return _list(answer, "certificateHashDataChain", found)
 
 
-def _list(answer: Request, name: str, found: list[Any]) -> Deed:
+def _list(answer: Request, name: str, found: list[Any]) -> Reaction:
     if not found:
         answer.pop(name, None)
-        return Deed("NotFound")
+        return Reaction("NotFound")
     answer[name] = found
-    return Deed("Accepted")
+    return Reaction("Accepted")

@@ -1,4 +1,4 @@
-"""What the deeds of all features share."""
+"""What the reactions of all features share."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ocppj.versions import Version
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from fixtures.models import Outlet as Place
-    from loadtest.station.charging_session import Outlet, Visit
+    from fixtures.models import ConnectorModel
+    from loadtest.station.charging_session import ChargingSession, Connector
     from loadtest.station.station import Station
 
 __all__ = [
-    "Deed",
     "Maker",
+    "Reaction",
     "Request",
     "Token",
     "charging",
     "evse_busy",
-    "free_outlets",
+    "free_connectors",
     "moment",
     "ongoing",
     "parts_of",
@@ -37,17 +37,17 @@ Token = tuple[str, str]
 """A token's value and type."""
 
 
-class Deed(NamedTuple):
+class Reaction(NamedTuple):
     """What changes in the plausible answer, and what is to be done after it; None: nothing."""
 
     status: str | None = None
     then: Callable[[], object] | None = None
 
 
-Maker = Callable[["Station", Request, Request], Deed]
-"""From the station, a valid request and the plausible answer, which it may change, to the deed."""
+Maker = Callable[["Station", Request, Request], Reaction]
+"""From the station, a valid request and the plausible answer, which it may change, to the reaction."""
 
-_PLACE_NUMBERS: Mapping[Version, Callable[[Place], int]] = MappingProxyType(
+_PLACE_NUMBERS: Mapping[Version, Callable[[ConnectorModel], int]] = MappingProxyType(
     {
         Version.V16: lambda place: place.number,
         Version.V201: lambda place: place.evse_id,
@@ -56,7 +56,7 @@ _PLACE_NUMBERS: Mapping[Version, Callable[[Place], int]] = MappingProxyType(
 )
 
 
-def place_number(station: Station, place: Place) -> int:
+def place_number(station: Station, place: ConnectorModel) -> int:
     """Return the number by which commands name a place: the connector in 1.6, the EVSE in 2.x."""
     return _PLACE_NUMBERS[station.version](place)
 
@@ -65,7 +65,7 @@ def moment(station: Station, text: str) -> float | None:
     """Read a time stamp of the CSMS as a moment of the monotonic clock; None for what is none."""
     try:
         when = datetime.fromisoformat(text.upper())
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() + station.fleet.epoch
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() + station.context.epoch
     except (ValueError, OverflowError):
         return None
 
@@ -75,26 +75,37 @@ def token_2x(id_token: Request) -> Token:
     return id_token["idToken"].upper(), id_token["type"]
 
 
-def charging(station: Station) -> list[Visit]:
-    """List the visits in which a transaction runs."""
-    visits = [outlet.visit for outlet in station.outlets]
-    return [visit for visit in visits if visit is not None and visit.phase is Phase.CHARGING]
+def charging(station: Station) -> list[ChargingSession]:
+    """List the charging sessions in which a transaction runs."""
+    charging_sessions = [connector.charging_session for connector in station.connectors]
+    return [
+        charging_session
+        for charging_session in charging_sessions
+        if charging_session is not None and charging_session.phase is Phase.CHARGING
+    ]
 
 
-def ongoing(station: Station, transaction_id: Any) -> Visit | None:
+def ongoing(station: Station, transaction_id: Any) -> ChargingSession | None:
     """Find the running transaction with an id."""
-    return next((visit for visit in charging(station) if visit.transaction_id == transaction_id), None)
+    return next(
+        (
+            charging_session
+            for charging_session in charging(station)
+            if charging_session.transaction_id == transaction_id
+        ),
+        None,
+    )
 
 
-def evse_busy(outlet: Outlet) -> bool:
+def evse_busy(connector: Connector) -> bool:
     """Tell whether a car stands at the connector or at another one of its EVSE."""
-    evse = outlet.place.evse_id
-    return any(other.visit for other in outlet.station.outlets if other.place.evse_id == evse)
+    evse = connector.model.evse_id
+    return any(other.charging_session for other in connector.station.connectors if other.model.evse_id == evse)
 
 
-def free_outlets(outlets: Iterable[Outlet]) -> Iterator[Outlet]:
+def free_connectors(connectors: Iterable[Connector]) -> Iterator[Connector]:
     """Yield the connectors where a car could charge."""
-    return (outlet for outlet in outlets if outlet.operative and not evse_busy(outlet))
+    return (connector for connector in connectors if connector.operative and not evse_busy(connector))
 
 
 def parts_of(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

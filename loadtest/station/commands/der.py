@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fixtures.payloads.v21 import report_der_control
-from loadtest.station.commands.common import Deed, Request, ongoing
-from loadtest.station.state.store import extras_of
+from loadtest.station.commands.common import Reaction, Request, ongoing
+from loadtest.station.state.store import store_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,12 +51,12 @@ def _field(control: Request) -> _Field:
     return _FIELDS.get(control["controlType"], _CURVE)
 
 
-def set_der_control(station: Station, request: Request, answer: Request) -> Deed:
+def set_der_control(station: Station, request: Request, answer: Request) -> Reaction:
     """Keep a control; a default takes the place of the default before it."""
     if _field(request).name not in request:
         # The type names a control that the message does not hold.
-        return Deed("Rejected")
-    kept = (station.extras and station.extras.controls) or {}
+        return Reaction("Rejected")
+    kept = (station.store and station.store.controls) or {}
     superseded = [
         number
         for number, other in kept.items()
@@ -66,18 +66,18 @@ def set_der_control(station: Station, request: Request, answer: Request) -> Deed
     ]
     left = {number: other for number, other in kept.items() if number not in superseded}
     if len(left | {request["controlId"]: request}) > _MOST:
-        return Deed("Rejected")
+        return Reaction("Rejected")
     if superseded:
         answer["supersededIds"] = superseded
-    return Deed(then=partial(_keep, station, left | {request["controlId"]: request}))
+    return Reaction(then=partial(_keep, station, left | {request["controlId"]: request}))
 
 
 def _keep(station: Station, controls: Controls) -> None:
-    extras_of(station).controls = controls
+    store_of(station).controls = controls
 
 
 def _matching(station: Station, request: Request) -> Controls:
-    kept = (station.extras and station.extras.controls) or {}
+    kept = (station.store and station.store.controls) or {}
     return {
         number: control
         for number, control in kept.items()
@@ -87,10 +87,12 @@ def _matching(station: Station, request: Request) -> Controls:
     }
 
 
-def get_der_control(station: Station, request: Request, _: Request) -> Deed:
+def get_der_control(station: Station, request: Request, _: Request) -> Reaction:
     """Report the controls that fit."""
     found = _matching(station, request)
-    return Deed("Accepted", partial(_report, station, request["requestId"], found)) if found else Deed("NotFound")
+    return (
+        Reaction("Accepted", partial(_report, station, request["requestId"], found)) if found else Reaction("NotFound")
+    )
 
 
 def _report(station: Station, request_id: int, found: Controls) -> None:
@@ -104,19 +106,19 @@ def _report(station: Station, request_id: int, found: Controls) -> None:
             shown["curveType"] = control["controlType"]
         lists.setdefault(field.name, []).append(shown)
     payload = report_der_control(request_id, tbc=None, **lists)
-    station.call("ReportDERControl", payload, station.fleet.clock(), triggered=True)
+    station.call("ReportDERControl", payload, station.context.clock(), triggered=True)
 
 
-def clear_der_control(station: Station, request: Request, _: Request) -> Deed:
+def clear_der_control(station: Station, request: Request, _: Request) -> Reaction:
     """Remove the controls that fit."""
     found = _matching(station, request)
     if not found:
-        return Deed("NotFound")
-    kept = (station.extras and station.extras.controls) or {}
+        return Reaction("NotFound")
+    kept = (station.store and station.store.controls) or {}
     left = {number: control for number, control in kept.items() if number not in found}
-    return Deed(then=partial(_keep, station, left))
+    return Reaction(then=partial(_keep, station, left))
 
 
-def allowed_energy_transfer(station: Station, request: Request, _: Request) -> Deed:
+def allowed_energy_transfer(station: Station, request: Request, _: Request) -> Reaction:
     """Take what a running transaction may do with energy; there is nothing to choose from here (Q)."""
-    return Deed(None if ongoing(station, request["transactionId"]) is not None else "Rejected")
+    return Reaction(None if ongoing(station, request["transactionId"]) is not None else "Rejected")

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fixtures.payloads.v2x import notify_display_messages
-from loadtest.station.commands.common import Deed, Request, moment, ongoing, parts_of
-from loadtest.station.state.store import extras_of
+from loadtest.station.commands.common import Reaction, Request, moment, ongoing, parts_of
+from loadtest.station.state.store import store_of
 
 if TYPE_CHECKING:
     from loadtest.station.station import Station
@@ -26,8 +26,8 @@ _PART: Final = 5
 
 def _present(station: Station) -> Messages:
     """Return the messages that still count."""
-    kept = (station.extras and station.extras.messages) or {}
-    now = station.fleet.clock()
+    kept = (station.store and station.store.messages) or {}
+    now = station.context.clock()
     return {number: message for number, message in kept.items() if not _is_over(station, message, now)}
 
 
@@ -38,29 +38,29 @@ def _is_over(station: Station, message: Request, now: float) -> bool:
     return end is not None and end <= now
 
 
-def set_display_message(station: Station, request: Request, _: Request) -> Deed:
+def set_display_message(station: Station, request: Request, _: Request) -> Reaction:
     """Show a message, in the place of one with the same id (O01, O02, O06)."""
     message = request["message"]
     contents = [message["message"], *message.get("messageExtra", ())]
     if any(content["format"] not in _FORMATS for content in contents):
-        return Deed("NotSupportedMessageFormat")
+        return Reaction("NotSupportedMessageFormat")
     if "transactionId" in message and ongoing(station, message["transactionId"]) is None:
-        return Deed("UnknownTransaction")
+        return Reaction("UnknownTransaction")
     present = _present(station)
-    if message["priority"] == "AlwaysFront":
+    if message["priority"] == "AlwaysStormProcess":
         # There is one place in front of everything (O01.FR.10).
-        present = {number: other for number, other in present.items() if other["priority"] != "AlwaysFront"}
+        present = {number: other for number, other in present.items() if other["priority"] != "AlwaysStormProcess"}
     present[message["id"]] = message
     if len(present) > _MOST:
-        return Deed("Rejected")
-    return Deed(then=partial(_keep, station, present))
+        return Reaction("Rejected")
+    return Reaction(then=partial(_keep, station, present))
 
 
 def _keep(station: Station, messages: Messages) -> None:
-    extras_of(station).messages = messages
+    store_of(station).messages = messages
 
 
-def get_display_messages(station: Station, request: Request, _: Request) -> Deed:
+def get_display_messages(station: Station, request: Request, _: Request) -> Reaction:
     """Report the messages that fit (O03, O04)."""
     ids = request.get("id")
     found = [
@@ -70,7 +70,7 @@ def get_display_messages(station: Station, request: Request, _: Request) -> Deed
         and request.get("priority") in (None, message["priority"])
         and request.get("state") in (None, message.get("state"))
     ]
-    return Deed("Accepted", partial(_send, station, request["requestId"], found)) if found else Deed("Unknown")
+    return Reaction("Accepted", partial(_send, station, request["requestId"], found)) if found else Reaction("Unknown")
 
 
 def _send(station: Station, request_id: int, found: list[Request]) -> None:
@@ -78,12 +78,12 @@ def _send(station: Station, request_id: int, found: list[Request]) -> None:
     for number, part in enumerate(parts):
         more = True if number < len(parts) - 1 else None
         payload = notify_display_messages(request_id, part, tbc=more)
-        station.call("NotifyDisplayMessages", payload, station.fleet.clock(), triggered=True)
+        station.call("NotifyDisplayMessages", payload, station.context.clock(), triggered=True)
 
 
-def clear_display_message(station: Station, request: Request, _: Request) -> Deed:
+def clear_display_message(station: Station, request: Request, _: Request) -> Reaction:
     """Show a message no longer (O05)."""
     present = _present(station)
     if present.pop(request["id"], None) is None:
-        return Deed("Unknown")
-    return Deed(then=partial(_keep, station, present))
+        return Reaction("Unknown")
+    return Reaction(then=partial(_keep, station, present))

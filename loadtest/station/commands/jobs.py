@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from fixtures.payloads.v2x import security_event_notification
 from loadtest.station.commands.common import Request
 from loadtest.station.dialect.contract import Ending
-from loadtest.station.state.store import extras_of
+from loadtest.station.state.store import store_of
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class Job:
         self.request_id: int | None = request.get("requestId") if kind.numbered else None
         self.details: dict[str, Any] = {}
         """What the last message holds besides."""
-        reboots = station.fleet.profile.files.reboot
+        reboots = station.context.profile.files.reboot
         self.steps = [step for step in kind.steps if (reboots or not step.reboots) and (signed or not step.signed)]
         self.word: str | None = None
         """What the CSMS was told last."""
@@ -199,12 +199,12 @@ class Job:
 
     def begin(self) -> None:
         """Take the first step."""
-        self._enter(self.station.fleet.clock())
+        self._enter(self.station.context.clock())
 
     def cancel(self) -> None:
         """Stop where it is."""
         self.over = True
-        self.station.fleet.timers.cancel(self._timer)
+        self.station.context.timers.cancel(self._timer)
         self._timer = None
 
     def back(self, now: float) -> None:
@@ -220,7 +220,7 @@ class Job:
         elif self._unsaid is not None and self._leaves_word is not None:
             self._say(self._unsaid, now, self._leaves_word)
 
-    def visit_over(self, now: float) -> None:
+    def charging_session_over(self, now: float) -> None:
         """Go on when the last car has left."""
         if self._waits == "cars" and not self.over and not self._cars:
             self._waits = ""
@@ -230,13 +230,13 @@ class Job:
 
     @property
     def _cars(self) -> bool:
-        return any(outlet.visit for outlet in self.station.outlets)
+        return any(connector.charging_session for connector in self.station.connectors)
 
     def _at(self, when: float, callback: Callable[[float], object]) -> None:
-        self._timer = self.station.fleet.timers.at(when, callback)
+        self._timer = self.station.context.timers.at(when, callback)
 
     def _after(self, now: float, span: Any, callback: Callable[[float], object]) -> None:
-        self._at(now + self.station.fleet.draw(span, extras_of(self.station).draws), callback)
+        self._at(now + self.station.context.draw(span, store_of(self.station).draws), callback)
 
     def _say(self, word: str, now: float, then: Callable[[float], object]) -> None:
         """Tell the CSMS, now or when it hears the station again, and go on after that."""
@@ -282,14 +282,14 @@ class Job:
         elif self._index == len(self.steps) - 1:
             self._end()
         elif step.lasts:
-            self._after(now, getattr(self.station.fleet.profile.files, step.lasts), self._worked)
+            self._after(now, getattr(self.station.context.profile.files, step.lasts), self._worked)
         else:
             self._after(now, _PAUSE, self._next)
 
     def _worked(self, now: float) -> None:
         step = self.steps[self._index]
-        share = self.station.fleet.profile.files.fail
-        if not step.fails_as or not share or extras_of(self.station).draws.uniform() >= share:
+        share = self.station.context.profile.files.fail
+        if not step.fails_as or not share or store_of(self.station).draws.uniform() >= share:
             self._next(now)
         elif step.retried and self._attempts:
             self._attempts -= 1
@@ -306,32 +306,32 @@ class Job:
 
     def _end(self, *, worked: bool = True) -> None:  # noqa: ARG002 - what a failure changes is others' affair
         self.over = True
-        extras = extras_of(self.station)
-        if any(step.when_idle for step in self.steps) and extras.closed is not None:
-            extras.reopen()
+        store = store_of(self.station)
+        if any(step.when_idle for step in self.steps) and store.closed is not None:
+            store.reopen()
             self._show()
 
     def _restart(self) -> None:
-        station, extras = self.station, extras_of(self.station)
+        station, store = self.station, store_of(self.station)
         self._waits = "boot"
-        extras.boot_reason = "FirmwareUpdate"
-        extras.firmware_version = _newer(station)
+        store.boot_reason = "FirmwareUpdate"
+        store.firmware_version = _newer(station)
         station.reboot(Ending.SOFT_RESET)
 
     def _close(self) -> None:
         """Let nobody else begin to charge until the firmware is in (AllowNewSessionsPendingFirmwareUpdate is off)."""
-        extras = extras_of(self.station)
-        if extras.closed is None:
-            extras.closed = {outlet.place.number for outlet in self.station.outlets if outlet.operative}
-            for outlet in self.station.outlets:
-                outlet.operative = False
+        store = store_of(self.station)
+        if store.closed is None:
+            store.closed = {connector.model.number for connector in self.station.connectors if connector.operative}
+            for connector in self.station.connectors:
+                connector.operative = False
             self._show()
 
     def _show(self) -> None:
-        now = self.station.fleet.clock()
-        for outlet in self.station.outlets:
-            if outlet.visit is None:
-                outlet.rest(now)
+        now = self.station.context.clock()
+        for connector in self.station.connectors:
+            if connector.charging_session is None:
+                connector.rest(now)
 
 
 def _newer(station: Station) -> str:
@@ -360,8 +360,8 @@ class Publication(Job):
     def _end(self, *, worked: bool = True) -> None:
         super()._end(worked=worked)
         if worked:
-            extras = extras_of(self.station)
-            extras.published = (extras.published or set()) | {self._checksum}
+            store = store_of(self.station)
+            store.published = (store.published or set()) | {self._checksum}
 
     @property
     def checksum(self) -> str:
@@ -371,6 +371,6 @@ class Publication(Job):
 
 def tell_security(station: Station, kind: str) -> None:
     """Report a security event; 1.6 has the same message, by the whitepaper."""
-    now = station.fleet.clock()
-    payload = security_event_notification(kind, station.fleet.timestamp(now))
+    now = station.context.clock()
+    payload = security_event_notification(kind, station.context.timestamp(now))
     station.call("SecurityEventNotification", payload, now)

@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fixtures.device import LOCAL_LIST_LENGTH, LOCAL_LIST_PART
-from loadtest.station.commands.common import Deed, Request, Token, token_2x
+from loadtest.station.commands.common import Reaction, Request, Token, token_2x
 from loadtest.station.commands.settings import flag
-from loadtest.station.state.store import extras_of
+from loadtest.station.state.store import store_of
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
@@ -83,39 +83,39 @@ def list_verdict(station: Station, token: Token) -> bool | None:
 
 
 def _entry(station: Station, token: Token) -> Entry | None:
-    kept = station.extras and station.extras.local_list
+    kept = station.store and station.store.local_list
     return kept.entries.get(token) if kept and flag(station, "local_list") else None
 
 
-def list_version(station: Station, _: Request, answer: Request) -> Deed:
+def list_version(station: Station, _: Request, answer: Request) -> Reaction:
     """Tell the version of the list, 0 where there is none."""
-    kept = station.extras and station.extras.local_list
+    kept = station.store and station.store.local_list
     if kept and flag(station, "local_list"):
         answer[_WORDS[station.version].version] = kept.version
-    return Deed()
+    return Reaction()
 
 
-def send_local_list(station: Station, request: Request, _: Request) -> Deed:
+def send_local_list(station: Station, request: Request, _: Request) -> Reaction:
     """Replace the list, or change it, by the rules for versions."""
     words = _WORDS[station.version]
     if not flag(station, "local_list"):
-        return Deed(words.disabled)
-    kept = station.extras and station.extras.local_list
+        return Reaction(words.disabled)
+    kept = station.store and station.store.local_list
     version, sent = request[words.version], request.get("localAuthorizationList") or []
     full = request["updateType"] == "Full"
     if not full and version <= (kept.version if kept else 0):
-        return Deed("VersionMismatch")
+        return Reaction("VersionMismatch")
     changes = _changes(words, sent)
     if version <= 0 or changes is None or len(sent) > LOCAL_LIST_PART:
-        return Deed("Failed")
+        return Reaction("Failed")
     if full and any(entry is None for entry in changes.values()):
         # Of what is to be new, everything must be said.
-        return Deed("Failed")
+        return Reaction("Failed")
     entries: dict[Token, Any] = ({} if full or not kept else dict(kept.entries)) | changes
     entries = {token: entry for token, entry in entries.items() if entry is not None}
     if len(entries) > LOCAL_LIST_LENGTH:
-        return Deed("Failed")
-    return Deed(then=partial(_replace, station, version, entries))
+        return Reaction("Failed")
+    return Reaction(then=partial(_replace, station, version, entries))
 
 
 def _changes(words: _Words, sent: list[Request]) -> dict[Token, Entry | None] | None:
@@ -128,8 +128,8 @@ def _changes(words: _Words, sent: list[Request]) -> dict[Token, Entry | None] | 
 
 
 def _replace(station: Station, version: int, entries: dict[Token, Entry]) -> None:
-    extras = extras_of(station)
-    if extras.local_list is None:
-        extras.local_list = LocalList()
-    extras.local_list.version = version
-    extras.local_list.entries = entries
+    store = store_of(station)
+    if store.local_list is None:
+        store.local_list = LocalList()
+    store.local_list.version = version
+    store.local_list.entries = entries

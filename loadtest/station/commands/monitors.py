@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fixtures.device import Variable, device_model, find_variable
 from fixtures.payloads.v2x import component_variable, event_data, monitor_data, notify_event, notify_monitoring_report
-from loadtest.station.commands.common import Deed, Request, parts_of
+from loadtest.station.commands.common import Reaction, Request, parts_of
 from loadtest.station.commands.reports import is_asked_for
 from loadtest.station.commands.settings import value_of
-from loadtest.station.state.store import extras_of
+from loadtest.station.state.store import store_of
 from loadtest.timing.pacing import next_in_phase
 
 if TYPE_CHECKING:
@@ -63,17 +63,17 @@ class Monitor:
         """Where it watches."""
         return self.owner.station
 
-    def watch(self) -> None:
+    def observer(self) -> None:
         """Wait for the next report of one that works by the clock."""
         if self.type in _PERIODIC:
-            fleet = self.station.fleet
-            now = fleet.clock()
+            context = self.station.context
+            now = context.clock()
             aligned = self.type == "PeriodicClockAligned"
-            due = next_in_phase(now, self.value, 0.0, fleet.epoch) if aligned else now + self.value
-            self.timer = fleet.timers.at(due, self._due)
+            due = next_in_phase(now, self.value, 0.0, context.epoch) if aligned else now + self.value
+            self.timer = context.timers.at(due, self._due)
 
     def _due(self, when: float) -> None:
-        self.timer = self.station.fleet.timers.at(when + self.value, self._due)
+        self.timer = self.station.context.timers.at(when + self.value, self._due)
         self.owner.report(self, when)
 
     def shown(self) -> Request:
@@ -120,7 +120,7 @@ class Monitors:
         else:
             self.clear(monitor_id)
         monitor = self._monitors[monitor_id] = Monitor(self, monitor_id, variable, part)
-        monitor.watch()
+        monitor.observer()
         return result | {"status": status, "id": monitor_id}
 
     def _judge(self, part: Request, variable: Variable, monitor_id: int | None) -> str:
@@ -143,7 +143,7 @@ class Monitors:
         """Remove one; False when there is none with this id."""
         monitor = self._monitors.pop(monitor_id, None)
         if monitor is not None:
-            self.station.fleet.timers.cancel(monitor.timer)
+            self.station.context.timers.cancel(monitor.timer)
         return monitor is not None
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ class Monitors:
         station = self.station
         if monitor.severity > self.level or not station.online:
             return
-        timestamp, value = station.fleet.timestamp(when), value_of(station, monitor.variable) or ""
+        timestamp, value = station.context.timestamp(when), value_of(station, monitor.variable) or ""
         event = event_data(
             self._events,
             timestamp,
@@ -171,49 +171,49 @@ class Monitors:
 
 
 def _monitors(station: Station) -> Monitors:
-    extras = extras_of(station)
-    if extras.monitors is None:
-        extras.monitors = Monitors(station)
-    return extras.monitors
+    store = store_of(station)
+    if store.monitors is None:
+        store.monitors = Monitors(station)
+    return store.monitors
 
 
-def set_variable_monitoring(station: Station, request: Request, answer: Request) -> Deed:
+def set_variable_monitoring(station: Station, request: Request, answer: Request) -> Reaction:
     """Set monitors (N04)."""
     monitors = _monitors(station)
     answer["setMonitoringResult"] = [monitors.set(part) for part in request["setMonitoringData"]]
-    return Deed()
+    return Reaction()
 
 
-def clear_variable_monitoring(station: Station, request: Request, answer: Request) -> Deed:
+def clear_variable_monitoring(station: Station, request: Request, answer: Request) -> Reaction:
     """Remove monitors (N06)."""
-    kept = station.extras and station.extras.monitors
+    kept = station.store and station.store.monitors
     answer["clearMonitoringResult"] = [
         {"id": monitor_id, "status": "Accepted" if kept and kept.clear(monitor_id) else "NotFound"}
         for monitor_id in request["id"]
     ]
-    return Deed()
+    return Reaction()
 
 
-def set_monitoring_base(station: Station, request: Request, _: Request) -> Deed:
+def set_monitoring_base(station: Station, request: Request, _: Request) -> Reaction:
     """Go back to what the station came with, which is no monitor at all: `All` keeps those that were set (N05)."""
-    kept = station.extras and station.extras.monitors
+    kept = station.store and station.store.monitors
     if kept and request["monitoringBase"] != "All":
-        return Deed(then=kept.close)
-    return Deed()
+        return Reaction(then=kept.close)
+    return Reaction()
 
 
-def set_monitoring_level(station: Station, request: Request, _: Request) -> Deed:
+def set_monitoring_level(station: Station, request: Request, _: Request) -> Reaction:
     """Hear only of what is this severe (N03)."""
     level = request["severity"]
     if not 0 <= level <= _LEAST_SEVERE:
-        return Deed("Rejected")
-    return Deed(then=partial(setattr, _monitors(station), "level", level))
+        return Reaction("Rejected")
+    return Reaction(then=partial(setattr, _monitors(station), "level", level))
 
 
-def get_monitoring_report(station: Station, request: Request, _: Request) -> Deed:
+def get_monitoring_report(station: Station, request: Request, _: Request) -> Reaction:
     """Report monitors by their kind and variables (N02)."""
     kept, criteria, named = (
-        station.extras and station.extras.monitors,
+        station.store and station.store.monitors,
         request.get("monitoringCriteria"),
         request.get("componentVariable"),
     )
@@ -226,14 +226,14 @@ def get_monitoring_report(station: Station, request: Request, _: Request) -> Dee
             place = model.index(monitor.variable) if monitor.variable in model else -monitor.monitor_id
             by_variable.setdefault(place, (monitor.variable, []))[1].append(monitor.shown())
     if not by_variable:
-        return Deed("EmptyResultSet")
+        return Reaction("EmptyResultSet")
     shown = [{**component_variable(variable), "variableMonitoring": found} for variable, found in by_variable.values()]
-    return Deed("Accepted", partial(_send, station, request["requestId"], shown))
+    return Reaction("Accepted", partial(_send, station, request["requestId"], shown))
 
 
 def _send(station: Station, request_id: int, shown: list[Any]) -> None:
-    now = station.fleet.clock()
-    timestamp, parts = station.fleet.timestamp(now), parts_of(shown, _PART)
+    now = station.context.clock()
+    timestamp, parts = station.context.timestamp(now), parts_of(shown, _PART)
     for number, part in enumerate(parts):
         more = True if number < len(parts) - 1 else None
         payload = notify_monitoring_report(request_id, number, timestamp, part, tbc=more)

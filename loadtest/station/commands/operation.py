@@ -6,91 +6,91 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fixtures.payloads.v16 import data_transfer as data_transfer_payload
-from loadtest.station.commands.common import Deed, Request, charging
+from loadtest.station.commands.common import Reaction, Request, charging
 from loadtest.station.commands.settings import flag
 from loadtest.station.dialect.contract import Ending
 
 if TYPE_CHECKING:
-    from loadtest.station.charging_session import Outlet
+    from loadtest.station.charging_session import Connector
     from loadtest.station.station import Station
 
 __all__ = ["availability_2x", "availability_16", "clear_cache", "data_transfer", "reset_2x", "reset_16"]
 
 
-def reset_16(station: Station, request: Request, _: Request) -> Deed:
+def reset_16(station: Station, request: Request, _: Request) -> Reaction:
     """Restart, softly or hard (OCPP 1.6 §5.14)."""
     ending = Ending.HARD_RESET if request["type"] == "Hard" else Ending.SOFT_RESET
-    return Deed(then=partial(station.reboot, ending))
+    return Reaction(then=partial(station.reboot, ending))
 
 
-def reset_2x(station: Station, request: Request, _: Request) -> Deed:
+def reset_2x(station: Station, request: Request, _: Request) -> Reaction:
     """Restart, at once or when the last driver has left (OCPP 2.x B11 and B12)."""
     if "evseId" in request:
         # These stations cannot restart one EVSE alone (AllowReset is absent from their device model).
-        return Deed("Rejected")
+        return Reaction("Rejected")
     if request["type"] == "OnIdle" and charging(station):
-        return Deed("Scheduled", partial(setattr, station, "reset_when_idle", True))
-    return Deed(then=partial(station.reboot, Ending.SOFT_RESET))
+        return Reaction("Scheduled", partial(setattr, station, "reset_when_idle", True))
+    return Reaction(then=partial(station.reboot, Ending.SOFT_RESET))
 
 
-def availability_16(station: Station, request: Request, _: Request) -> Deed:
+def availability_16(station: Station, request: Request, _: Request) -> Reaction:
     """Take connectors out of service, or back (OCPP 1.6 §5.2)."""
     number = request["connectorId"]
-    outlets = [outlet for outlet in station.outlets if number in (0, outlet.place.number)]
-    return _availability(station, outlets, operative=request["type"] == "Operative")
+    connectors = [connector for connector in station.connectors if number in (0, connector.model.number)]
+    return _availability(station, connectors, operative=request["type"] == "Operative")
 
 
-def availability_2x(station: Station, request: Request, _: Request) -> Deed:
+def availability_2x(station: Station, request: Request, _: Request) -> Reaction:
     """Take an EVSE, one of its connectors or everything out of service, or back (OCPP 2.x G03 and G04)."""
     evse = request.get("evse", {})
     evse_id, connector_id = evse.get("id"), evse.get("connectorId")
-    outlets = [
-        outlet
-        for outlet in station.outlets
-        if evse_id in (None, 0, outlet.place.evse_id) and connector_id in (None, outlet.place.connector_id)
+    connectors = [
+        connector
+        for connector in station.connectors
+        if evse_id in (None, 0, connector.model.evse_id) and connector_id in (None, connector.model.connector_id)
     ]
-    return _availability(station, outlets, operative=request["operationalStatus"] == "Operative")
+    return _availability(station, connectors, operative=request["operationalStatus"] == "Operative")
 
 
-def _availability(station: Station, outlets: list[Outlet], *, operative: bool) -> Deed:
-    waits = not operative and any(outlet.visit for outlet in outlets)
-    return Deed("Scheduled" if waits else None, partial(_switch, station, outlets, operative=operative))
+def _availability(station: Station, connectors: list[Connector], *, operative: bool) -> Reaction:
+    waits = not operative and any(connector.charging_session for connector in connectors)
+    return Reaction("Scheduled" if waits else None, partial(_switch, station, connectors, operative=operative))
 
 
-def _switch(station: Station, outlets: list[Outlet], *, operative: bool) -> None:
-    extras, now = station.extras, station.fleet.clock()
-    numbers = {outlet.place.number for outlet in outlets}
-    if extras is not None and extras.closed is not None:
+def _switch(station: Station, connectors: list[Connector], *, operative: bool) -> None:
+    store, now = station.store, station.context.clock()
+    numbers = {connector.model.number for connector in connectors}
+    if store is not None and store.closed is not None:
         # During an installation everything is closed; this is what counts afterwards.
-        extras.closed = extras.closed | numbers if operative else extras.closed - numbers
+        store.closed = store.closed | numbers if operative else store.closed - numbers
         return
-    for outlet in outlets:
-        outlet.operative = operative
-    if not operative and extras is not None and extras.reservations is not None:
-        extras.reservations.withdraw(outlets, now)
-    for outlet in outlets:
-        if outlet.visit is None:
-            outlet.rest(now)
+    for connector in connectors:
+        connector.operative = operative
+    if not operative and store is not None and store.reservations is not None:
+        store.reservations.withdraw(connectors, now)
+    for connector in connectors:
+        if connector.charging_session is None:
+            connector.rest(now)
 
 
-def clear_cache(station: Station, _: Request, __: Request) -> Deed:
+def clear_cache(station: Station, _: Request, __: Request) -> Reaction:
     """Forget whom the CSMS has accepted, where that is remembered at all (OCPP 1.6 §5.3, 2.x C11)."""
-    return Deed(None if flag(station, "cache") else "Rejected")
+    return Reaction(None if flag(station, "cache") else "Rejected")
 
 
-def data_transfer(station: Station, request: Request, answer: Request) -> Deed:
+def data_transfer(station: Station, request: Request, answer: Request) -> Reaction:
     """Answer the messages of the station's own vendor: `echo` returns its data, `call-back` makes the station send one.
 
     Anything else of this vendor is an unknown message, and every other vendor an unknown one (OCPP 1.6 §5.5, 2.x P01).
     """
     message = request.get("messageId")
     if message not in (None, "echo", "call-back"):
-        return Deed("UnknownMessageId")
+        return Reaction("UnknownMessageId")
     if "data" in request:
         answer["data"] = request["data"]
-    return Deed(then=partial(_call_back, station) if message == "call-back" else None)
+    return Reaction(then=partial(_call_back, station) if message == "call-back" else None)
 
 
 def _call_back(station: Station) -> None:
     payload = data_transfer_payload(station.model.vendor, message_id="echo", data=station.individual.serial_number)
-    station.call("DataTransfer", payload, station.fleet.clock())
+    station.call("DataTransfer", payload, station.context.clock())

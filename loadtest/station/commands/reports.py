@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fixtures.device import REPORT_PART, device_model
 from fixtures.payloads.v2x import notify_customer_information, notify_report, report_item
-from loadtest.station.commands.common import Deed, Request, parts_of, token_2x
+from loadtest.station.commands.common import Reaction, Request, parts_of, token_2x
 from loadtest.station.commands.settings import value_of
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ _BASES: Mapping[str, Callable[[Variable], bool]] = MappingProxyType(
 )
 
 
-def get_base_report(station: Station, request: Request, _: Request) -> Deed:
+def get_base_report(station: Station, request: Request, _: Request) -> Reaction:
     """Report one of the three inventories (B07)."""
     wanted = _BASES[request["reportBase"]]
     return _report(station, request["requestId"], [v for v in device_model(station.individual) if wanted(v)])
 
 
-def get_report(station: Station, request: Request, _: Request) -> Deed:
+def get_report(station: Station, request: Request, _: Request) -> Reaction:
     """Report what fits the components, variables and criteria that are named (B08)."""
     model = device_model(station.individual)
     criteria, named = request.get("componentCriteria"), request.get("componentVariable")
@@ -74,15 +74,15 @@ def _meets(station: Station, model: tuple[Variable, ...], variable: Variable, cr
     return any(states.get(word, "false" if word == "Problem" else "true") == "true" for word in criteria)
 
 
-def _report(station: Station, request_id: int, variables: list[Variable]) -> Deed:
+def _report(station: Station, request_id: int, variables: list[Variable]) -> Reaction:
     if not variables:
-        return Deed("EmptyResultSet")
-    return Deed(then=partial(_send, station, request_id, variables))
+        return Reaction("EmptyResultSet")
+    return Reaction(then=partial(_send, station, request_id, variables))
 
 
 def _send(station: Station, request_id: int, variables: list[Variable]) -> None:
-    now = station.fleet.clock()
-    timestamp = station.fleet.timestamp(now)
+    now = station.context.clock()
+    timestamp = station.context.timestamp(now)
     parts = parts_of([report_item(variable, value_of(station, variable)) for variable in variables], REPORT_PART)
     for number, part in enumerate(parts):
         more = True if number < len(parts) - 1 else None
@@ -94,28 +94,28 @@ def _send(station: Station, request_id: int, variables: list[Variable]) -> None:
 _LONGEST_DATA = 512
 
 
-def customer_information(station: Station, request: Request, _: Request) -> Deed:
+def customer_information(station: Station, request: Request, _: Request) -> Reaction:
     """Report or clear what the station keeps of one customer, which is at most an entry of its list (N09, N10)."""
     named = [name for name in ("idToken", "customerCertificate", "customerIdentifier") if name in request]
     if len(named) != 1:
         # OCPP 2.0.1 errata 2023-12, N09.FR.09.
-        return Deed("Invalid")
+        return Reaction("Invalid")
     if not request["report"] and not request["clear"]:
-        return Deed("Rejected")
-    return Deed(then=partial(_inform, station, request))
+        return Reaction("Rejected")
+    return Reaction(then=partial(_inform, station, request))
 
 
 def _inform(station: Station, request: Request) -> None:
     text = "No customer data found."
-    kept, id_token = station.extras and station.extras.local_list, request.get("idToken", {})
+    kept, id_token = station.store and station.store.local_list, request.get("idToken", {})
     entry: Any = kept.entries.get(token_2x(id_token)) if kept and id_token else None
     if entry is not None:
         text = f"Local authorization list: {id_token['idToken']}, {entry.status}, group {entry.parent or 'none'}."
     if not request["report"]:
         # Even then the CSMS hears that it is done (N10.FR.05).
         text = ""
-    now = station.fleet.clock()
-    timestamp = station.fleet.timestamp(now)
+    now = station.context.clock()
+    timestamp = station.context.timestamp(now)
     parts = parts_of(text, _LONGEST_DATA)
     for number, part in enumerate(parts):
         more = True if number < len(parts) - 1 else None

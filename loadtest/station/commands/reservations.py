@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fixtures.payloads.v2x import reservation_status_update
 from loadtest.station.commands.common import (
-    Deed,
+    Reaction,
     Request,
     Token,
     evse_busy,
-    free_outlets,
+    free_connectors,
     moment,
     place_number,
     token_2x,
 )
 from loadtest.station.commands.local_list import known_parent
 from loadtest.station.commands.settings import flag
-from loadtest.station.state.store import extras_of
+from loadtest.station.state.store import store_of
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from loadtest.station.charging_session import Outlet, Visit
+    from loadtest.station.charging_session import ChargingSession, Connector
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
 
@@ -123,15 +123,15 @@ class Reservations:
     def refusal(self, wanted: _Wanted, numbers: frozenset[int]) -> str | None:
         """Say why a reservation cannot be made, as a ReservationStatus; None when it can."""
         others = [kept for kept in self._kept if kept.reservation_id != wanted.reservation_id]
-        outlets = [outlet for outlet in self.station.outlets if outlet.place.number in numbers]
-        if not any(outlet.operative for outlet in outlets):
+        connectors = [connector for connector in self.station.connectors if connector.model.number in numbers]
+        if not any(connector.operative for connector in connectors):
             return "Unavailable"
         loose = sum(1 for other in others if not other.specific)
         if wanted.place is not None:
             taken = any(other.specific and other.numbers & numbers for other in others)
-            if taken or any(evse_busy(outlet) for outlet in outlets):
+            if taken or any(evse_busy(connector) for connector in connectors):
                 return "Occupied"
-        everywhere = frozenset(outlet.place.number for outlet in self.station.outlets)
+        everywhere = frozenset(connector.model.number for connector in self.station.connectors)
         suitable = everywhere if wanted.place is not None else numbers
         return None if self._free(suitable, others) > loose else "Occupied"
 
@@ -141,9 +141,9 @@ class Reservations:
         if before is not None:
             self._forget(before)
         reservation = _Reservation(wanted, numbers)
-        reservation.timer = self.station.fleet.timers.at(expires, _Expiry(self, reservation).due)
+        reservation.timer = self.station.context.timers.at(expires, _Expiry(self, reservation).due)
         self._kept.append(reservation)
-        self.refresh(self.station.fleet.clock())
+        self.refresh(self.station.context.clock())
 
     def end(self, reservation: _Reservation, at: float, word: str | None = None) -> None:
         """End a reservation; `word` says why where the station decided it (Expired, Removed)."""
@@ -155,37 +155,37 @@ class Reservations:
             self.station.call("ReservationStatusUpdate", update, at)
         self.refresh(at)
 
-    def withdraw(self, outlets: list[Outlet], at: float) -> None:
+    def withdraw(self, connectors: list[Connector], at: float) -> None:
         """End what was reserved at connectors that go out of service."""
-        numbers = {outlet.place.number for outlet in outlets}
+        numbers = {connector.model.number for connector in connectors}
         for reservation in [kept for kept in self._kept if kept.specific and kept.numbers & numbers]:
             self.end(reservation, at, "Removed")
 
     def refresh(self, at: float) -> None:
         """Show at every free connector what it is now."""
-        for outlet in self.station.outlets:
-            if outlet.visit is None:
-                outlet.rest(at)
+        for connector in self.station.connectors:
+            if connector.charging_session is None:
+                connector.rest(at)
 
-    def covers(self, outlet: Outlet) -> bool:
+    def covers(self, connector: Connector) -> bool:
         """Tell whether a connector without a car shows Reserved."""
-        if self._at(outlet) is not None:
+        if self._at(connector) is not None:
             return True
-        loose = self._loose(outlet)
+        loose = self._loose(connector)
         return bool(loose) and _RULES[self.station.version].shows_all_taken and self._scarce(loose)
 
-    def claim(self, outlet: Outlet, token: Token, parent: str | None) -> tuple[Claim, _Reservation | None]:
+    def claim(self, connector: Connector, token: Token, parent: str | None) -> tuple[Claim, _Reservation | None]:
         """Judge a token at a connector; `parent` None means that nobody was asked about its group."""
-        reservation = self._at(outlet)
+        reservation = self._at(connector)
         if reservation is not None:
             if reservation.fits(token, parent):
                 return Claim.OURS, reservation
             return (Claim.ASK if reservation.parent and parent is None else Claim.TAKEN), None
-        loose = self._loose(outlet)
+        loose = self._loose(connector)
         for reservation in loose:
             if reservation.fits(token, parent):
                 return Claim.OURS, reservation
-        if not loose or not self._scarce(loose, outlet):
+        if not loose or not self._scarce(loose, connector):
             return Claim.FREE, None
         ask = parent is None and any(reservation.parent for reservation in loose)
         return (Claim.ASK if ask else Claim.TAKEN), None
@@ -196,27 +196,29 @@ class Reservations:
             self._forget(reservation)
 
     def _forget(self, reservation: _Reservation) -> None:
-        self.station.fleet.timers.cancel(reservation.timer)
+        self.station.context.timers.cancel(reservation.timer)
         self._kept.remove(reservation)
 
-    def _at(self, outlet: Outlet) -> _Reservation | None:
-        number = outlet.place.number
+    def _at(self, connector: Connector) -> _Reservation | None:
+        number = connector.model.number
         return next((kept for kept in self._kept if kept.specific and number in kept.numbers), None)
 
-    def _loose(self, outlet: Outlet) -> list[_Reservation]:
-        return [kept for kept in self._kept if not kept.specific and outlet.place.number in kept.numbers]
+    def _loose(self, connector: Connector) -> list[_Reservation]:
+        return [kept for kept in self._kept if not kept.specific and connector.model.number in kept.numbers]
 
-    def _scarce(self, loose: list[_Reservation], asked: Outlet | None = None) -> bool:
+    def _scarce(self, loose: list[_Reservation], asked: Connector | None = None) -> bool:
         """Tell whether every free EVSE is needed for those who reserved without a place.
 
         `asked` is where a car stands already that wants to know, so that it counts as free.
         """
         return any(self._free(reservation.numbers, self._kept, asked) <= len(loose) for reservation in loose)
 
-    def _free(self, numbers: frozenset[int], reservations: list[_Reservation], asked: Outlet | None = None) -> int:
+    def _free(self, numbers: frozenset[int], reservations: list[_Reservation], asked: Connector | None = None) -> int:
         held = {number for kept in reservations if kept.specific for number in kept.numbers}
-        free = free_outlets(outlet for outlet in self.station.outlets if outlet.place.number in numbers - held)
-        return len({outlet.place.evse_id for outlet in (*free, *([] if asked is None else [asked]))})
+        free = free_connectors(
+            connector for connector in self.station.connectors if connector.model.number in numbers - held
+        )
+        return len({connector.model.evse_id for connector in (*free, *([] if asked is None else [asked]))})
 
 
 class _Expiry:
@@ -236,70 +238,70 @@ class _Expiry:
         self._owner.end(self._reservation, when, "Expired")
 
 
-# -- what visits ask ---------------------------------------------------------------------------------------------------
+# -- what charging sessions ask --------------------------------------------------------------------------------------
 
 
-def claim_of(outlet: Outlet, token: Token, parent: str | None = None) -> Claim:
+def claim_of(connector: Connector, token: Token, parent: str | None = None) -> Claim:
     """Judge a token at a connector."""
-    kept = outlet.station.extras and outlet.station.extras.reservations
+    kept = connector.station.store and connector.station.store.reservations
     if not kept:
         return Claim.FREE
-    return kept.claim(outlet, token, known_parent(outlet.station, token) if parent is None else parent)[0]
+    return kept.claim(connector, token, known_parent(connector.station, token) if parent is None else parent)[0]
 
 
-def admits(outlet: Outlet, token: str) -> bool:
+def admits(connector: Connector, token: str) -> bool:
     """Tell whether a driver may try this token here: one that is reserved for others turns everybody else away."""
-    return claim_of(outlet, (token.upper(), "ISO14443")) is not Claim.TAKEN
+    return claim_of(connector, (token.upper(), "ISO14443")) is not Claim.TAKEN
 
 
-def take(visit: Visit, parent: str | None) -> bool:
-    """Use up the reservation that a visit has, if any; False when the place is kept for somebody else."""
-    extras = visit.station.extras
-    if extras is None or not extras.reservations:
+def take(charging_session: ChargingSession, parent: str | None) -> bool:
+    """Use up the reservation that a charging session has, if any; False when the place is kept for somebody else."""
+    store = charging_session.station.store
+    if store is None or not store.reservations:
         return True
-    token = visit.token.upper(), visit.token_type
+    token = charging_session.token.upper(), charging_session.token_type
     # A CSMS that was asked and named no group has not denied what the list says.
-    known = parent or known_parent(visit.station, token)
-    claim, reservation = extras.reservations.claim(visit.outlet, token, parent if known is None else known)
+    known = parent or known_parent(charging_session.station, token)
+    claim, reservation = store.reservations.claim(charging_session.connector, token, parent if known is None else known)
     if reservation is not None:
-        visit.reservation_id = reservation.reservation_id
-        extras.reservations.end(reservation, visit.fleet.clock())
+        charging_session.reservation_id = reservation.reservation_id
+        store.reservations.end(reservation, charging_session.context.clock())
     return claim in (Claim.FREE, Claim.OURS)
 
 
-# -- what the CSMS asks ------------------------------------------------------------------------------------------------
+# -- what the CSMS asks ----------------------------------------------------------------------------------------------
 
 
-def reserve_now(station: Station, request: Request, _: Request) -> Deed:
+def reserve_now(station: Station, request: Request, _: Request) -> Reaction:
     """Keep a connector for somebody."""
-    wanted, now = _RULES[station.version].read(request), station.fleet.clock()
+    wanted, now = _RULES[station.version].read(request), station.context.clock()
     expires = moment(station, wanted.expiry)
     numbers = _numbers(station, wanted)
     if expires is None or expires <= now or not numbers or not flag(station, "reservations"):
-        return Deed("Rejected")
-    extras = extras_of(station)
-    if extras.reservations is None:
-        extras.reservations = Reservations(station)
-    refusal = extras.reservations.refusal(wanted, numbers)
+        return Reaction("Rejected")
+    store = store_of(station)
+    if store.reservations is None:
+        store.reservations = Reservations(station)
+    refusal = store.reservations.refusal(wanted, numbers)
     if refusal is not None:
-        return Deed(refusal)
-    return Deed(then=partial(extras.reservations.add, wanted, numbers, expires))
+        return Reaction(refusal)
+    return Reaction(then=partial(store.reservations.add, wanted, numbers, expires))
 
 
 def _numbers(station: Station, wanted: _Wanted) -> frozenset[int]:
     """List the connectors that a reservation may speak of; all of an EVSE are reserved together."""
     return frozenset(
-        outlet.place.number
-        for outlet in station.outlets
-        if wanted.place in (None, place_number(station, outlet.place))
-        and wanted.connector_type in (None, outlet.place.connector.type)
+        connector.model.number
+        for connector in station.connectors
+        if wanted.place in (None, place_number(station, connector.model))
+        and wanted.connector_type in (None, connector.model.plug.type)
     )
 
 
-def cancel_reservation(station: Station, request: Request, _: Request) -> Deed:
+def cancel_reservation(station: Station, request: Request, _: Request) -> Reaction:
     """Give a reserved connector back."""
-    kept = station.extras and station.extras.reservations
+    kept = station.store and station.store.reservations
     reservation = kept.find(request["reservationId"]) if kept else None
     if not kept or reservation is None:
-        return Deed("Rejected")
-    return Deed(then=partial(kept.end, reservation, station.fleet.clock()))
+        return Reaction("Rejected")
+    return Reaction(then=partial(kept.end, reservation, station.context.clock()))

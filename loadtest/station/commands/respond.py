@@ -1,6 +1,6 @@
-"""What a CSMS can make a station do: the answer of a good station, and where the station really acts, its deeds.
+"""What a CSMS can make a station do: the answer of a good station, and where the station really acts, its reactions.
 
-The answer is written before the deed begins, as TriggerMessage demands (OCPP 1.6 §5.17, 2.x F06).
+The answer is written before the reaction begins, as TriggerMessage demands (OCPP 1.6 §5.17, 2.x F06).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fixtures.answers import answer as plausible_answer
-from loadtest.station.commands.common import Deed
+from loadtest.station.commands.common import Reaction
 from loadtest.station.commands.table import DEEDS, EVEN_AFTER_NO
-from loadtest.station.state.store import extras_of
+from loadtest.station.state.store import store_of
 from loadtest.workload.answers import Verdict, manner_of, negative_status, rule_for
 from ocppj.actions import csms_actions
 from ocppj.errors import Fault, RemoteProtocolError
@@ -78,7 +78,7 @@ def respond(station: Station, call: Call, *, refuse: bool = False) -> Reply:
         if status is None:
             return _refusal(rules.code(ErrorMeaning.INTERNAL), "The load profile wants this refused.")
         return Reply(Outcome.REJECTED, {"status": status})
-    now = station.fleet.timestamp(station.fleet.clock())
+    now = station.context.timestamp(station.context.clock())
     try:
         payload = plausible_answer(station.version, call.action, request, station.individual, now=now)
     except RemoteProtocolError as error:
@@ -87,25 +87,25 @@ def respond(station: Station, call: Call, *, refuse: bool = False) -> Reply:
         return Reply(Outcome.REJECTED, payload | {"status": "Rejected"})
     maker = DEEDS[station.version].get(call.action)
     asked = maker is not None and (is_accepted(payload) or call.action in EVEN_AFTER_NO)
-    deed = maker(station, request, payload) if maker is not None and asked else Deed()
-    if deed.status is not None:
-        payload = payload | {"status": deed.status}
-    return Reply(Outcome.ACCEPTED if is_accepted(payload) else Outcome.REJECTED, payload, then=deed.then)
+    reaction = maker(station, request, payload) if maker is not None and asked else Reaction()
+    if reaction.status is not None:
+        payload = payload | {"status": reaction.status}
+    return Reply(Outcome.ACCEPTED if is_accepted(payload) else Outcome.REJECTED, payload, then=reaction.then)
 
 
 def answer_by_rule(station: Station, event: CallReceived) -> None:
     """Answer as the load profile wants it: later, with a no, or never; without a rule for the action, at once."""
-    rule = rule_for(station.fleet.profile.answers, event.call.action)
+    rule = rule_for(station.context.profile.answers, event.call.action)
     if rule is None:
         station.answer(event)
         return
-    manner = manner_of(rule, extras_of(station).answer_draws)
+    manner = manner_of(rule, store_of(station).answer_draws)
     if manner.verdict is Verdict.SILENCE:
         station.session.ignore(event.call.message_id)
         station.record_command(event, Outcome.SILENT)
     elif manner.delay > 0:
         late = _Late(station, event, refuse=manner.verdict is Verdict.REJECT)
-        station.fleet.timers.at(event.at + manner.delay, late.due)
+        station.context.timers.at(event.at + manner.delay, late.due)
     else:
         station.answer(event, refuse=manner.verdict is Verdict.REJECT)
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fixtures.certificates import CertificateError, read_subject
-from loadtest.station.commands.common import Deed, Request, moment
+from loadtest.station.commands.common import Reaction, Request, moment
 from loadtest.station.commands.jobs import (
     DIAGNOSTICS,
     FIRMWARE,
@@ -19,7 +19,7 @@ from loadtest.station.commands.jobs import (
     Publication,
     tell_security,
 )
-from loadtest.station.state.store import extras_of
+from loadtest.station.state.store import store_of
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ _CANCELLED_LOG: Mapping[Version, str | None] = MappingProxyType(
 
 
 def _jobs(station: Station) -> dict[str, Job]:
-    extras = extras_of(station)
-    if extras.jobs is None:
-        extras.jobs = {}
-    return extras.jobs
+    store = store_of(station)
+    if store.jobs is None:
+        store.jobs = {}
+    return store.jobs
 
 
 def _running(station: Station, kind: str) -> Job | None:
-    jobs = station.extras and station.extras.jobs
+    jobs = station.store and station.store.jobs
     job = jobs.get(kind) if jobs else None
     return None if job is None or job.over else job
 
@@ -63,7 +63,7 @@ def _start(station: Station, name: str, job: Job, told: str | None = None) -> No
         before.cancel()
         if told is not None:
             payload = {"status": told, "requestId": before.request_id}
-            station.call(job.kind.action, payload, station.fleet.clock())
+            station.call(job.kind.action, payload, station.context.clock())
     _jobs(station)[name] = job
     job.begin()
 
@@ -73,7 +73,7 @@ def present_status(station: Station, name: str) -> tuple[str, Request] | None:
     kind = KINDS[station.version].get(name)
     if kind is None:
         return None
-    jobs = station.extras and station.extras.jobs
+    jobs = station.store and station.store.jobs
     job = jobs.get(name) if jobs else None
     if job is None or job.word is None or job.word in kind.idle_after:
         return kind.action, {"status": "Idle"}
@@ -89,28 +89,28 @@ def _moments(station: Station, **texts: str | None) -> dict[str, float]:
     return {name: when for name, when in read.items() if when is not None}
 
 
-def update_firmware(station: Station, request: Request, _: Request) -> Deed:
+def update_firmware(station: Station, request: Request, _: Request) -> Reaction:
     """Get and install firmware (OCPP 1.6 §5.19); the answer has no room for a no."""
     before = _running(station, FIRMWARE)
     if before is not None and before.beyond_recall:
-        return Deed()
+        return Reaction()
     times = _moments(station, retrieve=request["retrieveDate"])
     job = Job(station, KINDS[station.version][FIRMWARE], request, times)
-    return Deed(then=partial(_start, station, FIRMWARE, job))
+    return Reaction(then=partial(_start, station, FIRMWARE, job))
 
 
-def update_firmware_2x(station: Station, request: Request, _: Request) -> Deed:
+def update_firmware_2x(station: Station, request: Request, _: Request) -> Reaction:
     """Get and install firmware, signed where it comes with a certificate (OCPP 2.x L01 and L02; whitepaper L01)."""
     name = SIGNED_FIRMWARE if SIGNED_FIRMWARE in KINDS[station.version] else FIRMWARE
     firmware, before = request["firmware"], _running(station, name)
     certificate = firmware.get("signingCertificate")
     if certificate is not None and not _is_certificate(certificate):
-        return Deed("InvalidCertificate", partial(tell_security, station, "InvalidFirmwareSigningCertificate"))
+        return Reaction("InvalidCertificate", partial(tell_security, station, "InvalidFirmwareSigningCertificate"))
     if before is not None and before.beyond_recall:
-        return Deed("Rejected")
+        return Reaction("Rejected")
     times = _moments(station, retrieve=firmware["retrieveDateTime"], install=firmware.get("installDateTime"))
     job = Job(station, KINDS[station.version][name], request, times, signed=certificate is not None)
-    return Deed("Accepted" if before is None else "AcceptedCanceled", partial(_start, station, name, job))
+    return Reaction("Accepted" if before is None else "AcceptedCanceled", partial(_start, station, name, job))
 
 
 def _is_certificate(text: str) -> bool:
@@ -121,35 +121,35 @@ def _is_certificate(text: str) -> bool:
     return True
 
 
-def get_diagnostics(station: Station, request: Request, _: Request) -> Deed:
+def get_diagnostics(station: Station, request: Request, _: Request) -> Reaction:
     """Upload diagnostics (OCPP 1.6 §5.8)."""
     job = Job(station, KINDS[station.version][DIAGNOSTICS], request, {})
-    return Deed(then=partial(_start, station, DIAGNOSTICS, job))
+    return Reaction(then=partial(_start, station, DIAGNOSTICS, job))
 
 
-def get_log(station: Station, request: Request, _: Request) -> Deed:
+def get_log(station: Station, request: Request, _: Request) -> Reaction:
     """Upload a log; one that is on its way is given up for it (whitepaper N01.FR.11, OCPP 2.x N01.FR.12)."""
     before = _running(station, LOG)
     job = Job(station, KINDS[station.version][LOG], request, {})
     told = _CANCELLED_LOG[station.version] if before is not None else None
     status = "Accepted" if before is None else "AcceptedCanceled"
-    return Deed(status, partial(_start, station, LOG, job, told))
+    return Reaction(status, partial(_start, station, LOG, job, told))
 
 
-def publish_firmware(station: Station, request: Request, _: Request) -> Deed:
+def publish_firmware(station: Station, request: Request, _: Request) -> Reaction:
     """Get firmware for the stations behind this one (OCPP 2.x L03)."""
     if _running(station, PUBLICATION) is not None:
-        return Deed("Rejected")
+        return Reaction("Rejected")
     job = Publication(station, KINDS[station.version][PUBLICATION], request, {})
-    return Deed(then=partial(_start, station, PUBLICATION, job))
+    return Reaction(then=partial(_start, station, PUBLICATION, job))
 
 
-def unpublish_firmware(station: Station, request: Request, _: Request) -> Deed:
+def unpublish_firmware(station: Station, request: Request, _: Request) -> Reaction:
     """Offer firmware no longer (OCPP 2.x L04)."""
-    running, published = _running(station, PUBLICATION), station.extras and station.extras.published
+    running, published = _running(station, PUBLICATION), station.store and station.store.published
     checksum = request["checksum"]
     if isinstance(running, Publication) and running.checksum == checksum:
-        return Deed("DownloadOngoing")
+        return Reaction("DownloadOngoing")
     if not published or checksum not in published:
-        return Deed("NoFirmware")
-    return Deed("Unpublished", partial(published.discard, checksum))
+        return Reaction("NoFirmware")
+    return Reaction("Unpublished", partial(published.discard, checksum))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fixtures.device import find_key, find_variable
 from fixtures.payloads.sampled_values import MEASURANDS
-from loadtest.station.commands.common import Deed, Request
-from loadtest.station.state.store import extras_of
+from loadtest.station.commands.common import Reaction, Request
+from loadtest.station.state.store import store_of
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def _key(variable: Variable) -> Key:
 
 
 def _settings(station: Station) -> Settings:
-    extras = extras_of(station)
-    if extras.settings is None:
-        extras.settings = Settings()
-    return extras.settings
+    store = store_of(station)
+    if store.settings is None:
+        store.settings = Settings()
+    return store.settings
 
 
 # -- what a station itself goes by -------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ _PLACES: Mapping[Version, Callable[[_Named], Key | None]] = MappingProxyType(
 
 def text_setting(station: Station, name: str) -> str:
     """Return what a setting is now, by the name that all versions share here."""
-    named, kept = _NAMED[name], station.extras and station.extras.settings
+    named, kept = _NAMED[name], station.store and station.store.settings
     if not kept:
         return named.default
     place = _PLACES[station.version](named)
@@ -132,28 +132,28 @@ _MEASURAND_KEYS: Final = frozenset(
 )
 
 
-def get_configuration(station: Station, _: Request, answer: Request) -> Deed:
+def get_configuration(station: Station, _: Request, answer: Request) -> Reaction:
     """Show what was set, and what the station goes by now."""
-    kept = station.extras and station.extras.settings
+    kept = station.store and station.store.settings
     for entry in answer["configurationKey"]:
         live = _LIVE_16.get(entry["key"])
         if live is not None:
             entry["value"] = live(station)
         elif kept:
             entry["value"] = kept.values.get((entry["key"].lower(),), entry["value"])
-    return Deed()
+    return Reaction()
 
 
-def change_configuration(station: Station, request: Request, answer: Request) -> Deed:
+def change_configuration(station: Station, request: Request, answer: Request) -> Reaction:
     """Keep a value that the station takes."""
     found = find_key(station.individual, request["key"])
     assert found is not None
     name, value = found[0], request["value"]
     if name in _MEASURAND_KEYS and not _measurable(value, empty=name != _SAMPLED_16):
-        return Deed("Rejected")
+        return Reaction("Rejected")
     if found[1].hidden:
-        return Deed(then=partial(_new_password, station, value)) if value else Deed("Rejected")
-    return Deed(then=partial(_keep_16, station, name, value, later=answer["status"] == "RebootRequired"))
+        return Reaction(then=partial(_new_password, station, value)) if value else Reaction("Rejected")
+    return Reaction(then=partial(_keep_16, station, name, value, later=answer["status"] == "RebootRequired"))
 
 
 def _measurable(value: str, *, empty: bool) -> bool:
@@ -184,22 +184,22 @@ def value_of(station: Station, variable: Variable) -> str | None:
     live = _LIVE_2X.get((variable.component, variable.name))
     if live is not None:
         return live(station, variable)
-    kept = station.extras and station.extras.settings
+    kept = station.store and station.store.settings
     if kept and variable.value is not None:
         return kept.values.get(_key(variable), variable.value)
     return variable.value
 
 
-def get_variables(station: Station, request: Request, answer: Request) -> Deed:
+def get_variables(station: Station, request: Request, answer: Request) -> Reaction:
     """Show what was set, and what is so now."""
     for part, result in zip(request["getVariableData"], answer["getVariableResult"], strict=True):
         _, found = find_variable(station.individual, part)
         if found is not None and result["attributeStatus"] == "Accepted":
             result["attributeValue"] = value_of(station, found)
-    return Deed()
+    return Reaction()
 
 
-def set_variables(station: Station, request: Request, answer: Request) -> Deed:
+def set_variables(station: Station, request: Request, answer: Request) -> Reaction:
     """Keep the values that the station takes."""
     changes: list[tuple[Variable, str, bool]] = []
     for part, result in zip(request["setVariableData"], answer["setVariableResult"], strict=True):
@@ -211,7 +211,7 @@ def set_variables(station: Station, request: Request, answer: Request) -> Deed:
             result["attributeStatus"] = "Rejected"
             continue
         changes.append((found, value, status == "RebootRequired"))
-    return Deed(then=partial(_keep_2x, station, changes))
+    return Reaction(then=partial(_keep_2x, station, changes))
 
 
 def _keep_2x(station: Station, changes: list[tuple[Variable, str, bool]]) -> None:
@@ -226,13 +226,13 @@ def _keep_2x(station: Station, changes: list[tuple[Variable, str, bool]]) -> Non
         _follow(station, (variable.component, variable.name), value)
 
 
-def set_network_profile(station: Station, request: Request, _: Request) -> Deed:
+def set_network_profile(station: Station, request: Request, _: Request) -> Reaction:
     """Keep a way to a CSMS in one of the slots; it is not taken (OCPP 2.x B09)."""
     slot, data = request["configurationSlot"], request["connectionData"]
     # The schemas know slots that no station here has, and transports that nobody speaks any more.
     if slot not in _SLOTS or data["ocppTransport"] != "JSON" or not 0 <= data["securityProfile"] <= _MOST_SECURE:
-        return Deed("Rejected")
-    return Deed(then=partial(_keep_profile, station, slot, data))
+        return Reaction("Rejected")
+    return Reaction(then=partial(_keep_profile, station, slot, data))
 
 
 _SLOTS: Final = (1, 2)
@@ -241,8 +241,8 @@ _MOST_SECURE: Final = 3
 
 
 def _keep_profile(station: Station, slot: int, data: dict[str, Any]) -> None:
-    extras = extras_of(station)
-    extras.network_profiles = (extras.network_profiles or {}) | {slot: data}
+    store = store_of(station)
+    store.network_profiles = (store.network_profiles or {}) | {slot: data}
 
 
 # -- what follows from a setting ---------------------------------------------------------------------------------------
@@ -259,8 +259,8 @@ def _follow(station: Station, place: tuple[str, ...], value: str) -> None:
 
 def _new_password(station: Station, value: str) -> None:
     """Come back with the new password, where the station has one at all (A01)."""
-    if station.fleet.headers(station.lease, station.version):
-        extras_of(station).password = value
+    if station.context.headers(station.lease, station.version):
+        store_of(station).password = value
         station.reconnect()
 
 
@@ -275,26 +275,26 @@ def _meter(station: Station) -> str:
 def _availability(station: Station, variable: Variable) -> str:
     """Say how a connector stands, or what the best one of an EVSE or of the station does."""
     words = [
-        station.dialect.status_words[outlet.status]
-        for outlet in station.outlets
-        if variable.evse_id in (None, outlet.place.evse_id)
-        and variable.connector_id in (None, outlet.place.connector_id)
+        station.dialect.status_words[connector.status]
+        for connector in station.connectors
+        if variable.evse_id in (None, connector.model.evse_id)
+        and variable.connector_id in (None, connector.model.connector_id)
     ]
     return next((word for word in ("Available", "Occupied", "Reserved", "Unavailable") if word in words), "Unavailable")
 
 
 def _list_entries(station: Station, _: Variable) -> str:
-    kept = station.extras and station.extras.local_list
+    kept = station.store and station.store.local_list
     return str(len(kept.entries) if kept else 0)
 
 
 def _profile_entries(station: Station, _: Variable) -> str:
-    kept = station.extras and station.extras.limits
+    kept = station.store and station.store.limits
     return str(len(kept.profiles) if kept else 0)
 
 
 def _certificate_entries(station: Station, variable: Variable) -> str:
-    kept = None if station.extras is None else station.extras.certificates
+    kept = None if station.store is None else station.store.certificates
     return str(variable.value) if kept is None else str(len(kept))
 
 

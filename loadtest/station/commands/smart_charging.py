@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fixtures.device import MAX_PROFILES, MAX_SCHEDULE_PERIODS, MAX_STACK_LEVEL
 from fixtures.payloads.v2x import report_charging_profiles
-from loadtest.station.commands.common import Deed, Request, charging, moment, ongoing, place_number
+from loadtest.station.commands.common import Reaction, Request, charging, moment, ongoing, place_number
 from loadtest.station.commands.settings import flag
 from loadtest.station.state.charging_limits import Limits, limits_of, replaces
 from loadtest.station.state.charging_profiles import (
@@ -26,7 +26,7 @@ from ocppj.versions import Version
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from loadtest.station.charging_session import Outlet
+    from loadtest.station.charging_session import Connector
     from loadtest.station.station import Station
 
 __all__ = [
@@ -68,7 +68,7 @@ def _read(station: Station, raw: Request, place: int) -> ChargingProfile | None:
     schedule = words.schedule(raw)
     if not 0 <= raw["stackLevel"] <= MAX_STACK_LEVEL or len(schedule["chargingSchedulePeriod"]) > MAX_SCHEDULE_PERIODS:
         return None
-    now = station.fleet.clock()
+    now = station.context.clock()
     return read_profile(
         raw, schedule, profile_id=raw[words.profile_id], place=place, moment=partial(moment, station), now=now
     )
@@ -84,41 +84,43 @@ def readable(station: Station, raw: Request) -> bool:
     )
 
 
-def install_for_start(outlet: Outlet, raw: Request) -> None:
+def install_for_start(connector: Connector, raw: Request) -> None:
     """Install the profile of a transaction that begins now."""
-    station = outlet.station
-    profile = _read(station, raw, place_number(station, outlet.place))
+    station = connector.station
+    profile = _read(station, raw, place_number(station, connector.model))
     if profile is not None:
         limits_of(station).install(profile)
 
 
-def set_charging_profile_16(station: Station, request: Request, _: Request) -> Deed:
+def set_charging_profile_16(station: Station, request: Request, _: Request) -> Reaction:
     """Keep and obey a profile (OCPP 1.6 §5.16)."""
     return _set(station, request["csChargingProfiles"], request["connectorId"])
 
 
-def set_charging_profile_2x(station: Station, request: Request, _: Request) -> Deed:
+def set_charging_profile_2x(station: Station, request: Request, _: Request) -> Reaction:
     """Keep and obey a profile (OCPP 2.x K01)."""
     return _set(station, request["chargingProfile"], request["evseId"])
 
 
-def _set(station: Station, raw: Request, place: int) -> Deed:
+def _set(station: Station, raw: Request, place: int) -> Reaction:
     profile = _read(station, raw, place)
-    kept = station.extras and station.extras.limits
+    kept = station.store and station.store.limits
     if profile is None or not flag(station, "smart_charging") or not _PLACES[profile.purpose](station, profile):
-        return Deed("Rejected")
+        return Reaction("Rejected")
     if kept and sum(1 for other in kept.profiles if not replaces(profile, other)) >= MAX_PROFILES:
-        return Deed("Rejected")
-    return Deed(then=lambda: limits_of(station).change(partial(limits_of(station).install, profile)))
+        return Reaction("Rejected")
+    return Reaction(then=lambda: limits_of(station).change(partial(limits_of(station).install, profile)))
 
 
 def _fits_transaction(station: Station, profile: ChargingProfile) -> bool:
     """Tell whether the transaction runs for which a profile is, which 1.6 may leave unnamed."""
-    visit = next((v for v in charging(station) if place_number(station, v.place) == profile.place), None)
-    if visit is None:
+    charging_session = next(
+        (v for v in charging(station) if place_number(station, v.connector.model) == profile.place), None
+    )
+    if charging_session is None:
         return False
     unnamed = profile.transaction_id is None and station.dialect.may_leave_transaction_unnamed
-    return unnamed or profile.transaction_id == visit.transaction_id
+    return unnamed or profile.transaction_id == charging_session.transaction_id
 
 
 _PLACES: Mapping[Purpose, Callable[[Station, ChargingProfile], bool]] = MappingProxyType(
@@ -144,32 +146,32 @@ def _matches(profile: ChargingProfile, place: int | None, criteria: Request) -> 
     )
 
 
-def clear_charging_profile_16(station: Station, request: Request, _: Request) -> Deed:
+def clear_charging_profile_16(station: Station, request: Request, _: Request) -> Reaction:
     """Take out one profile by its id, or all that fit (OCPP 1.6 §5.4)."""
     return _clear(station, request.get("id"), request.get("connectorId"), request)
 
 
-def clear_charging_profile_2x(station: Station, request: Request, _: Request) -> Deed:
+def clear_charging_profile_2x(station: Station, request: Request, _: Request) -> Reaction:
     """Take out one profile by its id, or all that fit (OCPP 2.x K10)."""
     criteria = request.get("chargingProfileCriteria", {})
     return _clear(station, request.get("chargingProfileId"), criteria.get("evseId"), criteria)
 
 
-def _clear(station: Station, profile_id: int | None, place: int | None, criteria: Request) -> Deed:
-    kept = station.extras and station.extras.limits
+def _clear(station: Station, profile_id: int | None, place: int | None, criteria: Request) -> Reaction:
+    kept = station.store and station.store.limits
     found = [
         profile
         for profile in (kept.profiles if kept else ())
         if profile_id in (None, profile.profile_id) and (profile_id is not None or _matches(profile, place, criteria))
     ]
     if not kept or not found:
-        return Deed("Unknown")
-    return Deed(then=partial(kept.change, partial(kept.remove, found)))
+        return Reaction("Unknown")
+    return Reaction(then=partial(kept.change, partial(kept.remove, found)))
 
 
-def get_charging_profiles(station: Station, request: Request, _: Request) -> Deed:
+def get_charging_profiles(station: Station, request: Request, _: Request) -> Reaction:
     """Report the profiles that fit, a message for each EVSE (OCPP 2.x K09)."""
-    kept, criteria = station.extras and station.extras.limits, request["chargingProfile"]
+    kept, criteria = station.store and station.store.limits, request["chargingProfile"]
     ids, sources = criteria.get("chargingProfileId"), criteria.get("chargingLimitSource")
     by_place: dict[int, list[Request]] = {}
     for profile in kept.profiles if kept else ():
@@ -177,60 +179,60 @@ def get_charging_profiles(station: Station, request: Request, _: Request) -> Dee
         if mine and request.get("evseId") in (None, profile.place) and (not sources or "CSO" in sources):
             by_place.setdefault(profile.place, []).append(profile.raw)
     if not by_place:
-        return Deed("NoProfiles")
-    return Deed("Accepted", partial(_report, station, request["requestId"], by_place))
+        return Reaction("NoProfiles")
+    return Reaction("Accepted", partial(_report, station, request["requestId"], by_place))
 
 
 def _report(station: Station, request_id: int, by_place: dict[int, list[Request]]) -> None:
     for left, (place, profiles) in zip(range(len(by_place) - 1, -1, -1), sorted(by_place.items()), strict=True):
         payload = report_charging_profiles(request_id, place, profiles, tbc=True if left else None)
-        station.call("ReportChargingProfiles", payload, station.fleet.clock(), triggered=True)
+        station.call("ReportChargingProfiles", payload, station.context.clock(), triggered=True)
 
 
 # -- GetCompositeSchedule ----------------------------------------------------------------------------------------------
 
 
-def get_composite_schedule_16(station: Station, request: Request, answer: Request) -> Deed:
+def get_composite_schedule_16(station: Station, request: Request, answer: Request) -> Reaction:
     """Answer with what counts from now on (OCPP 1.6 §5.7)."""
     return _compose(station, request["connectorId"], request["duration"], answer["chargingSchedule"])
 
 
-def get_composite_schedule_2x(station: Station, request: Request, answer: Request) -> Deed:
+def get_composite_schedule_2x(station: Station, request: Request, answer: Request) -> Reaction:
     """Answer with what counts from now on (OCPP 2.x K08)."""
     return _compose(station, request["evseId"], request["duration"], answer["schedule"])
 
 
-def _compose(station: Station, number: int, duration: float, schedule: Request) -> Deed:
-    kept = station.extras and station.extras.limits
+def _compose(station: Station, number: int, duration: float, schedule: Request) -> Reaction:
+    kept = station.store and station.store.limits
     if duration < 0:
-        return Deed("Rejected")
+        return Reaction("Rejected")
     if kept and kept.profiles:
-        now, unit = station.fleet.clock(), schedule["chargingRateUnit"]
-        places = [_place(station, outlet, now, unit, kept) for outlet in _places(station, number)]
+        now, unit = station.context.clock(), schedule["chargingRateUnit"]
+        places = [_place(station, connector, now, unit, kept) for connector in _places(station, number)]
         spans = composite(kept.profiles, places, now, duration, unit=unit, most=MAX_SCHEDULE_PERIODS)
         schedule["chargingSchedulePeriod"] = [{"startPeriod": span.start, "limit": span.limit} for span in spans]
-    return Deed()
+    return Reaction()
 
 
-def _places(station: Station, number: int) -> list[Outlet]:
+def _places(station: Station, number: int) -> list[Connector]:
     """List one connector of each EVSE that a number means; the one in use, where there is one."""
-    by_evse: dict[int, Outlet] = {}
-    for outlet in station.outlets:
-        if number in (0, place_number(station, outlet.place)) and (
-            outlet.place.evse_id not in by_evse or outlet.visit is not None
+    by_evse: dict[int, Connector] = {}
+    for connector in station.connectors:
+        if number in (0, place_number(station, connector.model)) and (
+            connector.model.evse_id not in by_evse or connector.charging_session is not None
         ):
-            by_evse[outlet.place.evse_id] = outlet
+            by_evse[connector.model.evse_id] = connector
     return list(by_evse.values())
 
 
-def _place(station: Station, outlet: Outlet, now: float, unit: str, kept: Limits) -> Place:
-    evse, visit = outlet.place.evse, outlet.visit
-    runs = visit is not None and visit in charging(station)
+def _place(station: Station, connector: Connector, now: float, unit: str, kept: Limits) -> Place:
+    evse, charging_session = connector.model.evse, connector.charging_session
+    runs = charging_session is not None and charging_session in charging(station)
     session = Session(
-        place_number(station, outlet.place),
-        visit.started_at if runs and visit is not None else now,
+        place_number(station, connector.model),
+        charging_session.started_at if runs and charging_session is not None else now,
         charging=runs,
-        priority=visit is not None and visit.transaction_id in kept.priority,
+        priority=charging_session is not None and charging_session.transaction_id in kept.priority,
     )
     return Place(session, Wiring(evse.phases, evse.voltage), float(evse.current if unit == "A" else evse.power))
 
@@ -238,31 +240,31 @@ def _place(station: Station, outlet: Outlet, now: float, unit: str, kept: Limits
 # -- 2.1 ---------------------------------------------------------------------------------------------------------------
 
 
-def update_dynamic_schedule(station: Station, request: Request, _: Request) -> Deed:
+def update_dynamic_schedule(station: Station, request: Request, _: Request) -> Reaction:
     """Set the present limit of a dynamic profile (OCPP 2.1 K28)."""
-    kept = station.extras and station.extras.limits
+    kept = station.store and station.store.limits
     wanted = request["chargingProfileId"]
     dynamic = [profile for profile in kept.profiles if profile.kind is Kind.DYNAMIC] if kept else []
     found = next((profile for profile in dynamic if profile.profile_id == wanted), None)
     limit = request["scheduleUpdate"].get("limit")
     if not kept or found is None:
-        return Deed("Rejected")
+        return Reaction("Rejected")
     if limit is None:
-        return Deed()
+        return Reaction()
     periods = (found.periods[0]._replace(limit=limit), *found.periods[1:])
-    return Deed(then=partial(kept.change, partial(_exchange, kept, found, found._replace(periods=periods))))
+    return Reaction(then=partial(kept.change, partial(_exchange, kept, found, found._replace(periods=periods))))
 
 
 def _exchange(kept: Limits, old: ChargingProfile, new: ChargingProfile) -> None:
     kept.profiles = [new if profile is old else profile for profile in kept.profiles]
 
 
-def use_priority_charging(station: Station, request: Request, _: Request) -> Deed:
+def use_priority_charging(station: Station, request: Request, _: Request) -> Reaction:
     """Give a transaction the priority profile, or take it back (OCPP 2.1 K21 and K22)."""
-    kept, transaction_id = station.extras and station.extras.limits, request["transactionId"]
+    kept, transaction_id = station.store and station.store.limits, request["transactionId"]
     if ongoing(station, transaction_id) is None:
-        return Deed("Rejected")
+        return Reaction("Rejected")
     if not kept or not any(profile.purpose is Purpose.PRIORITY for profile in kept.profiles):
-        return Deed("NoProfile")
+        return Reaction("NoProfile")
     change = kept.priority.add if request["activate"] else kept.priority.discard
-    return Deed(then=partial(kept.change, partial(change, transaction_id)))
+    return Reaction(then=partial(kept.change, partial(change, transaction_id)))

@@ -1,4 +1,4 @@
-"""Which deed follows which action, one table for each version."""
+"""Which reaction follows which action, one table for each version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from loadtest.station.commands import (
     transactions,
     triggers,
 )
-from loadtest.station.commands.common import Deed, Request
+from loadtest.station.commands.common import Reaction, Request
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["DEEDS", "EVEN_AFTER_NO"]
 
 
-def _never(_: Station, __: Request, ___: Request) -> Deed:
+def _never(_: Station, __: Request, ___: Request) -> Reaction:
     """Refuse what these stations have no part for."""
-    return Deed("Rejected")
+    return Reaction("Rejected")
 
 
 _DEEDS_201: dict[str, Maker] = {

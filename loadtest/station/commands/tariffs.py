@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from loadtest.station.commands.common import Deed, Request, charging, ongoing
+from loadtest.station.commands.common import Reaction, Request, charging, ongoing
 from loadtest.station.dialect.contract import Trigger
-from loadtest.station.state.store import extras_of
+from loadtest.station.state.store import store_of
 
 if TYPE_CHECKING:
-    from loadtest.station.charging_session import Visit
+    from loadtest.station.charging_session import ChargingSession
     from loadtest.station.station import Station
 
 __all__ = ["Tariffs", "change_transaction_tariff", "clear_tariffs", "get_tariffs", "set_default_tariff"]
@@ -31,14 +31,14 @@ class Tariffs:
 
 
 def _tariffs(station: Station) -> Tariffs:
-    extras = extras_of(station)
-    if extras.tariffs is None:
-        extras.tariffs = Tariffs()
-    return extras.tariffs
+    store = store_of(station)
+    if store.tariffs is None:
+        store.tariffs = Tariffs()
+    return store.tariffs
 
 
 def _evses(station: Station, evse_id: int | None) -> list[int]:
-    known = sorted({outlet.place.evse_id for outlet in station.outlets})
+    known = sorted({connector.model.evse_id for connector in station.connectors})
     return [evse for evse in known if evse_id in (None, 0, evse)]
 
 
@@ -47,27 +47,27 @@ def _too_long(tariff: Request) -> bool:
     return any(len(part.get("prices", ())) > _MOST_PRICES for part in parts)
 
 
-def set_default_tariff(station: Station, request: Request, _: Request) -> Deed:
+def set_default_tariff(station: Station, request: Request, _: Request) -> Reaction:
     """Charge by this tariff at an EVSE, or at all of them, from now on (I07)."""
     tariff, evses = request["tariff"], _evses(station, request["evseId"])
-    kept = station.extras and station.extras.tariffs
+    kept = station.store and station.store.tariffs
     if _too_long(tariff):
-        return Deed("TooManyElements")
+        return Reaction("TooManyElements")
     others = [other for evse, other in kept.by_evse.items() if evse not in evses] if kept else []
     if any(other["tariffId"] == tariff["tariffId"] and other != tariff for other in others):
-        return Deed("DuplicateTariffId")
-    return Deed(then=partial(_set, station, evses, tariff))
+        return Reaction("DuplicateTariffId")
+    return Reaction(then=partial(_set, station, evses, tariff))
 
 
 def _set(station: Station, evses: list[int], tariff: Request) -> None:
     _tariffs(station).by_evse |= dict.fromkeys(evses, tariff)
 
 
-def get_tariffs(station: Station, request: Request, answer: Request) -> Deed:
+def get_tariffs(station: Station, request: Request, answer: Request) -> Reaction:
     """List the default tariffs, each with the EVSEs that it counts for (I08)."""
-    kept, evses = station.extras and station.extras.tariffs, _evses(station, request["evseId"])
+    kept, evses = station.store and station.store.tariffs, _evses(station, request["evseId"])
     if not evses:
-        return Deed("Rejected")
+        return Reaction("Rejected")
     assignments: dict[str, Request] = {}
     for evse, tariff in sorted(kept.by_evse.items()) if kept else ():
         if evse in evses:
@@ -78,20 +78,20 @@ def get_tariffs(station: Station, request: Request, answer: Request) -> Deed:
             if "validFrom" in tariff:
                 shown["validFrom"] = tariff["validFrom"]
     if not assignments:
-        return Deed("NoTariff")
+        return Reaction("NoTariff")
     answer["tariffAssignments"] = list(assignments.values())
-    return Deed("Accepted")
+    return Reaction("Accepted")
 
 
-def clear_tariffs(station: Station, request: Request, answer: Request) -> Deed:
+def clear_tariffs(station: Station, request: Request, answer: Request) -> Reaction:
     """Remove default tariffs by id, or all of them (I09)."""
-    kept, evses = station.extras and station.extras.tariffs, _evses(station, request.get("evseId"))
+    kept, evses = station.store and station.store.tariffs, _evses(station, request.get("evseId"))
     by_evse = {evse: tariff["tariffId"] for evse, tariff in kept.by_evse.items() if evse in evses} if kept else {}
     wanted = request.get("tariffIds") or sorted(set(by_evse.values()))
     answer["clearTariffsResult"] = [
         {"tariffId": tariff, "status": "Accepted" if tariff in by_evse.values() else "NoTariff"} for tariff in wanted
     ] or [{"status": "NoTariff"}]
-    return Deed(then=partial(_clear, station, [evse for evse, tariff in by_evse.items() if tariff in wanted]))
+    return Reaction(then=partial(_clear, station, [evse for evse, tariff in by_evse.items() if tariff in wanted]))
 
 
 def _clear(station: Station, evses: list[int]) -> None:
@@ -99,23 +99,30 @@ def _clear(station: Station, evses: list[int]) -> None:
         _tariffs(station).by_evse.pop(evse, None)
 
 
-def change_transaction_tariff(station: Station, request: Request, _: Request) -> Deed:
+def change_transaction_tariff(station: Station, request: Request, _: Request) -> Reaction:
     """Charge a running transaction by another tariff in the same currency (I11)."""
-    tariff, visit = request["tariff"], ongoing(station, request["transactionId"])
-    kept = station.extras and station.extras.tariffs
-    if visit is None:
-        return Deed("TxNotFound")
+    tariff, charging_session = request["tariff"], ongoing(station, request["transactionId"])
+    kept = station.store and station.store.tariffs
+    if charging_session is None:
+        return Reaction("TxNotFound")
     if _too_long(tariff):
-        return Deed("TooManyElements")
-    before = (kept.by_transaction.get(visit.transaction_id) or kept.by_evse.get(visit.place.evse_id)) if kept else None
+        return Reaction("TooManyElements")
+    before = (
+        (
+            kept.by_transaction.get(charging_session.transaction_id)
+            or kept.by_evse.get(charging_session.connector.model.evse_id)
+        )
+        if kept
+        else None
+    )
     if before is not None and before["currency"] != tariff["currency"]:
-        return Deed("NoCurrencyChange")
-    return Deed(then=partial(_change, visit, tariff))
+        return Reaction("NoCurrencyChange")
+    return Reaction(then=partial(_change, charging_session, tariff))
 
 
-def _change(visit: Visit, tariff: Request) -> None:
-    tariffs = _tariffs(visit.station)
-    running = {other.transaction_id for other in charging(visit.station)}
+def _change(charging_session: ChargingSession, tariff: Request) -> None:
+    tariffs = _tariffs(charging_session.station)
+    running = {other.transaction_id for other in charging(charging_session.station)}
     tariffs.by_transaction = {number: kept for number, kept in tariffs.by_transaction.items() if number in running}
-    tariffs.by_transaction[visit.transaction_id] = tariff
-    visit.report(visit.fleet.clock(), Trigger.TARIFF)
+    tariffs.by_transaction[charging_session.transaction_id] = tariff
+    charging_session.report(charging_session.context.clock(), Trigger.TARIFF)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from loadtest.station.charging_session import Visit
-from loadtest.station.commands.common import Deed, Request, Token, charging, free_outlets, ongoing, token_2x
+from loadtest.station.charging_session import ChargingSession
+from loadtest.station.commands.common import Reaction, Request, Token, charging, free_connectors, ongoing, token_2x
 from loadtest.station.commands.reservations import Claim, claim_of
 from loadtest.station.commands.smart_charging import install_for_start, readable
 from loadtest.station.dialect.contract import Ending
@@ -14,7 +14,7 @@ from loadtest.station.dialect.contract import Ending
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from loadtest.station.charging_session import Outlet
+    from loadtest.station.charging_session import Connector
     from loadtest.station.station import Station
 
 __all__ = [
@@ -38,84 +38,95 @@ class _Wish(NamedTuple):
     profile: Request | None
 
 
-def _start(station: Station, outlets: Iterable[Outlet], wish: _Wish) -> Deed:
+def _start(station: Station, connectors: Iterable[Connector], wish: _Wish) -> Reaction:
     if wish.profile is not None and not readable(station, wish.profile):
-        return Deed("Rejected")
-    outlet = _outlet_for(outlets, (wish.token.upper(), wish.kind), wish.parent)
-    return Deed("Rejected") if outlet is None else Deed(then=partial(_begin, station, outlet, wish))
+        return Reaction("Rejected")
+    connector = _connector_for(connectors, (wish.token.upper(), wish.kind), wish.parent)
+    return Reaction("Rejected") if connector is None else Reaction(then=partial(_begin, station, connector, wish))
 
 
-def _outlet_for(outlets: Iterable[Outlet], token: Token, parent: str) -> Outlet | None:
+def _connector_for(connectors: Iterable[Connector], token: Token, parent: str) -> Connector | None:
     """Choose a free connector, one that is reserved for this very token before any other."""
-    open_to_all: Outlet | None = None
-    for outlet in free_outlets(outlets):
-        claim = claim_of(outlet, token, parent or None)
+    open_to_all: Connector | None = None
+    for connector in free_connectors(connectors):
+        claim = claim_of(connector, token, parent or None)
         if claim is Claim.OURS:
-            return outlet
+            return connector
         if claim is Claim.FREE and open_to_all is None:
-            open_to_all = outlet
+            open_to_all = connector
     return open_to_all
 
 
-def _begin(station: Station, outlet: Outlet, wish: _Wish) -> None:
-    now = station.fleet.clock()
+def _begin(station: Station, connector: Connector, wish: _Wish) -> None:
+    now = station.context.clock()
     until = now + (station.profile.stay(station.draws) or _ENDLESS)
-    if outlet.visit is not None:
+    if connector.charging_session is not None:
         return
     if wish.profile is not None:
-        install_for_start(outlet, wish.profile)
-    Visit(outlet, wish.token, wish.kind).begin_remote(now, until, wish.number, wish.parent or None)
+        install_for_start(connector, wish.profile)
+    ChargingSession(connector, wish.token, wish.kind).begin_remote(now, until, wish.number, wish.parent or None)
 
 
 _ENDLESS = 24 * 3600.0
 """Seconds until a driver leaves for whom no profile sets a time."""
 
 
-def remote_start_16(station: Station, request: Request, _: Request) -> Deed:
+def remote_start_16(station: Station, request: Request, _: Request) -> Reaction:
     """Start a transaction where the connector is free for this tag (OCPP 1.6 §5.11)."""
     wanted = request.get("connectorId")
-    outlets = [outlet for outlet in station.outlets if wanted is None or outlet.place.number == wanted]
-    return _start(station, outlets, _Wish(request["idTag"], "ISO14443", None, "", request.get("chargingProfile")))
+    connectors = [connector for connector in station.connectors if wanted is None or connector.model.number == wanted]
+    return _start(station, connectors, _Wish(request["idTag"], "ISO14443", None, "", request.get("chargingProfile")))
 
 
-def request_start(station: Station, request: Request, _: Request) -> Deed:
+def request_start(station: Station, request: Request, _: Request) -> Reaction:
     """Start a transaction where the EVSE is free for this token (OCPP 2.x F01 and F02)."""
     wanted, id_token = request.get("evseId"), request["idToken"]
-    outlets = [outlet for outlet in station.outlets if wanted is None or outlet.place.evse_id == wanted]
+    connectors = [connector for connector in station.connectors if wanted is None or connector.model.evse_id == wanted]
     group = request.get("groupIdToken")
     parent = "" if group is None else token_2x(group)[0]
     wish = _Wish(
         id_token["idToken"], id_token["type"], request["remoteStartId"], parent, request.get("chargingProfile")
     )
-    return _start(station, outlets, wish)
+    return _start(station, connectors, wish)
 
 
-def remote_stop(station: Station, request: Request, _: Request) -> Deed:
+def remote_stop(station: Station, request: Request, _: Request) -> Reaction:
     """Stop the transaction that is named."""
-    visit = ongoing(station, request["transactionId"])
-    return Deed("Rejected") if visit is None else Deed(then=partial(_stop, visit, Ending.REMOTE))
+    charging_session = ongoing(station, request["transactionId"])
+    return (
+        Reaction("Rejected")
+        if charging_session is None
+        else Reaction(then=partial(_stop, charging_session, Ending.REMOTE))
+    )
 
 
-def _stop(visit: Visit, ending: Ending) -> None:
-    visit.stop(ending, visit.fleet.clock())
+def _stop(charging_session: ChargingSession, ending: Ending) -> None:
+    charging_session.stop(ending, charging_session.context.clock())
 
 
-def transaction_status(station: Station, request: Request, answer: Request) -> Deed:
+def transaction_status(station: Station, request: Request, answer: Request) -> Reaction:
     """Tell what is still going on (OCPP 2.x E14)."""
     answer["messagesInQueue"] = station.messages_waiting > 0
     if "ongoingIndicator" in answer:
         answer["ongoingIndicator"] = ongoing(station, request["transactionId"]) is not None
-    return Deed()
+    return Reaction()
 
 
-def unlock_16(station: Station, request: Request, _: Request) -> Deed:
+def unlock_16(station: Station, request: Request, _: Request) -> Reaction:
     """Unlock, which ends a transaction (OCPP 1.6 §5.18)."""
-    outlet = next(outlet for outlet in station.outlets if outlet.place.number == request["connectorId"])
-    return Deed() if outlet.visit is None else Deed(then=partial(_stop, outlet.visit, Ending.UNLOCKED))
+    connector = next(connector for connector in station.connectors if connector.model.number == request["connectorId"])
+    return (
+        Reaction()
+        if connector.charging_session is None
+        else Reaction(then=partial(_stop, connector.charging_session, Ending.UNLOCKED))
+    )
 
 
-def unlock_2x(station: Station, request: Request, _: Request) -> Deed:
+def unlock_2x(station: Station, request: Request, _: Request) -> Reaction:
     """Unlock where nobody charges (OCPP 2.x F05)."""
     place: Any = request["evseId"], request["connectorId"]
-    busy = any((visit.place.evse_id, visit.place.connector_id) == place for visit in charging(station))
-    return Deed("OngoingAuthorizedTransaction" if busy else None)
+    busy = any(
+        (charging_session.connector.model.evse_id, charging_session.connector.model.connector_id) == place
+        for charging_session in charging(station)
+    )
+    return Reaction("OngoingAuthorizedTransaction" if busy else None)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from loadtest.station.commands.certificates import sign_certificate
-from loadtest.station.commands.common import Deed, Request, charging
+from loadtest.station.commands.common import Reaction, Request, charging
 from loadtest.station.commands.jobs import DIAGNOSTICS, FIRMWARE, LOG, PUBLICATION, SIGNED_FIRMWARE
 from loadtest.station.commands.sequences import present_status
 from loadtest.station.dialect.contract import Trigger
@@ -16,87 +16,89 @@ from ocppj.versions import Version
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from loadtest.station.charging_session import Outlet
+    from loadtest.station.charging_session import Connector
     from loadtest.station.station import Station
 
 __all__ = ["extended_trigger", "trigger"]
 
 
-def trigger(station: Station, request: Request, _: Request) -> Deed:
+def trigger(station: Station, request: Request, _: Request) -> Reaction:
     """Send what is asked for, after the answer."""
     return _trigger(station, request, _TRIGGERS[station.version])
 
 
-def extended_trigger(station: Station, request: Request, _: Request) -> Deed:
+def extended_trigger(station: Station, request: Request, _: Request) -> Reaction:
     """Send what is asked for; in the whitepaper's message, firmware means signed firmware (§5.4)."""
     return _trigger(station, request, _EXTENDED_16)
 
 
-def _trigger(station: Station, request: Request, table: Mapping[str, Callable[[Station, list[Outlet]], Deed]]) -> Deed:
+def _trigger(
+    station: Station, request: Request, table: Mapping[str, Callable[[Station, list[Connector]], Reaction]]
+) -> Reaction:
     maker = table.get(request["requestedMessage"])
-    return Deed("NotImplemented") if maker is None else maker(station, _outlets(station, request))
+    return Reaction("NotImplemented") if maker is None else maker(station, _connectors(station, request))
 
 
-def _outlets(station: Station, request: Request) -> list[Outlet]:
+def _connectors(station: Station, request: Request) -> list[Connector]:
     evse = request.get("evse", {})
     number, evse_id, connector_id = request.get("connectorId"), evse.get("id"), evse.get("connectorId")
     return [
-        outlet
-        for outlet in station.outlets
-        if number in (None, 0, outlet.place.number)
-        and evse_id in (None, 0, outlet.place.evse_id)
-        and connector_id in (None, outlet.place.connector_id)
+        connector
+        for connector in station.connectors
+        if number in (None, 0, connector.model.number)
+        and evse_id in (None, 0, connector.model.evse_id)
+        and connector_id in (None, connector.model.connector_id)
     ]
 
 
-def _boot(station: Station, _: list[Outlet]) -> Deed:
-    return Deed(then=station.boot_now)
+def _boot(station: Station, _: list[Connector]) -> Reaction:
+    return Reaction(then=station.boot_now)
 
 
-def _beat(station: Station, _: list[Outlet]) -> Deed:
-    return Deed(then=station.beat_now)
+def _beat(station: Station, _: list[Connector]) -> Reaction:
+    return Reaction(then=station.beat_now)
 
 
-def _statuses(_: Station, outlets: list[Outlet]) -> Deed:
-    return Deed(then=partial(_tell, outlets))
+def _statuses(_: Station, connectors: list[Connector]) -> Reaction:
+    return Reaction(then=partial(_tell, connectors))
 
 
-def _tell(outlets: list[Outlet]) -> None:
-    for outlet in outlets:
-        outlet.tell(outlet.station.fleet.clock(), triggered=True)
+def _tell(connectors: list[Connector]) -> None:
+    for connector in connectors:
+        connector.tell(connector.station.context.clock(), triggered=True)
 
 
-def _meters(_: Station, outlets: list[Outlet]) -> Deed:
-    return Deed(then=partial(_read_meters, outlets))
+def _meters(_: Station, connectors: list[Connector]) -> Reaction:
+    return Reaction(then=partial(_read_meters, connectors))
 
 
-def _read_meters(outlets: list[Outlet]) -> None:
-    for outlet in outlets:
-        station, now = outlet.station, outlet.station.fleet.clock()
-        if station.dialect.meter_values_in_transaction and outlet.visit in charging(station):
-            _report([outlet])
+def _read_meters(connectors: list[Connector]) -> None:
+    for connector in connectors:
+        station, now = connector.station, connector.station.context.clock()
+        if station.dialect.meter_values_in_transaction and connector.charging_session in charging(station):
+            _report([connector])
         else:
-            if outlet.visit is not None and outlet.visit in charging(station):
-                outlet.visit.read_meter(now)
-            payload = station.dialect.meter_values(outlet.place, outlet.reading, station.fleet.timestamp(now))
+            if connector.charging_session is not None and connector.charging_session in charging(station):
+                connector.charging_session.read_meter(now)
+            payload = station.dialect.meter_values(connector.model, connector.reading, station.context.timestamp(now))
             station.call("MeterValues", payload, now, triggered=True)
 
 
-def _transactions(station: Station, outlets: list[Outlet]) -> Deed:
-    if not any(visit.outlet in outlets for visit in charging(station)):
-        return Deed("Rejected")
-    return Deed(then=partial(_report, outlets))
+def _transactions(station: Station, connectors: list[Connector]) -> Reaction:
+    if not any(charging_session.connector in connectors for charging_session in charging(station)):
+        return Reaction("Rejected")
+    return Reaction(then=partial(_report, connectors))
 
 
-def _report(outlets: list[Outlet]) -> None:
-    for outlet in outlets:
-        if outlet.visit is not None and outlet.visit in charging(outlet.station):
-            outlet.visit.report(outlet.station.fleet.clock(), Trigger.ASKED)
+def _report(connectors: list[Connector]) -> None:
+    for connector in connectors:
+        if connector.charging_session is not None and connector.charging_session in charging(connector.station):
+            connector.charging_session.report(connector.station.context.clock(), Trigger.ASKED)
 
 
-def _status_of(name: str) -> Callable[[Station, list[Outlet]], Deed]:
-    def maker(station: Station, _: list[Outlet]) -> Deed:
-        return Deed(then=partial(_tell_progress, station, name))
+def _status_of(name: str) -> Callable[[Station, list[Connector]], Reaction]:
+    def maker(station: Station, _: list[Connector]) -> Reaction:
+        return Reaction(then=partial(_tell_progress, station, name))
 
     return maker
 
@@ -104,17 +106,17 @@ def _status_of(name: str) -> Callable[[Station, list[Outlet]], Deed]:
 def _tell_progress(station: Station, name: str) -> None:
     found = present_status(station, name)
     assert found is not None
-    station.call(*found, station.fleet.clock(), triggered=True)
+    station.call(*found, station.context.clock(), triggered=True)
 
 
-def _certificate(kind: str | None) -> Callable[[Station, list[Outlet]], Deed]:
-    def maker(station: Station, _: list[Outlet]) -> Deed:
-        return Deed(then=partial(sign_certificate, station, kind))
+def _certificate(kind: str | None) -> Callable[[Station, list[Connector]], Reaction]:
+    def maker(station: Station, _: list[Connector]) -> Reaction:
+        return Reaction(then=partial(sign_certificate, station, kind))
 
     return maker
 
 
-_EVERYWHERE: Mapping[str, Callable[[Station, list[Outlet]], Deed]] = MappingProxyType(
+_EVERYWHERE: Mapping[str, Callable[[Station, list[Connector]], Reaction]] = MappingProxyType(
     {
         "BootNotification": _boot,
         "FirmwareStatusNotification": _status_of(FIRMWARE),
@@ -123,7 +125,7 @@ _EVERYWHERE: Mapping[str, Callable[[Station, list[Outlet]], Deed]] = MappingProx
         "StatusNotification": _statuses,
     }
 )
-_EXTENDED_16: Mapping[str, Callable[[Station, list[Outlet]], Deed]] = MappingProxyType(
+_EXTENDED_16: Mapping[str, Callable[[Station, list[Connector]], Reaction]] = MappingProxyType(
     {
         **_EVERYWHERE,
         "FirmwareStatusNotification": _status_of(SIGNED_FIRMWARE),
@@ -131,7 +133,7 @@ _EXTENDED_16: Mapping[str, Callable[[Station, list[Outlet]], Deed]] = MappingPro
         "SignChargePointCertificate": _certificate(None),
     }
 )
-_TRIGGERS_201: Mapping[str, Callable[[Station, list[Outlet]], Deed]] = MappingProxyType(
+_TRIGGERS_201: Mapping[str, Callable[[Station, list[Connector]], Reaction]] = MappingProxyType(
     {
         **_EVERYWHERE,
         "LogStatusNotification": _status_of(LOG),
@@ -143,7 +145,7 @@ _TRIGGERS_201: Mapping[str, Callable[[Station, list[Outlet]], Deed]] = MappingPr
         "TransactionEvent": _transactions,
     }
 )
-_TRIGGERS: Mapping[Version, Mapping[str, Callable[[Station, list[Outlet]], Deed]]] = MappingProxyType(
+_TRIGGERS: Mapping[Version, Mapping[str, Callable[[Station, list[Connector]], Reaction]]] = MappingProxyType(
     {
         Version.V16: MappingProxyType({**_EVERYWHERE, "DiagnosticsStatusNotification": _status_of(DIAGNOSTICS)}),
         Version.V201: _TRIGGERS_201,

@@ -10,9 +10,9 @@ from ocppj.versions import Rules, Version
 
 if TYPE_CHECKING:
     from fixtures.meter import Reading
-    from fixtures.models import Outlet as Place
+    from fixtures.models import ConnectorModel
     from fixtures.models import Station as Individual
-    from loadtest.station.charging_session import Visit
+    from loadtest.station.charging_session import ChargingSession
 
 __all__ = ["Dialect", "Ending", "Payload", "Phase", "Said", "Status", "Trigger"]
 
@@ -33,7 +33,7 @@ class Status(StrEnum):
 
 
 class Phase(StrEnum):
-    """How far a visit is."""
+    """How far a charging session is."""
 
     AUTHORIZING = "authorizing"
     CHARGING = "charging"
@@ -97,7 +97,7 @@ class Dialect(Protocol):
     def station_status(self, word: str, timestamp: str) -> list[Payload]:
         """Report the status of the whole station, in as many messages as the version has for that: one or none."""
 
-    def status(self, place: Place, word: str, timestamp: str) -> Payload:
+    def status(self, connector: ConnectorModel, word: str, timestamp: str) -> Payload:
         """Report the status of a connector."""
 
     def authorize(self, token: str) -> Payload:
@@ -106,17 +106,19 @@ class Dialect(Protocol):
     def new_transaction_id(self, bits: int) -> str | None:
         """Make an id from 128 random bits where the station does that (2.x); else the CSMS will."""
 
-    def meter_values(self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED) -> Payload:
+    def meter_values(
+        self, connector: ConnectorModel, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED
+    ) -> Payload:
         """Report what a meter shows outside the messages of a transaction."""
 
-    def started(self, visit: Visit, now: float) -> Said:
+    def started(self, charging_session: ChargingSession, now: float) -> Said:
         """Report the begin of a transaction."""
 
-    def metered(self, visit: Visit, at: float, trigger: Trigger) -> Said:
-        """Report the last reading of a visit, taken at `at`."""
+    def metered(self, charging_session: ChargingSession, at: float, trigger: Trigger) -> Said:
+        """Report the last reading of a charging session, taken at `at`."""
 
-    def ended(self, visit: Visit, ending: Ending, now: float) -> Said:
+    def ended(self, charging_session: ChargingSession, ending: Ending, now: float) -> Said:
         """Report the end of a transaction."""
 
-    def read_start(self, visit: Visit, answer: Mapping[str, Any] | None) -> bool:
+    def read_start(self, charging_session: ChargingSession, answer: Mapping[str, Any] | None) -> bool:
         """Take the answer to `started`, None when there never was one; tell whether the driver may go on."""

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fixtures.meter import Reading
-    from fixtures.models import Outlet as Place
+    from fixtures.models import ConnectorModel
     from fixtures.models import Station as Individual
-    from loadtest.station.charging_session import Visit
+    from loadtest.station.charging_session import ChargingSession
 
 __all__ = ["Dialect16"]
 
@@ -69,9 +69,9 @@ class Dialect16:
         """Report the status of the whole station, which is connector 0."""
         return [v16.status_notification(0, word, timestamp=timestamp)]
 
-    def status(self, place: Place, word: str, timestamp: str) -> Payload:
+    def status(self, connector: ConnectorModel, word: str, timestamp: str) -> Payload:
         """Report the status of a connector."""
-        return v16.status_notification(place.number, word, timestamp=timestamp)
+        return v16.status_notification(connector.number, word, timestamp=timestamp)
 
     def authorize(self, token: str) -> Payload:
         """Ask about a token."""
@@ -81,49 +81,59 @@ class Dialect16:
         """Leave the id to the CSMS."""
         return None
 
-    def meter_values(self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED) -> Payload:
+    def meter_values(
+        self, connector: ConnectorModel, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED
+    ) -> Payload:
         """Report what a meter shows outside of transactions."""
         value = meter_value_16(reading, _REGISTER, timestamp, context=_CONTEXTS[trigger])
-        return v16.meter_values(place.number, [value])
+        return v16.meter_values(connector.number, [value])
 
-    def started(self, visit: Visit, now: float) -> Said:
+    def started(self, charging_session: ChargingSession, now: float) -> Said:
         """Report the begin of a transaction."""
-        timestamp = visit.fleet.timestamp(now)
+        timestamp = charging_session.context.timestamp(now)
         payload = v16.start_transaction(
-            visit.place.number, visit.token, visit.register_wh, timestamp, reservation_id=visit.reservation_id
+            charging_session.connector.model.number,
+            charging_session.token,
+            charging_session.register_wh,
+            timestamp,
+            reservation_id=charging_session.reservation_id,
         )
         return Said("StartTransaction", lambda: payload)
 
-    def metered(self, visit: Visit, at: float, trigger: Trigger) -> Said:
+    def metered(self, charging_session: ChargingSession, at: float, trigger: Trigger) -> Said:
         """Report the last reading."""
-        reading, timestamp = visit.reading, visit.fleet.timestamp(at)
+        reading, timestamp = charging_session.reading, charging_session.context.timestamp(at)
 
         def build() -> Payload:
-            value = meter_value_16(reading, visit.measurands, timestamp, context=_CONTEXTS[trigger])
-            return v16.meter_values(visit.place.number, [value], transaction_id=_id(visit))
+            value = meter_value_16(reading, charging_session.measurands, timestamp, context=_CONTEXTS[trigger])
+            return v16.meter_values(
+                charging_session.connector.model.number, [value], transaction_id=_id(charging_session)
+            )
 
         return Said("MeterValues", build)
 
-    def ended(self, visit: Visit, ending: Ending, now: float) -> Said:
+    def ended(self, charging_session: ChargingSession, ending: Ending, now: float) -> Said:
         """Report the end of a transaction."""
-        meter_stop, timestamp = visit.register_wh, visit.fleet.timestamp(now)
-        token = visit.token if ending is Ending.LOCAL else None
+        meter_stop, timestamp = charging_session.register_wh, charging_session.context.timestamp(now)
+        token = charging_session.token if ending is Ending.LOCAL else None
 
         def build() -> Payload:
-            return v16.stop_transaction(_id(visit), meter_stop, timestamp, id_tag=token, reason=_REASONS[ending])
+            return v16.stop_transaction(
+                _id(charging_session), meter_stop, timestamp, id_tag=token, reason=_REASONS[ending]
+            )
 
         return Said("StopTransaction", build)
 
-    def read_start(self, visit: Visit, answer: Mapping[str, Any] | None) -> bool:
+    def read_start(self, charging_session: ChargingSession, answer: Mapping[str, Any] | None) -> bool:
         """Take the transaction id of the CSMS."""
         if answer is None:
             return True
         number = answer.get("transactionId")
         if type(number) is int:
-            visit.transaction_id = number
+            charging_session.transaction_id = number
         info = answer.get("idTagInfo")
         return is_accepted({"idTagInfo": info})
 
 
-def _id(visit: Visit) -> int:
-    return visit.transaction_id if isinstance(visit.transaction_id, int) else NO_TRANSACTION_ID
+def _id(charging_session: ChargingSession) -> int:
+    return charging_session.transaction_id if isinstance(charging_session.transaction_id, int) else NO_TRANSACTION_ID

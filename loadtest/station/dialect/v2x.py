@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fixtures.meter import Reading
-    from fixtures.models import Outlet as Place
+    from fixtures.models import ConnectorModel
     from fixtures.models import Station as Individual
-    from loadtest.station.charging_session import Visit
+    from loadtest.station.charging_session import ChargingSession
 
 __all__ = ["Dialect2x"]
 
@@ -85,9 +85,9 @@ class Dialect2x:
         """Report nothing: 2.x has no connector 0."""
         return []
 
-    def status(self, place: Place, word: str, timestamp: str) -> Payload:
+    def status(self, connector: ConnectorModel, word: str, timestamp: str) -> Payload:
         """Report the status of a connector."""
-        return v2x.status_notification(place.evse_id, place.connector_id, word, timestamp)
+        return v2x.status_notification(connector.evse_id, connector.connector_id, word, timestamp)
 
     def authorize(self, token: str) -> Payload:
         """Ask about a token."""
@@ -97,66 +97,90 @@ class Dialect2x:
         """Make a UUID."""
         return str(UUID(int=bits, version=4))
 
-    def meter_values(self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED) -> Payload:
+    def meter_values(
+        self, connector: ConnectorModel, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED
+    ) -> Payload:
         """Report what a meter shows outside of transactions."""
         value = meter_value_2x(reading, _REGISTER, timestamp, context=_TRIGGERS[trigger][0])
-        return v2x.meter_values(place.evse_id, [value])
+        return v2x.meter_values(connector.evse_id, [value])
 
-    def started(self, visit: Visit, now: float) -> Said:
+    def started(self, charging_session: ChargingSession, now: float) -> Said:
         """Report the begin of a transaction."""
-        remote = visit.remote_start_id is not None
-        value = meter_value_2x(visit.reading, visit.measurands, visit.fleet.timestamp(now), context="Transaction.Begin")
+        remote = charging_session.remote_start_id is not None
+        value = meter_value_2x(
+            charging_session.reading,
+            charging_session.measurands,
+            charging_session.context.timestamp(now),
+            context="Transaction.Begin",
+        )
         return self._event(
-            visit,
+            charging_session,
             now,
             "Started",
             "RemoteStart" if remote else "Authorized",
-            charging_state=_STATES.get(visit.outlet.status, "Charging"),
-            reservation_id=visit.reservation_id,
-            remote_start_id=visit.remote_start_id,
-            evse_id=visit.place.evse_id,
-            connector_id=visit.place.connector_id,
-            id_token=_id_token(visit),
+            charging_state=_STATES.get(charging_session.connector.status, "Charging"),
+            reservation_id=charging_session.reservation_id,
+            remote_start_id=charging_session.remote_start_id,
+            evse_id=charging_session.connector.model.evse_id,
+            connector_id=charging_session.connector.model.connector_id,
+            id_token=_id_token(charging_session),
             meter_value=[value],
         )
 
-    def metered(self, visit: Visit, at: float, trigger: Trigger) -> Said:
+    def metered(self, charging_session: ChargingSession, at: float, trigger: Trigger) -> Said:
         """Report the last reading."""
         context, reason = _TRIGGERS[trigger]
-        value = meter_value_2x(visit.reading, visit.measurands, visit.fleet.timestamp(at), context=context)
-        state = _STATES.get(visit.outlet.status, "Charging")
-        return self._event(visit, at, "Updated", reason, charging_state=state, meter_value=[value])
+        value = meter_value_2x(
+            charging_session.reading,
+            charging_session.measurands,
+            charging_session.context.timestamp(at),
+            context=context,
+        )
+        state = _STATES.get(charging_session.connector.status, "Charging")
+        return self._event(charging_session, at, "Updated", reason, charging_state=state, meter_value=[value])
 
-    def ended(self, visit: Visit, ending: Ending, now: float) -> Said:
+    def ended(self, charging_session: ChargingSession, ending: Ending, now: float) -> Said:
         """Report the end of a transaction."""
         stopped_reason, trigger = _ENDINGS[ending]
-        value = meter_value_2x(visit.reading, visit.measurands, visit.fleet.timestamp(now), context="Transaction.End")
+        value = meter_value_2x(
+            charging_session.reading,
+            charging_session.measurands,
+            charging_session.context.timestamp(now),
+            context="Transaction.End",
+        )
         return self._event(
-            visit,
+            charging_session,
             now,
             "Ended",
             trigger,
             charging_state="EVConnected",
             stopped_reason=stopped_reason,
-            time_spent_charging=int(now - visit.started_at),
-            id_token=_id_token(visit) if ending is Ending.LOCAL else None,
+            time_spent_charging=int(now - charging_session.started_at),
+            id_token=_id_token(charging_session) if ending is Ending.LOCAL else None,
             meter_value=[value],
         )
 
-    def read_start(self, visit: Visit, answer: Mapping[str, Any] | None) -> bool:  # noqa: ARG002 - the id is ours
+    def read_start(self, charging_session: ChargingSession, answer: Mapping[str, Any] | None) -> bool:  # noqa: ARG002 - the id is ours
         """Take the verdict on the token; a left-out one is a yes (OCPP 2.x E01)."""
         return answer is None or is_accepted({"idTokenInfo": answer.get("idTokenInfo")})
 
     def _event(
-        self, visit: Visit, at: float, kind: str, trigger: str, *, id_token: Payload | None = None, **fields: Any
+        self,
+        charging_session: ChargingSession,
+        at: float,
+        kind: str,
+        trigger: str,
+        *,
+        id_token: Payload | None = None,
+        **fields: Any,
     ) -> Said:
         payload = v2x.transaction_event(
             kind,
             trigger,
-            visit.next_seq_no(),
-            str(visit.transaction_id),
-            visit.fleet.timestamp(at),
-            offline=None if visit.station.online else True,
+            charging_session.next_seq_no(),
+            str(charging_session.transaction_id),
+            charging_session.context.timestamp(at),
+            offline=None if charging_session.station.online else True,
             **fields,
         )
         if id_token is not None:
@@ -164,6 +188,6 @@ class Dialect2x:
         return Said("TransactionEvent", lambda: payload)
 
 
-def _id_token(visit: Visit) -> Payload:
+def _id_token(charging_session: ChargingSession) -> Payload:
     # A CSMS may start a transaction with any type of token, and hears of it with that type.
-    return {"idToken": visit.token, "type": visit.token_type}
+    return {"idToken": charging_session.token, "type": charging_session.token_type}

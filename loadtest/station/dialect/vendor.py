@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fixtures.meter import Reading
-    from fixtures.models import Outlet as Place
-    from loadtest.station.charging_session import Visit
+    from fixtures.models import ConnectorModel
+    from loadtest.station.charging_session import ChargingSession
     from loadtest.station.dialect.contract import Dialect, Ending
     from loadtest.workload.vendor import Quirks, Vendor
 
@@ -42,7 +42,7 @@ _MOST_SIGNED_2X: Mapping[Version, int] = MappingProxyType({Version.V201: 2500, V
 """Longest `signedMeterData` (SignedMeterValueType)."""
 
 
-# -- time stamps -------------------------------------------------------------------------------------------------------
+# -- time stamps -----------------------------------------------------------------------------------------------------
 
 
 def clock_writer(quirks: Quirks) -> Callable[[float], str]:
@@ -64,7 +64,7 @@ def clock_writer(quirks: Quirks) -> Callable[[float], str]:
     return write
 
 
-# -- payloads ----------------------------------------------------------------------------------------------------------
+# -- payloads --------------------------------------------------------------------------------------------------------
 
 
 def dress(vendor: Vendor, version: Version, payload: Payload) -> Payload:
@@ -113,14 +113,14 @@ def _fill_up(version: Version, payload: Payload, samples: list[dict[str, Any]], 
             "context": samples[0]["context"],
             "format": "SignedData",
             "measurand": "Energy.Active.Import.Register",
-            "location": "Outlet",
+            "location": "Connector",
         }
         missing -= len(_encode(signed)) + 1
         if missing > 0:
             samples.append(signed | {"value": _SIGNED[:missing]})
         return
     most = _MOST_SIGNED_2X[version]
-    for place, part in enumerate(samples):
+    for index, part in enumerate(samples):
         signed = {"signedMeterData": "", "signingMethod": "ECDSA-secp256r1-SHA256", "encodingMethod": "OCMF"}
         signed["publicKey"] = _KEY
         missing -= len(_encode(signed)) + len(',"signedMeterValue":')
@@ -128,10 +128,10 @@ def _fill_up(version: Version, payload: Payload, samples: list[dict[str, Any]], 
             return
         signed["signedMeterData"] = _SIGNED[: min(missing, most)]
         missing -= min(missing, most)
-        samples[place] = part | {"signedMeterValue": signed}
+        samples[index] = part | {"signedMeterValue": signed}
 
 
-# -- dialects ----------------------------------------------------------------------------------------------------------
+# -- dialects --------------------------------------------------------------------------------------------------------
 
 
 def _dressed(vendor: Vendor, version: Version, build: Callable[[], Payload]) -> Payload:
@@ -151,18 +151,20 @@ class _Writing:
         payload: Payload = super().authorize(token)  # type: ignore[misc]  # a mix-in of dialects
         return dress(self.vendor, self.version, payload)
 
-    def meter_values(self, place: Place, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED) -> Payload:
-        payload: Payload = super().meter_values(place, reading, timestamp, trigger)  # type: ignore[misc]  # as above
+    def meter_values(
+        self, connector: ConnectorModel, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED
+    ) -> Payload:
+        payload: Payload = super().meter_values(connector, reading, timestamp, trigger)  # type: ignore[misc]  # as above
         return dress(self.vendor, self.version, payload)
 
-    def started(self, visit: Visit, now: float) -> Said:
-        return self._say(super().started(visit, now))  # type: ignore[misc]  # as above
+    def started(self, charging_session: ChargingSession, now: float) -> Said:
+        return self._say(super().started(charging_session, now))  # type: ignore[misc]  # as above
 
-    def metered(self, visit: Visit, at: float, trigger: Trigger) -> Said:
-        return self._say(super().metered(visit, at, trigger))  # type: ignore[misc]  # as above
+    def metered(self, charging_session: ChargingSession, at: float, trigger: Trigger) -> Said:
+        return self._say(super().metered(charging_session, at, trigger))  # type: ignore[misc]  # as above
 
-    def ended(self, visit: Visit, ending: Ending, now: float) -> Said:
-        return self._say(super().ended(visit, ending, now))  # type: ignore[misc]  # as above
+    def ended(self, charging_session: ChargingSession, ending: Ending, now: float) -> Said:
+        return self._say(super().ended(charging_session, ending, now))  # type: ignore[misc]  # as above
 
     def _say(self, said: Said) -> Said:
         return said._replace(build=partial(_dressed, self.vendor, self.version, said.build))

@@ -9,13 +9,13 @@ import msgspec
 from fixtures.meter import first_reading, next_reading
 from loadtest.station.commands.common import charging, place_number
 from loadtest.station.state.charging_profiles import ChargingProfile, Offer, Purpose, Session, changes_after, offer
-from loadtest.station.state.store import extras_of
+from loadtest.station.state.store import store_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fixtures.meter import Circuit, Reading
-    from loadtest.station.charging_session import Visit
+    from loadtest.station.charging_session import ChargingSession
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
 
@@ -35,65 +35,68 @@ class Limits:
         """Transactions with priority charging."""
         self._timer: Timer | None = None
 
-    # -- what visits ask ---------------------------------------------------------------------------------------------
+    # -- what charging sessions ask -----------------------------------------------------------------------------------
 
-    def first(self, visit: Visit, at: float) -> Reading:
+    def first(self, charging_session: ChargingSession, at: float) -> Reading:
         """Read the meter of a car that has just been plugged in."""
-        circuit, allowed = self._allowed(visit, at)
+        circuit, allowed = self._allowed(charging_session, at)
         limit = _amperes(circuit, allowed)
-        return first_reading(circuit, energy_wh=visit.outlet.energy_wh, limit_a=limit)
+        return first_reading(circuit, energy_wh=charging_session.connector.energy_wh, limit_a=limit)
 
-    def read(self, visit: Visit, since: float, at: float) -> Reading:
+    def read(self, charging_session: ChargingSession, since: float, at: float) -> Reading:
         """Read the meter, with every limit obeyed as long as it lasted."""
-        reading, limit_from = visit.reading, since
+        reading, limit_from = charging_session.reading, since
         for _ in range(_MOST_STEPS):
-            change = changes_after(self.profiles, limit_from, visit.started_at)
+            change = changes_after(self.profiles, limit_from, charging_session.started_at)
             if change >= at:
                 break
-            reading = self._next(visit, reading, limit_from, change)
+            reading = self._next(charging_session, reading, limit_from, change)
             limit_from = change
-        reading = self._next(visit, reading, limit_from, at)
-        if changes_after(self.profiles, limit_from, visit.started_at) <= at:
+        reading = self._next(charging_session, reading, limit_from, at)
+        if changes_after(self.profiles, limit_from, charging_session.started_at) <= at:
             # What begins at this very moment shows in the power, and has moved no energy yet.
-            reading = self._next(visit, reading, at, at)
+            reading = self._next(charging_session, reading, at, at)
         return reading
 
-    def visit_began(self, at: float) -> None:
+    def charging_session_began(self, at: float) -> None:
         """Take note of one more car, with which others may have to share."""
         self.follow(at)
 
-    def visit_over(self, visit: Visit, at: float) -> None:
+    def charging_session_over(self, charging_session: ChargingSession, at: float) -> None:
         """Take note that a transaction is over: its own profile ends with it."""
-        place = place_number(self.station, visit.place)
+        place = place_number(self.station, charging_session.connector.model)
         self.profiles = [
             kept for kept in self.profiles if kept.purpose is not Purpose.TRANSACTION or kept.place != place
         ]
-        self.priority.discard(visit.transaction_id)
+        self.priority.discard(charging_session.transaction_id)
         self.follow(at)
 
-    # -- changes -----------------------------------------------------------------------------------------------------
+    # -- changes ------------------------------------------------------------------------------------------------------
 
     def change(self, alter: Callable[[], object]) -> None:
         """Change the profiles: what flowed until now counts by the old ones."""
-        now = self.station.fleet.clock()
-        for visit in charging(self.station):
-            visit.read_meter(now)
+        now = self.station.context.clock()
+        for charging_session in charging(self.station):
+            charging_session.read_meter(now)
         alter()
         self.follow(now)
 
     def follow(self, at: float) -> None:
         """Let every car follow what counts now, and wait for the next change."""
-        fleet, visits = self.station.fleet, charging(self.station)
-        fleet.timers.cancel(self._timer)
+        context, charging_sessions = self.station.context, charging(self.station)
+        context.timers.cancel(self._timer)
         self._timer = None
-        if not self.profiles and not visits:
+        if not self.profiles and not charging_sessions:
             return
-        for visit in visits:
-            visit.follow_limit(at)
-        change = min((changes_after(self.profiles, at, visit.started_at) for visit in visits), default=_NEVER)
+        for charging_session in charging_sessions:
+            charging_session.follow_limit(at)
+        change = min(
+            (changes_after(self.profiles, at, charging_session.started_at) for charging_session in charging_sessions),
+            default=_NEVER,
+        )
         if change < at + _FURTHEST:
             # Not in steps that no meter could show, whatever a schedule says.
-            self._timer = fleet.timers.at(max(change, at + _SHORTEST), self._due)
+            self._timer = context.timers.at(max(change, at + _SHORTEST), self._due)
 
     def install(self, profile: ChargingProfile) -> None:
         """Add a profile in the place of the one that it replaces (OCPP 1.6 §5.16.3)."""
@@ -107,27 +110,29 @@ class Limits:
 
     def close(self) -> None:
         """Wait for nothing any more."""
-        self.station.fleet.timers.cancel(self._timer)
+        self.station.context.timers.cancel(self._timer)
         self._timer = None
 
-    # -- inside ------------------------------------------------------------------------------------------------------
+    # -- inside -------------------------------------------------------------------------------------------------------
 
     def _due(self, when: float) -> None:
         self._timer = None
         self.follow(when)
 
-    def _allowed(self, visit: Visit, at: float) -> tuple[Circuit, Offer]:
-        circuit = visit.circuit
-        place = place_number(self.station, visit.place)
-        session = Session(place, visit.started_at, charging=True, priority=visit.transaction_id in self.priority)
+    def _allowed(self, charging_session: ChargingSession, at: float) -> tuple[Circuit, Offer]:
+        circuit = charging_session.circuit
+        place = place_number(self.station, charging_session.connector.model)
+        session = Session(
+            place, charging_session.started_at, charging=True, priority=charging_session.transaction_id in self.priority
+        )
         phases = 1 if circuit.dc else circuit.phases
         allowed = offer(self.profiles, at, session, phases, len(charging(self.station)))
         if allowed.phases < circuit.phases:
             circuit = msgspec.structs.replace(circuit, phases=allowed.phases)
         return circuit, allowed
 
-    def _next(self, visit: Visit, last: Reading, since: float, at: float) -> Reading:
-        circuit, allowed = self._allowed(visit, since)
+    def _next(self, charging_session: ChargingSession, last: Reading, since: float, at: float) -> Reading:
+        circuit, allowed = self._allowed(charging_session, since)
         limit_w = None if allowed.watts == _NEVER else allowed.watts
         limit_a = None if allowed.amperes == _NEVER else allowed.amperes
         return next_reading(circuit, last, at - since, limit_a=limit_a, limit_w=limit_w)
@@ -157,7 +162,7 @@ def replaces(new: ChargingProfile, old: ChargingProfile) -> bool:
 
 def limits_of(station: Station) -> Limits:
     """Return the profiles of a station, now that it gets one."""
-    extras = extras_of(station)
-    if extras.limits is None:
-        extras.limits = Limits(station)
-    return extras.limits
+    store = store_of(station)
+    if store.limits is None:
+        store.limits = Limits(station)
+    return store.limits

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from loadtest.station.state.charging_limits import Limits
     from loadtest.station.station import Station
 
-__all__ = ["Extras", "extras_of"]
+__all__ = ["StateStore", "store_of"]
 
 
-class Extras:
+class StateStore:
     """The possessions of one station; each is None until it is used."""
 
     __slots__ = (
@@ -80,14 +80,14 @@ class Extras:
     def draws(self) -> Draws:
         """The draws of what takes its time, apart from those of the drivers."""
         if self._draws is None:
-            self._draws = Draws(self.station.fleet.seed, self.station.lease.identity, "deeds")
+            self._draws = Draws(self.station.context.seed, self.station.lease.identity, "reactions")
         return self._draws
 
     @property
     def answer_draws(self) -> Draws:
         """The draws of how commands are answered."""
         if self._answer_draws is None:
-            self._answer_draws = Draws(self.station.fleet.seed, self.station.lease.identity, "answers")
+            self._answer_draws = Draws(self.station.context.seed, self.station.lease.identity, "answers")
         return self._answer_draws
 
     def back(self, now: float, *, booted: bool) -> None:
@@ -99,12 +99,12 @@ class Extras:
         for job in list(self.jobs.values()) if self.jobs is not None else ():
             job.back(now)
 
-    def visit_over(self, now: float) -> None:
+    def charging_session_over(self, now: float) -> None:
         """Take note that a car has left."""
         if self.reservations is not None:
             self.reservations.refresh(now)
         for job in list(self.jobs.values()) if self.jobs is not None else ():
-            job.visit_over(now)
+            job.charging_session_over(now)
 
     def close(self) -> None:
         """Stop everything that is still to come."""
@@ -118,13 +118,13 @@ class Extras:
     def reopen(self) -> None:
         """Put the connectors back into service that were closed for an installation."""
         closed, self.closed = self.closed, None
-        for outlet in self.station.outlets:
-            if closed is not None and outlet.place.number in closed:
-                outlet.operative = True
+        for connector in self.station.connectors:
+            if closed is not None and connector.model.number in closed:
+                connector.operative = True
 
 
-def extras_of(station: Station) -> Extras:
+def store_of(station: Station) -> StateStore:
     """Return the possessions of a station, now that it needs some."""
-    if station.extras is None:
-        station.extras = Extras(station)
-    return station.extras
+    if station.store is None:
+        station.store = StateStore(station)
+    return station.store

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.cluster.leases import Lease, LeaseBook, LeaseDesk, LeaseHolder
+from loadtest.cluster.leases import Lease, LeaseClient, LeaseServer, LeaseTable
 from loadtest.workload.identities import Identities
 
 FENCE_AFTER = 3.0
@@ -17,11 +17,11 @@ QUARANTINE = 8.0
 SETTLE = 1.0
 
 
-def book(capacity: int | None = None) -> LeaseBook:
-    return LeaseBook(capacity, quarantine=QUARANTINE, settle=SETTLE)
+def book(capacity: int | None = None) -> LeaseTable:
+    return LeaseTable(capacity, quarantine=QUARANTINE, settle=SETTLE)
 
 
-def serve(leases: LeaseBook, now: float) -> dict[str, list[int]]:
+def serve(leases: LeaseTable, now: float) -> dict[str, list[int]]:
     return {grant.worker: grant.numbers for grant in leases.serve(now)}
 
 
@@ -137,7 +137,7 @@ def test_a_worker_that_closed_its_stations_in_time_leaves_none_however_late_it_s
 class Station:
     """What the engine does with a lease: it is open from the grant until it is fenced or closed."""
 
-    def __init__(self, holder: LeaseHolder) -> None:
+    def __init__(self, holder: LeaseClient) -> None:
         self.holder = holder
         self.lease: Lease | None = None
         self.fences = 0
@@ -166,7 +166,7 @@ class Cluster:
     def __init__(self, workers: int, capacity: int | None) -> None:
         self.now = 100.0
         rows = None if capacity is None else [Identities().lease(n + 1) for n in range(capacity)]
-        self.desk = LeaseDesk(Identities(rows=rows), self.send_down, lambda: self.now, book(capacity))
+        self.desk = LeaseServer(Identities(rows=rows), self.send_down, lambda: self.now, book(capacity))
         self.names = [f"w{n}" for n in range(workers)]
         self.up: dict[str, deque[dict[str, Any]]] = {name: deque() for name in self.names}
         self.down: dict[str, deque[dict[str, Any]]] = {name: deque() for name in self.names}
@@ -174,7 +174,7 @@ class Cluster:
         self.frozen: set[str] = set()
         self.cut_off: set[str] = set()
         self.holders = {
-            name: LeaseHolder(self.up[name].append, lambda: self.now, self.soon[name].append, fence_after=FENCE_AFTER)
+            name: LeaseClient(self.up[name].append, lambda: self.now, self.soon[name].append, fence_after=FENCE_AFTER)
             for name in self.names
         }
         self.stations: dict[str, list[Station]] = {name: [] for name in self.names}

@@ -48,9 +48,9 @@ def test_what_takes_part_beside_the_measuring_has_its_line() -> None:
         file = io.StringIO()
         progress = Progress(Console(file=file, width=120, force_terminal=terminal))
         state = view()
-        state.lines = ["12 visits over, charging success [99] %"]
+        state.lines = ["12 charging sessions over, charging success [99] %"]
         progress.show(state)
-        assert "12 visits over, charging success [99] %" in shown(progress, file)
+        assert "12 charging sessions over, charging success [99] %" in shown(progress, file)
 
 
 def test_on_a_terminal_a_table_is_drawn_over() -> None:

@@ -11,11 +11,11 @@ import pytest
 from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
-from loadtest.cluster.delivery import Outbox
+from loadtest.cluster.delivery import TransactionQueue
 from loadtest.cluster.master import MasterEnd
 from loadtest.judging.settings import Settings
 from loadtest.measuring.recorder import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, Recorder
-from loadtest.plugins.contract import Conclusion, Note, Stage
+from loadtest.plugins.contract import Conclusion, Note, RunAccess
 
 
 class Fixture:
@@ -31,20 +31,22 @@ class Fixture:
             name=lambda worker: f"worker {worker[-1]}",
         )
         self.recorders = {name: Recorder() for name in ("host_a", "host_b")}
-        self.outboxes = {name: Outbox(recorder, dict, time.monotonic) for name, recorder in self.recorders.items()}
+        self.transaction_queues = {
+            name: TransactionQueue(recorder, dict, time.monotonic) for name, recorder in self.recorders.items()
+        }
 
     def begin(self) -> None:
         self.master.target = 2
         self.master.begin()
-        for outbox in self.outboxes.values():
-            outbox.begin(1)
+        for transaction_queue in self.transaction_queues.values():
+            transaction_queue.begin(1)
 
     def call(self, worker: str, count: int) -> None:
         for _ in range(count):
             self.recorders[worker].call("1.6", "Heartbeat", TO_CSMS, "accepted", 0.001, 0.001)
 
     def report(self, worker: str, *, last: bool = False) -> None:
-        for report in self.outboxes[worker].reports(last=last):
+        for report in self.transaction_queues[worker].reports(last=last):
             self.master.handle(worker, {"kind": "report", "report": report})
 
     def told(self, worker: str, kind: str) -> list[dict[str, Any]]:
@@ -123,19 +125,19 @@ def test_a_worker_that_stays_silent_is_named_when_the_time_is_over(fixture: Fixt
 
 
 class Choir:
-    """A companion that counts notes."""
+    """A plugin that counts notes."""
 
     name = "choir"
     kinds = frozenset({"sung"})
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, Note]] = []
-        self.stage: Stage | None = None
+        self.access: RunAccess | None = None
         self.beats: list[str] = []
         self.stopped = 0
 
-    def begin(self, stage: Stage) -> None:
-        self.stage = stage
+    def begin(self, access: RunAccess) -> None:
+        self.access = access
 
     def note(self, worker: str, note: Note) -> None:
         self.heard.append((worker, note))
@@ -156,13 +158,13 @@ class Choir:
 
 def test_a_companion_hears_each_note_once_orders_the_workers_and_writes_into_the_result(tmp_path: Path) -> None:
     choir = Choir()
-    fixture = Fixture(tmp_path / "run", companions=[choir])
+    fixture = Fixture(tmp_path / "run", plugins=[choir])
     fixture.begin()
-    assert choir.stage is not None
-    assert choir.stage.folder == tmp_path / "run"
-    choir.stage.order({"kind": "sing", "song": 1})
+    assert choir.access is not None
+    assert choir.access.folder == tmp_path / "run"
+    choir.access.order({"kind": "check_target", "song": 1})
     for worker in ("host_a", "host_b"):
-        assert fixture.told(worker, "order") == [{"kind": "order", "order": {"kind": "sing", "song": 1}}]
+        assert fixture.told(worker, "order") == [{"kind": "order", "order": {"kind": "check_target", "song": 1}}]
         fixture.recorders[worker].note("sung", 1, "la")
         fixture.recorders[worker].note("mumbled", 2)
     fixture.master.beat()
@@ -192,7 +194,7 @@ def test_an_impatient_person_does_not_wait(tmp_path: Path) -> None:
 
 def test_ending_twice_writes_once(fixture: Fixture) -> None:
     fixture.begin()
-    for worker in fixture.outboxes:
+    for worker in fixture.transaction_queues:
         fixture.report(worker, last=True)
     both = [gevent.spawn(fixture.master.finish) for _ in range(2)]
     gevent.joinall(both, timeout=10, raise_error=True)
@@ -204,7 +206,7 @@ def test_figures_that_come_after_the_end_are_not_lost_silently(
     fixture: Fixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     fixture.begin()
-    for worker in fixture.outboxes:
+    for worker in fixture.transaction_queues:
         fixture.report(worker, last=True)
     fixture.master.finish()
     fixture.report("host_a", last=True)
@@ -218,7 +220,7 @@ def test_figures_that_come_after_the_end_are_not_lost_silently(
 
 def test_a_result_that_cannot_be_written_is_a_usage_error_and_no_crash(fixture: Fixture, tmp_path: Path) -> None:
     fixture.begin()
-    for worker in fixture.outboxes:
+    for worker in fixture.transaction_queues:
         fixture.call(worker, 1)
         fixture.report(worker, last=True)
     for folder in ("histograms", "traces"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evidence.histogram import Histogram
 from evidence.run_model import Generator
-from loadtest.judging.slo import Figures, Threshold, Watch, judge, measure, read_slo, threshold
+from loadtest.judging.slo import CommandObserver, Figures, Threshold, judge, measure, read_slo, threshold
 from loadtest.judging.slo_expression import parse
 from loadtest.measuring.merged import Latencies, Merged
 from loadtest.measuring.recorder import FROM_CSMS, MEASURE, RAMP, TO_CSMS, Recorder
@@ -168,7 +168,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert parse(expression.text) == expression
 
 
-# -- the file ----------------------------------------------------------------------------------------------------------
+# -- the file --------------------------------------------------------------------------------------------------------
 
 
 def read(tmp_path: Path, text: str) -> list[Threshold]:
@@ -224,7 +224,7 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
         read_slo(tmp_path / "none.yaml")
 
 
-# -- ending a run early ------------------------------------------------------------------------------------------------
+# -- ending a run early ----------------------------------------------------------------------------------------------
 
 
 def aborting(line: str, delay: float, window: str = MEASURE) -> Threshold:
@@ -232,10 +232,10 @@ def aborting(line: str, delay: float, window: str = MEASURE) -> Threshold:
 
 
 def test_a_broken_objective_ends_the_run_after_its_delay_and_names_itself() -> None:
-    watch = Watch([threshold("errors == 0"), aborting("timeout == 0", delay=5.0)])
-    assert watch
-    assert watch.check(figures(seconds={MEASURE: 4.9}), 30.0) is None
-    broken = watch.check(figures(seconds={MEASURE: 5.0}), 30.0)
+    observer = CommandObserver([threshold("errors == 0"), aborting("timeout == 0", delay=5.0)])
+    assert observer
+    assert observer.check(figures(seconds={MEASURE: 4.9}), 30.0) is None
+    broken = observer.check(figures(seconds={MEASURE: 5.0}), 30.0)
     assert broken is not None
     assert broken.reason == "stopped after 30 s: timeout == 0 was broken with 1"
 
@@ -243,7 +243,7 @@ def test_a_broken_objective_ends_the_run_after_its_delay_and_names_itself() -> N
 def test_an_objective_that_ended_the_run_stays_missed() -> None:
     one = aborting("Heartbeat service p50 < 10 ms", delay=0.0)
     slow = figures(window=lambda _: {("1.6", "Heartbeat", TO_CSMS, "accepted"): latencies(500.0)})
-    broken = Watch([one]).check(slow, 12.0)
+    broken = CommandObserver([one]).check(slow, 12.0)
     result = judge([one], figures(), broken)[0]
     assert result.value == pytest.approx(500, rel=0.001)
     assert not result.passed
@@ -251,19 +251,21 @@ def test_an_objective_that_ended_the_run_stays_missed() -> None:
 
 
 def test_nothing_ends_a_run_before_it_is_measured() -> None:
-    watch = Watch([aborting("errors == 0", delay=0.0), aborting("MeterValues timeout == 0", delay=0.0, window=RAMP)])
-    assert watch.check(figures(seconds={}), 30.0) is None
-    assert watch.check(figures(seconds={RAMP: 10.0}), 30.0) is None
+    observer = CommandObserver(
+        [aborting("errors == 0", delay=0.0), aborting("MeterValues timeout == 0", delay=0.0, window=RAMP)]
+    )
+    assert observer.check(figures(seconds={}), 30.0) is None
+    assert observer.check(figures(seconds={RAMP: 10.0}), 30.0) is None
 
 
 def test_the_delay_of_what_has_no_window_counts_from_the_start() -> None:
-    watch = Watch([aborting("stations lost <= 2", delay=8.0)])
-    assert watch.check(figures(seconds={}), 7.0) is None
-    assert watch.check(figures(seconds={}), 8.0) is not None
+    observer = CommandObserver([aborting("stations lost <= 2", delay=8.0)])
+    assert observer.check(figures(seconds={}), 7.0) is None
+    assert observer.check(figures(seconds={}), 8.0) is not None
 
 
 def test_nothing_is_watched_without_abort() -> None:
-    assert not Watch([threshold("timeout == 0")])
+    assert not CommandObserver([threshold("timeout == 0")])
 
 
 def test_only_the_generator_knows_its_stalls() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from loadtest.locust_edge.target_check import sing
+from loadtest.locust_edge.target_check import check_target
 from loadtest.transport.target import Target
 from loadtest.workload.identities import Lease
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
@@ -16,7 +16,7 @@ from tests.loadtest.scripted_server import Peer, ScriptedServer
 def try_out(url: str, password: str | None = None) -> None:
     target = Target(url)
     target.resolve()
-    sing(target, Lease(1, "PS000001", "04"), Version.V16, password, timeout=0.3)
+    check_target(target, Lease(1, "PS000001", "04"), Version.V16, password, timeout=0.3)
 
 
 def answering(raw: bytes) -> Callable[[Peer], None]:
@@ -96,4 +96,4 @@ def test_a_machine_that_cannot_connect_says_so() -> None:
     target = Target("ws://127.0.0.1:9", sources=("192.0.2.1",))
     target.resolve()
     with pytest.raises(UsageError, match="--source-address"):
-        sing(target, Lease(1, "PS000001", "04"), Version.V16, None)
+        check_target(target, Lease(1, "PS000001", "04"), Version.V16, None)

@@ -26,9 +26,9 @@ from tests.loadtest.scripted_server import Peer, ScriptedServer
 
 ROOT = Path(__file__).resolve().parents[3]
 STOCK = ROOT / "loadtest" / "locustfile.py"
-# Whole visits within seconds.
+# Whole charging sessions within seconds.
 BRISK = """
-title: Brisk visits, for tests
+title: Brisk charging sessions, for tests
 models: {ac-single: 1, ac-dual: 1}
 heartbeat: 1
 meter: 0.3
@@ -175,7 +175,7 @@ def test_workers_on_their_own_keep_what_they_know_of_their_machine(storm: Storm)
         _, errors = master.communicate(timeout=60)
         worker.communicate(timeout=60)
     storm.check(master.returncode, errors)
-    assert sources == {"127.0.0.1", "127.0.0.5"}  # the canary of the master, and the stations of the worker
+    assert sources == {"127.0.0.1", "127.0.0.5"}  # the target check of the master, and the stations of the worker
     assert storm.result.stations.booted == 3
 
 
@@ -307,7 +307,7 @@ class Misbehaving:
     WAYS = ("garbage", "close-mid-call", "silent", "twice", "reset", "binary")
 
     def __init__(self) -> None:
-        self.canary = True
+        self.target_check = True
         self.done: set[str] = set()
 
     def __call__(self, peer: Peer) -> None:

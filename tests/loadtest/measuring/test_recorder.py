@@ -194,7 +194,7 @@ def test_a_restart_forgets_the_run_but_not_the_open_connections(recorder: Record
     assert recorder.connected_now == 2
 
 
-class Ear:
+class Listener:
     """A view that takes each CALL, or sums."""
 
     def __init__(self, *, alone: bool) -> None:
@@ -210,7 +210,7 @@ class Ear:
 
 
 def test_a_view_that_nobody_else_watches_gets_sums_and_each_call_once() -> None:
-    ear = Ear(alone=True)
+    ear = Listener(alone=True)
     recorder = Recorder(ear)
     for _ in range(3):
         recorder.call("1.6", "Authorize", TO_CSMS, Outcome.ACCEPTED, 0.001, 0.002)
@@ -225,7 +225,7 @@ def test_a_view_that_nobody_else_watches_gets_sums_and_each_call_once() -> None:
 
 
 def test_locust_hears_of_each_call_and_gets_no_ids_in_errors() -> None:
-    ear = Ear(alone=False)
+    ear = Listener(alone=False)
     heard, recorder = ear.heard, Recorder(ear)
     recorder.call("1.6", "Authorize", TO_CSMS, Outcome.REJECTED, 0.001, 0.002)
     recorder.call("1.6", "Authorize", TO_CSMS, "callerror:InternalError", 0.001, 0.002)

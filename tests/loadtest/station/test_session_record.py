@@ -9,7 +9,7 @@ from loadtest.plugins.ledger.row_file import NOTE, Row, row_of
 from loadtest.station.dialect.contract import Ending
 from loadtest.station.transaction_queue import RETRY_INTERVAL
 from ocppj.versions import Version
-from tests.loadtest.fleet_harness import SILENT, Yard, charging
+from tests.loadtest.fleet_harness import SILENT, FleetHarness, charging
 
 every_version = pytest.mark.parametrize("version", list(Version))
 NO = {"status": "Invalid"}
@@ -20,35 +20,35 @@ REFUSED = {
 START = {Version.V16: "StartTransaction", Version.V201: "TransactionEvent", Version.V21: "TransactionEvent"}
 
 
-def rows(yard: Yard) -> list[Row]:
-    return [row_of(note) for note in yard.recorder.take(final=True)["notes"] if note[0] == NOTE]
+def rows(harness: FleetHarness) -> list[Row]:
+    return [row_of(note) for note in harness.recorder.take(final=True)["notes"] if note[0] == NOTE]
 
 
-def one(yard: Yard) -> Row:
-    (row,) = rows(yard)
+def one(harness: FleetHarness) -> Row:
+    (row,) = rows(harness)
     return row
 
 
-def visit(version: Version = Version.V16, **more: Any) -> Yard:
+def charging_session(version: Version = Version.V16, **more: Any) -> FleetHarness:
     """Let one car come and charge for 35 s."""
-    return Yard(version, charging(duration=35.0, gap=10_000.0), **more)
+    return FleetHarness(version, charging(duration=35.0, gap=10_000.0), **more)
 
 
-def charging_now(yard: Yard) -> Yard:
+def charging_now(harness: FleetHarness) -> FleetHarness:
     """Let time pass until the car charges."""
     for _ in range(9000):
-        if yard.sent(START[yard.version]):
-            return yard.run(1.0)
-        yard.run(2.0)
+        if harness.sent(START[harness.version]):
+            return harness.run(1.0)
+        harness.run(2.0)
     pytest.fail("nobody came")
 
 
 @every_version
 def test_a_visit_leaves_one_row_with_what_was_said(version: Version) -> None:
-    yard = charging_now(visit(version).start())
-    assert rows(yard) == []
-    yard.run(60.0)
-    row = one(yard)
+    harness = charging_now(charging_session(version).start())
+    assert rows(harness) == []
+    harness.run(60.0)
+    row = one(harness)
     assert (row.station, row.ocpp, row.window) == ("PS000001", version, RAMP)
     assert (row.authorize, row.start, row.stop) == ("accepted", "accepted", "accepted")
     assert (row.start_sends, row.stop_sends, row.once) == (1, 1, True)
@@ -61,9 +61,9 @@ def test_a_visit_leaves_one_row_with_what_was_said(version: Version) -> None:
     assert row.to_start == pytest.approx(0.0)
     assert row.energy is not None
     assert row.energy > 0
-    first, last = yard.sent(START[version])[0].payload, yard.sent(START[version])[-1].payload
+    first, last = harness.sent(START[version])[0].payload, harness.sent(START[version])[-1].payload
     if version is Version.V16:
-        last = yard.sent("StopTransaction")[0].payload
+        last = harness.sent("StopTransaction")[0].payload
         assert (row.id, row.stop_id) == (4711, 4711)
         assert (row.meter_start, row.meter_stop) == (first["meterStart"], last["meterStop"])
         assert row.token == first["idTag"]
@@ -77,100 +77,100 @@ def test_a_visit_leaves_one_row_with_what_was_said(version: Version) -> None:
 
 
 def test_a_refused_token_leaves_a_row_without_a_transaction() -> None:
-    yard = visit(answers={"Authorize": {"idTagInfo": NO}}).start()
-    yard.run(11_000.0)
-    row = rows(yard)[0]
+    harness = charging_session(answers={"Authorize": {"idTagInfo": NO}}).start()
+    harness.run(11_000.0)
+    row = rows(harness)[0]
     assert (row.authorize, row.start, row.stop, row.is_transaction, row.cut) == ("rejected", "", "", False, False)
 
 
 @pytest.mark.parametrize("version", REFUSED)
 def test_a_refused_start_is_ended_and_says_so(version: Version) -> None:
-    yard = charging_now(visit(version, answers=REFUSED[version]).start()).run(60.0)
-    row = one(yard)
+    harness = charging_now(charging_session(version, answers=REFUSED[version]).start()).run(60.0)
+    row = one(harness)
     assert (row.start, row.stop, row.ending) == ("rejected", "accepted", "de-authorized")
     assert row.to_start is None
 
 
 def test_every_sending_counts_and_the_id_is_the_one_of_the_last_answer() -> None:
     answers = iter([SILENT, {"transactionId": 12, "idTagInfo": {"status": "Accepted"}}])
-    yard = charging_now(visit(answers={"StartTransaction": lambda _: next(answers)}).start())
-    yard.run(30.0 + RETRY_INTERVAL + 60.0)
-    row = one(yard)
+    harness = charging_now(charging_session(answers={"StartTransaction": lambda _: next(answers)}).start())
+    harness.run(30.0 + RETRY_INTERVAL + 60.0)
+    row = one(harness)
     assert (row.start, row.start_sends, row.once, row.id, row.stop_id) == ("accepted", 2, False, 12, 12)
 
 
 def test_an_answer_that_is_lost_counts_as_a_sending_and_what_was_never_sent_does_not() -> None:
-    yard = charging_now(visit(answers={"StopTransaction": SILENT}).start())
-    yard.run(40.0)
-    yard.lose()
-    yard.station.abort()
-    row = one(yard)
+    harness = charging_now(charging_session(answers={"StopTransaction": SILENT}).start())
+    harness.run(40.0)
+    harness.lose()
+    harness.station.abort()
+    row = one(harness)
     assert (row.stop, row.stop_sends) == ("lost", 1)
     assert row.id == 4711
 
-    yard = charging_now(visit().start())
-    yard.lose(refuse_with="refused")
-    yard.run(60.0)
-    yard.station.abort()
-    row = one(yard)
+    harness = charging_now(charging_session().start())
+    harness.lose(refuse_with="refused")
+    harness.run(60.0)
+    harness.station.abort()
+    row = one(harness)
     assert (row.stop, row.stop_sends, row.stop_time) == ("never-sent", 0, None)
 
 
 def test_a_message_that_is_given_up_while_it_is_on_its_way_was_sent() -> None:
-    yard = charging_now(visit(answers={"StopTransaction": SILENT}).start()).run(35.0)
-    assert yard.sent("StopTransaction")
-    yard.station.outbox.close()
-    row = one(yard.run(5.0))
+    harness = charging_now(charging_session(answers={"StopTransaction": SILENT}).start()).run(35.0)
+    assert harness.sent("StopTransaction")
+    harness.station.transaction_queue.close()
+    row = one(harness.run(5.0))
     assert (row.stop, row.stop_sends) == ("lost", 1)
 
 
 def test_a_transaction_that_begins_without_a_connection_says_so() -> None:
-    yard = visit().start()
-    yard.lose(refuse_with="refused")
-    yard.run(11_000.0)
-    yard.refuse_with = None
-    yard.run(60.0)
-    row = rows(yard)[0]
+    harness = charging_session().start()
+    harness.lose(refuse_with="refused")
+    harness.run(11_000.0)
+    harness.refuse_with = None
+    harness.run(60.0)
+    row = rows(harness)[0]
     assert (row.offline, row.authorize, row.start, row.stop) == (True, "", "accepted", "accepted")
     assert row.to_start is not None
 
 
 @every_version
 def test_a_visit_that_a_crash_ends_is_cut_and_open(version: Version) -> None:
-    yard = charging_now(visit(version).start())
-    yard.station.on_crash(RuntimeError("a mistake of ours"))
-    row = one(yard)
+    harness = charging_now(charging_session(version).start())
+    harness.station.on_crash(RuntimeError("a mistake of ours"))
+    row = one(harness)
     assert (row.start, row.stop, row.cut) == ("accepted", "", True)
 
 
 def test_a_hard_reset_ends_the_transaction_and_its_row_comes_with_the_answer_after_it() -> None:
-    yard = charging_now(visit().start())
-    yard.station.reboot(Ending.HARD_RESET)
-    assert rows(yard) == []
-    yard.run(60.0)
-    row = one(yard)
+    harness = charging_now(charging_session().start())
+    harness.station.reboot(Ending.HARD_RESET)
+    assert rows(harness) == []
+    harness.run(60.0)
+    row = one(harness)
     assert (row.stop, row.ending, row.cut) == ("accepted", "hard-reset", True)
 
 
 @every_version
 def test_a_run_that_ends_leaves_a_row_for_whoever_is_there(version: Version) -> None:
-    yard = charging_now(visit(version).start())
-    yard.station.stop(lambda: None, 5.0)
-    yard.run(10.0)
-    row = one(yard)
+    harness = charging_now(charging_session(version).start())
+    harness.station.stop(lambda: None, 5.0)
+    harness.run(10.0)
+    row = one(harness)
     assert (row.start, row.stop, row.cut) == ("accepted", "accepted", True)
-    yard.run(100.0)
-    assert rows(yard) == []
+    harness.run(100.0)
+    assert rows(harness) == []
 
 
 @pytest.mark.parametrize("version", [Version.V16, Version.V201])
 def test_a_start_by_the_csms_is_told_as_one(version: Version) -> None:
-    yard = Yard(version, charging(duration=35.0, gap=10_000.0)).start()
+    harness = FleetHarness(version, charging(duration=35.0, gap=10_000.0)).start()
     if version is Version.V16:
-        yard.command("RemoteStartTransaction", {"connectorId": 1, "idTag": "REMOTE1"})
+        harness.command("RemoteStartTransaction", {"connectorId": 1, "idTag": "REMOTE1"})
     else:
         token = {"idToken": "REMOTE1", "type": "Central"}
-        yard.command("RequestStartTransaction", {"evseId": 1, "idToken": token, "remoteStartId": 5})
-    row = one(yard.run(60.0))
+        harness.command("RequestStartTransaction", {"evseId": 1, "idToken": token, "remoteStartId": 5})
+    row = one(harness.run(60.0))
     assert (row.remote, row.token, row.authorize, row.start, row.metered) == (True, "REMOTE1", "", "accepted", True)
     assert row.to_start == pytest.approx(0.0)

@@ -14,7 +14,7 @@ from loadtest.workload.profile import Profile
 from ocppj.actions import csms_actions
 from ocppj.schemas import schema, validator
 from ocppj.versions import Version
-from tests.loadtest.fleet_harness import SILENT, Yard
+from tests.loadtest.fleet_harness import SILENT, FleetHarness
 
 every_version = pytest.mark.parametrize("version", list(Version))
 TOKEN = "04AABBCCDDEE80"
@@ -36,13 +36,15 @@ def _nothing_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 class Sampler:
     """Draws requests that fit their schema, with the ids and places of a real station wherever a field takes them."""
 
-    def __init__(self, yard: Yard, seed: int) -> None:
+    def __init__(self, harness: FleetHarness, seed: int) -> None:
         self.random = Random(seed)
-        self.version = yard.version
-        timestamp, now = yard.fleet.timestamp, yard.now
+        self.version = harness.version
+        timestamp, now = harness.context.timestamp, harness.now
         self.times = [timestamp(now + offset) for offset in (-86_400.0, -5.0, 3.0, 60.0, 90_000.0)]
         self.transactions = [
-            visit.transaction_id for visit in (outlet.visit for outlet in yard.station.outlets) if visit
+            charging_session.transaction_id
+            for charging_session in (connector.charging_session for connector in harness.station.connectors)
+            if charging_session
         ]
         self.pools: dict[str, list[Any]] = {
             "id": [0, 1, 2],
@@ -103,43 +105,43 @@ class Sampler:
         return int(random.choice((max(low, 0), max(low, min(1, high)), high)))
 
 
-def start(yard: Yard) -> None:
-    if yard.version is Version.V16:
-        yard.command("RemoteStartTransaction", {"connectorId": 1, "idTag": TOKEN})
+def start(harness: FleetHarness) -> None:
+    if harness.version is Version.V16:
+        harness.command("RemoteStartTransaction", {"connectorId": 1, "idTag": TOKEN})
     else:
         token = {"idToken": TOKEN, "type": "Central"}
-        yard.command("RequestStartTransaction", {"evseId": 1, "remoteStartId": 1, "idToken": token})
-    yard.run(11.0)
+        harness.command("RequestStartTransaction", {"evseId": 1, "remoteStartId": 1, "idToken": token})
+    harness.run(11.0)
 
 
-def reserve(yard: Yard) -> None:
-    expiry = yard.fleet.timestamp(yard.now + 10_000.0)
-    if yard.version is Version.V16:
+def reserve(harness: FleetHarness) -> None:
+    expiry = harness.context.timestamp(harness.now + 10_000.0)
+    if harness.version is Version.V16:
         request: dict[str, Any] = {"connectorId": 1, "expiryDate": expiry, "idTag": TOKEN, "reservationId": 1}
     else:
         token = {"idToken": TOKEN, "type": "Central"}
         request = {"id": 1, "evseId": 1, "expiryDateTime": expiry, "idToken": token}
-    assert yard.command("ReserveNow", request)[2]["status"] == "Accepted"
+    assert harness.command("ReserveNow", request)[2]["status"] == "Accepted"
 
 
-def reboot(yard: Yard) -> None:
+def reboot(harness: FleetHarness) -> None:
     # The last message of a transaction is not answered, so the station waits with the restart, and still listens.
-    start(yard)
-    yard.answers["StopTransaction" if yard.version is Version.V16 else "TransactionEvent"] = SILENT
-    yard.command("Reset", {"type": "Soft" if yard.version is Version.V16 else "Immediate"})
+    start(harness)
+    harness.answers["StopTransaction" if harness.version is Version.V16 else "TransactionEvent"] = SILENT
+    harness.command("Reset", {"type": "Soft" if harness.version is Version.V16 else "Immediate"})
 
 
-def install(yard: Yard) -> None:
-    when = yard.fleet.timestamp(yard.now)
-    if yard.version is Version.V16:
-        yard.command("UpdateFirmware", {"location": "ftp://127.0.0.1/f", "retrieveDate": when})
+def install(harness: FleetHarness) -> None:
+    when = harness.context.timestamp(harness.now)
+    if harness.version is Version.V16:
+        harness.command("UpdateFirmware", {"location": "ftp://127.0.0.1/f", "retrieveDate": when})
     else:
         firmware = {"location": "ftp://127.0.0.1/f", "retrieveDateTime": when}
-        yard.command("UpdateFirmware", {"requestId": 1, "firmware": firmware})
-    yard.run(4.0)
+        harness.command("UpdateFirmware", {"requestId": 1, "firmware": firmware})
+    harness.run(4.0)
 
 
-STATES: dict[str, Callable[[Yard], None]] = {
+STATES: dict[str, Callable[[FleetHarness], None]] = {
     "idle": lambda _: None,
     "charging": start,
     "reserved": reserve,
@@ -148,72 +150,72 @@ STATES: dict[str, Callable[[Yard], None]] = {
 }
 
 
-def in_state(version: Version, state: str) -> Yard:
-    yard = Yard(version, PROFILE, seed=5).start()
-    STATES[state](yard)
-    assert yard.station.speaking
-    return yard
+def in_state(version: Version, state: str) -> FleetHarness:
+    harness = FleetHarness(version, PROFILE, seed=5).start()
+    STATES[state](harness)
+    assert harness.station.speaking
+    return harness
 
 
-def requests(yard: Yard, action: str) -> Iterator[dict[str, Any]]:
-    yield minimal(yard.version, action, "request")
-    yield full(yard.version, action, "request")
-    sampler = Sampler(yard, seed=len(action))
+def requests(harness: FleetHarness, action: str) -> Iterator[dict[str, Any]]:
+    yield minimal(harness.version, action, "request")
+    yield full(harness.version, action, "request")
+    sampler = Sampler(harness, seed=len(action))
     for _ in range(4):
         yield sampler.request(action)
 
 
-def unharmed(yard: Yard) -> None:
-    yard.outcomes()
-    assert "station-crash" not in yard.faults
+def unharmed(harness: FleetHarness) -> None:
+    harness.outcomes()
+    assert "station-crash" not in harness.faults
 
 
 @every_version
 @pytest.mark.parametrize("state", STATES)
 def test_every_command_is_answered_validly_in_every_state(version: Version, state: str) -> None:
-    yard = in_state(version, state)
+    harness = in_state(version, state)
     answered = 0
     for action in csms_actions(version):
-        for request in requests(yard, action):
+        for request in requests(harness, action):
             assert validator(version, action, "request").is_valid(request), (action, request)
-            if not yard.station.speaking:
-                unharmed(yard)
-                yard = in_state(version, state)
-            # The yard judges the answer and each message that follows, by the schemas.
-            yard.command(action, request)
-            yard.run(0.5)
+            if not harness.station.speaking:
+                unharmed(harness)
+                harness = in_state(version, state)
+            # The harness judges the answer and each message that follows, by the schemas.
+            harness.command(action, request)
+            harness.run(0.5)
             answered += 1
-    yard.run(300.0)
-    unharmed(yard)
+    harness.run(300.0)
+    unharmed(harness)
     assert answered == 6 * len(csms_actions(version))
 
 
 @every_version
 def test_commands_in_any_order_leave_a_station_that_works(version: Version) -> None:
-    yard = Yard(version, PROFILE, seed=6).start()
+    harness = FleetHarness(version, PROFILE, seed=6).start()
     random = Random(str(version))
     actions = csms_actions(version)
     for number in range(400):
-        if not yard.station.speaking:
-            yard.run(40.0)
+        if not harness.station.speaking:
+            harness.run(40.0)
             continue
         action = random.choice(actions)
-        yard.command(action, Sampler(yard, number).request(action))
-        yard.run(random.choice((0.0, 1.0, 15.0)))
-    yard.run(600.0)
-    assert yard.station.online
-    yard.command("ClearCache", {})
-    unharmed(yard)
+        harness.command(action, Sampler(harness, number).request(action))
+        harness.run(random.choice((0.0, 1.0, 15.0)))
+    harness.run(600.0)
+    assert harness.station.online
+    harness.command("ClearCache", {})
+    unharmed(harness)
 
 
 @every_version
 def test_requests_at_the_limits_are_answered_validly(version: Version) -> None:
-    yard = in_state(version, "charging")
+    harness = in_state(version, "charging")
     for action in csms_actions(version):
         # Of the tariffs of 2.1 alone there are thousands.
         for mutation in mutations(version, action)[::3]:
             if mutation.valid and action != "Reset":
-                yard.command(action, mutation.payload)
-                if not yard.station.speaking:
-                    yard.run(60.0)
-    unharmed(yard)
+                harness.command(action, mutation.payload)
+                if not harness.station.speaking:
+                    harness.run(60.0)
+    unharmed(harness)

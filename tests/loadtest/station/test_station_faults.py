@@ -13,7 +13,7 @@ from loadtest.station import Station
 from loadtest.station.messaging import MOST_QUEUED
 from loadtest.transport.socket import How
 from ocppj.versions import Version
-from tests.loadtest.fleet_harness import SILENT, Yard, charging
+from tests.loadtest.fleet_harness import SILENT, FleetHarness, charging
 
 every_version = pytest.mark.parametrize("version", list(Version))
 
@@ -22,129 +22,129 @@ def boot(interval: int) -> dict[str, Any]:
     return {"status": "Accepted", "currentTime": "2026-01-01T00:00:00Z", "interval": interval}
 
 
-def beating(**answers: Any) -> Yard:
+def beating(**answers: Any) -> FleetHarness:
     """Start a station that beats every ten seconds."""
-    return Yard(answers={"BootNotification": boot(10), **answers}).start()
+    return FleetHarness(answers={"BootNotification": boot(10), **answers}).start()
 
 
 def test_a_call_without_an_answer_is_recorded_at_the_time_out_and_the_next_one_goes() -> None:
-    yard = beating(Heartbeat=SILENT).run(65.0)
-    delta = yard.recorder.take(final=True)
+    harness = beating(Heartbeat=SILENT).run(65.0)
+    delta = harness.recorder.take(final=True)
     rows = [(o, s, r) for _, action, _, o, s, r in delta["windows"]["ramp"] if action == "Heartbeat"]
     ((outcome, service, response),) = rows
     assert outcome == "timeout"
     assert sum(service.values()) == sum(response.values()) == 2
-    assert len(yard.sent("Heartbeat")) == 3
+    assert len(harness.sent("Heartbeat")) == 3
 
 
 def test_a_late_answer_is_counted_and_changes_nothing() -> None:
-    yard = beating(Heartbeat=SILENT).run(10.0)
-    first = yard.sent("Heartbeat")[0].message_id
-    yard.run(31.0)
-    yard.hear(f'[3,"{first}",{{}}]')
-    assert yard.outcomes()["Heartbeat", "timeout"] == 1
-    assert yard.faults == {"late": 1}
-    assert yard.station.session.open_call is not None
+    harness = beating(Heartbeat=SILENT).run(10.0)
+    first = harness.sent("Heartbeat")[0].message_id
+    harness.run(31.0)
+    harness.hear(f'[3,"{first}",{{}}]')
+    assert harness.outcomes()["Heartbeat", "timeout"] == 1
+    assert harness.faults == {"late": 1}
+    assert harness.station.session.open_call is not None
 
 
 def test_second_and_unasked_answers_are_counted() -> None:
-    yard = beating().run(10.0)
-    beat = yard.sent("Heartbeat")[0].message_id
-    yard.hear(f'[3,"{beat}",{{}}]')
-    yard.hear('[3,"never-asked",{}]')
-    yard.hear('[4,"never-asked","InternalError","",{}]')
-    yard.outcomes()
-    assert yard.faults == {"duplicate": 1, "unsolicited": 2}
+    harness = beating().run(10.0)
+    beat = harness.sent("Heartbeat")[0].message_id
+    harness.hear(f'[3,"{beat}",{{}}]')
+    harness.hear('[3,"never-asked",{}]')
+    harness.hear('[4,"never-asked","InternalError","",{}]')
+    harness.outcomes()
+    assert harness.faults == {"duplicate": 1, "unsolicited": 2}
 
 
 @pytest.mark.parametrize(
     "frame", ["", "nonsense", "{}", "[]", "[3]", '[9,"x",{}]', "[3,4,{}]", b"\xff\xfe", "[" * 100_000, '[3,"x",1e999]']
 )
 def test_frames_that_are_no_message_are_counted_and_the_station_goes_on(frame: str | bytes) -> None:
-    yard = beating()
-    yard.hear(frame)
-    yard.run(10.0)
-    assert yard.outcomes()["Heartbeat", "accepted"] == 1
-    assert yard.faults["unreadable"] == 1
-    assert yard.replies == []
+    harness = beating()
+    harness.hear(frame)
+    harness.run(10.0)
+    assert harness.outcomes()["Heartbeat", "accepted"] == 1
+    assert harness.faults["unreadable"] == 1
+    assert harness.replies == []
 
 
 @pytest.mark.parametrize("version", [Version.V201, Version.V21])
 def test_a_call_that_cannot_be_read_is_refused_so_that_the_csms_need_not_wait(version: Version) -> None:
-    yard = Yard(version).start()
-    yard.hear('[2,"abc",17,{}]')
-    assert yard.replies[0][:3] == [4, "abc", "FormatViolation"]
+    harness = FleetHarness(version).start()
+    harness.hear('[2,"abc",17,{}]')
+    assert harness.replies[0][:3] == [4, "abc", "FormatViolation"]
 
 
 def test_a_readable_message_in_a_binary_frame_is_counted_and_taken() -> None:
-    yard = beating(Heartbeat=SILENT).run(10.0)
-    beat = yard.sent("Heartbeat")[0].message_id
-    yard.hear(f'[3,"{beat}",{{"currentTime":"2026-01-01T00:00:00Z"}}]'.encode())
-    assert yard.outcomes()["Heartbeat", "accepted"] == 1
-    assert yard.faults == {"not-text": 1}
+    harness = beating(Heartbeat=SILENT).run(10.0)
+    beat = harness.sent("Heartbeat")[0].message_id
+    harness.hear(f'[3,"{beat}",{{"currentTime":"2026-01-01T00:00:00Z"}}]'.encode())
+    assert harness.outcomes()["Heartbeat", "accepted"] == 1
+    assert harness.faults == {"not-text": 1}
 
 
 def test_an_answer_whose_rest_cannot_be_read_ends_its_call() -> None:
-    yard = beating(Heartbeat=SILENT).run(10.0)
-    beat = yard.sent("Heartbeat")[0].message_id
-    yard.hear(f'[3,"{beat}",[]]')
-    assert yard.outcomes()["Heartbeat", "schema-invalid"] == 1
-    assert yard.faults == {"unreadable": 1}
+    harness = beating(Heartbeat=SILENT).run(10.0)
+    beat = harness.sent("Heartbeat")[0].message_id
+    harness.hear(f'[3,"{beat}",[]]')
+    assert harness.outcomes()["Heartbeat", "schema-invalid"] == 1
+    assert harness.faults == {"unreadable": 1}
 
 
 def test_an_answer_against_its_schema_is_a_class_of_its_own() -> None:
-    yard = beating(Heartbeat={"currentTime": "yesterday"}).run(10.0)
-    assert yard.outcomes()["Heartbeat", "schema-invalid"] == 1
-    assert yard.faults == {"schema-invalid": 1}
+    harness = beating(Heartbeat={"currentTime": "yesterday"}).run(10.0)
+    assert harness.outcomes()["Heartbeat", "schema-invalid"] == 1
+    assert harness.faults == {"schema-invalid": 1}
 
 
 def test_only_the_asked_for_share_of_answers_is_checked() -> None:
-    yard = Yard(answers={"BootNotification": boot(10), "Heartbeat": {"currentTime": 5}}, schema_share=0.25)
-    yard.start().run(1000.0)
-    outcomes = yard.outcomes()
+    harness = FleetHarness(answers={"BootNotification": boot(10), "Heartbeat": {"currentTime": 5}}, schema_share=0.25)
+    harness.start().run(1000.0)
+    outcomes = harness.outcomes()
     assert outcomes["Heartbeat", "schema-invalid"] == 25
     assert outcomes["Heartbeat", "accepted"] == 75
-    unchecked = Yard(answers={"BootNotification": boot(10), "Heartbeat": {"currentTime": 5}}, schema_share=0.0)
+    unchecked = FleetHarness(answers={"BootNotification": boot(10), "Heartbeat": {"currentTime": 5}}, schema_share=0.0)
     assert unchecked.start().run(100.0).outcomes()["Heartbeat", "accepted"] == 10
 
 
 def test_callerrors_are_told_apart_by_their_code() -> None:
-    yard = beating(Heartbeat=[4, "ID", "InternalError", "", {}]).run(10.0)
-    assert yard.outcomes()["Heartbeat", "callerror:InternalError"] == 1
+    harness = beating(Heartbeat=[4, "ID", "InternalError", "", {}]).run(10.0)
+    assert harness.outcomes()["Heartbeat", "callerror:InternalError"] == 1
 
 
 def test_the_queue_of_a_station_is_bounded_and_what_does_not_fit_is_counted() -> None:
-    yard = Yard(answers={"BootNotification": boot(1), "Heartbeat": SILENT}, call_timeout=10_000.0).start()
-    yard.run(MOST_QUEUED + 20.0)
-    assert yard.station.session.queue_depth == MOST_QUEUED
-    assert yard.outcomes()["Heartbeat", "never-sent"] == 19
+    harness = FleetHarness(answers={"BootNotification": boot(1), "Heartbeat": SILENT}, call_timeout=10_000.0).start()
+    harness.run(MOST_QUEUED + 20.0)
+    assert harness.station.session.queue_depth == MOST_QUEUED
+    assert harness.outcomes()["Heartbeat", "never-sent"] == 19
 
 
 @pytest.mark.parametrize("how", [How.VIOLATION, How.TOO_BIG, How.SLOW_CONSUMER])
 def test_a_connection_that_the_csms_spoiled_is_lost_and_its_fault_counted(how: How) -> None:
-    yard = beating()
-    yard.lose(how)
-    yard.run(10.0)
-    yard.outcomes()
-    assert yard.faults == {str(how): 1}
-    assert yard.lost == 1
-    assert yard.station.online
+    harness = beating()
+    harness.lose(how)
+    harness.run(10.0)
+    harness.outcomes()
+    assert harness.faults == {str(how): 1}
+    assert harness.lost == 1
+    assert harness.station.online
 
 
 def test_a_csms_that_reads_slowly_is_counted() -> None:
-    yard = beating()
-    yard.station.on_backlog()
-    yard.outcomes()
-    assert yard.faults == {"slow-reader": 1}
+    harness = beating()
+    harness.station.on_backlog()
+    harness.outcomes()
+    assert harness.faults == {"slow-reader": 1}
 
 
 def test_a_send_of_21_is_taken_in_silence_and_an_error_about_our_answer_is_counted() -> None:
-    yard = Yard(Version.V21).start()
-    yard.hear('[6,"s1","NotifyPeriodicEventStream",{}]')
-    yard.hear('[5,"x","InternalError","",{}]')
-    yard.outcomes()
-    assert yard.faults == {"result-error": 1}
-    assert yard.replies == []
+    harness = FleetHarness(Version.V21).start()
+    harness.hear('[6,"s1","NotifyPeriodicEventStream",{}]')
+    harness.hear('[5,"x","InternalError","",{}]')
+    harness.outcomes()
+    assert harness.faults == {"result-error": 1}
+    assert harness.replies == []
 
 
 KEYS = [
@@ -168,28 +168,30 @@ def test_whatever_a_csms_answers_the_station_lives(version: Version, values: lis
         return next(endless, {})
 
     actions = ("BootNotification", "Heartbeat", "StatusNotification", "Authorize", "MeterValues", "TransactionEvent")
-    yard = Yard(version, charging(duration=20.0, gap=5.0), dict.fromkeys((*actions, "StartTransaction"), anything))
-    yard.start().run(120.0)
-    yard.answers = Yard(version).answers
-    yard.run(200.0)
-    yard.outcomes()
-    assert "station-crash" not in yard.faults
-    assert yard.station.session.connected  # maybe told to wait for years, and still there
+    harness = FleetHarness(
+        version, charging(duration=20.0, gap=5.0), dict.fromkeys((*actions, "StartTransaction"), anything)
+    )
+    harness.start().run(120.0)
+    harness.answers = FleetHarness(version).answers
+    harness.run(200.0)
+    harness.outcomes()
+    assert "station-crash" not in harness.faults
+    assert harness.station.session.connected  # maybe told to wait for years, and still there
 
 
 @given(st.sampled_from(list(Version)), st.lists(json_values, min_size=1, max_size=6))
 @settings(max_examples=60)
 def test_whatever_a_csms_sends_the_station_lives(version: Version, frames: list[Any]) -> None:
-    yard = Yard(version, charging(duration=20.0, gap=5.0)).start()
+    harness = FleetHarness(version, charging(duration=20.0, gap=5.0)).start()
     for value in frames:
-        yard.hear(msgspec.json.encode(value).decode())
+        harness.hear(msgspec.json.encode(value).decode())
         for action in ("TriggerMessage", "Reset", "SetVariables", "ChangeConfiguration", "RequestStartTransaction"):
-            yard.hear(msgspec.json.encode([2, f"{yard.now}{action}", action, value]).decode())
-            yard.run(60.0)
-    yard.run(200.0)
-    yard.outcomes()
-    assert "station-crash" not in yard.faults
-    assert yard.station.online
+            harness.hear(msgspec.json.encode([2, f"{harness.now}{action}", action, value]).decode())
+            harness.run(60.0)
+    harness.run(200.0)
+    harness.outcomes()
+    assert "station-crash" not in harness.faults
+    assert harness.station.online
 
 
 # -- our own mistakes --------------------------------------------------------------------------------------------------
@@ -202,54 +204,54 @@ def fail(*_: Any, **__: Any) -> Any:
 def test_a_station_that_fails_is_counted_and_starts_over_after_its_back_off(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    yard = Yard(profile=charging(duration=600.0, gap=60.0)).start().run(400.0)
-    connected = yard.station.session.connected
+    harness = FleetHarness(profile=charging(duration=600.0, gap=60.0)).start().run(400.0)
+    connected = harness.station.session.connected
     with monkeypatch.context() as patch:
         patch.setattr(Station, "respond", fail)
         with pytest.raises(ZeroDivisionError):
-            yard.hear('[2,"1","ClearCache",{}]')
-        # The socket hands such an exception over; the yard has none.
-        yard.station.on_crash(ZeroDivisionError("a mistake of ours"))
+            harness.hear('[2,"1","ClearCache",{}]')
+        # The socket hands such an exception over; the harness has none.
+        harness.station.on_crash(ZeroDivisionError("a mistake of ours"))
     assert connected
-    assert (yard.recorder.connected_now, yard.recorder.booted_now) == (0, 0)
-    yard.run(10.0)
-    assert yard.station.online
-    assert next(call.action for call in yard.calls if call.connection == 2) == "BootNotification"
-    yard.outcomes()
-    assert yard.faults["station-crash"] == 1
+    assert (harness.recorder.connected_now, harness.recorder.booted_now) == (0, 0)
+    harness.run(10.0)
+    assert harness.station.online
+    assert next(call.action for call in harness.calls if call.connection == 2) == "BootNotification"
+    harness.outcomes()
+    assert harness.faults["station-crash"] == 1
     assert "a mistake of ours" in caplog.text
 
 
 def test_a_failure_within_a_timer_restarts_the_station_that_it_belongs_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    yard = Yard(profile=charging(duration=100.0, gap=60.0)).start()
+    harness = FleetHarness(profile=charging(duration=100.0, gap=60.0)).start()
     with monkeypatch.context() as patch:
         patch.setattr("loadtest.station.charging_session.next_reading", fail)
-        yard.run(150.0)
-    yard.run(400.0)
-    yard.outcomes()
-    assert yard.faults["station-crash"] >= 1
-    assert yard.station.online
+        harness.run(150.0)
+    harness.run(400.0)
+    harness.outcomes()
+    assert harness.faults["station-crash"] >= 1
+    assert harness.station.online
 
 
 def test_a_recorder_that_fails_cannot_keep_a_station_from_starting_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    yard = beating(Heartbeat=SILENT).run(10.0)
+    harness = beating(Heartbeat=SILENT).run(10.0)
     with monkeypatch.context() as patch:
         patch.setattr(Recorder, "call", fail)
-        yard.station.on_crash(ValueError("first"))
-    yard.run(10.0)
-    assert yard.station.online
-    assert yard.recorder.connected_now == 1
+        harness.station.on_crash(ValueError("first"))
+    harness.run(10.0)
+    assert harness.station.online
+    assert harness.recorder.connected_now == 1
 
 
 def test_only_the_first_failures_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    yard = beating()
+    harness = beating()
     with caplog.at_level(logging.ERROR):
         for _ in range(20):
-            yard.station.on_crash(ValueError("again"))
-            yard.run(10.0)
+            harness.station.on_crash(ValueError("again"))
+            harness.run(10.0)
     assert 1 <= caplog.text.count("A station failed") <= 5
-    yard.outcomes()
-    assert yard.faults["station-crash"] == 20
+    harness.outcomes()
+    assert harness.faults["station-crash"] == 20
 
 
 def test_an_exception_that_somebody_takes_over_ends_the_station() -> None:
@@ -259,12 +261,12 @@ def test_an_exception_that_somebody_takes_over_ends_the_station() -> None:
         seen.append(error)
         return True
 
-    yard = Yard(on_crash=take).start()
+    harness = FleetHarness(on_crash=take).start()
     error = ValueError("stop the user")
-    yard.station.on_crash(error)
-    yard.run(1000.0)
+    harness.station.on_crash(error)
+    harness.run(1000.0)
     assert seen == [error]
-    assert len(yard.attempts) == 1
-    assert len(yard.timers) == 0
-    yard.outcomes()
-    assert yard.faults == {}
+    assert len(harness.attempts) == 1
+    assert len(harness.timers) == 0
+    harness.outcomes()
+    assert harness.faults == {}

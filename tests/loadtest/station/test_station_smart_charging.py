@@ -6,7 +6,7 @@ import pytest
 
 from loadtest.workload.profile import Profile
 from ocppj.versions import Version
-from tests.loadtest.fleet_harness import Yard
+from tests.loadtest.fleet_harness import FleetHarness
 
 every_version = pytest.mark.parametrize("version", list(Version))
 every_2x = pytest.mark.parametrize("version", [Version.V201, Version.V21])
@@ -34,30 +34,30 @@ def charging_profile(
     return raw | {"id": number, "chargingSchedule": [schedule | {"id": 1}]}
 
 
-def set_profile(yard: Yard, *limits: float | tuple[int, float], place: int = 0, **more: Any) -> str:
-    raw = charging_profile(yard.version, *limits, **more)
-    if yard.version is Version.V16:
+def set_profile(harness: FleetHarness, *limits: float | tuple[int, float], place: int = 0, **more: Any) -> str:
+    raw = charging_profile(harness.version, *limits, **more)
+    if harness.version is Version.V16:
         request = {"connectorId": place, "csChargingProfiles": raw}
     else:
         request = {"evseId": place, "chargingProfile": raw}
-    return str(yard.command("SetChargingProfile", request)[2]["status"])
+    return str(harness.command("SetChargingProfile", request)[2]["status"])
 
 
-def remote_start(yard: Yard, place: int = 1, **more: Any) -> str:
-    if yard.version is Version.V16:
+def remote_start(harness: FleetHarness, place: int = 1, **more: Any) -> str:
+    if harness.version is Version.V16:
         request: dict[str, Any] = {"idTag": f"TOKEN{place}", "connectorId": place}
-        return str(yard.command("RemoteStartTransaction", request | more)[2]["status"])
+        return str(harness.command("RemoteStartTransaction", request | more)[2]["status"])
     token = {"idToken": f"TOKEN{place}", "type": "Central"}
     request = {"remoteStartId": 7, "idToken": token, "evseId": place}
-    return str(yard.command("RequestStartTransaction", request | more)[2]["status"])
+    return str(harness.command("RequestStartTransaction", request | more)[2]["status"])
 
 
-def readings(yard: Yard, place: int = 1) -> list[dict[str, float]]:
+def readings(harness: FleetHarness, place: int = 1) -> list[dict[str, float]]:
     """List what the meter of one place showed, by measurand."""
-    if yard.version is Version.V16:
-        payloads = [call.payload for call in yard.sent("MeterValues") if call.payload["connectorId"] == place]
+    if harness.version is Version.V16:
+        payloads = [call.payload for call in harness.sent("MeterValues") if call.payload["connectorId"] == place]
     else:
-        payloads = [call.payload for call in yard.sent("TransactionEvent") if call.payload.get("meterValue")]
+        payloads = [call.payload for call in harness.sent("TransactionEvent") if call.payload.get("meterValue")]
         mine = next(payload for payload in payloads if payload.get("evse", {}).get("id") == place)["transactionInfo"]
         payloads = [p for p in payloads if p["transactionInfo"]["transactionId"] == mine["transactionId"]]
     return [
@@ -66,112 +66,116 @@ def readings(yard: Yard, place: int = 1) -> list[dict[str, float]]:
     ]
 
 
-def power(yard: Yard, place: int = 1) -> float:
-    return readings(yard, place)[-1]["Power.Active.Import"]
+def power(harness: FleetHarness, place: int = 1) -> float:
+    return readings(harness, place)[-1]["Power.Active.Import"]
 
 
-def transaction_id(yard: Yard) -> Any:
-    return yard.station.outlets[0].visit.transaction_id if yard.station.outlets[0].visit else None
+def transaction_id(harness: FleetHarness) -> Any:
+    return (
+        harness.station.connectors[0].charging_session.transaction_id
+        if harness.station.connectors[0].charging_session
+        else None
+    )
 
 
 @every_version
 def test_the_power_goes_down_to_the_limit_and_up_again_without_it(version: Version) -> None:
-    yard = Yard(version, SINGLE).start()
-    remote_start(yard)
-    yard.run(11.0)
-    free = power(yard)
-    assert set_profile(yard, 4600.0, unit="W") == "Accepted"
-    yard.run(10.0)
-    assert 0.9 * 4600.0 < power(yard) <= 4600.0 < free
-    assert set_profile(yard, 10.0, number=2, stackLevel=1) == "Accepted"
-    yard.run(10.0)
-    assert readings(yard)[-1]["Current.Import"] == 10.0
+    harness = FleetHarness(version, SINGLE).start()
+    remote_start(harness)
+    harness.run(11.0)
+    free = power(harness)
+    assert set_profile(harness, 4600.0, unit="W") == "Accepted"
+    harness.run(10.0)
+    assert 0.9 * 4600.0 < power(harness) <= 4600.0 < free
+    assert set_profile(harness, 10.0, number=2, stackLevel=1) == "Accepted"
+    harness.run(10.0)
+    assert readings(harness)[-1]["Current.Import"] == 10.0
     criteria = {"stackLevel": 1}
     clear = criteria if version is Version.V16 else {"chargingProfileCriteria": criteria}
-    assert yard.command("ClearChargingProfile", clear)[2]["status"] == "Accepted"
-    assert yard.command("ClearChargingProfile", clear)[2]["status"] == "Unknown"
-    yard.run(10.0)
-    assert 0.9 * 4600.0 < power(yard) <= 4600.0
+    assert harness.command("ClearChargingProfile", clear)[2]["status"] == "Accepted"
+    assert harness.command("ClearChargingProfile", clear)[2]["status"] == "Unknown"
+    harness.run(10.0)
+    assert 0.9 * 4600.0 < power(harness) <= 4600.0
     by_id = {"id": 1} if version is Version.V16 else {"chargingProfileId": 1}
-    assert yard.command("ClearChargingProfile", by_id)[2]["status"] == "Accepted"
-    yard.run(10.0)
-    assert power(yard) == pytest.approx(free, rel=0.05)
+    assert harness.command("ClearChargingProfile", by_id)[2]["status"] == "Accepted"
+    harness.run(10.0)
+    assert power(harness) == pytest.approx(free, rel=0.05)
 
 
 @every_version
 def test_no_current_is_told_at_once_and_so_is_its_return(version: Version) -> None:
-    yard = Yard(version, SINGLE).start()
-    remote_start(yard)
-    yard.run(5.0)
-    set_profile(yard, (0, 0.0), (20, 16.0))
+    harness = FleetHarness(version, SINGLE).start()
+    remote_start(harness)
+    harness.run(5.0)
+    set_profile(harness, (0, 0.0), (20, 16.0))
     if version is Version.V16:
-        assert yard.statuses[-1] == "SuspendedEVSE"
+        assert harness.statuses[-1] == "SuspendedEVSE"
     else:
-        event = yard.sent("TransactionEvent")[-1].payload
+        event = harness.sent("TransactionEvent")[-1].payload
         assert event["triggerReason"] == "ChargingStateChanged"
         assert event["transactionInfo"]["chargingState"] == "SuspendedEVSE"
-    yard.run(19.0)
-    before = readings(yard)[-1]
+    harness.run(19.0)
+    before = readings(harness)[-1]
     assert before["Power.Active.Import"] == 0.0
-    yard.run(1.5)
+    harness.run(1.5)
     if version is Version.V16:
-        assert yard.statuses[-1] == "Charging"
+        assert harness.statuses[-1] == "Charging"
     else:
-        assert yard.sent("TransactionEvent")[-1].payload["transactionInfo"]["chargingState"] == "Charging"
-    yard.run(10.0)
-    assert power(yard) > 0
-    energy = readings(yard)[-1]["Energy.Active.Import.Register"] - before["Energy.Active.Import.Register"]
+        assert harness.sent("TransactionEvent")[-1].payload["transactionInfo"]["chargingState"] == "Charging"
+    harness.run(10.0)
+    assert power(harness) > 0
+    energy = readings(harness)[-1]["Energy.Active.Import.Register"] - before["Energy.Active.Import.Register"]
     # Reckoned to the second: nothing before the limit was lifted, everything after.
-    seconds = yard.calls[-1].at - 1000.0 - 25.0
-    assert energy == pytest.approx(power(yard) * seconds / 3600.0, rel=0.05)
+    seconds = harness.calls[-1].at - 1000.0 - 25.0
+    assert energy == pytest.approx(power(harness) * seconds / 3600.0, rel=0.05)
 
 
 @every_version
 def test_the_limit_of_the_station_is_shared(version: Version) -> None:
-    yard = Yard(version, DUAL).start()
-    remote_start(yard, 1)
-    set_profile(yard, 20.0, chargingProfilePurpose=STATION[version])
-    yard.run(11.0)
-    alone = readings(yard, 1)[-1]["Current.Import"]
-    remote_start(yard, 2)
-    yard.run(20.0)
-    assert readings(yard, 1)[-1]["Current.Import"] + readings(yard, 2)[-1]["Current.Import"] <= 20.0
-    assert readings(yard, 1)[-1]["Current.Import"] < alone
+    harness = FleetHarness(version, DUAL).start()
+    remote_start(harness, 1)
+    set_profile(harness, 20.0, chargingProfilePurpose=STATION[version])
+    harness.run(11.0)
+    alone = readings(harness, 1)[-1]["Current.Import"]
+    remote_start(harness, 2)
+    harness.run(20.0)
+    assert readings(harness, 1)[-1]["Current.Import"] + readings(harness, 2)[-1]["Current.Import"] <= 20.0
+    assert readings(harness, 1)[-1]["Current.Import"] < alone
 
 
 @every_version
 def test_a_profile_of_a_transaction_ends_with_it(version: Version) -> None:
-    yard = Yard(version, SINGLE).start()
+    harness = FleetHarness(version, SINGLE).start()
     own: dict[str, Any] = {"chargingProfilePurpose": "TxProfile", "place": 1}
-    assert set_profile(yard, 8.0, **own) == "Rejected"
-    remote_start(yard)
-    yard.run(5.0)
-    assert set_profile(yard, 8.0, **own, transactionId=1 if version is Version.V16 else "x") == "Rejected"
-    assert set_profile(yard, 8.0, **own, transactionId=transaction_id(yard)) == "Accepted"
-    assert set_profile(yard, 8.0, **own) == ("Accepted" if version is Version.V16 else "Rejected")
-    yard.run(10.0)
-    assert readings(yard)[-1]["Current.Import"] == 8.0
+    assert set_profile(harness, 8.0, **own) == "Rejected"
+    remote_start(harness)
+    harness.run(5.0)
+    assert set_profile(harness, 8.0, **own, transactionId=1 if version is Version.V16 else "x") == "Rejected"
+    assert set_profile(harness, 8.0, **own, transactionId=transaction_id(harness)) == "Accepted"
+    assert set_profile(harness, 8.0, **own) == ("Accepted" if version is Version.V16 else "Rejected")
+    harness.run(10.0)
+    assert readings(harness)[-1]["Current.Import"] == 8.0
     action = "RemoteStopTransaction" if version is Version.V16 else "RequestStopTransaction"
-    yard.command(action, {"transactionId": transaction_id(yard)})
-    yard.run(5.0)
-    remote_start(yard)
-    yard.run(11.0)
-    assert yard.station.outlets[0].reading.current > 8.0
+    harness.command(action, {"transactionId": transaction_id(harness)})
+    harness.run(5.0)
+    remote_start(harness)
+    harness.run(11.0)
+    assert harness.station.connectors[0].reading.current > 8.0
 
 
 @every_version
 def test_a_remote_start_brings_its_profile_along(version: Version) -> None:
-    yard = Yard(version, SINGLE).start()
+    harness = FleetHarness(version, SINGLE).start()
     wrong = charging_profile(version, 7.0)
-    assert remote_start(yard, chargingProfile=wrong) == "Rejected"
+    assert remote_start(harness, chargingProfile=wrong) == "Rejected"
     raw = charging_profile(
         version, (0, 7.0), (15, 9.0), chargingProfilePurpose="TxProfile", chargingProfileKind="Relative"
     )
-    assert remote_start(yard, chargingProfile=raw) == "Accepted"
-    yard.run(11.0)
-    assert readings(yard)[-1]["Current.Import"] == 7.0
-    yard.run(10.0)
-    assert readings(yard)[-1]["Current.Import"] == 9.0
+    assert remote_start(harness, chargingProfile=raw) == "Accepted"
+    harness.run(11.0)
+    assert readings(harness)[-1]["Current.Import"] == 7.0
+    harness.run(10.0)
+    assert readings(harness)[-1]["Current.Import"] == 9.0
 
 
 @every_version
@@ -186,24 +190,24 @@ def test_a_remote_start_brings_its_profile_along(version: Version) -> None:
     ],
 )
 def test_what_the_station_cannot_keep_is_rejected(version: Version, place: int, more: dict[str, Any]) -> None:
-    yard = Yard(version, SINGLE).start()
+    harness = FleetHarness(version, SINGLE).start()
     limits = more.get("limits", [8.0])
     rest = {name: value for name, value in more.items() if name not in ("limits", "purpose")}
     if "purpose" in more:
         rest["chargingProfilePurpose"] = STATION[version]
-    assert set_profile(yard, *limits, place=place, **rest) == "Rejected"
-    assert yard.station.extras is None
+    assert set_profile(harness, *limits, place=place, **rest) == "Rejected"
+    assert harness.station.store is None
 
 
 @every_version
 def test_a_station_keeps_so_many_profiles_and_no_more(version: Version) -> None:
-    yard = Yard(version, SINGLE).start()
+    harness = FleetHarness(version, SINGLE).start()
     # The same purpose, level and place: each takes the place of the one before.
-    assert {set_profile(yard, 8.0, number=number) for number in range(1, 15)} == {"Accepted"}
+    assert {set_profile(harness, 8.0, number=number) for number in range(1, 15)} == {"Accepted"}
     purposes = [STATION[version], "TxDefaultProfile"]
     more = [(level, purpose) for level in range(9) for purpose in purposes]
     answers = [
-        set_profile(yard, 8.0, number=100 + number, stackLevel=level, chargingProfilePurpose=purpose)
+        set_profile(harness, 8.0, number=100 + number, stackLevel=level, chargingProfilePurpose=purpose)
         for number, (level, purpose) in enumerate(more)
     ]
     assert answers.count("Accepted") == 10
@@ -212,58 +216,58 @@ def test_a_station_keeps_so_many_profiles_and_no_more(version: Version) -> None:
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
-def composite(yard: Yard, place: int, duration: int = 300, **more: Any) -> Any:
-    field = "connectorId" if yard.version is Version.V16 else "evseId"
-    reply = yard.command("GetCompositeSchedule", {field: place, "duration": duration} | more)[2]
-    schedule = reply["chargingSchedule" if yard.version is Version.V16 else "schedule"]
+def composite(harness: FleetHarness, place: int, duration: int = 300, **more: Any) -> Any:
+    field = "connectorId" if harness.version is Version.V16 else "evseId"
+    reply = harness.command("GetCompositeSchedule", {field: place, "duration": duration} | more)[2]
+    schedule = reply["chargingSchedule" if harness.version is Version.V16 else "schedule"]
     return [(period["startPeriod"], period["limit"]) for period in schedule["chargingSchedulePeriod"]]
 
 
 @every_version
 def test_the_composite_is_the_real_one(version: Version) -> None:
-    yard = Yard(version, DUAL).start()
-    assert composite(yard, 1) == [(0, 32.0)]
-    begin = yard.fleet.timestamp(yard.now)
-    set_profile(yard, (0, 16.0), (60, 8.1), startSchedule=begin, duration=120)
-    assert composite(yard, 1) == [(0, 16.0), (60, 8.1), (120, 32.0)]
-    assert composite(yard, 1, 100, chargingRateUnit="W") == [(0, 11040.0), (60, 5589.0)]
-    set_profile(yard, 20.0, number=2, chargingProfilePurpose=STATION[version])
-    assert composite(yard, 0) == [(0, 20.0), (60, 16.2), (120, 20.0)]
-    yard.run(100.0)
-    assert composite(yard, 1) == [(0, 8.1), (20, 20.0)]
+    harness = FleetHarness(version, DUAL).start()
+    assert composite(harness, 1) == [(0, 32.0)]
+    begin = harness.context.timestamp(harness.now)
+    set_profile(harness, (0, 16.0), (60, 8.1), startSchedule=begin, duration=120)
+    assert composite(harness, 1) == [(0, 16.0), (60, 8.1), (120, 32.0)]
+    assert composite(harness, 1, 100, chargingRateUnit="W") == [(0, 11040.0), (60, 5589.0)]
+    set_profile(harness, 20.0, number=2, chargingProfilePurpose=STATION[version])
+    assert composite(harness, 0) == [(0, 20.0), (60, 16.2), (120, 20.0)]
+    harness.run(100.0)
+    assert composite(harness, 1) == [(0, 8.1), (20, 20.0)]
 
 
 @every_2x
 def test_installed_profiles_are_reported_by_place(version: Version) -> None:
-    yard = Yard(version, DUAL).start()
+    harness = FleetHarness(version, DUAL).start()
     question: dict[str, Any] = {"requestId": 4, "chargingProfile": {}}
-    assert yard.command("GetChargingProfiles", question)[2]["status"] == "NoProfiles"
-    set_profile(yard, 8.0, number=1)
-    set_profile(yard, 9.0, number=2, place=2)
-    assert yard.command("GetChargingProfiles", question)[2]["status"] == "Accepted"
-    told = [call.payload for call in yard.sent("ReportChargingProfiles")]
+    assert harness.command("GetChargingProfiles", question)[2]["status"] == "NoProfiles"
+    set_profile(harness, 8.0, number=1)
+    set_profile(harness, 9.0, number=2, place=2)
+    assert harness.command("GetChargingProfiles", question)[2]["status"] == "Accepted"
+    told = [call.payload for call in harness.sent("ReportChargingProfiles")]
     assert [(part["evseId"], part["chargingProfile"][0]["id"], part.get("tbc")) for part in told] == [
         (0, 1, True),
         (2, 2, None),
     ]
-    assert yard.command("GetChargingProfiles", question | {"evseId": 1})[2]["status"] == "NoProfiles"
+    assert harness.command("GetChargingProfiles", question | {"evseId": 1})[2]["status"] == "NoProfiles"
 
 
 def test_dynamic_and_priority_profiles_of_21_are_obeyed() -> None:
-    yard = Yard(Version.V21, SINGLE).start()
-    assert set_profile(yard, 16.0, chargingProfileKind="Dynamic") == "Accepted"
-    remote_start(yard)
+    harness = FleetHarness(Version.V21, SINGLE).start()
+    assert set_profile(harness, 16.0, chargingProfileKind="Dynamic") == "Accepted"
+    remote_start(harness)
     update = {"chargingProfileId": 1, "scheduleUpdate": {"limit": 7.0}}
-    assert yard.command("UpdateDynamicSchedule", update)[2]["status"] == "Accepted"
-    assert yard.command("UpdateDynamicSchedule", update | {"chargingProfileId": 2})[2]["status"] == "Rejected"
-    yard.run(11.0)
-    assert readings(yard)[-1]["Current.Import"] == 7.0
-    wish = {"transactionId": transaction_id(yard), "activate": True}
-    assert yard.command("UsePriorityCharging", wish)[2]["status"] == "NoProfile"
-    set_profile(yard, 12.0, number=3, chargingProfilePurpose="PriorityCharging")
-    assert yard.command("UsePriorityCharging", wish)[2]["status"] == "Accepted"
-    yard.run(10.0)
-    assert readings(yard)[-1]["Current.Import"] == 12.0
-    yard.command("UsePriorityCharging", wish | {"activate": False})
-    yard.run(10.0)
-    assert readings(yard)[-1]["Current.Import"] == 7.0
+    assert harness.command("UpdateDynamicSchedule", update)[2]["status"] == "Accepted"
+    assert harness.command("UpdateDynamicSchedule", update | {"chargingProfileId": 2})[2]["status"] == "Rejected"
+    harness.run(11.0)
+    assert readings(harness)[-1]["Current.Import"] == 7.0
+    wish = {"transactionId": transaction_id(harness), "activate": True}
+    assert harness.command("UsePriorityCharging", wish)[2]["status"] == "NoProfile"
+    set_profile(harness, 12.0, number=3, chargingProfilePurpose="PriorityCharging")
+    assert harness.command("UsePriorityCharging", wish)[2]["status"] == "Accepted"
+    harness.run(10.0)
+    assert readings(harness)[-1]["Current.Import"] == 12.0
+    harness.command("UsePriorityCharging", wish | {"activate": False})
+    harness.run(10.0)
+    assert readings(harness)[-1]["Current.Import"] == 7.0

@@ -12,7 +12,7 @@ from websockets.frames import Frame, Opcode
 from loadtest.timing.timers import HubTimers
 from loadtest.transport.socket import Engine, How, StationSocket
 from loadtest.transport.target import Target
-from tests.loadtest.listeners import TIMEOUT, Ear
+from tests.loadtest.listeners import TIMEOUT, Listener
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 
 
@@ -27,10 +27,10 @@ def engine() -> Iterator[Engine]:
     timers.close()
 
 
-def opened(engine: Engine, server: ScriptedServer) -> tuple[StationSocket, Ear]:
+def opened(engine: Engine, server: ScriptedServer) -> tuple[StationSocket, Listener]:
     target = Target(server.url)
     target.resolve()
-    ear = Ear()
+    ear = Listener()
     sock = StationSocket(engine, target, ear)
     sock.connect(f"{server.url}/PS1", "ocpp1.6", {})
     assert ear.wait()[0][0] == "open"

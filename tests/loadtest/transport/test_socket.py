@@ -15,7 +15,7 @@ from loadtest.timing.timers import HubTimers
 from loadtest.transport.socket import READ_SIZE, Attempt, Engine, How, StationSocket
 from loadtest.transport.target import Target
 from ocppj.errors import TargetUnreachableError, UsageError
-from tests.loadtest.listeners import TIMEOUT, Ear
+from tests.loadtest.listeners import TIMEOUT, Listener
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 
 
@@ -30,16 +30,16 @@ def engine() -> Iterator[Engine]:
     timers.close()
 
 
-def connect(engine: Engine, url: str, **headers: str) -> tuple[StationSocket, Ear]:
+def connect(engine: Engine, url: str, **headers: str) -> tuple[StationSocket, Listener]:
     target = Target(url)
     target.resolve()
-    ear = Ear()
+    ear = Listener()
     sock = StationSocket(engine, target, ear)
     sock.connect(f"{url}/PS1", "ocpp1.6", headers)
     return sock, ear
 
 
-def opened(engine: Engine, server: ScriptedServer) -> tuple[StationSocket, Ear]:
+def opened(engine: Engine, server: ScriptedServer) -> tuple[StationSocket, Listener]:
     sock, ear = connect(engine, server.url)
     assert ear.wait()[0][0] == "open"
     return sock, ear
@@ -131,7 +131,7 @@ def test_the_next_address_of_a_name_is_tried_when_the_first_refuses(engine: Engi
     with ScriptedServer(stay) as server:
         target = Target(server.url)
         target.addresses = [(socket.AF_INET, ("127.0.0.1", free_port())), (socket.AF_INET, ("127.0.0.1", server.port))]
-        ear = Ear()
+        ear = Listener()
         sock = StationSocket(engine, target, ear)
         sock.connect(f"{server.url}/PS1", "ocpp1.6", {})
         assert ear.wait()[0][0] == "open"
@@ -142,7 +142,7 @@ def test_a_source_address_is_used(engine: Engine) -> None:
     with ScriptedServer(stay) as server:
         target = Target(server.url, sources=("127.0.0.7", "127.0.0.8"))
         target.resolve()
-        ear = Ear()
+        ear = Listener()
         sock = StationSocket(engine, target, ear, target.source(3))
         sock.connect(f"{server.url}/PS1", "ocpp1.6", {})
         assert ear.wait()[0][0] == "open"
@@ -153,7 +153,7 @@ def test_a_source_address_is_used(engine: Engine) -> None:
 def test_a_source_address_that_this_machine_lacks_is_told(engine: Engine) -> None:
     target = Target(f"ws://127.0.0.1:{free_port()}")
     target.resolve()
-    ear = Ear()
+    ear = Listener()
     StationSocket(engine, target, ear, "192.0.2.1").connect(f"{target.url}/PS1", "ocpp1.6", {})
     assert ear.wait()[0] == ("failed", Attempt.NO_LOCAL_PORT, "EADDRNOTAVAIL")
 

@@ -33,7 +33,7 @@ class Sock:
         self.sent = b""
 
 
-class Ear:
+class Listener:
     def __init__(self) -> None:
         self.messages: list[str | bytes] = []
         self.ends: list[How] = []
@@ -45,9 +45,9 @@ class Ear:
         self.ends.append(how)
 
 
-def listening() -> tuple[StationSocket, Ear, TimerQueue]:
+def listening() -> tuple[StationSocket, Listener, TimerQueue]:
     """Make a socket whose connection stands, without a network."""
-    timers, ear = TimerQueue(), Ear()
+    timers, ear = TimerQueue(), Listener()
     engine = Engine(Loop(), timers, max_message=50_000)  # type: ignore[arg-type]  # the core of the timers is enough
     sock = StationSocket(engine, Target("ws://127.0.0.1:1"), ear)  # type: ignore[arg-type]  # hears no more than this
     sock._sock = Sock()  # type: ignore[assignment]  # no network

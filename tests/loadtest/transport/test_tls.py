@@ -15,7 +15,7 @@ from loadtest.transport.socket import READ_SIZE, Attempt, Engine, How
 from loadtest.transport.target import Target, client_context
 from loadtest.transport.tls import TlsStationSocket, open_socket
 from ocppj.errors import UsageError
-from tests.loadtest.listeners import Ear
+from tests.loadtest.listeners import Listener
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 
 
@@ -61,7 +61,7 @@ def test_messages_arrive_whole_inside_tls(
     engine: Engine, authority: trustme.CA, server_context: ssl.SSLContext, size: int
 ) -> None:
     with ScriptedServer(echo, context=server_context) as server:
-        target, ear = trusting(authority, server.url), Ear()
+        target, ear = trusting(authority, server.url), Listener()
         sock = open_socket(engine, target, ear)
         assert isinstance(sock, TlsStationSocket)
         sock.connect(f"{server.url}/PS1", "ocpp1.6", {})
@@ -87,7 +87,7 @@ def test_a_csms_that_reads_slowly_is_served_through_tls_too(
         peer.until_end()
 
     with ScriptedServer(script, context=server_context) as server:
-        target, ear = trusting(authority, server.url), Ear()
+        target, ear = trusting(authority, server.url), Listener()
         sock = open_socket(engine, target, ear)
         sock.connect(f"{server.url}/PS1", "ocpp1.6", {})
         ear.wait()
@@ -101,7 +101,7 @@ def test_a_csms_that_reads_slowly_is_served_through_tls_too(
 
 def test_a_certificate_that_nobody_vouches_for_is_told(engine: Engine, server_context: ssl.SSLContext) -> None:
     with ScriptedServer(echo, context=server_context) as server:
-        target, ear = Target(server.url), Ear()
+        target, ear = Target(server.url), Listener()
         target.resolve()
         open_socket(engine, target, ear).connect(f"{server.url}/PS1", "ocpp1.6", {})
         kind, outcome, reason = ear.wait()[0]
@@ -116,7 +116,7 @@ def test_a_server_without_tls_is_told(engine: Engine) -> None:
 
     with ScriptedServer(script) as server:
         url = server.url.replace("ws:", "wss:")
-        target, ear = Target(url), Ear()
+        target, ear = Target(url), Listener()
         target.resolve()
         open_socket(engine, target, ear).connect(f"{url}/PS1", "ocpp1.6", {})
         assert ear.wait()[0][:2] == ("failed", Attempt.TLS_FAILED)
@@ -130,7 +130,7 @@ def test_a_handshake_that_stops_half_way_is_a_reset(engine: Engine) -> None:
 
     with ScriptedServer(script) as server:
         url = server.url.replace("ws:", "wss:")
-        target, ear = Target(url), Ear()
+        target, ear = Target(url), Listener()
         target.resolve()
         open_socket(engine, target, ear).connect(f"{url}/PS1", "ocpp1.6", {})
         assert ear.wait()[0][:2] == ("failed", Attempt.RESET)
@@ -145,7 +145,7 @@ def test_a_tls_stream_that_ends_is_a_lost_connection(
         peer.sock.close()
 
     with ScriptedServer(script, context=server_context) as server:
-        target, ear = trusting(authority, server.url), Ear()
+        target, ear = trusting(authority, server.url), Listener()
         sock = open_socket(engine, target, ear)
         sock.connect(f"{server.url}/PS1", "ocpp1.6", {})
         ear.wait()

@@ -23,7 +23,7 @@ from loadtest.transport.trace_file import BLOCK, TraceFile
 from loadtest.transport.traced import TracedSocket, TracedTlsSocket, Tracer, trace_path
 from loadtest.workload.identities import Identities
 from ocppj.trace import Kind, TraceRecord
-from tests.loadtest.listeners import Ear
+from tests.loadtest.listeners import Listener
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 
 
@@ -174,7 +174,7 @@ def engine() -> Iterator[Engine]:
     timers.close()
 
 
-class Station(Ear):
+class Station(Listener):
     def __init__(self, number: int = 1) -> None:
         super().__init__()
         self.lease = Identities().lease(number)

@@ -13,7 +13,7 @@ from loadtest.workload.profile import Profile, read_profile
 from ocppj.errors import UsageError
 from ocppj.outcomes import Outcome
 from ocppj.versions import Version
-from tests.loadtest.fleet_harness import Yard
+from tests.loadtest.fleet_harness import FleetHarness
 
 
 def profile(**rules: AnswerRule) -> Profile:
@@ -58,12 +58,12 @@ def test_each_action_has_its_own_no(version: Version, action: str, expected: str
 # -- stations ----------------------------------------------------------------------------------------------------------
 
 
-def hear(yard: Yard, action: str, payload: dict[str, Any] | None = None, message_id: str = "late-1") -> None:
-    yard.hear(json.dumps([2, message_id, action, payload or {}]))
+def hear(harness: FleetHarness, action: str, payload: dict[str, Any] | None = None, message_id: str = "late-1") -> None:
+    harness.hear(json.dumps([2, message_id, action, payload or {}]))
 
 
 def test_a_delayed_answer_comes_later_and_its_time_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    yard = Yard(Version.V16, profile(ClearCache=AnswerRule(delay=2.0))).start()
+    harness = FleetHarness(Version.V16, profile(ClearCache=AnswerRule(delay=2.0))).start()
     counted: dict[str, float] = {}
 
     def call(
@@ -73,50 +73,50 @@ def test_a_delayed_answer_comes_later_and_its_time_is_counted(monkeypatch: pytes
         counted[action] = response
 
     monkeypatch.setattr(Recorder, "call", call)
-    hear(yard, "ClearCache")
-    yard.run(1.9)
-    assert yard.replies == []
-    assert yard.command("GetLocalListVersion", {})[2] == {"listVersion": 0}  # nobody waits for another one's delay
-    yard.run(0.2)
-    assert yard.replies[-1] == [3, "late-1", {"status": "Accepted"}]
+    hear(harness, "ClearCache")
+    harness.run(1.9)
+    assert harness.replies == []
+    assert harness.command("GetLocalListVersion", {})[2] == {"listVersion": 0}  # nobody waits for another one's delay
+    harness.run(0.2)
+    assert harness.replies[-1] == [3, "late-1", {"status": "Accepted"}]
     assert counted["ClearCache"] == pytest.approx(2.0)
     assert counted["GetLocalListVersion"] == 0.0
 
 
 def test_a_rejected_command_changes_nothing() -> None:
     rules = profile(ANY=AnswerRule(reject=1.0))
-    yard = Yard(Version.V16, rules).start()
+    harness = FleetHarness(Version.V16, rules).start()
     request = {"connectorId": 1, "idTag": "TAG"}
-    assert yard.command("RemoteStartTransaction", request)[2] == {"status": "Rejected"}
-    assert yard.command("UpdateFirmware", {"location": "ftp://x/", "retrieveDate": "2020-01-01T00:00:00Z"})[0] == 4
+    assert harness.command("RemoteStartTransaction", request)[2] == {"status": "Rejected"}
+    assert harness.command("UpdateFirmware", {"location": "ftp://x/", "retrieveDate": "2020-01-01T00:00:00Z"})[0] == 4
     # What is wrong is refused for that, and not by chance.
-    assert yard.command("RemoteStartTransaction", {})[2] == "OccurenceConstraintViolation"
-    yard.run(10.0)
-    assert "StartTransaction" not in yard.actions
-    outcomes = yard.outcomes()
+    assert harness.command("RemoteStartTransaction", {})[2] == "OccurenceConstraintViolation"
+    harness.run(10.0)
+    assert "StartTransaction" not in harness.actions
+    outcomes = harness.outcomes()
     assert outcomes["RemoteStartTransaction", "rejected"] == 1
     assert outcomes["UpdateFirmware", "callerror:InternalError"] == 1
 
 
 def test_a_silent_station_answers_nothing_and_owes_nothing() -> None:
-    yard = Yard(Version.V16, profile(ClearCache=AnswerRule(silence=1.0))).start()
+    harness = FleetHarness(Version.V16, profile(ClearCache=AnswerRule(silence=1.0))).start()
     for number in range(5):
-        hear(yard, "ClearCache", message_id=str(number))
-    yard.run(100.0)
-    assert yard.replies == []
-    assert yard.station.session.unanswered == {}
-    assert yard.outcomes()["ClearCache", "silent"] == 5
+        hear(harness, "ClearCache", message_id=str(number))
+    harness.run(100.0)
+    assert harness.replies == []
+    assert harness.station.session.unanswered == {}
+    assert harness.outcomes()["ClearCache", "silent"] == 5
     assert not is_failure(Outcome.SILENT)
 
 
 def test_an_answer_whose_connection_is_gone_is_counted_as_lost() -> None:
-    yard = Yard(Version.V16, profile(ClearCache=AnswerRule(delay=8.0))).start()
-    hear(yard, "ClearCache")
-    yard.lose()
-    yard.run(20.0)
-    assert yard.station.online
-    assert yard.replies == []
-    assert yard.outcomes()["ClearCache", "lost"] == 1
+    harness = FleetHarness(Version.V16, profile(ClearCache=AnswerRule(delay=8.0))).start()
+    hear(harness, "ClearCache")
+    harness.lose()
+    harness.run(20.0)
+    assert harness.station.online
+    assert harness.replies == []
+    assert harness.outcomes()["ClearCache", "lost"] == 1
 
 
 # -- the profile -------------------------------------------------------------------------------------------------------

@@ -71,10 +71,10 @@ def test_what_no_station_of_the_run_knows_is_refused() -> None:
 
 
 def test_rates_are_of_the_fleet_or_of_each_station() -> None:
-    fleet, share = plan(
+    context, share = plan(
         [Command(action="reset", rate="30/min"), Command(action="ClearCache", rate="50 %/h")], [Version.V16]
     )
-    assert fleet.rate.of(10) == fleet.rate.of(1000) == 0.5
+    assert context.rate.of(10) == context.rate.of(1000) == 0.5
     assert share.rate.of(7200) == 1.0
 
 

@@ -17,7 +17,7 @@ from loadtest.workload.replay import check_versions
 from ocppj.errors import UsageError
 from ocppj.trace import Kind, TraceRecord, encode_record, wall_clock
 from ocppj.versions import Version
-from tests.loadtest.fleet_harness import SILENT, Yard
+from tests.loadtest.fleet_harness import SILENT, FleetHarness
 
 WALL = 1_700_000_000.0
 RECORDED = 1_600_000_000.0
@@ -118,8 +118,8 @@ def test_a_wrong_column_and_a_missing_file_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("compression", [1.0, 10.0])
 def test_a_station_replays_its_rows(tmp_path: Path, compression: float) -> None:
     profile = msgspec.structs.replace(replaying(tmp_path, PLAIN), compression=compression)
-    yard = Yard(profile=profile).start().run(4 * 3600.0 / compression)
-    starts, stops = yard.sent("StartTransaction"), yard.sent("StopTransaction")
+    harness = FleetHarness(profile=profile).start().run(4 * 3600.0 / compression)
+    starts, stops = harness.sent("StartTransaction"), harness.sent("StopTransaction")
     assert [call.at - 1000.0 for call in starts] == pytest.approx([0.0, 7200.0 / compression])
     assert [call.at - 1000.0 for call in stops] == pytest.approx([3600.0 / compression, 8400.0 / compression])
     taken = [stop.payload["meterStop"] - start.payload["meterStart"] for start, stop in zip(starts, stops, strict=True)]
@@ -129,15 +129,15 @@ def test_a_station_replays_its_rows(tmp_path: Path, compression: float) -> None:
 
 def test_recorded_connectors_and_tokens_are_used(tmp_path: Path) -> None:
     profile = replaying(tmp_path, ELAAD, "replay: {file: sessions.csv, tokens: recorded}")
-    yard = Yard(profile=profile).start().run(3 * 3600.0)
-    found = [(call.payload["connectorId"], call.payload["idTag"]) for call in yard.sent("StartTransaction")]
+    harness = FleetHarness(profile=profile).start().run(3 * 3600.0)
+    found = [(call.payload["connectorId"], call.payload["idTag"]) for call in harness.sent("StartTransaction")]
     assert found == [(1, "CARD-1"), (2, "CARD-2")]
 
 
 def test_more_stations_than_were_recorded_begin_the_list_anew(tmp_path: Path) -> None:
     profile = replaying(tmp_path, PLAIN)
     assert profile.recorded.stations == 2
-    first, third = (Yard(profile=profile, number=number).start().run(3600.0) for number in (1, 3))
+    first, third = (FleetHarness(profile=profile, number=number).start().run(3600.0) for number in (1, 3))
     assert [call.at for call in first.sent("StartTransaction")] == [call.at for call in third.sent("StartTransaction")]
 
 
@@ -190,13 +190,13 @@ def from_trace(folder: Path, text: str, more: str = "replay: trace.jsonl") -> Pr
     return replaying(folder, text, more, name="trace.jsonl")
 
 
-def seen(yard: Yard) -> list[tuple[str, float]]:
-    return [(call.action, round(call.at - 1000.0, 3)) for call in yard.calls if call.action != "BootNotification"]
+def seen(harness: FleetHarness) -> list[tuple[str, float]]:
+    return [(call.action, round(call.at - 1000.0, 3)) for call in harness.calls if call.action != "BootNotification"]
 
 
 def test_a_trace_is_said_again_at_the_same_distances_with_new_ids_and_times(tmp_path: Path) -> None:
-    yard = Yard(profile=from_trace(tmp_path, TRACE_16)).start().run(100.0)
-    assert seen(yard) == [
+    harness = FleetHarness(profile=from_trace(tmp_path, TRACE_16)).start().run(100.0)
+    assert seen(harness) == [
         ("StatusNotification", 1.0),
         ("StartTransaction", 5.0),
         ("Heartbeat", 8.0),
@@ -204,54 +204,56 @@ def test_a_trace_is_said_again_at_the_same_distances_with_new_ids_and_times(tmp_
         ("StopTransaction", 60.0),
     ]
     start, reading, stop = (
-        yard.sent(action)[0].payload for action in ("StartTransaction", "MeterValues", "StopTransaction")
+        harness.sent(action)[0].payload for action in ("StartTransaction", "MeterValues", "StopTransaction")
     )
     assert start["timestamp"] == wall_clock(WALL + 4.0)
     assert reading["meterValue"][0]["timestamp"] == wall_clock(WALL + 29.5)
     assert reading["transactionId"] == stop["transactionId"] == 4711
     assert is_pool_token(start["idTag"])
-    assert len({call.message_id for call in yard.calls}) == len(yard.calls)
+    assert len({call.message_id for call in harness.calls}) == len(harness.calls)
 
 
 def test_recorded_tokens_are_kept_where_that_is_asked_for(tmp_path: Path) -> None:
     more = "replay: {file: trace.jsonl, tokens: recorded}"
-    yard = Yard(profile=from_trace(tmp_path, TRACE_16, more)).start().run(10.0)
-    assert yard.sent("StartTransaction")[0].payload["idTag"] == "OLDTAG"
+    harness = FleetHarness(profile=from_trace(tmp_path, TRACE_16, more)).start().run(10.0)
+    assert harness.sent("StartTransaction")[0].payload["idTag"] == "OLDTAG"
 
 
 def test_compression_shortens_the_distances(tmp_path: Path) -> None:
     profile = msgspec.structs.replace(from_trace(tmp_path, TRACE_16), compression=10.0)
-    yard = Yard(profile=profile).start().run(100.0)
-    assert [at for _, at in seen(yard)] == [0.1, 0.5, 0.8, 3.0, 6.0]
+    harness = FleetHarness(profile=profile).start().run(100.0)
+    assert [at for _, at in seen(harness)] == [0.1, 0.5, 0.8, 3.0, 6.0]
 
 
 def test_a_message_waits_for_the_id_of_its_transaction(tmp_path: Path) -> None:
-    yard = Yard(profile=from_trace(tmp_path, TRACE_16), latency=27.0).start().run(300.0)
-    assert {call.payload["transactionId"] for call in yard.sent("StopTransaction")} == {4711}
-    assert all(after.at - before.at >= 27.0 for before, after in pairwise(yard.calls[1:]))
+    harness = FleetHarness(profile=from_trace(tmp_path, TRACE_16), latency=27.0).start().run(300.0)
+    assert {call.payload["transactionId"] for call in harness.sent("StopTransaction")} == {4711}
+    assert all(after.at - before.at >= 27.0 for before, after in pairwise(harness.calls[1:]))
 
 
 def test_what_was_due_while_the_line_was_cut_is_said_afterwards(tmp_path: Path) -> None:
-    yard = Yard(profile=from_trace(tmp_path, TRACE_16)).start().run(6.0)
-    yard.lose(refuse_with="refused")
-    yard.run(40.0)
-    yard.refuse_with = None
-    yard.run(200.0)
-    assert [action for action, _ in seen(yard)] == [
+    harness = FleetHarness(profile=from_trace(tmp_path, TRACE_16)).start().run(6.0)
+    harness.lose(refuse_with="refused")
+    harness.run(40.0)
+    harness.refuse_with = None
+    harness.run(200.0)
+    assert [action for action, _ in seen(harness)] == [
         "StatusNotification",
         "StartTransaction",
         "Heartbeat",
         "MeterValues",
         "StopTransaction",
     ]
-    assert {outcome for _, outcome in yard.outcomes()} == {"accepted"}
+    assert {outcome for _, outcome in harness.outcomes()} == {"accepted"}
 
 
 def test_what_was_never_said_is_counted(tmp_path: Path) -> None:
-    yard = Yard(profile=from_trace(tmp_path, TRACE_16), answers={"StatusNotification": SILENT}).start().run(20.0)
-    yard.station.stop(lambda: None, 1.0)
-    yard.run(50.0)
-    outcomes = yard.outcomes()
+    harness = (
+        FleetHarness(profile=from_trace(tmp_path, TRACE_16), answers={"StatusNotification": SILENT}).start().run(20.0)
+    )
+    harness.station.stop(lambda: None, 1.0)
+    harness.run(50.0)
+    outcomes = harness.outcomes()
     assert outcomes["StartTransaction", "never-sent"] == outcomes["Heartbeat", "never-sent"] == 1
 
 
@@ -292,7 +294,7 @@ def test_a_transaction_of_2x_gets_an_id_of_the_stations_own(tmp_path: Path) -> N
         ]
     )
     profile = from_trace(tmp_path, text)
-    one, two = (Yard(Version.V201, profile, number=number).start().run(20.0) for number in (1, 2))
+    one, two = (FleetHarness(Version.V201, profile, number=number).start().run(20.0) for number in (1, 2))
     events = [call.payload for call in one.sent("TransactionEvent")]
     ids = {payload["transactionInfo"]["transactionId"] for payload in events}
     assert len(ids) == 1
@@ -310,7 +312,7 @@ def test_a_transaction_from_before_the_recording_is_left_out_and_counted(tmp_pat
 def test_each_recorded_station_has_a_part(tmp_path: Path) -> None:
     text = "\n".join(line(at, [2, "h", "Heartbeat", {}], station=name) for at, name in ((0, "A"), (3, "B"), (5, "A")))
     profile = from_trace(tmp_path, text)
-    runs = [seen(Yard(profile=profile, number=number).start().run(9.0)) for number in (1, 2, 3)]
+    runs = [seen(FleetHarness(profile=profile, number=number).start().run(9.0)) for number in (1, 2, 3)]
     assert runs[0] == runs[2] == [("Heartbeat", 0.0), ("Heartbeat", 5.0)]
     assert runs[1] == [("Heartbeat", 3.0)]
 

@@ -19,8 +19,8 @@ from loadtest.workload.profile import Profile, load_profile, read_profile
 from loadtest.workload.vendor import NEUTRAL, Quirks, Vendor, load_vendor, read_vendor, vendor_names
 from ocppj.errors import UsageError
 from ocppj.versions import Version
-from tests.loadtest.fleet_harness import IDLE, SILENT, Yard, charging
-from tests.loadtest.traced_fleet import TracedYard
+from tests.loadtest.fleet_harness import IDLE, SILENT, FleetHarness, charging
+from tests.loadtest.traced_fleet import TracedFleet
 
 FOLDER = Path(__file__).resolve().parents[3] / "loadtest" / "workload" / "vendors"
 ALL_VERSIONS = pytest.mark.parametrize("version", list(Version))
@@ -119,20 +119,20 @@ def test_a_mistake_in_a_mix_is_told_when_the_profile_is_read(tmp_path: Path, ven
 
 def test_the_mix_is_drawn_by_weight_and_the_same_for_a_seed() -> None:
     profile = msgspec.structs.replace(IDLE, vendors={"spec-201": 3.0, "jitterless-60": 1.0})
-    first, second, other = (Yard(profile=profile, seed=seed).fleet for seed in (5, 5, 6))
+    first, second, other = (FleetHarness(profile=profile, seed=seed).context for seed in (5, 5, 6))
     leases = [Identities().lease(number) for number in range(1, 401)]
-    drawn = [[fleet.for_station(lease).vendor.name for lease in leases] for fleet in (first, second, other)]
+    drawn = [[context.for_station(lease).vendor.name for lease in leases] for context in (first, second, other)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert 260 < drawn[0].count("spec-201") < 340
 
 
 def test_stations_of_one_vendor_share_its_record_and_a_profile_without_vendors_has_one_fleet() -> None:
     profile = msgspec.structs.replace(IDLE, vendors={"spec-201": 1.0})
-    yard = Yard(profile=profile)
-    assert yard.station.fleet is yard.fleet.for_station(yard.station.lease)
-    assert not hasattr(yard.station, "vendor")
-    plain = Yard()
-    assert plain.station.fleet is plain.fleet
+    harness = FleetHarness(profile=profile)
+    assert harness.station.context is harness.context.for_station(harness.station.lease)
+    assert not hasattr(harness.station, "vendor")
+    plain = FleetHarness()
+    assert plain.station.context is plain.context
     assert plain.station.dialect is DIALECTS[Version.V16]
     assert dialect_of(load_vendor("spec-201"), Version.V201) is DIALECTS[Version.V201]
 
@@ -142,34 +142,34 @@ def test_stations_of_one_vendor_share_its_record_and_a_profile_without_vendors_h
 
 def test_a_vendors_heartbeat_stands_above_profile_and_csms(tmp_path: Path) -> None:
     profile = mixed(tmp_path, "heartbeat: 10", msgspec.structs.replace(IDLE, heartbeat=60.0))
-    yard = Yard(profile=profile).start().run(100.0)
-    beats = yard.sent("Heartbeat")
+    harness = FleetHarness(profile=profile).start().run(100.0)
+    beats = harness.sent("Heartbeat")
     assert len(beats) == 10
     assert {round(after.at - before.at, 6) for before, after in pairwise(beats)} == {10.0}
 
 
 def test_a_quiet_vendor_beats_only_after_a_silence_of_its_interval(tmp_path: Path) -> None:
-    yard = Yard(profile=mixed(tmp_path, "heartbeat: 60\nheartbeat_when_quiet: true")).start().run(150.0)
-    said = yard.calls[-1].at
-    yard.run(20.0 - (yard.now - said) % 20.0)
-    yard.station.outlets[0].tell(yard.now)
-    told = yard.now
-    yard.run(300.0)
-    beats = [call.at for call in yard.sent("Heartbeat") if call.at > told]
+    harness = FleetHarness(profile=mixed(tmp_path, "heartbeat: 60\nheartbeat_when_quiet: true")).start().run(150.0)
+    said = harness.calls[-1].at
+    harness.run(20.0 - (harness.now - said) % 20.0)
+    harness.station.connectors[0].tell(harness.now)
+    told = harness.now
+    harness.run(300.0)
+    beats = [call.at for call in harness.sent("Heartbeat") if call.at > told]
     assert beats[:3] == [told + 60.0, told + 120.0, told + 180.0]
 
 
 # -- reconnects --------------------------------------------------------------------------------------------------------
 
 
-def outage(yard: Yard, seconds: float) -> list[str]:
+def outage(harness: FleetHarness, seconds: float) -> list[str]:
     """Take the line away for at least so long; return the actions after it."""
-    before = len(yard.calls)
-    yard.lose(refuse_with="refused")
-    yard.run(seconds)
-    yard.refuse_with = None
-    yard.run(30.0)
-    return [call.action for call in yard.calls[before:] if call.action != "Heartbeat"]
+    before = len(harness.calls)
+    harness.lose(refuse_with="refused")
+    harness.run(seconds)
+    harness.refuse_with = None
+    harness.run(30.0)
+    return [call.action for call in harness.calls[before:] if call.action != "Heartbeat"]
 
 
 @pytest.mark.parametrize(
@@ -183,26 +183,28 @@ def outage(yard: Yard, seconds: float) -> list[str]:
 def test_a_vendor_boots_again_never_always_or_after_a_long_outage(
     tmp_path: Path, text: str, short: int, long: int
 ) -> None:
-    yard = Yard(profile=mixed(tmp_path, text, charging(5000.0, 5.0))).start().run(2600.0)
-    plan = yard.station.arrivals
-    assert outage(yard, 60.0).count("BootNotification") == short
-    assert outage(yard, 400.0).count("BootNotification") == long
-    assert yard.recorder.booted_now == 1
-    yard.run(100.0)
-    assert len(yard.sent("StartTransaction")) == 1, "the car charges on"
-    assert yard.sent("MeterValues")[-1].at > yard.now - 11.0
-    assert yard.station.arrivals is plan
-    yard.run(7600.0 - (yard.now - 1000.0))
-    assert len(yard.sent("StartTransaction")) == 2, "and the next one comes once"
+    harness = FleetHarness(profile=mixed(tmp_path, text, charging(5000.0, 5.0))).start().run(2600.0)
+    plan = harness.station.arrivals
+    assert outage(harness, 60.0).count("BootNotification") == short
+    assert outage(harness, 400.0).count("BootNotification") == long
+    assert harness.recorder.booted_now == 1
+    harness.run(100.0)
+    assert len(harness.sent("StartTransaction")) == 1, "the car charges on"
+    assert harness.sent("MeterValues")[-1].at > harness.now - 11.0
+    assert harness.station.arrivals is plan
+    harness.run(7600.0 - (harness.now - 1000.0))
+    assert len(harness.sent("StartTransaction")) == 2, "and the next one comes once"
 
 
 def test_a_vendor_that_boots_again_does_not_wait_for_what_an_earlier_boot_was_told(tmp_path: Path) -> None:
     pending = {"status": "Pending", "currentTime": "2026-01-01T00:00:00Z", "interval": 3000}
-    yard = Yard(profile=mixed(tmp_path, "boot_on_reconnect: true"), answers={"BootNotification": pending}).start()
-    yard.answers["BootNotification"] = {**pending, "status": "Accepted"}
-    yard.command("TriggerMessage", {"requestedMessage": "BootNotification"})
-    assert yard.recorder.booted_now == 1
-    assert outage(yard, 60.0).count("BootNotification") == 1
+    harness = FleetHarness(
+        profile=mixed(tmp_path, "boot_on_reconnect: true"), answers={"BootNotification": pending}
+    ).start()
+    harness.answers["BootNotification"] = {**pending, "status": "Accepted"}
+    harness.command("TriggerMessage", {"requestedMessage": "BootNotification"})
+    assert harness.recorder.booted_now == 1
+    assert outage(harness, 60.0).count("BootNotification") == 1
 
 
 @pytest.mark.parametrize(
@@ -216,19 +218,19 @@ def test_a_vendor_that_boots_again_does_not_wait_for_what_an_earlier_boot_was_to
 def test_a_vendor_tells_all_statuses_never_always_or_after_a_long_outage(
     tmp_path: Path, text: str, short: int, long: int
 ) -> None:
-    yard = Yard(profile=mixed(tmp_path, text)).start().run(1.0)
-    assert outage(yard, 60.0).count("StatusNotification") == short
-    assert outage(yard, 400.0).count("StatusNotification") == long
+    harness = FleetHarness(profile=mixed(tmp_path, text)).start().run(1.0)
+    assert outage(harness, 60.0).count("StatusNotification") == short
+    assert outage(harness, 400.0).count("StatusNotification") == long
 
 
 def test_a_vendor_has_its_own_way_back_and_pings(tmp_path: Path) -> None:
-    yard = Yard(profile=mixed(tmp_path, "backoff: fixed:60\nping: 30")).start()
-    assert yard.sockets[-1].pings == 30.0
-    yard.attempts.clear()
-    yard.lose(refuse_with="refused")
-    yard.run(200.0)
-    assert [at - 1000.0 for at in yard.attempts] == [60.0, 120.0, 180.0]
-    assert Yard().start().sockets[-1].pings is None
+    harness = FleetHarness(profile=mixed(tmp_path, "backoff: fixed:60\nping: 30")).start()
+    assert harness.sockets[-1].pings == 30.0
+    harness.attempts.clear()
+    harness.lose(refuse_with="refused")
+    harness.run(200.0)
+    assert [at - 1000.0 for at in harness.attempts] == [60.0, 120.0, 180.0]
+    assert FleetHarness().start().sockets[-1].pings is None
     assert NEUTRAL.way_back(SPEC) is SPEC
     assert load_vendor("plc-10s").way_back(SPEC) == parse_backoff("fixed:10")
 
@@ -241,9 +243,9 @@ def test_clock_aligned_readings_come_on_the_quarter_hour_with_and_without_a_tran
     tmp_path: Path, version: Version
 ) -> None:
     profile = mixed(tmp_path, "clock_aligned: 900\nclock_aligned_idle: true\nmeter: 0", charging(1500.0, 400.0))
-    yard = Yard(version, profile).start().run(4 * 3600.0)
-    aligned = [call for call in yard.calls if "Sample.Clock" in str(call.payload)]
-    # The yard's clock shows 1,700,000,000 s at second 1000.
+    harness = FleetHarness(version, profile).start().run(4 * 3600.0)
+    aligned = [call for call in harness.calls if "Sample.Clock" in str(call.payload)]
+    # The harness's clock shows 1,700,000,000 s at second 1000.
     assert {(1_700_000_000 + call.at - 1000.0) % 900.0 for call in aligned} == {0.0}
     assert len(aligned) == 16
     in_transaction = [call for call in aligned if "transactionId" in str(call.payload)]
@@ -254,15 +256,15 @@ def test_clock_aligned_readings_come_on_the_quarter_hour_with_and_without_a_tran
 
 
 def test_only_vendors_that_do_so_read_idle_connectors(tmp_path: Path) -> None:
-    yard = Yard(profile=mixed(tmp_path, "clock_aligned: 900")).start().run(7200.0)
-    assert yard.sent("MeterValues") == []
+    harness = FleetHarness(profile=mixed(tmp_path, "clock_aligned: 900")).start().run(7200.0)
+    assert harness.sent("MeterValues") == []
 
 
 def test_clock_aligned_readings_end_with_the_station(tmp_path: Path) -> None:
-    yard = Yard(profile=mixed(tmp_path, "clock_aligned: 900\nclock_aligned_idle: true")).start().run(1.0)
-    yard.station.stop(lambda: None, 5.0)
-    yard.run(10.0)
-    assert len(yard.timers) == 0
+    harness = FleetHarness(profile=mixed(tmp_path, "clock_aligned: 900\nclock_aligned_idle: true")).start().run(1.0)
+    harness.station.stop(lambda: None, 5.0)
+    harness.run(10.0)
+    assert len(harness.timers) == 0
 
 
 @ALL_VERSIONS
@@ -270,18 +272,18 @@ def test_clock_aligned_readings_end_with_the_station(tmp_path: Path) -> None:
 def test_meter_messages_are_as_large_as_wanted(tmp_path: Path, version: Version, size: int) -> None:
     measurands = "[Energy.Active.Import.Register, Power.Active.Import, Current.Import, Voltage]"
     profile = mixed(tmp_path, f"meter_bytes: {size}\nmeasurands: {measurands}", charging(100.0))
-    yard = Yard(version, profile).start().run(200.0)
+    harness = FleetHarness(version, profile).start().run(200.0)
     action = "MeterValues" if version is Version.V16 else "TransactionEvent"
-    sizes = {len(msgspec.json.encode(call.payload)) for call in yard.sent(action) if "Updated" in str(call.payload)}
+    sizes = {len(msgspec.json.encode(call.payload)) for call in harness.sent(action) if "Updated" in str(call.payload)}
     if version is Version.V16:
-        sizes = {len(msgspec.json.encode(call.payload)) for call in yard.sent(action)}
+        sizes = {len(msgspec.json.encode(call.payload)) for call in harness.sent(action)}
     assert min(sizes) >= size - 150, "where a signed record has no room any more, it is left out"
     assert max(sizes) <= max(size + 250, 1100), "what the measurands alone take"
 
 
 def test_a_vendor_reads_its_meter_as_often_as_it_wants(tmp_path: Path) -> None:
-    yard = Yard(profile=mixed(tmp_path, "meter: 25", charging(100.0, 1000.0))).start().run(1200.0)
-    values = yard.sent("MeterValues")
+    harness = FleetHarness(profile=mixed(tmp_path, "meter: 25", charging(100.0, 1000.0))).start().run(1200.0)
+    values = harness.sent("MeterValues")
     assert [round(after.at - before.at, 6) for before, after in pairwise(values)] == [25.0, 25.0]
 
 
@@ -290,36 +292,40 @@ def test_a_vendor_reads_its_meter_as_often_as_it_wants(tmp_path: Path) -> None:
 
 def test_retries_follow_the_vendor(tmp_path: Path) -> None:
     profile = mixed(tmp_path, "retry: {attempts: 4, interval: 7}", charging())
-    yard = Yard(profile=profile, answers={"StartTransaction": SILENT}, call_timeout=3.0).start().run(200.0)
-    starts = [call.at for call in yard.sent("StartTransaction")][:4]
+    harness = FleetHarness(profile=profile, answers={"StartTransaction": SILENT}, call_timeout=3.0).start().run(200.0)
+    starts = [call.at for call in harness.sent("StartTransaction")][:4]
     assert [round(after - before, 6) for before, after in pairwise(starts)] == [10.0, 17.0, 24.0]
 
 
 def test_a_small_queue_keeps_little(tmp_path: Path) -> None:
-    yard = Yard(profile=mixed(tmp_path, "queue: 5", charging(5000.0, 5.0))).start().run(2600.0)
-    yard.lose(refuse_with="refused")
-    yard.run(200.0)
-    assert yard.station.messages_waiting == 5
-    yard.outcomes()
-    assert yard.faults[UNDELIVERED] > 0
+    harness = FleetHarness(profile=mixed(tmp_path, "queue: 5", charging(5000.0, 5.0))).start().run(2600.0)
+    harness.lose(refuse_with="refused")
+    harness.run(200.0)
+    assert harness.station.messages_waiting == 5
+    harness.outcomes()
+    assert harness.faults[UNDELIVERED] > 0
 
 
 @pytest.mark.parametrize("forgets", [False, True])
 def test_a_forgetful_station_goes_on_with_minus_one_after_a_lost_answer(tmp_path: Path, *, forgets: bool) -> None:
     text = f"quirks: {{forgets_lost_start: {str(forgets).lower()}}}"
-    yard = Yard(profile=mixed(tmp_path, text, charging()), answers={"StartTransaction": SILENT}, call_timeout=5.0)
-    yard.start().run(80.0)
-    values = yard.sent("MeterValues")
+    harness = FleetHarness(
+        profile=mixed(tmp_path, text, charging()), answers={"StartTransaction": SILENT}, call_timeout=5.0
+    )
+    harness.start().run(80.0)
+    values = harness.sent("MeterValues")
     assert [call.payload["transactionId"] for call in values[:2]] == ([-1, -1] if forgets else [])
-    assert len(yard.sent("StartTransaction")) == 1
+    assert len(harness.sent("StartTransaction")) == 1
 
 
 @pytest.mark.parametrize("same", [False, True])
 def test_a_message_that_is_sent_again_keeps_its_id_where_the_vendor_does_that(tmp_path: Path, *, same: bool) -> None:
     text = f"retry: {{attempts: 3, interval: 1}}\nquirks: {{retries_with_same_id: {str(same).lower()}}}"
-    yard = Yard(profile=mixed(tmp_path, text, charging()), answers={"StartTransaction": SILENT}, call_timeout=3.0)
-    yard.start().run(65.0)
-    starts = yard.sent("StartTransaction")
+    harness = FleetHarness(
+        profile=mixed(tmp_path, text, charging()), answers={"StartTransaction": SILENT}, call_timeout=3.0
+    )
+    harness.start().run(65.0)
+    starts = harness.sent("StartTransaction")
     assert len(starts) == 3
     assert len({call.message_id for call in starts}) == (1 if same else 3)
 
@@ -345,22 +351,22 @@ def test_time_stamps_end_as_the_vendor_writes_them(zone: str, digits: int, text:
 @ALL_VERSIONS
 def test_tokens_readings_and_statuses_have_the_vendors_spelling(version: Version) -> None:
     profile = msgspec.structs.replace(charging(), vendors={"own-spelling": 1.0})
-    yard = Yard(version, profile).start().run(200.0)
-    assert all("+02:00" in str(call.payload) for call in yard.calls if "timestamp" in call.payload)
-    sent = [call for call in yard.calls if {"idTag", "idToken"} & call.payload.keys()]
+    harness = FleetHarness(version, profile).start().run(200.0)
+    assert all("+02:00" in str(call.payload) for call in harness.calls if "timestamp" in call.payload)
+    sent = [call for call in harness.calls if {"idTag", "idToken"} & call.payload.keys()]
     tokens = {call.action: call.payload.get("idTag") or call.payload["idToken"]["idToken"] for call in sent}
     assert "Authorize" in tokens
     assert len(tokens) >= 2
     assert {token.islower() for token in tokens.values()} == {True}
     values: list[Any] = [
         part["value"]
-        for call in yard.calls
+        for call in harness.calls
         for value in call.payload.get("meterValue", ())
         for part in value["sampledValue"]
     ]
     assert values
     assert all("." in str(value) for value in values)
-    statuses = [call.payload for call in yard.sent("StatusNotification") if call.payload.get("connectorId")]
+    statuses = [call.payload for call in harness.sent("StatusNotification") if call.payload.get("connectorId")]
     assert statuses[::2] == statuses[1::2]
 
 
@@ -376,9 +382,9 @@ def test_the_payload_that_is_dressed_stays_as_it_was() -> None:
 
 
 def test_a_vendor_without_authorize_starts_at_once(tmp_path: Path) -> None:
-    yard = Yard(profile=mixed(tmp_path, "quirks: {skips_authorize: true}", charging())).start().run(100.0)
-    assert yard.sent("Authorize") == []
-    assert yard.sent("StartTransaction")
+    harness = FleetHarness(profile=mixed(tmp_path, "quirks: {skips_authorize: true}", charging())).start().run(100.0)
+    assert harness.sent("Authorize") == []
+    assert harness.sent("StartTransaction")
 
 
 # -- all together ------------------------------------------------------------------------------------------------------
@@ -395,16 +401,16 @@ def test_every_vendor_keeps_to_ocpp_through_outages_and_resets(tmp_path: Path, n
     profile = msgspec.structs.replace(charging(200.0, 60.0), models=models, meter=30.0, vendors={name: 1.0})
     numbers = count(1)
     started = {"StartTransaction": lambda _: {"transactionId": next(numbers), "idTagInfo": {"status": "Accepted"}}}
-    yard = TracedYard(version, profile, started if version is Version.V16 else None, latency=0.2)
-    yard.start().run(400.0)
+    harness = TracedFleet(version, profile, started if version is Version.V16 else None, latency=0.2)
+    harness.start().run(400.0)
     for seconds in (20.0, 300.0, 700.0):
-        outage(yard, seconds)
-        yard.run(200.0)
-    yard.command("Reset", {"type": "Hard" if version is Version.V16 else "Immediate"})
-    yard.run(600.0)
-    yard.station.stop(lambda: None, 5.0)
-    yard.run(20.0)
-    report = yard.check(tmp_path)
+        outage(harness, seconds)
+        harness.run(200.0)
+    harness.command("Reset", {"type": "Hard" if version is Version.V16 else "Immediate"})
+    harness.run(600.0)
+    harness.station.stop(lambda: None, 5.0)
+    harness.run(20.0)
+    report = harness.check(tmp_path)
     assert report.findings == []
     assert report.transactions >= 6
     assert report.connections == 5
@@ -421,9 +427,9 @@ def test_part_of_a_mix_has_its_own_vendors_and_else_those_of_the_mix(tmp_path: P
     (tmp_path / "both.yaml").write_text(
         "title: both\nmix: {own.yaml: 1, plain.yaml: 1}\nvendors: {boots-every-time: 1}\n"
     )
-    fleet = Yard(profile=read_profile(tmp_path / "both.yaml")).fleet
+    context = FleetHarness(profile=read_profile(tmp_path / "both.yaml")).context
     leases = [Identities().lease(number) for number in range(1, 101)]
-    found = Counter((one.profile.name, one.vendor.name) for one in map(fleet.for_station, leases))
+    found = Counter((one.profile.name, one.vendor.name) for one in map(context.for_station, leases))
     assert set(found) == {("own", "chatty-10s"), ("plain", "boots-every-time")}
     assert min(found.values()) >= 45
 
@@ -431,10 +437,10 @@ def test_part_of_a_mix_has_its_own_vendors_and_else_those_of_the_mix(tmp_path: P
 def test_commands_are_followed_at_stations_of_every_vendor_and_part(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text("title: one\nvendors: {chatty-10s: 1, spec-201: 1}\n")
     (tmp_path / "both.yaml").write_text("title: both\nmix: {one.yaml: 1, quick: 1}\n")
-    fleet = Yard(profile=read_profile(tmp_path / "both.yaml")).fleet
-    stations = [fleet.for_station(Identities().lease(number)) for number in range(1, 51)]
-    watch: Any = object()
-    fleet.watched_by(watch)
-    assert {id(one.watch) for one in stations} == {id(watch)}
-    fleet.watched_by(None)
-    assert {one.watch for one in stations} == {None}
+    context = FleetHarness(profile=read_profile(tmp_path / "both.yaml")).context
+    stations = [context.for_station(Identities().lease(number)) for number in range(1, 51)]
+    observer: Any = object()
+    context.observed_by(observer)
+    assert {id(one.observer) for one in stations} == {id(observer)}
+    context.observed_by(None)
+    assert {one.observer for one in stations} == {None}

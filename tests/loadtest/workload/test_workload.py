@@ -14,7 +14,7 @@ from statistics import NormalDist, median
 import msgspec
 import pytest
 
-from fixtures.models import Outlet, station
+from fixtures.models import ConnectorModel, station
 from loadtest.timing.pacing import Draws
 from loadtest.workload.car import circuit_for
 from loadtest.workload.curve import DAY, WEEK, Curve, Rates, clock_text, seconds_of_day
@@ -196,19 +196,21 @@ def test_the_means_are_those_that_were_published() -> None:
     assert 200 < mean(home.energy_kwh) * sessions_a_day(home) * 365 / 12 < 250
 
 
-def outlets_of(profile: Profile) -> list[Outlet]:
+def connectors_of(profile: Profile) -> list[ConnectorModel]:
     return [
-        outlet for model, weight in profile.models.items() for outlet in station(model, "x").outlets * round(weight)
+        connector
+        for model, weight in profile.models.items()
+        for connector in station(model, "x").connectors * round(weight)
     ]
 
 
 def test_public_cars_idle_and_take_what_was_published() -> None:
     profile = load_profile("public_ac")
-    outlets = outlets_of(profile)
+    connectors = connectors_of(profile)
     connected = idle = taken = 0.0
     sessions = sample("public_ac")
     for place, session in enumerate(sessions):
-        circuit = circuit_for(outlets[place % len(outlets)], session)
+        circuit = circuit_for(connectors[place % len(connectors)], session)
         power, stay = circuit.voltage * circuit.current * circuit.phases, session.until - session.at
         assert session.energy_wh is not None
         charging = min(stay, session.energy_wh * 3600 / power)
@@ -347,13 +349,13 @@ def test_neighbours_do_not_move_together() -> None:
 
 
 def test_every_part_of_a_mix_has_its_share_of_any_first_stations() -> None:
-    fleet = load_profile("mixed_fleet")
+    context = load_profile("mixed_fleet")
     for stations in (50, 500):
-        found = Counter(fleet.member(number).name for number in range(1, stations + 1))
-        for part, weight in fleet.members:
+        found = Counter(context.member(number).name for number in range(1, stations + 1))
+        for part, weight in context.members:
             assert found[part.name] == pytest.approx(stations * weight / 10, abs=3)
 
 
 def test_the_parts_of_a_mix_live_in_the_same_day() -> None:
-    fleet = load_profile("mixed_fleet")
-    assert {part.start for part, _ in fleet.members} == {fleet.start}
+    context = load_profile("mixed_fleet")
+    assert {part.start for part, _ in context.members} == {context.start}

@@ -1,4 +1,4 @@
-"""The companion with a driver that needs no network: what it sends, when, and to whom."""
+"""The plugin with a driver that needs no network: what it sends, when, and to whom."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from drivers.base import CommandResult, DriverError, NoDriver
 from loadtest.judging.slo_expression import parse
 from loadtest.plugins.commands.matching import Verdict
 from loadtest.plugins.commands.observer import SEEN, STATE
-from loadtest.plugins.commands.plugin import CommandCompanion
-from loadtest.plugins.commands.setup import check_commands, companion_of
-from loadtest.plugins.contract import QUANTITIES, Stage
+from loadtest.plugins.commands.plugin import CommandPlugin
+from loadtest.plugins.commands.setup import check_commands, plugin_of
+from loadtest.plugins.contract import QUANTITIES, RunAccess
 from loadtest.workload.commands import Command
 from ocppj.errors import UsageError
 from ocppj.versions import Version
@@ -56,16 +56,16 @@ class FakeDriver(NoDriver):
 
 
 class Play:
-    """A companion in the middle of a run of three stations."""
+    """A plugin in the middle of a run of three stations."""
 
     def __init__(self, folder: Path, driver: FakeDriver, *commands: Command) -> None:
         (folder / "histograms").mkdir()
         self.driver = driver
         self.orders: list[dict[str, Any]] = []
-        self.companion = CommandCompanion(commands, [Version.V16], lambda: driver, 1, duration=10.0)
+        self.plugin = CommandPlugin(commands, [Version.V16], lambda: driver, 1, duration=10.0)
         since = time.monotonic()
-        self.companion.begin(
-            Stage(
+        self.plugin.begin(
+            RunAccess(
                 order=self.orders.append,
                 folder=folder,
                 url="ws://x",
@@ -74,10 +74,10 @@ class Play:
             )
         )
         rows = [[name, "1.6", True, f"T{name}", [[1, 1, 1, False, None]]] for name in "ABC"]
-        self.companion.note("w", [STATE, rows])
+        self.plugin.note("w", [STATE, rows])
 
     def end(self) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self.companion.conclude().fields.get("commands", [])
+        rows: list[dict[str, Any]] = self.plugin.conclude().fields.get("commands", [])
         return rows
 
 
@@ -96,10 +96,10 @@ def folder(tmp_path: Path) -> Path:
 def test_a_slow_api_moves_neither_the_schedule_nor_the_intended_times(folder: Path) -> None:
     driver = FakeDriver(takes=0.4)
     play = Play(folder, driver, Command(action="get-configuration", rate="30/s"))
-    play.companion.beat(0.0, "measure")
+    play.plugin.beat(0.0, "measure")
     until(lambda: driver.most == 3)
-    until(lambda: play.companion._figures.verdicts[Verdict.NO_TARGET] >= 3)
-    play.companion.stopping()
+    until(lambda: play.plugin._figures.verdicts[Verdict.NO_TARGET] >= 3)
+    play.plugin.stopping()
     # A station has one command of a kind at a time, and a slow API keeps all three busy.
     assert driver.most == 3
     (row,) = play.end()
@@ -110,9 +110,9 @@ def test_a_slow_api_moves_neither_the_schedule_nor_the_intended_times(folder: Pa
 def test_only_so_many_are_under_way_and_who_waits_too_long_is_never_sent(folder: Path) -> None:
     driver = FakeDriver(takes=0.25)
     play = Play(folder, driver, Command(action="ClearCache", rate="1/h", timeout=0.2, name="slow"))
-    play.companion._sender._most = 2
-    play.companion.fire("slow", ["A", "B", "C", "A", "B", "C"], 0.0)
-    until(lambda: play.companion._figures.verdicts[Verdict.NEVER_SENT] == 4)
+    play.plugin._sender._most = 2
+    play.plugin.fire("slow", ["A", "B", "C", "A", "B", "C"], 0.0)
+    until(lambda: play.plugin._figures.verdicts[Verdict.NEVER_SENT] == 4)
     (row,) = play.end()
     assert driver.most == 2
     assert row["api"] == {"api-timeout": 2}
@@ -123,11 +123,11 @@ def test_only_so_many_are_under_way_and_who_waits_too_long_is_never_sent(folder:
 def test_fired_commands_go_to_each_of_the_stations_at_their_time(folder: Path) -> None:
     driver = FakeDriver()
     play = Play(folder, driver)
-    play.companion.beat(0.0, "measure")
+    play.plugin.beat(0.0, "measure")
     assert play.orders == []
     begun = time.monotonic()
-    play.companion.fire("remote-start", ["A", "C", "nobody"], 0.3)
-    play.companion.beat(0.1, "measure")
+    play.plugin.fire("remote-start", ["A", "C", "nobody"], 0.3)
+    play.plugin.beat(0.1, "measure")
     assert [order["kind"] for order in play.orders] == ["commands"]
     until(lambda: len(driver.asked) == 2)
     assert sorted(identity for _, identity, _, _ in driver.asked) == ["A", "C"]
@@ -136,17 +136,17 @@ def test_fired_commands_go_to_each_of_the_stations_at_their_time(folder: Path) -
     assert len(tokens) == 2
     assert tokens <= set(driver.tokens)
     for _, identity, action, payload in driver.asked:
-        play.companion.note("w", [SEEN, identity, action, payload["idTag"], 0, True, time.monotonic()])
+        play.plugin.note("w", [SEEN, identity, action, payload["idTag"], 0, True, time.monotonic()])
     (row,) = play.end()
     assert (row["command"], row["seen"], row["outcomes"]) == ("remote-start", 2, {"open": 2, "no-target": 1})
     with pytest.raises(UsageError, match="remote-start"):
-        play.companion.fire("remote-strat", ["A"], 0.0)
+        play.plugin.fire("remote-strat", ["A"], 0.0)
 
 
 def test_an_api_that_fails_is_told_with_its_own_words_and_not_by_its_speed(folder: Path) -> None:
     driver = FakeDriver(status="broken")
     play = Play(folder, driver, Command(action="reset", rate="1/h"))
-    play.companion.fire("reset", ["A"], 0.0)
+    play.plugin.fire("reset", ["A"], 0.0)
     until(lambda: driver.asked and not driver.under_way)
     (row,) = play.end()
     assert (row["outcomes"], row["reasons"]) == ({"api-error": 1}, ["the API is broken"])
@@ -156,16 +156,16 @@ def test_an_api_that_fails_is_told_with_its_own_words_and_not_by_its_speed(folde
 def test_commands_wait_for_the_window_that_they_are_for_and_end_with_it(folder: Path) -> None:
     driver = FakeDriver()
     play = Play(folder, driver, Command(action="get-configuration", rate="100/s"))
-    play.companion.beat(0.0, "ramp")
+    play.plugin.beat(0.0, "ramp")
     gevent.sleep(0.1)
     assert driver.asked == []
-    play.companion.beat(0.1, "measure")
+    play.plugin.beat(0.1, "measure")
     until(lambda: driver.asked)
-    play.companion.beat(0.2, "cool-down")
+    play.plugin.beat(0.2, "cool-down")
     number = len(driver.asked)
     gevent.sleep(0.1)
     assert len(driver.asked) == number
-    assert "commands" in "; ".join(play.companion.standing().lines)
+    assert "commands" in "; ".join(play.plugin.standing().lines)
     play.end()
 
 
@@ -174,7 +174,7 @@ def given(**more: Any) -> Any:
 
 
 def test_without_commands_and_driver_there_is_no_companion() -> None:
-    assert companion_of(given(), [], [Version.V16], 1, None) == (None, None)
+    assert plugin_of(given(), [], [Version.V16], 1, None) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ print(len(ticks), max(b - a for a, b in zip(ticks, ticks[1:])), asked.get().stat
 
 def test_objectives_can_be_about_commands(folder: Path) -> None:
     play = Play(folder, FakeDriver(), Command(action="reset", rate="1/h"))
-    found = play.companion.standing().quantities
+    found = play.plugin.standing().quantities
     assert set(QUANTITIES["command"]) <= set(found)
     assert parse("command reach-p95 < 50 ms").metric == "command reach-p95"
     assert parse("command failed < 0.1 %").is_share

@@ -15,8 +15,8 @@ from fixtures.csms.defects.driven import DELAY, LOST_ONE_IN
 
 def load(folder: Path, *words: str, commands: str) -> tuple[int, str, dict[str, Any]]:
     (folder / "commands.yaml").write_text(commands)
-    (folder / "fleet.yaml").write_text("title: parked\nmeter: 1\n")
-    command = [sys.executable, "-m", "plugstorm", "load", "--profile", "fleet.yaml", "--commands", "commands.yaml"]
+    (folder / "context.yaml").write_text("title: parked\nmeter: 1\n")
+    command = [sys.executable, "-m", "plugstorm", "load", "--profile", "context.yaml", "--commands", "commands.yaml"]
     command += ["--stations", "20", "--spawn-rate", "20", "--seed", "7", "--out", "run", *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
     path = folder / "run" / "run.json"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from loadtest.plugins.commands.figures import Figures
-from loadtest.plugins.commands.matching import Api, Deed, Matcher, Sent, Verdict, digest_of, key_of
+from loadtest.plugins.commands.matching import Api, Matcher, SeenEffect, Sent, Verdict, digest_of, key_of
 from loadtest.workload.commands import Command, fill, plan
 from ocppj.versions import Version
 
@@ -53,10 +53,10 @@ def test_a_start_is_followed_to_its_first_meter_value(case: Case) -> None:
     # The report of the station may be here before the answer of the API.
     case.see(sent, 10.1)
     case.matcher.answered(sent, Api.ACCEPTED, 10.2)
-    case.matcher.did("A", Deed.STARTED, "T1", 10.4)
+    case.matcher.did("A", SeenEffect.STARTED, "T1", 10.4)
     case.matcher.settle(30.0)
     assert case.closed == []
-    case.matcher.did("A", Deed.METERED, "T1", 20.0)
+    case.matcher.did("A", SeenEffect.METERED, "T1", 20.0)
     case.matcher.settle(30.0)
     assert case.verdicts == [Verdict.ACCEPTED]
     figures = Figures()
@@ -155,9 +155,9 @@ def test_a_refused_start_has_no_effect_and_one_that_ends_early_stays_open(case: 
     for sent in (refused, short):
         case.see(sent, 10.1)
         case.matcher.answered(sent, Api.ACCEPTED, 10.2)
-    case.matcher.did("A", Deed.REFUSED, "T1", 10.3)
-    case.matcher.did("B", Deed.STARTED, "T2", 10.3)
-    case.matcher.did("B", Deed.ENDED, "T2", 11.0)
+    case.matcher.did("A", SeenEffect.REFUSED, "T1", 10.3)
+    case.matcher.did("B", SeenEffect.STARTED, "T2", 10.3)
+    case.matcher.did("B", SeenEffect.ENDED, "T2", 11.0)
     case.matcher.settle(20.0)
     assert case.verdicts == [Verdict.NO_EFFECT, Verdict.OPEN]
 

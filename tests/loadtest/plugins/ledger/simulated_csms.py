@@ -1,4 +1,4 @@
-"""A town of stations around a real practice CSMS, without a network and without waiting: one clock for both sides."""
+"""Stations around a real practice CSMS, without a network and without waiting: one clock for both sides."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fixtures.csms.server import PracticeCsms
 from loadtest.measuring.recorder import Recorder
 from loadtest.plugins.ledger.reconcile import Findings, Span, reconcile
 from loadtest.plugins.ledger.row_file import Row, row_of
-from loadtest.station import Fleet, Station
+from loadtest.station import Context, Station
 from loadtest.timing.backoff import Backoff
 from loadtest.timing.timers import TimerQueue
 from loadtest.transport.socket import Handshake, How
@@ -26,7 +26,7 @@ from ocppj.versions import Version
 
 SHORT = Profile(
     name="short",
-    title="short visits",
+    title="short charging sessions",
     models={"ac-dual": 1.0},
     meter=5.0,
     sessions=Sessions(duration=(12.0, 30.0), gap=(2.0, 8.0), unplug=0.5),
@@ -35,27 +35,27 @@ WALL = 1_700_000_000.0
 
 
 class _Loop:
-    """The part of an event loop that the CSMS needs, on the clock of the town."""
+    """The part of an event loop that the CSMS needs, on the clock of the simulated CSMS."""
 
-    def __init__(self, town: Town) -> None:
-        self._town = town
+    def __init__(self, simulated: SimulatedCsms) -> None:
+        self._simulated = simulated
 
     def time(self) -> float:
-        return self._town.now
+        return self._simulated.now
 
     def call_at(self, when: float, callback: Callable[..., object], *words: Any) -> Any:
-        timer = self._town.timers.at(when, lambda _: callback(*words))
-        return SimpleNamespace(cancel=lambda: self._town.timers.cancel(timer))
+        timer = self._simulated.timers.at(when, lambda _: callback(*words))
+        return SimpleNamespace(cancel=lambda: self._simulated.timers.cancel(timer))
 
     def call_later(self, delay: float, callback: Callable[..., object], *words: Any) -> Any:
-        return self.call_at(self._town.now + delay, callback, *words)
+        return self.call_at(self._simulated.now + delay, callback, *words)
 
 
 class Wire:
     """Both ends of one connection: the socket of the station, the link of the CSMS."""
 
-    def __init__(self, town: Town, station: Station) -> None:
-        self.town = town
+    def __init__(self, simulated: SimulatedCsms, station: Station) -> None:
+        self.simulated = simulated
         self.station = station
         self.open = False
         self.dead = False
@@ -65,41 +65,41 @@ class Wire:
     # -- the station's side ------------------------------------------------------------------------------------------
 
     def connect(self, _url: str, subprotocol: str, _headers: Mapping[str, str]) -> None:
-        self.town.soon(lambda: self._upgrade(subprotocol))
+        self.simulated.soon(lambda: self._upgrade(subprotocol))
 
     def _upgrade(self, subprotocol: str) -> None:
         if self.dead:
             return
-        if self.town.closed:
-            self.station.on_failed("refused", "the town is closed")
+        if self.simulated.closed:
+            self.station.on_failed("refused", "the simulated CSMS is closed")
             return
         self.open = True
         link: Any = self
-        self.conversation = self.town.csms.open(self.station.lease.identity, self.station.dialect.rules, link)
+        self.conversation = self.simulated.csms.open(self.station.lease.identity, self.station.dialect.rules, link)
         self.station.on_open(Handshake(subprotocol, 0.0, 0.0))
 
     def send_text(self, text: str, *, fragmented: bool | None = None) -> bool:
         # Frames keep their order.
-        self._last = max(self._last, self.town.delivery())
+        self._last = max(self._last, self.simulated.delivery())
         if fragmented is None:
-            self.town.timers.at(self._last, lambda _: self._arrives(text))
+            self.simulated.timers.at(self._last, lambda _: self._arrives(text))
         else:
-            self.town.timers.at(self._last, lambda _: self._hears(text))
+            self.simulated.timers.at(self._last, lambda _: self._hears(text))
         return self.open
 
     def _hears(self, text: str) -> None:
         if self.open:
-            self.station.on_text(text, self.town.now)
+            self.station.on_text(text, self.simulated.now)
 
     def _arrives(self, text: str) -> None:
-        if self.open and self.conversation is not None and not self.town.is_deaf():
+        if self.open and self.conversation is not None and not self.simulated.is_deaf():
             self.conversation.received(text)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         was_open, self.open, self.dead = self.open, False, True
         self._end()
         if was_open:
-            self.town.soon(lambda: self.station.on_closed(code, reason, How.LOCAL))
+            self.simulated.soon(lambda: self.station.on_closed(code, reason, How.LOCAL))
 
     def abort(self) -> None:
         self.open, self.dead = False, True
@@ -117,7 +117,7 @@ class Wire:
             self.conversation.lost()
 
 
-class Town:
+class SimulatedCsms:
     """Stations, the CSMS, and whatever happens between them."""
 
     def __init__(
@@ -146,7 +146,7 @@ class Town:
         self.csms.wall = lambda: WALL + self.now - 1000.0
         self.recorder = Recorder(clock=lambda: self.now, wall=WALL + start)
         self.wires: dict[str, Wire] = {}
-        fleet = Fleet(
+        context = Context(
             engine=SimpleNamespace(timers=self.timers),  # type: ignore[arg-type]  # all that stations need of it
             target=Target("ws://csms.example/ocpp"),
             recorder=self.recorder,
@@ -158,7 +158,7 @@ class Town:
             call_timeout=10.0,
             seed=seed,
         )
-        self.stations = [Station(fleet, version, Identities().lease(1 + n)) for n in range(stations)]
+        self.stations = [Station(context, version, Identities().lease(1 + n)) for n in range(stations)]
         for station in self.stations:
             self.soon(station.start)
 
@@ -176,7 +176,7 @@ class Town:
     def soon(self, action: Callable[[], object]) -> None:
         self.timers.at(self.delivery(), lambda _: action())
 
-    def run(self, seconds: float) -> Town:
+    def run(self, seconds: float) -> SimulatedCsms:
         until = self.now + seconds
         while (when := self.timers.next_at) is not None and when <= until:
             self.now = max(self.now, when)
@@ -184,7 +184,7 @@ class Town:
         self.now = until
         return self
 
-    def stop(self, patience: float = 5.0) -> Town:
+    def stop(self, patience: float = 5.0) -> SimulatedCsms:
         """End the run as Locust does: in order, and for the rest at once."""
         for station in self.stations:
             station.stop(lambda: None, patience)

@@ -9,7 +9,7 @@ from loadtest.plugins.ledger.kpis import CUT, NOT_MEANT, SUCCEEDED, Kpis, outcom
 from loadtest.plugins.ledger.row_file import Row
 
 
-def visit(**changes: Any) -> Row:
+def charging_session(**changes: Any) -> Row:
     fields: dict[str, Any] = {
         "station": "CP1",
         "ocpp": "1.6",
@@ -54,12 +54,17 @@ GONE = {"start": "", "stop": "", "to_start": None, "meter_start": None, "meter_s
     ],
 )
 def test_an_attempt_succeeds_or_says_what_kept_the_driver_from_charging(changes: dict[str, Any], outcome: str) -> None:
-    assert outcome_of(visit(**changes)) == outcome
+    assert outcome_of(charging_session(**changes)) == outcome
 
 
 def test_only_attempts_of_the_window_measure_are_judged() -> None:
     kpis = Kpis(990.0)
-    for row in [visit(), visit(stop="timeout"), visit(stop="", cut=True), visit(window=RAMP, start="timeout")]:
+    for row in [
+        charging_session(),
+        charging_session(stop="timeout"),
+        charging_session(stop="", cut=True),
+        charging_session(window=RAMP, start="timeout"),
+    ]:
         kpis.add(row)
     assert kpis.quantities()["charging-success"] == (1.0, 2.0)
     figures = kpis.figures()
@@ -74,7 +79,7 @@ def test_only_attempts_of_the_window_measure_are_judged() -> None:
     assert figures["charging_whole_run"]["attempts"] == 3
     assert figures["timeline"] == [{"t": 10.0, "attempts": 3.0, "succeeded": 1.0}]
     assert figures["says"][0] == "Charging success 50 %: 1 of 2 attempts."
-    assert "3 visits over, charging success 33.33 %" in kpis.line()
+    assert "3 charging sessions over, charging success 33.33 %" in kpis.line()
 
 
 def test_nothing_is_measured_where_nobody_came() -> None:
@@ -82,25 +87,25 @@ def test_nothing_is_measured_where_nobody_came() -> None:
     assert set(kpis.quantities().values()) == {(None, None)}
     assert kpis.figures()["says"] == []
     assert kpis.line() == ""
-    kpis.add(visit(stop="", cut=True))
+    kpis.add(charging_session(stop="", cut=True))
     assert kpis.quantities()["charging-success"] == (None, None)
 
 
 def test_one_failure_among_very_many_is_not_rounded_away() -> None:
     kpis = Kpis()
     for _ in range(30_000):
-        kpis.add(visit())
-    kpis.add(visit(start="timeout"))
+        kpis.add(charging_session())
+    kpis.add(charging_session(start="timeout"))
     assert "99.99 %" in kpis.figures()["says"][0]
 
 
 def test_seconds_from_authorize_to_start_are_those_of_drivers_at_the_station() -> None:
     kpis = Kpis()
     for hundredths in range(1, 101):
-        kpis.add(visit(to_start=hundredths / 100))
+        kpis.add(charging_session(to_start=hundredths / 100))
     for _ in range(50):
-        kpis.add(visit(to_start=77.0, remote=True, authorize="", metered=True))
-        kpis.add(visit(to_start=88.0, authorize="lost"))
+        kpis.add(charging_session(to_start=77.0, remote=True, authorize="", metered=True))
+        kpis.add(charging_session(to_start=88.0, authorize="lost"))
     quantities = kpis.quantities()
     assert quantities["authorize-to-start-p50"][0] == pytest.approx(500, rel=0.002)
     assert quantities["authorize-to-start-p95"][0] == pytest.approx(950, rel=0.002)
@@ -112,11 +117,11 @@ def test_a_remote_start_works_when_the_transaction_begins_and_its_meter_is_told(
     kpis = Kpis()
     order = {"remote": True, "authorize": ""}
     for row in [
-        visit(**order, metered=True, stop="", cut=True),
-        visit(**order),
-        visit(**order, metered=True),
-        visit(**order, start="rejected"),
-        visit(**order, start="timeout", stop="timeout"),
+        charging_session(**order, metered=True, stop="", cut=True),
+        charging_session(**order),
+        charging_session(**order, metered=True),
+        charging_session(**order, start="rejected"),
+        charging_session(**order, start="timeout", stop="timeout"),
     ]:
         kpis.add(row)
     assert kpis.quantities()["remote-start-success"] == (2.0, 4.0)
@@ -125,7 +130,7 @@ def test_a_remote_start_works_when_the_transaction_begins_and_its_meter_is_told(
 def test_a_run_of_days_keeps_a_short_timeline() -> None:
     kpis = Kpis(0.0)
     for minute in range(5000):
-        kpis.add(visit(plugged=minute * 60.0))
+        kpis.add(charging_session(plugged=minute * 60.0))
     timeline = kpis.figures()["timeline"]
     assert len(timeline) <= 240
     assert sum(bucket["attempts"] for bucket in timeline) == 5000

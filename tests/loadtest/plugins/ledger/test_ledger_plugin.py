@@ -18,9 +18,9 @@ from loadtest.cluster.master import MasterEnd
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import threshold
 from loadtest.measuring.recorder import OPENED, TO_CSMS, Recorder
-from loadtest.plugins.contract import QUANTITIES, Conclusion, Stage
+from loadtest.plugins.contract import QUANTITIES, Conclusion, RunAccess
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
-from loadtest.plugins.ledger.plugin import KpiCompanion, LedgerCompanion
+from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.ledger.rejudge import rejudge
 from loadtest.plugins.ledger.row_file import NOTE, Row, RowFile
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
@@ -74,13 +74,13 @@ def conclude(
     folder: Path, rows: list[Row], fetch: Callable[[], Any] | None, waits: list[float] | None = None, **more: Any
 ) -> Conclusion:
     slept = [] if waits is None else waits
-    companion = LedgerCompanion(fetch, sleep=slept.append, **more)
-    companion.begin(Stage(order=lambda _: None, folder=folder, url="", stations=1, clock=lambda: 1.0))
+    plugin = LedgerPlugin(fetch, sleep=slept.append, **more)
+    plugin.begin(RunAccess(order=lambda _: None, folder=folder, url="", stations=1, clock=lambda: 1.0))
     for row in rows:
-        companion.note("worker", note(row))
-    companion.beat(1.0, "measure")
-    assert companion.standing() == Conclusion()
-    return companion.conclude()
+        plugin.note("worker", note(row))
+    plugin.beat(1.0, "measure")
+    assert plugin.standing() == Conclusion()
+    return plugin.conclude()
 
 
 def test_rows_go_to_the_disk_and_come_back_as_they_were(tmp_path: Path) -> None:
@@ -161,12 +161,12 @@ def test_records_are_kept_without_secrets_and_without_those_of_earlier_runs(tmp_
 
 
 def test_a_ledger_that_cannot_be_read_makes_the_run_invalid_and_nothing_else(tmp_path: Path) -> None:
-    companion = LedgerCompanion(None)
-    companion.begin(Stage(order=lambda _: None, folder=tmp_path, url="", stations=1, clock=lambda: 1.0))
-    companion.note("worker", note(told(1)))
-    companion.beat(1.0, "measure")
+    plugin = LedgerPlugin(None)
+    plugin.begin(RunAccess(order=lambda _: None, folder=tmp_path, url="", stations=1, clock=lambda: 1.0))
+    plugin.note("worker", note(told(1)))
+    plugin.beat(1.0, "measure")
     (tmp_path / "ledger.jsonl").write_text("?\n")
-    assert "is no row of a ledger" in companion.conclude().invalid[0]
+    assert "is no row of a ledger" in plugin.conclude().invalid[0]
 
 
 def test_a_disk_that_refuses_makes_the_run_invalid_and_nothing_else(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ class Run:
     def __init__(self, out: Path, fetch: Callable[[], Any] | None, *lines: str) -> None:
         self.folder = out
         self.reports: list[Any] = []
-        companions = [LedgerCompanion(fetch, sleep=lambda _: None), KpiCompanion()]
+        plugins = [LedgerPlugin(fetch, sleep=lambda _: None), KpiPlugin()]
         slo = [threshold(line) for line in lines]
         settings = Settings(
             url="ws://127.0.0.1:1",
@@ -198,7 +198,7 @@ class Run:
             out=str(out),
             live=False,
             flush_timeout=0.1,
-            companions=companions,
+            plugins=plugins,
             slo=slo,
         )
         self.master = MasterEnd(settings, lambda *_: None, workers=lambda: ["a"], name=str)

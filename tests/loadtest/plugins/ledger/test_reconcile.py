@@ -205,7 +205,7 @@ def test_a_2x_id_is_found_at_whatever_station() -> None:
 
 def test_visits_without_a_transaction_are_only_counted() -> None:
     findings = reconcile([Row("CP1", "1.6", "AbC1", authorize="rejected")], [], SPAN)
-    assert (findings.visits, findings.transactions) == (1, 0)
+    assert (findings.charging_sessions, findings.transactions) == (1, 0)
     assert not any(findings.counts.values())
 
 

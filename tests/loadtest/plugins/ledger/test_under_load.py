@@ -10,7 +10,7 @@ from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, Findings
 from loadtest.station.dialect.contract import Ending
 from loadtest.station.station import Life
 from ocppj.versions import Version
-from tests.loadtest.plugins.ledger.simulated_csms import Town
+from tests.loadtest.plugins.ledger.simulated_csms import SimulatedCsms
 
 CLASS_OF = {
     "load-start-lost": "lost",
@@ -35,32 +35,32 @@ def alarms(findings: Findings) -> dict[str, int]:
     return {name: count for name in ALARMS if (count := findings.counts[name] or 0)}
 
 
-def trouble(town: Town, steps: int = 40) -> Town:
-    """Let storms, losses, resets, a deaf, a slow and a closed CSMS come as the town's own chance has it."""
-    chance = town.random
+def trouble(simulated: SimulatedCsms, steps: int = 40) -> SimulatedCsms:
+    """Let storms, losses, resets, a deaf, a slow and a closed CSMS come as the simulated CSMS's own chance has it."""
+    chance = simulated.random
     for _ in range(steps):
-        town.run(chance.uniform(0.5, 5.0))
-        wires = [wire for wire in town.wires.values() if wire.open]
+        simulated.run(chance.uniform(0.5, 5.0))
+        wires = [wire for wire in simulated.wires.values() if wire.open]
         match chance.randrange(7):
             case 0:
-                town.closed = chance.random() < 0.3
+                simulated.closed = chance.random() < 0.3
                 for wire in wires:
                     wire.cut()
             case 1 | 2:
-                town.closed = False
+                simulated.closed = False
                 for wire in chance.sample(wires, len(wires) // 2):
                     wire.cut()
             case 3:
-                town.deaf_share = chance.choice((0.0, 0.0, 0.2))
+                simulated.deaf_share = chance.choice((0.0, 0.0, 0.2))
             case 4:
-                town.latency = chance.choice((0.02, 0.02, 1.5, 6.0))
+                simulated.latency = chance.choice((0.02, 0.02, 1.5, 6.0))
             case 5:
-                station = chance.choice(town.stations)
+                station = chance.choice(simulated.stations)
                 if station.life is Life.ON:
                     station.reboot(chance.choice((Ending.HARD_RESET, Ending.SOFT_RESET)))
             case _:
                 pass
-    return town
+    return simulated
 
 
 def test_every_defect_of_the_ledger_is_looked_for() -> None:
@@ -70,7 +70,7 @@ def test_every_defect_of_the_ledger_is_looked_for() -> None:
 
 @pytest.mark.parametrize(("defect", "version"), SCRIPTS)
 def test_defect_is_found_in_its_class_and_in_no_other(defect: str, version: Version) -> None:
-    findings = Town(version, defects=(defect,), stations=12).run(70).stop().reconcile()
+    findings = SimulatedCsms(version, defects=(defect,), stations=12).run(70).stop().reconcile()
     assert findings.transactions > 40
     found = alarms(findings)
     assert list(found) == [CLASS_OF[defect]]
@@ -84,44 +84,44 @@ def test_defect_is_found_in_its_class_and_in_no_other(defect: str, version: Vers
 @pytest.mark.parametrize("mode", list(Mode))
 @pytest.mark.parametrize("version", list(Version))
 def test_a_correct_csms_in_trouble_gives_no_false_alarm(version: Version, mode: Mode) -> None:
-    town = trouble(Town(version, mode=mode, stations=10, seed=1))
-    findings = town.stop(0.1 if mode is Mode.LENIENT else 5.0).reconcile()
+    simulated = trouble(SimulatedCsms(version, mode=mode, stations=10, seed=1))
+    findings = simulated.stop(0.1 if mode is Mode.LENIENT else 5.0).reconcile()
     assert findings.judged > 5
     assert alarms(findings) == {}, findings.examples
 
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_a_correct_csms_left_alone_has_every_transaction(mode: Mode) -> None:
-    findings = Town(Version.V16, mode=mode, stations=10).run(100).stop().reconcile()
+    findings = SimulatedCsms(Version.V16, mode=mode, stations=10).run(100).stop().reconcile()
     assert findings.transactions == findings.judged == findings.records
     assert findings.transactions > 60
     assert not any(findings.counts.values())
 
 
 def test_lost_answers_leave_twins_in_a_lenient_csms_and_no_false_alarm() -> None:
-    town = Town(Version.V16, mode=Mode.LENIENT, stations=12)
+    simulated = SimulatedCsms(Version.V16, mode=Mode.LENIENT, stations=12)
     for _ in range(20):
-        town.run(5.0)
-        town.latency = 1.0
-        for wire in list(town.wires.values()):
+        simulated.run(5.0)
+        simulated.latency = 1.0
+        for wire in list(simulated.wires.values()):
             wire.cut()
-    town.latency = 0.02
-    findings = town.run(60).stop().reconcile()
+    simulated.latency = 0.02
+    findings = simulated.run(60).stop().reconcile()
     assert findings.counts["ambiguous"]
     assert alarms(findings) == {}, findings.examples
 
 
 @pytest.mark.parametrize("defect", ["load-stop-lost", "load-crossed-station"])
 def test_defect_is_found_in_the_middle_of_trouble(defect: str) -> None:
-    town = trouble(Town(Version.V16, defects=(defect,), stations=14, seed=5))
-    town.closed, town.deaf_share, town.latency = False, 0.0, 0.02
-    findings = town.run(120).stop().reconcile()
+    simulated = trouble(SimulatedCsms(Version.V16, defects=(defect,), stations=14, seed=5))
+    simulated.closed, simulated.deaf_share, simulated.latency = False, 0.0, 0.02
+    findings = simulated.run(120).stop().reconcile()
     assert list(alarms(findings)) == [CLASS_OF[defect]]
 
 
 def test_an_earlier_run_with_the_same_stations_gives_no_false_alarm() -> None:
-    first = Town(stations=8).run(40).stop()
-    second = Town(stations=8, start=first.now - 1000.0 + 5.0, csms=first.csms, seed=9).run(40).stop()
+    first = SimulatedCsms(stations=8).run(40).stop()
+    second = SimulatedCsms(stations=8, start=first.now - 1000.0 + 5.0, csms=first.csms, seed=9).run(40).stop()
     findings = second.reconcile()
     assert findings.earlier == len(first.rows())
     assert findings.judged > 10

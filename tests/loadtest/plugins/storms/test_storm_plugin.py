@@ -12,10 +12,10 @@ import pytest
 
 from loadtest.judging.slo_expression import parse
 from loadtest.measuring.recorder import COOL_DOWN, MEASURE, RAMP, TO_CSMS, WARM_UP, Recorder
-from loadtest.plugins.contract import QUANTITIES, Stage
-from loadtest.plugins.storms.control_channel import Mailbox, post
+from loadtest.plugins.contract import QUANTITIES, RunAccess
+from loadtest.plugins.storms.control_channel import ControlChannel, post
 from loadtest.plugins.storms.page import add_storm_page
-from loadtest.plugins.storms.plugin import REMOTE_START, StormCompanion, _run_command
+from loadtest.plugins.storms.plugin import REMOTE_START, StormPlugin, _run_command
 from loadtest.plugins.storms.process import KIND
 from loadtest.timing.backoff import parse_backoff
 from loadtest.workload.storms import ClockSurge, CsmsRestart, LbDrain, MassRemoteStart, RegionFailover, Storm
@@ -23,15 +23,15 @@ from ocppj.errors import UsageError
 
 
 class Lead:
-    """A companion on a stage whose clock the test moves."""
+    """A plugin on a stage whose clock the test moves."""
 
     def __init__(self, folder: Path, *storms: Storm, takes: bool = False, **settings: Any) -> None:
         self.now = 0.0
         self.orders: list[dict[str, Any]] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.takes = takes
-        self.companion = StormCompanion(storms, backoff=parse_backoff("spec:1/2/1"), seed=3, **settings)
-        self.stage = Stage(
+        self.plugin = StormPlugin(storms, backoff=parse_backoff("spec:1/2/1"), seed=3, **settings)
+        self.access = RunAccess(
             order=self.orders.append,
             folder=folder,
             url="ws://127.0.0.1:1",
@@ -40,7 +40,7 @@ class Lead:
             target=lambda: 100,
             ask=self._ask,
         )
-        self.companion.begin(self.stage)
+        self.plugin.begin(self.access)
 
     def _ask(self, kind: str, request: dict[str, Any]) -> bool:
         self.asked.append((kind, request))
@@ -49,13 +49,13 @@ class Lead:
     def run(self, until: float, window: str = MEASURE) -> None:
         while self.now < until:
             self.now += 1.0
-            self.companion.beat(self.now, window)
+            self.plugin.beat(self.now, window)
 
     def note(self, **news: Any) -> None:
-        self.companion.note("w", [KIND, 1, news])
+        self.plugin.note("w", [KIND, 1, news])
 
     def storms(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.companion.conclude().fields.get("storms", [])
+        found: list[dict[str, Any]] = self.plugin.conclude().fields.get("storms", [])
         return found
 
 
@@ -81,24 +81,24 @@ def test_a_storm_comes_when_its_time_in_the_measurement_has_come(folder: Path) -
 def test_no_storm_begins_when_the_run_ends(folder: Path) -> None:
     lead = Lead(folder, CsmsRestart(at=5.0))
     lead.run(3.0)
-    lead.companion.stopping()
+    lead.plugin.stopping()
     lead.run(20.0, COOL_DOWN)
     assert lead.orders == []
-    assert lead.companion.trigger("csms-restart", "command") == {"error": "The run ends; no storm begins any more."}
+    assert lead.plugin.trigger("csms-restart", "command") == {"error": "The run ends; no storm begins any more."}
     assert lead.storms() == []
 
 
 def second(lead: Lead, *, calls: int = 50, failed: int = 0, latency: float = 0.01) -> None:
     """Let a process report a second of work."""
     clock = [100.0]
-    recorder = Recorder(clock=lambda: clock[0], wall=lead.companion._started + lead.now)
+    recorder = Recorder(clock=lambda: clock[0], wall=lead.plugin._started + lead.now)
     recorder.booted(+100)
     for index in range(calls):
         recorder.offered()
         outcome = "timeout" if index < failed else "accepted"
         recorder.call("1.6", "Heartbeat", TO_CSMS, outcome, latency, latency)
     clock[0] = 101.0
-    lead.companion.delta(recorder.take())
+    lead.plugin.delta(recorder.take())
     lead.run(lead.now + 1.0)
 
 
@@ -117,12 +117,12 @@ def test_a_storm_is_told_with_its_times_costs_and_whether_the_csms_recovered(fol
     for _ in range(10):
         second(lead)
     lead.note(**STRUCK)
-    assert lead.companion.standing().lines == ["csms-restart 0 s ago: 0 of 100 stations back, 0 accepted"]
+    assert lead.plugin.standing().lines == ["csms-restart 0 s ago: 0 of 100 stations back, 0 accepted"]
     lead.note(**BACK)
     for _ in range(25):
         second(lead, failed=30 if metastable else 0, latency=5.0 if metastable else 0.01)
-    assert lead.companion.standing().quantities["metastable"] == (float(metastable), None)
-    lead.companion.stopping()
+    assert lead.plugin.standing().quantities["metastable"] == (float(metastable), None)
+    lead.plugin.stopping()
     (storm,) = lead.storms()
     assert storm["at"] == pytest.approx(10.0)
     assert storm["stations"] == {
@@ -151,7 +151,7 @@ def test_what_never_came_back_has_no_time_and_is_counted(folder: Path) -> None:
     lead.run(10.0)
     lead.note(struck={0: 100}, back={500: 60}, booted={510: 60})
     lead.run(200.0)
-    quantities = lead.companion.conclude().quantities
+    quantities = lead.plugin.conclude().quantities
     assert quantities["recovery-p50"][0] == 5110.0
     assert quantities["recovery-p95"] == (None, None)
     assert quantities["unrecovered"] == (40.0, 100.0)
@@ -161,7 +161,7 @@ def test_objectives_can_be_about_every_quantity_that_storms_have(folder: Path) -
     lead = Lead(folder, CsmsRestart(at=1.0))
     lead.run(10.0)
     lead.note(**STRUCK, **BACK)
-    assert lead.companion.conclude().quantities.keys() == QUANTITIES["storm"].keys()
+    assert lead.plugin.conclude().quantities.keys() == QUANTITIES["storm"].keys()
     assert parse("storm recovery-p95 < 20 s").metric == "storm recovery-p95"
     assert parse("storm unrecovered <= 0.1 %").is_share
 
@@ -171,14 +171,14 @@ def test_storms_of_the_last_run_are_forgotten(folder: Path) -> None:
     lead.run(10.0)
     assert len(lead.storms()) == 1
     lead.now = 0.0
-    lead.companion.begin(lead.stage)
+    lead.plugin.begin(lead.access)
     lead.run(10.0)
     assert [order["number"] for order in lead.orders] == [1, 1]
 
 
 def test_a_clock_surge_waits_for_the_full_quarter(folder: Path) -> None:
     lead = Lead(folder)
-    lead.companion.trigger({"storm": "clock-surge", "align": "15m"}, "command")
+    lead.plugin.trigger({"storm": "clock-surge", "align": "15m"}, "command")
     due = time.time() + lead.orders[0]["delay"]
     assert min(due % 900, 900 - due % 900) < 1.0
     assert isinstance(ClockSurge(), Storm)
@@ -186,7 +186,7 @@ def test_a_clock_surge_waits_for_the_full_quarter(folder: Path) -> None:
 
 def test_mass_remote_start_asks_the_one_who_commands_the_csms(folder: Path) -> None:
     lead = Lead(folder, takes=True)
-    said = lead.companion.trigger({"storm": "mass-remote-start", "share": 0.1, "spread": 10}, "command")
+    said = lead.plugin.trigger({"storm": "mass-remote-start", "share": 0.1, "spread": 10}, "command")
     assert said == {"storm": "mass-remote-start", "number": 1, "stations": 10}
     ((kind, request),) = lead.asked
     assert kind == REMOTE_START
@@ -196,7 +196,7 @@ def test_mass_remote_start_asks_the_one_who_commands_the_csms(folder: Path) -> N
 
 def test_mass_remote_start_without_a_driver_says_so(folder: Path) -> None:
     lead = Lead(folder)
-    assert "needs a driver" in lead.companion.trigger("mass-remote-start", "command")["error"]
+    assert "needs a driver" in lead.plugin.trigger("mass-remote-start", "command")["error"]
     assert lead.orders == []
     assert MassRemoteStart().cuts is False
 
@@ -206,7 +206,7 @@ def test_another_region_must_be_owned(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"csms\.example"):
         Lead(folder, elsewhere)
     lead = Lead(folder, elsewhere, owned=["csms.example"])
-    said = lead.companion.trigger({"storm": "region-failover", "to": "ws://other.example/ocpp"}, "web UI")
+    said = lead.plugin.trigger({"storm": "region-failover", "to": "ws://other.example/ocpp"}, "web UI")
     assert "other.example" in said["error"]
 
 
@@ -234,7 +234,7 @@ def test_a_shell_command_leaves_a_server_behind_without_waiting_for_it(tmp_path:
     assert said == [(4, "hello\n")]
 
 
-# -- letters -----------------------------------------------------------------------------------------------------------
+# -- letters ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_letter_is_answered_and_nothing_is_left(folder: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_letter_is_answered_and_nothing_is_left(folder: Path) -> None:
     assert posted.get() == {"storm": "lb-drain", "number": 1, "stations": 100}
     assert lead.orders[0]["storm"]["batches"] == 2
     assert [path.name for path in (folder / ".storms").iterdir()] == ["alive"]
-    lead.companion.conclude()
+    lead.plugin.conclude()
     assert not (folder / ".storms").exists()
 
 
@@ -264,30 +264,30 @@ def test_a_damaged_letter_is_refused_and_breaks_nothing(folder: Path) -> None:
 def test_without_a_run_or_with_a_dead_one_nobody_is_written_to(folder: Path) -> None:
     with pytest.raises(UsageError, match="No load test is running"):
         post(folder, {})
-    mailbox = Mailbox(folder)
+    control_channel = ControlChannel(folder)
     with pytest.raises(UsageError, match="did not answer"):
         post(folder, {}, patience=0.0)
-    assert mailbox.take() == []
+    assert control_channel.take() == []
     os.utime(folder / ".storms" / "alive", (1.0, 1.0))
     with pytest.raises(UsageError, match="No load test is running"):
         post(folder, {})
 
 
-# -- the page ----------------------------------------------------------------------------------------------------------
+# -- the page --------------------------------------------------------------------------------------------------------
 
 
-def page(companion: StormCompanion, state: str = "running") -> Any:
+def page(plugin: StormPlugin, state: str = "running") -> Any:
     app = flask.Flask("storms")
     web_ui = SimpleNamespace(app=app, auth_required_if_enabled=lambda view: view)
     environment: Any = SimpleNamespace(web_ui=web_ui, runner=SimpleNamespace(state=state))
-    settings: Any = SimpleNamespace(companions=[companion])
+    settings: Any = SimpleNamespace(plugins=[plugin])
     add_storm_page(environment, settings)
     return app.test_client()
 
 
 def test_the_page_lets_a_storm_loose_and_lists_it(folder: Path) -> None:
     lead = Lead(folder)
-    client = page(lead.companion)
+    client = page(lead.plugin)
     assert "None so far." in client.get("/storms").text
     answer = client.post(
         "/storms", data={"storm": "csms-restart", "down": "3s", "share": "0.5", "cut": "true", "to": ""}
@@ -311,7 +311,7 @@ def test_the_page_refuses_mistakes_commands_and_forms_of_other_sites(
     folder: Path, form: dict[str, str], headers: dict[str, str], status: int
 ) -> None:
     lead = Lead(folder)
-    answer = page(lead.companion).post("/storms", data=form, headers=headers)
+    answer = page(lead.plugin).post("/storms", data=form, headers=headers)
     assert answer.status_code == status
     assert "<script>" not in answer.text
     assert "<b>'" not in answer.text
@@ -320,7 +320,7 @@ def test_the_page_refuses_mistakes_commands_and_forms_of_other_sites(
 
 def test_the_page_without_a_test_lets_nothing_loose(folder: Path) -> None:
     lead = Lead(folder)
-    client = page(lead.companion, state="stopped")
+    client = page(lead.plugin, state="stopped")
     assert "No test is running." in client.get("/storms").text
     assert client.post("/storms", data={"storm": "csms-restart"}).status_code == 409
     assert lead.orders == []
@@ -328,4 +328,4 @@ def test_the_page_without_a_test_lets_nothing_loose(folder: Path) -> None:
 
 def test_without_a_web_page_there_is_no_page() -> None:
     environment: Any = SimpleNamespace(web_ui=None)
-    add_storm_page(environment, SimpleNamespace(companions=[]))  # type: ignore[arg-type]  # it has all that is asked
+    add_storm_page(environment, SimpleNamespace(plugins=[]))  # type: ignore[arg-type]  # it has all that is asked

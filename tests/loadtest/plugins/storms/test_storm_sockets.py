@@ -14,7 +14,7 @@ from loadtest.timing.timers import HubTimers
 from loadtest.transport.socket import Engine, How
 from loadtest.transport.target import Target, client_context
 from loadtest.transport.tls import open_socket
-from tests.loadtest.listeners import TIMEOUT, Ear
+from tests.loadtest.listeners import TIMEOUT, Listener
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 
 
@@ -49,7 +49,7 @@ def test_a_paused_socket_hears_nothing_and_everything_when_it_reads_again(engine
     with ScriptedServer(script, context=context) as server:
         target = Target(server.url, tls=tls)
         target.resolve()
-        ear, heir = Ear(), Ear()
+        ear, heir = Listener(), Listener()
         sock = open_socket(engine, target, ear)
         sock.connect(f"{server.url}/PS1", "ocpp1.6", {})
         ear.wait()
@@ -85,7 +85,7 @@ def test_a_paused_socket_with_a_backlog_writes_on_and_still_reads_nothing(engine
     with ScriptedServer(script) as server:
         target = Target(server.url)
         target.resolve()
-        ear = Ear()
+        ear = Listener()
         sock = open_socket(engine, target, ear)
         sock.connect(f"{server.url}/PS1", "ocpp1.6", {})
         ear.wait()

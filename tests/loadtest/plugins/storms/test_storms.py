@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loadtest.plugins.storms.figures import Totals
-from loadtest.plugins.storms.process import KIND, Front
+from loadtest.plugins.storms.process import KIND, StormProcess
 from loadtest.station.dialect.contract import Status
 from loadtest.timing.backoff import Backoff
 from loadtest.transport.socket import How
@@ -32,25 +32,25 @@ from loadtest.workload.storms import (
     write_storm,
 )
 from ocppj.versions import Version
-from tests.loadtest.fleet_harness import Yard, charging
+from tests.loadtest.fleet_harness import FleetHarness, charging
 
 V16, V201 = Version.V16, Version.V201
 VERSIONS = pytest.mark.parametrize("version", [V16, V201])
 
 
 class Weather:
-    """A yard with a front that moves over its one station."""
+    """A harness with a front that moves over its one station."""
 
-    def __init__(self, yard: Yard) -> None:
-        self.yard = yard
+    def __init__(self, harness: FleetHarness) -> None:
+        self.harness = harness
         self.found: list[str] = []
-        self.front = Front(
-            yard.timers,
-            yard.recorder,
+        self.storm_process = StormProcess(
+            harness.timers,
+            harness.recorder,
             7,
-            {yard.station.lease.identity: yard.station},
+            {harness.station.lease.identity: harness.station},
             find_target=self._find,
-            clock=yard.clock,
+            clock=harness.clock,
         )
 
     def _find(self, url: str, found: Callable[[Target], object]) -> None:
@@ -59,15 +59,17 @@ class Weather:
 
     def let_loose(self, storm: Storm, number: int = 1) -> float:
         """Begin a storm now; return the time."""
-        self.front.order({"kind": KIND, "number": number, "storm": write_storm(storm), "delay": 0.0, "total": 1})
-        began = self.yard.now
-        self.yard.run()
+        self.storm_process.order(
+            {"kind": KIND, "number": number, "storm": write_storm(storm), "delay": 0.0, "total": 1}
+        )
+        began = self.harness.now
+        self.harness.run()
         return began
 
     def totals(self, number: int = 1) -> Totals:
         """Add up the notes so far, and those that are still to be told."""
-        self.front._tell(self.yard.now)
-        taken = [note for note in self.yard.recorder.take()["notes"] if note[0] == KIND]
+        self.storm_process._tell(self.harness.now)
+        taken = [note for note in self.harness.recorder.take()["notes"] if note[0] == KIND]
         self.notes = [*getattr(self, "notes", []), *taken]
         totals = Totals()
         for kind, at, news in self.notes:
@@ -84,39 +86,39 @@ class Weather:
 ALL_BACK = {"struck": 1, "back": 1, "booted": 1, "drained": 1}
 
 
-def weather(version: Version = V16, **settings: Any) -> Weather:
-    return Weather(Yard(version, **settings).start().run(30.0))
+def storm(version: Version = V16, **settings: Any) -> Weather:
+    return Weather(FleetHarness(version, **settings).start().run(30.0))
 
 
 @VERSIONS
 def test_csms_restart_cuts_refuses_and_lets_the_back_off_bring_stations_back(version: Version) -> None:
-    sky = weather(version, backoff=Backoff("spec", 1.0, 0.0, 2))
-    yard = sky.yard
+    sky = storm(version, backoff=Backoff("spec", 1.0, 0.0, 2))
+    harness = sky.harness
     began = sky.let_loose(CsmsRestart(down=5.0))
-    assert yard.sockets[0].closed_with == 0  # without a Close frame
-    assert yard.recorder.connected_now == 0
-    yard.run(60.0)
+    assert harness.sockets[0].closed_with == 0  # without a Close frame
+    assert harness.recorder.connected_now == 0
+    harness.run(60.0)
     # Waits of 1, 2 and 4 s: two attempts are refused before any packet, the third finds the CSMS up.
-    assert [round(at - began, 3) for at in yard.attempts[1:]] == [7.0]
-    assert yard.station.online
+    assert [round(at - began, 3) for at in harness.attempts[1:]] == [7.0]
+    assert harness.station.online
     totals = sky.totals()
     assert sky.counts() == ALL_BACK
     assert totals.numbers["refused"] == 2
     assert totals.when("back", 1.0) == pytest.approx(7.0, abs=0.02)
-    assert yard.station.weather is None
-    assert yard.recorder.take(final=True)["lost"] == 0
+    assert harness.station.storm is None
+    assert harness.recorder.take(final=True)["lost"] == 0
 
 
 def test_a_restart_by_somebody_else_is_watched_and_what_the_csms_refuses_is_counted() -> None:
-    sky = weather(backoff=Backoff("spec", 1.0, 0.0, 2))
-    yard = sky.yard
+    sky = storm(backoff=Backoff("spec", 1.0, 0.0, 2))
+    harness = sky.harness
     sky.let_loose(CsmsRestart(down=5.0, cut=False))
-    yard.run(0.5)
-    assert yard.station.online
-    yard.lose(How.PEER, refuse_with="http-503")
-    yard.run(4.0)
-    yard.refuse_with = None
-    yard.run(20.0)
+    harness.run(0.5)
+    assert harness.station.online
+    harness.lose(How.PEER, refuse_with="http-503")
+    harness.run(4.0)
+    harness.refuse_with = None
+    harness.run(20.0)
     totals = sky.totals()
     assert sky.counts() == ALL_BACK
     assert dict(totals.counts("failed")) == {"http-503": 2}
@@ -125,29 +127,29 @@ def test_a_restart_by_somebody_else_is_watched_and_what_the_csms_refuses_is_coun
 
 
 def test_a_restart_that_is_faster_than_our_timers_is_seen_all_the_same() -> None:
-    sky = weather(backoff=Backoff("spec", 1.0, 0.0, 2))
+    sky = storm(backoff=Backoff("spec", 1.0, 0.0, 2))
     order = {"kind": KIND, "number": 1, "storm": write_storm(CsmsRestart(cut=False)), "delay": 0.5, "total": 1}
-    sky.front.order(order)
-    sky.yard.lose(How.PEER)
-    sky.yard.run(20.0)
+    sky.storm_process.order(order)
+    sky.harness.lose(How.PEER)
+    sky.harness.run(20.0)
     assert sky.counts() == ALL_BACK
 
 
 def test_a_restart_that_nobody_does_strikes_nobody() -> None:
-    sky = weather()
+    sky = storm()
     sky.let_loose(CsmsRestart(cut=False))
-    sky.yard.run(60.0)
+    sky.harness.run(60.0)
     assert sky.counts() == {"struck": 0, "back": 0, "booted": 0, "drained": 0}
-    assert sky.yard.station.weather is None
+    assert sky.harness.station.storm is None
 
 
 def test_rolling_deploy_hits_a_station_again_that_moved_to_a_node_whose_turn_comes() -> None:
-    sky = weather(backoff=Backoff("fixed", 1.0, 0.0, 0))
-    yard = sky.yard
+    sky = storm(backoff=Backoff("fixed", 1.0, 0.0, 0))
+    harness = sky.harness
     # One station stands on the first of two nodes, so it moves to the second.
     began = sky.let_loose(RollingDeploy(nodes=2, k=1, every=20.0))
-    yard.run(60.0)
-    assert [round(at - began, 3) for at in yard.attempts[1:]] == [1.0, 21.0]
+    harness.run(60.0)
+    assert [round(at - began, 3) for at in harness.attempts[1:]] == [1.0, 21.0]
     totals = sky.totals()
     assert sky.counts() == ALL_BACK
     assert totals.when("booted", 1.0) == pytest.approx(21.0, abs=0.02)
@@ -155,24 +157,24 @@ def test_rolling_deploy_hits_a_station_again_that_moved_to_a_node_whose_turn_com
 
 
 def test_lb_drain_closes_politely_with_its_code() -> None:
-    sky = weather(backoff=Backoff("fixed", 2.0, 0.0, 0))
+    sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0))
     sky.let_loose(LbDrain(batches=1, code=1012))
-    assert sky.yard.sockets[0].closed_with == 1012
-    sky.yard.run(30.0)
+    assert sky.harness.sockets[0].closed_with == 1012
+    sky.harness.run(30.0)
     assert sky.counts() == ALL_BACK
-    assert sky.yard.station.online
+    assert sky.harness.station.online
 
 
 def test_region_failover_sends_stations_to_the_other_region_for_good() -> None:
-    sky = weather(backoff=Backoff("fixed", 2.0, 0.0, 0))
-    yard = sky.yard
+    sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0))
+    harness = sky.harness
     sky.let_loose(RegionFailover(to="ws://other.example/csms", down=3.0))
-    yard.run(30.0)
+    harness.run(30.0)
     assert sky.found == ["ws://other.example/csms"]
     assert sky.counts() == ALL_BACK
-    yard.lose()
-    yard.run(30.0)
-    urls = [socket.request[0] for socket in yard.sockets if socket.request]
+    harness.lose()
+    harness.run(30.0)
+    urls = [socket.request[0] for socket in harness.sockets if socket.request]
     assert [url.rsplit("/", 1)[0] for url in urls] == [
         "ws://csms.example/ocpp",
         "ws://other.example/csms",
@@ -182,22 +184,22 @@ def test_region_failover_sends_stations_to_the_other_region_for_good() -> None:
 
 @VERSIONS
 def test_blackout_ends_transactions_with_power_loss_and_boots_everybody(version: Version) -> None:
-    sky = weather(version, profile=charging(duration=300.0, gap=1.0))
-    yard = sky.yard
-    yard.run(160.0)
+    sky = storm(version, profile=charging(duration=300.0, gap=1.0))
+    harness = sky.harness
+    harness.run(160.0)
     began = sky.let_loose(Blackout(down=20.0))
-    yard.run(10.0)
-    assert len(yard.attempts) == 1
-    yard.run(40.0)
-    assert [round(at - began, 3) for at in yard.attempts[1:]] == [20.0]
-    boots = yard.sent("BootNotification")
+    harness.run(10.0)
+    assert len(harness.attempts) == 1
+    harness.run(40.0)
+    assert [round(at - began, 3) for at in harness.attempts[1:]] == [20.0]
+    boots = harness.sent("BootNotification")
     assert len(boots) == 2
     if version is V16:
-        (stop,) = yard.sent("StopTransaction")
+        (stop,) = harness.sent("StopTransaction")
         assert stop.payload["reason"] == "PowerLoss"
     else:
         assert boots[1].payload["reason"] == "PowerUp"
-        stop = next(call for call in yard.sent("TransactionEvent") if call.payload["eventType"] == "Ended")
+        stop = next(call for call in harness.sent("TransactionEvent") if call.payload["eventType"] == "Ended")
         assert stop.payload["transactionInfo"]["stoppedReason"] == "PowerLoss"
         assert stop.payload["triggerReason"] == "AbnormalCondition"
     assert stop.at >= began + 20.0
@@ -207,28 +209,28 @@ def test_blackout_ends_transactions_with_power_loss_and_boots_everybody(version:
 def test_blackout_spreads_the_return_of_power() -> None:
     times = set()
     for number in range(1, 6):
-        sky = weather(number=number)
+        sky = storm(number=number)
         began = sky.let_loose(Blackout(down=5.0, spread=10.0))
-        sky.yard.run(30.0)
-        times.add(round(sky.yard.attempts[1] - began, 2))
+        sky.harness.run(30.0)
+        times.add(round(sky.harness.attempts[1] - began, 2))
     assert len(times) == 5
     assert all(5.0 <= at < 15.0 for at in times)
 
 
 @pytest.mark.parametrize(("csms_ends_it", "kicked"), [(True, "old_closed"), (False, "old_open")])
 def test_half_open_leaves_a_mute_twin_and_tells_what_the_csms_did_with_it(csms_ends_it: bool, kicked: str) -> None:  # noqa: FBT001 - a parameter of the test
-    sky = weather()
-    yard = sky.yard
+    sky = storm()
+    harness = sky.harness
     sky.let_loose(HalfOpen(hold=10.0, spread=0.0))
-    old, new = yard.sockets
+    old, new = harness.sockets
     assert (old.open, old.paused) == (True, True)
-    assert yard.station.online
+    assert harness.station.online
     assert new.request == old.request  # the same station, so no other identity is lent
     if csms_ends_it:
         old.hear(lambda: old.station.on_closed(1000, "twin", How.PEER))
-    yard.run(9.0)
+    harness.run(9.0)
     assert not old.closed_with
-    yard.run(5.0)
+    harness.run(5.0)
     totals = sky.totals()
     assert sky.counts() == ALL_BACK
     assert {name: totals.numbers[name] for name in ("old_closed", "old_open", "new_kicked")} == {
@@ -237,15 +239,15 @@ def test_half_open_leaves_a_mute_twin_and_tells_what_the_csms_did_with_it(csms_e
         "new_kicked": 0,
     } | {kicked: 1}
     assert old.closed_with == 0
-    assert yard.station.online
+    assert harness.station.online
 
 
 def test_half_open_counts_a_csms_that_throws_the_new_connection_out() -> None:
-    sky = weather()
-    yard = sky.yard
+    sky = storm()
+    harness = sky.harness
     sky.let_loose(HalfOpen(hold=20.0, spread=0.0))
-    yard.lose(How.PEER)
-    yard.run(60.0)
+    harness.lose(How.PEER)
+    harness.run(60.0)
     totals = sky.totals()
     assert totals.numbers["new_kicked"] == 1
     assert totals.numbers["lost_again"] == 1
@@ -253,53 +255,53 @@ def test_half_open_counts_a_csms_that_throws_the_new_connection_out() -> None:
 
 
 def test_half_open_sockets_are_closed_when_the_station_ends() -> None:
-    sky = weather()
-    yard = sky.yard
+    sky = storm()
+    harness = sky.harness
     sky.let_loose(HalfOpen(hold=1000.0, spread=0.0))
-    yard.station.stop(lambda: None, 1.0)
-    yard.run(5.0)
-    assert not any(socket.open for socket in yard.sockets)
-    assert len(yard.timers) <= 1  # the front looks on until the run ends
+    harness.station.stop(lambda: None, 1.0)
+    harness.run(5.0)
+    assert not any(socket.open for socket in harness.sockets)
+    assert len(harness.timers) <= 1  # the front looks on until the run ends
 
 
 @VERSIONS
 def test_offline_flush_delivers_what_queued_while_cars_charged_on(version: Version) -> None:
-    sky = weather(version, profile=charging(duration=40.0, gap=20.0), backoff=Backoff("fixed", 3.0, 0.0, 0))
-    yard = sky.yard
-    yard.run(60.0)
-    before = len(yard.calls)
+    sky = storm(version, profile=charging(duration=40.0, gap=20.0), backoff=Backoff("fixed", 3.0, 0.0, 0))
+    harness = sky.harness
+    harness.run(60.0)
+    before = len(harness.calls)
     began = sky.let_loose(OfflineFlush(down=200.0))
-    yard.run(199.0)
-    assert len(yard.calls) == before
-    waiting = yard.station.messages_waiting
+    harness.run(199.0)
+    assert len(harness.calls) == before
+    waiting = harness.station.messages_waiting
     assert waiting > 10
-    yard.run(30.0)
-    assert yard.station.messages_waiting == 0
+    harness.run(30.0)
+    assert harness.station.messages_waiting == 0
     totals = sky.totals()
     assert sky.counts() == ALL_BACK
     # The messages of the seconds on which the sessions went on while it came back are there too.
     assert max(totals.counts("queued").values()) >= waiting
     assert totals.when("drained", 1.0) >= 200.0  # type: ignore[operator]  # all came, so it has a value
-    flushed = [call.at for call in yard.calls[before:] if call.action in ("StartTransaction", "TransactionEvent")]
+    flushed = [call.at for call in harness.calls[before:] if call.action in ("StartTransaction", "TransactionEvent")]
     assert min(flushed) >= began + 200.0
 
 
 def test_offline_flush_together_does_not_wait_for_the_back_off() -> None:
-    sky = weather(backoff=Backoff("fixed", 500.0, 0.0, 0))
+    sky = storm(backoff=Backoff("fixed", 500.0, 0.0, 0))
     began = sky.let_loose(OfflineFlush(down=20.0, together=True))
-    sky.yard.run(40.0)
-    assert [round(at - began, 3) for at in sky.yard.attempts[1:]] == [20.0]
+    sky.harness.run(40.0)
+    assert [round(at - began, 3) for at in sky.harness.attempts[1:]] == [20.0]
 
 
 @VERSIONS
 def test_clock_surge_reads_every_connector_at_one_instant(version: Version) -> None:
-    sky = weather(version, profile=charging(duration=300.0, gap=1.0))
-    yard = sky.yard
-    yard.run(165.0)
-    before = len(yard.calls)
+    sky = storm(version, profile=charging(duration=300.0, gap=1.0))
+    harness = sky.harness
+    harness.run(165.0)
+    before = len(harness.calls)
     began = sky.let_loose(ClockSurge())
-    yard.run(1.0)
-    (read,) = [call for call in yard.calls[before:] if call.action in ("MeterValues", "TransactionEvent")]
+    harness.run(1.0)
+    (read,) = [call for call in harness.calls[before:] if call.action in ("MeterValues", "TransactionEvent")]
     assert read.at == began
     values = read.payload["meterValue"][0]["sampledValue"]
     assert {value["context"] for value in values} == {"Sample.Clock"}
@@ -309,78 +311,78 @@ def test_clock_surge_reads_every_connector_at_one_instant(version: Version) -> N
 
 
 def test_clock_surge_reads_connectors_without_a_car_too() -> None:
-    sky = weather()
+    sky = storm()
     sky.let_loose(ClockSurge())
-    sky.yard.run(1.0)
-    (read,) = sky.yard.sent("MeterValues")
+    sky.harness.run(1.0)
+    (read,) = sky.harness.sent("MeterValues")
     assert read.payload["meterValue"][0]["sampledValue"][0]["context"] == "Sample.Clock"
 
 
 @VERSIONS
 def test_tariff_switch_lets_waiting_cars_begin_at_one_instant(version: Version) -> None:
-    sky = weather(version)
-    yard = sky.yard
+    sky = storm(version)
+    harness = sky.harness
     began = sky.let_loose(TariffSwitch(before=10.0, stay=100.0))
-    yard.run(9.0)
-    (outlet,) = yard.station.outlets
-    assert outlet.visit is not None
-    assert str(outlet.status) == Status.SUSPENDED_EV
-    assert outlet.visit.reading.power == 0.0
+    harness.run(9.0)
+    (connector,) = harness.station.connectors
+    assert connector.charging_session is not None
+    assert str(connector.status) == Status.SUSPENDED_EV
+    assert connector.charging_session.reading.power == 0.0
     assert sky.counts()["struck"] == 0
-    energy = outlet.visit.reading.energy_wh
-    yard.run(1.0)
-    assert str(outlet.status) == Status.CHARGING
-    assert outlet.visit.reading.energy_wh == energy
-    yard.run(1.0)
+    energy = connector.charging_session.reading.energy_wh
+    harness.run(1.0)
+    assert str(connector.status) == Status.CHARGING
+    assert connector.charging_session.reading.energy_wh == energy
+    harness.run(1.0)
     assert sky.counts()["struck"] == sky.counts()["drained"] == 1
-    at_switch = [call for call in yard.calls if call.at == began + 10.0]
+    at_switch = [call for call in harness.calls if call.at == began + 10.0]
     if version is V16:
         assert "Charging" in [call.payload.get("status") for call in at_switch]
     else:
         assert [call.payload["triggerReason"] for call in at_switch] == ["ChargingStateChanged"]
         assert at_switch[0].payload["transactionInfo"]["chargingState"] == "Charging"
-    yard.run(200.0)
-    assert outlet.visit is None
+    harness.run(200.0)
+    assert connector.charging_session is None
 
 
 def test_tariff_switch_without_cars_strikes_nobody() -> None:
-    sky = weather()
+    sky = storm()
     sky.let_loose(TariffSwitch(before=10.0, plug_in=False))
-    sky.yard.run(30.0)
+    sky.harness.run(30.0)
     assert sky.counts()["struck"] == 0
 
 
 @VERSIONS
 def test_firmware_rollout_goes_from_downloading_over_a_restart_to_installed(version: Version) -> None:
-    sky = weather(version)
-    yard = sky.yard
+    sky = storm(version)
+    harness = sky.harness
     sky.let_loose(FirmwareRollout(waves=1, download=3.0, install=4.0))
-    yard.run(60.0)
-    statuses = [call.payload["status"] for call in yard.sent("FirmwareStatusNotification")]
+    harness.run(60.0)
+    statuses = [call.payload["status"] for call in harness.sent("FirmwareStatusNotification")]
     assert statuses == ["Downloading", "Downloaded", "Installing", "Installed"]
-    assert len(yard.sent("BootNotification")) == 2
-    boot, installed = yard.sent("BootNotification")[1], yard.sent("FirmwareStatusNotification")[3]
+    assert len(harness.sent("BootNotification")) == 2
+    boot, installed = harness.sent("BootNotification")[1], harness.sent("FirmwareStatusNotification")[3]
     assert installed.at >= boot.at
     assert sky.counts() == ALL_BACK
 
 
 def test_mass_remote_start_waits_for_the_transactions_that_the_csms_begins() -> None:
-    sky = weather()
-    yard = sky.yard
+    sky = storm()
+    harness = sky.harness
     sky.let_loose(MassRemoteStart())
-    yard.run(5.0)
+    harness.run(5.0)
     assert sky.counts() == {"struck": 1, "back": 0, "booted": 0, "drained": 0}
-    yard.command("RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1})
-    yard.run(5.0)
+    harness.command("RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1})
+    harness.run(5.0)
     assert sky.counts()["drained"] == 1
 
 
 def test_flapping_connects_anew_without_waiting_as_often_as_it_is_told() -> None:
-    sky = weather(backoff=Backoff("fixed", 100.0, 0.0, 0))
-    yard = sky.yard
+    sky = storm(backoff=Backoff("fixed", 100.0, 0.0, 0))
+    harness = sky.harness
     began = sky.let_loose(Flapping(count=3, period=4.0, away=1.0))
-    yard.run(60.0)
-    assert [round(at - began, 3) for at in yard.attempts[1:]] == [1.0, 5.0, 9.0]
+    harness.run(60.0)
+    assert [round(at - began, 3) for at in harness.attempts[1:]] == [1.0, 5.0, 9.0]
     totals = sky.totals()
     assert sky.counts() == ALL_BACK
     assert totals.total("opened") == 3
@@ -388,73 +390,73 @@ def test_flapping_connects_anew_without_waiting_as_often_as_it_is_told() -> None
 
 
 def test_slow_consumer_reads_nothing_for_a_while_and_then_everything() -> None:
-    sky = weather()
-    yard = sky.yard
-    beats = len(yard.sent("Heartbeat"))
+    sky = storm()
+    harness = sky.harness
+    beats = len(harness.sent("Heartbeat"))
     sky.let_loose(SlowConsumer(pause=10.0))
-    yard.run(9.0)
-    assert len(yard.sent("Heartbeat")) == beats + 1
-    assert len(yard.sockets[0].unread) == 1
+    harness.run(9.0)
+    assert len(harness.sent("Heartbeat")) == beats + 1
+    assert len(harness.sockets[0].unread) == 1
     assert sky.counts()["drained"] == 0
-    yard.run(3.0)
-    assert yard.sockets[0].unread == []
+    harness.run(3.0)
+    assert harness.sockets[0].unread == []
     assert sky.counts()["struck"] == sky.counts()["drained"] == 1
-    assert len(yard.sockets) == 1
+    assert len(harness.sockets) == 1
 
 
 @pytest.mark.parametrize("name", STORMS)
 def test_every_storm_leaves_a_station_that_can_be_stopped_at_any_moment(name: str) -> None:
     for seconds in (0.0, 0.5, 5.5, 31.0):
-        sky = weather(profile=charging(duration=20.0, gap=5.0))
+        sky = storm(profile=charging(duration=20.0, gap=5.0))
         sky.let_loose(STORMS[name]())
-        sky.yard.run(seconds)
+        sky.harness.run(seconds)
         stopped: list[bool] = []
-        sky.yard.station.stop(lambda said=stopped: said.append(True), 2.0)  # type: ignore[misc]  # mypy cannot infer it
-        sky.yard.run(120.0)
+        sky.harness.station.stop(lambda said=stopped: said.append(True), 2.0)  # type: ignore[misc]  # mypy cannot infer it
+        sky.harness.run(120.0)
         assert stopped == [True]
-        assert sky.yard.recorder.connected_now == sky.yard.recorder.booted_now == 0
-        assert not any(socket.open for socket in sky.yard.sockets)
+        assert sky.harness.recorder.connected_now == sky.harness.recorder.booted_now == 0
+        assert not any(socket.open for socket in sky.harness.sockets)
 
 
 def test_two_storms_at_once_are_both_told_of_the_return() -> None:
-    sky = weather(backoff=Backoff("fixed", 2.0, 0.0, 0))
-    yard = sky.yard
+    sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0))
+    harness = sky.harness
     sky.let_loose(CsmsRestart(down=10.0), number=1)
-    yard.run(1.0)
+    harness.run(1.0)
     sky.let_loose(CsmsRestart(down=3.0), number=2)
-    yard.run(60.0)
+    harness.run(60.0)
     assert sky.counts(1) == ALL_BACK
     assert sky.counts(2) == ALL_BACK
     assert sky.totals(2).when("back", 1.0) > 8.0  # type: ignore[operator]  # the first storm refuses still
-    assert yard.station.weather is None
+    assert harness.station.storm is None
 
 
 def test_a_station_that_is_thrown_out_again_is_not_back() -> None:
-    sky = weather(backoff=Backoff("fixed", 2.0, 0.0, 0), latency=1.0)
-    yard = sky.yard
+    sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0), latency=1.0)
+    harness = sky.harness
     sky.let_loose(Blackout(down=1.0))
-    yard.run(2.5)
+    harness.run(2.5)
     assert sky.counts()["booted"] == 1
-    yard.lose(refuse_with="refused")
+    harness.lose(refuse_with="refused")
     assert sky.counts() == {"struck": 1, "back": 0, "booted": 0, "drained": 0}
-    yard.refuse_with = None
-    yard.run(20.0)
+    harness.refuse_with = None
+    harness.run(20.0)
     assert sky.counts() == ALL_BACK
     assert sky.totals().numbers["lost_again"] == 1
 
 
 def test_a_loss_that_another_storm_plays_is_not_the_csms_throwing_stations_out() -> None:
-    sky = weather(backoff=Backoff("fixed", 2.0, 0.0, 0))
+    sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0))
     sky.let_loose(HalfOpen(hold=20.0, spread=0.0), number=1)
-    sky.yard.run(5.0)
+    sky.harness.run(5.0)
     sky.let_loose(CsmsRestart(down=1.0), number=2)
-    sky.yard.run(60.0)
+    sky.harness.run(60.0)
     totals = sky.totals(1)
     assert totals.numbers["new_kicked"] == totals.numbers["lost_again"] == 0
     assert sky.counts(1) == sky.counts(2) == ALL_BACK
 
 
 def test_a_station_that_has_not_started_is_spared() -> None:
-    sky = Weather(Yard())
+    sky = Weather(FleetHarness())
     sky.let_loose(CsmsRestart())
-    assert sky.yard.station.weather is None
+    assert sky.harness.station.storm is None
