@@ -27,7 +27,7 @@ from ocppj.identity import decode_authorization_key, station_url
 from ocppj.trace import Kind, TraceRecord, wall_clock
 from ocppj.versions import RULES, Version
 
-__all__ = ["COMMAND_GRACE", "Insight", "Probe", "Target", "make_password", "now"]
+__all__ = ["COMMAND_GRACE", "CsmsIntrospection", "Probe", "Target", "make_password", "now"]
 
 BOOT_ATTEMPTS = 5
 BOOT_WAIT_OWN = 0.1
@@ -73,7 +73,7 @@ class Target(msgspec.Struct, kw_only=True):
     """Seconds of patience with every answer."""
 
 
-class Insight(Protocol):
+class CsmsIntrospection(Protocol):
     """What only a CSMS of our own tells: then its silence counts, and never that the machine is busy."""
 
     def settle(self) -> None:
@@ -94,7 +94,7 @@ class Probe:
         record: Callable[[TraceRecord], None],
         lease_identity: Callable[[], str],
         *,
-        insight: Insight | None = None,
+        introspection: CsmsIntrospection | None = None,
         open_to_strangers: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare nothing yet; `open_to_strangers` tells whether the CSMS accepts tokens that nobody gave it."""
@@ -104,7 +104,7 @@ class Probe:
         self.driver = driver
         self._record = record
         self._lease_identity = lease_identity
-        self._insight = insight
+        self._introspection = introspection
         self._open_to_strangers = open_to_strangers
         self._orders: dict[str, list[Future[Any]]] = {}
         self._stations: list[ScriptedStation] = []
@@ -142,7 +142,7 @@ class Probe:
             self._offer(identity, secret, lent=not password),
             self._record,
             timeout=self.target.timeout,
-            settle=self._settle if self._insight else None,
+            settle=self._settle if self._introspection else None,
         )
         station.reconnect_pause = self.driver.reconnect_pause
         station.note(role=role, ocpp=str(self.version), case=self.case.id)
@@ -159,7 +159,7 @@ class Probe:
             self._record,
             timeout=self.target.timeout,
             label=f"{station.identity}#{role}",
-            settle=self._settle if self._insight else None,
+            settle=self._settle if self._introspection else None,
         )
         twin.note(role=role, ocpp=str(self.version), case=self.case.id)
         self._stations.append(twin)
@@ -416,15 +416,15 @@ class Probe:
                 station.listen(max(LAST_LOOK, deadline - time.monotonic()))
 
     def _settle(self) -> None:
-        assert self._insight is not None
+        assert self._introspection is not None
         deadline = time.monotonic() + ORDER_PATIENCE
-        while not self._orders_arrived(self._insight) and time.monotonic() < deadline:
+        while not self._orders_arrived(self._introspection) and time.monotonic() < deadline:
             time.sleep(ORDER_LOOK)
-        self._insight.settle()
+        self._introspection.settle()
 
-    def _orders_arrived(self, insight: Insight) -> bool:
+    def _orders_arrived(self, introspection: CsmsIntrospection) -> bool:
         return all(
-            insight.ordered(identity) >= len(orders) or all(order.done() for order in orders)
+            introspection.ordered(identity) >= len(orders) or all(order.done() for order in orders)
             for identity, orders in self._orders.items()
         )
 

@@ -17,7 +17,7 @@ from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import Case, token_need
 from interop_suite.claims.history import History
-from interop_suite.drive.probe import Insight, Probe, Target
+from interop_suite.drive.probe import CsmsIntrospection, Probe, Target
 from interop_suite.run.judge import judge
 from interop_suite.run.open_authorization import is_accepted, stranger_case
 from ocppj.errors import HarnessError
@@ -70,11 +70,11 @@ class Runner:
         reproduce: Callable[[Case], str] = lambda case: f"plugstorm interop --select {case.key}",
         strict_order: bool = False,
         watch: Callable[[Case, History], None] | None = None,
-        insight: Insight | None = None,
+        introspection: CsmsIntrospection | None = None,
     ) -> None:
         """Traces go to files in `traces`; without a folder they stay in memory, for self-tests.
 
-        `watch` sees the history of every attempt. With `insight` into the CSMS no verdict depends on how busy the
+        `watch` sees the history of every attempt. With `introspection` into the CSMS no verdict depends on how busy the
         machine is.
         """
         self.target = target
@@ -85,7 +85,7 @@ class Runner:
         self._reproduce = reproduce
         self._strict_order = strict_order
         self._watch = watch
-        self._insight = insight
+        self._introspection = introspection
         self._strangers: dict[Version, bool] = {}
         self._asking = threading.Lock()
 
@@ -160,7 +160,7 @@ class Runner:
             self.driver,
             record,
             lease,
-            insight=self._insight,
+            introspection=self._introspection,
             open_to_strangers=lambda: self.accepts_strangers(case.ocpp),
         )
         try:

@@ -83,7 +83,7 @@ def _spread(cases: Sequence[Case], number: int, salt: str) -> list[Case]:
 _STATION_MOMENTS = frozenset({"call", "answer", "frames"})
 _CSMS_MOMENTS = frozenset({"command", "overtake", "reply"})
 _CONNECTION_MOMENTS = frozenset(
-    {"unreadable", "credentials", "subprotocol", "replace", "book", "handshake", "identity", "receive", "violated"}
+    {"unreadable", "credentials", "subprotocol", "replace", "record", "handshake", "identity", "receive", "violated"}
 )
 
 
@@ -91,7 +91,7 @@ def _moments(history: History) -> Iterator[str]:
     if any(frame.sent and frame.error is not None for frame in history.frames):
         yield "unreadable"
     if any(call.operation == "recorded" for call in history.driver_calls):
-        yield "book"
+        yield "record"
     if any("raw" in record.info for record in history.records):
         yield from ("receive", "violated")
     if any(not e.by_station and e.kind is AnswerKind.NONE for e in history.exchanges):

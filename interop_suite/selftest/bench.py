@@ -77,7 +77,7 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
         settings = self._stack.enter_context(csms_settings(self._csms, Settings(timeout=PATIENCE)))
         driver = make_driver(settings)
         self._stack.callback(driver.close)
-        self._runner = Runner(settings.target(), driver, None, watch=self._watch, insight=self._csms)
+        self._runner = Runner(settings.target(), driver, None, watch=self._watch, introspection=self._csms)
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from evidence.verdicts import Verdict
 from fixtures.csms import Mode
 from interop_suite.selftest.bench import ALARMS, ModeTask, ModeTried, open_benches
-from interop_suite.selftest.worker_pool import Crew
+from interop_suite.selftest.worker_pool import WorkerPool
 
 __all__ = ["run_flake"]
 
@@ -33,9 +33,9 @@ def run_flake(
     seen: dict[str, Counter[str]] = {}
     tasks = [ModeTask(mode) for mode in Mode for _ in range(repeat)]
     benches = functools.partial(open_benches, jobs)
-    with _busy(burners), Crew(benches, processes=PROCESSES, lanes=1, limit=LIMIT) as crew:
-        crew.give(*tasks)
-        for number, ended in enumerate(crew.ended(), 1):
+    with _busy(burners), WorkerPool(benches, processes=PROCESSES, lanes=1, limit=LIMIT) as pool:
+        pool.give(*tasks)
+        for number, ended in enumerate(pool.ended(), 1):
             mode, tried = ended.task.mode, ended.value or ModeTried(verdicts={}, alarms=[], seen={}, mistakes=[])
             for problem in [*filter(None, [ended.problem]), *tried.mistakes]:
                 seen.setdefault(f"{mode} {problem}", Counter())["broken"] += 1

@@ -13,7 +13,7 @@ from fixtures.csms import Mode, all_defects
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.selftest.applicability import Seen, declared_cases, tried_cases
 from interop_suite.selftest.bench import DefectTask, DefectTried, ModeTask, ModeTried, open_benches
-from interop_suite.selftest.worker_pool import Crew, Ended
+from interop_suite.selftest.worker_pool import Ended, WorkerPool
 
 __all__ = ["DefectOutcome", "SelfTest", "run_selftest"]
 
@@ -70,10 +70,10 @@ def run_selftest(
     wanted = list(all_defects()) if only is None else list(dict.fromkeys(only))
     test = _Run(wanted, full=full, progress=progress)
     limit = LIMIT_FULL if full else LIMIT
-    with Crew(functools.partial(open_benches, jobs), processes=processes, lanes=LANES, limit=limit) as crew:
-        crew.give(*(ModeTask(mode, watch=mode is Mode.STRICT) for mode in Mode))
-        for ended in crew.ended():
-            crew.give(*test.take(ended))
+    with WorkerPool(functools.partial(open_benches, jobs), processes=processes, lanes=LANES, limit=limit) as pool:
+        pool.give(*(ModeTask(mode, watch=mode is Mode.STRICT) for mode in Mode))
+        for ended in pool.ended():
+            pool.give(*test.take(ended))
     return test.outcome()
 
 

@@ -1,7 +1,7 @@
 """Worker processes that may crash or hang without taking with them what others find out.
 
 A pool of the standard library waits for a worker that never ends, and gives up everything when one dies. Here a worker
-that dies or is late is a result like any other, and leaving the crew ends all workers at once.
+that dies or is late is a result like any other, and leaving the worker pool ends all workers at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Crew", "Ended", "serve"]
+__all__ = ["Ended", "WorkerPool", "serve"]
 
 Work = Callable[[Any], Any]
 OpenWork = Callable[[], contextlib.AbstractContextManager[Work]]
@@ -47,7 +47,7 @@ class _Worker:
     def __init__(self, open_work: OpenWork, lanes: int) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            # In a session of its own Ctrl-C does not reach it: the crew ends it.
+            # In a session of its own Ctrl-C does not reach it: the worker pool ends it.
             self.process = subprocess.Popen(  # noqa: S603  # our own module
                 [
                     sys.executable,
@@ -82,7 +82,7 @@ class _Worker:
         return returned
 
 
-class Crew(contextlib.AbstractContextManager["Crew"]):
+class WorkerPool(contextlib.AbstractContextManager["WorkerPool"]):
     """Some processes that work on tasks, several at a time each."""
 
     def __init__(self, open_work: OpenWork, *, processes: int, lanes: int, limit: float) -> None:

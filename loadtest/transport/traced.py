@@ -70,9 +70,9 @@ class Tracer:
             return open_socket(engine, target, listener, source)
         number = self._connections[lease.identity] = self._connections.get(lease.identity, 0) + 1
         secrets = frozenset(secret for secret in (self._password, lease.password) if secret)
-        ear = _Ear(listener, self.file, lease.identity, number, secrets)
+        tap = _TraceTap(listener, self.file, lease.identity, number, secrets)
         kind = TracedSocket if target.tls is None else TracedTlsSocket
-        return kind(engine, target, ear, source)
+        return kind(engine, target, tap, source)
 
     def close(self) -> None:
         """Bring everything to the disk, and wait for that some seconds at most."""
@@ -99,7 +99,7 @@ def trace_path(folder: str | None, worker: str) -> Path:
     return path / "traces" / f"load-{worker}.jsonl"
 
 
-class _Ear:
+class _TraceTap:
     """Stands between a traced socket and its station, and writes down what passes."""
 
     __slots__ = ("_connection", "_file", "_identity", "_info", "_listener", "_secrets")
@@ -164,13 +164,13 @@ class _Ear:
 
 
 class _Traced(StationSocket):
-    """Tells its listener, which is an `_Ear`, what the station does."""
+    """Tells its listener, which is an `_TraceTap`, what the station does."""
 
     __slots__ = ()
 
     @property
-    def _ear(self) -> _Ear:
-        assert isinstance(self._listener, _Ear)
+    def _ear(self) -> _TraceTap:
+        assert isinstance(self._listener, _TraceTap)
         return self._listener
 
     def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Work for a crew; its processes import this, so it is light."""
+"""Work for a worker pool; its processes import this, so it is light."""
 
 from __future__ import annotations
 

@@ -100,8 +100,8 @@ def case_called(name: str) -> Case:
     return next(case for case in all_cases() if case.id == name)
 
 
-@pytest.mark.parametrize("insight", [True, False])
-def test_command_that_a_busy_machine_has_not_handed_over_yet_counts_if_anybody_can_tell(insight: object) -> None:
+@pytest.mark.parametrize("introspection", [True, False])
+def test_command_that_a_busy_machine_has_not_handed_over_yet_counts_if_anybody_can_tell(introspection: object) -> None:
     found = []
 
     def script(probe: Probe) -> None:
@@ -111,8 +111,8 @@ def test_command_that_a_busy_machine_has_not_handed_over_yet_counts_if_anybody_c
     with practice_csms() as csms:
         target, driver = Target(url=csms.url, timeout=PATIENCE), HesitantDriver(csms.control_url)
         case = msgspec.structs.replace(case_called("TC_061_CSMS"), script=script)
-        Runner(target, driver, None, insight=csms if insight else None).run(case)
-    assert found == [insight]
+        Runner(target, driver, None, introspection=csms if introspection else None).run(case)
+    assert found == [introspection]
 
 
 def test_command_that_the_csms_is_slow_to_send_no_false_alarm() -> None:

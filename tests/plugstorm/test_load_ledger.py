@@ -34,7 +34,7 @@ def test_a_run_finds_what_a_csms_loses_and_nothing_at_one_that_keeps_everything(
     assert counts.pop("lost") >= lost.ledger["judged"] // 20 > 0
     assert set(counts) <= {"open", "unanswered"}
     assert lost.ledger["failed"]
-    # A busy machine may make the generator INVALID, which says nothing about the books.
+    # A busy machine may make the generator INVALID, which says nothing about the records.
     invalid = lost.generator.verdict == "INVALID"
     assert losing.returncode == (exit_codes.INVALID if invalid else exit_codes.FAILED)
     assert kept.ledger["says"][0].startswith(f"0 lost of {kept.ledger['judged']:,} transactions; none ")

@@ -1,6 +1,6 @@
 """The ledger of a load run: every transaction that a station told, held against what the CSMS answered and recorded.
 
-    loadtest.station.session_record   at the station: one charging session, from plugging in to the last answer, is one row
+    loadtest.station.session_record   at the station: one charging session, from plug-in to the last answer, as a row
     row_file                          that row, and the file `ledger.jsonl`
     records                           what the CSMS recorded, read in whatever spelling it has
     reconcile                         rows against records; pure

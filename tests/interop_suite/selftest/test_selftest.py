@@ -27,14 +27,14 @@ SEEN = {case.key: Seen(calls={"Heartbeat"}) for case in CASES}
 DECLARED = [case.key for case in declared_cases(CASES, all_defects()[DEFECT], SEEN)]
 
 
-class FakeCrew:
+class FakePool:
     """Ends every task as it is told, without a process."""
 
     def __init__(self, **ends: object) -> None:
         self.ends = ends
         self.tasks: list[ModeTask | DefectTask] = []
 
-    def __call__(self, *_: object, **__: object) -> FakeCrew:
+    def __call__(self, *_: object, **__: object) -> FakePool:
         return self
 
     def __enter__(self) -> Self:
@@ -86,7 +86,7 @@ STRANGER = "1.6-TC_013_CSMS"
 def test_whatever_is_wrong_is_a_problem(
     monkeypatch: pytest.MonkeyPatch, changed: dict[str, object], problems: list[str]
 ) -> None:
-    monkeypatch.setattr(selftest, "Crew", FakeCrew(**GOOD | changed))
+    monkeypatch.setattr(selftest, "WorkerPool", FakePool(**GOOD | changed))
     outcome = run_selftest(only=[DEFECT])
     assert sorted(outcome.problems) == sorted(problems)
     assert outcome.passed is (not problems)
@@ -94,10 +94,10 @@ def test_whatever_is_wrong_is_a_problem(
 
 
 def test_without_a_strict_run_no_defect_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    crew = FakeCrew(**GOOD | {"strict": "it did not end within 2 s"})
-    monkeypatch.setattr(selftest, "Crew", crew)
+    pool = FakePool(**GOOD | {"strict": "it did not end within 2 s"})
+    monkeypatch.setattr(selftest, "WorkerPool", pool)
     assert run_selftest().problems == ["strict: it did not end within 2 s"]
-    assert len(crew.tasks) == 2
+    assert len(pool.tasks) == 2
 
 
 @pytest.mark.parametrize("name", list(all_defects())[::30])
@@ -126,13 +126,13 @@ def test_bench_finds_a_defect_by_its_case_and_leaves_others_alone() -> None:
 
 
 def test_flake_names_cases_whose_verdict_changes_or_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Fickle(FakeCrew):
+    class Fickle(FakePool):
         def ended(self) -> Iterable[Ended]:
             for number, task in enumerate(self.tasks):
                 verdicts = {"A": Verdict.OK, "B": Verdict.OK if number else Verdict.NON_STRICT, "C": Verdict.FAILED}
                 yield Ended(task=task, value=ModeTried(verdicts=verdicts, alarms=[], seen={}, mistakes=[]))
 
-    monkeypatch.setattr(flake, "Crew", Fickle())
+    monkeypatch.setattr(flake, "WorkerPool", Fickle())
     assert run_flake(repeat=2, burners=0) == {
         "strict B": {"NON_STRICT": 1, "OK": 1},
         "strict C": {"FAILED": 2},
@@ -141,7 +141,7 @@ def test_flake_names_cases_whose_verdict_changes_or_alarms(monkeypatch: pytest.M
 
 
 def test_flake_tells_of_a_repetition_that_never_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flake, "Crew", FakeCrew(strict=mode(), lenient="its worker process died of SIGSEGV"))
+    monkeypatch.setattr(flake, "WorkerPool", FakePool(strict=mode(), lenient="its worker process died of SIGSEGV"))
     assert run_flake(repeat=2, burners=0) == {"lenient its worker process died of SIGSEGV": {"broken": 2}}
 
 

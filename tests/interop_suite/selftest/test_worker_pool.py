@@ -7,12 +7,12 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from interop_suite.selftest.worker_pool import Crew, Ended
+from interop_suite.selftest.worker_pool import Ended, WorkerPool
 from tests.interop_suite.chores import open_chores
 
 
-def crew(*, processes: int = 1, lanes: int = 1, limit: float = 60) -> Crew:
-    return Crew(open_chores, processes=processes, lanes=lanes, limit=limit)
+def pool(*, processes: int = 1, lanes: int = 1, limit: float = 60) -> WorkerPool:
+    return WorkerPool(open_chores, processes=processes, lanes=lanes, limit=limit)
 
 
 def by_task(ended: list[Ended]) -> dict[str, Ended]:
@@ -20,7 +20,7 @@ def by_task(ended: list[Ended]) -> dict[str, Ended]:
 
 
 def test_every_task_ends_and_one_that_breaks_costs_no_other() -> None:
-    with crew() as workers:
+    with pool() as workers:
         workers.give("wash", "break", "dry")
         ended = by_task(list(workers.ended()))
     assert ended["wash"].value.startswith("wash")
@@ -29,14 +29,14 @@ def test_every_task_ends_and_one_that_breaks_costs_no_other() -> None:
 
 
 def test_lanes_of_one_process_work_at_the_same_time() -> None:
-    with crew(lanes=2) as workers:
+    with pool(lanes=2) as workers:
         workers.give("meet", "meet")
         first, second = workers.ended()
     assert first.value == second.value
 
 
 def test_tasks_given_while_others_are_worked_on_are_done_too() -> None:
-    with crew() as workers:
+    with pool() as workers:
         workers.give("wash")
         done = []
         for ended in workers.ended():
@@ -48,7 +48,7 @@ def test_tasks_given_while_others_are_worked_on_are_done_too() -> None:
 
 @pytest.mark.parametrize(("end", "how"), [("crash", "died of SIGSEGV"), ("leave", "ended with exit code 7")])
 def test_worker_that_dies_is_a_problem_and_another_does_the_rest(end: str, how: str) -> None:
-    with crew() as workers:
+    with pool() as workers:
         workers.give("wash", end, "dry")
         ended = by_task(list(workers.ended()))
     assert ended[end].problem == f"its worker process {how}"
@@ -56,7 +56,7 @@ def test_worker_that_dies_is_a_problem_and_another_does_the_rest(end: str, how: 
 
 
 def test_task_that_hangs_is_a_problem_and_those_beside_it_are_done_elsewhere() -> None:
-    with crew(lanes=2, limit=2) as workers:
+    with pool(lanes=2, limit=2) as workers:
         workers.give("hang", "wash", "dry")
         ended = by_task(list(workers.ended()))
     assert ended["hang"].problem == "it did not end within 2 s"
@@ -72,7 +72,7 @@ def test_leaving_ends_every_worker_at_once(leave: Callable[[], BaseException]) -
     before = children()
 
     def work_and_leave() -> float:
-        with contextlib.suppress(KeyboardInterrupt, RuntimeError), crew(processes=2, lanes=2) as workers:
+        with contextlib.suppress(KeyboardInterrupt, RuntimeError), pool(processes=2, lanes=2) as workers:
             workers.give("wash", "hang", "hang", "hang")
             next(iter(workers.ended()))
             assert len(children()) == len(before) + 2

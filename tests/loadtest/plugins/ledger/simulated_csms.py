@@ -199,7 +199,7 @@ class SimulatedCsms:
         return [row_of(note) for note in self.recorder.take(final=True)["notes"]]
 
     def records(self) -> list[dict[str, Any]]:
-        records: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(self.csms.books.list()))
+        records: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(self.csms.transactions.list()))
         return records
 
     @property
