@@ -47,9 +47,9 @@ def set_display_message(station: Station, request: Request, _: Request) -> React
     if "transactionId" in message and ongoing(station, message["transactionId"]) is None:
         return Reaction("UnknownTransaction")
     present = _present(station)
-    if message["priority"] == "AlwaysStormProcess":
+    if message["priority"] == "AlwaysFront":
         # There is one place in front of everything (O01.FR.10).
-        present = {number: other for number, other in present.items() if other["priority"] != "AlwaysStormProcess"}
+        present = {number: other for number, other in present.items() if other["priority"] != "AlwaysFront"}
     present[message["id"]] = message
     if len(present) > _MOST:
         return Reaction("Rejected")

@@ -113,7 +113,7 @@ def _fill_up(version: Version, payload: Payload, samples: list[dict[str, Any]], 
             "context": samples[0]["context"],
             "format": "SignedData",
             "measurand": "Energy.Active.Import.Register",
-            "location": "Connector",
+            "location": "Outlet",
         }
         missing -= len(_encode(signed)) + 1
         if missing > 0:

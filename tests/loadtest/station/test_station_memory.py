@@ -352,8 +352,8 @@ def test_messages_are_shown_as_long_as_they_count(version: Version) -> None:
     transaction = start(harness)
     wanted = [
         message(1),
-        message(2, "AlwaysStormProcess"),
-        message(3, "AlwaysStormProcess"),
+        message(2, "AlwaysFront"),
+        message(3, "AlwaysFront"),
         message(4, transactionId=transaction),
         message(5, endDateTime=harness.context.timestamp(harness.now + 60.0)),
         message(6, format="HTML"),
