@@ -20,6 +20,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 ARCHITECTURE = DOCS / "architecture.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+WALKS = ARCHITECTURE.read_text("utf-8").split("## Four walks", 1)[1].split("\n## ", 1)[0].split("\n### ")[1:]
 
 # Files that the pages name and the tree does not have yet. The list may only shrink.
 EXPECTED_FILES: set[str] = {
@@ -109,6 +110,13 @@ def test_every_file_that_a_page_names_is_there() -> None:
     missing = {name for page in PAGES for name in named_files(page) if not (ROOT / name).exists()}
     assert sorted(missing - EXPECTED_FILES) == []
     assert sorted(name for name in EXPECTED_FILES if (ROOT / name).exists()) == [], "remove these from EXPECTED_FILES"
+
+
+@pytest.mark.parametrize("walk", WALKS, ids=lambda walk: walk.partition("\n")[0])
+def test_a_walk_enters_no_file_twice(walk: str) -> None:
+    files = _FILE.findall(walk)
+    assert len(files) > 5
+    assert len(files) == len(set(files))
 
 
 def test_readme_links_to_every_page() -> None:
