@@ -84,7 +84,7 @@ class Conversation:
         """How many transactions began."""
         return sum(ledger.count for ledger in self._ledgers.values())
 
-    # -- records of the trace ----------------------------------------------------------------------------------------
+    # -- records of the trace --------------------------------------------------------------------------------------
 
     def opened(self, connection: int, subprotocol: str | None) -> None:
         """Begin a connection."""
@@ -139,7 +139,7 @@ class Conversation:
         elif isinstance(message, CallResult | CallError):
             self._answered(t, message)
 
-    # -- the station's CALLs -----------------------------------------------------------------------------------------
+    # -- the station's CALLs ---------------------------------------------------------------------------------------
 
     def _judge(self, t: float, message: Message, rules: Rules) -> None:
         if isinstance(message, Call):
@@ -228,7 +228,7 @@ class Conversation:
             if validator(version, call.action, "request").is_valid(call.payload):
                 self._ledger(version).ended(call.action, call.payload, answer)
 
-    # -- the station's answers ---------------------------------------------------------------------------------------
+    # -- the station's answers -------------------------------------------------------------------------------------
 
     def _replied(self, message: CallResult | CallError, rules: Rules) -> None:
         self.answers += 1
@@ -266,7 +266,7 @@ class Conversation:
             # A station may answer it with a CALLERROR, and need not.
             self._incoming[message_id] = _Open("(unreadable)", {}, inf)
 
-    # -- inside ------------------------------------------------------------------------------------------------------
+    # -- inside ----------------------------------------------------------------------------------------------------
 
     def _end_connection(self) -> None:
         self._forget_open()
