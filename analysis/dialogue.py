@@ -34,9 +34,13 @@ _FEWEST_IDS: Final = 16
 _ALL_IDS: Final = 200_000
 """Message ids that are remembered for all stations together."""
 _MOST_OPEN: Final = 64
+_UNREADABLE: Final = "-1"
+"""The id of an answer to a frame without a readable one (2.x Part 4 §4.2.3); a kind answer in 1.6 as well."""
 _LATE_LOG: Final = 1.0
 """Seconds by which threads may write their lines in another order than they worked."""
 _LEAST_SILENCE: Final = 30.0
+_LEAST_PATIENCE: Final = 2.0
+"""Seconds that everybody waits for an answer."""
 _HEAD = re.compile(r'\s*\[\s*([2-6])\s*,\s*"([^"\\]{0,255})"\s*(?:,\s*"([^"\\]{1,60})")?')
 
 
@@ -256,6 +260,9 @@ class Dialogue:
         if at is not None:
             if self.first is None:
                 self.first = at
+            elif self.last is not None and at < self.last - _LATE_LOG:
+                # The clock of the log stepped back, or another day began: what it was compared with is worth nothing.
+                self._clock_offset = None
             self.last = at
         link = self._link
         if record.connection != link.key or link.over or link.number == 0:
@@ -325,7 +332,10 @@ class Dialogue:
         self._registering.called(exchange)
         if payload is None:
             return
-        if checks.is_valid(action, "request", payload) or not explain_payload(self, sender, action, "request", payload):
+        if checks.is_valid(action, "request", payload):
+            exchange.valid = True
+            exchange.clean = 0 < len(message_id) <= self.rules.message_id_max
+        elif not explain_payload(self, sender, action, "request", payload):
             exchange.valid = True
         if exchange.valid:
             for check in checks.calls.get(action, ()):
@@ -362,7 +372,7 @@ class Dialogue:
         if waiting:
             older = next(iter(waiting.values()))
             if sender not in self.traits.queued:
-                exchange.behind = older
+                link.suspects.setdefault(older.message_id, exchange)
             if len(waiting) >= _MOST_OPEN:
                 waiting.pop(older.message_id)
         waiting[exchange.message_id] = exchange
@@ -381,7 +391,9 @@ class Dialogue:
                     break
                 del waiting[oldest.message_id]
                 link.expired[oldest.message_id] = oldest
-                self._judge_overlaps(link, oldest, answered=False)
+                suspect = link.suspects.pop(oldest.message_id, None)
+                if suspect is not None:
+                    self._overlap(oldest, suspect)
                 if len(link.expired) > _MOST_OPEN:
                     link.expired.popitem(last=False)
         if link.expired:
@@ -414,16 +426,11 @@ class Dialogue:
         for check in checks.losses.get(exchange.action, ()):
             check(exchange)
 
-    def _judge_overlaps(self, link: Link, older: Exchange, *, answered: bool) -> None:
-        if not answered and older.sender not in _other_sides(self.heard):
-            return
-        for newer in link.open[older.sender].values():
-            if newer.behind is older:
-                newer.behind = None
-                self._overlap(older, newer)
-
     def _overlap(self, older: Exchange, newer: Exchange) -> None:
         if newer.message_id == older.message_id or self.in_gap():
+            return
+        if newer.at is not None and older.at is not None and newer.at - older.at >= _LEAST_PATIENCE:
+            # The sender may have given the older one up: nobody knows its time-out.
             return
         if self.traits.logged_late and (
             self.at is None or newer.at is None or (older.at is not None and self.at - newer.at < _LATE_LOG)
@@ -474,12 +481,10 @@ class Dialogue:
         exchange = waiting.pop(message_id, None)
         if exchange is None:
             return self._unexpected(link, sender, caller, message_id)
-        if exchange.behind is not None and exchange.behind.message_id in waiting:
-            # Answered before the older one, which is open still.
-            self._overlap(exchange.behind, exchange)
-        exchange.behind = None
-        if waiting:
-            self._judge_overlaps(link, exchange, answered=True)
+        if link.suspects:
+            suspect = link.suspects.pop(message_id, None)
+            if suspect is not None:
+                self._overlap(exchange, suspect)
         link.answered[caller].append(message_id)
         seconds = None if self.at is None or exchange.at is None else self.at - exchange.at
         checks = self._checks
@@ -502,7 +507,7 @@ class Dialogue:
         if message_id in link.answered[caller]:
             if not self.in_gap():
                 self.find("answered-twice", f"a second answer to {message_id!r}", side=sender)
-        elif link.calls_seen[caller] and not self.in_gap() and message_id != self.rules.unreadable_message_id:
+        elif link.calls_seen[caller] and not self.in_gap() and message_id != _UNREADABLE:
             self.find("answer-to-nothing", f"no CALL of the {caller.words} has the id {message_id!r}", side=sender)
         return None
 
@@ -523,8 +528,8 @@ class Dialogue:
                 self._result(link, sender, message_id, {})
             case ("send", str(message_id), str(action)):
                 self._sent(link, sender, message_id, action, record.value[3] or {})
-            case ("broken", message_id, kind):
-                self._broken(link, sender, message_id, kind)
+            case ("broken", message_id, _):
+                self._broken(link, sender, message_id)
             case _:
                 pass
 
@@ -551,20 +556,16 @@ class Dialogue:
         elif not checks.is_valid(action, "request", payload):
             explain_payload(self, sender, action, "request", payload)
 
-    def _broken(self, link: Link, sender: Side, message_id: object, kind: object) -> None:
+    def _broken(self, link: Link, sender: Side, message_id: object) -> None:
         other = Side.CSMS if sender is Side.STATION else Side.STATION
         if isinstance(message_id, str) and message_id in link.open[other]:
             self._close(link, sender, message_id, error=True)
-        elif isinstance(message_id, str) and kind in (None, 2):
+        elif isinstance(message_id, str):
             # The other side may answer it, and need not.
             link.excused.append(message_id)
 
 
 _GAP_LINES: Final = 200
-
-
-def _other_sides(heard: set[Side]) -> set[Side]:
-    return {Side.CSMS if side is Side.STATION else Side.STATION for side in heard}
 
 
 def _sole_side(rule: str) -> Side:

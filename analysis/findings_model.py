@@ -113,6 +113,8 @@ class Analysis(msgspec.Struct, kw_only=True):
     actions: list[ActionFigures]
     counts: dict[str, dict[str, int]]
     """Findings by side and rule."""
+    required: dict[str, list[str]]
+    """The required rules that each side broke."""
     findings: list[Judged]
     """The first of each rule and station."""
     lost: list[Lost]

@@ -18,7 +18,7 @@ from analysis.findings_model import (
     StationFigures,
     UnreadLine,
 )
-from analysis.model import Record, Side, Traits, Unread
+from analysis.model import Level, Record, Side, Traits, Unread
 from analysis.rules.clocks import Clocks, Heartbeats
 from analysis.rules.commands import Lists, Profiles, Reservations
 from analysis.rules.contract import Watcher
@@ -116,6 +116,7 @@ class Judge:
         self._source = SourceFigures(name="", format="")
         self._traits = Traits()
         self._counts: Counter[tuple[Side, str]] = Counter()
+        self._required: set[tuple[Side, str]] = set()
         self._by_station: dict[str, Counter[str]] = {}
         self._findings: list[Judged] = []
         self._unread: list[UnreadLine] = []
@@ -199,10 +200,12 @@ class Judge:
         if station is None:
             station = self._by_station[dialogue.name] = Counter()
         station[rule] += 1
+        version = dialogue.known_version
+        if RULES[rule].level_in(version) is Level.REQUIRED:
+            self._required.add((side, rule))
         if station[rule] > _KEPT_EACH or len(self._findings) >= _KEPT:
             return None
         told = RULES[rule]
-        version = dialogue.known_version
         frames = [
             FrameSeen(frame.line, frame.at, frame.direction, frame.text, marked=frame.line == line)
             for frame in dialogue.recent
@@ -286,6 +289,7 @@ class Judge:
             stations=self._past,
             actions=[self._finished(key) for key in sorted(self._figures)],
             counts=counts,
+            required={side: sorted(rule for one, rule in self._required if one is side) for side in Side},
             findings=self._findings,
             lost=self._lost,
             unread=self._unread,

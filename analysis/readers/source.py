@@ -144,10 +144,16 @@ def reader_called(name: str) -> Reader:
     raise UsageError(f"there is no format {name!r}; known are {', '.join(reader.name for reader in READERS)}")
 
 
+def _score(reader: Reader, head: Sequence[str]) -> float:
+    likeness = reader.likeness(head)
+    # It takes the lines of all others as well, and knows less about them.
+    return likeness / 10 if reader.name == "plain" else likeness
+
+
 def sniff(source: Source) -> Reader:
     """Find out what kind of log it is; raises `UsageError` where its first lines fit none."""
     head = [line[:20_000] for line in source.head]
-    scores = [(reader.likeness(head), -place, reader) for place, reader in enumerate(READERS)]
+    scores = [(_score(reader, head), -place, reader) for place, reader in enumerate(READERS)]
     best, _, reader = max(scores, key=lambda score: score[:2])
     if best == 0:
         raise UsageError(

@@ -17,7 +17,7 @@ Payload = dict[str, Any]
 class Exchange:
     """A CALL, and what became of it."""
 
-    __slots__ = ("action", "at", "behind", "line", "message_id", "payload", "sender", "valid")
+    __slots__ = ("action", "at", "clean", "line", "message_id", "payload", "sender", "valid")
 
     def __init__(  # noqa: PLR0917 - it is made for every CALL of a log
         self, message_id: str, action: str, payload: Payload | None, at: float | None, line: int, sender: Side
@@ -30,9 +30,9 @@ class Exchange:
         self.line = line
         self.sender = sender
         self.valid = False
-        """The payload is known and fits its schema."""
-        self.behind: Exchange | None = None
-        """The CALL of the same side that was open when this one was sent."""
+        """The payload is known and can be worked with."""
+        self.clean = False
+        """Nothing at all is wrong with the payload."""
 
 
 class StationView(Protocol):

@@ -35,7 +35,8 @@ def check_frame(station: StationView, sender: Side, value: Any, text: str, *, od
     if odd:
         return _look_closely(station, sender, text)
     message_id = value[1]
-    if not message_id or len(message_id) > station.rules.message_id_max:
+    # An answer repeats the id that it was given.
+    if value[0] == MessageType.CALL and (not message_id or len(message_id) > station.rules.message_id_max):
         _say_id(station, sender, message_id)
     _check_keys(station, sender, value, text)
     return None
@@ -88,7 +89,8 @@ def _look_closely(station: StationView, sender: Side, text: str) -> Kind:
 def _review(station: StationView, sender: Side, message: Message) -> None:
     for fault in review(message, station.rules):
         if _RULE_OF[fault] == "message-id":
-            _say_id(station, sender, message.message_id)
+            if isinstance(message, Call | Send):
+                _say_id(station, sender, message.message_id)
         elif isinstance(message, CallError | CallResultError):
             station.find("error-code", f"{message.code[:60]!r}: {str(fault).replace('-', ' ')}", side=sender)
         else:

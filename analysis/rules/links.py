@@ -23,7 +23,9 @@ _SAME_SHARE: Final = 0.02
 _BLAMED_SHARE: Final = 0.8
 _MOST_SPANS: Final = 200
 _ORDERLY: Final = frozenset({1000, 1001})
-_COMPLAINTS: Final = frozenset({1002, 1003, 1007, 1008, 1009, 1010, 1011})
+_COMPLAINTS: Final = frozenset({1002, 1003, 1007, 1009, 1010})
+"""Close codes that complain of the other side's frames (RFC 6455 §7.4.1)."""
+_REFUSALS: Final = frozenset({1008, 1011})
 
 
 class Link:
@@ -31,7 +33,7 @@ class Link:
 
     __slots__ = (
         "answered", "blamed", "calls_seen", "excused", "expired", "findings", "key", "last_at", "last_told",
-        "number", "open", "opened_at", "over", "said", "spoke_at", "told",
+        "number", "open", "opened_at", "over", "said", "spoke_at", "suspects", "told",
     )  # fmt: skip
 
     def __init__(self, key: str, number: int, opened_at: float | None, *, told: bool = False) -> None:
@@ -46,6 +48,8 @@ class Link:
         """CALLs that waited longer than the time-out."""
         self.blamed: deque[Exchange] = deque(maxlen=64)
         """Those of them for which somebody was blamed."""
+        self.suspects: dict[str, Exchange] = {}
+        """By the id of an open CALL: the first that its sender sent while it was open."""
         self.answered: dict[Side, deque[str]] = {Side.STATION: deque(maxlen=16), Side.CSMS: deque(maxlen=16)}
         """Ids of the last CALLs that were answered, by who sent them."""
         self.excused: deque[str] = deque(maxlen=16)
@@ -188,7 +192,10 @@ def _cause(past: list[_Past]) -> tuple[Side, str]:
     for side, other in ((Side.CSMS, "charge point"), (Side.STATION, "CSMS")):
         if sum(1 for one in past if one.findings.get(side)) >= enough:
             return side, f"on each of them the {side.words} breaks a rule, and the {other} may end it for that"
-    if sum(1 for one in past if one.by is Side.CSMS or one.code in _COMPLAINTS) >= enough:
+    if any(one.code in _COMPLAINTS for one in past):
+        code = next(one.code for one in past if one.code in _COMPLAINTS)
+        return Side.STATION, f"they are closed with code {code}, which complains of its WebSocket frames"
+    if sum(1 for one in past if one.by is Side.CSMS or one.code in _REFUSALS) >= enough:
         codes = sorted({one.code for one in past if one.code is not None})
         return Side.CSMS, f"the CSMS closes them (Close {', '.join(map(str, codes)) or 'without a code'})"
     if sum(1 for one in past if one.by is Side.STATION) >= enough:

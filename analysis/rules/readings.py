@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from analysis.meters import Sample, instant, power_mismatch, samples_of
+from analysis.meters import instant, power_mismatch, samples_of
 from analysis.rules.contract import CallCheck, Exchange, Payload, StationView, Watcher
-from ocppj.versions import Version
 
 __all__ = ["Course", "Readings"]
 
 _REGISTER: Final = "Energy.Active.Import.Register"
 _POWER: Final = "Power.Active.Import"
+_KILO: Final = frozenset({"kWh", "kW", "kVA", "kvar"})
 _FASTEST_W: Final = 2_000_000.0
 """More than chargers deliver through one connector."""
 _LEAST_JUMP_WH: Final = 50_000.0
@@ -40,7 +40,7 @@ class Course:
         self.answered = False
         self.last: Payload = {}
         """The last message, which may be sent again."""
-        self.units: dict[tuple[str, str], str] = {}
+        self.units: dict[str, str] = {}
 
     def reads(self, station: StationView, register: float | None, timestamp: object, what: str) -> None:
         """Compare a reading with the one before."""
@@ -92,57 +92,63 @@ class Readings(Watcher):
         if values:
             self._read(values, None, "StopTransaction")
 
-    def _read(self, values: list[Payload], course: Course | None, what: str) -> None:  # noqa: C901 - one pass is quick
-        station = self.station
+    def _read(self, values: list[Payload], course: Course | None, what: str) -> None:
         for value in values:
-            samples = samples_of(value)
-            register = None
-            powers: list[Sample] = []
-            for sample in samples:
-                if sample.value is None:
-                    if station.version is Version.V16:
-                        station.find("not-a-number", f"{what}: {sample.measurand} is not a number")
-                elif sample.measurand == _REGISTER:
-                    if register is None and not sample.phase and not _elsewhere(value):
-                        register = sample.value
-                elif sample.measurand == _POWER:
-                    powers.append(sample)
+            registers: dict[str, float] = {}
+            powers: dict[str, float] = {}
+            units = None if course is None else course.units
+            for part in value["sampledValue"]:
+                self._sample(part, registers, powers, units, what)
             if len(powers) > 1:
                 self._sum(powers, what)
-            if station.traits.exact_meters and powers:
-                mismatch = power_mismatch(samples)
+            if powers and self.station.traits.exact_meters:
+                mismatch = power_mismatch(samples_of(value))
                 if mismatch:
-                    station.find("power-mismatch", f"{what}: {mismatch}")
+                    self.station.find("power-mismatch", f"{what}: {mismatch}")
             if course is not None:
-                self._units(course, value, what)
-                course.reads(station, register, value.get("timestamp"), what)
+                # Registers of several places cannot be compared with one another.
+                register = next(iter(registers.values())) if len(registers) == 1 else None
+                course.reads(self.station, register, value["timestamp"], what)
 
-    def _units(self, course: Course, value: Payload, what: str) -> None:
-        for part in value.get("sampledValue", ()):
-            unit = part.get("unit") or (part.get("unitOfMeasure") or {}).get("unit")
-            if unit is None:
-                continue
-            key = (part.get("measurand", _REGISTER), f"{part.get('phase', '')}/{part.get('location', '')}")
-            before = course.units.setdefault(key, unit)
+    def _sample(
+        self,
+        part: Payload,
+        registers: dict[str, float],
+        powers: dict[str, float],
+        units: dict[str, str] | None,
+        what: str,
+    ) -> None:
+        get = part.get
+        measurand = get("measurand", _REGISTER)
+        phase = get("phase", "")
+        of_2x = get("unitOfMeasure")
+        unit = get("unit") if of_2x is None else of_2x.get("unit")
+        if unit is not None and units is not None:
+            key = f"{measurand} {phase} {get('location', '')}"
+            before = units.setdefault(key, unit)
             if before != unit:
-                course.units[key] = unit
-                self.station.find("unit-change", f"{what}: {key[0]} is in {unit} after {before}")
-
-    def _sum(self, powers: list[Sample], what: str) -> None:
-        whole = next((sample.value for sample in powers if not sample.phase), None)
-        phases = {sample.phase.removesuffix("-N"): sample.value or 0.0 for sample in powers if sample.phase}
-        if whole is None or set(phases) != {"L1", "L2", "L3"}:
+                units[key] = unit
+                self.station.find("unit-change", f"{what}: {measurand} is in {unit} after {before}")
+        try:
+            number = float(part["value"])
+        except (TypeError, ValueError):
+            if get("format") != "SignedData":
+                self.station.find("not-a-number", f"{what}: {measurand} is not a number")
             return
-        total = sum(phases.values())
+        if unit in _KILO:
+            number *= 1000.0
+        if of_2x is not None and "multiplier" in of_2x:
+            number *= 10.0 ** int(of_2x["multiplier"])
+        if measurand == _REGISTER:
+            if not phase:
+                registers.setdefault(get("location", "Outlet"), number)
+        elif measurand == _POWER:
+            powers[phase.removesuffix("-N")] = number
+
+    def _sum(self, powers: dict[str, float], what: str) -> None:
+        whole = powers.get("")
+        if whole is None or powers.keys() != {"", "L1", "L2", "L3"}:
+            return
+        total = powers["L1"] + powers["L2"] + powers["L3"]
         if abs(whole - total) > _SUM_W + _SUM_SHARE * abs(whole):
             self.station.find("phase-sum", f"{what}: {whole:g} W in all, {total:g} W on the phases together")
-
-
-def _elsewhere(value: Payload) -> bool:
-    """Return whether the registers are of different places, so that they cannot be compared with one another."""
-    places = {
-        part.get("location", "Outlet")
-        for part in value.get("sampledValue", ())
-        if part.get("measurand", _REGISTER) == _REGISTER
-    }
-    return len(places) > 1

@@ -134,7 +134,7 @@ class RegistrationWatcher:
         """Take a CALLERROR, for which there may be no reason."""
         station = self._station
         side = Side.CSMS if exchange.sender is Side.STATION else Side.STATION
-        if not exchange.valid:
+        if not exchange.clean:
             return
         action = exchange.action
         if side is Side.CSMS and code == "SecurityError":

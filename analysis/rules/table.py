@@ -94,7 +94,7 @@ _ROWS: Final[tuple[tuple[str, Side | None, Level | Mapping[Version, Level], str 
      "While Pending or Rejected the next BootNotification waits for the interval."),
     ("command-before-accepted", _CSMS, _SHOULD_16, _by_version("1.6 §4.2", "Part 2 B02, B03"),
      "A CSMS sends no such command to a station that it has not accepted."),
-    ("served-before-accepted", _CSMS, _SHOULD_16, _by_version("J16 errata §3.8", "Part 2 B02.FR.09, B03.FR.07"),
+    ("served-before-accepted", _CSMS, _REQUIRED, "Part 2 B02.FR.09, B03.FR.07",
      "A CSMS answers CALLs of a Pending or Rejected station with SecurityError."),
     ("refused-after-accepted", _CSMS, _BEHAVIOUR, _FIELD,
      "A CSMS does not answer an accepted station with SecurityError."),

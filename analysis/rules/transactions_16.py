@@ -135,7 +135,7 @@ class Transactions16(Watcher):
         self._unconfirmed.discard(start["connectorId"])
 
     def _start_refused(self, exchange: Exchange, code: str) -> None:
-        if exchange.valid and exchange.payload is not None:
+        if exchange.clean and exchange.payload is not None:
             self._unconfirmed.add(exchange.payload["connectorId"])
             self.station.lose(
                 exchange.payload["connectorId"], Side.CSMS, f"the CSMS answered its StartTransaction with {code[:60]}"

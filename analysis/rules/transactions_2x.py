@@ -51,7 +51,8 @@ class Transactions2x(Watcher):
 
     def course(self, exchange: Exchange) -> Course | None:
         """Return the course that the readings of an event belong to."""
-        return self._courses.get(_name_of(exchange.payload or {}))
+        about = (exchange.payload or {}).get("transactionInfo")
+        return None if about is None else self._courses.get(about["transactionId"])
 
     def _event(self, exchange: Exchange) -> None:
         station, payload = self.station, exchange.payload or {}
