@@ -175,7 +175,10 @@ class Dialogue:
         """Take a record; returns False for a frame of which nobody can tell which way it went."""
         if record.event is not Event.FRAME:
             self._flush_if_known(record.version)
-            self._moved(record)
+            if self._version is None:
+                self._wait_for_version(record)
+            else:
+                self._moved(record)
             return True
         if record.direction is None:
             record.direction = self._way_of(record)
@@ -198,10 +201,13 @@ class Dialogue:
             self._settle(version, told=self._forced is not None or record.version is not None)
             self._frame(record)
             return True
+        self._wait_for_version(record)
+        return True
+
+    def _wait_for_version(self, record: Record) -> None:
         self._waiting.append(record)
         if len(self._waiting) >= _MOST_WAITING:
             self._settle(Version.V16, told=False)
-        return True
 
     def _flush_if_known(self, version: Version | None) -> None:
         if version is not None and self._forced is None:
@@ -214,7 +220,10 @@ class Dialogue:
         self._version, self._told, self._checks = version, told, self._sets[version]
         waiting, self._waiting = self._waiting, []
         for record in waiting:
-            self._frame(record)
+            if record.event is Event.FRAME:
+                self._frame(record)
+            else:
+                self._moved(record)
 
     def _way_of(self, record: Record) -> Direction | None:
         value = record.value

@@ -104,7 +104,7 @@ class RegistrationWatcher:
                 self._registered(payload)
             return
         state = station.registration
-        if state in (Registration.PENDING, Registration.REJECTED) and not may_send(
+        if REGISTRATION[station.version][state].refuse_others and not may_send(
             station.version, state, exchange.action, triggered=exchange.action in self._triggered
         ):
             station.find("served-before-accepted", f"{exchange.action} of a station that is {state} is answered")
