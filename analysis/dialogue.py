@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from analysis.findings_model import FrameSeen
+from analysis.checks import Checks
 from analysis.guess import ANY_ACTION, direction_of_action, guess_version
 from analysis.model import Direction, Event, Record, Side, Traits
 from analysis.rules.contract import Exchange, Payload, Watcher
@@ -21,10 +21,9 @@ from analysis.rules.registration import RegistrationWatcher
 from analysis.rules.table import RULES as TABLE
 from ocppj.actions import ACTIONS
 from ocppj.registration import Registration
-from ocppj.schemas import Part, validator
 from ocppj.versions import RULES, Rules, Version
 
-__all__ = ["Dialogue", "Listener"]
+__all__ = ["Dialogue", "Listener", "SeenFrame"]
 
 _MOST_WAITING: Final = 200
 """Records that wait until one of them shows the version."""
@@ -34,6 +33,9 @@ _FEWEST_IDS: Final = 16
 _ALL_IDS: Final = 200_000
 """Message ids that are remembered for all stations together."""
 _MOST_OPEN: Final = 64
+_ORDERLY_REFUSALS: Final = frozenset(
+    {"Rejected", "NotSupported", "NotImplemented", "UnlockFailed", "Failed", "Faulted", "Occupied", "Unavailable"}
+)
 _UNREADABLE: Final = "-1"
 """The id of an answer to a frame without a readable one (2.x Part 4 §4.2.3); a kind answer in 1.6 as well."""
 _LATE_LOG: Final = 1.0
@@ -42,6 +44,10 @@ _LEAST_SILENCE: Final = 30.0
 _LEAST_PATIENCE: Final = 2.0
 """Seconds that everybody waits for an answer."""
 _HEAD = re.compile(r'\s*\[\s*([2-6])\s*,\s*"([^"\\]{0,255})"\s*(?:,\s*"([^"\\]{1,60})")?')
+
+
+SeenFrame = tuple[int, float | None, Direction, str]
+"""Line, time, direction and text of a frame."""
 
 
 class Listener(Protocol):
@@ -58,7 +64,7 @@ class Listener(Protocol):
         side: Side,
         detail: str,
         line: int,
-    ) -> list[FrameSeen] | None:
+    ) -> list[SeenFrame] | None:
         """Take a finding; returns the list for the frames after it, where they are wanted."""
 
     def lost(self, dialogue: Dialogue, connector: int, side: Side, reason: str) -> None:
@@ -91,13 +97,14 @@ class Dialogue:
         self.at: float | None = None
         self.line = 0
         self.traits = Traits()
+        self.rules: Rules = RULES[version or Version.V16]
         self.registration = Registration.UNKNOWN
         self.boots = 0
         self.versions: list[Version] = []
         self.frames = 0
         self.first: float | None = None
         self.last: float | None = None
-        self.recent: deque[FrameSeen] = deque(maxlen=_RECENT)
+        self.recent: deque[SeenFrame] = deque(maxlen=_RECENT)
         self.heard: set[Side] = set()
         """The sides of which the log holds anything."""
         self._listener = listener
@@ -108,11 +115,11 @@ class Dialogue:
         self._told = version is not None
         """The log or a person named the version; it is not a guess."""
         self._waiting: list[Record] = []
-        self._sets: dict[Version, _Checks] = {}
-        self._checks: _Checks | None = None
+        self._sets: dict[Version, Checks] = {}
+        self._checks: Checks | None = None
         self._ids: dict[Side, OrderedDict[str, int]] = {Side.STATION: OrderedDict(), Side.CSMS: OrderedDict()}
         self._link = Link("", 0, None)
-        self._following: list[tuple[list[FrameSeen], int]] = []
+        self._following: list[tuple[list[SeenFrame], int]] = []
         self._clock_offset: float | None = None
         self._registering = RegistrationWatcher(self)
         self.links = LinkWatcher(self)
@@ -128,11 +135,6 @@ class Dialogue:
     def known_version(self) -> Version | None:
         """Return the version, where it is known."""
         return self._version
-
-    @property
-    def rules(self) -> Rules:
-        """Return the wire rules of the version."""
-        return RULES[self.version]
 
     @property
     def connection(self) -> int:
@@ -174,7 +176,8 @@ class Dialogue:
     def take(self, record: Record) -> bool:
         """Take a record; returns False for a frame of which nobody can tell which way it went."""
         if record.event is not Event.FRAME:
-            self._flush_if_known(record.version)
+            if record.version is not None and self._forced is None:
+                self._settle(record.version, told=True)
             if self._version is None:
                 self._wait_for_version(record)
             else:
@@ -209,15 +212,12 @@ class Dialogue:
         if len(self._waiting) >= _MOST_WAITING:
             self._settle(Version.V16, told=False)
 
-    def _flush_if_known(self, version: Version | None) -> None:
-        if version is not None and self._forced is None:
-            self._settle(version, told=True)
-
     def _settle(self, version: Version, *, told: bool) -> None:
         if version not in self._sets:
-            self._sets[version] = _Checks(version, self._make_watchers[version](self))
+            self._sets[version] = Checks(version, self._make_watchers[version](self))
             self.versions.append(version)
         self._version, self._told, self._checks = version, told, self._sets[version]
+        self.rules = RULES[version]
         waiting, self._waiting = self._waiting, []
         for record in waiting:
             if record.event is Event.FRAME:
@@ -239,6 +239,8 @@ class Dialogue:
     def _moved(self, record: Record) -> None:
         """Take an opening, an end or a refusal of a connection."""
         self.at, self.line = record.at, record.line
+        if record.at is not None and self._link.number and not self._link.over:
+            self._expire(self._link, None, record.at)
         if record.event is Event.OPENED:
             self.links.ended(self._link, record, replaced=True)
             self._link = self.links.opened(record)
@@ -253,14 +255,12 @@ class Dialogue:
             self.links.refused(record)
 
     def _enter_link(self, record: Record) -> Link:
-        link = self._link
-        if record.connection != link.key or link.number == 0 or link.over:
-            if not link.over and link.number:
-                self.links.ended(link, record, replaced=True)
-            link = self._link = self.links.opened(record, told=False)
-        return link
+        if not self._link.over and self._link.number:
+            self.links.ended(self._link, record, replaced=True)
+        self._link = self.links.opened(record, told=False)
+        return self._link
 
-    def _frame(self, record: Record) -> None:
+    def _frame(self, record: Record) -> None:  # noqa: C901, PLR0912 - every frame of a log passes here
         at = record.at
         self.at, self.line = at, record.line
         self.frames += 1
@@ -278,25 +278,40 @@ class Dialogue:
             link = self._enter_link(record)
         sender = Side.STATION if direction is Direction.TO_CSMS else Side.CSMS
         text = record.text
-        seen = FrameSeen(record.line, at, direction, text if len(text) <= _SHOWN_TEXT else text[:_SHOWN_TEXT] + "…")
+        seen = (record.line, at, direction, text if len(text) <= _SHOWN_TEXT else text[:_SHOWN_TEXT] + "…")
         self.recent.append(seen)
         if self._following:
             self._follow(seen)
-        self.heard.add(sender)
-        self._expire(link, sender)
-        if sender is Side.STATION and at is not None:
-            self._measure_silence(link, at)
-        link.spoke(sender, at)
+        if sender not in self.heard:
+            self.heard.add(sender)
+        if at is not None:
+            if at >= link.look_at or link.expired:
+                # A thirtieth is as exact as time-outs need to be.
+                link.look_at = at + self._timeout / 30
+                self._expire(link, sender, at)
+            if sender is Side.STATION:
+                self._measure_silence(link, at)
+            link.spoke_at[sender] = link.last_at = at
+        if sender is Side.CSMS:
+            link.refusal = ""
+        link.said += 1
         value = record.value
         if type(value) is list:
             length = len(value)
-            if length == 3 and value[0] == 3 and type(value[1]) is str and type(value[2]) is dict:  # noqa: PLR2004
+            if (
+                length == 3  # noqa: PLR2004 - the elements of a CALLRESULT
+                and value[0] == 3  # noqa: PLR2004 - the number of a CALLRESULT
+                and type(value[0]) is int
+                and type(value[1]) is str
+                and type(value[2]) is dict
+            ):
                 check_frame(self, sender, value, text)
                 self._result(link, sender, value[1], value[2])
                 return
             if (
                 length == 4  # noqa: PLR2004 - the elements of a CALL
                 and value[0] == 2  # noqa: PLR2004 - the number of a CALL
+                and type(value[0]) is int
                 and type(value[1]) is str
                 and type(value[2]) is str
                 and type(value[3]) is dict
@@ -314,7 +329,7 @@ class Dialogue:
         for watcher in checks.watchers:
             watcher.silence(at - before)
 
-    def _follow(self, seen: FrameSeen) -> None:
+    def _follow(self, seen: SeenFrame) -> None:
         for frames, _ in self._following:
             frames.append(seen)
         self._following = [(frames, left - 1) for frames, left in self._following if left > 1]
@@ -341,7 +356,7 @@ class Dialogue:
         self._registering.called(exchange)
         if payload is None:
             return
-        if checks.is_valid(action, "request", payload):
+        if (checks.valid_call.get(action) or checks.test(action, "request"))(payload):
             exchange.valid = True
             exchange.clean = 0 < len(message_id) <= self.rules.message_id_max
         elif not explain_payload(self, sender, action, "request", payload):
@@ -369,12 +384,9 @@ class Dialogue:
         known = ids.setdefault(message_id, mark)
         if known != mark:
             ids[message_id] = mark
-            self._reused(sender, message_id, action)
-        elif len(ids) > max(_FEWEST_IDS, _ALL_IDS // self._listener.station_count):
+            self.find("reused-id", f"{action} has the id {message_id!r} of an earlier CALL", side=sender)
+        elif len(ids) > _FEWEST_IDS and len(ids) > _ALL_IDS // self._listener.station_count:
             ids.popitem(last=False)
-
-    def _reused(self, sender: Side, message_id: str, action: str) -> None:
-        self.find("reused-id", f"{action} has the id {message_id!r} of an earlier CALL", side=sender)
 
     def _wait(self, link: Link, sender: Side, exchange: Exchange) -> None:
         waiting = link.open[sender]
@@ -387,11 +399,8 @@ class Dialogue:
         waiting[exchange.message_id] = exchange
         link.calls_seen[sender] += 1
 
-    def _expire(self, link: Link, sender: Side) -> None:
+    def _expire(self, link: Link, sender: Side | None, at: float) -> None:
         """Give up on CALLs that have waited too long; what follows from it depends on who is heard of afterwards."""
-        at = self.at
-        if at is None:
-            return
         for side in (Side.STATION, Side.CSMS):
             waiting = link.open[side]
             while waiting:
@@ -400,12 +409,17 @@ class Dialogue:
                     break
                 del waiting[oldest.message_id]
                 link.expired[oldest.message_id] = oldest
+                received = link.received_until[side]
+                if received is not None and received > oldest.at:
+                    # A later CALL on the same connection was answered, so that this one arrived before it.
+                    link.blamed.append(oldest)
+                    self._never_answered(oldest)
                 suspect = link.suspects.pop(oldest.message_id, None)
                 if suspect is not None:
                     self._overlap(oldest, suspect)
                 if len(link.expired) > _MOST_OPEN:
                     link.expired.popitem(last=False)
-        if link.expired:
+        if link.expired and sender is not None:
             self._blame(link, sender)
 
     def _blame(self, link: Link, sender: Side) -> None:
@@ -428,7 +442,7 @@ class Dialogue:
         self.find(
             "unanswered-call",
             f"{exchange.action} {exchange.message_id!r} of line {exchange.line} has no answer after "
-            f"{self.at - exchange.at:.0f} s, and the connection lives: the {other.words} is heard of again",
+            f"{self.at - exchange.at:.0f} s, and the connection lives: the {other.words} was heard of since",
             side=other,
             line=exchange.line,
         )
@@ -468,7 +482,12 @@ class Dialogue:
         self._registering.answered(exchange, payload)
         if payload is None:
             return
-        valid = checks.is_valid(action, "response", payload)
+        if exchange.payload is not None and not exchange.valid:
+            detail = f"{action} {message_id!r} of line {exchange.line} does not fit its schema, and is answered"
+            self.find("invalid-call-answered", detail, side=sender)
+        if sender is Side.STATION:
+            link.refusal = f"{action} {payload['status']}" if payload.get("status") in _ORDERLY_REFUSALS else ""
+        valid = (checks.valid_answer.get(action) or checks.test(action, "response"))(payload)
         if not valid:
             valid = not explain_payload(self, sender, action, "response", payload)
         if valid:
@@ -496,6 +515,7 @@ class Dialogue:
                 self._overlap(exchange, suspect)
         link.answered[caller].append(message_id)
         seconds = None if self.at is None or exchange.at is None else self.at - exchange.at
+        link.received_until[caller] = exchange.at
         checks = self._checks
         assert checks is not None
         action = exchange.action if exchange.action in ANY_ACTION else "(unknown)"
@@ -535,8 +555,8 @@ class Dialogue:
                 self._call(link, sender, message_id, action, {}, text=record.text)
             case ("result", str(message_id), _):
                 self._result(link, sender, message_id, {})
-            case ("send", str(message_id), str(action)):
-                self._sent(link, sender, message_id, action, record.value[3] or {})
+            case ("send", _, str(action)):
+                self._sent(sender, action, record.value[3] or {})
             case ("broken", message_id, _):
                 self._broken(link, sender, message_id)
             case _:
@@ -555,14 +575,13 @@ class Dialogue:
         elif kind == 4:  # noqa: PLR2004 - a CALLERROR
             self._close(link, sender, message_id, error=True)
 
-    def _sent(self, link: Link, sender: Side, message_id: str, action: str, payload: Payload) -> None:
+    def _sent(self, sender: Side, action: str, payload: Payload) -> None:
         checks = self._checks
         assert checks is not None
-        del link, message_id
         known = checks.actions.get(action)
         if known is None or not known.unconfirmed:
             self._check_unknown(action, sender)
-        elif not checks.is_valid(action, "request", payload):
+        elif not (checks.valid_call.get(action) or checks.test(action, "request"))(payload):
             explain_payload(self, sender, action, "request", payload)
 
     def _broken(self, link: Link, sender: Side, message_id: object) -> None:
@@ -581,31 +600,3 @@ def _sole_side(rule: str) -> Side:
     side = TABLE[rule].side
     assert side is not None, f"the finding of {rule} names its side"
     return side
-
-
-class _Checks:
-    """What is asked of the payloads of one version, by action."""
-
-    def __init__(self, version: Version, watchers: list[Watcher]) -> None:
-        self.version = version
-        self.actions = ACTIONS[version]
-        self.watchers = watchers
-        self.calls = _gather(watcher.calls for watcher in watchers)
-        self.answers = _gather(watcher.answers for watcher in watchers)
-        self.errors = _gather(watcher.errors for watcher in watchers)
-        self.losses = _gather(watcher.losses for watcher in watchers)
-        self._valid: dict[tuple[str, str], Callable[[object], bool]] = {}
-
-    def is_valid(self, action: str, part: Part, payload: Payload) -> bool:
-        test = self._valid.get((action, part))
-        if test is None:
-            test = self._valid[action, part] = validator(self.version, action, part).is_valid
-        return test(payload)
-
-
-def _gather(tables: Any) -> dict[str, tuple[Any, ...]]:
-    found: dict[str, tuple[Any, ...]] = {}
-    for table in tables:
-        for action, check in table.items():
-            found[action] = (*found.get(action, ()), check)
-    return found

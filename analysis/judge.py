@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from math import ceil, log
 from typing import Final
 
-from analysis.dialogue import Dialogue
+from analysis.dialogue import Dialogue, SeenFrame
 from analysis.findings_model import (
     ActionFigures,
     Analysis,
@@ -76,12 +75,12 @@ _WATCHERS: Final[dict[Version, Callable[[Dialogue], list[Watcher]]]] = {
 
 
 class _Times:
-    """Latencies in classes that are a tenth apart: small, and exact enough to speak of."""
+    """Latencies in classes of an eighth: small, and exact enough to speak of."""
 
     __slots__ = ("buckets", "count", "longest", "total")
 
     def __init__(self) -> None:
-        self.buckets: Counter[int] = Counter()
+        self.buckets: dict[int, int] = {}
         self.count = 0
         self.total = 0.0
         self.longest = 0.0
@@ -90,7 +89,12 @@ class _Times:
         self.count += 1
         self.total += seconds
         self.longest = max(self.longest, seconds)
-        self.buckets[ceil(log(seconds * 1e4, 1.1)) if seconds > 1e-4 else 0] += 1  # noqa: PLR2004 - a tenth of a ms
+        # The four highest bits of the time in tenths of a millisecond, and their place.
+        tenths = int(seconds * 1e4)
+        place = tenths.bit_length() - 4
+        bucket = tenths if place <= 0 else place * 16 + (tenths >> place)
+        buckets = self.buckets
+        buckets[bucket] = buckets.get(bucket, 0) + 1
 
     def quantile_ms(self, share: float) -> float | None:
         if not self.count:
@@ -99,7 +103,8 @@ class _Times:
         for bucket in sorted(self.buckets):
             seen += self.buckets[bucket]
             if seen >= wanted:
-                return round(min(1.1**bucket / 10, self.longest * 1e3), 3)
+                place, bits = divmod(bucket, 16) if bucket >= 16 else (0, bucket)  # noqa: PLR2004 - four bits
+                return round(min(((bits + 1) << max(place, 0)) / 10, self.longest * 1e3), 3)
         return None
 
 
@@ -119,6 +124,8 @@ class Judge:
         self._required: set[tuple[Side, str]] = set()
         self._by_station: dict[str, Counter[str]] = {}
         self._findings: list[Judged] = []
+        self._around: list[list[SeenFrame]] = []
+        """The frames around each finding."""
         self._unread: list[UnreadLine] = []
         self._lost: list[Lost] = []
         self._figures: dict[tuple[Side, str], ActionFigures] = {}
@@ -193,7 +200,7 @@ class Judge:
 
     # -- what dialogues tell ---------------------------------------------------------------------------------------
 
-    def found(self, dialogue: Dialogue, rule: str, side: Side, detail: str, line: int) -> list[FrameSeen] | None:
+    def found(self, dialogue: Dialogue, rule: str, side: Side, detail: str, line: int) -> list[SeenFrame] | None:
         """Count a finding, and keep it with the frames around it while there is room."""
         self._counts[side, rule] += 1
         station = self._by_station.get(dialogue.name)
@@ -206,10 +213,7 @@ class Judge:
         if station[rule] > _KEPT_EACH or len(self._findings) >= _KEPT:
             return None
         told = RULES[rule]
-        frames = [
-            FrameSeen(frame.line, frame.at, frame.direction, frame.text, marked=frame.line == line)
-            for frame in dialogue.recent
-        ]
+        frames = list(dialogue.recent)
         finding = Judged(
             rule=rule,
             side=side,
@@ -223,10 +227,10 @@ class Judge:
             at=dialogue.at,
             version=version,
             detail=detail,
-            frames=frames,
         )
         self._findings.append(finding)
-        return finding.frames
+        self._around.append(frames)
+        return frames
 
     def lost(self, dialogue: Dialogue, connector: int, side: Side, reason: str) -> None:
         """Keep why a charging session was lost."""
@@ -275,6 +279,11 @@ class Judge:
     def finish(self) -> Analysis:
         """Take the end of all logs and return what was found."""
         self._notes: list[str] = []
+        for finding, around in zip(self._findings, self._around, strict=True):
+            finding.frames = [
+                FrameSeen(line, at, direction, text, marked=line == finding.line)
+                for line, at, direction, text in around
+            ]
         for dialogue in self._dialogues.values():
             if len(dialogue.heard) == 1:
                 side = next(iter(dialogue.heard))

@@ -26,7 +26,7 @@ from ocppj.versions import Version
 from reports.analysis_page import write_page
 from reports.analysis_text import as_markdown, as_sarif, as_text
 
-__all__ = ["Request", "columns_of", "run"]
+__all__ = ["Request", "analyze", "columns_of", "run"]
 
 _PROGRESS_EVERY: Final = 2.0
 _EXPLAINED: Final = 60
@@ -60,7 +60,7 @@ def run(request: Request) -> int:
     gc.freeze()
     gc.disable()
     try:
-        analysis = _analyze(request)
+        analysis = analyze(request)
     finally:
         gc.enable()
     if request.as_json:
@@ -80,9 +80,7 @@ def run(request: Request) -> int:
 
 def _broken(analysis: Analysis, side: str) -> bool:
     """Return whether a side that matters broke a required rule."""
-    return any(
-        rules and other != Side.NETWORK and side in ("any", other) for other, rules in analysis.required.items()
-    )
+    return any(rules and other != Side.NETWORK and side in ("any", other) for other, rules in analysis.required.items())
 
 
 def _write(path: Path, text: str) -> None:
@@ -92,7 +90,8 @@ def _write(path: Path, text: str) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _analyze(request: Request) -> Analysis:
+def analyze(request: Request) -> Analysis:
+    """Read all logs and judge them; copies the frames where the request says so."""
     judge = Judge(timeout=request.call_timeout, version=request.ocpp)
     redactor = Redactor() if request.redact else None
     with _Writer(request) as writer:

@@ -1,4 +1,4 @@
-"""`plugstorm check-trace`: did the stations of a load run keep to OCPP? Judged from their frames alone."""
+"""`plugstorm check-trace`: did the stations of a load run keep to OCPP? `plugstorm analyze` judges both sides."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ _SHOWN: Final = 20
 
 def run(places: Sequence[Path], *, call_timeout: float | None = None, as_json: bool = False) -> int:
     """Check runs and trace files, and write what was found; returns the exit code."""
+    sys.stderr.write(
+        "plugstorm check-trace: judges stations only; plugstorm analyze reads any log and judges both sides\n"
+    )
     paths: list[Path] = []
     timeouts: list[float] = []
     missing = 0

@@ -111,8 +111,7 @@ def as_text(analysis: Analysis) -> str:
         lines += [
             f"{finding.side.words}: {finding.rule}  [{finding.level}; {finding.clause}]{times}",
             f"    {finding.asks}",
-            f"    {one_line(finding.file, 200)}:{finding.line}  {one_line(finding.station, 48)}  "
-            f"{one_line(finding.detail, 300)}",
+            f"    {_place(finding)}  {one_line(finding.station, 48)}  {one_line(finding.detail, 300)}",
         ]
         for marked, line, time, arrow, text in frame_rows(finding.frames):
             lines.append(f"      {'>' if marked else ' '} {line:>7}  {time:<12} {arrow} {text[:_FRAME]}")
@@ -122,6 +121,16 @@ def as_text(analysis: Analysis) -> str:
     lines += [f"Note: {note}." for note in analysis.notes]
     lines.append(_figures(analysis))
     return "\n".join(lines) + "\n"
+
+
+def _place(finding: Judged) -> str:
+    return f"{one_line(finding.file, 200)}:{finding.line}"
+
+
+def _first(finding: Judged, count: int) -> str:
+    times = "time" if count == 1 else "times"
+    place = f"`{_code(finding.file)}` line {finding.line}, station `{_code(finding.station)}`"
+    return f"Found {count} {times}; first in {place}"
 
 
 def _losses(analysis: Analysis) -> Iterator[str]:
@@ -165,8 +174,7 @@ def as_markdown(analysis: Analysis) -> str:
         lines += [
             f"### {finding.side.words}: `{finding.rule}` ({finding.level}; {_mark(finding.clause)})",
             "",
-            f"{_mark(finding.asks)} Found {count} {'time' if count == 1 else 'times'}; first in "
-            f"`{_code(finding.file)}` line {finding.line}, station `{_code(finding.station)}`: {_mark(finding.detail)}",
+            f"{_mark(finding.asks)} {_first(finding, count)}: {_mark(finding.detail)}",
             "",
             "```text",
         ]

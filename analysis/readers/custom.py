@@ -19,7 +19,7 @@ __all__ = ["explain", "read_format_file"]
 
 _KEYS: Final = {
     "name": "a word for the format",
-    "frame": "pattern with the group `frame`; `time`, `station`, `direction`, `connection`, `version` where there are such",
+    "frame": "pattern with the groups `frame`, and `time`, `station`, `direction`, `connection`, `version` if any",
     "to_csms": "what the group `direction` holds where the charge point sent the frame",
     "to_station": "what it holds where the CSMS sent it",
     "time_format": "how strptime reads the group `time`, where it is unusual",

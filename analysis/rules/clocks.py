@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from analysis.meters import instant
@@ -16,11 +17,15 @@ _EPOCH_END: Final = 946_684_800.0
 _AHEAD: Final = 60.0
 _STEP: Final = 60.0
 _BACK: Final = 2.0
+_STOPPED: Final = 2.0
 _BEATS: Final = 10
 _MOST_SILENCE: Final = 1.5
 """Intervals without a word that are too many; the last one may have been on its way."""
 _GRACE: Final = 30.0
 _STATION_TIMES: Final = ("StatusNotification", "StartTransaction", "StopTransaction", "TransactionEvent")
+
+
+_instant = lru_cache(256)(instant)
 
 
 class Clocks(Watcher):
@@ -47,7 +52,7 @@ class Clocks(Watcher):
         text = (exchange.payload or {}).get("timestamp")
         if text is None:
             return
-        time = instant(text)
+        time = _instant(text) if isinstance(text, str) else None
         if time is None:
             return
         if time < _EPOCH_END:
@@ -71,6 +76,8 @@ class Clocks(Watcher):
             passed = station.at - logged
             if passed >= 0 and time < before - _BACK:
                 station.find("csms-clock", f"currentTime goes back by {_span(before - time)}")
+            elif passed > _STOPPED and time == before:
+                station.find("csms-clock", f"currentTime stands still while {_span(passed)} pass in the log")
             elif passed >= 0 and abs(time - before - passed) > _STEP:
                 station.find(
                     "csms-clock", f"currentTime goes on by {_span(time - before)} while {_span(passed)} pass in the log"

@@ -43,6 +43,8 @@ class StationView(Protocol):
     """The time of the frame that is being looked at."""
     line: int
     traits: Traits
+    rules: Rules
+    """The wire rules of the version."""
     registration: Registration
     boots: int
     """How many BootNotifications were answered."""
@@ -50,10 +52,6 @@ class StationView(Protocol):
     @property
     def version(self) -> Version:
         """Return the version of the connection."""
-
-    @property
-    def rules(self) -> Rules:
-        """Return the wire rules of the version."""
 
     def find(self, rule: str, detail: str, *, side: Side | None = None, line: int | None = None) -> None:
         """Say that a rule is broken; `line` where another one shows it."""

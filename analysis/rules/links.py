@@ -17,6 +17,7 @@ _LOOP_SPAN: Final = 600.0
 _CUTS: Final = 3
 """Connections that end in the same way make a rule of somebody."""
 _LEAST_IDLE: Final = 20.0
+_AT_ONCE: Final = 2.0
 _LEAST_AGE: Final = 120.0
 _SAME_SECONDS: Final = 1.5
 _SAME_SHARE: Final = 0.02
@@ -32,8 +33,10 @@ class Link:
     """One connection: who waits for what on it."""
 
     __slots__ = (
-        "answered", "blamed", "calls_seen", "excused", "expired", "findings", "key", "last_at", "last_told",
-        "number", "open", "opened_at", "over", "said", "spoke_at", "suspects", "told",
+        "answered", "blamed", "calls_seen", "excused", "expired", "findings", "key", "last_at", "look_at",
+        "number", "open", "opened_at", "over",
+        "received_until",
+        "refusal", "said", "spoke_at", "suspects", "told",
     )  # fmt: skip
 
     def __init__(self, key: str, number: int, opened_at: float | None, *, told: bool = False) -> None:
@@ -56,17 +59,17 @@ class Link:
         """Ids of broken frames, to which an answer may come."""
         self.calls_seen = {Side.STATION: 0, Side.CSMS: 0}
         self.spoke_at: dict[Side, float | None] = {Side.STATION: None, Side.CSMS: None}
+        self.received_until: dict[Side, float | None] = {Side.STATION: None, Side.CSMS: None}
+        """When the last CALL was sent that was answered, by who sent it."""
         self.last_at = opened_at
-        self.last_told = ""
         self.findings: Counter[Side] = Counter()
         """How many rules each side broke on it."""
+        self.refusal = ""
+        """What the last frame said no to, where it was a station's answer."""
         self.said = 0
-
-    def spoke(self, side: Side, at: float | None) -> None:
-        """Take a frame."""
-        self.said += 1
-        if at is not None:
-            self.spoke_at[side] = self.last_at = at
+        """How many frames it carried."""
+        self.look_at = 0.0
+        """When open CALLs are to be looked at again."""
 
 
 class _Past:
@@ -111,6 +114,12 @@ class LinkWatcher:
             return
         link.over = True
         self._dead(link, record)
+        if link.refusal and record.by is Side.CSMS and link.last_at is not None and record.at is not None:
+            waited = record.at - link.last_at
+            if waited < _AT_ONCE:
+                self._station.find(
+                    "closed-after-refusal", f"the CSMS closes {waited:.1f} s after the answer: {link.refusal}"
+                )
         closed_at = link.last_at if replaced or record.at is None else record.at
         if closed_at is None:
             return
@@ -139,8 +148,8 @@ class LinkWatcher:
             return
         self._station.find(
             "dead-connection",
-            f"{len(silent)} CALLs of the {first.sender.words} from line {first.line} on got no answer, "
-            f"and nothing else came from the {other.words} until the connection ended {record.at - first.at:.0f} s later",
+            f"{len(silent)} CALLs of the {first.sender.words} from line {first.line} on had no answer, and "
+            f"nothing else came from the {other.words} until the connection ended {record.at - first.at:.0f} s later",
             line=first.line,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from analysis.meters import instant, power_mismatch, samples_of
@@ -22,6 +23,9 @@ _REGISTER_SLACK: Final = 10.0
 """Watt-hours: readings in kWh are rounded, and are compared with starts in Wh."""
 _TIME_SLACK: Final = 1.0
 """Seconds: many stations write times without fractions."""
+
+
+_instant = lru_cache(256)(instant)
 
 
 class Course:
@@ -44,7 +48,7 @@ class Course:
 
     def reads(self, station: StationView, register: float | None, timestamp: object, what: str) -> None:
         """Compare a reading with the one before."""
-        time = instant(timestamp)
+        time = _instant(timestamp) if isinstance(timestamp, str) else None
         if register is not None:
             self._register(station, register, time, what)
         if time is not None:

@@ -28,6 +28,7 @@ _CORE: Final = frozenset({"BootNotification", "Heartbeat", "StatusNotification",
                           "StartTransaction", "StopTransaction", "TransactionEvent"})  # fmt: skip
 _ABOUT_TRANSACTIONS: Final = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent", "MeterValues"})
 _UNKNOWN_CODES: Final = frozenset({"NotImplemented", "NotSupported"})
+_FAILURES: Final = frozenset({"InternalError", "GenericError"})
 _FORM_CODES: Final = frozenset(
     {
         "FormationViolation", "FormatViolation", "ProtocolError", "TypeConstraintViolation",
@@ -114,6 +115,8 @@ class RegistrationWatcher:
         if not isinstance(status, str) or status not in _REGISTERED:
             return
         station = self._station
+        if isinstance(interval, int) and interval < 0:
+            station.find("boot-interval", f"BootNotification is answered with the interval {interval}")
         station.registration = Registration(status)
         station.boots += 1
         self._not_before = None
@@ -149,3 +152,5 @@ class RegistrationWatcher:
             station.find("transaction-message-refused", f"a valid {action} is answered with {code[:60]}")
         elif code in _FORM_CODES:
             station.find("valid-call-refused", f"{action} fits its schema and is answered with {code}", side=side)
+        elif code in _FAILURES:
+            station.find("valid-call-failed", f"{action} fits its schema and is answered with {code}", side=side)

@@ -83,6 +83,10 @@ _ROWS: Final[tuple[tuple[str, Side | None, Level | Mapping[Version, Level], str 
     ("late-answer", _EITHER, _BEHAVIOUR, _FIELD, "An answer comes before the time-out of the CALL."),
     ("valid-call-refused", _EITHER, _RECOMMENDED, _by_version("J16 §4.2.3", "P4 §4.3"),
      "A CALL that fits its schema is not refused for its form."),
+    ("valid-call-failed", _EITHER, _BEHAVIOUR, _by_version("J16 §4.2.3", "P4 §4.3"),
+     "A CALL that fits its schema does not end in an internal or a general error."),
+    ("invalid-call-answered", _EITHER, _SHOULD_16, _by_version("J16 errata §3.2", "P4 §4.1.7"),
+     "A CALL that its schema refuses is answered with a CALLERROR."),
     ("core-not-implemented", _EITHER, _REQUIRED, _by_version("1.6 §3.1 (Core)", "Part 2, use cases of Core"),
      "Actions that every implementation has are not answered with NotImplemented or NotSupported."),
     # -- registration ----------------------------------------------------------------------------------------------
@@ -96,6 +100,8 @@ _ROWS: Final[tuple[tuple[str, Side | None, Level | Mapping[Version, Level], str 
      "A CSMS sends no such command to a station that it has not accepted."),
     ("served-before-accepted", _CSMS, _REQUIRED, "Part 2 B02.FR.09, B03.FR.07",
      "A CSMS answers CALLs of a Pending or Rejected station with SecurityError."),
+    ("boot-interval", _CSMS, _REQUIRED, _by_version("1.6 §4.2", "Part 2 B01"),
+     "The interval that a CSMS gives is not negative."),
     ("refused-after-accepted", _CSMS, _BEHAVIOUR, _FIELD,
      "A CSMS does not answer an accepted station with SecurityError."),
     # -- transactions of 1.6 ---------------------------------------------------------------------------------------
@@ -171,6 +177,8 @@ _ROWS: Final[tuple[tuple[str, Side | None, Level | Mapping[Version, Level], str 
     # -- connections -----------------------------------------------------------------------------------------------
     ("dead-connection", _NETWORK, _BEHAVIOUR, _FIELD, "What one side sends arrives, or the connection is closed."),
     ("reconnect-loop", _EITHER, _BEHAVIOUR, _FIELD, "A connection lives longer than a moment."),
+    ("closed-after-refusal", _CSMS, _BEHAVIOUR, _FIELD,
+     "A CSMS does not close the connection because a station orderly refused a command."),
     ("idle-cut", _NETWORK, _BEHAVIOUR, "evcc PR 33099, ocpp-go #44",
      "Nothing between the two cuts connections that are quiet for a while."),
     ("age-cut", _NETWORK, _BEHAVIOUR, _FIELD, "Nothing between the two cuts connections at a fixed age."),

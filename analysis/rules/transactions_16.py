@@ -118,7 +118,8 @@ class Transactions16(Watcher):
         if known is not None and known != start:
             self.station.find(
                 "transaction-id-given-twice",
-                f"the id {number} is that of a transaction of connector {known['connectorId']} from {known['timestamp']}",
+                f"the id {number} is that of the transaction of connector {known['connectorId']} from "
+                f"{known['timestamp']}",
             )
         if known != start:
             self._count += 1
@@ -233,7 +234,8 @@ class Transactions16(Watcher):
             connector, running = candidates[0]
             station.find(
                 "other-transaction-id",
-                f"StopTransaction with the token of connector {connector} bears the id {number}, and the CSMS gave {running}",
+                f"StopTransaction with the token of connector {connector} bears the id {number}, and the CSMS gave "
+                f"{running}",
             )
 
     def _stopped(self, exchange: Exchange, answer: Payload) -> None:

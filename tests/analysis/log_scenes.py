@@ -55,7 +55,7 @@ class Talk:
         return self
 
     def up(self, action: str, payload: dict[str, Any], answer: Any = None, **more: Any) -> Talk:
-        """Send a CALL of the station; `answer` is a payload, a list (a whole frame without its id), or None for none."""
+        """Send a CALL of the station; `answer` is a payload, or a frame without its id."""
         return self._call(UP, DOWN, action, payload, {} if answer is None else answer, **more)
 
     def down(self, action: str, payload: dict[str, Any], answer: Any = None, **more: Any) -> Talk:
@@ -63,8 +63,8 @@ class Talk:
         return self._call(DOWN, UP, action, payload, {} if answer is None else answer, **more)
 
     def _call(
-        self, way: str, back: str, action: str, payload: dict[str, Any], answer: Any, *, answered: bool = True, wait: float = 3.0,
-        took: float = 0.25, message_id: str | None = None,
+        self, way: str, back: str, action: str, payload: dict[str, Any], answer: Any, *, answered: bool = True,
+        wait: float = 3.0, took: float = 0.25, message_id: str | None = None,
     ) -> Talk:  # fmt: skip
         self.ids += 1
         name = message_id or f"{way}-{self.ids}"
@@ -181,8 +181,8 @@ def ocpp_go(line: Line) -> str:
 def sap(line: Line) -> str:
     sign, word = (">>", "sent") if line.way == UP else ("<<", "received")
     return (
-        f"debug: {_at(line, '%d.%m.%Y, %H:%M:%S')} {STATION} | OCPPService.x: {sign} Command 'X' {word} request payload: "
-        f"{line.frame}"
+        f"debug: {_at(line, '%d.%m.%Y, %H:%M:%S')} {STATION} | OCPPService.x: {sign} Command 'X' {word} request "
+        f"payload: {line.frame}"
     )
 
 
