@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from analysis.checks import Checks
-from analysis.guess import ANY_ACTION, direction_of_action, guess_version
+from analysis.guess import ANY_ACTION, direction_of_action, guess_version, head_of
 from analysis.model import Direction, Event, Record, Side, Traits
 from analysis.rules.contract import Exchange, Payload, Watcher
 from analysis.rules.envelope import check_frame
@@ -43,7 +42,6 @@ _LATE_LOG: Final = 1.0
 _LEAST_SILENCE: Final = 30.0
 _LEAST_PATIENCE: Final = 2.0
 """Seconds that everybody waits for an answer."""
-_HEAD = re.compile(r'\s*\[\s*([2-6])\s*,\s*"([^"\\]{0,255})"\s*(?:,\s*"([^"\\]{1,60})")?')
 
 
 SeenFrame = tuple[int, float | None, Direction, str]
@@ -476,8 +474,8 @@ class Dialogue:
         if exchange is None or checks is None:
             return
         action = exchange.action
-        known = checks.actions.get(action)
-        if known is None or known.unconfirmed:
+        if action not in checks.actions:
+            self.find("invalid-call-answered", f"{action[:60]!r} is not an action, and is answered", side=sender)
             return
         self._registering.answered(exchange, payload)
         if payload is None:
@@ -564,10 +562,7 @@ class Dialogue:
 
     def _cut(self, link: Link, sender: Side, text: str) -> None:
         """Take a frame of which the log shows the beginning only: that it was sent is known, and no more."""
-        match = _HEAD.match(text)
-        if match is None:
-            return
-        kind, message_id, action = int(match[1]), match[2], match[3]
+        kind, message_id, action = head_of(text)
         if kind == 2 and action:  # noqa: PLR2004 - a CALL
             self._call(link, sender, message_id, action, None, text=text)
         elif kind == 3:  # noqa: PLR2004 - a CALLRESULT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from analysis.model import Direction
 from ocppj.actions import ACTIONS
 from ocppj.versions import Version
 
-__all__ = ["ANY_ACTION", "direction_of_action", "guess_version"]
+__all__ = ["ANY_ACTION", "direction_of_action", "guess_version", "head_of"]
 
 _STATION_ONLY: Final = {name for table in ACTIONS.values() for name, action in table.items() if action.by_station} - {
     name for table in ACTIONS.values() for name, action in table.items() if action.by_csms
@@ -40,6 +41,7 @@ _FIELDS: Final[Mapping[str, Mapping[str, Version]]] = {
 }  # fmt: skip
 _RESETS: Final = {"Hard": Version.V16, "Soft": Version.V16, "Immediate": Version.V201, "OnIdle": Version.V201}
 _CALL_LENGTH: Final = 4
+_HEAD: Final = re.compile(r'\s*\[\s*([2-6])\s*,\s*"([^"\\]{0,255})"\s*(?:,\s*"([^"\\]{1,60})")?')
 
 
 def direction_of_action(action: object) -> Direction | None:
@@ -47,6 +49,12 @@ def direction_of_action(action: object) -> Direction | None:
     if action in _STATION_ONLY:
         return Direction.TO_CSMS
     return Direction.TO_STATION if action in _CSMS_ONLY else None
+
+
+def head_of(text: str) -> tuple[int, str, str | None]:
+    """Read number, id and action off the beginning of a frame; 0 for the number where there is nothing to read."""
+    match = _HEAD.match(text)
+    return (int(match[1]), match[2], match[3]) if match else (0, "", None)
 
 
 def guess_version(value: Any) -> Version | None:

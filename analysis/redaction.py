@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from analysis.guess import head_of
 from analysis.model import Record, Unread
 from ocppj.actions import ACTIONS
 from ocppj.messages import encode_json
@@ -158,11 +159,8 @@ class Redactor:
 
     def _broken(self, text: str) -> str:
         """Keep of a frame that is not JSON what says that it was sent: its number, its id and its action."""
-        match = _HEAD.match(text)
-        if match is None:
+        kind, message_id, action = head_of(text)
+        if not kind:
             return "[ (left out: not JSON)"
-        action = f',"{match[3]}"' if match[3] in self._harmless else ""
-        return f'[{match[1]},"{self._message_id(match[2])}"{action}, (left out: not JSON)'
-
-
-_HEAD: Final = re.compile(r'\s*\[\s*([2-6])\s*,\s*"([^"\\]{0,255})"\s*(?:,\s*"([^"\\]{1,60})")?')
+        shown = f',"{action}"' if action in self._harmless else ""
+        return f'[{kind},"{self._message_id(message_id)}"{shown}, (left out: not JSON)'

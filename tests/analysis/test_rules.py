@@ -559,3 +559,7 @@ def test_lines_are_those_of_the_file() -> None:
     lines = [Line(0.0, UP, "x"), *t16().beat(message_id="x" * 37).lines]
     (finding,) = judge_text(render(Scene("x", lines, set()), "steve"), reader_called("steve")).findings[-1:]
     assert finding.line == 4
+
+
+def test_a_result_for_an_action_that_does_not_exist() -> None:
+    assert (CSMS, "invalid-call-answered") in broken(judge_talk(t16().up("MakeCoffee", {}, {"status": "Accepted"})))
