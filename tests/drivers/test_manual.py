@@ -123,7 +123,7 @@ def test_answers_file_that_was_cut_off_is_read_up_to_there(tmp_path: Path) -> No
     (tmp_path / ANSWERS_FILE).write_bytes(good + b"\n" + good[:20])
     assert [answer.about for answer in read_answers(str(tmp_path))] == ["register CP1"]
     (tmp_path / ANSWERS_FILE).write_bytes(b"nonsense\n" + good + b"\n")
-    with pytest.raises(UsageError, match="line 1 is no answer"):
+    with pytest.raises(UsageError, match="line 1 is not an answer"):
         read_answers(str(tmp_path))
     with pytest.raises(UsageError, match="cannot be read"):
         read_answers(str(tmp_path / "nowhere"))
