@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from interop_suite.claims.history import Exchange
+from interop_suite.claims.exchange import Exchange
 from ocppj.versions import Version
 
 __all__ = ["REQUIRED_ACTIONS", "is_unsupported"]

@@ -14,7 +14,9 @@ import msgspec
 from fixtures.answers import answer as plausible_answer
 from fixtures.models import Station as Model
 from interop_suite.claims.orders import differences, nearest
-from interop_suite.drive.wire import Closed, Handshake, Incoming, Offer, Pinged, Wire, readable
+from interop_suite.drive.answers import Answer, Order, Reply
+from interop_suite.drive.offer import Handshake, Offer
+from interop_suite.drive.wire import Closed, Incoming, Pinged, Wire, readable
 from ocppj.actions import ACTIONS
 from ocppj.errors import LocalProtocolError, RemoteProtocolError
 from ocppj.events import (
@@ -33,54 +35,12 @@ from ocppj.session import Session, message_ids
 from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import RULES, ErrorMeaning, Version
 
-__all__ = ["Answer", "Order", "Reply", "ScriptedStation"]
+__all__ = ["ScriptedStation"]
 
 QUIET = 0.05
 """Seconds to listen after a script has ended, for what comes uninvited."""
 CATCH_UP_MAX = 100
 """Reads in which a CSMS that never stops talking is heard out."""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """How a CALL of the station ended; `payload` is empty unless it was a CALLRESULT."""
-
-    kind: str
-    payload: dict[str, Any]
-    code: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether there was a CALLRESULT."""
-        return self.kind == "result"
-
-    def get(self, *path: str, default: Any = None) -> Any:
-        """Read a nested field; anything missing on the way gives the default."""
-        value: Any = self.payload
-        for part in path:
-            value = value.get(part) if isinstance(value, dict) else None
-        return default if value is None else value
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the station will say to a command: a payload, a CALLERROR, or nothing at all."""
-
-    payload: dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    error: tuple[str, str] | None = None
-    silent: bool = False
-
-
-class Order(msgspec.Struct, kw_only=True):
-    """What an operator asked for."""
-
-    payload: dict[str, Any]
-    handed_over: list[str] | None
-    """Fields that the driver could hand over; None for all."""
-    after: int
-    """CALLs of the action that had come before."""
-    closed: bool = False
-    """Whether the API has told what the station answered: nothing more is to come."""
-    refused: bool = False
-    """Whether the CSMS has said that it sends nothing."""
 
 
 class ScriptedStation:

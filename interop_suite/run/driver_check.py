@@ -20,18 +20,12 @@ from evidence.redact import redact
 from evidence.visible import one_line
 from fixtures.certificates import CertificateError, make_csr
 from fixtures.models import station as make_station
-from interop_suite.drive.probe import (
-    BOOT_ATTEMPTS,
-    BOOT_WAIT_MAX,
-    BOOT_WAIT_OWN,
-    COMMAND_GRACE,
-    Target,
-    make_password,
-    now,
-)
-from interop_suite.drive.station import Answer, ScriptedStation
-from interop_suite.drive.wire import Offer
-from interop_suite.run.driver_dialogue import DIALOGUES, Dialogue
+from interop_suite.drive.answers import Answer
+from interop_suite.drive.dialogue import DIALOGUES, Dialogue
+from interop_suite.drive.offer import Offer
+from interop_suite.drive.probe import BOOT_ATTEMPTS, BOOT_WAIT_MAX, BOOT_WAIT_OWN, COMMAND_GRACE, make_password, now
+from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.drive.station import ScriptedStation
 from interop_suite.run.options import Settings, make_driver
 from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError
@@ -113,7 +107,7 @@ class _Check:
     """One pass over all operations with one station."""
 
     def __init__(
-        self, target: Target, driver: Driver, version: Version, write: Callable[[CheckedOperation], None]
+        self, target: CsmsUnderTest, driver: Driver, version: Version, write: Callable[[CheckedOperation], None]
     ) -> None:
         self._target = target
         self._driver = driver

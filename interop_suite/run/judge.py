@@ -10,9 +10,11 @@ from typing import Any
 
 from evidence.run_model import CaseResult, Latency
 from evidence.verdicts import Verdict, worst
-from interop_suite.catalogue import Case, Finding
+from interop_suite.catalogue import Case
+from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import AnswerKind, Frame, History, Stray
+from interop_suite.claims.exchange import AnswerKind, Frame, Stray
+from interop_suite.claims.history import History
 from interop_suite.claims.orders import differences, nearest
 from ocppj.actions import ACTIONS
 from ocppj.errors import Fault

@@ -14,7 +14,7 @@ import yaml
 import drivers.factory
 from drivers.base import Driver
 from interop_suite.catalogue import Case
-from interop_suite.drive.probe import Target
+from interop_suite.drive.setup import CsmsUnderTest
 from ocppj.errors import UsageError
 from ocppj.identity import check_target_url
 from ocppj.versions import Version
@@ -48,7 +48,7 @@ class Settings(msgspec.Struct, kw_only=True):
     strict_order: bool = False
     """Whether a CALL that the case did not ask for is FAILED."""
 
-    def target(self) -> Target:
+    def target(self) -> CsmsUnderTest:
         """Describe the CSMS; raises `UsageError` for what cannot work."""
         if self.url is None:
             raise UsageError("No CSMS was named; give its address with --csms-url")
@@ -58,7 +58,7 @@ class Settings(msgspec.Struct, kw_only=True):
             raise UsageError(f"--timeout {self.timeout:g} must be above 0 seconds")
         if self.ca_file is not None and not Path(self.ca_file).is_file():
             raise UsageError(f"--ca {self.ca_file} does not exist; name the PEM file of the root that signed the CSMS")
-        return Target(
+        return CsmsUnderTest(
             url=check_target_url(self.url),
             tls_url=None if self.tls_url is None else check_target_url(self.tls_url),
             ca_file=self.ca_file,

@@ -10,7 +10,8 @@ from evidence.run_model import CaseResult
 from evidence.sequence import sequence_text
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import Case
-from interop_suite.claims.history import Exchange, History
+from interop_suite.claims.exchange import Exchange
+from interop_suite.claims.history import History
 
 __all__ = ["attach", "explain", "raise_outcome"]
 

@@ -9,7 +9,8 @@ import msgspec
 
 from fixtures.csms.defects.model import ANY, Defect
 from interop_suite.catalogue import Case
-from interop_suite.claims.history import AnswerKind, History
+from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.history import History
 from interop_suite.selftest.general_defects import GENERAL_DEFECTS, caught_everywhere
 
 __all__ = ["Seen", "declared_cases", "tried_cases"]

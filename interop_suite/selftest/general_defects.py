@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from fixtures.csms.defects.station_messages import UNANSWERED, unanswered_defect_id
-from interop_suite.claims.history import AnswerKind, Exchange, History
+from interop_suite.claims.exchange import AnswerKind, Exchange
+from interop_suite.claims.history import History
 
 __all__ = ["GENERAL_DEFECTS", "caught_everywhere"]
 

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from evidence.verdicts import Verdict
 from fixtures.payloads import v16
-from interop_suite.catalogue import Check, Finding
-from interop_suite.claims.checks import field
+from interop_suite.claims.checks import answered
+from interop_suite.claims.claim import Check, Finding
+from interop_suite.claims.expected import Expected, field, one_of, present
 from interop_suite.claims.history import History
+from interop_suite.drive.answers import Answer
 from interop_suite.drive.probe import now
-from interop_suite.drive.station import Answer, ScriptedStation
+from interop_suite.drive.station import ScriptedStation
 from ocppj.trace import wall_clock
 
 __all__ = [
+    "ACCEPTED",
     "CONNECTOR",
+    "STARTED",
     "ago",
     "authorize",
-    "heartbeat",
+    "every_status_is_answered",
     "same_reservation",
     "start_transaction",
     "status",
+    "stop_is_answered",
     "stop_transaction",
     "transaction_id",
 ]
@@ -29,6 +35,10 @@ __all__ = [
 CONNECTOR = 1
 NO_TRANSACTION = -1
 """Stands for a transactionId that was never obtained (OCPP 1.6 errata §3.18)."""
+ACCEPTED: Mapping[str, Expected] = {"idTagInfo.status": one_of("Accepted")}
+STARTED: Mapping[str, Expected] = {**ACCEPTED, "transactionId": present()}
+every_status_is_answered = answered("StatusNotification", claim="The CSMS answers every StatusNotification")
+stop_is_answered = answered("StopTransaction", claim="The CSMS answers StopTransaction")
 
 
 def _same_reservation(history: History) -> list[Finding]:
@@ -62,11 +72,6 @@ def status(station: ScriptedStation, value: str, *, connector: int = CONNECTOR, 
 def authorize(station: ScriptedStation, token: str) -> Answer:
     """Send Authorize."""
     return station.call("Authorize", v16.authorize(token))
-
-
-def heartbeat(station: ScriptedStation) -> Answer:
-    """Send Heartbeat."""
-    return station.call("Heartbeat", {})
 
 
 def start_transaction(

@@ -27,9 +27,11 @@ from fixtures.csms import practice_csms
 from fixtures.models import station as make_station
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.drive import wire as wire_module
-from interop_suite.drive.probe import Probe, Target
+from interop_suite.drive.offer import Offer
+from interop_suite.drive.probe import Probe
+from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.drive.station import ScriptedStation
-from interop_suite.drive.wire import Closed, Offer, Wire, readable
+from interop_suite.drive.wire import Closed, Wire, readable
 from interop_suite.run.runner import Runner
 from interop_suite.steps.malformed_frames import let_react
 from ocppj.trace import TraceRecord
@@ -109,7 +111,7 @@ def test_command_that_a_busy_machine_has_not_handed_over_yet_counts_if_anybody_c
         found.append(probe.station.expect("ClearCache") is not None)
 
     with practice_csms() as csms:
-        target, driver = Target(url=csms.url, timeout=PATIENCE), HesitantDriver(csms.control_url)
+        target, driver = CsmsUnderTest(url=csms.url, timeout=PATIENCE), HesitantDriver(csms.control_url)
         case = msgspec.structs.replace(case_called("TC_061_CSMS"), script=script)
         Runner(target, driver, None, introspection=csms if introspection else None).run(case)
     assert found == [introspection]
@@ -117,7 +119,7 @@ def test_command_that_a_busy_machine_has_not_handed_over_yet_counts_if_anybody_c
 
 def test_command_that_the_csms_is_slow_to_send_no_false_alarm() -> None:
     with practice_csms() as csms:
-        runner = Runner(Target(url=csms.url, timeout=3 * PATIENCE), HesitantDriver(csms.control_url), None)
+        runner = Runner(CsmsUnderTest(url=csms.url, timeout=3 * PATIENCE), HesitantDriver(csms.control_url), None)
         assert runner.run(case_called("RPC_19")).verdict is Verdict.OK
 
 

@@ -15,19 +15,22 @@ from websockets.http11 import Request, Response
 from drivers.base import NoDriver
 from drivers.loading import read_driver
 from evidence.verdicts import Verdict
-from interop_suite.cases.v16.security import opens
 from interop_suite.cases.wire.call_order import _judge_turn
-from interop_suite.catalogue import Case, Level, all_cases
+from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.checks import connection, refused_upgrade, reported, takes_csr
+from interop_suite.claims.claim import Level
 from interop_suite.claims.orders import differences
-from interop_suite.drive.probe import Target
-from interop_suite.drive.station import Order, ScriptedStation
-from interop_suite.drive.wire import Closed, Offer, Wire
+from interop_suite.drive.answers import Order
+from interop_suite.drive.offer import Offer
+from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.drive.wire import Closed, Wire
 from interop_suite.main import run_interop
 from interop_suite.run.judge import judge
 from interop_suite.run.options import Settings
 from interop_suite.run.runner import Runner
 from interop_suite.run.state import State
+from interop_suite.steps.connections import opens
 from interop_suite.steps.transaction_records import keeps_own_energy
 from ocppj.errors import UsageError
 from ocppj.identity import basic_authorization
@@ -267,7 +270,7 @@ def wants(password: str, *, of: str | None = None) -> Any:
 
 def test_password_alone_lets_every_station_in_no_false_alarm() -> None:
     with odd_csms(serve, process_request=wants("s3cret")) as url:
-        target = Target(url=url, timeout=2, password="s3cret")
+        target = CsmsUnderTest(url=url, timeout=2, password="s3cret")
         results = [Runner(target, NoDriver(), None).run(case(name)) for name in ("TC_001_CSMS", "TC_088_CSMS", "HS_04")]
     assert [result.verdict for result in results] == [Verdict.OK] * 3, [result.reason for result in results]
 

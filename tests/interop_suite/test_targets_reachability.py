@@ -8,8 +8,8 @@ import time
 from evidence.verdicts import Verdict
 from fixtures.models import station as make_station
 from interop_suite.claims.checks import connection, refused_upgrade
+from interop_suite.drive.offer import Offer
 from interop_suite.drive.station import ScriptedStation
-from interop_suite.drive.wire import Offer
 from ocppj.identity import station_url
 from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import Version

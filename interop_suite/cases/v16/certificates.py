@@ -7,15 +7,17 @@ from typing import Any
 
 from cryptography import x509
 
+from drivers.base import trigger_need
 from fixtures.certificates import Authority, SigningRequest, hash_data, make_csr
-from interop_suite.cases.v16.core import every_status_is_answered
-from interop_suite.cases.v16.security import boot_is_accepted, opens
-from interop_suite.catalogue import case, trigger_need
-from interop_suite.claims.checks import answered, asked, connection, noted, one_of, present, refused_upgrade, takes_csr
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked, connection, noted, refused_upgrade, takes_csr
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import one_of, present
 from interop_suite.drive.probe import OPERATOR, Probe, now
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps import v16 as steps
+from interop_suite.steps.connections import boot_is_accepted, opens
+from interop_suite.steps.v16 import every_status_is_answered
 
 BLOCK = "Security"
 PROFILE = "Advanced Security"

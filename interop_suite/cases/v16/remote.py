@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from interop_suite.cases.v16.core import ACCEPTED, STARTED, every_status_is_answered, stop_is_answered
-from interop_suite.catalogue import case, token_need, trigger_need
-from interop_suite.claims.checks import answered, asked, noted, one_of, present, still_serves
+from drivers.base import token_need, trigger_need
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked, noted, still_serves
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import one_of, present
 from interop_suite.drive.probe import Probe
 from interop_suite.steps import v16 as steps
-from interop_suite.steps.v16 import CONNECTOR, transaction_id
+from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.v16 import (
+    ACCEPTED,
+    CONNECTOR,
+    STARTED,
+    every_status_is_answered,
+    stop_is_answered,
+    transaction_id,
+)
 
 BLOCK = "Core"
 READABLE_KEY = "HeartbeatInterval"
@@ -306,7 +315,7 @@ def remote_start_without_cable(probe: Probe) -> None:
 def unlock_tethered(probe: Probe) -> None:
     probe.station.reply("UnlockConnector", {"status": "NotSupported"})
     probe.command("UnlockConnector", {"connectorId": CONNECTOR})
-    steps.heartbeat(probe.station)
+    heartbeat(probe.station)
 
 
 @case(
@@ -357,7 +366,7 @@ def unlock_while_charging(probe: Probe) -> None:
 def remote_start_rejected(probe: Probe) -> None:
     probe.station.reply("RemoteStartTransaction", {"status": "Rejected"})
     probe.command("RemoteStartTransaction", {"idTag": probe.token(), "connectorId": CONNECTOR})
-    steps.heartbeat(probe.station)
+    heartbeat(probe.station)
 
 
 @case(
@@ -383,7 +392,7 @@ def remote_stop_rejected(probe: Probe) -> None:
     station.reply("RemoteStopTransaction", {"status": "Rejected"})
     transaction = transaction_id(steps.start_transaction(station, token))
     probe.command("RemoteStopTransaction", {"transactionId": transaction})
-    steps.heartbeat(station)
+    heartbeat(station)
 
 
 @case(
@@ -402,7 +411,7 @@ def remote_stop_rejected(probe: Probe) -> None:
 def unlock_failed(probe: Probe) -> None:
     probe.station.reply("UnlockConnector", {"status": "UnlockFailed"})
     probe.command("UnlockConnector", {"connectorId": CONNECTOR})
-    steps.heartbeat(probe.station)
+    heartbeat(probe.station)
 
 
 @case(
@@ -422,7 +431,7 @@ def unlock_failed(probe: Probe) -> None:
 def unlock_unknown_connector(probe: Probe) -> None:
     probe.station.reply("UnlockConnector", {"status": "NotSupported"})
     probe.command("UnlockConnector", {"connectorId": UNKNOWN_CONNECTOR})
-    steps.heartbeat(probe.station)
+    heartbeat(probe.station)
 
 
 @case(
@@ -444,7 +453,7 @@ def unlock_unknown_connector(probe: Probe) -> None:
 def write_unknown_key(probe: Probe) -> None:
     probe.station.reply("ChangeConfiguration", {"status": "NotSupported"})
     probe.command("ChangeConfiguration", {"key": "PlugstormUnknownKey", "value": "on"})
-    steps.heartbeat(probe.station)
+    heartbeat(probe.station)
 
 
 @case(
@@ -466,4 +475,4 @@ def write_unknown_key(probe: Probe) -> None:
 def write_invalid_value(probe: Probe) -> None:
     probe.station.reply("ChangeConfiguration", {"status": "Rejected"})
     probe.command("ChangeConfiguration", {"key": "MeterValueSampleInterval", "value": "-1"})
-    steps.heartbeat(probe.station)
+    heartbeat(probe.station)

@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from interop_suite.catalogue import Start, case
-from interop_suite.claims.checks import answered, connection, one_of, refused_upgrade
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import connection, refused_upgrade
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import Connection, History
 from interop_suite.drive.probe import Probe
+from interop_suite.drive.setup import Start
+from interop_suite.steps.connections import UNKNOWN_SUBPROTOCOL, boot_is_accepted, not_served, opens, opens_securely
 from ocppj.versions import RULES
 
 BLOCK = "Security"
-UNKNOWN_SUBPROTOCOL = "ocpp0.1"
-SECURE_TLS = ("TLSv1.2", "TLSv1.3")
-
-
-def opens(attempt: Connection, history: History) -> tuple[bool, str]:
-    return attempt.opened and attempt.subprotocol == history.rules.subprotocol, attempt.describe()
-
-
-def opens_securely(attempt: Connection, history: History) -> tuple[bool, str]:
-    tls = attempt.info.get("tls") or {}
-    return opens(attempt, history)[0] and tls.get("version") in SECURE_TLS, f"{attempt.describe()}, {tls or 'no TLS'}"
-
-
-def not_served(attempt: Connection, history: History) -> tuple[bool, str]:
-    served = any(
-        call.call.connection == attempt.number and call.answer is not None for call in history.calls("BootNotification")
-    )
-    if served:
-        return False, f"{attempt.describe()}, and the boot was answered"
-    closed = not attempt.opened or attempt.ended_by_csms
-    echoed = attempt.subprotocol == UNKNOWN_SUBPROTOCOL
-    return closed and not echoed, attempt.describe() + ("" if closed else ", and the connection stays open")
-
-
-boot_is_accepted = answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The boot is accepted")
 
 
 @case(

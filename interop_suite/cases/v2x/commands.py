@@ -7,11 +7,14 @@ from typing import Any
 
 import msgspec
 
-from interop_suite.catalogue import case, trigger_need
-from interop_suite.claims.checks import Expected, asked, each, one_of, present, still_serves
+from drivers.base import trigger_need
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import asked, still_serves
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import Expected, each, one_of, present
 from interop_suite.drive.probe import Probe
-from interop_suite.steps.v2x import VERSIONS, heartbeat, part6
+from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.v2x import VERSIONS, part6
 
 Payload = dict[str, Any]
 HEARTBEAT_INTERVAL = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evidence.verdicts import Verdict
 from fixtures.frames import Frame
-from interop_suite.catalogue import Level
+from interop_suite.claims.claim import Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.malformed_frames import Grades, Reaction, frames_of, let_react, named_frames, odd_checks, throw

@@ -7,10 +7,11 @@ import os
 from evidence.verdicts import Verdict
 from fixtures.frames import FRAMES
 from fixtures.payloads import v2x
-from interop_suite.catalogue import Check, Finding, Level
 from interop_suite.claims.checks import noted, still_serves
+from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import AnswerKind, History
+from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.shared_case import ALL, V2X, bystander_serves, shared
 from ocppj.errors import Fault

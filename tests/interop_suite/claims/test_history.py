@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from interop_suite.claims.history import AnswerKind
+from interop_suite.claims.exchange import AnswerKind
 from ocppj.errors import Fault
 from tests.interop_suite.recording import Recording, begun
 

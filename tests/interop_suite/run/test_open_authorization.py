@@ -9,7 +9,7 @@ from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
 from interop_suite.catalogue import all_cases
-from interop_suite.drive.probe import Target
+from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.run.runner import Runner
 
 OPEN = ("unknown-tag-authorized", "invalid-tag-started")
@@ -18,7 +18,7 @@ CASES = {case.key: case for case in all_cases()}
 
 def run(*keys: str, defects: Iterable[str] = (), tokens: dict[str, str] | None = None) -> list[CaseResult]:
     with practice_csms(defects=defects) as csms:
-        runner = Runner(Target(url=csms.url, timeout=1, tokens=tokens or {}), NoDriver(), None)
+        runner = Runner(CsmsUnderTest(url=csms.url, timeout=1, tokens=tokens or {}), NoDriver(), None)
         return [runner.run(CASES[key]) for key in keys]
 
 

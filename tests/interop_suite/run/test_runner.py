@@ -13,7 +13,7 @@ from websockets.typing import Subprotocol
 from drivers.base import NoDriver
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import all_cases
-from interop_suite.drive.probe import Target
+from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.run.runner import IdentityPool, Runner
 from ocppj.errors import HarnessError
 
@@ -67,14 +67,14 @@ async def never_answers(socket: ServerConnection) -> None:
 def test_csms_that_makes_no_sense_gives_a_verdict_and_never_an_exception(handler: Handler) -> None:
     case = next(case for case in all_cases() if case.id == "TC_001_CSMS")
     with odd_csms(handler) as url:
-        result = Runner(Target(url=url, timeout=0.3), NoDriver(), None).run(case)
+        result = Runner(CsmsUnderTest(url=url, timeout=0.3), NoDriver(), None).run(case)
     assert result.verdict in (Verdict.FAILED, Verdict.INCONCLUSIVE)
     assert result.reason
 
 
 def test_unreachable_csms_is_inconclusive_and_says_so() -> None:
     case = next(case for case in all_cases() if case.id == "TC_001_CSMS")
-    result = Runner(Target(url="ws://127.0.0.1:9", timeout=0.3), NoDriver(), None).run(case)
+    result = Runner(CsmsUnderTest(url="ws://127.0.0.1:9", timeout=0.3), NoDriver(), None).run(case)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "could not connect (TCP: Connection refused)" in result.reason
 
@@ -88,7 +88,7 @@ def test_case_whose_need_cannot_be_met_is_not_applicable_before_anything_is_sent
 
     case = next(case for case in all_cases() if case.id == "TC_013_CSMS")
     with odd_csms(notice) as url:
-        result = Runner(Target(url=url, timeout=0.3), NoDriver(), None).run(case)
+        result = Runner(CsmsUnderTest(url=url, timeout=0.3), NoDriver(), None).run(case)
     assert result.verdict is Verdict.NOT_APPLICABLE
     assert "make the CSMS send Reset" in result.reason
     assert not connected.is_set()

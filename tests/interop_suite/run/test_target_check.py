@@ -9,7 +9,7 @@ from evidence.run_folder import read_run
 from evidence.run_model import InteropRun
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
-from interop_suite.drive.probe import Target
+from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.main import run_interop
 from interop_suite.run.options import Settings
 from interop_suite.run.target_check import SubprotocolError, preflight
@@ -17,7 +17,7 @@ from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.versions import Version
 
 
-def refused(target: Target, version: Version = Version.V16) -> str:
+def refused(target: CsmsUnderTest, version: Version = Version.V16) -> str:
     with pytest.raises((UsageError, TargetUnreachableError)) as caught:
         preflight(target, NoDriver(), version)
     assert "\n" not in str(caught.value)
@@ -26,18 +26,18 @@ def refused(target: Target, version: Version = Version.V16) -> str:
 
 def test_address_where_nothing_listens_is_unreachable() -> None:
     with pytest.raises(TargetUnreachableError, match=r"127\.0\.0\.1:9 cannot be reached \(TCP: Connection refused\)"):
-        preflight(Target(url="ws://127.0.0.1:9", timeout=1), NoDriver(), Version.V16)
+        preflight(CsmsUnderTest(url="ws://127.0.0.1:9", timeout=1), NoDriver(), Version.V16)
 
 
 def test_unknown_station_and_wrong_password_say_what_to_give() -> None:
     with practice_csms(known_only=True) as csms:
-        assert "HTTP 404" in refused(Target(url=csms.url))
-        assert "--identity" in refused(Target(url=csms.url))
+        assert "HTTP 404" in refused(CsmsUnderTest(url=csms.url))
+        assert "--identity" in refused(CsmsUnderTest(url=csms.url))
 
 
 def test_version_that_is_not_spoken_is_named() -> None:
     with practice_csms(versions=(Version.V16,)) as csms, pytest.raises(SubprotocolError, match=r"ocpp2\.0\.1"):
-        preflight(Target(url=csms.url), NoDriver(), Version.V201)
+        preflight(CsmsUnderTest(url=csms.url), NoDriver(), Version.V201)
 
 
 @pytest.mark.parametrize("asked", [[], ["2.0.1"]])
