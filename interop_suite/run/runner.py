@@ -24,7 +24,7 @@ from ocppj.errors import HarnessError
 from ocppj.trace import Kind, TraceRecord, wall_clock
 from ocppj.versions import Version
 
-__all__ = ["IdentityPool", "Runner", "not_applicable"]
+__all__ = ["Attempt", "IdentityPool", "Runner", "not_applicable"]
 
 ACCEPTED_TOKEN = token_need("Accepted")
 
@@ -56,6 +56,13 @@ class IdentityPool:
                 self._free.append(identity)
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt at a case: what was judged, and the history that it was judged by."""
+
+    result: CaseResult
+    history: History
+
+
 class Runner:
     """Runs cases against one target; safe to use from several threads."""
 
@@ -69,13 +76,11 @@ class Runner:
         secrets: frozenset[str] = frozenset(),
         reproduce: Callable[[Case], str] = lambda case: f"plugstorm interop --select {case.key}",
         strict_order: bool = False,
-        watch: Callable[[Case, History], None] | None = None,
         introspection: CsmsIntrospection | None = None,
     ) -> None:
         """Traces go to files in `traces`; without a folder they stay in memory, for self-tests.
 
-        `watch` sees the history of every attempt. With `introspection` into the CSMS no verdict depends on how busy the
-        machine is.
+        With `introspection` into the CSMS no verdict depends on how busy the machine is.
         """
         self.target = target
         self.driver = driver
@@ -84,18 +89,21 @@ class Runner:
         self._secrets = secrets
         self._reproduce = reproduce
         self._strict_order = strict_order
-        self._watch = watch
         self._introspection = introspection
         self._inquiries = all_inquiries()
         self._answers: dict[tuple[str, Version], bool] = {}
         self._asking = threading.Lock()
 
-    def run(self, case: Case, *, attempt: int = 1) -> CaseResult:
-        """Run one attempt of a case; never raises for what a CSMS does."""
+    def run(self, case: Case) -> CaseResult:
+        """Run one attempt and return its result alone."""
+        return self.attempt(case).result
+
+    def attempt(self, case: Case, *, number: int = 1) -> Attempt:
+        """Run one attempt at a case; never raises for what a CSMS does."""
         missing = self.missing(case)
         if missing is not None:
-            return not_applicable(case, missing)
-        name = f"{case.key}-{attempt}.jsonl"
+            return Attempt(result=not_applicable(case, missing), history=History([], case.ocpp))
+        name = f"{case.key}-{number}.jsonl"
         writer = None if self._traces is None else TraceWriter(self._traces / name, secrets=self._secrets)
         records: list[TraceRecord] = []
 
@@ -108,11 +116,10 @@ class Runner:
             if writer is not None:
                 writer.close()
         history = History(records, case.ocpp)
-        if self._watch is not None:
-            self._watch(case, history)
         result = judge(case, history, strict_order=self._strict_order)
         trace = f"traces/{name}" if writer is not None else ""
-        return msgspec.structs.replace(result, trace=trace, attempts=[trace], reproduce=self._reproduce(case))
+        result = msgspec.structs.replace(result, trace=trace, attempts=[trace], reproduce=self._reproduce(case))
+        return Attempt(result=result, history=history)
 
     def missing(self, case: Case) -> str | None:
         """Say why a case does not apply to this target and driver, None when it does."""

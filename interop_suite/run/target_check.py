@@ -14,7 +14,7 @@ from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import decode_authorization_key, station_url
 from ocppj.versions import RULES, Version
 
-__all__ = ["SubprotocolError", "preflight"]
+__all__ = ["SubprotocolError", "check_target"]
 
 UNAUTHORIZED = (401, 403)
 NOT_FOUND = 404
@@ -24,7 +24,7 @@ class SubprotocolError(UsageError):
     """The CSMS is there and does not speak this version."""
 
 
-def preflight(target: CsmsUnderTest, driver: Driver, version: Version) -> None:
+def check_target(target: CsmsUnderTest, driver: Driver, version: Version) -> None:
     """Connect once as each station that the CSMS knows, or as a stranger.
 
     Raises `TargetUnreachableError` when nothing answers, `SubprotocolError` when the CSMS does not speak the version,

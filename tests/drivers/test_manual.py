@@ -18,7 +18,8 @@ from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
 from interop_suite.catalogue import all_cases
 from interop_suite.drive.setup import CsmsUnderTest
-from interop_suite.run.options import Settings, make_driver
+from interop_suite.run.plan import make_driver
+from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from ocppj.errors import UsageError
 from ocppj.versions import Version
@@ -141,7 +142,7 @@ def test_person_without_a_terminal_is_a_usage_error(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(UsageError, match="there is no terminal"):
-        make_driver(Settings(driver="manual"))
+        make_driver(InteropRequest(driver="manual"))
 
 
 @pytest.fixture

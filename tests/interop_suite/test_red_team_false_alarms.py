@@ -27,7 +27,7 @@ from interop_suite.drive.station import ScriptedStation
 from interop_suite.drive.wire import Closed, Wire
 from interop_suite.main import run_interop
 from interop_suite.run.judge import judge
-from interop_suite.run.options import Settings
+from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from interop_suite.run.state import State
 from interop_suite.steps.connections import opens
@@ -280,7 +280,7 @@ def test_password_alone_lets_every_station_in_no_false_alarm() -> None:
     [
         ({}, None, "it wants credentials; give the password of its stations with --password, and with --identity"),
         ({"password": "wrong"}, None, "the password does not fit; check --password"),
-        ({"password": "s3cret", "identities": ["CP1", "CP2"]}, "CP1", "refused CP2 with HTTP 401"),
+        ({"password": "s3cret", "identities": ("CP1", "CP2")}, "CP1", "refused CP2 with HTTP 401"),
     ],
 )
 def test_credentials_that_do_not_fit_end_the_run_before_any_case(
@@ -288,17 +288,19 @@ def test_credentials_that_do_not_fit_end_the_run_before_any_case(
 ) -> None:
     out = tmp_path / "run"
     with odd_csms(serve, process_request=wants("s3cret", of=of)) as url, pytest.raises(UsageError) as caught:
-        run_interop(Settings(url=url, ocpp=["1.6"], out=str(out), timeout=2, **given), jobs=1, write=lambda _: None)
+        run_interop(
+            InteropRequest(url=url, ocpp=("1.6",), out=str(out), timeout=2, **given), jobs=1, write=lambda _: None
+        )
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not out.exists()
 
 
 def test_each_worker_has_identities_of_its_own_no_false_alarm(tmp_path: Any) -> None:
-    settings = Settings(url="ws://127.0.0.1:9", identities=["A", "B", "C", "D", "E"], out=str(tmp_path / "run"))
-    state = State.start(settings)
+    request = InteropRequest(url="ws://127.0.0.1:9", identities=("A", "B", "C", "D", "E"), out=str(tmp_path / "run"))
+    state = State.start(request)
     with state.stack:
-        shares = [state.share(number, 2)["settings"]["identities"] for number in range(2)]
+        shares = [list(state.share(number, 2)["request"]["identities"]) for number in range(2)]
     assert shares == [["A", "C", "E"], ["B", "D"]]
 
 
