@@ -25,6 +25,8 @@ __all__ = [
     "authorize",
     "every_status_is_answered",
     "same_reservation",
+    "security_event",
+    "security_event_is_answered",
     "start_transaction",
     "status",
     "stop_is_answered",
@@ -38,6 +40,7 @@ NO_TRANSACTION = -1
 ACCEPTED: Mapping[str, Expected] = {"idTagInfo.status": one_of("Accepted")}
 STARTED: Mapping[str, Expected] = {**ACCEPTED, "transactionId": present()}
 every_status_is_answered = answered("StatusNotification", claim="The CSMS answers every StatusNotification")
+security_event_is_answered = answered("SecurityEventNotification", claim="The CSMS answers the security event")
 stop_is_answered = answered("StopTransaction", claim="The CSMS answers StopTransaction")
 
 
@@ -94,3 +97,8 @@ def stop_transaction(
     """Send StopTransaction with a register of 2,500 Wh."""
     payload = v16.stop_transaction(transaction, meter_stop=2500, timestamp=timestamp or now(), **fields)
     return station.call("StopTransaction", payload)
+
+
+def security_event(station: ScriptedStation, kind: str) -> Answer:
+    """Send SecurityEventNotification."""
+    return station.call("SecurityEventNotification", {"type": kind, "timestamp": now()})
