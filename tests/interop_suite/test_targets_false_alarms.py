@@ -22,8 +22,8 @@ from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.run.runner import Runner
 from ocppj.identity import decode_authorization_key
 from ocppj.versions import Version
+from tests.interop_suite.odd_csms import odd_csms
 from tests.interop_suite.recording import Recording, begun
-from tests.interop_suite.run.test_runner import odd_csms
 
 SECURITY_EVENT = (
     '[2,"{id}","SecurityEventNotification",{{"type":"SettingSystemTime","timestamp":"2026-01-01T00:00:00Z"}}]'

@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.typing import Subprotocol
+from websockets.asyncio.server import ServerConnection
 
 from drivers.base import NoDriver
 from evidence.verdicts import Verdict
@@ -16,32 +11,7 @@ from interop_suite.catalogue import all_cases
 from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.run.runner import IdentityPool, Runner
 from ocppj.errors import HarnessError
-
-Handler = Callable[[ServerConnection], Awaitable[None]]
-
-
-@contextmanager
-def odd_csms(handler: Handler, **options: Any) -> Iterator[str]:
-    """A server that upgrades every connection and then does whatever it likes."""
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-    address: list[str] = []
-    stop = asyncio.Event()
-
-    async def run() -> None:
-        async with serve(handler, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")], **options) as server:
-            address.append(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
-    thread.start()
-    ready.wait()
-    try:
-        yield address[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
+from tests.interop_suite.odd_csms import Handler, never_answers, odd_csms
 
 
 async def say(socket: ServerConnection, *frames: str | bytes) -> None:
@@ -57,10 +27,6 @@ async def garbage(socket: ServerConnection) -> None:
 async def close_at_once(socket: ServerConnection) -> None:
     await socket.recv()
     await socket.close(1011)
-
-
-async def never_answers(socket: ServerConnection) -> None:
-    await socket.wait_closed()
 
 
 @pytest.mark.parametrize("handler", [garbage, close_at_once, never_answers])
