@@ -17,7 +17,7 @@ from evidence.run_model import CaseResult, InteropRun
 from evidence.verdicts import Verdict
 from interop_suite import pytest_hooks
 from interop_suite.catalogue import all_cases
-from interop_suite.run.outcome import explain
+from interop_suite.run.presentation import explain
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.results import CaseOutcome, describe_case
 from interop_suite.run.runner import not_applicable

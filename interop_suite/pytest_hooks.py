@@ -12,7 +12,7 @@ from evidence.disk import disk_error
 from evidence.verdicts import EXIT_CODES
 from interop_suite.catalogue import Case
 from interop_suite.plugin import WORKER_INPUT
-from interop_suite.run.outcome import attach, raise_outcome
+from interop_suite.run.presentation import attach, raise_outcome
 from interop_suite.run.request import FIELDS, InteropRequest, from_options
 from interop_suite.run.results import CaseOutcome, outcome_of
 from interop_suite.run.state import State

@@ -234,7 +234,7 @@ def reported(
     when_silent: Verdict = Verdict.INCONCLUSIVE,
     even_unsent: bool = False,
 ) -> Check:
-    """Claim what the CSMS' API says about a command: `status`, and `payload`, `code` or `origin` with it.
+    """Claim what the CSMS's API says about a command: `status`, and `payload`, `code` or `origin` with it.
 
     An API that only says that the command was sent is INFORMATIONAL; one that says nothing is `when_silent`. A command
     that the CSMS refuses to send tells nothing of its answer, unless that is the very point: `even_unsent`.

@@ -94,7 +94,7 @@ class Stray(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Oddity(msgspec.Struct, kw_only=True, eq=False):
-    """A frame of a station that is no message of its version, and what the CSMS made of it."""
+    """A frame of a station that is not a message of its version, and what the CSMS made of it."""
 
     frame: Frame
     answers: list[Frame] = []

@@ -46,6 +46,6 @@ _SAYS_SO = frozenset({"NotImplemented", "NotSupported"})
 
 
 def is_unsupported(call: Exchange, version: Version) -> bool:
-    """Tell whether the CSMS says of an optional action that it does not have it: a feature that is not claimed."""
+    """Return whether the CSMS says of an optional action that it does not have it: a feature that is not claimed."""
     error = call.error
     return error is not None and error.code in _SAYS_SO and call.action not in REQUIRED_ACTIONS[version]

@@ -49,7 +49,7 @@ class History:
         self.driver_calls: list[DriverCall] = []
         self.not_sent: list[NotSent] = []
         self.answers_to_bytes: list[Frame] = []
-        """Answers to what the station wrote as bytes that are no WebSocket frame."""
+        """Answers to what the station wrote as bytes that are not WebSocket frames."""
         self.roles: dict[str, str] = {}
         self.inconclusive: str | None = None
         self._open: dict[tuple[str, bool, str], Exchange] = {}
@@ -105,7 +105,7 @@ class History:
         return [c for c in self.connections if c.station == identity and (c.scripted or prepared)]
 
     def turned_away(self, attempt: Connection) -> bool:
-        """Tell whether the CSMS upgraded a connection only to close it, and answered nothing on it."""
+        """Return whether the CSMS upgraded a connection only to close it, and answered nothing on it."""
         closed = attempt.opened and attempt.ended_by_csms
         return closed and not any(
             exchange.by_station

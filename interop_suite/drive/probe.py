@@ -1,4 +1,4 @@
-"""What a case's script holds in its hands: stations, the driver, and a place to write things down."""
+"""What the script of a case works with: stations, the driver, and notes for the judge."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BOOT_WAIT_OWN = 0.1
 BOOT_WAIT_MAX = 5.0
 """Seconds that a preparation waits at most between two boots, whatever interval a Pending asks for."""
 COMMAND_GRACE = 10.0
-"""Seconds for the CSMS' API to do what it was asked for, besides the patience with its answers."""
+"""Seconds for the CSMS's API to do what it was asked for, besides the patience with its answers."""
 ORDER_PATIENCE = 10.0
 """Seconds for a thread of ours to hand over a command."""
 ORDER_LOOK = 0.005
@@ -80,7 +80,7 @@ class Probe:
         introspection: CsmsIntrospection | None = None,
         open_authorization: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Prepare nothing yet; `open_authorization` tells whether the CSMS accepts any token."""
+        """Prepare nothing yet; `open_authorization` finds out whether the CSMS accepts any token."""
         self.setup = setup
         self.version = setup.version
         self.target = target
@@ -249,7 +249,7 @@ class Probe:
     def client_context(
         self, station: ScriptedStation, *, name: str | None = None, operator: str = OPERATOR
     ) -> ssl.SSLContext:
-        """Make a TLS client with a certificate that the CSMS' own authority has signed, for any name and operator."""
+        """Make a TLS client with a certificate that the CSMS's own authority has signed, for any name and operator."""
         request = make_csr(name or station.identity, operator)
         chain = self._driven(
             "sign_client_certificate",
@@ -351,7 +351,7 @@ class Probe:
     def outcome(
         self, action: str, future: Future[Any], *, station: ScriptedStation | None = None, patience: float = 0.0
     ) -> CommandResult | None:
-        """Serve the station until the CSMS' API has answered for a command; None when it never did.
+        """Serve the station until the CSMS's API has answered for a command; None when it never did.
 
         `patience` is for commands that the station lets time out, in seconds.
         """

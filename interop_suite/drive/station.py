@@ -117,7 +117,7 @@ class ScriptedStation:
         return handshake
 
     def disconnect(self) -> None:
-        """Close in good manners; nothing happens when there is no connection."""
+        """Close with a close frame; nothing happens when there is no connection."""
         if self.wire.connected:
             self._take(self.wire.close())
 
@@ -175,13 +175,13 @@ class ScriptedStation:
         self.note(raw=len(texts))
 
     def break_framing(self, data: bytes, *, own_id: str | None = None) -> None:
-        """Send bytes that are no WebSocket frame; `own_id` is that of a CALL which a lax reader may find in them."""
+        """Send bytes that are not WebSocket frames; `own_id` is that of a CALL which a lax reader may find in them."""
         if self.wire.connected:
             self.note(raw=1, bytes=data.hex(), **({} if own_id is None else {"own_id": own_id}))
             self.wire.send_bytes(data)
 
     def ping(self) -> bool:
-        """Send a ping and tell whether its pong came in time."""
+        """Send a ping and return whether its pong came in time."""
         seen = self.pongs
         if not self.wire.connected:
             return False
@@ -228,7 +228,7 @@ class ScriptedStation:
         return payloads[nearest(action, order.payload, payloads, order.handed_over)] if payloads else None
 
     def _arrived(self, action: str, order: Order) -> bool:
-        """Tell whether a CALL came exactly as it was ordered."""
+        """Return whether a CALL came exactly as it was ordered."""
         return any(
             not differences(action, order.payload, call.payload or {}, order.handed_over)
             for call in self.received(action)[order.after :]
@@ -241,7 +241,7 @@ class ScriptedStation:
     # -- time --------------------------------------------------------------------------------------------------------
 
     def pump(self, until: Callable[[], bool], timeout: float) -> bool:
-        """Serve the connection until something holds, at most `timeout` seconds; tells whether it holds."""
+        """Serve the connection until something holds, at most `timeout` seconds; returns whether it holds."""
         deadline = time.monotonic() + timeout
         while not until():
             now = time.monotonic()
@@ -292,7 +292,7 @@ class ScriptedStation:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _catch_up(self) -> None:
-        """Hear what has come in already: that we were late to listen is no silence of the CSMS."""
+        """Hear what has come in already: that we were late to listen is not silence of the CSMS."""
         if self._settle is not None:
             self._settle()
         for _ in range(CATCH_UP_MAX):

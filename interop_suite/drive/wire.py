@@ -37,7 +37,7 @@ SEND_PATIENCE = 10.0
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """One whole message; `str` for text, `bytes` for binary or for text that is no UTF-8."""
+    """One whole message; `str` for text, `bytes` for binary or for text that is not UTF-8."""
 
     data: str | bytes
     at: float
@@ -262,7 +262,7 @@ class Wire:
         return own in readable(timeout, own, *others)
 
     def close(self, code: int = 1000, reason: str = "", timeout: float = 2.0) -> list[WireEvent]:
-        """Close in good manners within `timeout` seconds and return what still came in."""
+        """Close with a close frame within `timeout` seconds and return what still came in."""
         protocol = self._protocol
         if self._socket is None or protocol is None:
             return []
@@ -356,7 +356,7 @@ class Wire:
 
 
 def readable(timeout: float, *descriptors: int) -> set[int]:
-    """Wait at most `timeout` seconds for descriptors to become readable, and tell which are; ended ones are."""
+    """Wait at most `timeout` seconds for descriptors to become readable, and return those that are; ended ones are."""
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)

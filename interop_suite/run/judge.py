@@ -179,7 +179,7 @@ def _sent_what_has_no_id(history: History, before: Frame) -> bool:
 
 
 def _is_json_by_the_letter(text: str | bytes) -> bool:
-    """Tell whether the grammar of JSON allows a text that holds a lone surrogate, which our own reader refuses."""
+    """Return whether the grammar of JSON allows a text that holds a lone surrogate, which our own reader refuses."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
@@ -188,7 +188,7 @@ def _is_json_by_the_letter(text: str | bytes) -> bool:
 
 
 def _repeats_an_id_of_ours(history: History, frame: Frame) -> bool:
-    """Tell whether an answer gives back an id that was no string when the station sent it.
+    """Return whether an answer gives back an id that was not a string when the station sent it.
 
     An answer has the id of its CALL (1.6J §4.2.2, 2.x Part 4 §4.2.2), also where a tolerant reader took an odd one.
     """

@@ -34,7 +34,7 @@ class ModeTask(msgspec.Struct, frozen=True):
 
     mode: Mode
     watch: bool = False
-    """Whether to tell what each case shows."""
+    """Whether to report what each case shows."""
 
 
 class ModeTried(msgspec.Struct, kw_only=True):

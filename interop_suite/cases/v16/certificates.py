@@ -35,12 +35,12 @@ def _request_certificate(probe: Probe, answer: str) -> tuple[ScriptedStation, Si
 
 
 def _fits(chain: object, request: SigningRequest) -> tuple[bool, str]:
-    """Tell whether the first certificate of a chain is for the key of the request."""
+    """Return whether the first certificate of a chain is for the key of the request."""
     try:
         certificates = x509.load_pem_x509_certificates(str(chain).encode())
         key = x509.load_pem_x509_csr(request.csr_pem).public_key()
     except ValueError:
-        return False, "the chain is no PEM"
+        return False, "the chain is not PEM"
     fits = bool(certificates) and certificates[0].public_key() == key
     return fits, f"{len(certificates)} certificates, the first {'fits' if fits else 'does not fit'} the request"
 

@@ -44,7 +44,7 @@ WORDS = {
     MutationKind.BAD_ENUM: "with a word outside each enumeration in turn",
     MutationKind.EXTRA_PROPERTY: "with a property that the schema does not have",
     MutationKind.EMPTY_ARRAY: "with each list empty in turn",
-    MutationKind.BAD_FORMAT: "with text that is no time in place of each time stamp",
+    MutationKind.BAD_FORMAT: "with text that is not a time in place of each time stamp",
     MutationKind.BOUNDARY_OK: "with each field at its limit in turn",
 }
 

@@ -34,7 +34,7 @@ from ocppj.versions import Version
 SETTABLE = ("password", "register")
 OTHER = "other"
 TEXT_KEY = "Kettle-Plug-Storm-42"
-"""A password that is no hexadecimal digits: 20 bytes, as many as 1.6 allows."""
+"""A password that is not hexadecimal digits: 20 bytes, as many as 1.6 allows."""
 COLON_KEY = "Kettle-Plug-Storm-42-Kettle:Plug-Storm-4"
 """40 characters, as many as 2.0.1 allows everywhere."""
 
@@ -100,7 +100,7 @@ def _malformed(identity: str) -> dict[str, tuple[str, ...]]:
     }
 
 
-_REFUSED_IN_ORDER = "A header that proves nothing is refused with a 4xx"
+_REFUSED_WITH_4XX = "A header that proves nothing is refused with a 4xx"
 
 
 def _judge_malformed(history: History) -> list[Finding]:
@@ -111,7 +111,7 @@ def _judge_malformed(history: History) -> list[Finding]:
         verdict = Verdict.NON_STRICT if history.turned_away(attempt) else Verdict.FAILED if broken else Verdict.OK
         findings.append(
             Finding(
-                verdict=verdict, claim=_REFUSED_IN_ORDER, actual=f"{name}: {attempt.describe()}", frame=attempt.line
+                verdict=verdict, claim=_REFUSED_WITH_4XX, actual=f"{name}: {attempt.describe()}", frame=attempt.line
             )
         )
     return findings
@@ -119,7 +119,7 @@ def _judge_malformed(history: History) -> list[Finding]:
 
 @shared(
     id="AU_05",
-    title="Authorization headers that make no sense are refused in good order",
+    title="Malformed Authorization headers are refused with a 4xx",
     block=AUTHENTICATION,
     needs=("password",),
     start=Start.OFFLINE,
@@ -129,7 +129,7 @@ def _judge_malformed(history: History) -> list[Finding]:
     clause=requirement("A00.FR.203"),
     defect="malformed-credentials-crash",
     also=("malformed-credentials-accepted", "wrong-password-accepted"),
-    checks=(Check(claim=_REFUSED_IN_ORDER, judge=_judge_malformed), lets_in, boot_is_accepted),
+    checks=(Check(claim=_REFUSED_WITH_4XX, judge=_judge_malformed), lets_in, boot_is_accepted),
 )
 def malformed_credentials(probe: Probe) -> None:
     station = probe.station

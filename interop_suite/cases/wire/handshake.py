@@ -217,7 +217,7 @@ WRONG_VERSION = (("Sec-WebSocket-Version", "99"),)
 
 @shared(
     id="HS_12",
-    title="A request that is no upgrade, or for another WebSocket version, is refused in good order",
+    title="A request that is not an upgrade, or for another WebSocket version, is refused with a 4xx",
     block=BLOCK,
     sends="A plain GET, a GET with Sec-WebSocket-Version 99, and then a proper connection with a Heartbeat.",
     expects="The CSMS SHALL answer with an HTTP error of the client (4xx), neither upgrade nor fail itself.",

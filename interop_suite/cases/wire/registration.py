@@ -176,7 +176,7 @@ def not_negative(value: Any) -> str | None:
     profile="Core",
     start=Start.CONNECTED,
     sends="A BootNotification.",
-    expects="The CSMS SHALL answer with a status, its time, and an interval that is no negative number.",
+    expects="The CSMS SHALL answer with a status, its time, and an interval that is not negative.",
     clause={Version.V16: Clause("1.6", "6.4"), **{v: Clause("201-6", "B01.FR.02") for v in V2X}},
     defect="boot-interval-negative",
     checks=(
@@ -244,7 +244,7 @@ def _has_zone(text: object) -> bool:
 
 
 def _weigh_skew(skew: float, *, zoned: bool) -> tuple[Verdict, str]:
-    """Weigh by how many seconds a CSMS is ahead of us; the offset of a time zone is no error of a clock."""
+    """Weigh by how many seconds a CSMS is ahead of us; the offset of a time zone is not an error of a clock."""
     offset = round(skew / ZONE_STEP) * ZONE_STEP
     if zoned and 0 < abs(offset) <= ZONE_MOST and abs(skew - offset) <= ZONE_NEAR:
         return Verdict.FAILED, f"it is {skew:+.0f} s off ours: this looks like local time that is marked as UTC"

@@ -1,4 +1,4 @@
-"""Resources and WebSocket: large messages, pings, and bytes that are no frames; in depth, Autobahn does it."""
+"""Resources and WebSocket: large messages, pings, and bytes that are not frames; in depth, Autobahn does it."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _judge_answers_to_bytes(history: History) -> list[Finding]:
     title="Bytes that break WebSocket cost only the connection that they came on",
     block=BLOCK,
     bystander=True,
-    sends="Frames with a reserved opcode or bit, without mask, an overlong ping, text that is no UTF-8, noise.",
+    sends="Frames with a reserved opcode or bit, without mask, an overlong ping, text that is not UTF-8, noise.",
     expects="The CSMS SHALL fail that connection, let the station in again, and go on serving the others.",
     clause={version: Clause("RFC6455", "7.1.7") for version in ALL},
     level=Level.BEHAVIOUR,
