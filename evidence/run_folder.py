@@ -12,12 +12,12 @@ from collections import deque
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
 from evidence.redact import redact, redact_frame
-from evidence.run_model import FORMAT, Run
+from evidence.run_model import FORMAT, InteropRun, LoadRun, Run
 from ocppj.errors import UsageError
 from ocppj.trace import TraceRecord, decode_record, encode_record, spell_out, wall_clock
 
@@ -45,6 +45,9 @@ def utc_now() -> str:
 
 _COUNTED: Final = ("connections", "counts", "faults", "latency_ms", "throughput", "timeline")
 """Fields of `run.json` that hold numbers by name."""
+
+
+RunT = TypeVar("RunT", InteropRun, LoadRun)
 
 
 class RunFolder:
@@ -113,8 +116,8 @@ class RunFolder:
             with contextlib.suppress(OSError):
                 path.rmdir()
 
-    def write_run(self, run: Run, secrets: frozenset[str] = frozenset()) -> None:
-        """Write `run.json`, redacted, in one step: a reader sees the old file or the new one."""
+    def write_run(self, run: RunT, secrets: frozenset[str] = frozenset()) -> RunT:
+        """Write `run.json` in one step, so that a reader sees the old file or the new one; return it as redacted."""
         document = redact(msgspec.to_builtins(run), secrets)
         # A name that a CSMS has invented may look like that of a secret, and what is counted under it is none.
         for name in _COUNTED:
@@ -127,6 +130,7 @@ class RunFolder:
         except UnicodeEncodeError:
             text = msgspec.json.encode(spell_out(document))
         self.write_text("run.json", msgspec.json.format(text, indent=2).decode() + "\n")
+        return msgspec.json.decode(text, type=type(run))
 
     def write_text(self, name: str, text: str) -> None:
         """Write one file of the folder in one step; raises `UsageError` when the disk refuses."""

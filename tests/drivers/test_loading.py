@@ -7,7 +7,8 @@ import pytest
 from drivers.declarative import DeclarativeDriver
 from drivers.factory import make_declarative_driver
 from drivers.loading import Loaded, load_driver, preset_names, read_driver
-from interop_suite.run.options import Settings, make_driver
+from interop_suite.run.plan import make_driver
+from interop_suite.run.request import InteropRequest
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 
@@ -255,15 +256,21 @@ def test_presets_are_the_promised_ones() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (Settings(driver="practice"), "--driver practice needs --driver-option control_url="),
-        (Settings(driver="http"), "--driver http needs --control-url"),
-        (Settings(driver="none", driver_options={"a": "b"}), "--driver-option a: driver none has no options"),
-        (Settings(driver="tzi-contract", control_url="http://h"), "--control-url is nothing that driver tzi-contract"),
-        (Settings(driver="practice", control_url="h:1"), "h:1 must begin with http"),
-        (Settings(driver="practice", control_url="http://h", resume="x"), "--resume is for drivers that ask a person"),
+        (InteropRequest(driver="practice"), "--driver practice needs --driver-option control_url="),
+        (InteropRequest(driver="http"), "--driver http needs --control-url"),
+        (InteropRequest(driver="none", driver_options={"a": "b"}), "--driver-option a: driver none has no options"),
+        (
+            InteropRequest(driver="tzi-contract", control_url="http://h"),
+            "--control-url is nothing that driver tzi-contract",
+        ),
+        (InteropRequest(driver="practice", control_url="h:1"), "h:1 must begin with http"),
+        (
+            InteropRequest(driver="practice", control_url="http://h", resume="x"),
+            "--resume is for drivers that ask a person",
+        ),
     ],
 )
-def test_settings_that_cannot_work_are_usage_errors(settings: Settings, message: str) -> None:
+def test_settings_that_cannot_work_are_usage_errors(settings: InteropRequest, message: str) -> None:
     with pytest.raises(UsageError) as error:
         make_driver(settings).close()
     assert message in str(error.value)

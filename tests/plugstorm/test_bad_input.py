@@ -87,7 +87,7 @@ def test_unknown_key_of_a_profile_is_told_the_nearest(plugstorm: Plugstorm, tmp_
         ("TC_001_CSMS: {because: broken}", ["unknown field `because`"]),
         ("TC_001_CSMS: {}", ["reason"]),
         ("TC_001_CSMX: {reason: broken}", ["did you mean TC_001_CSMS?"]),
-        ("TC_001_CSMS: [", ["is no YAML"]),
+        ("TC_001_CSMS: [", ["is not valid YAML"]),
     ],
 )
 def test_expectations_that_cannot_work_are_explained(
@@ -140,8 +140,8 @@ def test_number_that_cannot_work_is_refused(plugstorm: Plugstorm, words: list[st
         (["interop", "--driver", "http"], "name it with --url"),
         (["interop", "--identity", "CP1"], "name it with --url"),
         (["interop", "--select", "TC_9999"], "matches no case"),
-        (["interop", "--url", "ws://127.0.0.1:1", "--token", "04A1"], "--token 04A1 is no pair"),
-        (["interop", "--url", "ws://127.0.0.1:1", "--driver-option", "x"], "--driver-option x is no pair"),
+        (["interop", "--url", "ws://127.0.0.1:1", "--token", "04A1"], "--token 04A1 is not a valid STATUS=ID"),
+        (["interop", "--url", "ws://127.0.0.1:1", "--driver-option", "x"], "x is not a valid NAME=VALUE"),
         (["interop", "--url", "ws://127.0.0.1:1", "--driver-option", "x=1"], "--driver-option x"),
         (["interop", "--json"], "--json belongs to --list"),
         (["interop", "extra"], "unexpected"),

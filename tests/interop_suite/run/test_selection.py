@@ -6,7 +6,9 @@ import pytest
 
 from drivers.base import NoDriver
 from interop_suite.catalogue import all_cases
-from interop_suite.run.options import Settings, load_expectations, make_driver, select
+from interop_suite.run.plan import make_driver
+from interop_suite.run.request import InteropRequest
+from interop_suite.run.selection import load_expectations, select
 from ocppj.errors import UsageError
 
 
@@ -45,13 +47,13 @@ def test_unknown_version_is_an_error_with_the_nearest_one() -> None:
 
 def test_target_must_be_a_websocket_url() -> None:
     with pytest.raises(UsageError, match="ws://example"):
-        Settings(url="http://example").target()
+        InteropRequest(url="http://example").target()
     with pytest.raises(UsageError, match="--timeout -1 must be above 0"):
-        Settings(url="ws://example", timeout=-1).target()
+        InteropRequest(url="ws://example", timeout=-1).target()
 
 
 def test_without_a_control_address_there_is_no_driver() -> None:
-    assert isinstance(make_driver(Settings()), NoDriver)
+    assert isinstance(make_driver(InteropRequest()), NoDriver)
 
 
 def write(tmp_path: Path, text: str) -> str:
@@ -68,10 +70,10 @@ def test_expectations_are_read_by_id(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("TC_999_CSMS: {reason: x}", "TC_999_CSMS is no case"),
+        ("TC_999_CSMS: {reason: x}", "TC_999_CSMS is not a case"),
         ("TC_001_CSMS: {}", "needs 'reason"),
         ("TC_001_CSMS: {reason: x, raeson: y}", "raeson"),
-        ("a: [", "no YAML"),
+        ("a: [", "not valid YAML"),
         ("- 1", "Expected"),
     ],
 )

@@ -11,7 +11,7 @@ import msgspec
 from fixtures.models import Station as Model
 from fixtures.payloads import v2x, v16
 from fixtures.tokens import Token, TokenKind
-from interop_suite.drive.station import Answer
+from interop_suite.drive.answers import Answer
 from ocppj.versions import Version
 
 __all__ = ["DIALOGUES", "Dialogue"]

@@ -1,4 +1,4 @@
-"""The settings of an interop run, from pytest's command line or `plugstorm interop`."""
+"""Which cases a run is about, and which of them are declared to fail."""
 
 from __future__ import annotations
 
@@ -11,71 +11,16 @@ from typing import Any
 import msgspec
 import yaml
 
-import drivers.factory
-from drivers.base import Driver
 from interop_suite.catalogue import Case
-from interop_suite.drive.probe import Target
 from ocppj.errors import UsageError
-from ocppj.identity import check_target_url
 from ocppj.versions import Version
 
-__all__ = ["Expectation", "Settings", "load_expectations", "make_driver", "select"]
+__all__ = ["Expectation", "load_expectations", "select"]
 
 SHORTEST_PREFIX = 3
 
 
-class Settings(msgspec.Struct, kw_only=True):
-    """Everything that was asked for; sent to the workers of a parallel run as plain data."""
-
-    url: str | None = None
-    tls_url: str | None = None
-    ca_file: str | None = None
-    ocpp: list[str] = []
-    driver: str | None = None
-    control_url: str | None = None
-    driver_options: dict[str, str] = {}
-    resume: str | None = None
-    """Folder of an earlier run, or its answers file, for a driver that asks a person."""
-    select: str | None = None
-    expect: str | None = None
-    out: str | None = None
-    password: str | None = None
-    identities: list[str] = []
-    tokens: dict[str, str] = {}
-    timeout: float = 10.0
-    model: str = "ac-dual"
-    repeat: int = 1
-    strict_order: bool = False
-    """Whether a CALL that the case did not ask for is FAILED."""
-
-    def target(self) -> Target:
-        """Describe the CSMS; raises `UsageError` for what cannot work."""
-        if self.url is None:
-            raise UsageError("No CSMS was named; give its address with --csms-url")
-        if self.repeat < 1:
-            raise UsageError(f"--repeat {self.repeat} must be 1 or more")
-        if self.timeout <= 0:
-            raise UsageError(f"--timeout {self.timeout:g} must be above 0 seconds")
-        if self.ca_file is not None and not Path(self.ca_file).is_file():
-            raise UsageError(f"--ca {self.ca_file} does not exist; name the PEM file of the root that signed the CSMS")
-        return Target(
-            url=check_target_url(self.url),
-            tls_url=None if self.tls_url is None else check_target_url(self.tls_url),
-            ca_file=self.ca_file,
-            identities=tuple(self.identities),
-            tokens=self.tokens,
-            password=self.password,
-            model=self.model,
-            timeout=self.timeout,
-        )
-
-
-def make_driver(settings: Settings) -> Driver:
-    """Choose the driver that the settings describe; raises `UsageError` for what cannot work."""
-    return drivers.factory.make_driver(settings.driver, settings.driver_options, settings.control_url, settings.resume)
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
+def _nearest(word: str, known: Sequence[str]) -> str:
     """Write `; did you mean …?` where something known is near, else the list."""
     close = get_close_matches(word, known, 1)
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
@@ -92,7 +37,7 @@ def select(cases: Sequence[Case], expression: str | None, versions: Sequence[str
     known = [str(version) for version in Version]
     for version in versions:
         if version not in known:
-            raise UsageError(f"--ocpp {version} is not known{nearest(version, known)}")
+            raise UsageError(f"--ocpp {version} is not known{_nearest(version, known)}")
     pool = [case for case in cases if not versions or case.ocpp in versions]
     if not expression:
         return pool
@@ -101,7 +46,7 @@ def select(cases: Sequence[Case], expression: str | None, versions: Sequence[str
     for term in terms:
         if not any(_matches(case, term.lstrip("!")) for case in cases):
             names = sorted({case.id for case in cases} | {case.block for case in cases})
-            raise UsageError(f"--select {term} matches no case{nearest(term.lstrip('!'), names)}")
+            raise UsageError(f"--select {term} matches no case{_nearest(term.lstrip('!'), names)}")
     chosen = [c for c in pool if not wanted or any(_matches(c, term) for term in wanted)]
     return [c for c in chosen if not any(_matches(c, term[1:]) for term in terms if term.startswith("!"))]
 
@@ -138,7 +83,7 @@ def load_expectations(path: str | None, cases: Sequence[Case]) -> dict[str, Expe
     except OSError as error:
         raise UsageError(f"--expect {path} cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
-        raise UsageError(f"--expect {path} is no YAML: {str(error).splitlines()[0]}") from None
+        raise UsageError(f"--expect {path} is not valid YAML: {str(error).splitlines()[0]}") from None
     try:
         entries = msgspec.convert(document, dict[str, Expectation])
     except msgspec.ValidationError as error:
@@ -146,5 +91,5 @@ def load_expectations(path: str | None, cases: Sequence[Case]) -> dict[str, Expe
     known = sorted({case.id for case in cases} | {case.key for case in cases})
     for name in entries:
         if name not in known:
-            raise UsageError(f"--expect {path}: {name} is no case{nearest(name, known)}")
+            raise UsageError(f"--expect {path}: {name} is not a case{_nearest(name, known)}")
     return entries

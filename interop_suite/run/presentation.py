@@ -5,12 +5,13 @@ from __future__ import annotations
 import allure
 import pytest
 
-from evidence.run_folder import RunFolder, read_trace
+from evidence.run_folder import RunFolder
 from evidence.run_model import CaseResult
 from evidence.sequence import sequence_text
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import Case
-from interop_suite.claims.history import Exchange, History
+from interop_suite.claims.exchange import Exchange
+from interop_suite.run.runner import Attempt
 
 __all__ = ["attach", "explain", "raise_outcome"]
 
@@ -45,22 +46,21 @@ def raise_outcome(result: CaseResult) -> None:
             return
 
 
-def attach(case: Case, result: CaseResult, folder: RunFolder) -> None:
+def attach(case: Case, attempt: Attempt, folder: RunFolder) -> None:
     """Give Allure the title, the labels, the exchanges as steps, and the trace with its sequence diagram."""
     allure.dynamic.title(f"{case.id}: {case.title}")
     allure.dynamic.description(f"{case.sends}\n\n{case.expects}\n\n{case.clause}")
     allure.dynamic.epic(f"OCPP {case.ocpp}")
     allure.dynamic.feature(case.profile)
     allure.dynamic.story(case.block)
-    allure.dynamic.label("verdict", str(result.verdict))
-    if not result.trace:
+    allure.dynamic.label("verdict", str(attempt.result.verdict))
+    if not attempt.result.trace:
         return
-    records = list(read_trace(folder.path / result.trace))
-    for exchange in History(records, case.ocpp).exchanges:
+    for exchange in attempt.history.exchanges:
         with allure.step(_step(exchange)):
             pass
-    allure.attach.file(str(folder.path / result.trace), "trace", "application/x-ndjson", "jsonl")
-    allure.attach(sequence_text(records), "sequence", allure.attachment_type.TEXT)
+    allure.attach.file(str(folder.path / attempt.result.trace), "trace", "application/x-ndjson", "jsonl")
+    allure.attach(sequence_text(attempt.history.records), "sequence", allure.attachment_type.TEXT)
 
 
 def _step(exchange: Exchange) -> str:
