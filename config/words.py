@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 __all__ = ["hint", "nearest"]
 
-_CUTOFF = 0.5
+_CUTOFF = 0.6
 """How alike two words are at least, from 0 to 1."""
 _MOST_SHOWN = 20
 
