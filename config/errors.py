@@ -8,5 +8,5 @@ __all__ = ["ConfigError"]
 class ConfigError(ValueError):
     """Something that a person wrote cannot be used; the message is one line.
 
-    A `ValueError`, so that a struct may raise it in `__post_init__` and `config.typed` still names the place.
+    A `ValueError`, so that a struct may raise it in `__post_init__` and `config.typed` still names the location.
     """

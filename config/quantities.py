@@ -48,18 +48,21 @@ def seconds(value: float | str) -> float:
     text = value.strip()
     if text.startswith("-"):
         raise ConfigError(f"expected {_TIMES}, but {text!r} is negative")
-    total, place, last = 0.0, 0, inf
-    while place < len(text):
-        part = _PART.match(text, place)
+    total, position, last = 0.0, 0, inf
+    while position < len(text):
+        part = _PART.match(text, position)
         if part is None:
             raise ConfigError(f"expected {_TIMES}, but {text!r} is not a time")
         unit = part["unit"]
-        if unit is None and (place or part.end() < len(text)):
+        rest = text[part.end() :].lstrip()
+        if unit is None and rest[:1].isalpha():
+            raise ConfigError(f"expected {_TIMES}, but {text!r} is not a time")
+        if unit is None and (position or rest):
             raise ConfigError(f"expected {_TIMES}, but a number in {text!r} has no unit")
         size = SECONDS[unit or "s"]
         if size >= last:
             raise ConfigError(f"expected {_TIMES}, but the units of {text!r} do not go from long to short")
-        total, place, last = total + float(part["number"]) * size, part.end(), size
+        total, position, last = total + float(part["number"]) * size, part.end(), size
     if not text:
         raise ConfigError(f"expected {_TIMES}, but it is empty")
     # The sum of 0.1 s and 0.02 s is not quite 0.12 s.

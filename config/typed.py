@@ -1,6 +1,6 @@
 """From plain values to msgspec types; an error names the innermost place that does not fit, and the nearest known key.
 
-profile = convert(value, Profile, place)             # day.yaml:4: sessions.duratoin: the key is unknown; …
+    profile = convert(value, Profile, location)             # day.yaml:4: sessions.duratoin: the key is unknown; …
 profile = read_as(Path("day.yaml"), Profile, "load profile")
 """
 
@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 
 from config.errors import ConfigError
-from config.places import Place
+from config.locations import Location
 from config.words import hint
 from config.yaml_files import read_yaml
 
@@ -28,8 +28,9 @@ _UNIONS: Final = (typing.Union, types.UnionType)
 _SEQUENCES: Final = (list, tuple, set, frozenset)
 _EXPECTED: Final = re.compile(r"Expected `(?P<types>[^`]+)`(?P<limit>[^,]*)")
 _LIMIT: Final = re.compile(r"(?: of)? ?(?P<length>length)? ?(?P<sign>[<>=]*) ?(?P<value>[-\d.]+)")
-_NAMED: Final = re.compile(r"`(?P<field>\w+)` (?=must |is |has |needs )")
+_NAMED: Final = re.compile(r"`(?P<field>\w+)`(?:: )?")
 _SIGNS: Final = {">=": "at least ", "<=": "at most ", ">": "more than ", "<": "less than ", "": ""}
+_MOST_KEYS: Final = 8
 _WORDS: Final = {
     "int": "a whole number",
     "float": "a number",
@@ -45,28 +46,31 @@ _WORDS: Final = {
 
 def read_as(path: FilePath, kind: type[_T], what: str) -> _T:
     """Read a YAML file as a type, `what` being the words for such a file; raises `ConfigError`."""
-    value, place = read_yaml(path, what)
-    return convert(value, kind, place)
+    value, location = read_yaml(path, what)
+    return convert(value, kind, location)
 
 
-def convert(value: Any, kind: type[_T], place: Place, *, strict: bool = True, hidden: Collection[str] = ()) -> _T:
+def convert(value: Any, kind: type[_T], location: Location, *, strict: bool = True, hidden: Collection[str] = ()) -> _T:
     """Type a value that was written at a place; raises `ConfigError` about the first part that does not fit.
 
-    Without `strict`, text is also read as a number or as true or false. Fields named in `hidden` are not for people:
-    as keys at the top they are unknown.
+    A struct that finds a fault in `__post_init__` begins its message with the field, as in "`delay` must be …" or
+    "`delay`: expected …", so that the error is about the line of that field. Without `strict`, text is also read as a
+    number or as true or false. Fields named in `hidden` are not for people: as keys at the top they are unknown.
     """
     fault = _Fault(strict=strict)
     known = _fields(kind)
     if isinstance(value, dict):
         for key in value:
             if key in hidden:
-                raise fault.unknown(key, [name for name in known if name not in hidden], place)
+                raise fault.unknown(key, [name for name in known if name not in hidden], location)
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        raise (fault.find(value, kind, place, hidden) or place.error(_in_words(str(error), value, place))) from None
+        raise (
+            fault.find(value, kind, location, hidden) or location.error(_in_words(str(error), value, location))
+        ) from None
     except RecursionError:
-        raise place.error("expected a few levels, but this is too deep") from None
+        raise location.error("expected a few levels, but this is too deep") from None
 
 
 def fitting(value: Any, kind: Any) -> Any:
@@ -89,20 +93,20 @@ class _Fault:
     def __init__(self, *, strict: bool) -> None:
         self._strict = strict
 
-    def find(self, value: Any, kind: Any, place: Place, hidden: Collection[str] = ()) -> ConfigError | None:
+    def find(self, value: Any, kind: Any, location: Location, hidden: Collection[str] = ()) -> ConfigError | None:
         kind = fitting(value, kind)
         bare = _bare(kind)
         if _is_struct(bare):
             if not isinstance(value, dict):
-                names = ", ".join(_fields(bare))
-                return place.error(f"expected a mapping with {names}, but {describe(value, place)}")
-            found = self._find_in_struct(value, bare, place, hidden)
+                wanted = _keys(bare, hidden)
+                return location.error(f"expected a mapping with {wanted}, but {describe(value, location)}")
+            found = self._find_in_struct(value, bare, location, hidden)
         else:
-            parts = (self.find(part, inner, place.below(key)) for key, part, inner in _parts(value, bare))
+            parts = (self.find(part, inner, location.below(key)) for key, part, inner in _parts(value, bare))
             found = next((fault for fault in parts if fault is not None), None)
-        return found or self._own_fault(value, kind, place)
+        return found or self._own_fault(value, kind, location)
 
-    def _own_fault(self, value: Any, kind: Any, place: Place) -> ConfigError | None:
+    def _own_fault(self, value: Any, kind: Any, location: Location) -> ConfigError | None:
         try:
             msgspec.convert(value, kind, strict=self._strict)
         except msgspec.ValidationError as error:
@@ -111,30 +115,30 @@ class _Fault:
             return None
         words = _choices(_bare(kind))
         if words:
-            return place.error(f"expected one of {', '.join(words)}, but {_choice(value, words, place)}")
+            return location.error(f"expected one of {', '.join(words)}, but {_choice(value, words, location)}")
         named = _NAMED.match(message)
         if named is not None and isinstance(value, dict) and named["field"] in value:
-            return place.below(named["field"]).error(message[named.end() :])
-        return place.error(_in_words(message, value, place))
+            return location.below(named["field"]).error(message[named.end() :] if named[0].endswith(": ") else message)
+        return location.error(_in_words(message, value, location))
 
     def _find_in_struct(
-        self, value: dict[Any, Any], kind: type[msgspec.Struct], place: Place, hidden: Collection[str]
+        self, value: dict[Any, Any], kind: type[msgspec.Struct], location: Location, hidden: Collection[str]
     ) -> ConfigError | None:
         fields = {name: field for name, field in _fields(kind).items() if name not in hidden}
         for key, part in value.items():
             if key in fields:
-                fault = self.find(part, fields[key].type, place.below(key))
+                fault = self.find(part, fields[key].type, location.below(key))
                 if fault is not None:
                     return fault
             elif kind.__struct_config__.forbid_unknown_fields:
-                return self.unknown(key, fields, place)
+                return self.unknown(key, fields, location)
         for name, field in fields.items():
             if field.required and name not in value:
-                return place.error(f"expected the key {name!r}, but it is missing")
+                return location.error(f"expected the key {name!r}, but it is missing")
         return None
 
-    def unknown(self, key: Any, known: Collection[str], place: Place) -> ConfigError:
-        return place.below(key).error(f"the key {key!r} is unknown; {hint(str(key), known)}")
+    def unknown(self, key: Any, known: Collection[str], location: Location) -> ConfigError:
+        return location.below(key).error(f"the key {key!r} is unknown; {hint(str(key), known)}")
 
 
 def _parts(value: Any, kind: Any) -> Iterator[tuple[Any, Any, Any]]:
@@ -163,6 +167,13 @@ def _fields(kind: Any) -> dict[str, msgspec.structs.FieldInfo]:
     return {field.encode_name: field for field in msgspec.structs.fields(kind)} if _is_struct(kind) else {}
 
 
+def _keys(kind: Any, hidden: Collection[str]) -> str:
+    """List keys of a struct, those that it must have first."""
+    fields = sorted(_fields(kind).values(), key=lambda field: not field.required)
+    names = [field.encode_name for field in fields if field.encode_name not in hidden]
+    return ", ".join(names[:_MOST_KEYS]) + (", …" if len(names) > _MOST_KEYS else "")
+
+
 def _choices(kind: Any) -> list[str]:
     """List the words of a Literal or an enumeration."""
     if typing.get_origin(kind) is typing.Literal:
@@ -172,12 +183,12 @@ def _choices(kind: Any) -> list[str]:
     return []
 
 
-def _choice(value: Any, words: list[str], place: Place) -> str:
+def _choice(value: Any, words: list[str], location: Location) -> str:
     near = hint(value, words, "") if isinstance(value, str) else ""
-    return describe(value, place) + (f"; {near}" if near else "")
+    return describe(value, location) + (f"; {near}" if near else "")
 
 
-def describe(value: Any, place: Place) -> str:
+def describe(value: Any, location: Location) -> str:
     """Say what a value is, as the end of `expected …, but`."""
     match value:
         case None:
@@ -189,18 +200,18 @@ def describe(value: Any, place: Place) -> str:
         case str():
             return f"it is {_short(value)!r}"
         case bool():
-            written = place.text
+            written = location.text
             read = "true" if value else "false"
             return f"it is {read}" if written in (None, read) else f"{written!r} is {read} in YAML; write it in quotes"
         case _:
-            return f"it is {_short(place.text or str(value))}"
+            return f"it is {_short(location.text or str(value))}"
 
 
 def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"  # noqa: PLR2004 - fits on a line
 
 
-def _in_words(message: str, value: Any, place: Place) -> str:
+def _in_words(message: str, value: Any, location: Location) -> str:
     """Write a sentence of msgspec for people."""
     match = _EXPECTED.match(message)
     if match is None:
@@ -210,16 +221,16 @@ def _in_words(message: str, value: Any, place: Place) -> str:
     limit = _LIMIT.fullmatch(match["limit"])
     if limit is not None and limit["length"]:
         wanted += f" of length {_SIGNS[limit['sign']]}{limit['value']}"
-        return f"expected {wanted}, but {_length(value, place)}"
+        return f"expected {wanted}, but {_length(value, location)}"
     if limit is None:
         wanted += match["limit"]
     else:
         wanted += f" of {_SIGNS[limit['sign']]}{float(limit['value']):g}"
-    but = describe(value, place)
+    but = describe(value, location)
     if "str" in names and not isinstance(value, str | dict | list | None) and "quotes" not in but:
         but += "; write it in quotes"
     return f"expected {wanted}, but {but}"
 
 
-def _length(value: Any, place: Place) -> str:
-    return f"it has {len(value)}" if isinstance(value, str | list | dict) else describe(value, place)
+def _length(value: Any, location: Location) -> str:
+    return f"it has {len(value)}" if isinstance(value, str | list | dict) else describe(value, location)

@@ -1,7 +1,7 @@
 """From a YAML file to plain values, with the line of every key and value kept.
 
-    value, place = read_yaml(Path("slo.yaml"), "SLO file")
-    raise place.below("thresholds", 2).error("…")        # slo.yaml:7: thresholds[2]: …
+    value, location = read_yaml(Path("slo.yaml"), "SLO file")
+    raise location.below("thresholds", 2).error("…")        # slo.yaml:7: thresholds[2]: …
 
 Keys are always text, as they are written: `on:`, `1.6:` and `2024-01-01:` are no surprises.
 """
@@ -14,7 +14,7 @@ from typing import Any, Final
 import yaml
 
 from config.errors import ConfigError
-from config.places import Mark, Path, Place
+from config.locations import Location, Mark, Path
 
 __all__ = ["parse_yaml", "read_text", "read_yaml"]
 
@@ -43,25 +43,25 @@ def read_text(path: FilePath, what: str) -> str:
         raise ConfigError(f"{path}:{line}: expected text in UTF-8, but byte 0x{data[error.start]:02x} is not") from None
 
 
-def read_yaml(path: FilePath, what: str) -> tuple[Any, Place]:
+def read_yaml(path: FilePath, what: str) -> tuple[Any, Location]:
     """Read a file, `what` being the words for its kind; raises `ConfigError`. An empty file gives None."""
     return parse_yaml(str(path), read_text(path, what))
 
 
-def parse_yaml(name: str, text: str) -> tuple[Any, Place]:
+def parse_yaml(name: str, text: str) -> tuple[Any, Location]:
     """Read the text of a file; raises `ConfigError` where it is not YAML, or has a key twice."""
     loader = _LOADER(text.removeprefix("\ufeff"))
     try:
         _check_depth(name, text)
         root = loader.get_single_node()
         marks = _Marks(name)
-        place = Place(name, (), marks.found)
+        location = Location(name, (), marks.found)
         if root is None:
             marks.found[()] = Mark(1, None)
-            return None, place
+            return None, location
         marks.walk(root, ())
         try:
-            return loader.construct_document(root), place
+            return loader.construct_document(root), location
         except (ValueError, OverflowError):
             # A date such as 2024-13-45, which PyYAML does not catch.
             raise _impossible(root, name) from None
@@ -118,7 +118,7 @@ class _Marks:
         for key, value in node.value:
             line = _line(key)
             if not isinstance(key, yaml.ScalarNode):
-                raise Place(self._name, path, {path: Mark(line, None)}).error(
+                raise Location(self._name, path, {path: Mark(line, None)}).error(
                     "expected text as a key, but it is a list or a mapping"
                 )
             if key.tag != _MERGE:
@@ -126,7 +126,7 @@ class _Marks:
             below = (*path, key.value)
             if below in self.found:
                 first = self.found[below].line
-                raise Place(self._name, below, {below: Mark(line, None)}).error(
+                raise Location(self._name, below, {below: Mark(line, None)}).error(
                     f"expected each key once, but line {first} has it, too"
                 )
             self.walk(value, below)

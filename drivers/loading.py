@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from config.errors import ConfigError
-from config.places import Path, write_path
-from config.places import Place as Written
+from config.locations import Location, Path, write_path
 from config.typed import convert
 from config.words import hint, nearest
 from config.yaml_files import parse_yaml, read_text
@@ -104,10 +103,10 @@ def read_driver(
 ) -> Loaded:
     """Load a driver from its text."""
     environment = os.environ if environment is None else environment
-    raw, place = parse_yaml(name, text)
+    raw, location = parse_yaml(name, text)
     used: set[str] = set()
-    document = convert(_prepare(raw, (), used), Document, place)
-    values, unset, secrets = _resolve(document, options, environment, place)
+    document = convert(_prepare(raw, (), used), Document, location)
+    values, unset, secrets = _resolve(document, options, environment, location)
     for variable in used:
         values_of_environment = environment.get(variable)
         if values_of_environment is None:
@@ -115,7 +114,7 @@ def read_driver(
         else:
             values[_env_name(variable)] = values_of_environment
             secrets.add(values_of_environment)
-    ways = _Checker(document, place, frozenset(values) | unset.keys()).check()
+    ways = _Checker(document, location, frozenset(values) | unset.keys()).check()
     return Loaded(document=document, ways=ways, values=values, unset=unset, secrets=frozenset(secrets - {""}))
 
 
@@ -145,7 +144,7 @@ def _env_name(variable: str) -> str:
 
 
 def _resolve(
-    document: Document, options: Mapping[str, str], environment: Mapping[str, str], place: Written
+    document: Document, options: Mapping[str, str], environment: Mapping[str, str], location: Location
 ) -> tuple[dict[str, Any], dict[str, str], set[str]]:
     declared = document.variables
     for name in options:
@@ -157,7 +156,7 @@ def _resolve(
     secrets: set[str] = set()
     for name, variable in declared.items():
         if name in _TAKEN or not name.isidentifier():
-            raise place.below("variables", name).error("is a name of Plugstorm's own; choose another")
+            raise location.below("variables", name).error("is a name of Plugstorm's own; choose another")
         given = options.get(name, variable.default)
         if variable.secret and name in options and not _ENV.fullmatch(options[name]):
             raise UsageError(
@@ -203,9 +202,9 @@ def _value_of(name: str, variable: Variable, given: Any, environment: Mapping[st
 class _Checker:
     """Everything that can be wrong with a driver although each of its fields has the right type."""
 
-    def __init__(self, document: Document, place: Written, variables: frozenset[str]) -> None:
+    def __init__(self, document: Document, location: Location, variables: frozenset[str]) -> None:
         self._document = document
-        self._place = place
+        self._location = location
         self._everywhere = variables | (document.login.save.keys() if document.login else frozenset())
 
     def check(self) -> dict[str, list[Way]]:
@@ -278,7 +277,7 @@ class _Checker:
                 raise self._error(path, "cannot be manual: its result is read from a response")
 
     def _error(self, path: Path, message: str) -> ConfigError:
-        return self._place.below(*path).error(message)
+        return self._location.below(*path).error(message)
 
     def _one_way(self, holder: Operation | Step, path: Path) -> None:
         given = [way for way in _WAYS if getattr(holder, way, None) not in (None, [])]

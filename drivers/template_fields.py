@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from config.places import Path
+from config.locations import Path
 from config.typed import fitting
 from drivers.template import Place
 

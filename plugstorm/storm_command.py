@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from config.locations import Location
 from evidence import exit_codes
 from loadtest.plugins.storms.control_channel import post
 from loadtest.workload.storms import STORMS, make_storm, parameters
@@ -43,7 +44,7 @@ def run(folder: Path | None, name: str | None, words: Sequence[str], *, as_json:
             "plugstorm storm --list names them"
         )
     document = {"storm": name} | _pairs(words)
-    make_storm(document, "plugstorm storm")
+    make_storm(document, Location(f"plugstorm storm {name}"))
     said = post(folder, document)
     if "error" in said:
         raise UsageError(said["error"])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from config.locations import Location
 from evidence.redact import redact_url
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import read_slo
@@ -271,7 +272,10 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
     for version in ocpp:
         check_identity(identities.lease(1).identity, RULES[version])
     duration = given.run_time
-    storms = [*read_storms(list(options.profile.storms), "The profile's storms"), *read_storm_words(given.storm or ())]
+    storms = [
+        *read_storms(list(options.profile.storms), Location("The profile's storms")),
+        *read_storm_words(given.storm or ()),
+    ]
     for storm in storms:
         if duration and storm.at >= duration:
             raise UsageError(f"The storm {storm.name} is due after {storm.at:g} s; the run lasts {duration:g} s")

@@ -44,6 +44,7 @@ def test_a_time_has_units_from_long_to_short(text: float | str, expected: float)
         ("5x", "'5x' is not a time"),
         ("5mins", "'5mins' is not a time"),
         ("1h30", "a number in '1h30' has no unit"),
+        ("4 hours", "'4 hours' is not a time"),
         ("30 1h", "a number in '30 1h' has no unit"),
         ("5s1h", "the units of '5s1h' do not go from long to short"),
         ("5m5min", "the units of '5m5min' do not go from long to short"),

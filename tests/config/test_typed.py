@@ -1,4 +1,4 @@
-"""Values become types, or the innermost place that does not fit is named."""
+"""Values become types, or the innermost location that does not fit is named."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from config.errors import ConfigError
-from config.places import Place
+from config.locations import Location
 from config.quantities import seconds
 from config.typed import convert, read_as
 from config.yaml_files import parse_yaml
@@ -31,7 +31,13 @@ class Part(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         if self.wait == 13:
             raise ValueError("`wait` must not be 13")
         if self.wait > 100:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        try:
             seconds("soon")
+        except ConfigError as error:
+            raise ValueError(f"`wait`: {error}") from None
 
 
 class Whole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -50,9 +56,9 @@ class Whole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def fault(text: str, **options: Any) -> str:
-    value, place = parse_yaml("f.yaml", text)
+    value, location = parse_yaml("f.yaml", text)
     with pytest.raises(ConfigError) as error:
-        convert(value, Whole, place, **options)
+        convert(value, Whole, location, **options)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -97,8 +103,8 @@ def fault(text: str, **options: Any) -> str:
             "title: x\nparts: [{name: a, colour: gren}]",
             "f.yaml:2: parts[0].colour: expected one of red, green, but it is 'gren'; did you mean 'green'?",
         ),
-        ("title: x\nparts:\n- name: a\n  wait: 13", "f.yaml:4: parts[0].wait: must not be 13"),
-        ("title: x\nparts:\n- name: a\n  wait: 101", "f.yaml:3: parts[0]: expected a time such as 90s"),
+        ("title: x\nparts:\n- name: a\n  wait: 13", "f.yaml:4: parts[0].wait: `wait` must not be 13"),
+        ("title: x\nparts:\n- name: a\n  wait: 101", "f.yaml:4: parts[0].wait: expected a time such as 90s"),
     ],
 )
 def test_a_mistake_names_file_line_and_path(text: str, message: str) -> None:
@@ -112,10 +118,10 @@ def test_a_hidden_field_is_an_unknown_key() -> None:
 
 
 def test_text_may_stand_for_other_values_where_it_comes_from_an_option() -> None:
-    place = Place("--storm x")
-    assert convert({"name": "a", "wait": "5"}, Part, place, strict=False).wait == 5.0
+    location = Location("--storm x")
+    assert convert({"name": "a", "wait": "5"}, Part, location, strict=False).wait == 5.0
     with pytest.raises(ConfigError, match=r"^--storm x: wait: expected a number, but it is 'soon'$"):
-        convert({"name": "a", "wait": "soon"}, Part, place, strict=False)
+        convert({"name": "a", "wait": "soon"}, Part, location, strict=False)
 
 
 def test_a_file_is_read_as_a_type(tmp_path: Path) -> None:

@@ -50,31 +50,31 @@ def test_text_that_cannot_be_used_says_where(text: str, message: str) -> None:
 
 
 def test_keys_are_text_as_written() -> None:
-    value, place = parse_yaml("f.yaml", "on: 1\n1.6: 2\n~: 3\n2024-01-01: 4\n")
+    value, location = parse_yaml("f.yaml", "on: 1\n1.6: 2\n~: 3\n2024-01-01: 4\n")
     assert value == {"on": 1, "1.6": 2, "~": 3, "2024-01-01": 4}
-    assert place.below("1.6").line == 2
+    assert location.below("1.6").line == 2
 
 
 def test_aliases_and_merged_keys_are_read() -> None:
-    value, place = parse_yaml("f.yaml", "x: &a {p: 1}\ny: {<<: *a, q: 2}\nz: *a")
+    value, location = parse_yaml("f.yaml", "x: &a {p: 1}\ny: {<<: *a, q: 2}\nz: *a")
     assert value == {"x": {"p": 1}, "y": {"p": 1, "q": 2}, "z": {"p": 1}}
     # What an alias stands for is written where its anchor is; a merged key has the line of what it is merged into.
-    assert place.below("z", "p").line == 1
-    assert place.below("y", "p").line == 2
+    assert location.below("z", "p").line == 1
+    assert location.below("y", "p").line == 2
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "\ufeff"])
 def test_an_empty_file_is_none_on_line_1(text: str) -> None:
-    value, place = parse_yaml("f.yaml", text)
+    value, location = parse_yaml("f.yaml", text)
     assert value is None
-    assert str(place.error("empty")) == "f.yaml:1: empty"
+    assert str(location.error("empty")) == "f.yaml:1: empty"
 
 
 def test_a_place_writes_its_line_and_path() -> None:
-    _, place = parse_yaml("f.yaml", "a:\n  - b: 1\n    c:\n      d: 2\n")
-    assert str(place.below("a", 0, "c").error("no")) == "f.yaml:3: a[0].c: no"
-    assert str(place.below("a", 0, "x", "y").error("no")) == "f.yaml:2: a[0].x.y: no"
-    assert str(place.error("no")) == "f.yaml:1: no"
+    _, location = parse_yaml("f.yaml", "a:\n  - b: 1\n    c:\n      d: 2\n")
+    assert str(location.below("a", 0, "c").error("no")) == "f.yaml:3: a[0].c: no"
+    assert str(location.below("a", 0, "x", "y").error("no")) == "f.yaml:2: a[0].x.y: no"
+    assert str(location.error("no")) == "f.yaml:1: no"
 
 
 def test_a_file_begins_with_a_byte_order_mark_or_without(tmp_path: Path) -> None:

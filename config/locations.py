@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from config.errors import ConfigError
 
-__all__ = ["Mark", "Path", "Place", "write_path"]
+__all__ = ["Location", "Mark", "Path", "write_path"]
 
 Path = tuple[str | int, ...]
 """Keys and indices from the top of a document down."""
@@ -23,7 +23,7 @@ class Mark(NamedTuple):
     """A value without quotes, as it is written; None for everything else."""
 
 
-class Place:
+class Location:
     """A path in a file, or just the words of an option."""
 
     __slots__ = ("_marks", "name", "path")
@@ -34,9 +34,9 @@ class Place:
         self.path = path
         self._marks = marks
 
-    def below(self, *keys: str | int) -> Place:
-        """Return the place of something inside."""
-        return Place(self.name, (*self.path, *keys), self._marks)
+    def below(self, *keys: str | int) -> Location:
+        """Return the location of something inside."""
+        return Location(self.name, (*self.path, *keys), self._marks)
 
     @property
     def line(self) -> int | None:
