@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from config.assignments import assignments
+from config.errors import ConfigError
 from ocppj.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -79,23 +81,16 @@ def _settings(config: pytest.Config) -> Any:
     values["repeat"] = config.getoption("--case-repeat")
     values["strict_order"] = config.getoption("--strict-order")
     values["timeout"] = config.getoption("--csms-timeout")
-    values["tokens"] = dict(_pair("--csms-token", text) for text in config.getoption("--csms-token"))
-    options = config.getoption("--csms-driver-option")
-    values["driver_options"] = dict(_pair("--csms-driver-option", text) for text in options)
+    values["tokens"] = _assignments(config, "--csms-token", "Accepted=04A1B2C3D4E5F6")
+    values["driver_options"] = _assignments(config, "--csms-driver-option", "url=http://127.0.0.1:8080")
     return Settings(**{name: value for name, value in values.items() if value is not None})
 
 
-_PAIRS = {
-    "--csms-token": "STATUS=TOKEN, as in Accepted=04A1B2C3D4E5F6",
-    "--csms-driver-option": "NAME=VALUE, as in url=http://127.0.0.1:8080",
-}
-
-
-def _pair(option: str, text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name or not value:
-        raise pytest.UsageError(f"{option} {text} must be {_PAIRS[option]}")
-    return name, value
+def _assignments(config: pytest.Config, option: str, example: str) -> dict[str, str]:
+    try:
+        return assignments(config.getoption(option), example)
+    except ConfigError as error:
+        raise pytest.UsageError(f"{option}: {error}") from None
 
 
 def _state(config: pytest.Config) -> State:

@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from config.assignments import assignments
+from config.errors import ConfigError
 from evidence.run_folder import read_run
 from interop_suite.main import list_cases, run_interop
 from interop_suite.run.driver_check import check_driver, check_table, exit_code_of
 from interop_suite.run.options import Settings
-from ocppj.errors import UsageError
+from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_owned, check_target_url
 from plugstorm.finish import finish
 
@@ -63,7 +65,7 @@ def settings(
         ca_file=None if ca is None else str(ca),
         ocpp=[str(version) for version in ocpp],
         driver=driver,
-        driver_options=dict(_pair("--driver-option", text, "base=http://127.0.0.1:8080") for text in driver_options),
+        driver_options=_assignments("--driver-option", driver_options, "base=http://127.0.0.1:8080"),
         control_url=control_url,
         resume=None if resume is None else str(resume),
         select=select,
@@ -71,7 +73,7 @@ def settings(
         out=None if out is None else str(out),
         password=password,
         identities=list(identities),
-        tokens=dict(_pair("--token", text, "Accepted=04A1B2C3D4E5F6") for text in tokens),
+        tokens=_assignments("--token", tokens, "Accepted=04A1B2C3D4E5F6"),
         timeout=timeout,
         model=model,
         repeat=repeat,
@@ -79,11 +81,9 @@ def settings(
     )
 
 
-def _pair(flag: str, text: str, example: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
-    if not name or not value:
-        raise UsageError(f"{flag} {text} is no pair; write it as in {flag} {example}")
-    return name, value
+def _assignments(flag: str, texts: Sequence[str], example: str) -> dict[str, str]:
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        return assignments(texts, example)
 
 
 def check(wanted: Settings, *, as_json: bool) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from config.assignments import split_assignment
 from config.locations import Location
 from evidence import exit_codes
 from loadtest.plugins.storms.control_channel import post
@@ -61,10 +62,10 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        key, equals, value = word.removeprefix("--").partition("=")
+        key, value = split_assignment(word.removeprefix("--"))
         if not word.startswith("--") or not key:
             raise UsageError(f"{word!r} is no parameter of a storm; write it as in --down 5s")
-        if not equals:
+        if value is None:
             if not rest:
                 raise UsageError(f"--{key} needs a value, as in --{key} 5")
             value = rest.pop(0)
