@@ -21,7 +21,7 @@ from config.locations import Location
 from config.words import hint
 from config.yaml_files import read_yaml
 
-__all__ = ["convert", "describe", "fitting", "read_as"]
+__all__ = ["convert", "fitting", "read_as"]
 
 _T = TypeVar("_T")
 _UNIONS: Final = (typing.Union, types.UnionType)
@@ -69,8 +69,6 @@ def convert(value: Any, kind: type[_T], location: Location, *, strict: bool = Tr
         raise (
             fault.find(value, kind, location, hidden) or location.error(_in_words(str(error), value, location))
         ) from None
-    except RecursionError:
-        raise location.error("expected a few levels, but this is too deep") from None
 
 
 def fitting(value: Any, kind: Any) -> Any:
@@ -99,7 +97,7 @@ class _Fault:
         if _is_struct(bare):
             if not isinstance(value, dict):
                 wanted = _keys(bare, hidden)
-                return location.error(f"expected a mapping with {wanted}, but {describe(value, location)}")
+                return location.error(f"expected a mapping with {wanted}, but {_describe(value, location)}")
             found = self._find_in_struct(value, bare, location, hidden)
         else:
             parts = (self.find(part, inner, location.below(key)) for key, part, inner in _parts(value, bare))
@@ -185,10 +183,10 @@ def _choices(kind: Any) -> list[str]:
 
 def _choice(value: Any, words: list[str], location: Location) -> str:
     near = hint(value, words, "") if isinstance(value, str) else ""
-    return describe(value, location) + (f"; {near}" if near else "")
+    return _describe(value, location) + (f"; {near}" if near else "")
 
 
-def describe(value: Any, location: Location) -> str:
+def _describe(value: Any, location: Location) -> str:
     """Say what a value is, as the end of `expected …, but`."""
     match value:
         case None:
@@ -226,11 +224,11 @@ def _in_words(message: str, value: Any, location: Location) -> str:
         wanted += match["limit"]
     else:
         wanted += f" of {_SIGNS[limit['sign']]}{float(limit['value']):g}"
-    but = describe(value, location)
+    but = _describe(value, location)
     if "str" in names and not isinstance(value, str | dict | list | None) and "quotes" not in but:
         but += "; write it in quotes"
     return f"expected {wanted}, but {but}"
 
 
 def _length(value: Any, location: Location) -> str:
-    return f"it has {len(value)}" if isinstance(value, str | list | dict) else describe(value, location)
+    return f"it has {len(value)}" if isinstance(value, str | list | dict) else _describe(value, location)

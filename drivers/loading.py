@@ -189,11 +189,7 @@ def _value_of(name: str, variable: Variable, given: Any, environment: Mapping[st
     text = _ENV.sub(lambda match: environment[match[1]], given)
     if isinstance(variable.default, str | None):
         return text
-    try:
-        return msgspec.convert(text, type(variable.default), strict=False)
-    except msgspec.ValidationError:
-        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(variable.default)]
-        raise UsageError(f"--driver-option {name}={text} must be {kind}") from None
+    return convert(text, type(variable.default), Location(f"--driver-option {name}"), strict=False)
 
 
 # -- checks ----------------------------------------------------------------------------------------------------------

@@ -95,8 +95,8 @@ def test_options_take_the_type_of_their_default() -> None:
     ("options", "message"),
     [
         ({"prt": "1"}, "--driver-option prt: mine has no such option; did you mean 'port'?"),
-        ({"port": "many"}, "--driver-option port=many must be a whole number"),
-        ({"fast": "perhaps"}, "--driver-option fast=perhaps must be true or false"),
+        ({"port": "many"}, "--driver-option port: expected a whole number, but it is 'many'"),
+        ({"fast": "perhaps"}, "--driver-option fast: expected true or false, but it is 'perhaps'"),
         ({"key": "hunter2hunter2"}, "must not stand on a command line"),
     ],
 )
