@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import traceback
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import typer
 
+from config.words import hint
 from evidence import exit_codes
 from evidence.redact import redact_text
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
@@ -65,12 +65,7 @@ def _explain(error: typer.TyperException) -> str:
     commands = getattr(context.command, "commands", {})
     if option is not None:
         known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
-        message = f"there is no option {option}; {_nearest(option, known)}"
+        message = f"there is no option {option}; {hint(option, sorted(known))}"
     elif message.startswith("No such command"):
         message += f"; known are {', '.join(commands)}" if "?" not in message else ""
     return f"{context.command_path}: error: {message}; see {context.command_path} --help"
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    near = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"

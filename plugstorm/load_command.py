@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from config.errors import ConfigError
+from config.quantities import seconds
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
@@ -24,7 +25,7 @@ from loadtest.plugins.commands.setup import check_commands
 from loadtest.workload.commands import read_commands
 from loadtest.workload.profile import load_profile
 from loadtest.workload.storms import read_storm_words
-from ocppj.errors import InconclusiveError, UsageError
+from ocppj.errors import InconclusiveError, UsageError, as_usage_error
 from ocppj.identity import check_owned, check_target_url
 from ocppj.versions import Version
 from plugstorm.children import run_child
@@ -44,7 +45,6 @@ __all__ = [
 ]
 
 _ROOT = Path(__file__).resolve().parent.parent
-_DURATION = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 _LOG = "locust.log"
 _DEFAULT_RAMP = 10.0
 """Seconds in which all stations come when no rate was given."""
@@ -93,15 +93,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_duration(text: str, flag: str = "--duration") -> int:
     """Read `90`, `60s`, `5m` or `1h30m` as seconds; raises `UsageError` for anything else and for nothing."""
-    match = _DURATION.fullmatch(text.strip())
-    seconds = (
-        0
-        if match is None
-        else sum(int(part or 0) * unit for part, unit in zip(match.groups(), (3600, 60, 1), strict=True))
-    )
-    if not seconds:
-        raise UsageError(f"{flag} {text} is no span of time above zero; write 60s, 5m or 1h30m")
-    return seconds
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        found = seconds(text)
+    if not found or found != int(found):
+        raise UsageError(f"{flag} {text} must be whole seconds above zero; write 60s, 5m or 1h30m")
+    return int(found)
 
 
 def spawn_rate(wanted: Wanted) -> float:

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from config.assignments import split_assignment
+from config.locations import Location
 from evidence import exit_codes
 from loadtest.plugins.storms.control_channel import post
 from loadtest.workload.storms import STORMS, make_storm, parameters
@@ -43,7 +45,7 @@ def run(folder: Path | None, name: str | None, words: Sequence[str], *, as_json:
             "plugstorm storm --list names them"
         )
     document = {"storm": name} | _pairs(words)
-    make_storm(document, "plugstorm storm")
+    make_storm(document, Location(f"plugstorm storm {name}"))
     said = post(folder, document)
     if "error" in said:
         raise UsageError(said["error"])
@@ -60,10 +62,10 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        key, equals, value = word.removeprefix("--").partition("=")
+        key, value = split_assignment(word.removeprefix("--"))
         if not word.startswith("--") or not key:
             raise UsageError(f"{word!r} is no parameter of a storm; write it as in --down 5s")
-        if not equals:
+        if value is None:
             if not rest:
                 raise UsageError(f"--{key} needs a value, as in --{key} 5")
             value = rest.pop(0)

@@ -12,8 +12,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from config.assignments import assignments
+from config.errors import ConfigError
 from interop_suite.drive.setup import CsmsUnderTest
-from ocppj.errors import UsageError
+from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_target_url
 
 __all__ = ["FIELDS", "InteropRequest", "Kind", "RequestField", "Spelling", "from_options", "to_words"]
@@ -315,13 +317,8 @@ def _read_list(value: Any, _field: RequestField, _option: str) -> tuple[str, ...
 
 
 def _read_pairs(value: Any, field: RequestField, option: str) -> dict[str, str]:
-    pairs = {}
-    for text in value or ():
-        name, _, its_value = text.partition("=")
-        if not name or not its_value:
-            raise UsageError(f"{option} {text} is not a valid {field.metavar}; write it as in {option} {field.example}")
-        pairs[name] = its_value
-    return pairs
+    with as_usage_error(ConfigError, prefix=f"{option}: "):
+        return assignments(value or (), field.example)
 
 
 def _as_it_is(value: Any, _field: RequestField, _option: str) -> Any:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import yaml
 
+from config.errors import ConfigError
+from config.typed import convert
+from config.words import hint
+from config.yaml_files import read_yaml
 from interop_suite.catalogue import Case
-from ocppj.errors import UsageError
+from ocppj.errors import UsageError, as_usage_error
 from ocppj.versions import Version
 
 __all__ = ["Expectation", "load_expectations", "select"]
@@ -22,8 +23,7 @@ SHORTEST_PREFIX = 3
 
 def _nearest(word: str, known: Sequence[str]) -> str:
     """Write `; did you mean …?` where something known is near, else the list."""
-    close = get_close_matches(word, known, 1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+    return f"; {hint(word, known)}"
 
 
 _TERM = re.compile(r"^(?:(id|block|profile|level|initiator|ocpp|verdict):)?(.+)$")
@@ -71,6 +71,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     link: str | None = None
 
 
+@as_usage_error(ConfigError)
 def load_expectations(path: str | None, cases: Sequence[Case]) -> dict[str, Expectation]:
     """Read the declared failures, a YAML map from case id (or `<version>-<id>`) to `reason`.
 
@@ -78,18 +79,10 @@ def load_expectations(path: str | None, cases: Sequence[Case]) -> dict[str, Expe
     """
     if path is None:
         return {}
-    try:
-        document: Any = yaml.safe_load(Path(path).read_text("utf-8")) or {}
-    except OSError as error:
-        raise UsageError(f"--expect {path} cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"--expect {path} is not valid YAML: {str(error).splitlines()[0]}") from None
-    try:
-        entries = msgspec.convert(document, dict[str, Expectation])
-    except msgspec.ValidationError as error:
-        raise UsageError(f"--expect {path}: {error}; each id needs 'reason: …'") from None
+    document, location = read_yaml(Path(path), "file of expectations")
+    entries = convert({} if document is None else document, dict[str, Expectation], location)
     known = sorted({case.id for case in cases} | {case.key for case in cases})
     for name in entries:
         if name not in known:
-            raise UsageError(f"--expect {path}: {name} is not a case{_nearest(name, known)}")
+            raise location.below(name).error(f"{name} is not a case{_nearest(name, known)}")
     return entries

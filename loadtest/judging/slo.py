@@ -12,24 +12,27 @@ Evaluated on the merged histograms, after the last figures of every worker are i
 
 from __future__ import annotations
 
-import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-import yaml
 
+from config.errors import ConfigError
+from config.quantities import seconds
+from config.typed import convert
+from config.words import hint
+from config.yaml_files import read_yaml
 from evidence.histogram import Histogram
 from evidence.run_model import Generator, SloResult
 from loadtest.judging.slo_expression import CALLS, ERRORS, FAILED, GOODPUT, Expression, parse
 from loadtest.measuring.recorder import MEASURE, OPENED, WINDOWS, is_failure
-from ocppj.errors import UsageError
+from ocppj.errors import UsageError, as_usage_error
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from config.locations import Location
     from loadtest.measuring.merged import Latencies
     from loadtest.measuring.recorder import Key
 
@@ -49,8 +52,6 @@ __all__ = [
 DELAY: Final = 10.0
 """Seconds at the beginning of its window in which a threshold with `abort` is not looked at."""
 _WHOLE_RUN: Final = frozenset({"stations", "connections", "faults", "generator", "plugin"})
-_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0}
 _DIGITS: Final = 6
 
 
@@ -136,30 +137,23 @@ class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     title: str = ""
 
 
+@as_usage_error(ConfigError)
 def read_slo(path: Path) -> list[Threshold]:
     """Read a file of objectives; raises `UsageError` that says which line of it is wrong."""
-    try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"SLO file {path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"SLO file {path} is no YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise UsageError(f"SLO file {path} nests too deeply.") from None
+    document, location = read_yaml(path, "SLO file")
     if isinstance(document, list):
-        document = {"thresholds": document}
-    where = f"SLO file {path}"
-    file = _convert(document, _File, where)
+        file = _File(thresholds=document)
+    else:
+        file, location = convert(document, _File, location), location.below("thresholds")
     if not file.thresholds:
-        raise UsageError(f"{where}: there are no thresholds; write at least one, as in - errors < 0.1 %")
-    found = [
-        _threshold(entry, file.window, f"{where}: threshold {number}")
-        for number, entry in enumerate(file.thresholds, 1)
-    ]
-    texts = [threshold.text for threshold in found]
-    twice = next((text for text in texts if texts.count(text) > 1), None)
-    if twice is not None:
-        raise UsageError(f"{where}: {twice!r} stands there twice; leave one out")
+        raise location.error("there are no thresholds; write at least one, as in - errors < 0.1 %")
+    found: list[Threshold] = []
+    for index, entry in enumerate(file.thresholds):
+        here = location.below(index)
+        one = _threshold(entry, file.window, here)
+        if any(one.text == before.text for before in found):
+            raise here.error(f"{one.text!r} stands there twice; leave one out")
+        found.append(one)
     return found
 
 
@@ -168,46 +162,24 @@ def threshold(text: str, *, window: str = MEASURE) -> Threshold:
     return Threshold(expression=parse(text), window=window)
 
 
-def _threshold(entry: Any, window: str, where: str) -> Threshold:
-    given = _Entry(expr=entry) if isinstance(entry, str) else _convert(entry, _Entry, where)
+def _threshold(entry: Any, window: str, location: Location) -> Threshold:
+    given = _Entry(expr=entry) if isinstance(entry, str) else convert(entry, _Entry, location)
     try:
         expression = parse(given.expr)
     except UsageError as error:
-        raise UsageError(f"{where}: {error}") from None
+        raise location.error(str(error)) from None
     if given.window is not None and expression.family in _WHOLE_RUN:
-        raise UsageError(f"{where}: {expression.family} are those of the whole run; leave window out")
+        raise location.below("window").error(f"{expression.family} are those of the whole run; leave window out")
     if expression.family == "generator" and given.abort:
-        raise UsageError(f"{where}: the generator is judged at the end; leave abort out")
+        raise location.below("abort").error("the generator is judged at the end; leave abort out")
     chosen = given.window or window
     if chosen not in WINDOWS:
-        raise UsageError(f"{where}: {chosen!r} is no window; {_nearest(chosen, WINDOWS)}")
-    return Threshold(expression=expression, window=chosen, abort=given.abort, delay=_delay(given.delay, where))
-
-
-def _delay(value: str | float, where: str) -> float:
-    match = _SPAN.fullmatch(str(value).strip())
-    if match is None:
-        raise UsageError(f"{where}: delay {value} is no span of time; write 10s or 2m")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-_UNKNOWN_FIELD: Final = re.compile(r"unknown field `(?P<name>[^`]*)`")
-
-
-def _convert(document: Any, kind: type[Any], where: str) -> Any:
+        raise location.below("window").error(f"{chosen!r} is no window; {hint(chosen, WINDOWS)}")
     try:
-        return msgspec.convert(document, kind)
-    except msgspec.ValidationError as error:
-        match = _UNKNOWN_FIELD.search(str(error))
-        if match is None:
-            raise UsageError(f"{where}: {error}") from None
-        hint = _nearest(match["name"], kind.__struct_fields__)
-        raise UsageError(f"{where}: the key {match['name']!r} is unknown; {hint}") from None
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    near = get_close_matches(word, known, n=1, cutoff=0.4)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        delay = seconds(given.delay)
+    except ConfigError as error:
+        raise location.below("delay").error(str(error)) from None
+    return Threshold(expression=expression, window=chosen, abort=given.abort, delay=delay)
 
 
 # -- evaluation --------------------------------------------------------------------------------------------------------

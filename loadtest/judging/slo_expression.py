@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import operator
 import re
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 import msgspec
 
+from config.errors import ConfigError
+from config.quantities import SECONDS, number
+from config.words import hint
 from loadtest.measuring.recorder import FROM_CSMS, TO_CSMS
 from loadtest.plugins.contract import QUANTITIES
 from loadtest.transport.contract import Attempt
@@ -94,10 +96,10 @@ _GROUPS: Final = ("stations", "connections", "faults", "generator", *QUANTITIES)
 # What a value of each kind may be written in, and how many of the base unit (ms, count or ratio, 1/s, KB) one is.
 _UNITS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
-        "time": {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0},
+        "time": {"us": 0.001, "µs": 0.001} | {unit: SECONDS[unit] * 1000.0 for unit in ("ms", "s", "min")},
         "amount": {"": 1.0, SHARE: 0.01},
         "count": {"": 1.0},
-        "rate": {"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600},
+        "rate": {f"/{unit}": 1 / SECONDS[unit] for unit in ("s", "min", "h")},
         "share": {SHARE: 0.01},
         "memory": {"KB": 1.0, "kB": 1.0, "MB": 1024.0},
     }
@@ -271,13 +273,12 @@ class _Reader:
 
 
 def _limit(line: str, text: str) -> float:
+    if not text:
+        _refuse(line, "there is no number behind the comparison")
     try:
-        value = float(text)
-    except ValueError:
-        _refuse(line, f"{text!r} is no number" if text else "there is no number behind the comparison")
-    if not 0 <= value < float("inf"):
-        _refuse(line, f"{text} must be a number from 0 up")
-    return value
+        return number(text)
+    except ConfigError as error:
+        _refuse(line, str(error))
 
 
 def _is_percentile(word: str) -> bool:
@@ -289,13 +290,5 @@ def _refuse(line: str, why: str) -> NoReturn:
     raise UsageError(f"The objective {line!r} cannot be read: {why}")
 
 
-_MOST_SHOWN: Final = 12
-
-
 def _unknown(line: str, word: str, known: tuple[str, ...]) -> NoReturn:
-    near = get_close_matches(word, known, n=1, cutoff=0.5) or get_close_matches(
-        word.lower(), [name.lower() for name in known], n=1, cutoff=0.5
-    )
-    proper = next((name for name in known if near and name.lower() == near[0].lower()), None)
-    hint = f"did you mean {proper}?" if proper else f"known are {', '.join(known[:_MOST_SHOWN])}"
-    _refuse(line, f"{word!r} is unknown; {hint}")
+    _refuse(line, f"{word!r} is unknown; {hint(word, known)}")

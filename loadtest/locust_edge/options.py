@@ -9,12 +9,16 @@ from __future__ import annotations
 import ipaddress
 import math
 import secrets
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from config.assignments import split_assignment
+from config.errors import ConfigError
+from config.locations import Location
+from config.quantities import number, seconds, share, whole
+from config.words import hint
 from evidence.redact import redact_url
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import read_slo
@@ -28,7 +32,7 @@ from loadtest.workload.identities import DEFAULT_PATTERN, Identities, read_ident
 from loadtest.workload.profile import DEFAULT_PROFILE, Profile, load_profile, profile_names, with_time
 from loadtest.workload.replay import check_versions
 from loadtest.workload.storms import STORMS, MassRemoteStart, read_storm_words, read_storms
-from ocppj.errors import UsageError
+from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_identity, check_owned, check_target_url
 from ocppj.versions import RULES, Version
 
@@ -245,14 +249,14 @@ def read_options(given: Any, host: str | None) -> LoadOptions:
         profile=profile,
         seed=_whole(given.seed, "--seed"),
         password=given.password or None,
-        call_timeout=_above_zero(given.call_timeout, "--call-timeout"),
-        connect_timeout=_above_zero(given.connect_timeout, "--connect-timeout"),
+        call_timeout=_time(given.call_timeout, "--call-timeout", above_zero=True),
+        connect_timeout=_time(given.connect_timeout, "--connect-timeout", above_zero=True),
         backoff=parse_backoff(given.backoff),
-        schema_share=_number(given.schema_share, "--schema-share", most=1.0),
+        schema_share=_share(given.schema_share, "--schema-share"),
         sources=read_addresses(given.source_address),
         tls_ca=given.tls_ca or None,
-        stop_patience=_number(given.stop_patience, "--stop-patience"),
-        trace_share=_number(given.trace_share, "--trace-share", most=1.0),
+        stop_patience=_time(given.stop_patience, "--stop-patience"),
+        trace_share=_share(given.trace_share, "--trace-share"),
     )
 
 
@@ -271,7 +275,10 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
     for version in ocpp:
         check_identity(identities.lease(1).identity, RULES[version])
     duration = given.run_time
-    storms = [*read_storms(list(options.profile.storms), "The profile's storms"), *read_storm_words(given.storm or ())]
+    storms = [
+        *read_storms(list(options.profile.storms), Location("The profile's storms")),
+        *read_storm_words(given.storm or ()),
+    ]
     for storm in storms:
         if duration and storm.at >= duration:
             raise UsageError(f"The storm {storm.name} is due after {storm.at:g} s; the run lasts {duration:g} s")
@@ -299,8 +306,8 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         ocpp=[str(version) for version in ocpp],
         stations=given.num_users or 0,
         duration=seconds,
-        warm_up=_number(given.warm_up, "--warm-up") if given.warm_up else None,
-        cool_down=_number(given.cool_down, "--cool-down"),
+        warm_up=_time(given.warm_up, "--warm-up") if given.warm_up else None,
+        cool_down=_time(given.cool_down, "--cool-down"),
         seed=options.seed,
         out=given.out or None,
         identities=identities,
@@ -344,14 +351,10 @@ def read_versions(texts: Sequence[str] | None) -> dict[Version, int]:
     """Read `1.6` or `1.6=3` as versions and weights; raises `UsageError`."""
     versions: dict[Version, int] = {}
     for text in texts or ():
-        name, _, weight = text.partition("=")
-        try:
-            version = Version(name.strip())
-        except ValueError:
-            near = get_close_matches(name, list(Version), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(Version)}"
-            raise UsageError(f"--ocpp {name} is no version that Plugstorm speaks; {hint}") from None
-        versions[version] = _whole(weight, f"--ocpp {name}=", least=1) if weight else 1
+        name, weight = split_assignment(text)
+        if name not in list(Version):
+            raise UsageError(f"--ocpp {name} is no version that Plugstorm speaks; {hint(name, Version)}")
+        versions[Version(name)] = _whole(weight, f"--ocpp {name}", least=1) if weight else 1
     return versions
 
 
@@ -381,29 +384,24 @@ def read_addresses(texts: Sequence[str] | None) -> tuple[str, ...]:
 _MOST_ADDRESSES = 4096
 
 
-def _number(text: Any, flag: str, *, most: float = math.inf) -> float:
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        raise UsageError(f"{flag} {text} is no number") from None
-    if not 0 <= value <= most or not math.isfinite(value):
-        bounds = "from 0 up" if most == math.inf else f"from 0 to {most:g}"
-        raise UsageError(f"{flag} {text} must be a number {bounds}")
+def _time(text: Any, flag: str, *, above_zero: bool = False) -> float:
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        value = seconds(text)
+    if above_zero and value == 0:
+        raise UsageError(f"{flag} 0 leaves no time at all; give a time above 0")
     return value
+
+
+def _share(text: Any, flag: str) -> float:
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        return share(text)
 
 
 def _above_zero(text: Any, flag: str) -> float:
-    value = _number(text, flag)
-    if value == 0:
-        raise UsageError(f"{flag} 0 leaves no time at all; give a number above 0")
-    return value
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        return number(text, above=True)
 
 
 def _whole(text: Any, flag: str, *, least: int = 0) -> int:
-    try:
-        value = int(text)
-    except (TypeError, ValueError):
-        raise UsageError(f"{flag} {text} is no whole number") from None
-    if value < least:
-        raise UsageError(f"{flag} {text} must be a whole number from {least} up")
-    return value
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        return whole(text, least=least)

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
+from config.errors import ConfigError
+from config.yaml_files import read_text
 from loadtest.workload.sessions import Session
 from ocppj.actions import ACTIONS
-from ocppj.errors import UsageError
+from ocppj.errors import UsageError, as_usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,18 +75,14 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.sessions) or len(self.cues)
 
 
+@as_usage_error(ConfigError)
 def read_recorded(replay: Replay, folder: Path) -> Recorded:
     """Read the file that a profile in `folder` names; raises `UsageError` with the row of the first mistake."""
     from loadtest.workload.replay_csv import read_sessions  # noqa: PLC0415 - both need the types above
     from loadtest.workload.replay_trace import read_trace  # noqa: PLC0415 - both need the types above
 
     path = folder / replay.file
-    try:
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"Replay file {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"Replay file {path} is no text in UTF-8") from None
+    text = read_text(path, "replay file")
     if path.suffix == ".jsonl":
         return read_trace(text, path)
     return Recorded(sessions=read_sessions(text, path, replay))

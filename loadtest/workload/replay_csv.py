@@ -6,12 +6,12 @@ import csv
 import io
 import re
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from config.words import hint
 from loadtest.timing.pacing import Draws
 from loadtest.workload.sessions import Session
 from loadtest.workload.spread import number
@@ -61,9 +61,9 @@ def read_sessions(text: str, path: Path, replay: Replay) -> tuple[tuple[Session,
         filled = (cells for cells in reader if any(cell.strip() for cell in cells))
         rows.extend(_read(cells, columns, recorded_tokens=replay.tokens == "recorded") for cells in filled)
     except (ValueError, csv.Error) as error:
-        raise UsageError(f"Replay file {path}, row {reader.line_num}: {error}") from None
+        raise UsageError(f"{path}:{reader.line_num}: {error}") from None
     if not rows:
-        raise UsageError(f"Replay file {path} has no sessions")
+        raise UsageError(f"{path}:1: the replay file has no sessions")
     rows.sort(key=lambda row: row.at)
     return tuple(tuple(part) for part in _deal(rows, replay, has_stations="station" in columns))
 
@@ -74,16 +74,14 @@ def _columns(header: Sequence[str], path: Path, replay: Replay) -> dict[str, tup
     for what, known in KNOWN_HEADERS.items():
         wanted = replay.columns.get(what)  # type: ignore[call-overload]  # the keys of both are the same words
         if wanted is not None and wanted.strip().lower() not in names:
-            near = get_close_matches(wanted.lower(), names, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-            raise UsageError(f"Replay file {path} has no column {wanted!r}; {hint}")
+            raise UsageError(f"{path}:1: there is no column {wanted!r}; {hint(wanted, names)}")
         for name in (wanted.strip().lower(),) if wanted is not None else known:
             if name in names:
                 columns[what] = (names.index(name), name)
                 break
     if "start" not in columns or not columns.keys() & {"end", "duration"}:
         lacking = "start" if "start" not in columns else "end or duration"
-        raise UsageError(f"Replay file {path} has no column for {lacking}; say which one it is with `columns:`")
+        raise UsageError(f"{path}:1: there is no column for {lacking}; say which one it is with `columns:`")
     return columns
 
 

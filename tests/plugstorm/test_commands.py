@@ -82,7 +82,8 @@ def test_version_is_shown(plugstorm: Plugstorm) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("60s", 60), ("90", 90), ("5m", 300), ("1h", 3600), ("1h30m", 5400), ("2m5s", 125)]
+    ("text", "seconds"),
+    [("60s", 60), ("90", 90), ("5m", 300), ("1h", 3600), ("1h30m", 5400), ("2m5s", 125), ("1.5min", 90)],
 )
 def test_duration_is_read_in_hours_minutes_and_seconds(text: str, seconds: int) -> None:
     assert parse_duration(text) == seconds

@@ -6,9 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from config.assignments import assignments
+from config.errors import ConfigError
 from drivers.factory import make_driver
 from loadtest.workload.commands import plan, read_commands
-from ocppj.errors import UsageError
+from ocppj.errors import UsageError, as_usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,12 +25,8 @@ __all__ = ["check_commands", "open_driver", "plugin_of"]
 
 def open_driver(name: str | None, control_url: str | None, options: Sequence[str]) -> Driver:
     """Open the driver that was named; raises `UsageError`, also for one that asks a person."""
-    pairs: dict[str, str] = {}
-    for text in options:
-        option, _, value = text.partition("=")
-        if not option or not value:
-            raise UsageError(f"--driver-option {text} is no pair; write it as in base=http://127.0.0.1:8080")
-        pairs[option] = value
+    with as_usage_error(ConfigError, prefix="--driver-option: "):
+        pairs = assignments(options, "base=http://127.0.0.1:8080")
     return make_driver(name, pairs, control_url, person=partial(_refuse_person, name))
 
 

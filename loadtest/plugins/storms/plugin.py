@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
+from config.locations import Location
 from evidence.redact import redact_text
 from loadtest.measuring.recorder import COOL_DOWN, MEASURE
 from loadtest.plugins.contract import Conclusion
@@ -207,7 +208,7 @@ class StormPlugin:
     def trigger(self, document: Any, who: str) -> dict[str, Any]:
         """Let a storm come now because somebody asks for it; returns its number and name, or an `error`."""
         try:
-            storm = make_storm(document, "The storm")
+            storm = make_storm(document, Location("The storm"))
             if isinstance(storm, CsmsRestart) and storm.command:
                 raise UsageError(  # noqa: TRY301 - answered like all other mistakes
                     "A running test takes no `command`; restart the CSMS yourself, and trigger this with cut=false"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from config.locations import Location
 from loadtest.plugins.storms.plan import Shuffle, place_of, plan
 from loadtest.plugins.storms.station_storm import StationStorm
 from loadtest.plugins.storms.tally import Tally
@@ -79,7 +80,7 @@ class StormProcess:
         An order holds a `storm` as `write_storm` writes it, its `number`, the `delay` in seconds, and the `total` of
         stations that its share is taken of.
         """
-        storm = make_storm(order["storm"], "the master's order")
+        storm = make_storm(order["storm"], Location("the master's order"))
         begins = self._clock() + order["delay"]
 
         def begin(target: Target | None = None) -> None:

@@ -36,12 +36,12 @@ def test_terms_add_up_and_exclamation_marks_take_away() -> None:
 
 
 def test_term_that_matches_nothing_is_an_error_with_the_nearest_name() -> None:
-    with pytest.raises(UsageError, match="did you mean TC_001_CSMS"):
+    with pytest.raises(UsageError, match="did you mean 'TC_001_CSMS'"):
         ids("TCx001_CSMS")
 
 
 def test_unknown_version_is_an_error_with_the_nearest_one() -> None:
-    with pytest.raises(UsageError, match=r"--ocpp 1\.7 is not known; did you mean 1\.6"):
+    with pytest.raises(UsageError, match=r"--ocpp 1\.7 is not known; did you mean '1\.6'"):
         select(all_cases(), None, ["1.7"])
 
 
@@ -70,11 +70,14 @@ def test_expectations_are_read_by_id(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("TC_999_CSMS: {reason: x}", "TC_999_CSMS is not a case"),
-        ("TC_001_CSMS: {}", "needs 'reason"),
-        ("TC_001_CSMS: {reason: x, raeson: y}", "raeson"),
-        ("a: [", "not valid YAML"),
-        ("- 1", "Expected"),
+        ("TC_999_CSMS: {reason: x}", "expect.yaml:1: TC_999_CSMS: TC_999_CSMS is not a case; did you mean 'TC_"),
+        ("TC_001_CSMS: {}", "expect.yaml:1: TC_001_CSMS: expected the key 'reason', but it is missing"),
+        (
+            "TC_001_CSMS: {reason: x, raeson: y}",
+            "TC_001_CSMS.raeson: the key 'raeson' is unknown; did you",
+        ),
+        ("a: [", "expect.yaml:1: expected YAML"),
+        ("- 1", "expect.yaml:1: expected a mapping, but it is a list"),
     ],
 )
 def test_bad_expectations_are_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
@@ -84,5 +87,5 @@ def test_bad_expectations_are_one_clear_line(tmp_path: Path, text: str, message:
 
 
 def test_missing_expectations_file_is_named() -> None:
-    with pytest.raises(UsageError, match=r"--expect nowhere\.yaml cannot be read"):
+    with pytest.raises(UsageError, match=r"nowhere\.yaml: the file of expectations cannot be read"):
         load_expectations("nowhere.yaml", all_cases())

@@ -124,28 +124,28 @@ def test_another_window_is_part_of_the_name() -> None:
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
-        ("Authorise response p99 < 500 ms", "did you mean Authorize?"),
-        ("authorize response p99 < 500 ms", "did you mean Authorize?"),
-        ("Authorize respons p99 < 500 ms", "did you mean response?"),
-        ("Authorize response q99 < 500 ms", "did you mean p99?"),
+        ("Authorise response p99 < 500 ms", "did you mean 'Authorize'?"),
+        ("authorize response p99 < 500 ms", "did you mean 'Authorize'?"),
+        ("Authorize respons p99 < 500 ms", "did you mean 'response'?"),
+        ("Authorize response q99 < 500 ms", "did you mean 'p99'?"),
         ("Authorize p99 < 500 ms", "'service p99' or 'response p99'"),
         ("Authorize response p99 < 500", "p99 needs a unit; write us"),
         ("Authorize response p99 < 500 %", "'%' is no unit of p99"),
         ("Authorize response p99 => 500 ms", "=> is no comparison"),
-        ("Authorize response p99 < x ms", "is no number"),
+        ("Authorize response p99 < x ms", "there is no number"),
         ("Authorize response p99 <", "no number behind the comparison"),
         ("Authorize response p99", "it compares nothing"),
         ("Authorize response < 5 ms", "response takes one word of p50"),
         ("Authorize < 5 ms", "say what of it"),
         ("< 5 ms", "does not say what is compared"),
-        ("error < 1 %", "did you mean errors?"),
+        ("error < 1 %", "did you mean 'errors'?"),
         ("errors < 1 ms", "'ms' is no unit of errors"),
-        ("errors < -1 %", "must be a number from 0 up"),
-        ("errors < nan %", "is no number"),
+        ("errors < -1 %", "expected a number of 0 or more, but it is '-1'"),
+        ("errors < nan %", "there is no number"),
         ("errors Authorize < 1 %", "'Authorize' is unknown"),
         ("throughput > 5", "needs a unit; write /s"),
         ("calls > 5 %", "is no unit of calls"),
-        ("stations bootet == 3", "did you mean booted?"),
+        ("stations bootet == 3", "did you mean 'booted'?"),
         ("stations == 3", "stations takes one word of booted"),
         ("connections http-5 == 3", "'http-5' is unknown"),
         ("generator ram < 3 KB", "'ram' is unknown; known are lag"),
@@ -200,21 +200,27 @@ def test_a_file_may_be_nothing_but_a_list(tmp_path: Path) -> None:
     ("text", "hint"),
     [
         ("threshold: [errors == 0]", "did you mean 'thresholds'?"),
-        ("thresholds: [{expr: errors == 0, abbort: true}]", "threshold 1: the key 'abbort' is unknown"),
-        ("thresholds: [errors == 0, erors == 0]", "threshold 2: The objective 'erors == 0'"),
+        (
+            "thresholds: [{expr: errors == 0, abbort: true}]",
+            "thresholds[0].abbort: the key 'abbort' is unknown",
+        ),
+        ("thresholds: [errors == 0, erors == 0]", "slo.yaml:1: thresholds[1]: The objective 'erors == 0'"),
         ("thresholds: [{expr: errors == 0, window: meassure}]", "did you mean 'measure'?"),
         ("thresholds: [{expr: stations lost == 0, window: ramp}]", "leave window out"),
         ("thresholds: [{expr: generator lag < 1 ms, abort: true}]", "leave abort out"),
-        ("thresholds: [{expr: errors == 0, delay: soon}]", "no span of time"),
+        ("thresholds: [{expr: errors == 0, delay: soon}]", "thresholds[0].delay: expected a time such as"),
         ("thresholds: [errors == 0, errors == 0]", "stands there twice"),
         ("thresholds: []", "there are no thresholds"),
-        ("thresholds: [7]", "threshold 1"),
-        ("7", "Expected `object`"),
-        ("thresholds: [", "no YAML"),
+        (
+            "thresholds: [7]",
+            "thresholds[0]: expected a mapping with expr, window, abort, delay, but it is 7",
+        ),
+        ("7", "expected a mapping with thresholds, window, title, but it is 7"),
+        ("thresholds: [", "slo.yaml:1: expected YAML"),
     ],
 )
 def test_a_mistake_in_a_file_names_the_file_and_the_mend(tmp_path: Path, text: str, hint: str) -> None:
-    with pytest.raises(UsageError, match=r"SLO file .*slo\.yaml") as error:
+    with pytest.raises(UsageError, match=r"slo\.yaml:1: ") as error:
         read(tmp_path, text)
     assert hint in str(error.value)
 

@@ -147,7 +147,7 @@ def test_rules_are_read_from_the_profile(tmp_path: Path) -> None:
         ("answers: {Heartbeat: {delay: 1}}", "'Heartbeat', which is no action of a CSMS"),
         ("answers: {Reset: {dely: 1}}", "'dely' is unknown; did you mean 'delay'"),
         ("answers: {Reset: {delay: [2, 1]}}", "lower bound first"),
-        ("answers: {Reset: {reject: 2}}", "<= 1"),
+        ("answers: {Reset: {reject: 2}}", "yaml:2: answers.Reset.reject: expected a number of at most 1, but it is 2"),
         ("answers: {Reset: {reject: 0.6, silence: 0.6}}", "together are more than 1"),
         ("files: {downlod: 1}", "'downlod' is unknown; did you mean 'download'"),
         ("files: {upload: -1}", "seconds from 0 up"),

@@ -37,14 +37,17 @@ def test_every_known_action_of_a_version_has_a_payload_that_its_schema_takes(ver
     [
         ("- {action: remote-strat, rate: 1/s}", "did you mean 'remote-start'?"),
         ("- {action: reset, rte: 1/s}", "the key 'rte' is unknown; did you mean 'rate'?"),
-        ("- {action: reset, rate: often}", "write 2/s, 30/min, 100/h or a share"),
-        ("- {action: reset, rate: 0/s}", "write 2/s"),
+        (
+            "- {action: reset, rate: often}",
+            "commands.yaml:1: [0].rate: expected a rate such as 10/s",
+        ),
+        ("- {action: reset, rate: 0/s}", "but '0/s' is zero"),
         ("- {action: Reset, rate: 1/s, payload: {type: '{tokn}'}}", "did you mean 'token'?"),
         ("- {action: reset, rate: 1/s, target: charged}", "charged"),
         ("- {action: reset}", "rate"),
-        ("commands: []", "has no commands"),
+        ("commands: []", "there are no commands"),
         ("comands: []", "did you mean 'commands'?"),
-        ("- {action: [", "is no YAML"),
+        ("- {action: [", "commands.yaml:1: expected YAML"),
     ],
 )
 def test_a_mistake_in_a_command_file_is_one_line_that_helps(text: str, said: str, tmp_path: Path) -> None:

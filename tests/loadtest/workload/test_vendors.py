@@ -77,8 +77,9 @@ def test_there_are_eight_kinds_of_firmware_and_more() -> None:
         ("title: x\nquirks: {fraction_digits: 7}", r"fraction_digits"),
         ("title: x\nquirks: {time_zone: CET}", r"`time_zone` must be Z, none, or an offset"),
         ("heartbeat: 3", r"title"),
-        ("- a list", r"array"),
-        ("title: [", r"no YAML"),
+        ("- a list", r":1: expected a mapping with title, .*, but it is a list"),
+        ("title: x\nname: y", r":2: name: the key 'name' is unknown"),
+        ("title: [", r":1: expected YAML"),
     ],
 )
 def test_a_mistake_in_a_vendor_is_one_line_that_names_the_place(tmp_path: Path, text: str, complaint: str) -> None:
@@ -102,9 +103,9 @@ def test_a_profile_names_vendors_and_files_beside_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("vendors", "complaint"),
     [
-        ("{spec-21: 1}", r"there is no vendor 'spec-21'; did you mean 'spec-201'"),
-        ("{none.yaml: 1}", r"none.yaml cannot be read"),
-        ("{spec-201: 0}", r"> 0"),
+        ("{spec-21: 1}", r"profile.yaml:2: vendors.spec-21: there is no vendor 'spec-21'; did you mean 'spec-201'"),
+        ("{none.yaml: 1}", r"profile.yaml:2: vendors.none.yaml: .*none.yaml: the vendor file cannot be read"),
+        ("{spec-201: 0}", r":2: vendors.spec-201: expected a number of more than 0, but it is 0"),
     ],
 )
 def test_a_mistake_in_a_mix_is_told_when_the_profile_is_read(tmp_path: Path, vendors: str, complaint: str) -> None:

@@ -182,9 +182,9 @@ def test_without_commands_and_driver_there_is_no_companion() -> None:
     [
         ((None, None, ()), "--driver or --control-url"),
         (("manual", None, ()), "asks a person"),
-        (("htp", None, ()), "did you mean http?"),
+        (("htp", None, ()), "did you mean 'http'?"),
         (("http", "http://127.0.0.1:1", ("base=1",)), "has no options"),
-        (("steve", "http://127.0.0.1:1", ("x",)), "is no pair"),
+        (("steve", "http://127.0.0.1:1", ("x",)), "--driver-option: expected NAME=VALUE, as in base="),
     ],
 )
 def test_a_way_that_cannot_carry_a_load_is_refused_in_one_line(words: Any, said: str) -> None:
@@ -230,6 +230,6 @@ def test_objectives_can_be_about_commands(folder: Path) -> None:
     assert set(QUANTITIES["command"]) <= set(found)
     assert parse("command reach-p95 < 50 ms").metric == "command reach-p95"
     assert parse("command failed < 0.1 %").is_share
-    with pytest.raises(UsageError, match="did you mean reach-p9"):
+    with pytest.raises(UsageError, match="did you mean 'reach-p9"):
         parse("command reach-p59 < 50 ms")
     play.end()
