@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evidence.histogram import Histogram
-from loadtest.measuring.recorder import MEASURE, OPENED, TO_CSMS, is_failure
+from evidence.vocabulary import MEASURE, OPENED, TO_CSMS, is_failure
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:

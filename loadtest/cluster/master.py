@@ -16,6 +16,7 @@ import msgspec
 
 from evidence.exit_codes import USAGE
 from evidence.run_folder import RunFolder
+from evidence.vocabulary import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import Ack, Collector
 from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_result, snapshot
@@ -23,7 +24,6 @@ from loadtest.judging.generator import gather, judge
 from loadtest.judging.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
 from loadtest.judging.slo import CommandObserver
 from loadtest.judging.slo import judge as slo_results
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.measuring.windows import WindowPlan
 from loadtest.plugins.contract import Conclusion, Plugin, RunAccess
 from ocppj.errors import HarnessError

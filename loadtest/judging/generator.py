@@ -12,7 +12,7 @@ import msgspec
 
 from evidence.histogram import Histogram
 from evidence.run_model import Generator
-from loadtest.measuring.recorder import MEASURE
+from evidence.vocabulary import MEASURE
 from loadtest.measuring.sampler import Health, WindowHealth
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from evidence.redact import redact_url
 from evidence.run_folder import describe_environment, describe_tool
 from evidence.run_model import CallStats, LoadRun, Percentiles, SloResult, Stations, Target, WindowResult
 from evidence.verdicts import EXIT_CODES, RunVerdict
+from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
 from loadtest.judging.slo import Broken, Figures
-from loadtest.measuring.recorder import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
 from ocppj.outcomes import Outcome
 from ocppj.trace import wall_clock
 

@@ -21,8 +21,8 @@ import yaml
 
 from evidence.histogram import Histogram
 from evidence.run_model import Generator, SloResult
+from evidence.vocabulary import MEASURE, OPENED, WINDOWS, is_failure
 from loadtest.judging.slo_expression import CALLS, ERRORS, FAILED, GOODPUT, Expression, parse
-from loadtest.measuring.recorder import MEASURE, OPENED, WINDOWS, is_failure
 from ocppj.errors import UsageError
 from ocppj.outcomes import Outcome
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 import msgspec
 
-from loadtest.measuring.recorder import FROM_CSMS, TO_CSMS
+from evidence.vocabulary import FROM_CSMS, TO_CSMS
 from loadtest.plugins.contract import QUANTITIES
 from loadtest.transport.contract import Attempt
 from ocppj.actions import ACTIONS

@@ -21,44 +21,14 @@ import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict
 
+from evidence.vocabulary import NOTES_DROPPED, OPENED, RAMP, TO_CSMS, is_failure
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = [
-    "COOL_DOWN",
-    "FROM_CSMS",
-    "MEASURE",
-    "NOTES_DROPPED",
-    "OPENED",
-    "RAMP",
-    "TO_CSMS",
-    "WARM_UP",
-    "WINDOWS",
-    "Delta",
-    "Recorder",
-    "Row",
-    "is_failure",
-]
+__all__ = ["Delta", "Key", "Recorder", "Row", "Table"]
 
-TO_CSMS: Final = "station-to-csms"
-FROM_CSMS: Final = "csms-to-station"
-
-RAMP: Final = "ramp"
-WARM_UP: Final = "warm-up"
-MEASURE: Final = "measure"
-COOL_DOWN: Final = "cool-down"
-WINDOWS: Final = (RAMP, WARM_UP, MEASURE, COOL_DOWN)
-"""The windows of a run in their order; only the CALLs intended within `measure` are judged."""
-
-OPENED: Final = "opened"
-"""Outcome of a connection attempt that succeeded; every other word is a failure."""
-
-# A silence that the load profile asked for says nothing about the CSMS.
-_SUCCESSES = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.SILENT})
-NOTES_DROPPED: Final = "notes-dropped"
-"""The fault under which notes are counted that nobody will hear."""
 _MOST_NOTES: Final = 200_000
 """Notes that wait for a master that is away."""
 # A CSMS may invent error codes and, in the other direction, actions; each new one costs memory in every process.
@@ -85,11 +55,6 @@ class Delta(TypedDict):
     """CALLs that fell due, by window."""
     notes: list[list[Any]]
     """For the plugins of the run: kinds and values."""
-
-
-def is_failure(outcome: str) -> bool:
-    """Tell whether a CALL with this outcome got no proper answer; a rejection is a proper answer."""
-    return outcome not in _SUCCESSES
 
 
 class Table(Protocol):

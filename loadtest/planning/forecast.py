@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loadtest.measuring.recorder import MEASURE
+from evidence.vocabulary import MEASURE
 from loadtest.planning.machine_check import Machine, Needs, Shortage, lacking, needs
 from loadtest.planning.rehearsal import MOST_CALLS, MOST_STATIONS, Part, Traffic, rehearse
 from loadtest.workload.curve import DAY, clock_text

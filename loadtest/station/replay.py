@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from loadtest.measuring.recorder import TO_CSMS
+from evidence.vocabulary import TO_CSMS
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from evidence import vocabulary
+
 if TYPE_CHECKING:
     from loadtest.timing.timers import HubTimers
 
@@ -19,7 +21,7 @@ READ_SIZE: Final = 16_384
 class Attempt(StrEnum):
     """How a connection attempt ended; a refused upgrade is `http-<status>`."""
 
-    OPENED = "opened"
+    OPENED = vocabulary.OPENED
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     CONNECT_TIMEOUT = "connect-timeout"

@@ -17,7 +17,7 @@ import gevent.event
 
 from drivers.base import TokenSettings
 from evidence.histogram import write_hlog
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE
+from evidence.vocabulary import COOL_DOWN, MEASURE
 from loadtest.plugins.commands.figures import Figures, live_line
 from loadtest.plugins.commands.matching import Api, Matcher, SeenEffect, Sent, Verdict, digest_of, key_of
 from loadtest.plugins.commands.observer import DID, ORDER, SEEN, STATE, machine_of

@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from evidence.histogram import Histogram
-from loadtest.measuring.recorder import MEASURE
+from evidence.vocabulary import MEASURE
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evidence.run_folder import RunFolder
+from evidence.vocabulary import NOTES_DROPPED
 from loadtest.judging.result import run_verdict
 from loadtest.judging.slo import Figures, judge, threshold
-from loadtest.measuring.recorder import NOTES_DROPPED
 from loadtest.plugins.ledger.kpis import Kpis
 from loadtest.plugins.ledger.plugin import ledger_field, quantities_of
 from loadtest.plugins.ledger.reconcile import Span, reconcile

@@ -10,7 +10,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from evidence.redact import redact_text
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE
+from evidence.vocabulary import COOL_DOWN, MEASURE, UNDELIVERED
 from loadtest.plugins.contract import Conclusion
 from loadtest.plugins.storms.control_channel import ControlChannel
 from loadtest.plugins.storms.figures import QUANTILES, Totals
@@ -19,7 +19,6 @@ from loadtest.plugins.storms.plan import Place, Return, Shuffle, ends, place_of,
 from loadtest.plugins.storms.process import KIND
 from loadtest.plugins.storms.stability import LEAST_SECONDS, Seconds, compare
 from loadtest.plugins.storms.tally import PER_SECOND
-from loadtest.station.transaction_queue import UNDELIVERED
 from loadtest.timing.pacing import Draws
 from loadtest.workload.storms import (
     ClockSurge,

@@ -11,7 +11,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evidence.histogram import Histogram
-from loadtest.measuring.recorder import TO_CSMS, is_failure
+from evidence.vocabulary import TO_CSMS, is_failure
 
 if TYPE_CHECKING:
     from loadtest.measuring.recorder import Delta

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evidence.vocabulary import MEASURE, TO_CSMS
 from loadtest.cluster.delivery import RESEND_AFTER, Ack, Collector, Report, TransactionQueue
-from loadtest.measuring.recorder import MEASURE, TO_CSMS, Recorder
+from loadtest.measuring.recorder import Recorder
 
 
 class Clock:

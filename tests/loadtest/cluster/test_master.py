@@ -11,10 +11,11 @@ import pytest
 from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
+from evidence.vocabulary import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import TransactionQueue
 from loadtest.cluster.master import MasterEnd
 from loadtest.judging.settings import Settings
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, Recorder
+from loadtest.measuring.recorder import Recorder
 from loadtest.plugins.contract import Conclusion, Note, RunAccess
 
 

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from evidence.histogram import Histogram
+from evidence.vocabulary import MEASURE
 from loadtest.cluster.delivery import WorkerState
 from loadtest.judging.generator import LIMITS, Facts, WorkerFacts, gather, judge, worker_facts
-from loadtest.measuring.recorder import MEASURE
 from loadtest.measuring.sampler import Health, WindowHealth
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from evidence.histogram import Histogram
 from evidence.run_model import Generator
+from evidence.vocabulary import FROM_CSMS, MEASURE, RAMP, TO_CSMS
 from loadtest.judging.slo import CommandObserver, Figures, Threshold, judge, measure, read_slo, threshold
 from loadtest.judging.slo_expression import parse
 from loadtest.measuring.merged import Latencies, Merged
-from loadtest.measuring.recorder import FROM_CSMS, MEASURE, RAMP, TO_CSMS, Recorder
+from loadtest.measuring.recorder import Recorder
 from ocppj.errors import UsageError
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.measuring.recorder import FROM_CSMS, Recorder, is_failure
+from evidence.vocabulary import FROM_CSMS, is_failure
+from loadtest.measuring.recorder import Recorder
 from loadtest.timing.pacing import Draws
 from loadtest.workload.answers import ANY, AnswerRule, Verdict, manner_of, negative_status, rule_for
 from loadtest.workload.profile import Profile, read_profile

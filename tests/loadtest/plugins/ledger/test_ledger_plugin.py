@@ -11,13 +11,14 @@ import pytest
 from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import Generator, LoadRun
+from evidence.vocabulary import OPENED, TO_CSMS
 from fixtures.csms import practice_csms
 from fixtures.csms.transaction_store import CLOSED_PER_STATION
 from loadtest.cluster import master
 from loadtest.cluster.master import MasterEnd
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import threshold
-from loadtest.measuring.recorder import OPENED, TO_CSMS, Recorder
+from loadtest.measuring.recorder import Recorder
 from loadtest.plugins.contract import QUANTITIES, Conclusion, RunAccess
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin

@@ -10,8 +10,9 @@ import flask
 import gevent
 import pytest
 
+from evidence.vocabulary import COOL_DOWN, MEASURE, RAMP, TO_CSMS, WARM_UP
 from loadtest.judging.slo_expression import parse
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE, RAMP, TO_CSMS, WARM_UP, Recorder
+from loadtest.measuring.recorder import Recorder
 from loadtest.plugins.contract import QUANTITIES, RunAccess
 from loadtest.plugins.storms.control_channel import ControlChannel, post
 from loadtest.plugins.storms.page import add_storm_page
