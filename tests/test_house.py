@@ -117,8 +117,6 @@ OFFENDERS: set[str] = {
     "interop_suite.drive.probe imports interop_suite.catalogue",
     "interop_suite.run.open_authorization imports interop_suite.cases.wire.payloads",
     "interop_suite.run.open_authorization imports interop_suite.steps.charging",
-    "loadtest.judging.generator imports loadtest.cluster.delivery",
-    "loadtest.judging.settings imports loadtest.cluster.leases",
     "loadtest.judging.slo_expression imports loadtest.plugins.contract",
     "loadtest.plugins.commands.plugin imports loadtest.plugins.storms.plugin",
     "loadtest.station.arrivals imports loadtest.station.commands.reservations",

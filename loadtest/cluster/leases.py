@@ -24,14 +24,13 @@ import heapq
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from loadtest.judging.settings import FENCE_AFTER, QUARANTINE
 from loadtest.workload.identities import Identities, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = [
-    "FENCE_AFTER",
-    "QUARANTINE",
     "SETTLE",
     "Grant",
     "Lease",
@@ -41,10 +40,6 @@ __all__ = [
     "Request",
 ]
 
-FENCE_AFTER: Final = 30.0
-"""Seconds without the master after which a worker closes its stations."""
-QUARANTINE: Final = 75.0
-"""Seconds of a worker's silence after which its identities may go to others."""
 SETTLE: Final = 2.0
 """Seconds between the release of an identity and its next use, so that the CSMS has seen the first connection end."""
 
@@ -188,41 +183,41 @@ class LeaseTable:
 
 
 class LeaseServer:
-    """The master's side: answers the messages of all workers out of one book."""
+    """The master's side: answers the messages of all workers out of one table."""
 
     def __init__(
         self,
         identities: Identities,
         send: Callable[[str, dict[str, Any]], None],
         clock: Callable[[], float],
-        book: LeaseTable,
+        table: LeaseTable,
     ) -> None:
-        """Answer through `send(worker, message)` out of `book`."""
+        """Answer through `send(worker, message)` out of `table`."""
         self.identities = identities
         self._send = send
         self._clock = clock
-        self.book = book
+        self.table = table
 
     def handle(self, worker: str, message: dict[str, Any]) -> None:
         """Take one message of a `LeaseClient`."""
         now = self._clock()
         match message["op"]:
             case "renew":
-                self.book.hear(worker, now)
+                self.table.hear(worker, now)
                 self._send(worker, {"op": "renewed", "sent": message["sent"]})
             case "ask":
-                self.book.ask(worker, message["epoch"], message["want"], now)
+                self.table.ask(worker, message["epoch"], message["want"], now)
             case "release":
-                self.book.release(worker, message["numbers"], now)
+                self.table.release(worker, message["numbers"], now)
             case "fenced":
-                self.book.fenced(worker, message["numbers"], message["silent"], now)
+                self.table.fenced(worker, message["numbers"], message["silent"], now)
             case "leave":
-                self.book.leave(worker, now)
+                self.table.leave(worker, now)
         self.tick()
 
     def tick(self) -> None:
         """Give out what became free; called after each message and once a second."""
-        for grant in self.book.serve(self._clock()):
+        for grant in self.table.serve(self._clock()):
             leases = [self.identities.lease(number) for number in grant.numbers]
             rows = [[lease.number, lease.identity, lease.token, lease.password] for lease in leases]
             self._send(grant.worker, {"op": "granted", "epoch": grant.epoch, "leases": rows})
@@ -253,7 +248,7 @@ class Request:
 
 
 class LeaseClient:
-    """A worker's side; in a local run it talks to a desk in the same process.
+    """A worker's side; in a local run it talks to a `LeaseServer` in the same process.
 
     Questions and releases of one turn of the event loop travel together: ten thousand stations that start at once ask
     once.

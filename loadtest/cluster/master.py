@@ -22,7 +22,7 @@ from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_result, snapshot
 from loadtest.judging.generator import gather, judge
 from loadtest.judging.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
-from loadtest.judging.slo import CommandObserver
+from loadtest.judging.slo import SloWatch
 from loadtest.judging.slo import judge as slo_results
 from loadtest.measuring.windows import WindowPlan
 from loadtest.plugins.contract import Conclusion, Plugin, RunAccess
@@ -79,7 +79,7 @@ class MasterEnd:
         self._hurry = False
         self._stopped: float | None = None
         self._unstarted = 0.0
-        self.desk = self._new_desk()
+        self.lease_server = self._new_lease_server()
         self.spawned = False
         """Whether Locust has started all users."""
         self.target = 0
@@ -105,10 +105,10 @@ class MasterEnd:
             out = settings.out and f"{settings.out}-{self._runs}"
             self._folder = RunFolder.create(out, "load")
         self._collector = Collector(self._runs, time.monotonic, on_note=self._note, on_delta=self._delta)
-        if self.desk.identities is not settings.identities and not self.desk.book.held:
-            self.desk = self._new_desk()
+        if self.lease_server.identities is not settings.identities and not self.lease_server.table.held:
+            self.lease_server = self._new_lease_server()
         self._plan = WindowPlan(duration=settings.duration, warm_up=settings.warm_up, cool_down=settings.cool_down)
-        self._observer = CommandObserver(settings.slo)
+        self._slo_watch = SloWatch(settings.slo)
         now = time.time()
         self._course = Course(started=now, finished=now, windows=[(RAMP, now)])
         self._finishing = self._hurry = self.spawned = False
@@ -122,7 +122,7 @@ class MasterEnd:
 
     def beat(self) -> None:
         """Do what is due once a second."""
-        self.desk.tick()
+        self.lease_server.tick()
         if self._collector is None or self._finishing:
             return
         window = self._plan.window(
@@ -198,7 +198,7 @@ class MasterEnd:
             case "report":
                 self.receive(worker, message["report"])
             case "lease":
-                self.desk.handle(worker, message["lease"])
+                self.lease_server.handle(worker, message["lease"])
             case "leave":
                 if self._collector is not None and not self._finishing and not self._course.interrupted:
                     self._collector.leave(worker)
@@ -216,10 +216,10 @@ class MasterEnd:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _new_desk(self) -> LeaseServer:
+    def _new_lease_server(self) -> LeaseServer:
         identities = self._settings.identities
-        book = LeaseTable(identities.capacity, quarantine=self._settings.quarantine)
-        return LeaseServer(identities, self._send_lease, time.monotonic, book)
+        table = LeaseTable(identities.capacity, quarantine=self._settings.quarantine)
+        return LeaseServer(identities, self._send_lease, time.monotonic, table)
 
     @property
     def _plugins(self) -> list[Plugin]:
@@ -280,7 +280,7 @@ class MasterEnd:
         if window != self._course.windows[-1][0]:
             self._course.windows.append((window, time.time()))
             if window == MEASURE and self.target:
-                self._unstarted = max(1 - sum(self.desk.book.held.values()) / self.target, 0.0)
+                self._unstarted = max(1 - sum(self.lease_server.table.held.values()) / self.target, 0.0)
             for worker in self._workers():
                 self._send(worker, {"kind": "window", "window": window})
 
@@ -301,14 +301,14 @@ class MasterEnd:
     def _watch_objectives(self, collector: Collector) -> None:
         """End the run when an objective is broken that says so."""
         course = self._course
-        if not self._observer or course.broken is not None or self._stopped is not None:
+        if not self._slo_watch or course.broken is not None or self._stopped is not None:
             return
         course.finished, course.stations = time.time(), self.target
         standing = self._quantities({one.name: one.standing() for one in self._plugins})
         figures = slo_figures(
             collector.merged, self._settings, course, plugins=standing, window=collector.merged.window
         )
-        course.broken = self._observer.check(figures, self._elapsed())
+        course.broken = self._slo_watch.check(figures, self._elapsed())
         if course.broken is not None:
             _logger.warning("The run is %s.", course.broken.reason)
             self._stop()
@@ -349,8 +349,8 @@ class MasterEnd:
             seconds=None if wanted_end and not seconds else seconds,
             offered=merged.offered.get(MEASURE, 0),
             measured=sum(pair.response.count for key, pair in measured.items() if key[2] == TO_CSMS),
-            duplicates=len(self.desk.book.duplicates),
-            waiting=self.desk.book.waiting,
+            duplicates=len(self.lease_server.table.duplicates),
+            waiting=self.lease_server.table.waiting,
             errors=self._errors(),
             unstarted=self._unstarted,
             cut_short=max(lacking, 0.0),

@@ -18,7 +18,7 @@ from loadtest.measuring.sampler import Health, WindowHealth
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from loadtest.cluster.delivery import WorkerState
+    from loadtest.measuring.worker_state import WorkerState
 
 __all__ = ["LIMITS", "Facts", "Limit", "WorkerFacts", "gather", "judge", "worker_facts"]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from loadtest.cluster.leases import FENCE_AFTER, QUARANTINE
 from loadtest.judging.slo import Threshold
 from loadtest.workload.identities import Identities
 
-__all__ = ["Settings"]
+__all__ = ["FENCE_AFTER", "QUARANTINE", "Settings"]
+
+FENCE_AFTER: Final = 30.0
+"""Seconds without the master after which a worker closes its stations."""
+QUARANTINE: Final = 75.0
+"""Seconds of a worker's silence after which its identities may go to others."""
 
 
 class Settings(msgspec.Struct, kw_only=True):

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 __all__ = [
     "DELAY",
     "Broken",
-    "CommandObserver",
     "Figures",
     "Reading",
+    "SloWatch",
     "Threshold",
     "judge",
     "measure",
@@ -232,11 +232,11 @@ def measure(one: Threshold, figures: Figures) -> Reading:
     return _FAMILIES[one.expression.family](one, figures)
 
 
-class CommandObserver:
+class SloWatch:
     """Looks at the thresholds with `abort` while a run goes on."""
 
     def __init__(self, thresholds: Sequence[Threshold]) -> None:
-        """CommandObserver those that may end a run."""
+        """Watch those that may end a run."""
         self._watched = [one for one in thresholds if one.abort]
 
     def check(self, figures: Figures, elapsed: float) -> Broken | None:
@@ -254,7 +254,7 @@ class CommandObserver:
         return None
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to watch."""
+        """Return whether there is anything to watch."""
         return bool(self._watched)
 
 

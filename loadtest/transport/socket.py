@@ -192,7 +192,7 @@ class StationSocket:
         assert self._times is not None
         self._phase = _UPGRADING
         self._times = (self._times[0], monotonic())
-        self._observer(READ)
+        self._watch(READ)
         for data in self._protocol.data_to_send():
             self._write(data)
 
@@ -417,7 +417,7 @@ class StationSocket:
             return
         if sent < len(data):
             self._backlog = bytearray()
-            self._observer(READ | WRITE)
+            self._watch(READ | WRITE)
             self._keep(data[sent:])
             self._listener.on_backlog()
 
@@ -442,7 +442,7 @@ class StationSocket:
         del backlog[:sent]
         if not backlog:
             self._backlog = None
-            self._observer(READ)
+            self._watch(READ)
 
     # -- storms ------------------------------------------------------------------------------------------------------
 
@@ -461,7 +461,7 @@ class StationSocket:
     def _listen(self, *, deaf: bool) -> None:
         self._deaf = deaf
         if self._watcher is not None and self._phase is not _CONNECTING:
-            self._observer(READ if self._backlog is None else READ | WRITE)
+            self._watch(READ if self._backlog is None else READ | WRITE)
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
@@ -542,7 +542,7 @@ class StationSocket:
             self._sock.close()
             self._sock = None
 
-    def _observer(self, events: int) -> None:
+    def _watch(self, events: int) -> None:
         watcher = self._watcher
         watcher.stop()
         if self._deaf:

@@ -33,7 +33,7 @@ class TlsStationSocket(StationSocket):
 
     def _connected(self) -> None:
         self._phase = Phase.SECURING
-        self._observer(READ)
+        self._watch(READ)
         self._secure()
 
     def _secure(self) -> None:

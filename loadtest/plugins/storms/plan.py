@@ -67,7 +67,7 @@ class Verb(StrEnum):
     """The station restarts in order."""
     EXPECT = "expect"
     """Somebody else makes the station begin a transaction."""
-    WATCH = "observer"
+    WATCH = "watch"
     """Somebody else does something: whatever happens until `value` counts."""
 
 

@@ -349,7 +349,7 @@ class StationStorm:
         self._strike(when)
         self._expects = True
 
-    def _observer(self, _: Step, __: float) -> None:
+    def _watch(self, _: Step, __: float) -> None:
         """Do nothing: what is watched was known from the start."""
 
 
@@ -368,7 +368,7 @@ _DEEDS: Final[dict[Verb, Callable[[StationStorm, Step, float], None]]] = {
     Verb.FIRMWARE: StationStorm._firmware,  # noqa: SLF001
     Verb.REBOOT: StationStorm._reboot,  # noqa: SLF001
     Verb.EXPECT: StationStorm._expect,  # noqa: SLF001
-    Verb.WATCH: StationStorm._observer,  # noqa: SLF001
+    Verb.WATCH: StationStorm._watch,  # noqa: SLF001
 }
 _CUTS: Final = frozenset({Verb.CUT, Verb.CLOSE, Verb.OFF, Verb.PART, Verb.REBOOT})
 

@@ -12,7 +12,7 @@ from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from evidence.vocabulary import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS
-from loadtest.cluster.delivery import TransactionQueue
+from loadtest.cluster.delivery import ReportQueue
 from loadtest.cluster.master import MasterEnd
 from loadtest.judging.settings import Settings
 from loadtest.measuring.recorder import Recorder
@@ -32,22 +32,22 @@ class Fixture:
             name=lambda worker: f"worker {worker[-1]}",
         )
         self.recorders = {name: Recorder() for name in ("host_a", "host_b")}
-        self.transaction_queues = {
-            name: TransactionQueue(recorder, dict, time.monotonic) for name, recorder in self.recorders.items()
+        self.report_queues = {
+            name: ReportQueue(recorder, dict, time.monotonic) for name, recorder in self.recorders.items()
         }
 
     def begin(self) -> None:
         self.master.target = 2
         self.master.begin()
-        for transaction_queue in self.transaction_queues.values():
-            transaction_queue.begin(1)
+        for report_queue in self.report_queues.values():
+            report_queue.begin(1)
 
     def call(self, worker: str, count: int) -> None:
         for _ in range(count):
             self.recorders[worker].call("1.6", "Heartbeat", TO_CSMS, "accepted", 0.001, 0.001)
 
     def report(self, worker: str, *, last: bool = False) -> None:
-        for report in self.transaction_queues[worker].reports(last=last):
+        for report in self.report_queues[worker].reports(last=last):
             self.master.handle(worker, {"kind": "report", "report": report})
 
     def told(self, worker: str, kind: str) -> list[dict[str, Any]]:
@@ -195,7 +195,7 @@ def test_an_impatient_person_does_not_wait(tmp_path: Path) -> None:
 
 def test_ending_twice_writes_once(fixture: Fixture) -> None:
     fixture.begin()
-    for worker in fixture.transaction_queues:
+    for worker in fixture.report_queues:
         fixture.report(worker, last=True)
     both = [gevent.spawn(fixture.master.finish) for _ in range(2)]
     gevent.joinall(both, timeout=10, raise_error=True)
@@ -207,7 +207,7 @@ def test_figures_that_come_after_the_end_are_not_lost_silently(
     fixture: Fixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     fixture.begin()
-    for worker in fixture.transaction_queues:
+    for worker in fixture.report_queues:
         fixture.report(worker, last=True)
     fixture.master.finish()
     fixture.report("host_a", last=True)
@@ -221,7 +221,7 @@ def test_figures_that_come_after_the_end_are_not_lost_silently(
 
 def test_a_result_that_cannot_be_written_is_a_usage_error_and_no_crash(fixture: Fixture, tmp_path: Path) -> None:
     fixture.begin()
-    for worker in fixture.transaction_queues:
+    for worker in fixture.report_queues:
         fixture.call(worker, 1)
         fixture.report(worker, last=True)
     for folder in ("histograms", "traces"):

@@ -7,9 +7,9 @@ import pytest
 
 from evidence.histogram import Histogram
 from evidence.vocabulary import MEASURE
-from loadtest.cluster.delivery import WorkerState
 from loadtest.judging.generator import LIMITS, Facts, WorkerFacts, gather, judge, worker_facts
 from loadtest.measuring.sampler import Health, WindowHealth
+from loadtest.measuring.worker_state import WorkerState
 
 
 def worker(name: str = "worker 1", **facts: Any) -> WorkerFacts:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from evidence.histogram import Histogram
 from evidence.run_model import Generator
 from evidence.vocabulary import FROM_CSMS, MEASURE, RAMP, TO_CSMS
-from loadtest.judging.slo import CommandObserver, Figures, Threshold, judge, measure, read_slo, threshold
+from loadtest.judging.slo import Figures, SloWatch, Threshold, judge, measure, read_slo, threshold
 from loadtest.judging.slo_expression import parse
 from loadtest.measuring.merged import Latencies, Merged
 from loadtest.measuring.recorder import Recorder
@@ -233,10 +233,10 @@ def aborting(line: str, delay: float, window: str = MEASURE) -> Threshold:
 
 
 def test_a_broken_objective_ends_the_run_after_its_delay_and_names_itself() -> None:
-    observer = CommandObserver([threshold("errors == 0"), aborting("timeout == 0", delay=5.0)])
-    assert observer
-    assert observer.check(figures(seconds={MEASURE: 4.9}), 30.0) is None
-    broken = observer.check(figures(seconds={MEASURE: 5.0}), 30.0)
+    watch = SloWatch([threshold("errors == 0"), aborting("timeout == 0", delay=5.0)])
+    assert watch
+    assert watch.check(figures(seconds={MEASURE: 4.9}), 30.0) is None
+    broken = watch.check(figures(seconds={MEASURE: 5.0}), 30.0)
     assert broken is not None
     assert broken.reason == "stopped after 30 s: timeout == 0 was broken with 1"
 
@@ -244,7 +244,7 @@ def test_a_broken_objective_ends_the_run_after_its_delay_and_names_itself() -> N
 def test_an_objective_that_ended_the_run_stays_missed() -> None:
     one = aborting("Heartbeat service p50 < 10 ms", delay=0.0)
     slow = figures(window=lambda _: {("1.6", "Heartbeat", TO_CSMS, "accepted"): latencies(500.0)})
-    broken = CommandObserver([one]).check(slow, 12.0)
+    broken = SloWatch([one]).check(slow, 12.0)
     result = judge([one], figures(), broken)[0]
     assert result.value == pytest.approx(500, rel=0.001)
     assert not result.passed
@@ -252,21 +252,19 @@ def test_an_objective_that_ended_the_run_stays_missed() -> None:
 
 
 def test_nothing_ends_a_run_before_it_is_measured() -> None:
-    observer = CommandObserver(
-        [aborting("errors == 0", delay=0.0), aborting("MeterValues timeout == 0", delay=0.0, window=RAMP)]
-    )
-    assert observer.check(figures(seconds={}), 30.0) is None
-    assert observer.check(figures(seconds={RAMP: 10.0}), 30.0) is None
+    watch = SloWatch([aborting("errors == 0", delay=0.0), aborting("MeterValues timeout == 0", delay=0.0, window=RAMP)])
+    assert watch.check(figures(seconds={}), 30.0) is None
+    assert watch.check(figures(seconds={RAMP: 10.0}), 30.0) is None
 
 
 def test_the_delay_of_what_has_no_window_counts_from_the_start() -> None:
-    observer = CommandObserver([aborting("stations lost <= 2", delay=8.0)])
-    assert observer.check(figures(seconds={}), 7.0) is None
-    assert observer.check(figures(seconds={}), 8.0) is not None
+    watch = SloWatch([aborting("stations lost <= 2", delay=8.0)])
+    assert watch.check(figures(seconds={}), 7.0) is None
+    assert watch.check(figures(seconds={}), 8.0) is not None
 
 
 def test_nothing_is_watched_without_abort() -> None:
-    assert not CommandObserver([threshold("timeout == 0")])
+    assert not SloWatch([threshold("timeout == 0")])
 
 
 def test_only_the_generator_knows_its_stalls() -> None:
