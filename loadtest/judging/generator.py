@@ -272,7 +272,8 @@ def _value(facts: Facts, fact: str) -> tuple[float, dict[str, Any]]:
         case "ports" | "duplicates" | "waiting" | "unstarted" | "cut_short":
             return float(getattr(facts, fact)), {}
         case "shortfall":
-            return (1 - facts.measured / facts.offered if facts.offered else 0.0), {}
+            # The difference first: 1 - 0.99 is more than 0.01.
+            return ((facts.offered - facts.measured) / facts.offered if facts.offered else 0.0), {}
         case "incomplete":
             return float(len(broken)), {"names": _names(broken), "loss": loss}
         case "left":
