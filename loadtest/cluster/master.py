@@ -21,6 +21,7 @@ from loadtest.cluster.delivery import Ack, Collector
 from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_result, snapshot
 from loadtest.judging.generator import gather, judge
+from loadtest.judging.quantities import Values
 from loadtest.judging.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
 from loadtest.judging.slo import SloWatch
 from loadtest.judging.slo import judge as slo_results
@@ -251,17 +252,16 @@ class MasterEnd:
 
     def _delta(self, delta: Delta) -> None:
         for plugin in self._plugins:
-            if hasattr(plugin, "delta"):
-                plugin.delta(delta)
+            plugin.delta(delta)
 
     def _ask(self, kind: str, request: dict[str, Any]) -> bool:
-        return any(plugin.asked(kind, request) for plugin in self._plugins if hasattr(plugin, "asked"))
+        return any(plugin.asked(kind, request) for plugin in self._plugins)
 
     def _order(self, order: dict[str, Any]) -> None:
         for worker in self._workers():
             self._send(worker, {"kind": "order", "order": order})
 
-    def _quantities(self, conclusions: dict[str, Conclusion]) -> dict[str, tuple[float | None, float | None]]:
+    def _quantities(self, conclusions: dict[str, Conclusion]) -> Values:
         found = conclusions.items()
         return {f"{name} {word}": pair for name, one in found for word, pair in one.quantities.items()}
 

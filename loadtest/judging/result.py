@@ -13,6 +13,7 @@ from evidence.run_folder import describe_environment, describe_tool
 from evidence.run_model import CallStats, LoadRun, Percentiles, SloResult, Stations, Target, WindowResult
 from evidence.verdicts import EXIT_CODES, RunVerdict
 from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
+from loadtest.judging.quantities import Values
 from loadtest.judging.slo import Broken, Figures
 from ocppj.outcomes import Outcome
 from ocppj.trace import wall_clock
@@ -75,7 +76,7 @@ def slo_figures(
     course: Course,
     generator: Generator | None = None,
     *,
-    plugins: Mapping[str, tuple[float | None, float | None]] | None = None,
+    plugins: Values | None = None,
     window: Callable[[str], Mapping[Key, Latencies]],
 ) -> Figures:
     """Gather what objectives are held against; `window` gives the series of one window."""

@@ -22,7 +22,8 @@ import yaml
 from evidence.histogram import Histogram
 from evidence.run_model import Generator, SloResult
 from evidence.vocabulary import MEASURE, OPENED, WINDOWS, is_failure
-from loadtest.judging.slo_expression import CALLS, ERRORS, FAILED, GOODPUT, Expression, parse
+from loadtest.judging.quantities import Quantities, Values
+from loadtest.judging.slo_expression import CALLS, ERRORS, FAILED, GOODPUT, NO_QUANTITIES, Expression, parse
 from ocppj.errors import UsageError
 from ocppj.outcomes import Outcome
 
@@ -93,8 +94,8 @@ class Figures(msgspec.Struct, kw_only=True):
     faults: Mapping[str, int]
     connections: Mapping[str, int]
     generator: Generator | None = None
-    plugins: Mapping[str, tuple[float | None, float | None]] = {}
-    """Of `loadtest.plugins.contract`, by word and quantity: a number, and the whole that it is a share of."""
+    plugins: Values = {}
+    """By the words of a line: a group and a quantity."""
 
 
 class Reading(NamedTuple):
@@ -136,8 +137,11 @@ class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     title: str = ""
 
 
-def read_slo(path: Path) -> list[Threshold]:
-    """Read a file of objectives; raises `UsageError` that says which line of it is wrong."""
+def read_slo(path: Path, quantities: Quantities) -> list[Threshold]:
+    """Read a file of objectives; raises `UsageError` that says which line of it is wrong.
+
+    `quantities` are those of the plugins that take part (`loadtest.plugins.quantities`).
+    """
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
@@ -153,7 +157,7 @@ def read_slo(path: Path) -> list[Threshold]:
     if not file.thresholds:
         raise UsageError(f"{where}: there are no thresholds; write at least one, as in - errors < 0.1 %")
     found = [
-        _threshold(entry, file.window, f"{where}: threshold {number}")
+        _threshold(entry, file.window, quantities, f"{where}: threshold {number}")
         for number, entry in enumerate(file.thresholds, 1)
     ]
     texts = [threshold.text for threshold in found]
@@ -163,15 +167,15 @@ def read_slo(path: Path) -> list[Threshold]:
     return found
 
 
-def threshold(text: str, *, window: str = MEASURE) -> Threshold:
+def threshold(text: str, *, window: str = MEASURE, quantities: Quantities = NO_QUANTITIES) -> Threshold:
     """Make a threshold from one line; raises `UsageError`."""
-    return Threshold(expression=parse(text), window=window)
+    return Threshold(expression=parse(text, quantities), window=window)
 
 
-def _threshold(entry: Any, window: str, where: str) -> Threshold:
+def _threshold(entry: Any, window: str, quantities: Quantities, where: str) -> Threshold:
     given = _Entry(expr=entry) if isinstance(entry, str) else _convert(entry, _Entry, where)
     try:
-        expression = parse(given.expr)
+        expression = parse(given.expr, quantities)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
     if given.window is not None and expression.family in _WHOLE_RUN:

@@ -21,6 +21,7 @@ from loadtest.judging.slo import read_slo
 from loadtest.plugins.commands.setup import plugin_of
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
+from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.plugins.storms.ways import ways_back
 from loadtest.timing.backoff import SPEC, Backoff, parse_backoff
@@ -304,7 +305,7 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         seed=options.seed,
         out=given.out or None,
         identities=identities,
-        slo=read_slo(Path(given.slo)) if given.slo else [],
+        slo=read_slo(Path(given.slo), QUANTITIES) if given.slo else [],
         source_addresses=max(1, len(options.sources)),
         driver=driver,
         plugins=plugins,

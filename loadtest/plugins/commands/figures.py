@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from evidence.histogram import Histogram, Interval, Tag
+from loadtest.judging.quantities import Kind, Values
 from loadtest.plugins.commands.matching import Api, Sent, Verdict
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-__all__ = ["CLOCKS", "FAILURES", "Figures", "live_line"]
+__all__ = ["CLOCKS", "FAILURES", "QUANTITIES", "Figures", "live_line"]
 
 CLOCKS: Final = ("service", "response", "reach", "started", "effect")
 """From the API call to its answer, from the intended time to that answer, and from the API call to the CALL at the
@@ -28,6 +28,17 @@ FAILURES: Final = frozenset(
     }
 )
 _UNKNOWN: Final = frozenset({Verdict.OPEN, Verdict.NO_TARGET})
+QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        **{
+            f"{clock}-{statistic}": "time"
+            for clock in CLOCKS
+            for statistic in ("p50", "p90", "p95", "p99", "p99.9", "max")
+        },
+        "failed": "amount",
+        **{verdict.value: "amount" for verdict in Verdict if verdict not in _UNKNOWN},
+    }
+)
 _PERCENTILES: Final = (50.0, 90.0, 95.0, 99.0, 99.9)
 _NAMES: Final = ("p50", "p90", "p95", "p99", "p999")
 _LATE: Final = 1.0
@@ -100,7 +111,7 @@ class Figures:
                 if histogram.counts:
                     yield Interval(str(Tag(ocpp, label, "command", "all", clock)), 0.0, seconds, histogram)
 
-    def quantities(self) -> dict[str, tuple[float | None, float | None]]:
+    def quantities(self) -> Values:
         """Write what objectives are about: ms, and numbers with the whole that they are shares of."""
         found: dict[str, tuple[float | None, float | None]] = {}
         for clock in CLOCKS:

@@ -25,8 +25,7 @@ from loadtest.plugins.commands.roster import Roster
 from loadtest.plugins.commands.schedule import Due, Schedule
 from loadtest.plugins.commands.sender import Sender
 from loadtest.plugins.commands.tokens import MOST_TOKENS, TokenStore
-from loadtest.plugins.contract import Conclusion
-from loadtest.plugins.storms.plugin import REMOTE_START
+from loadtest.plugins.contract import REMOTE_START, Conclusion, Note, Plugin, RunAccess
 from loadtest.timing.pacing import Draws
 from loadtest.workload.command_catalogue import Target
 from loadtest.workload.commands import Command, fill, plan
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from drivers.base import Driver
     from loadtest.plugins.commands.roster import Seen
-    from loadtest.plugins.contract import Note, RunAccess
     from loadtest.workload.commands import Errand
 
 __all__ = ["CommandPlugin"]
@@ -57,7 +55,7 @@ _AHEAD: Final = 3.0
 """Seconds that stations need to tell that they are there, where nobody asked before."""
 
 
-class CommandPlugin:
+class CommandPlugin(Plugin):
     """Commands through a driver, within one run after another."""
 
     name = "command"
@@ -181,12 +179,12 @@ class CommandPlugin:
 
         `alias` is the name of a planned command, an alias or an action. Raises `UsageError` for one that no station of
         the run knows. A station that is not there then counts as `no-target`; so where nothing was planned, call this
-        or `observer` three seconds ahead, for stations to tell that they are there.
+        or `watch` three seconds ahead, for stations to tell that they are there.
         """
         errand = self._errands.get(alias)
         if errand is None:
             errand = self._errands[alias] = self.errand_of(alias)
-        self.observer()
+        self.watch()
         if errand.uses("token"):
             self._make_tokens_known(len(stations))
         for station in stations:
@@ -213,7 +211,7 @@ class CommandPlugin:
             raise UsageError(str(error)) from None
         return plan([command], self._versions)[0]
 
-    def observer(self) -> None:
+    def watch(self) -> None:
         """Have stations tell what they see from now on, though nothing was planned."""
         self._on = True
 

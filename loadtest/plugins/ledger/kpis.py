@@ -9,16 +9,19 @@ answered, and energy flowed where the car wanted some. Attempts count by the win
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from evidence.histogram import Histogram
 from evidence.vocabulary import MEASURE
+from loadtest.judging.quantities import Kind, Values
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
     from loadtest.plugins.ledger.row_file import Row
 
-__all__ = ["CUT", "SUCCEEDED", "Kpis", "outcome_of"]
+__all__ = ["CUT", "QUANTITIES", "SUCCEEDED", "Kpis", "outcome_of"]
 
 SUCCEEDED: Final = "succeeded"
 CUT: Final = "cut short"
@@ -27,6 +30,16 @@ _LONG_ENOUGH: Final = 10.0
 """Seconds in which the smallest of these cars takes more than one Wh."""
 _TRUSTING: Final = frozenset({"", Outcome.ACCEPTED, Outcome.LOST, Outcome.NEVER_SENT})
 """Outcomes of Authorize with which a station begins: without a connection it trusts the driver."""
+
+QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "charging-success": "share",
+        "authorize-to-start-p50": "time",
+        "authorize-to-start-p95": "time",
+        "authorize-to-start-p99": "time",
+        "remote-start-success": "share",
+    }
+)
 
 _BUCKET: Final = 5.0
 _MOST_BUCKETS: Final = 240
@@ -93,7 +106,7 @@ class Kpis:
         if outcome not in (CUT, NOT_MEANT):
             self._count(row.plugged - self._started, succeeded=outcome == SUCCEEDED)
 
-    def quantities(self) -> dict[str, tuple[float | None, float | None]]:
+    def quantities(self) -> Values:
         """Return what objectives can be about, of the window `measure`."""
         succeeded, attempts = self._charging([MEASURE])
         remote = self._remote[MEASURE, True]

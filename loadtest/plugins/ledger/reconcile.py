@@ -12,34 +12,38 @@ two or none. Such a record is `ambiguous`.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from math import floor
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from loadtest.judging.quantities import Kind
 from loadtest.plugins.ledger.records import read_records, same_energy, same_place, same_time, same_token, seconds_of
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from loadtest.plugins.ledger.records import Record
     from loadtest.plugins.ledger.row_file import Row
 
-__all__ = ["CLASSES", "FAILING", "Findings", "Span", "reconcile"]
+__all__ = ["CLASSES", "FAILING", "QUANTITIES", "Findings", "RunPeriod", "reconcile"]
 
 RECORDED: Final = ("lost", "duplicated", "crossed", "wrong-id", "wrong-energy", "wrong-time", "phantom")
 """Classes that need the records of the CSMS; a wrong id may show in its answers, too."""
 ANSWERED: Final = ("unanswered", "refused", "open", "ambiguous")
 """Classes that are no fault of its books."""
 CLASSES: Final = (*RECORDED, *ANSWERED)
+QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(dict.fromkeys(CLASSES, "amount"))
 FAILING: Final = ("lost", "duplicated", "crossed", "wrong-id", "wrong-energy")
 """Classes that fail a run by themselves: each is money that somebody loses, whatever was asked of the run."""
 
 _MOST_EXAMPLES: Final = 10
 
 
-class Span(msgspec.Struct, frozen=True):
+class RunPeriod(msgspec.Struct, frozen=True):
     """When the run took place, in seconds since 1970; what was recorded before it is of an earlier one."""
 
     started: float
@@ -77,7 +81,7 @@ class Findings(msgspec.Struct, kw_only=True):
 def reconcile(
     rows: Iterable[Row],
     records: Iterable[Mapping[str, Any]] | None,
-    span: Span,
+    span: RunPeriod,
     *,
     keeps: int | None = None,
     complete: bool = True,
@@ -98,7 +102,7 @@ def reconcile(
 class _Work:
     """One reconciliation under way."""
 
-    def __init__(self, records: Iterable[Mapping[str, Any]] | None, span: Span, keeps: int | None) -> None:
+    def __init__(self, records: Iterable[Mapping[str, Any]] | None, span: RunPeriod, keeps: int | None) -> None:
         self.found = Findings()
         self._counts: Counter[str] = Counter()
         self._span = span

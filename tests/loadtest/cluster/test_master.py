@@ -15,8 +15,8 @@ from evidence.vocabulary import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import ReportQueue
 from loadtest.cluster.master import MasterEnd
 from loadtest.judging.settings import Settings
-from loadtest.measuring.recorder import Recorder
-from loadtest.plugins.contract import Conclusion, Note, RunAccess
+from loadtest.measuring.recorder import Delta, Recorder
+from loadtest.plugins.contract import Conclusion, Note, Plugin, RunAccess
 
 
 class Fixture:
@@ -125,16 +125,17 @@ def test_a_worker_that_stays_silent_is_named_when_the_time_is_over(fixture: Fixt
     assert fixture.master.exit_code == exit_codes.INVALID
 
 
-class Choir:
-    """A plugin that counts notes."""
+class NoteCounter(Plugin):
+    """A plugin that counts notes, and does something for others."""
 
-    name = "choir"
-    kinds = frozenset({"sung"})
+    name = "counter"
+    kinds = frozenset({"counted"})
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, Note]] = []
         self.access: RunAccess | None = None
         self.beats: list[str] = []
+        self.calls = 0
         self.stopped = 0
 
     def begin(self, access: RunAccess) -> None:
@@ -143,43 +144,55 @@ class Choir:
     def note(self, worker: str, note: Note) -> None:
         self.heard.append((worker, note))
 
+    def delta(self, delta: Delta) -> None:
+        self.calls += sum(sum(response.values()) for rows in delta["windows"].values() for *_, response in rows)
+
     def beat(self, elapsed: float, window: str) -> None:
         assert elapsed >= 0
         self.beats.append(window)
 
+    def asked(self, kind: str, request: dict[str, Any]) -> bool:
+        return kind == "count" and request["from"] == 1
+
     def stopping(self) -> None:
         self.stopped += 1
 
-    def standing(self) -> Conclusion:
-        return Conclusion()
-
     def conclude(self) -> Conclusion:
-        return Conclusion(fields={"ledger": {"songs": len(self.heard)}}, invalid=["one voice is missing"])
+        return Conclusion(fields={"ledger": {"notes": len(self.heard)}}, invalid=["one note is missing"])
 
 
-def test_a_companion_hears_each_note_once_orders_the_workers_and_writes_into_the_result(tmp_path: Path) -> None:
-    choir = Choir()
-    fixture = Fixture(tmp_path / "run", plugins=[choir])
+class Idle(Plugin):
+    """A plugin that has a use for nothing."""
+
+    name = "idle"
+
+
+def test_a_plugin_hears_each_note_once_orders_the_workers_and_writes_into_the_result(tmp_path: Path) -> None:
+    counter = NoteCounter()
+    fixture = Fixture(tmp_path / "run", plugins=[Idle(), counter])
     fixture.begin()
-    assert choir.access is not None
-    assert choir.access.folder == tmp_path / "run"
-    choir.access.order({"kind": "check_target", "song": 1})
+    assert counter.access is not None
+    assert counter.access.folder == tmp_path / "run"
+    assert counter.access.ask("count", {"from": 1})
+    assert not counter.access.ask("count", {"from": 2})
+    counter.access.order({"kind": "check_target", "number": 1})
     for worker in ("host_a", "host_b"):
-        assert fixture.told(worker, "order") == [{"kind": "order", "order": {"kind": "check_target", "song": 1}}]
-        fixture.recorders[worker].note("sung", 1, "la")
-        fixture.recorders[worker].note("mumbled", 2)
+        assert fixture.told(worker, "order") == [{"kind": "order", "order": {"kind": "check_target", "number": 1}}]
+        fixture.recorders[worker].note("counted", 1, "first")
+        fixture.recorders[worker].note("ignored", 2)
+    fixture.call("host_a", 3)
     fixture.master.beat()
     fixture.report("host_a")
     fixture.report("host_a", last=True)
     fixture.report("host_b", last=True)
     fixture.master.finish()
-    assert choir.heard == [("host_a", ["sung", 1, "la"]), ("host_b", ["sung", 1, "la"])]
-    assert (choir.beats, choir.stopped) == ([RAMP], 1)
+    assert counter.heard == [("host_a", ["counted", 1, "first"]), ("host_b", ["counted", 1, "first"])]
+    assert (counter.beats, counter.stopped, counter.calls) == ([RAMP], 1, 3)
     result = read_run(tmp_path / "run")
     assert isinstance(result, LoadRun)
-    assert result.ledger == {"songs": 2}
+    assert result.ledger == {"notes": 2}
     assert result.generator.verdict == "INVALID"
-    assert "one voice is missing" in result.generator.reasons
+    assert "one note is missing" in result.generator.reasons
 
 
 def test_an_impatient_person_does_not_wait(tmp_path: Path) -> None:

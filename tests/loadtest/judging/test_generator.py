@@ -82,7 +82,8 @@ def facts_at(fact: str, value: float) -> Facts:
     """Make facts in which one fact has exactly this value, and all others break nothing."""
     match fact:
         case "lag_ms_p99" | "longest_stall_ms" | "cpu" | "descriptors":
-            return facts(worker(**{fact: value}))
+            given: dict[str, Any] = {fact: value}
+            return facts(worker(**given))
         case "ports" | "unstarted" | "cut_short":
             return facts(**{fact: value})
         case "shortfall":

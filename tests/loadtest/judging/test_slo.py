@@ -15,6 +15,7 @@ from loadtest.judging.slo import Figures, SloWatch, Threshold, judge, measure, r
 from loadtest.judging.slo_expression import parse
 from loadtest.measuring.merged import Latencies, Merged
 from loadtest.measuring.recorder import Recorder
+from loadtest.plugins.quantities import QUANTITIES
 from ocppj.errors import UsageError
 
 
@@ -156,17 +157,17 @@ def test_another_window_is_part_of_the_name() -> None:
 )
 def test_a_mistake_is_one_line_with_the_way_out(line: str, hint: str) -> None:
     with pytest.raises(UsageError, match="The objective ") as error:
-        parse(line)
+        parse(line, QUANTITIES)
     assert hint in str(error.value)
 
 
 @given(st.text(max_size=80) | st.text(alphabet="p9.%< =ms/errosvcAuthize-:16", max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        expression = parse(text)
+        expression = parse(text, QUANTITIES)
     except UsageError:
         return
-    assert parse(expression.text) == expression
+    assert parse(expression.text, QUANTITIES) == expression
 
 
 # -- the file --------------------------------------------------------------------------------------------------------
@@ -175,7 +176,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def read(tmp_path: Path, text: str) -> list[Threshold]:
     path = tmp_path / "slo.yaml"
     path.write_text(text)
-    return read_slo(path)
+    return read_slo(path, QUANTITIES)
 
 
 def test_a_file_holds_lines_and_lines_with_more(tmp_path: Path) -> None:
@@ -222,7 +223,7 @@ def test_a_mistake_in_a_file_names_the_file_and_the_mend(tmp_path: Path, text: s
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
-        read_slo(tmp_path / "none.yaml")
+        read_slo(tmp_path / "none.yaml", QUANTITIES)
 
 
 # -- ending a run early ----------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from loadtest.plugins.commands.matching import Verdict
 from loadtest.plugins.commands.observer import SEEN, STATE
 from loadtest.plugins.commands.plugin import CommandPlugin
 from loadtest.plugins.commands.setup import check_commands, plugin_of
-from loadtest.plugins.contract import QUANTITIES, RunAccess
+from loadtest.plugins.contract import RunAccess
+from loadtest.plugins.quantities import QUANTITIES
 from loadtest.workload.commands import Command
 from ocppj.errors import UsageError
 from ocppj.versions import Version
@@ -228,8 +229,8 @@ def test_objectives_can_be_about_commands(folder: Path) -> None:
     play = Play(folder, FakeDriver(), Command(action="reset", rate="1/h"))
     found = play.plugin.standing().quantities
     assert set(QUANTITIES["command"]) <= set(found)
-    assert parse("command reach-p95 < 50 ms").metric == "command reach-p95"
-    assert parse("command failed < 0.1 %").is_share
+    assert parse("command reach-p95 < 50 ms", QUANTITIES).metric == "command reach-p95"
+    assert parse("command failed < 0.1 %", QUANTITIES).is_share
     with pytest.raises(UsageError, match="did you mean reach-p9"):
-        parse("command reach-p59 < 50 ms")
+        parse("command reach-p59 < 50 ms", QUANTITIES)
     play.end()

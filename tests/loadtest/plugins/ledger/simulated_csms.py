@@ -13,7 +13,7 @@ from fixtures.csms.conversation import Conversation
 from fixtures.csms.options import Mode, Options
 from fixtures.csms.server import PracticeCsms
 from loadtest.measuring.recorder import Recorder
-from loadtest.plugins.ledger.reconcile import Findings, Span, reconcile
+from loadtest.plugins.ledger.reconcile import Findings, RunPeriod, reconcile
 from loadtest.plugins.ledger.row_file import Row, row_of
 from loadtest.station import Context, Station
 from loadtest.timing.backoff import Backoff
@@ -203,8 +203,8 @@ class SimulatedCsms:
         return records
 
     @property
-    def span(self) -> Span:
-        return Span(WALL + self.began - 1000.0, WALL + self.now - 1000.0)
+    def span(self) -> RunPeriod:
+        return RunPeriod(WALL + self.began - 1000.0, WALL + self.now - 1000.0)
 
     def reconcile(self) -> Findings:
         return reconcile(self.rows(), self.records(), self.span, keeps=1000)

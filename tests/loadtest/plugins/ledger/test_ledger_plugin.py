@@ -19,11 +19,12 @@ from loadtest.cluster.master import MasterEnd
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import threshold
 from loadtest.measuring.recorder import Recorder
-from loadtest.plugins.contract import QUANTITIES, Conclusion, RunAccess
+from loadtest.plugins.contract import Conclusion, RunAccess
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.ledger.rejudge import rejudge
 from loadtest.plugins.ledger.row_file import NOTE, Row, RowFile
+from loadtest.plugins.quantities import QUANTITIES
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.trace import wall_clock
 
@@ -192,7 +193,7 @@ class Run:
         self.folder = out
         self.reports: list[Any] = []
         plugins = [LedgerPlugin(fetch, sleep=lambda _: None), KpiPlugin()]
-        slo = [threshold(line) for line in lines]
+        slo = [threshold(line, quantities=QUANTITIES) for line in lines]
         settings = Settings(
             url="ws://127.0.0.1:1",
             ocpp=["1.6"],

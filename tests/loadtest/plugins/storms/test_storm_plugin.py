@@ -13,10 +13,11 @@ import pytest
 from evidence.vocabulary import COOL_DOWN, MEASURE, RAMP, TO_CSMS, WARM_UP
 from loadtest.judging.slo_expression import parse
 from loadtest.measuring.recorder import Recorder
-from loadtest.plugins.contract import QUANTITIES, RunAccess
+from loadtest.plugins.contract import REMOTE_START, RunAccess
+from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.control_channel import ControlChannel, post
 from loadtest.plugins.storms.page import add_storm_page
-from loadtest.plugins.storms.plugin import REMOTE_START, StormPlugin, _run_command
+from loadtest.plugins.storms.plugin import StormPlugin, _run_command
 from loadtest.plugins.storms.process import KIND
 from loadtest.timing.backoff import parse_backoff
 from loadtest.workload.storms import ClockSurge, CsmsRestart, LbDrain, MassRemoteStart, RegionFailover, Storm
@@ -163,8 +164,8 @@ def test_objectives_can_be_about_every_quantity_that_storms_have(folder: Path) -
     lead.run(10.0)
     lead.note(**STRUCK, **BACK)
     assert lead.plugin.conclude().quantities.keys() == QUANTITIES["storm"].keys()
-    assert parse("storm recovery-p95 < 20 s").metric == "storm recovery-p95"
-    assert parse("storm unrecovered <= 0.1 %").is_share
+    assert parse("storm recovery-p95 < 20 s", QUANTITIES).metric == "storm recovery-p95"
+    assert parse("storm unrecovered <= 0.1 %", QUANTITIES).is_share
 
 
 def test_storms_of_the_last_run_are_forgotten(folder: Path) -> None:
