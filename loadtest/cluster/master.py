@@ -111,6 +111,7 @@ class MasterEnd:
         self._plan = WindowPlan(duration=settings.duration, warm_up=settings.warm_up, cool_down=settings.cool_down)
         self._slo_watch = SloWatch(settings.slo)
         now = time.time()
+        self._began = time.monotonic()
         self._course = Course(started=now, finished=now, windows=[(RAMP, now)])
         self._finishing = self._hurry = self.spawned = False
         self._stopped = None
@@ -141,7 +142,7 @@ class MasterEnd:
     def cool_down(self) -> None:
         """Note that the run ends: what is intended from now on is not judged."""
         if self.running and self._stopped is None:
-            self._stopped = time.time()
+            self._stopped = self._now()
             self._plan.stop()
             self._enter(COOL_DOWN)
             for plugin in self._plugins:
@@ -266,7 +267,12 @@ class MasterEnd:
         return {f"{name} {word}": pair for name, one in found for word, pair in one.quantities.items()}
 
     def _elapsed(self) -> float:
-        return time.time() - self._course.started
+        """Count the seconds since the start; whoever sets the wall clock moves no window, storm or objective."""
+        return time.monotonic() - self._began
+
+    def _now(self) -> float:
+        """Return the time in seconds since 1970, as the wall clock of the start would show it."""
+        return self._course.started + self._elapsed()
 
     def _send_run(self, worker: str) -> None:
         assert self._folder is not None
@@ -278,7 +284,7 @@ class MasterEnd:
 
     def _enter(self, window: str) -> None:
         if window != self._course.windows[-1][0]:
-            self._course.windows.append((window, time.time()))
+            self._course.windows.append((window, self._now()))
             if window == MEASURE and self.target:
                 self._unstarted = max(1 - sum(self.lease_server.table.held.values()) / self.target, 0.0)
             for worker in self._workers():
@@ -303,7 +309,7 @@ class MasterEnd:
         course = self._course
         if not self._slo_watch or course.broken is not None or self._stopped is not None:
             return
-        course.finished, course.stations = time.time(), self.target
+        course.finished, course.stations = self._now(), self.target
         standing = self._quantities({one.name: one.standing() for one in self._plugins})
         figures = slo_figures(
             collector.merged, self._settings, course, plugins=standing, window=collector.merged.window
@@ -331,7 +337,7 @@ class MasterEnd:
     def _conclude(self, collector: Collector) -> None:
         assert self._folder is not None
         settings, course, merged = self._settings, self._course, collector.merged
-        course.finished = time.time()
+        course.finished = self._now()
         course.stations = self.target
         if self._progress is not None:
             self._progress.close()

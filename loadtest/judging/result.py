@@ -35,7 +35,7 @@ _MOST_ROWS: Final = 7200
 
 
 class Course(msgspec.Struct, kw_only=True):
-    """What happened to the run as a whole; times in seconds since 1970."""
+    """What happened to the run as a whole; times in seconds since 1970, as a clock shows them that nobody sets."""
 
     started: float
     finished: float

@@ -92,6 +92,7 @@ class CommandPlugin(Plugin):
         self._access = access
         now = self._clock()
         self._zero = now - access.clock()
+        self._started = time.time() - access.clock()
         self._errands = {errand.label: errand for errand in self._planned}
         self._figures = Figures()
         self._matcher = Matcher(self._closed)
@@ -170,7 +171,7 @@ class CommandPlugin(Plugin):
         intervals = list(self._figures.intervals(seconds))
         if intervals:
             path = self._access.folder / "histograms" / "commands.hlog"
-            write_hlog(path, intervals, started=time.time() - seconds)
+            write_hlog(path, intervals, started=self._started)
         rows = self._figures.rows()
         return Conclusion(fields={"commands": rows} if rows else {}, quantities=self._figures.quantities())
 

@@ -109,7 +109,7 @@ class LedgerPlugin(Plugin):
         before: Findings | None = None
         for wait in (*_PATIENCE, None):
             records, why = self._ask()
-            span = RunPeriod(self._started, time.time())
+            span = RunPeriod(self._started, self._started + self._access.clock())
             complete = self._access.complete()
             findings = reconcile(rows, records, span, keeps=self._keeps, complete=complete)
             missing = sum(findings.counts[name] or 0 for name in _LATE)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from evidence.vocabulary import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import ReportQueue
 from loadtest.cluster.master import MasterEnd
 from loadtest.judging.settings import Settings
+from loadtest.judging.slo import Threshold
+from loadtest.judging.slo_expression import parse
 from loadtest.measuring.recorder import Delta, Recorder
 from loadtest.plugins.contract import Conclusion, Note, Plugin, RunAccess
 
@@ -22,7 +26,7 @@ from loadtest.plugins.contract import Conclusion, Note, Plugin, RunAccess
 class Fixture:
     """A master end with two workers that are driven by hand."""
 
-    def __init__(self, out: Path, **settings: Any) -> None:
+    def __init__(self, out: Path, *, stop: Callable[[], None] = lambda: None, **settings: Any) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
         known = {"url": "ws://127.0.0.1:1", "ocpp": ["1.6"], "out": str(out), "live": False, "flush_timeout": 0.3}
         self.master = MasterEnd(
@@ -30,6 +34,7 @@ class Fixture:
             lambda worker, message: self.sent.append((worker, message)),
             workers=lambda: ["host_a", "host_b"],
             name=lambda worker: f"worker {worker[-1]}",
+            stop=stop,
         )
         self.recorders = {name: Recorder() for name in ("host_a", "host_b")}
         self.report_queues = {
@@ -95,6 +100,38 @@ def test_the_window_follows_the_stations_and_is_announced(tmp_path: Path) -> Non
     fixture.master.cool_down()
     fixture.master.cool_down()
     assert [message["window"] for message in fixture.told("host_b", "window")] == [MEASURE, COOL_DOWN]
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_setting_the_wall_clock_moves_no_window_and_breaks_no_objective(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    stopped: list[bool] = []
+    slo = [Threshold(expression=parse("lost == 1"), abort=True, delay=600.0)]
+    fixture = Fixture(tmp_path / "run", duration=600.0, cool_down=60.0, slo=slo, stop=lambda: stopped.append(True))
+    fixture.begin()
+    wall = time.time
+    monkeypatch.setattr(time, "time", lambda: wall() + jump)
+    fixture.call("host_a", 1)
+    fixture.report("host_a")
+    fixture.master.beat()
+    assert fixture.told("host_a", "window") == []
+    assert stopped == []
+    fixture.master.cool_down()
+    for worker in fixture.report_queues:
+        fixture.report(worker, last=True)
+    fixture.master.finish()
+    result = fixture.master.result
+    assert result is not None
+    assert [window.name for window in result.windows] == [RAMP, COOL_DOWN]
+    assert all(0 <= window.start < 600 and window.seconds < 600 for window in result.windows)
+    assert 0 <= seconds_between(result) < 600
+    assert result.timeline
+
+
+def seconds_between(result: LoadRun) -> float:
+    started, finished = map(datetime.fromisoformat, (result.started, result.finished))
+    return (finished - started).total_seconds()
 
 
 def test_the_end_waits_for_the_last_report_of_every_worker(fixture: Fixture, tmp_path: Path) -> None:
