@@ -26,8 +26,7 @@ from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.plugins.storms.ways import ways_back
 from loadtest.timing.backoff import SPEC, Backoff, parse_backoff
 from loadtest.workload.identities import DEFAULT_PATTERN, Identities, read_identities
-from loadtest.workload.profile import DEFAULT_PROFILE, Profile, load_profile, profile_names, with_time
-from loadtest.workload.replay import check_versions
+from loadtest.workload.profile import DEFAULT_PROFILE, Profile, check_versions, load_profile, profile_names, with_time
 from loadtest.workload.storms import STORMS, MassRemoteStart, read_storm_words, read_storms
 from ocppj.errors import UsageError
 from ocppj.identity import check_identity, check_owned, check_target_url

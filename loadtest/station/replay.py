@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from loadtest.station.dialect.contract import Payload
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
-    from loadtest.workload.replay import Cue
+    from loadtest.workload.recording import Cue
 
 __all__ = ["ReplayPlayer"]
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from evidence import vocabulary
+from loadtest.timing.timers import HubTimers, TimerQueue
 
-if TYPE_CHECKING:
-    from loadtest.timing.timers import HubTimers
+__all__ = ["READ", "READ_SIZE", "WRITE", "Attempt", "Engine", "Handshake", "How", "Listener", "Pinged"]
 
-__all__ = ["READ_SIZE", "Attempt", "Engine", "Handshake", "How", "Listener"]
-
+READ, WRITE = 1, 2
+"""What a watcher of the event loop waits for."""
 READ_SIZE: Final = 16_384
 """Bytes of one `recv`; larger ones make Python allocate more than nearly every frame needs."""
 
@@ -77,6 +77,20 @@ class Listener(Protocol):
 
     def on_crash(self, error: Exception) -> None:
         """Take an exception that one of these methods raised; the connection is gone already."""
+
+
+class Pinged(Protocol):
+    """What `Pinger` asks of the connection that it keeps alive."""
+
+    @property
+    def timers(self) -> TimerQueue:
+        """The timers of the process."""
+
+    def send_ping(self, payload: bytes) -> None:
+        """Write a ping of at most 125 bytes."""
+
+    def give_up(self, reason: str, how: How) -> None:
+        """End the connection at once, because the CSMS does not answer."""
 
 
 class Engine:

@@ -15,7 +15,8 @@ from gevent.threadpool import ThreadPool
 from websockets.frames import Opcode
 
 from loadtest.timing.pacing import Draws
-from loadtest.transport.socket import How, Phase, StationSocket
+from loadtest.transport.contract import How
+from loadtest.transport.socket import ConnectionPhase, StationSocket
 from loadtest.transport.tls import TlsStationSocket, open_socket
 from loadtest.transport.trace_file import TraceFile
 from ocppj.trace import Kind, TraceRecord
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from websockets.frames import Frame
 
     from loadtest.timing.timers import TimerQueue
-    from loadtest.transport.socket import Engine, Handshake, Listener
+    from loadtest.transport.contract import Engine, Handshake, Listener
     from loadtest.transport.target import Target
 
 __all__ = ["TracedSocket", "TracedTlsSocket", "Tracer", "trace_path"]
@@ -189,7 +190,7 @@ class _Traced(StationSocket):
         super().send_ping(payload)
 
     def abort(self) -> None:
-        if self._phase in (Phase.OPEN, Phase.CLOSING):
+        if self._phase in (ConnectionPhase.OPEN, ConnectionPhase.CLOSING):
             # No callback follows, so that nobody else would tell.
             self._ear.note(Kind.CLOSED, monotonic(), {"code": 1006, "reason": "", "by": "station"})
         super().abort()

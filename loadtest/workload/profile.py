@@ -9,6 +9,7 @@ station draws for itself.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
@@ -22,12 +23,15 @@ from loadtest.timing.pacing import Draws, van_der_corput
 from loadtest.workload.answers import AnswerRule, Files, check_actions
 from loadtest.workload.commands import Command
 from loadtest.workload.curve import DAY, DAYS, Curve, clock_text, seconds_of_day
-from loadtest.workload.replay import Recorded, Replay, read_recorded
+from loadtest.workload.recording import Recorded, Replay
+from loadtest.workload.replay import read_recorded
 from loadtest.workload.sessions import Tariff, Workload
 from loadtest.workload.spread import Lognormal, Normal, Shape, draw
 from loadtest.workload.storms import read_storms
 from loadtest.workload.vendor import find_vendor
+from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError
+from ocppj.versions import Version
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -35,6 +39,7 @@ __all__ = [
     "Sessions",
     "Span",
     "bounds",
+    "check_versions",
     "load_profile",
     "profile_names",
     "read_profile",
@@ -208,6 +213,19 @@ def _same_clock(profile: Profile) -> Profile:
     }
     parts = tuple((msgspec.structs.replace(part, **clock), weight) for part, weight in profile.members)
     return msgspec.structs.replace(profile, members=parts)
+
+
+def check_versions(profile: Profile, versions: Iterable[Version]) -> None:
+    """Raise `UsageError` where a trace that a profile replays has messages that a version does not know."""
+    parts = [part for part, _ in profile.members] or [profile]
+    actions = {cue.action for part in parts for cues in part.recorded.cues for cue in cues}
+    for version in versions:
+        unknown = sorted(actions - set(ACTIONS[version]))
+        if unknown:
+            raise UsageError(
+                f"The trace that {profile.name} replays has {unknown[0]}, which OCPP {version} does not know; "
+                "choose another version with --ocpp"
+            )
 
 
 def _check_spans(owner: msgspec.Struct, *names: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from loadtest.workload.replay import Replay
+    from loadtest.workload.recording import Replay
 
 __all__ = ["KNOWN_HEADERS", "read_sessions"]
 

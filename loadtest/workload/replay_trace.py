@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from loadtest.workload.replay import Cue, Recorded
+from loadtest.workload.recording import Cue, Recorded
 from ocppj.errors import UsageError
 from ocppj.trace import Kind, TraceRecord, decode_record
 from ocppj.versions import MessageType

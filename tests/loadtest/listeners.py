@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 import gevent.event
 
-from loadtest.transport.socket import Handshake, How
+from loadtest.transport.contract import Handshake, How
 
 __all__ = ["TIMEOUT", "Listener"]
 

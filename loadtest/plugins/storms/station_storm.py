@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from loadtest.plugins.storms.tally import Tally
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
-    from loadtest.transport.socket import Handshake, How, StationSocket
+    from loadtest.transport.contract import Handshake, How
+    from loadtest.transport.socket import StationSocket
     from loadtest.transport.target import Target
 
 __all__ = ["State", "StationStorm"]

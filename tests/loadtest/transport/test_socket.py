@@ -12,7 +12,8 @@ import pytest
 from websockets.frames import Opcode
 
 from loadtest.timing.timers import HubTimers
-from loadtest.transport.socket import READ_SIZE, Attempt, Engine, How, StationSocket
+from loadtest.transport.contract import READ_SIZE, Attempt, Engine, How
+from loadtest.transport.socket import StationSocket
 from loadtest.transport.target import Target
 from ocppj.errors import TargetUnreachableError, UsageError
 from tests.loadtest.listeners import TIMEOUT, Listener

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
 from loadtest.timing.timers import TimerQueue
-from loadtest.transport.socket import Engine, How, Phase, StationSocket
+from loadtest.transport.contract import Engine, How
+from loadtest.transport.socket import ConnectionPhase, StationSocket
 from loadtest.transport.target import Target
 
 
@@ -51,7 +52,7 @@ def listening() -> tuple[StationSocket, Listener, TimerQueue]:
     engine = Engine(Loop(), timers, max_message=50_000)  # type: ignore[arg-type]  # the core of the timers is enough
     sock = StationSocket(engine, Target("ws://127.0.0.1:1"), ear)  # type: ignore[arg-type]  # hears no more than this
     sock._sock = Sock()  # type: ignore[assignment]  # no network
-    sock._phase = Phase.OPEN
+    sock._phase = ConnectionPhase.OPEN
     return sock, ear, timers
 
 
@@ -103,4 +104,4 @@ def test_no_bytes_at_all_can_raise(parts: list[bytes]) -> None:
     sock._ended("end of stream")
     timers.run_due(1e12)
     assert len(ear.ends) == 1
-    assert sock._phase is Phase.CLOSED
+    assert sock._phase is ConnectionPhase.CLOSED

@@ -16,7 +16,8 @@ from websockets.frames import Opcode
 
 from evidence.run_folder import read_trace
 from loadtest.timing.timers import HubTimers, TimerQueue
-from loadtest.transport.socket import Engine, StationSocket
+from loadtest.transport.contract import Engine
+from loadtest.transport.socket import StationSocket
 from loadtest.transport.target import Target
 from loadtest.transport.tls import TlsStationSocket
 from loadtest.transport.trace_file import BLOCK, TraceFile

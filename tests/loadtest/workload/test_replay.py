@@ -12,8 +12,7 @@ import msgspec
 import pytest
 
 from fixtures.tokens import is_pool_token
-from loadtest.workload.profile import Profile, read_profile
-from loadtest.workload.replay import check_versions
+from loadtest.workload.profile import Profile, check_versions, read_profile
 from ocppj.errors import UsageError
 from ocppj.trace import Kind, TraceRecord, encode_record, wall_clock
 from ocppj.versions import Version

@@ -11,7 +11,7 @@ from loadtest.plugins.storms.figures import Totals
 from loadtest.plugins.storms.process import KIND, StormProcess
 from loadtest.station.dialect.contract import Status
 from loadtest.timing.backoff import Backoff
-from loadtest.transport.socket import How
+from loadtest.transport.contract import How
 from loadtest.transport.target import Target
 from loadtest.workload.storms import (
     STORMS,
