@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from evidence import exit_codes
-from loadtest.plugins.storms.control_channel import post
+from loadtest.plugins.storms.control_channel import send_request
 from loadtest.workload.storms import STORMS, make_storm, parameters
 from ocppj.errors import UsageError
 
@@ -44,7 +44,7 @@ def run(folder: Path | None, name: str | None, words: Sequence[str], *, as_json:
         )
     document = {"storm": name} | _pairs(words)
     make_storm(document, "plugstorm storm")
-    said = post(folder, document)
+    said = send_request(folder, document)
     if "error" in said:
         raise UsageError(said["error"])
     if as_json:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadtest.cluster.delivery import Report
-    from loadtest.measuring.recorder import Table
+    from loadtest.measuring.recorder import CallTable
 
 __all__ = ["WorkerEnd"]
 
@@ -33,7 +33,7 @@ class WorkerEnd:
         self,
         send: Callable[[dict[str, Any]], None],
         *,
-        table: Table | None = None,
+        table: CallTable | None = None,
         stop: Callable[[], bool] = lambda: False,
         fence_after: float = FENCE_AFTER,
     ) -> None:

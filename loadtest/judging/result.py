@@ -48,7 +48,7 @@ class Course(msgspec.Struct, kw_only=True):
     """The objective that ended the run before its time."""
 
 
-class Span(NamedTuple):
+class WindowSpan(NamedTuple):
     """A window's place in the run, in seconds since its start."""
 
     name: str
@@ -56,11 +56,11 @@ class Span(NamedTuple):
     seconds: float
 
 
-def spans(course: Course) -> list[Span]:
+def spans(course: Course) -> list[WindowSpan]:
     """Tell how long each window lasted."""
     ends = [start for _, start in course.windows[1:]] + [course.finished]
     return [
-        Span(name, start - course.started, max(end - start, 0.0))
+        WindowSpan(name, start - course.started, max(end - start, 0.0))
         for (name, start), end in zip(course.windows, ends, strict=True)
     ]
 
@@ -113,7 +113,7 @@ def build_run(
     # A worker may be in the next window a moment before the run ends without it.
     known = {window.name for window in windows}
     end = course.finished - course.started
-    windows += [_window(Span(name, end, 0.0), merged) for name in merged.windows if name not in known]
+    windows += [_window(WindowSpan(name, end, 0.0), merged) for name in merged.windows if name not in known]
     calls = [call for window in windows if window.name == MEASURE for call in window.calls]
     seconds = merged.seconds()
     run = LoadRun(
@@ -181,7 +181,7 @@ def _never_reached(run: LoadRun) -> bool:
     return bool(run.connections) and not run.connections.get(OPENED)
 
 
-def _window(span: Span, merged: Merged) -> WindowResult:
+def _window(span: WindowSpan, merged: Merged) -> WindowResult:
     figures = sorted(merged.windows.get(span.name, {}).items())
     return WindowResult(
         name=span.name,

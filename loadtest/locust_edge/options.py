@@ -22,8 +22,8 @@ from loadtest.plugins.commands.setup import plugin_of
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.quantities import QUANTITIES
+from loadtest.plugins.storms.formula import ways_back
 from loadtest.plugins.storms.plugin import StormPlugin
-from loadtest.plugins.storms.ways import ways_back
 from loadtest.timing.backoff import SPEC, Backoff, parse_backoff
 from loadtest.workload.identities import DEFAULT_PATTERN, Identities, read_identities
 from loadtest.workload.profile import DEFAULT_PROFILE, Profile, check_versions, load_profile, profile_names, with_time

@@ -27,7 +27,7 @@ from ocppj.outcomes import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Delta", "Key", "Recorder", "Row", "Table"]
+__all__ = ["CallTable", "Delta", "Key", "Recorder", "SecondCounts"]
 
 _MOST_NOTES: Final = 200_000
 """Notes that wait for a master that is away."""
@@ -38,7 +38,7 @@ _OTHER = "(other)"
 
 Key = tuple[str, str, str, str]
 """ocpp, action, direction, outcome."""
-Row = tuple[int, int, int, int, int, int]
+SecondCounts = tuple[int, int, int, int, int, int]
 """A second since 1970, and in it: CALLs, failed CALLs, most connected, most booted, connections opened."""
 
 
@@ -47,7 +47,7 @@ class Delta(TypedDict):
 
     windows: dict[str, list[tuple[str, str, str, str, dict[int, int], dict[int, int]]]]
     """By window: ocpp, action, direction, outcome, service counts, response counts by bucket of `Histogram`."""
-    rows: list[Row]
+    rows: list[SecondCounts]
     faults: dict[str, int]
     connections: dict[str, int]
     lost: int
@@ -57,7 +57,7 @@ class Delta(TypedDict):
     """For the plugins of the run: kinds and values."""
 
 
-class Table(Protocol):
+class CallTable(Protocol):
     """A view that shows the same CALLs: Locust's own statistics."""
 
     @property
@@ -126,14 +126,14 @@ class Recorder:
     _lost: int
     _connected_most: int
     _booted_most: int
-    _rows: list[Row]
+    _rows: list[SecondCounts]
     _notes: list[list[Any]]
     total: int
     """CALLs of this run in all completed seconds: the check sum of the histograms."""
 
     def __init__(
         self,
-        table: Table | None = None,
+        table: CallTable | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: float | None = None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import msgspec
 import yaml
 
-from loadtest.workload.command_catalogue import PLACEHOLDERS, Recipe, Target, known_words, recipe_of
+from loadtest.workload.command_catalogue import EXAMPLES, PLACEHOLDERS, Candidates, Recipe, known_words, recipe_of
 from ocppj.errors import UsageError
 from ocppj.schemas import validator
 from ocppj.versions import Version
@@ -62,7 +62,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What it is called in the results, where two of the same action are to be told apart."""
     payload: dict[str, Any] | None = None
     """Instead of the one that is known for the action; texts in braces are filled in."""
-    target: Target | None = None
+    target: Candidates | None = None
     during: Literal["measure", "run"] = "measure"
     """`run` begins with the first stations."""
     limit: _Positive = 10.0
@@ -96,7 +96,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     recipes: Mapping[Version, Recipe]
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Candidates:
         """Which stations it is for."""
         return next(iter(self.recipes.values())).target
 
@@ -128,10 +128,8 @@ def _recipe(command: Command, version: Version) -> Recipe | None:
     payload = known.payload if command.payload is None else command.payload
     target = command.target
     if target is None:
-        target = Target.CHARGING if "transactionId" in _names_in(payload) else known.target
-    example = {**PLACEHOLDERS, "limit": command.limit}
-    if version is not Version.V16:
-        example["transactionId"] = "1"
+        target = Candidates.CHARGING if "transactionId" in _names_in(payload) else known.target
+    example = {**EXAMPLES[version], "limit": command.limit}
     errors = validator(version, known.action, "request").errors(fill(payload, example))
     if errors:
         where = f"{errors[0].path or '/'}: {errors[0].message}"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from math import ceil
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
@@ -19,15 +21,15 @@ from drivers.base import TokenSettings
 from evidence.histogram import write_hlog
 from evidence.vocabulary import COOL_DOWN, MEASURE
 from loadtest.plugins.commands.figures import Figures, live_line
-from loadtest.plugins.commands.matching import Api, Matcher, SeenEffect, Sent, Verdict, digest_of, key_of
+from loadtest.plugins.commands.matching import Api, CommandVerdict, Matcher, SeenEffect, Sent, digest_of, key_of
 from loadtest.plugins.commands.observer import DID, ORDER, SEEN, STATE, machine_of
-from loadtest.plugins.commands.roster import Roster
-from loadtest.plugins.commands.schedule import Due, Schedule
+from loadtest.plugins.commands.roster import Roster, StationSeen, connector_id
+from loadtest.plugins.commands.schedule import CommandSchedule, Due
 from loadtest.plugins.commands.sender import Sender
 from loadtest.plugins.commands.tokens import MOST_TOKENS, TokenStore
 from loadtest.plugins.contract import REMOTE_START, Conclusion, Note, Plugin, RunAccess
 from loadtest.timing.pacing import Draws
-from loadtest.workload.command_catalogue import Target
+from loadtest.workload.command_catalogue import Candidates
 from loadtest.workload.commands import Command, fill, plan
 from ocppj.errors import HarnessError, UsageError
 from ocppj.trace import wall_clock
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from drivers.base import Driver
-    from loadtest.plugins.commands.roster import Seen
     from loadtest.workload.commands import Errand
 
 __all__ = ["CommandPlugin"]
@@ -49,6 +50,10 @@ _LAST_ANSWERS: Final = 2.0
 _SPARE: Final = 32
 _TOKEN_SETTERS: Final = 8
 _TOKEN_TYPE: Final = "ISO14443"  # noqa: S105 - a word of the IdTokenEnumType
+_TOKEN_TYPES: Final[Mapping[Version, str | None]] = MappingProxyType(
+    {Version.V16: None, Version.V201: _TOKEN_TYPE, Version.V21: _TOKEN_TYPE}
+)
+"""An idTag of 1.6 has no type."""
 _FIRED_RATE: Final = "1/h"
 _LONG: Final = 3600.0
 _AHEAD: Final = 3.0
@@ -104,7 +109,9 @@ class CommandPlugin(Plugin):
         self._number = 0
         self._complained = False
         self._draws = Draws(self._seed, "stations", "commands")
-        self._schedule = Schedule(self._planned, self._seed, lambda: self._access.stations or self._roster.online)
+        self._schedule = CommandSchedule(
+            self._planned, self._seed, lambda: self._access.stations or self._roster.online
+        )
         self._news = gevent.event.Event()
         self._driver = self._make_driver()
         self._driver.begin(access.folder)
@@ -250,16 +257,16 @@ class CommandPlugin(Plugin):
             return None
         recipe = errand.recipes[Version(seen.ocpp)]
         self._number += 1
-        place = seen.place_for(recipe.target)
+        connector = seen.connector_for(recipe.target)
         token = (self._tokens.take(seen.identity, self._is_idle) or seen.token) if errand.uses("token") else ""
         payload = fill(
             recipe.payload,
             {
                 "token": token,
                 "tokenType": _TOKEN_TYPE,
-                "connector": place.number if seen.ocpp == Version.V16 else place.connector_id,
-                "evse": place.evse_id,
-                "transactionId": place.transaction_id,
+                "connector": connector_id(seen.ocpp, connector),
+                "evse": connector.evse_id,
+                "transactionId": connector.transaction_id,
                 "number": self._number,
                 "limit": errand.command.limit,
                 "now": wall_clock(time.time()),
@@ -280,7 +287,7 @@ class CommandPlugin(Plugin):
         self._matcher.begin(sent)
         return sent
 
-    def _choose(self, due: Due) -> Seen | None:
+    def _choose(self, due: Due) -> StationSeen | None:
         errand = due.errand
         if due.station is None:
             return self._roster.choose(
@@ -289,12 +296,12 @@ class CommandPlugin(Plugin):
         seen = self._roster.find(due.station)
         if seen is None or seen.ocpp not in errand.recipes:
             return None
-        needs_transaction = errand.target is Target.CHARGING and Target.CHARGING not in seen.targets
+        needs_transaction = errand.target is Candidates.CHARGING and Candidates.CHARGING not in seen.targets
         return None if needs_transaction else seen
 
     def _is_idle(self, station: str) -> bool:
         seen = self._roster.find(station)
-        return seen is not None and Target.IDLE in seen.targets and not self._matcher.at(station)
+        return seen is not None and Candidates.IDLE in seen.targets and not self._matcher.at(station)
 
     def _is_free(self, station: str, errand: Errand) -> bool:
         """Tell whether no open command at a station gets into the way of another one."""
@@ -309,9 +316,9 @@ class CommandPlugin(Plugin):
     def _answered(self, sent: Sent, api: Api, at: float, why: str) -> None:
         self._matcher.answered(sent, api, at, why)
 
-    def _closed(self, sent: Sent, verdict: Verdict) -> None:
+    def _closed(self, sent: Sent, verdict: CommandVerdict) -> None:
         self._figures.close(sent, verdict)
-        if sent.token and (sent.cut_short or verdict not in (Verdict.ACCEPTED, Verdict.OPEN)):
+        if sent.token and (sent.cut_short or verdict not in (CommandVerdict.ACCEPTED, CommandVerdict.OPEN)):
             self._tokens.rest(sent.token)
 
     def _count_unsent(self, due: Due, waited: float | None) -> None:
@@ -329,7 +336,7 @@ class CommandPlugin(Plugin):
             self._helpers += [gevent.spawn(self._set_tokens, wanted, version) for _ in range(_TOKEN_SETTERS)]
 
     def _set_tokens(self, wanted: Iterable[str], version: Version) -> None:
-        settings = TokenSettings(status="Accepted", type=None if version is Version.V16 else _TOKEN_TYPE)
+        settings = TokenSettings(status="Accepted", type=_TOKEN_TYPES[version])
         for token in wanted:
             if self._stopped is not None:
                 return

@@ -14,7 +14,7 @@ from evidence.vocabulary import COOL_DOWN, MEASURE, UNDELIVERED
 from loadtest.plugins.contract import REMOTE_START, Conclusion, Note, Plugin, RunAccess
 from loadtest.plugins.storms.control_channel import ControlChannel
 from loadtest.plugins.storms.formula import Expected, expected
-from loadtest.plugins.storms.plan import Place, Return, Shuffle, ends, place_of, plan, returns, victims
+from loadtest.plugins.storms.plan import Position, Return, Shuffle, ends, plan, position_of, returns, victims
 from loadtest.plugins.storms.process import KIND
 from loadtest.plugins.storms.result import StormRun, quantities_of, result_of
 from loadtest.plugins.storms.stability import LEAST_SECONDS, Seconds
@@ -93,7 +93,7 @@ class StormPlugin(Plugin):
             self._check_target(storm)
         self._reset()
 
-    # -- what the run tells ------------------------------------------------------------------------------------------
+    # -- the course of the run -----------------------------------------------------------------------------------------
 
     def begin(self, access: RunAccess) -> None:
         """Begin a run."""
@@ -116,13 +116,13 @@ class StormPlugin(Plugin):
         self._seconds.add(delta, int(self._access.clock()), self._started)
 
     def beat(self, elapsed: float, window: str) -> None:
-        """Order the storms that are due and take letters."""
+        """Order the storms that are due and take requests."""
         if window == MEASURE and self._measured_from is None:
             self._measured_from = elapsed
         if self._measured_from is not None and window != COOL_DOWN:
             while self._due and elapsed + _AHEAD >= self._measured_from + self._due[0].at:
                 storm = self._due.pop(0)
-                self._let_loose(storm, "schedule", max(self._measured_from + storm.at - elapsed, 0.0))
+                self._order(storm, "schedule", max(self._measured_from + storm.at - elapsed, 0.0))
         if self._control_channel is not None:
             for name, document in self._control_channel.take():
                 self._control_channel.answer(name, self.trigger(document, "command"))
@@ -137,7 +137,7 @@ class StormPlugin(Plugin):
         self._stopped = self._access.clock()
 
     def standing(self) -> Conclusion:
-        """Tell how far each storm is; objectives look at those that are over."""
+        """Return how far each storm is; objectives look at those that are over."""
         lines = []
         for one in self._storms:
             if one.result is None and one.struck:
@@ -181,7 +181,7 @@ class StormPlugin(Plugin):
         ]
 
     def trigger(self, document: Any, who: str) -> dict[str, Any]:
-        """Let a storm come now because somebody asks for it; returns its number and name, or an `error`."""
+        """Start a storm now because somebody asks for it; return its number and name, or an `error`."""
         try:
             storm = make_storm(document, "The storm")
             if isinstance(storm, CsmsRestart) and storm.command:
@@ -189,7 +189,7 @@ class StormPlugin(Plugin):
                     "A running test takes no `command`; restart the CSMS yourself, and trigger this with cut=false"
                 )
             self._check_target(storm)
-            number = self._let_loose(storm, who, 0.0)
+            number = self._order(storm, who, 0.0)
         except UsageError as error:
             return {"error": str(error)}
         return {"storm": storm.name, "number": number, "stations": self._storms[-1].stations}
@@ -214,7 +214,7 @@ class StormPlugin(Plugin):
         if isinstance(storm, RegionFailover) and storm.to:
             check_owned(storm.to, self._owned)
 
-    def _let_loose(self, storm: Storm, trigger: str, delay: float) -> int:
+    def _order(self, storm: Storm, trigger: str, delay: float) -> int:
         """Order a storm; raises `UsageError` where it cannot come."""
         if self._stopped is not None:
             raise UsageError("The run ends; no storm begins any more.")
@@ -246,11 +246,11 @@ class StormPlugin(Plugin):
 
     def _ask_for_starts(self, one: StormRun, storm: MassRemoteStart, total: int, delay: float) -> None:
         shuffle = Shuffle(self._seed, total, f"storm/{one.number}")
-        places = {n: place_of(storm, shuffle, n, total, Draws(0, "")) for n in range(1, total + 1)}
+        positions = {n: position_of(storm, shuffle, n, total, Draws(0, "")) for n in range(1, total + 1)}
         stations = [
-            [number, round(delay + place.index / place.count * storm.spread, 3)]
-            for number, place in places.items()
-            if place is not None
+            [number, round(delay + position.index / position.count * storm.spread, 3)]
+            for number, position in positions.items()
+            if position is not None
         ]
         if not self._access.ask(REMOTE_START, {"stations": sorted(stations, key=lambda pair: pair[1])}):
             raise UsageError(
@@ -275,7 +275,7 @@ class StormPlugin(Plugin):
         draws = {index: Draws(self._seed, str(index), f"storm/{one.number}") for index in indices}
         return expected(
             self._backoff,
-            [returns(plan(storm, Place(index, one.stations, draws[index]))) for index in indices],
+            [returns(plan(storm, Position(index, one.stations, draws[index]))) for index in indices],
         )
 
     def _measured_promise(self, one: StormRun) -> Expected | None:
@@ -295,7 +295,7 @@ class StormPlugin(Plugin):
         return expected(self._backoff, lost)
 
     def _after_from(self, one: StormRun) -> float:
-        """Tell from when on the CSMS is held to be as before: when all are back, and at the latest after the grace."""
+        """Return when the CSMS counts as recovered: when all are back, and at the latest after the grace."""
         if one.struck and one.totals.total("drained") >= one.struck:
             return min(max(one.began + one.totals.last_change, one.began + ends(one.storm)) + 1.0, one.settles)
         return one.settles
@@ -306,7 +306,7 @@ class StormPlugin(Plugin):
         return min([since + _AFTER, *later])
 
     def _before_from(self, one: StormRun) -> float:
-        """Tell from when on the run is as it is without a storm: not during the ramp, nor soon after another storm."""
+        """Return when the calm before a storm begins: not during the ramp, nor soon after another storm."""
         others = [self._after_from(other) for other in self._storms if other.number < one.number]
         begin = one.began if self._measured_from is None else self._measured_from
         return max([begin, one.began - _BEFORE, *others])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from loadtest.plugins.storms.plan import Shuffle, place_of, plan
+from loadtest.plugins.storms.plan import Shuffle, plan, position_of
 from loadtest.plugins.storms.station_storm import StationStorm
 from loadtest.plugins.storms.tally import Tally
 from loadtest.station.station import Life
@@ -118,7 +118,7 @@ class StormProcess:
             return
         number = station.lease.number
         draws = Draws(self._seed, station.lease.identity, f"storm/{one.number}")
-        place = place_of(one.storm, one.shuffle, number, one.total, draws)
+        place = position_of(one.storm, one.shuffle, number, one.total, draws)
         if place is not None:
             steps = plan(one.storm, place)
             if steps:

@@ -10,10 +10,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from fixtures.payloads import v2x, v16
-from loadtest.plugins.storms.plan import Step, Verb
+from loadtest.plugins.storms.plan import StormStep, Verb
 from loadtest.station.arrivals import token_for
 from loadtest.station.charging_session import ChargingSession, Phase
-from loadtest.station.dialect.contract import Ending, Trigger
+from loadtest.station.dialect.contract import Ending, Payload, Trigger
 from loadtest.station.station import Life
 from ocppj.versions import Version
 
@@ -74,7 +74,7 @@ class StationStorm:
         self,
         station: Station,
         tally: Tally,
-        steps: list[Step],
+        steps: list[StormStep],
         begins: float,
         *,
         cuts: bool,
@@ -183,7 +183,7 @@ class StationStorm:
             self._older.end()
             self._older = None
 
-    # -- what the front asks -----------------------------------------------------------------------------------------
+    # -- what the storm process asks -----------------------------------------------------------------------------------
 
     @property
     def done(self) -> bool:
@@ -227,14 +227,14 @@ class StationStorm:
         step = self._steps.pop(0)
         steps = self._steps
         self._timer = self.station.context.timers.at(self.begins + steps[0].at, self._next) if steps else None
-        _DEEDS[step.verb](self, step, when)
+        _STEPS[step.verb](self, step, when)
 
-    def _cut(self, step: Step, when: float) -> None:
+    def _cut(self, step: StormStep, when: float) -> None:
         self._until = self.begins + step.value
         self._lose(when)
         self.station.cut()
 
-    def _close(self, step: Step, when: float) -> None:
+    def _close(self, step: StormStep, when: float) -> None:
         self._lose(when)
         self.station.cut(int(step.value))
 
@@ -252,24 +252,24 @@ class StationStorm:
             self.tally.outage(self._booted_at - self._gone_at, -1)
         self.state = State.GONE
 
-    def _off(self, _: Step, when: float) -> None:
+    def _off(self, _: StormStep, when: float) -> None:
         self._lose(when)
         self.station.lose_power()
 
-    def _on(self, _: Step, __: float) -> None:
+    def _on(self, _: StormStep, __: float) -> None:
         self.station.start()
 
-    def _connect(self, _: Step, __: float) -> None:
+    def _connect(self, _: StormStep, __: float) -> None:
         self._until = float("-inf")
         self.station.connect_now()
 
-    def _part(self, step: Step, when: float) -> None:
+    def _part(self, step: StormStep, when: float) -> None:
         self._lose(when)
         socket = self.station.part()
         if socket is not None:
             self._zombies.append(_Zombie(self, socket, when + step.value))
 
-    def _mute(self, step: Step, when: float) -> None:
+    def _mute(self, step: StormStep, when: float) -> None:
         station = self.station
         self._strike(when)
         socket = self._held = station.socket
@@ -285,7 +285,7 @@ class StationStorm:
         if socket is not None and socket is self.station.socket:
             socket.resume()
 
-    def _meters(self, _: Step, when: float) -> None:
+    def _meters(self, _: StormStep, when: float) -> None:
         station = self.station
         self._strike(when)
         for connector in station.connectors:
@@ -299,7 +299,7 @@ class StationStorm:
                     when,
                 )
 
-    def _plug_in(self, step: Step, when: float) -> None:
+    def _plug_in(self, step: StormStep, when: float) -> None:
         busy = {
             connector.model.evse_id for connector in self.station.connectors if connector.charging_session is not None
         }
@@ -317,11 +317,11 @@ class StationStorm:
             if connector.charging_session is not None
         ]
 
-    def _suspend(self, _: Step, when: float) -> None:
+    def _suspend(self, _: StormStep, when: float) -> None:
         for charging_session in self._charging_sessions():
             charging_session.suspend(when)
 
-    def _resume(self, _: Step, when: float) -> None:
+    def _resume(self, _: StormStep, when: float) -> None:
         charging_sessions = self._charging_sessions()
         if charging_sessions:
             self._strike(when)
@@ -330,31 +330,41 @@ class StationStorm:
         for charging_session in charging_sessions:
             charging_session.resume(when)
 
-    def _firmware(self, step: Step, when: float) -> None:
+    def _firmware(self, step: StormStep, when: float) -> None:
         self._say_firmware(step.word, when)
 
-    def _reboot(self, _: Step, when: float) -> None:
+    def _reboot(self, _: StormStep, when: float) -> None:
         self._lose(when)
         self._installs = True
         self.station.reboot(Ending.SOFT_RESET)
 
     def _say_firmware(self, word: str, when: float) -> None:
-        station = self.station
-        if station.version is Version.V16:
-            payload = v16.firmware_status_notification(word)
-        else:
-            payload = v2x.firmware_status_notification(word, request_id=self.tally.number)
-        station.call("FirmwareStatusNotification", payload, when)
+        payload = _FIRMWARE_STATUS[self.station.version](word, self.tally.number)
+        self.station.call("FirmwareStatusNotification", payload, when)
 
-    def _expect(self, _: Step, when: float) -> None:
+    def _expect(self, _: StormStep, when: float) -> None:
         self._strike(when)
         self._expects = True
 
-    def _watch(self, _: Step, __: float) -> None:
+    def _watch(self, _: StormStep, __: float) -> None:
         """Do nothing: what is watched was known from the start."""
 
 
-_DEEDS: Final[dict[Verb, Callable[[StationStorm, Step, float], None]]] = {
+def _firmware_status_v16(word: str, _: int) -> Payload:
+    return v16.firmware_status_notification(word)
+
+
+def _firmware_status_v2x(word: str, number: int) -> Payload:
+    return v2x.firmware_status_notification(word, request_id=number)
+
+
+_FIRMWARE_STATUS: Final[dict[Version, Callable[[str, int], Payload]]] = {
+    Version.V16: _firmware_status_v16,
+    Version.V201: _firmware_status_v2x,
+    Version.V21: _firmware_status_v2x,
+}
+
+_STEPS: Final[dict[Verb, Callable[[StationStorm, StormStep, float], None]]] = {
     Verb.CUT: StationStorm._cut,  # noqa: SLF001 - a dispatch table of this very class
     Verb.CLOSE: StationStorm._close,  # noqa: SLF001
     Verb.OFF: StationStorm._off,  # noqa: SLF001

@@ -15,7 +15,7 @@ import pytest
 
 from drivers.base import CommandResult, DriverError, NoDriver
 from loadtest.judging.slo_expression import parse
-from loadtest.plugins.commands.matching import Verdict
+from loadtest.plugins.commands.matching import CommandVerdict
 from loadtest.plugins.commands.observer import SEEN, STATE
 from loadtest.plugins.commands.plugin import CommandPlugin
 from loadtest.plugins.commands.setup import check_commands, plugin_of
@@ -99,7 +99,7 @@ def test_a_slow_api_moves_neither_the_schedule_nor_the_intended_times(folder: Pa
     play = Play(folder, driver, Command(action="get-configuration", rate="30/s"))
     play.plugin.beat(0.0, "measure")
     until(lambda: driver.most == 3)
-    until(lambda: play.plugin._figures.verdicts[Verdict.NO_TARGET] >= 3)
+    until(lambda: play.plugin._figures.verdicts[CommandVerdict.NO_TARGET] >= 3)
     play.plugin.stopping()
     # A station has one command of a kind at a time, and a slow API keeps all three busy.
     assert driver.most == 3
@@ -113,7 +113,7 @@ def test_only_so_many_are_under_way_and_who_waits_too_long_is_never_sent(folder:
     play = Play(folder, driver, Command(action="ClearCache", rate="1/h", timeout=0.2, name="slow"))
     play.plugin._sender._most = 2
     play.plugin.fire("slow", ["A", "B", "C", "A", "B", "C"], 0.0)
-    until(lambda: play.plugin._figures.verdicts[Verdict.NEVER_SENT] == 4)
+    until(lambda: play.plugin._figures.verdicts[CommandVerdict.NEVER_SENT] == 4)
     (row,) = play.end()
     assert driver.most == 2
     assert row["api"] == {"api-timeout": 2}

@@ -15,7 +15,7 @@ from loadtest.judging.slo_expression import parse
 from loadtest.measuring.recorder import Recorder
 from loadtest.plugins.contract import REMOTE_START, RunAccess
 from loadtest.plugins.quantities import QUANTITIES
-from loadtest.plugins.storms.control_channel import ControlChannel, post
+from loadtest.plugins.storms.control_channel import ControlChannel, send_request
 from loadtest.plugins.storms.page import add_storm_page
 from loadtest.plugins.storms.plugin import StormPlugin, _run_command
 from loadtest.plugins.storms.process import KIND
@@ -239,9 +239,9 @@ def test_a_shell_command_leaves_a_server_behind_without_waiting_for_it(tmp_path:
 # -- letters ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_letter_is_answered_and_nothing_is_left(folder: Path) -> None:
+def test_a_request_is_answered_and_nothing_is_left(folder: Path) -> None:
     lead = Lead(folder)
-    posted = gevent.get_hub().threadpool.spawn(post, folder, {"storm": "lb-drain", "batches": "2"})
+    posted = gevent.get_hub().threadpool.spawn(send_request, folder, {"storm": "lb-drain", "batches": "2"})
     with gevent.Timeout(20):
         while not posted.ready():
             lead.run(lead.now + 1.0)
@@ -253,10 +253,10 @@ def test_a_letter_is_answered_and_nothing_is_left(folder: Path) -> None:
     assert not (folder / ".storms").exists()
 
 
-def test_a_damaged_letter_is_refused_and_breaks_nothing(folder: Path) -> None:
+def test_a_damaged_request_is_refused_and_breaks_nothing(folder: Path) -> None:
     lead = Lead(folder)
     for name, content in (("a", b"\xff{"), ("b", b"[1]"), ("c", b'{"storm": 3}'), ("d", b"{}" + b" " * 100_000)):
-        (folder / ".storms" / f"{name}.order").write_bytes(content)
+        (folder / ".storms" / f"{name}.request").write_bytes(content)
     lead.run(1.0)
     answers = sorted((folder / ".storms").glob("*.answer"))
     assert len(answers) == 4
@@ -265,14 +265,14 @@ def test_a_damaged_letter_is_refused_and_breaks_nothing(folder: Path) -> None:
 
 def test_without_a_run_or_with_a_dead_one_nobody_is_written_to(folder: Path) -> None:
     with pytest.raises(UsageError, match="No load test is running"):
-        post(folder, {})
+        send_request(folder, {})
     control_channel = ControlChannel(folder)
     with pytest.raises(UsageError, match="did not answer"):
-        post(folder, {}, patience=0.0)
+        send_request(folder, {}, patience=0.0)
     assert control_channel.take() == []
     os.utime(folder / ".storms" / "alive", (1.0, 1.0))
     with pytest.raises(UsageError, match="No load test is running"):
-        post(folder, {})
+        send_request(folder, {})
 
 
 # -- the page --------------------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def page(plugin: StormPlugin, state: str = "running") -> Any:
     return app.test_client()
 
 
-def test_the_page_lets_a_storm_loose_and_lists_it(folder: Path) -> None:
+def test_the_page_starts_a_storm_and_lists_it(folder: Path) -> None:
     lead = Lead(folder)
     client = page(lead.plugin)
     assert "None so far." in client.get("/storms").text
@@ -320,7 +320,7 @@ def test_the_page_refuses_mistakes_commands_and_forms_of_other_sites(
     assert lead.orders == []
 
 
-def test_the_page_without_a_test_lets_nothing_loose(folder: Path) -> None:
+def test_the_page_without_a_test_starts_no_storm(folder: Path) -> None:
     lead = Lead(folder)
     client = page(lead.plugin, state="stopped")
     assert "No test is running." in client.get("/storms").text
