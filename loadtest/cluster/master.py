@@ -233,6 +233,7 @@ class MasterEnd:
             folder=folder.path,
             url=self._settings.url,
             stations=self._settings.stations,
+            started=self._course.started,
             clock=self._elapsed,
             identity=lambda number: self._settings.identities.lease(number).identity,
             target=lambda: self._settings.stations or self.target,

@@ -38,8 +38,10 @@ class RunAccess(msgspec.Struct, kw_only=True):
     url: str
     stations: int
     """How many were asked for; 0 when Locust's user count decides."""
+    started: float
+    """When the run began, in seconds since 1970."""
     clock: Callable[[], float]
-    """Seconds since the start of the run."""
+    """Seconds since then, which no change of the wall clock moves."""
     identity: Callable[[int], str] = str
     """Name the station of a number."""
     target: Callable[[], int] = lambda: 0

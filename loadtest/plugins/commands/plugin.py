@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import gevent
 import gevent.event
 
-from drivers.base import TokenSettings
+from drivers.base import MOST_AT_ONCE, TokenSettings
 from evidence.histogram import write_hlog
 from evidence.vocabulary import COOL_DOWN, MEASURE
 from loadtest.plugins.commands.figures import Figures, live_line
@@ -74,11 +74,12 @@ class CommandPlugin(Plugin):
         seed: int,
         *,
         duration: float | None = None,
+        most: int = MOST_AT_ONCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Plan; raises `UsageError` for commands that no station of the run could be sent.
 
-        `duration` is that of the run in seconds, where it has one.
+        `duration` is that of the run in seconds, where it has one; `most` commands are under way at once.
         """
         self._versions = list(versions)
         self._commands = list(commands)
@@ -86,6 +87,7 @@ class CommandPlugin(Plugin):
         self._make_driver = make_driver
         self._seed = seed
         self._duration = _LONG if duration is None else duration
+        self._most = most
         self._clock = clock
         self._machine = machine_of()
         self._line = ""
@@ -97,7 +99,6 @@ class CommandPlugin(Plugin):
         self._access = access
         now = self._clock()
         self._zero = now - access.clock()
-        self._started = time.time() - access.clock()
         self._errands = {errand.label: errand for errand in self._planned}
         self._figures = Figures()
         self._matcher = Matcher(self._closed)
@@ -115,7 +116,7 @@ class CommandPlugin(Plugin):
         self._news = gevent.event.Event()
         self._driver = self._make_driver()
         self._driver.begin(access.folder)
-        self._sender = Sender(self._driver, self._clock, self._prepare, self._answered)
+        self._sender = Sender(self._driver, self._clock, self._prepare, self._answered, self._most)
         self._helpers = [gevent.spawn(self._keep_time)]
         starts = [errand for errand in self._planned if errand.uses("token")]
         rate = sum(errand.rate.of(self._access.stations) for errand in starts)
@@ -178,7 +179,7 @@ class CommandPlugin(Plugin):
         intervals = list(self._figures.intervals(seconds))
         if intervals:
             path = self._access.folder / "histograms" / "commands.hlog"
-            write_hlog(path, intervals, started=self._started)
+            write_hlog(path, intervals, started=self._access.started)
         rows = self._figures.rows()
         return Conclusion(fields={"commands": rows} if rows else {}, quantities=self._figures.quantities())
 

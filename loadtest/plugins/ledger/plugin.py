@@ -72,7 +72,7 @@ class LedgerPlugin(Plugin):
     def begin(self, access: RunAccess) -> None:
         """Begin a file."""
         self._access = access
-        self._started = time.time() - access.clock()
+        self._started = access.started
         self._writer = RowWriter(access.folder / FILE)
 
     def note(self, worker: str, note: Note) -> None:
@@ -161,7 +161,7 @@ class KpiPlugin(Plugin):
 
     def begin(self, access: RunAccess) -> None:
         """Begin a run."""
-        self._kpis = Kpis(time.time() - access.clock())
+        self._kpis = Kpis(access.started)
 
     def note(self, worker: str, note: Note) -> None:
         """Count a charging session."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-import time
 from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +15,7 @@ from loadtest.plugins.storms.formula import Expected, expected
 from loadtest.plugins.storms.plan import Position, Return, Shuffle, ends, plan, position_of, returns, victims
 from loadtest.plugins.storms.process import KIND
 from loadtest.plugins.storms.result import StormRun, quantities_of, result_of
+from loadtest.plugins.storms.shell import MOST_OUTPUT, run_shell_command
 from loadtest.plugins.storms.stability import LEAST_SECONDS, Seconds
 from loadtest.plugins.storms.tally import PER_SECOND
 from loadtest.timing.pacing import Draws
@@ -49,7 +48,6 @@ _GRACE: Final = 10.0
 _AHEAD: Final = 1.1
 """Seconds before its time that a storm is ordered, so that a beat a second does not delay it."""
 _SAMPLED: Final = 1000
-_MOST_OUTPUT: Final = 4000
 
 _logger = logging.getLogger(__name__)
 
@@ -67,8 +65,6 @@ class StormPlugin(Plugin):
     _measured_from: float | None
     """When the window `measure` began, in seconds since the start of the run."""
     _stopped: float | None
-    _started: float
-    """Seconds since 1970."""
 
     def __init__(
         self,
@@ -88,7 +84,7 @@ class StormPlugin(Plugin):
         self._ways = list(backoff) if isinstance(backoff, Mapping) else [backoff]
         self._seed = seed
         self._owned = tuple(owned)
-        self._run_command = run_command or _run_command
+        self._run_command = run_command or run_shell_command
         for storm in storms:
             self._check_target(storm)
         self._reset()
@@ -99,7 +95,6 @@ class StormPlugin(Plugin):
         """Begin a run."""
         self._reset()
         self._access = access
-        self._started = time.time() - access.clock()
         self._due = sorted(self._planned, key=lambda storm: storm.at)
         self._control_channel = ControlChannel(access.folder)
 
@@ -113,7 +108,7 @@ class StormPlugin(Plugin):
 
     def delta(self, delta: Delta) -> None:
         """Hear what a process recorded."""
-        self._seconds.add(delta, int(self._access.clock()), self._started)
+        self._seconds.add(delta, int(self._access.clock()), self._access.started)
 
     def beat(self, elapsed: float, window: str) -> None:
         """Order the storms that are due and take requests."""
@@ -205,7 +200,6 @@ class StormPlugin(Plugin):
         self._due = []
         self._seconds = Seconds()
         self._measured_from = self._stopped = None
-        self._started = 0.0
         if self._control_channel is not None:
             self._control_channel.close()
             self._control_channel = None
@@ -218,10 +212,11 @@ class StormPlugin(Plugin):
         """Order a storm; raises `UsageError` where it cannot come."""
         if self._stopped is not None:
             raise UsageError("The run ends; no storm begins any more.")
+        access = self._access
         if isinstance(storm, ClockSurge) and storm.align:
-            now = time.time() + delay
+            now = access.started + access.clock() + delay
             delay += storm.align - now % storm.align
-        access, number = self._access, len(self._storms) + 1
+        number = len(self._storms) + 1
         total = max(access.target(), 1)
         began = access.clock() + delay
         one = StormRun(
@@ -261,7 +256,7 @@ class StormPlugin(Plugin):
         one.exit_code = code
         level = logging.WARNING if code else logging.INFO
         _logger.log(level, "The command of storm %d (%s) ended with %d.", one.number, one.storm.name, code)
-        for line in redact_text(said[:_MOST_OUTPUT]).splitlines():
+        for line in redact_text(said[:MOST_OUTPUT]).splitlines():
             _logger.log(level, "storm %d: %s", one.number, line)
 
     def _promise(self, storm: Storm, one: StormRun) -> Expected | None:
@@ -325,25 +320,3 @@ class StormPlugin(Plugin):
             lost=self._seconds.faults(UNDELIVERED, one.began, min(max(since, until), now)),
             lasted=min(max(since, one.began + one.totals.last_change), now) - one.began,
         )
-
-
-def _run_command(command: str, delay: float, ended: Callable[[int, str], object]) -> None:
-    """Run a shell command beside the event loop; a CSMS that it leaves behind lives on."""
-    import gevent  # noqa: PLC0415 - `plugstorm` reads storms too, and has no event loop
-    from gevent import subprocess  # noqa: PLC0415
-
-    def run() -> None:
-        # A file, because a server that the command starts would keep a pipe open for ever.
-        with tempfile.TemporaryFile() as output:
-            child = subprocess.Popen(
-                ["/bin/sh", "-c", command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            code = child.wait()
-            output.seek(0)
-            ended(code, output.read(_MOST_OUTPUT).decode(errors="replace"))
-
-    gevent.spawn_later(delay, run)

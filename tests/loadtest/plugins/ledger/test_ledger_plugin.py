@@ -77,7 +77,9 @@ def conclude(
 ) -> Conclusion:
     slept = [] if waits is None else waits
     plugin = LedgerPlugin(fetch, sleep=slept.append, **more)
-    plugin.begin(RunAccess(order=lambda _: None, folder=folder, url="", stations=1, clock=lambda: 1.0))
+    plugin.begin(
+        RunAccess(order=lambda _: None, folder=folder, url="", stations=1, started=time.time() - 1.0, clock=lambda: 1.0)
+    )
     for row in rows:
         plugin.note("worker", note(row))
     plugin.beat(1.0, "measure")
@@ -164,7 +166,11 @@ def test_records_are_kept_without_secrets_and_without_those_of_earlier_runs(tmp_
 
 def test_a_ledger_that_cannot_be_read_makes_the_run_invalid_and_nothing_else(tmp_path: Path) -> None:
     plugin = LedgerPlugin(None)
-    plugin.begin(RunAccess(order=lambda _: None, folder=tmp_path, url="", stations=1, clock=lambda: 1.0))
+    plugin.begin(
+        RunAccess(
+            order=lambda _: None, folder=tmp_path, url="", stations=1, started=time.time() - 1.0, clock=lambda: 1.0
+        )
+    )
     plugin.note("worker", note(told(1)))
     plugin.beat(1.0, "measure")
     (tmp_path / "ledger.jsonl").write_text("?\n")

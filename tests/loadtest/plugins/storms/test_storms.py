@@ -68,7 +68,7 @@ class Weather:
 
     def totals(self, number: int = 1) -> Totals:
         """Add up the notes so far, and those that are still to be told."""
-        self.storm_process._tell(self.harness.now)
+        self.storm_process.report()
         taken = [note for note in self.harness.recorder.take()["notes"] if note[0] == KIND]
         self.notes = [*getattr(self, "notes", []), *taken]
         totals = Totals()
