@@ -62,7 +62,7 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
         word = rest.pop(0)
         key, equals, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or not key:
-            raise UsageError(f"{word!r} is no parameter of a storm; write it as in --down 5s")
+            raise UsageError(f"{word!r} is not a parameter of a storm; write it as in --down 5s")
         if not equals:
             if not rest:
                 raise UsageError(f"--{key} needs a value, as in --{key} 5")

@@ -224,7 +224,7 @@ class LeaseServer:
 
 
 class Request:
-    """A station's wish for a lease, and later what it is told."""
+    """A station's request for a lease, and its callbacks."""
 
     __slots__ = ("_on_fenced", "_on_lease", "cancelled")
 
@@ -235,15 +235,15 @@ class Request:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Give the wish up; has no effect once the lease is there."""
+        """Withdraw the request; has no effect once the lease is there."""
         self.cancelled = True
 
     def grant(self, lease: Lease) -> None:
-        """Tell the station."""
+        """Give the lease to the station."""
         self._on_lease(lease)
 
     def fence(self, lease: Lease) -> None:
-        """Tell the station."""
+        """Take the lease from the station."""
         self._on_fenced(lease)
 
 
@@ -292,7 +292,7 @@ class LeaseClient:
         return request
 
     def release(self, lease: Lease) -> None:
-        """Give a lease back; see the head of this module. One that was fenced is gone already, which is no mistake."""
+        """Give a lease back; see the head of this module. One that was fenced is gone already: that is fine."""
         if self._held.pop(lease.number, None) is not None:
             self._released.append(lease.number)
             self._schedule()
@@ -328,7 +328,7 @@ class LeaseClient:
         self._schedule()
 
     def leave(self) -> None:
-        """Say that all connections are closed and nothing is held any more."""
+        """Report that all connections are closed and no lease is held any more."""
         self._held.clear()
         self._waiting.clear()
         self._send({"op": "leave"})

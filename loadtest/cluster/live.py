@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "Snapshot", "print_result", "snapshot"]
 
 PLAIN_EVERY: Final = 5.0
-"""Seconds between two lines where the output is no terminal."""
+"""Seconds between two lines where the output is not a terminal."""
 _MAIN_ACTIONS: Final = 4
 _LOG_WIDTH: Final = 120
 

@@ -93,7 +93,7 @@ class MasterEnd:
 
     @property
     def running(self) -> bool:
-        """Whether a run has begun and nobody ends it yet."""
+        """Whether a run has begun and does not end yet."""
         return self._collector is not None and not self._finishing
 
     def begin(self) -> None:
@@ -154,7 +154,7 @@ class MasterEnd:
             self._course.interrupted = True
 
     def hurry(self) -> None:
-        """Note that nobody wants to wait for the last figures any more."""
+        """Stop waiting for the last figures."""
         self._hurry = True
         self._news.set()
 
@@ -268,7 +268,7 @@ class MasterEnd:
         return {f"{name} {word}": pair for name, one in found for word, pair in one.quantities.items()}
 
     def _elapsed(self) -> float:
-        """Count the seconds since the start; whoever sets the wall clock moves no window, storm or objective."""
+        """Count the seconds since the start; a change of the wall clock moves no window, storm or objective."""
         return time.monotonic() - self._began
 
     def _now(self) -> float:

@@ -80,7 +80,7 @@ class WorkerEnd:
             self._send({"kind": "report", "report": report})
 
     def leave(self) -> None:
-        """Say goodbye: every connection is closed."""
+        """Report that every connection is closed."""
         self.leases.leave()
         self._send({"kind": "leave"})
 

@@ -35,7 +35,7 @@ _MOST_ROWS: Final = 7200
 
 
 class Course(msgspec.Struct, kw_only=True):
-    """What happened to the run as a whole; times in seconds since 1970, as a clock shows them that nobody sets."""
+    """What happened to the run as a whole; times in seconds since 1970, on a clock that is never set."""
 
     started: float
     finished: float
@@ -57,7 +57,7 @@ class WindowSpan(NamedTuple):
 
 
 def spans(course: Course) -> list[WindowSpan]:
-    """Tell how long each window lasted."""
+    """Return how long each window lasted."""
     ends = [start for _, start in course.windows[1:]] + [course.finished]
     return [
         WindowSpan(name, start - course.started, max(end - start, 0.0))

@@ -184,7 +184,7 @@ def _threshold(entry: Any, window: str, quantities: Quantities, where: str) -> T
         raise UsageError(f"{where}: the generator is judged at the end; leave abort out")
     chosen = given.window or window
     if chosen not in WINDOWS:
-        raise UsageError(f"{where}: {chosen!r} is no window; {_nearest(chosen, WINDOWS)}")
+        raise UsageError(f"{where}: {chosen!r} is not a window; {_nearest(chosen, WINDOWS)}")
     return Threshold(expression=expression, window=chosen, abort=given.abort, delay=_delay(given.delay, where))
 
 

@@ -132,7 +132,7 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def percentile(self) -> float | None:
-        """The percentile asked for; None for min, mean, max and whatever is no latency."""
+        """The percentile asked for; None for min, mean, max and whatever is not a latency."""
         match = _PERCENTILE.fullmatch(self.metric) if self.family == "latency" else None
         return None if match is None else float(match[1])
 
@@ -163,7 +163,7 @@ def parse(text: str, quantities: Quantities = NO_QUANTITIES) -> Expression:
     if match is None or len(line) > _MOST_CHARACTERS:
         _refuse(line, "it compares nothing; write it as in 'Authorize response p99 < 500 ms' or 'errors < 0.1 %'")
     if match["operator"] not in OPERATORS:
-        _refuse(line, f"{match['operator']} is no comparison; known are {', '.join(OPERATORS)}")
+        _refuse(line, f"{match['operator']} is not a comparison; known are {', '.join(OPERATORS)}")
     limit = _limit(line, match["value"])
     words = match["what"].split()
     if not words:
@@ -244,7 +244,7 @@ class _Reader:
         units = _UNITS[kind]
         if self.unit not in units:
             names = " or ".join(unit or "no unit" for unit in units)
-            wrong = f"{self.unit!r} is no unit of {metric}" if self.unit else f"{metric} needs a unit"
+            wrong = f"{self.unit!r} is not a unit of {metric}" if self.unit else f"{metric} needs a unit"
             _refuse(self.line, f"{wrong}; write {names}")
         return Expression(
             text=self.line,
@@ -283,7 +283,7 @@ def _limit(line: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        _refuse(line, f"{text!r} is no number" if text else "there is no number behind the comparison")
+        _refuse(line, f"{text!r} is not a number" if text else "there is no number behind the comparison")
     if not 0 <= value < float("inf"):
         _refuse(line, f"{text} must be a number from 0 up")
     return value

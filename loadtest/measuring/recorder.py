@@ -3,11 +3,11 @@
 This is the source of truth of a load run; Locust's own table is a view that is fed from here. The station engine calls
 
     recorder.call(ocpp, action, direction, outcome, service_s, response_s, at)   # once for every CALL that ended
-    recorder.fault(kind)            # a frame of the CSMS that was no proper answer
+    recorder.fault(kind)            # a frame of the CSMS that was not a proper answer
     recorder.connection(outcome)    # a connection attempt that ended: OPENED, "refused 401", "reset", "timed out", …
     recorder.connected(+1 | -1)     # a WebSocket connection is up, or gone
     recorder.booted(+1 | -1)        # a station was accepted by BootNotification, or no longer counts as booted
-    recorder.lost()                 # a connection ended that nobody wanted to end
+    recorder.lost()                 # a connection ended against the station's will
     recorder.offered(n)             # n CALLs fell due in the schedules of this process, sent or not
     recorder.note(kind, *values)    # something for a plugin of the run (`loadtest.plugins.contract`), once
 
@@ -208,7 +208,7 @@ class Recorder:
             )
 
     def fault(self, kind: str) -> None:
-        """Count a frame of the CSMS that was no proper answer: an unreadable or unsolicited one, a second answer."""
+        """Count a frame of the CSMS that was not a proper answer: an unreadable or unsolicited one, a second answer."""
         self._faults[self._known(kind)] += 1
 
     def connection(self, outcome: str) -> None:

@@ -49,7 +49,7 @@ def parse_backoff(text: str) -> Backoff:
     try:
         numbers = [float(part) for part in rest.split("/")] if rest else []
     except ValueError:
-        raise UsageError(f"Back-off {text!r} holds something that is no number; write {_EXAMPLES}") from None
+        raise UsageError(f"Back-off {text!r} holds something that is not a number; write {_EXAMPLES}") from None
     if kind not in _MOST_NUMBERS or len(numbers) > _MOST_NUMBERS[kind]:
         raise UsageError(f"Back-off {text!r} is none that Plugstorm knows; write {_EXAMPLES}")
     if any(number < 0 or number != number or number == float("inf") for number in numbers):  # noqa: PLR0124 - NaN test

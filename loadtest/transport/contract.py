@@ -54,7 +54,7 @@ class Handshake(msgspec.Struct, frozen=True):
     connect_s: float
     """From the start of the attempt until TCP (and TLS) stood."""
     upgrade_s: float
-    """From then until the CSMS' 101."""
+    """From then until the CSMS's 101."""
 
 
 class Listener(Protocol):

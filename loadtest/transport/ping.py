@@ -1,4 +1,4 @@
-"""WebSocket pings of a station, and the pongs that tell that somebody is still there (RFC 6455 §5.5.2)."""
+"""WebSocket pings of a station, and the pongs that show that the CSMS is still there (RFC 6455 §5.5.2)."""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ class StationSocket:
         return data[position:]
 
     def _parse(self, frame: bytes, now: float) -> None:
-        """Let `websockets` read one whole frame that is no whole text message."""
+        """Let `websockets` read one whole frame that is not a whole text message."""
         protocol = self._protocol or self._make_protocol()
         protocol.receive_data(frame)
         self._act_on(protocol, now)

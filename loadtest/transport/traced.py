@@ -59,7 +59,7 @@ class Tracer:
         self.file = TraceFile(path, timers, self._submit, lost)
 
     def chooses(self, identity: str) -> bool:
-        """Tell whether a station is traced; the same in every process and run with this seed."""
+        """Return whether a station is traced; the same in every process and run with this seed."""
         return Draws(self._seed, identity, "trace").uniform() < self._share
 
     def open_socket(
@@ -116,7 +116,7 @@ class _TraceTap:
         self._info: dict[str, Any] = {}
 
     def note(self, kind: Kind, t: float, info: dict[str, Any]) -> None:
-        """Write a record that is no frame."""
+        """Write a record that is not a frame."""
         record = TraceRecord(t=t, station=self._identity, connection=self._connection, kind=kind, info=info)
         self._file.write(record, self._secrets)
 

@@ -65,7 +65,7 @@ class AnswerRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Share that is never answered."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span, and shares of more than everything."""
+        """Refuse invalid times, and shares of more than everything."""
         _check(self, "delay")
         if self.reject + self.silence > 1:
             raise ValueError("`reject` and `silence` together are more than 1")
@@ -83,7 +83,7 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Share of the downloads, uploads and installations that fail."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span."""
+        """Refuse what is not a valid time."""
         _check(self, "download", "install", "upload")
 
 
@@ -94,7 +94,7 @@ def check_actions(rules: Iterable[str]) -> None:
         if name != ANY and name not in known:
             near = get_close_matches(name, known, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else "write it as OCPP does, or '*' for every action"
-            raise ValueError(f"`answers` has {name!r}, which is no action of a CSMS; {hint}")
+            raise ValueError(f"`answers` has {name!r}, which is not an action of a CSMS; {hint}")
 
 
 class Verdict(StrEnum):

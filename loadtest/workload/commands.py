@@ -32,7 +32,7 @@ _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """How often."""
+    """How often a command is sent."""
 
     per_second: float = 0.0
     """Of the whole fleet."""
@@ -59,7 +59,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     action: str
     rate: str
     name: str = ""
-    """What it is called in the results, where two of the same action are to be told apart."""
+    """Its name in the results, needed where two commands have the same action."""
     payload: dict[str, Any] | None = None
     """Instead of the one that is known for the action; texts in braces are filled in."""
     target: Candidates | None = None
@@ -68,14 +68,14 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     limit: _Positive = 10.0
     """A per phase, for `{limit}`."""
     timeout: _Positive = 30.0
-    """Seconds until the CSMS' API has failed to answer, and until a station has failed to see what was answered."""
+    """Seconds until the CSMS's API has failed to answer, and until a station has failed to see what was answered."""
     effect_within: _Positive = _EFFECT_WITHIN
     """Seconds from the CALL at the station to its effect."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Refuse unknown words and rates."""
         if self.action not in known_words():
-            raise ValueError(f"{self.action!r} is no command; {_nearest(self.action, known_words())}")
+            raise ValueError(f"{self.action!r} is not a command; {_nearest(self.action, known_words())}")
         parse_rate(self.rate)
         for name in _names_in(self.payload):
             if name not in PLACEHOLDERS:
@@ -101,7 +101,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
         return next(iter(self.recipes.values())).target
 
     def uses(self, placeholder: str) -> bool:
-        """Tell whether a payload has a certain gap."""
+        """Return whether a payload has a certain gap."""
         return any(placeholder in _names_in(recipe.payload) for recipe in self.recipes.values())
 
 
@@ -116,7 +116,7 @@ def plan(commands: Sequence[Command], versions: Iterable[Version]) -> list[Erran
         recipes = {version: made for version in versions if (made := _recipe(command, version)) is not None}
         if not recipes:
             spoken = " or ".join(versions)
-            raise UsageError(f"{command.action} is no command of OCPP {spoken}; {_other(command.action)}")
+            raise UsageError(f"{command.action} is not a command of OCPP {spoken}; {_other(command.action)}")
         errands.append(Errand(label=label, command=command, rate=parse_rate(command.rate), recipes=recipes))
     return errands
 
@@ -133,7 +133,7 @@ def _recipe(command: Command, version: Version) -> Recipe | None:
     errors = validator(version, known.action, "request").errors(fill(payload, example))
     if errors:
         where = f"{errors[0].path or '/'}: {errors[0].message}"
-        what = f"is no {known.action} of OCPP {version}"
+        what = f"is not a valid {known.action} of OCPP {version}"
         raise UsageError(f"The payload of the command {command.label!r} {what}: {where}")
     return msgspec.structs.replace(known, payload=payload, target=target)
 

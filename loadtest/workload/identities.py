@@ -79,7 +79,7 @@ def read_identities(path: Path) -> Identities:
     except OSError as error:
         raise UsageError(f"The station list {path} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"The station list {path} is no CSV text in UTF-8: {error}") from None
+        raise UsageError(f"The station list {path} is not CSV text in UTF-8: {error}") from None
     columns: tuple[str, ...] = _COLUMNS
     if lines and lines[0][1][0].strip().lower() == _COLUMNS[0]:
         columns = tuple(name.strip().lower() for name in lines.pop(0)[1])

@@ -76,7 +76,7 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """From the end of the transaction to pulling the plug."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span of time."""
+        """Refuse what is not a valid time."""
         _check_spans(self, "duration", "gap", "unplug")
         if bounds(self.duration)[0] + bounds(self.gap)[0] < SHORTEST_CYCLE:
             raise ValueError(f"`duration` and `gap` together must be at least {SHORTEST_CYCLE:g} s")
@@ -105,7 +105,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reboot: Span = (5.0, 15.0)
     """Seconds that a station is gone when it restarts."""
     sessions: Sessions | None = None
-    """Without it, a workload or a replay nobody charges, unless the CSMS starts a transaction."""
+    """Without it, a workload or a replay no car charges, unless the CSMS starts a transaction."""
     commands: list[Command] = []
     """What the CSMS is made to send, through a driver (`docs/commands.md`)."""
     answers: dict[str, AnswerRule] = {}

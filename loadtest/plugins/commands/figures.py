@@ -153,7 +153,7 @@ class Figures:
 
 
 def live_line(verdicts: Mapping[CommandVerdict, int], under_way: int, reach: Histogram) -> str:
-    """Say in a line how commands fare."""
+    """Write the state of all commands in a line."""
     failed = sum(number for verdict, number in verdicts.items() if verdict in FAILURES)
     sent = sum(verdicts.values()) - verdicts.get(CommandVerdict.NO_TARGET, 0) + under_way
     parts = [f"commands {sent} sent, {failed} failed"]

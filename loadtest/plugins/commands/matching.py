@@ -28,7 +28,7 @@ _REPORTING: Final = 5.0
 
 
 class Api(StrEnum):
-    """What the CSMS' API said of a command."""
+    """What the CSMS's API said of a command."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -143,7 +143,7 @@ class Sent(msgspec.Struct, kw_only=True, eq=False, weakref=True):
         return self.taken and self.recipe.effect is not Effect.NONE
 
     def verdict(self) -> CommandVerdict:
-        """Say how it ended, of what is known by now."""
+        """Return how it ended, from what is known by now."""
         if self.strayed is not None:
             return self.strayed
         if self.api is Api.ERROR:

@@ -1,4 +1,4 @@
-"""The eyes in a process with stations: which CALL of the CSMS each one saw, what came of it, and how each one stands.
+"""What stations of one process see: which CALL of the CSMS each one got, what followed, and the state of each.
 
 Switched on by an order of the leader (`loadtest.plugins.commands.plugin`); only then do stations ask anything of it:
 
@@ -43,7 +43,7 @@ DID: Final = "command-did"
 STATE: Final = "command-state"
 
 _PATIENCE: Final = 10.0
-"""Seconds without an order after which nobody listens any more."""
+"""Seconds without an order after which stations are no longer watched."""
 _SLICE: Final = 0.1
 """Seconds between two looks at a part of the stations; each is looked at once a second."""
 _MOST_PENDING: Final = 32

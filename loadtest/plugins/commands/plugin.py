@@ -46,7 +46,7 @@ __all__ = ["CommandPlugin"]
 _logger = logging.getLogger(__name__)
 
 _LAST_ANSWERS: Final = 2.0
-"""Seconds that the end of a run waits for answers of the CSMS' API."""
+"""Seconds that the end of a run waits for answers of the CSMS's API."""
 _SPARE: Final = 32
 _TOKEN_SETTERS: Final = 8
 _TOKEN_TYPE: Final = "ISO14443"  # noqa: S105 - a word of the IdTokenEnumType
@@ -57,7 +57,7 @@ _TOKEN_TYPES: Final[Mapping[Version, str | None]] = MappingProxyType(
 _FIRED_RATE: Final = "1/h"
 _LONG: Final = 3600.0
 _AHEAD: Final = 3.0
-"""Seconds that stations need to tell that they are there, where nobody asked before."""
+"""Seconds that stations need to report that they are there, where they were not asked before."""
 
 
 class CommandPlugin(Plugin):
@@ -156,7 +156,7 @@ class CommandPlugin(Plugin):
             self._news.set()
 
     def standing(self) -> Conclusion:
-        """Tell how things stand."""
+        """Return how things stand."""
         lines = [self._line] if self._line else []
         return Conclusion(quantities=self._figures.quantities(), lines=lines)
 
@@ -171,7 +171,7 @@ class CommandPlugin(Plugin):
             self._count_unsent(due, waited if waited >= due.errand.command.timeout else None)
         gevent.killall(self._helpers, timeout=1.0)
         if self._on:
-            # What stations still tell would be told to the next run.
+            # What stations still report would reach the next run.
             self._access.order({"kind": ORDER, "last": True})
         self._driver.close()
         self._matcher.end(self._stopped)
@@ -305,7 +305,7 @@ class CommandPlugin(Plugin):
         return seen is not None and Candidates.IDLE in seen.targets and not self._matcher.at(station)
 
     def _is_free(self, station: str, errand: Errand) -> bool:
-        """Tell whether no open command at a station gets into the way of another one."""
+        """Return whether no open command at a station gets into the way of another one."""
         opened = self._matcher.at(station)
         if not opened:
             return True
@@ -329,7 +329,7 @@ class CommandPlugin(Plugin):
     # -- tokens ------------------------------------------------------------------------------------------------------
 
     def _make_tokens_known(self, number: int) -> None:
-        """Have the CSMS know so many tokens for commands; where it cannot be told, stations' own are used."""
+        """Have the CSMS know so many tokens for commands; where it takes none, the stations' own are used."""
         number = min(number, MOST_TOKENS) - self._tokens.made
         version = self._versions[0]
         if number > 0 and self._driver.missing("token:Accepted", version) is None:

@@ -1,4 +1,4 @@
-"""When commands are meant to be sent: seeded draws alone decide, never how fast the CSMS' API answers."""
+"""When commands are meant to be sent: seeded draws alone decide, never how fast the CSMS's API answers."""
 
 from __future__ import annotations
 

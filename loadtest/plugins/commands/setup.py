@@ -27,7 +27,7 @@ def open_driver(name: str | None, control_url: str | None, options: Sequence[str
     for text in options:
         option, _, value = text.partition("=")
         if not option or not value:
-            raise UsageError(f"--driver-option {text} is no pair; write it as in base=http://127.0.0.1:8080")
+            raise UsageError(f"--driver-option {text} is not a pair; write it as in base=http://127.0.0.1:8080")
         pairs[option] = value
     return make_driver(name, pairs, control_url, person=partial(_refuse_person, name))
 

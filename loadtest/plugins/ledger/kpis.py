@@ -47,7 +47,7 @@ _PERCENTILES: Final = (50.0, 95.0, 99.0)
 
 
 def outcome_of(row: Row) -> str:
-    """Say how an attempt went: `succeeded`, `cut short`, or what kept the driver from charging."""
+    """Return how an attempt went: `succeeded`, `cut short`, or what kept the driver from charging."""
     failure = _failure(row)
     if failure is None:
         return SUCCEEDED
@@ -147,7 +147,7 @@ class Kpis:
         }
 
     def says(self) -> list[str]:
-        """Say the most important figures in sentences; nothing where nobody came in the window `measure`."""
+        """Write the most important figures in sentences; none without an attempt in the window `measure`."""
         succeeded, attempts = self._charging([MEASURE])
         said = []
         if attempts:

@@ -204,7 +204,7 @@ _WORDS: Final = {
     "wrong-id": "with a wrong id",
     "wrong-energy": "with wrong energy",
     "wrong-time": "with a wrong time",
-    "phantom": "that nobody started",
+    "phantom": "that no station started",
     "open": "still open when the run ended",
     "unanswered": "without an answer to the start or the stop",
 }

@@ -2,11 +2,11 @@
 
 The rows are gone through twice and never kept, so that memory follows the records alone. First each row claims the
 record under its own station and id. What is left over is then held against the rows by content: it may be a second
-record of a transaction, one under another station or another id, or one that nobody told of.
+record of a transaction, one under another station or another id, or one that no station reported.
 
-Whatever may be there by right is no finding. OCPP 1.6 has no rule by which a repeated StartTransaction is known for one
-(§3.7.1 repeats it, §4.8 gives it an id): a message that was sent twice, or never answered, may have left one record,
-two or none. Such a record is `ambiguous`.
+A record that may legally exist is not a finding. OCPP 1.6 has no rule by which a CSMS recognizes a repeated
+StartTransaction (§3.7.1 repeats it, §4.8 gives it an id): a message that was sent twice, or never answered, may have
+left one record, two or none. Such a record is `ambiguous`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["CLASSES", "FAILING", "QUANTITIES", "Findings", "RunPeriod", "reconci
 RECORDED: Final = ("lost", "duplicated", "crossed", "wrong-id", "wrong-energy", "wrong-time", "phantom")
 """Classes that need the records of the CSMS; a wrong id may show in its answers, too."""
 ANSWERED: Final = ("unanswered", "refused", "open", "ambiguous")
-"""Classes that are no fault of its books."""
+"""Classes that are not a fault of its records."""
 CLASSES: Final = (*RECORDED, *ANSWERED)
 QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(dict.fromkeys(CLASSES, "amount"))
 FAILING: Final = ("lost", "duplicated", "crossed", "wrong-id", "wrong-energy")
@@ -54,7 +54,7 @@ class Findings(msgspec.Struct, kw_only=True):
 
     charging_sessions: int = 0
     transactions: int = 0
-    """Those whose start was told, or was to be told."""
+    """Those whose start was sent, or was to be sent."""
     judged: int = 0
     """Those that were held against the records."""
     records: int | None = None
@@ -88,7 +88,7 @@ def reconcile(
     """Hold rows against records; `rows` is gone through twice.
 
     `keeps` is how many closed transactions of a station the CSMS keeps, None for all. Unless the rows are `complete`,
-    a record that nobody told of means nothing.
+    a record that no station reported means nothing.
     """
     work = _Work(records, span, keeps)
     for row in rows:
@@ -246,7 +246,7 @@ class _Work:
             chosen.claimed = True
         return chosen
 
-    # -- at last: what nobody told of ---------------------------------------------------------------------------------
+    # -- at last: what no station reported -----------------------------------------------------------------------------
 
     def finish(self, *, complete: bool) -> Findings:
         found = self.found
@@ -257,7 +257,7 @@ class _Work:
             if record.station not in self._stations or record.start is None or not self._within(record.start):
                 found.earlier += 1
             elif complete:
-                self._add_record("phantom", record, "was never told by its station")
+                self._add_record("phantom", record, "was never reported by its station")
             else:
                 self._add_record("ambiguous", record, "may be one of which the report was lost")
         found.counts = {name: self._counts[name] for name in CLASSES}

@@ -67,7 +67,7 @@ def _read(path: Path) -> list[dict[str, Any]] | None:
     try:
         return [msgspec.json.decode(line, type=dict[str, Any]) for line in lines]
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UsageError(f"{path} holds a line that is no record: {error}") from None
+        raise UsageError(f"{path} holds a line that is not a record: {error}") from None
 
 
 def _is_complete(run: LoadRun) -> bool:

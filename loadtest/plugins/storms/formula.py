@@ -197,7 +197,7 @@ def expected(backoff: Backoff | Mapping[Backoff, float], stations: Iterable[Retu
 def distance(measured: Iterable[tuple[float, float]], curve: Expected, tolerance: float) -> float:
     """Return the largest distance between measured shares (seconds, share) and a curve (Kolmogorov and Smirnov).
 
-    What a station needs to connect makes it late: up to `tolerance` seconds to either side are no distance.
+    What a station needs to connect makes it late: up to `tolerance` seconds to either side do not count.
     """
     return max(
         (_outside(share, curve.at(at - tolerance), curve.at(at + tolerance)) for at, share in measured), default=0.0

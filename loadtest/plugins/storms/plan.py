@@ -66,9 +66,9 @@ class Verb(StrEnum):
     REBOOT = "reboot"
     """The station restarts in order."""
     EXPECT = "expect"
-    """Somebody else makes the station begin a transaction."""
+    """The CSMS makes the station begin a transaction."""
     WATCH = "watch"
-    """Somebody else does something: whatever happens until `value` counts."""
+    """The CSMS is restarted by other means: whatever happens until `value` counts."""
 
 
 class StormStep(NamedTuple):
@@ -120,7 +120,7 @@ _ROUNDS: Final = 5
 
 
 def victims(storm: Storm, total: int) -> int:
-    """Tell how many of `total` stations are hit: at least one."""
+    """Return how many of `total` stations are hit: at least one."""
     wanted = storm.stations or round(storm.share * total)
     return min(max(wanted, 1), max(total, 1))
 
@@ -137,7 +137,7 @@ def plan(storm: Storm, position: Position) -> list[StormStep]:
 
 
 def ends(storm: Storm) -> float:
-    """Tell when the storm is over, however long its traces last."""
+    """Return when the storm is over, however long its traces last."""
     return _ENDS[type(storm)](storm)
 
 
@@ -152,7 +152,7 @@ class Return(NamedTuple):
 
 
 def returns(steps: list[StormStep]) -> Return | None:
-    """Tell how a station comes back after its plan; None where it never goes, or the plan does not say."""
+    """Return how a station comes back after its plan; None where it never goes, or the plan does not say."""
     for step in reversed(steps):
         match step.verb:
             case Verb.CUT:
@@ -180,7 +180,7 @@ def _csms_restart(storm: CsmsRestart, _: Position) -> list[StormStep]:
 
 
 def _watched(storm: CsmsRestart) -> float:
-    """Tell until when a loss of the connection counts as the restart's: commands take their time to begin."""
+    """Return until when a loss of the connection counts as the restart's: commands take their time to begin."""
     return storm.down + 30.0
 
 

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from fixtures.payloads import v2x, v16
+from loadtest.plugins.storms.old_socket import OldSocket
 from loadtest.plugins.storms.plan import StormStep, Verb
 from loadtest.station.arrivals import token_for
 from loadtest.station.charging_session import ChargingSession, Phase
@@ -23,14 +24,10 @@ if TYPE_CHECKING:
     from loadtest.plugins.storms.tally import Tally
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
-    from loadtest.transport.contract import Handshake, How
     from loadtest.transport.socket import StationSocket
     from loadtest.transport.target import Target
 
 __all__ = ["State", "StationStorm"]
-
-_LAST_WORD: Final = 1.0
-"""Seconds in which an old socket that is read again shows what the CSMS had done with it."""
 
 
 class State(Enum):
@@ -56,11 +53,11 @@ class StationStorm:
         "_gone_at",
         "_held",
         "_installs",
+        "_old_sockets",
         "_older",
         "_steps",
         "_timer",
         "_until",
-        "_zombies",
         "begins",
         "cuts",
         "state",
@@ -91,7 +88,7 @@ class StationStorm:
         self.cuts = cuts
         self.target = target
         self.state = State.WAITING
-        # At once and not when its turn among thousands of timers comes: others wait for nobody.
+        # Known at once, not when its turn among thousands of timers comes.
         self.watched_until = begins + steps[0].value if steps[0].verb is Verb.WATCH else float("-inf")
         """Until when a loss of the connection counts as the storm's, where it is not the station that plays it."""
         self._steps = steps
@@ -99,7 +96,7 @@ class StationStorm:
         self._gone_at = self._back_at = self._booted_at = 0.0
         self._expects = self._installs = False
         self._held: StationSocket | None = None
-        self._zombies: list[_Zombie] = []
+        self._old_sockets: list[OldSocket] = []
         self._older = station.storm
         station.storm = self
         self._timer: Timer | None = station.context.timers.at(begins + steps[0].at, self._next)
@@ -107,7 +104,7 @@ class StationStorm:
     # -- what the station asks and tells -----------------------------------------------------------------------------
 
     def refuses(self) -> bool:
-        """Tell whether an attempt to connect fails in this moment, and count it."""
+        """Return whether an attempt to connect fails in this moment, and count it."""
         if self.station.context.clock() < self._until:
             self.tally.refused += 1
             return True
@@ -118,7 +115,7 @@ class StationStorm:
         return self.target or (self._older.where() if self._older is not None else None)
 
     def plays_a_loss(self) -> bool:
-        """Tell whether the station has just cut its own connection, for this storm or an older one."""
+        """Return whether the station has just cut its own connection, for this storm or an older one."""
         if self.cuts and self.state is State.GONE:
             return True
         return self._older is not None and self._older.plays_a_loss()
@@ -164,7 +161,7 @@ class StationStorm:
         elif self.state in (State.BACK, State.ACCEPTED):
             self.tally.lost_again += not played
             self._withdraw()
-        if not played and any(not zombie.judged for zombie in self._zombies):
+        if not played and any(not old.judged for old in self._old_sockets):
             self.tally.new_kicked += 1
         if self._older is not None:
             self._older.lost(now, played=played)
@@ -174,9 +171,9 @@ class StationStorm:
         timers = self.station.context.timers
         timers.cancel(self._timer)
         self._timer = None
-        for zombie in self._zombies:
-            zombie.close()
-        self._zombies.clear()
+        for old in self._old_sockets:
+            old.close()
+        self._old_sockets.clear()
         self._held = None
         self.station.storm = None
         if self._older is not None:
@@ -188,7 +185,7 @@ class StationStorm:
     @property
     def done(self) -> bool:
         """Whether nothing more is to come and to be seen."""
-        return self.state is State.OVER and not self._steps and not self._zombies
+        return self.state is State.OVER and not self._steps and not self._old_sockets
 
     def look(self, now: float) -> None:
         """See whether all that the station had to say is answered."""
@@ -197,7 +194,7 @@ class StationStorm:
             self.state = State.OVER
         if self.state is not (State.ACCEPTED if self.cuts else State.GONE) or self._steps:
             return
-        if self._held is not None or self._zombies or (self._expects and not self._charging_sessions()):
+        if self._held is not None or self._old_sockets or (self._expects and not self._charging_sessions()):
             return
         if station.online and station.session.open_call is None and not station.messages_waiting:
             self.state = State.OVER
@@ -265,9 +262,18 @@ class StationStorm:
 
     def _part(self, step: StormStep, when: float) -> None:
         self._lose(when)
-        socket = self.station.part()
+        station = self.station
+        socket = station.part()
         if socket is not None:
-            self._zombies.append(_Zombie(self, socket, when + step.value))
+            self._old_sockets.append(
+                OldSocket(socket, station.context.timers, when + step.value, self._old_socket_seen)
+            )
+
+    def _old_socket_seen(self, old: OldSocket, *, closed: bool) -> None:
+        """Count what the CSMS has done with an old socket."""
+        self.tally.old_closed += closed
+        self.tally.old_open += not closed
+        self._old_sockets.remove(old)
 
     def _mute(self, step: StormStep, when: float) -> None:
         station = self.station
@@ -382,60 +388,3 @@ _STEPS: Final[dict[Verb, Callable[[StationStorm, StormStep, float], None]]] = {
     Verb.WATCH: StationStorm._watch,  # noqa: SLF001
 }
 _CUTS: Final = frozenset({Verb.CUT, Verb.CLOSE, Verb.OFF, Verb.PART, Verb.REBOOT})
-
-
-class _Zombie:
-    """An old socket that nobody reads, and what the CSMS has done with it in the end."""
-
-    __slots__ = ("_ended", "_socket", "_timer", "judged", "station", "station_storm")
-
-    def __init__(self, station_storm: StationStorm, socket: StationSocket, until: float) -> None:
-        self.station_storm = station_storm
-        self.station = station_storm.station
-        self.judged = False
-        self._socket = socket
-        self._ended = False
-        socket.pause()
-        socket.hand_over(self)
-        self._timer: Timer | None = self.station.context.timers.at(until, self._read_again)
-
-    def close(self) -> None:
-        self.station.context.timers.cancel(self._timer)
-        self._socket.abort()
-
-    def _read_again(self, when: float) -> None:
-        self._timer = self.station.context.timers.at(when + _LAST_WORD, self._judge)
-        self._socket.resume()
-
-    def _judge(self, _: float) -> None:
-        tally = self.station_storm.tally
-        self.judged = True
-        if self._ended:
-            tally.old_closed += 1
-        else:
-            tally.old_open += 1
-        self.close()
-        self.station_storm._zombies.remove(self)  # noqa: SLF001 - a part of it
-
-    # -- the listener of the socket ----------------------------------------------------------------------------------
-
-    def on_open(self, handshake: Handshake) -> None:
-        """Hear nothing: it was open before."""
-
-    def on_failed(self, outcome: str, reason: str) -> None:  # noqa: ARG002 - whatever the reason
-        """Take note of an attempt that was under way."""
-        self._ended = True
-
-    def on_text(self, data: str | bytes, now: float) -> None:
-        """Ignore what was meant for a station that has moved on."""
-
-    def on_closed(self, code: int, reason: str, how: How) -> None:  # noqa: ARG002 - whatever the reason
-        """Take note that the CSMS had ended it."""
-        self._ended = True
-
-    def on_backlog(self) -> None:
-        """Ignore it: nothing is said any more."""
-
-    def on_crash(self, error: Exception) -> None:  # noqa: ARG002 - these methods raise nothing
-        """Take note that it is gone."""
-        self._ended = True

@@ -145,7 +145,7 @@ def test_rules_are_read_from_the_profile(tmp_path: Path) -> None:
             "answers: {RemoteStartTransacton: {delay: 1}}",
             "'RemoteStartTransacton'.*did you mean 'RemoteStartTransaction'",
         ),
-        ("answers: {Heartbeat: {delay: 1}}", "'Heartbeat', which is no action of a CSMS"),
+        ("answers: {Heartbeat: {delay: 1}}", "'Heartbeat', which is not an action of a CSMS"),
         ("answers: {Reset: {dely: 1}}", "'dely' is unknown; did you mean 'delay'"),
         ("answers: {Reset: {delay: [2, 1]}}", "lower bound first"),
         ("answers: {Reset: {reject: 2}}", "<= 1"),

@@ -198,7 +198,7 @@ def test_without_commands_and_driver_there_is_no_plugin() -> None:
         (("manual", None, ()), "asks a person"),
         (("htp", None, ()), "did you mean http?"),
         (("http", "http://127.0.0.1:1", ("base=1",)), "has no options"),
-        (("steve", "http://127.0.0.1:1", ("x",)), "is no pair"),
+        (("steve", "http://127.0.0.1:1", ("x",)), "is not a pair"),
     ],
 )
 def test_a_way_that_cannot_carry_a_load_is_refused_in_one_line(words: Any, said: str) -> None:

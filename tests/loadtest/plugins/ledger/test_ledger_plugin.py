@@ -97,7 +97,7 @@ def test_rows_go_to_the_disk_and_come_back_as_they_were(tmp_path: Path) -> None:
     assert list(file) == rows
     with file.path.open("ab") as end:
         end.write(b"\n")
-    with pytest.raises(UsageError, match=r"line 4 is no row of a ledger"):
+    with pytest.raises(UsageError, match=r"line 4 is not a row of a ledger"):
         list(file)
 
 
@@ -174,7 +174,7 @@ def test_a_ledger_that_cannot_be_read_makes_the_run_invalid_and_nothing_else(tmp
     plugin.note("worker", note(told(1)))
     plugin.beat(1.0, "measure")
     (tmp_path / "ledger.jsonl").write_text("?\n")
-    assert "is no row of a ledger" in plugin.conclude().invalid[0]
+    assert "is not a row of a ledger" in plugin.conclude().invalid[0]
 
 
 def test_a_disk_that_refuses_makes_the_run_invalid_and_nothing_else(tmp_path: Path) -> None:
