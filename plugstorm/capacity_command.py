@@ -20,6 +20,7 @@ from evidence.run_folder import RunFolder, describe_environment, describe_tool, 
 from evidence.run_model import LoadRun
 from loadtest.judging.slo import Threshold, read_slo, threshold
 from loadtest.planning.capacity import BOOTED, Finding, Trial, conclude, next_stations, trial_of, with_booted
+from loadtest.plugins.quantities import QUANTITIES
 from ocppj.errors import InconclusiveError, TargetUnreachableError, UsageError
 from plugstorm.capacity_page import page_of
 from plugstorm.children import run_child
@@ -74,7 +75,7 @@ def run(wanted: Wanted, plan: Plan, *, as_json: bool) -> int:
     """Search, write `capacity.json` and `capacity.html`, and return the exit code."""
     if wanted.slo is None:
         raise UsageError("--slo FILE is needed: capacity is how many stations the CSMS holds within objectives")
-    thresholds = read_slo(wanted.slo)
+    thresholds = read_slo(wanted.slo, QUANTITIES)
     if not with_booted(thresholds):
         thresholds.append(threshold(BOOTED))
     check(msgspec.structs.replace(wanted, stations=plan.most))

@@ -15,6 +15,7 @@ from evidence import exit_codes
 from loadtest.judging.slo import read_slo
 from loadtest.locust_edge.options import read_addresses, read_timed_profile, read_versions
 from loadtest.planning.machine_check import lacking, machine, needs
+from loadtest.plugins.quantities import QUANTITIES
 from ocppj.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def run(wanted: Wanted, *, interval: float | None, as_json: bool) -> int:
     from plugstorm.load_command import spawn_rate  # noqa: PLC0415 - which imports this module
 
     if wanted.slo is not None:
-        read_slo(wanted.slo)
+        read_slo(wanted.slo, QUANTITIES)
     seen = forecast(
         read_timed_profile(wanted.profile, wanted.time_compression, wanted.start_at),
         read_versions(wanted.ocpp),

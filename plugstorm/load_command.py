@@ -22,6 +22,7 @@ from evidence.verdicts import EXIT_CODES
 from loadtest.judging.slo import read_slo
 from loadtest.locust_edge.options import read_versions
 from loadtest.plugins.commands.setup import check_commands
+from loadtest.plugins.quantities import QUANTITIES
 from loadtest.workload.commands import read_commands
 from loadtest.workload.profile import load_profile
 from loadtest.workload.storms import read_storm_words
@@ -181,7 +182,7 @@ def check(wanted: Wanted) -> None:
     _check_ui_port(wanted.ui_port)
     if wanted.slo is not None:
         # Before a CSMS is started for nothing.
-        read_slo(wanted.slo)
+        read_slo(wanted.slo, QUANTITIES)
     for storm in read_storm_words(wanted.storms):
         if storm.at >= wanted.duration:
             raise UsageError(f"--storm {storm.name} is due after {storm.at:g} s; the run lasts {wanted.duration} s")

@@ -12,7 +12,7 @@ import msgspec
 from config.assignments import split_assignment
 from config.locations import Location
 from evidence import exit_codes
-from loadtest.plugins.storms.control_channel import post
+from loadtest.plugins.storms.control_channel import send_request
 from loadtest.workload.storms import STORMS, make_storm, parameters
 from ocppj.errors import UsageError
 
@@ -46,7 +46,7 @@ def run(folder: Path | None, name: str | None, words: Sequence[str], *, as_json:
         )
     document = {"storm": name} | _pairs(words)
     make_storm(document, Location(f"plugstorm storm {name}"))
-    said = post(folder, document)
+    said = send_request(folder, document)
     if "error" in said:
         raise UsageError(said["error"])
     if as_json:
@@ -64,7 +64,7 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
         word = rest.pop(0)
         key, value = split_assignment(word.removeprefix("--"))
         if not word.startswith("--") or not key:
-            raise UsageError(f"{word!r} is no parameter of a storm; write it as in --down 5s")
+            raise UsageError(f"{word!r} is not a parameter of a storm; write it as in --down 5s")
         if value is None:
             if not rest:
                 raise UsageError(f"--{key} needs a value, as in --{key} 5")

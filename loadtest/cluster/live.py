@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evidence.histogram import Histogram
-from loadtest.measuring.recorder import MEASURE, OPENED, TO_CSMS, is_failure
+from evidence.vocabulary import MEASURE, OPENED, TO_CSMS, is_failure
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "Snapshot", "print_result", "snapshot"]
 
 PLAIN_EVERY: Final = 5.0
-"""Seconds between two lines where the output is no terminal."""
+"""Seconds between two lines where the output is not a terminal."""
 _MAIN_ACTIONS: Final = 4
 _LOG_WIDTH: Final = 120
 

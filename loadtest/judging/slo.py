@@ -23,8 +23,9 @@ from config.words import hint
 from config.yaml_files import read_yaml
 from evidence.histogram import Histogram
 from evidence.run_model import Generator, SloResult
-from loadtest.judging.slo_expression import CALLS, ERRORS, FAILED, GOODPUT, Expression, parse
-from loadtest.measuring.recorder import MEASURE, OPENED, WINDOWS, is_failure
+from evidence.vocabulary import MEASURE, OPENED, WINDOWS, is_failure
+from loadtest.judging.quantities import Quantities, Values
+from loadtest.judging.slo_expression import CALLS, ERRORS, FAILED, GOODPUT, NO_QUANTITIES, Expression, parse
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.outcomes import Outcome
 
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
 __all__ = [
     "DELAY",
     "Broken",
-    "CommandObserver",
     "Figures",
     "Reading",
+    "SloWatch",
     "Threshold",
     "judge",
     "measure",
@@ -94,8 +95,8 @@ class Figures(msgspec.Struct, kw_only=True):
     faults: Mapping[str, int]
     connections: Mapping[str, int]
     generator: Generator | None = None
-    plugins: Mapping[str, tuple[float | None, float | None]] = {}
-    """Of `loadtest.plugins.contract`, by word and quantity: a number, and the whole that it is a share of."""
+    plugins: Values = {}
+    """By the words of a line: a group and a quantity."""
 
 
 class Reading(NamedTuple):
@@ -138,8 +139,11 @@ class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 @as_usage_error(ConfigError)
-def read_slo(path: Path) -> list[Threshold]:
-    """Read a file of objectives; raises `UsageError` that says which line of it is wrong."""
+def read_slo(path: Path, quantities: Quantities) -> list[Threshold]:
+    """Read a file of objectives; raises `UsageError` that says which line of it is wrong.
+
+    `quantities` are those of the plugins that take part (`loadtest.plugins.quantities`).
+    """
     document, location = read_yaml(path, "SLO file")
     if isinstance(document, list):
         file = _File(thresholds=document)
@@ -150,22 +154,22 @@ def read_slo(path: Path) -> list[Threshold]:
     found: list[Threshold] = []
     for index, entry in enumerate(file.thresholds):
         here = location.below(index)
-        one = _threshold(entry, file.window, here)
+        one = _threshold(entry, file.window, quantities, here)
         if any(one.text == before.text for before in found):
             raise here.error(f"{one.text!r} stands there twice; leave one out")
         found.append(one)
     return found
 
 
-def threshold(text: str, *, window: str = MEASURE) -> Threshold:
+def threshold(text: str, *, window: str = MEASURE, quantities: Quantities = NO_QUANTITIES) -> Threshold:
     """Make a threshold from one line; raises `UsageError`."""
-    return Threshold(expression=parse(text), window=window)
+    return Threshold(expression=parse(text, quantities), window=window)
 
 
-def _threshold(entry: Any, window: str, location: Location) -> Threshold:
+def _threshold(entry: Any, window: str, quantities: Quantities, location: Location) -> Threshold:
     given = _Entry(expr=entry) if isinstance(entry, str) else convert(entry, _Entry, location)
     try:
-        expression = parse(given.expr)
+        expression = parse(given.expr, quantities)
     except UsageError as error:
         raise location.error(str(error)) from None
     if given.window is not None and expression.family in _WHOLE_RUN:
@@ -174,7 +178,7 @@ def _threshold(entry: Any, window: str, location: Location) -> Threshold:
         raise location.below("abort").error("the generator is judged at the end; leave abort out")
     chosen = given.window or window
     if chosen not in WINDOWS:
-        raise location.below("window").error(f"{chosen!r} is no window; {hint(chosen, WINDOWS)}")
+        raise location.below("window").error(f"{chosen!r} is not a window; {hint(chosen, WINDOWS)}")
     try:
         delay = seconds(given.delay)
     except ConfigError as error:
@@ -204,11 +208,11 @@ def measure(one: Threshold, figures: Figures) -> Reading:
     return _FAMILIES[one.expression.family](one, figures)
 
 
-class CommandObserver:
+class SloWatch:
     """Looks at the thresholds with `abort` while a run goes on."""
 
     def __init__(self, thresholds: Sequence[Threshold]) -> None:
-        """CommandObserver those that may end a run."""
+        """Watch those that may end a run."""
         self._watched = [one for one in thresholds if one.abort]
 
     def check(self, figures: Figures, elapsed: float) -> Broken | None:
@@ -226,7 +230,7 @@ class CommandObserver:
         return None
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to watch."""
+        """Return whether there is anything to watch."""
         return bool(self._watched)
 
 

@@ -3,7 +3,7 @@
     [1.6|2.0.1|2.1] [ACTION] [from-csms] service|response p99|p99.9|…|min|mean|max  < 500 ms
     [1.6|2.0.1|2.1] [ACTION] [from-csms] errors|timeout|rejected|callerror:CODE|…   < 0.1 %   or   == 0
     [1.6|2.0.1|2.1] [ACTION] [from-csms] throughput|goodput                         > 50 /s
-    ledger|kpi|storm|… QUANTITY  (`loadtest.plugins.contract.QUANTITIES`)                 == 0   or   >= 99 %
+    ledger|kpi|storm|… QUANTITY  (of a plugin)                                          == 0   or   >= 99 %
     stations booted|connected|lost · connections opened|failed|OUTCOME · faults …   >= 99 %   or   <= 3
     generator lag|stall|cpu|memory                                                  < 20 ms
 
@@ -22,8 +22,8 @@ import msgspec
 from config.errors import ConfigError
 from config.quantities import SECONDS, number
 from config.words import hint
-from loadtest.measuring.recorder import FROM_CSMS, TO_CSMS
-from loadtest.plugins.contract import QUANTITIES
+from evidence.vocabulary import FROM_CSMS, TO_CSMS
+from loadtest.judging.quantities import Kind, Quantities
 from loadtest.transport.contract import Attempt
 from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError
@@ -38,6 +38,7 @@ __all__ = [
     "ERRORS",
     "FAILED",
     "GOODPUT",
+    "NO_QUANTITIES",
     "OPERATORS",
     "SHARE",
     "THROUGHPUT",
@@ -88,10 +89,10 @@ _RATES: Final = (THROUGHPUT, GOODPUT)
 _STATIONS: Final = ("booted", "connected", "lost")
 _CONNECTIONS: Final = (FAILED, *Attempt)
 _FAULTS: Final = (Outcome.LATE, Outcome.UNSOLICITED, "duplicate", "unreadable")
-_GENERATOR: Final[Mapping[str, str]] = MappingProxyType(
+_GENERATOR: Final[Mapping[str, Kind | Literal["memory"]]] = MappingProxyType(
     {"lag": "time", "stall": "time", "cpu": "share", "memory": "memory"}
 )
-_GROUPS: Final = ("stations", "connections", "faults", "generator", *QUANTITIES)
+_GROUPS: Final = ("stations", "connections", "faults", "generator")
 
 # What a value of each kind may be written in, and how many of the base unit (ms, count or ratio, 1/s, KB) one is.
 _UNITS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
@@ -104,6 +105,8 @@ _UNITS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
         "memory": {"KB": 1.0, "kB": 1.0, "MB": 1024.0},
     }
 )
+
+NO_QUANTITIES: Final[Quantities] = MappingProxyType({})
 
 _HTTP: Final = re.compile(r"http-\d{3}")
 _SHAPE: Final = re.compile(r"(?P<what>[^<>=!]*)(?P<operator>[<>=!]+)\s*(?P<value>[^\s%/a-zµ]*)\s*(?P<unit>.*)")
@@ -131,7 +134,7 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def percentile(self) -> float | None:
-        """The percentile asked for; None for min, mean, max and whatever is no latency."""
+        """The percentile asked for; None for min, mean, max and whatever is not a latency."""
         match = _PERCENTILE.fullmatch(self.metric) if self.family == "latency" else None
         return None if match is None else float(match[1])
 
@@ -152,36 +155,42 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True):
         return OPERATORS[self.operator](round(value / self.scale, 9), self.limit)
 
 
-def parse(text: str) -> Expression:
-    """Read one line; raises `UsageError` that names the word that is wrong and the nearest one that is known."""
+def parse(text: str, quantities: Quantities = NO_QUANTITIES) -> Expression:
+    """Read one line; raises `UsageError` that names the word that is wrong and the nearest one that is known.
+
+    `quantities` are those of the plugins that take part.
+    """
     line = " ".join(text.split())
     match = _SHAPE.fullmatch(line)
     if match is None or len(line) > _MOST_CHARACTERS:
         _refuse(line, "it compares nothing; write it as in 'Authorize response p99 < 500 ms' or 'errors < 0.1 %'")
     if match["operator"] not in OPERATORS:
-        _refuse(line, f"{match['operator']} is no comparison; known are {', '.join(OPERATORS)}")
+        _refuse(line, f"{match['operator']} is not a comparison; known are {', '.join(OPERATORS)}")
     limit = _limit(line, match["value"])
     words = match["what"].split()
     if not words:
         _refuse(line, f"it does not say what is compared; begin with {', '.join((*_RATES, ERRORS, *_LATENCIES))} …")
-    return _Reader(line, words, match["operator"], limit, match["unit"].strip()).read()
+    return _Reader(line, words, match["operator"], limit, match["unit"].strip(), quantities=quantities).read()
 
 
 class _Reader:
     """Reads the words in front of the comparison."""
 
-    def __init__(self, line: str, words: list[str], sign: str, limit: float, unit: str) -> None:
+    def __init__(
+        self, line: str, words: list[str], sign: str, limit: float, unit: str, *, quantities: Quantities
+    ) -> None:
         self.line = line
         self.words = words
         self.sign = sign
         self.limit = limit
         self.unit = unit
+        self.quantities = quantities
         self.ocpp: str | None = None
         self.action: str | None = None
         self.direction = TO_CSMS
 
     def read(self) -> Expression:
-        if self.words[0] in _GROUPS:
+        if self.words[0] in (*_GROUPS, *self.quantities):
             return self._group(self.words[0], self.words[1:])
         while self.words and self._is_subject(self.words[0]):
             self.words.pop(0)
@@ -208,7 +217,7 @@ class _Reader:
             "connections": _CONNECTIONS,
             "faults": _FAULTS,
             "generator": tuple(_GENERATOR),
-        } | {name: tuple(quantities) for name, quantities in QUANTITIES.items()}
+        } | {name: tuple(quantities) for name, quantities in self.quantities.items()}
         if len(rest) != 1:
             _refuse(self.line, f"{group} takes one word of {', '.join(known[group])}")
         word = rest[0]
@@ -221,8 +230,8 @@ class _Reader:
             return self._make("connections", word, "amount")
         if group == "faults":
             return self._make("faults", word, "amount")
-        if group in QUANTITIES:
-            return self._make("plugin", f"{group} {word}", QUANTITIES[group][word])
+        if group in self.quantities:
+            return self._make("plugin", f"{group} {word}", self.quantities[group][word])
         return self._make("generator", word, _GENERATOR[word])
 
     def _latency(self, kind: str, rest: list[str]) -> Expression:
@@ -237,7 +246,7 @@ class _Reader:
         units = _UNITS[kind]
         if self.unit not in units:
             names = " or ".join(unit or "no unit" for unit in units)
-            wrong = f"{self.unit!r} is no unit of {metric}" if self.unit else f"{metric} needs a unit"
+            wrong = f"{self.unit!r} is not a unit of {metric}" if self.unit else f"{metric} needs a unit"
             _refuse(self.line, f"{wrong}; write {names}")
         return Expression(
             text=self.line,
@@ -269,7 +278,7 @@ class _Reader:
 
     def _vocabulary(self) -> tuple[str, ...]:
         actions = {action for known in ACTIONS.values() for action in known}
-        return (*_LATENCIES, *_OUTCOMES, *_RATES, *_GROUPS, _FROM_CSMS, *sorted(actions))
+        return (*_LATENCIES, *_OUTCOMES, *_RATES, *_GROUPS, *self.quantities, _FROM_CSMS, *sorted(actions))
 
 
 def _limit(line: str, text: str) -> float:

@@ -25,12 +25,12 @@ from loadtest.judging.slo import read_slo
 from loadtest.plugins.commands.setup import plugin_of
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
+from loadtest.plugins.quantities import QUANTITIES
+from loadtest.plugins.storms.formula import ways_back
 from loadtest.plugins.storms.plugin import StormPlugin
-from loadtest.plugins.storms.ways import ways_back
 from loadtest.timing.backoff import SPEC, Backoff, parse_backoff
 from loadtest.workload.identities import DEFAULT_PATTERN, Identities, read_identities
-from loadtest.workload.profile import DEFAULT_PROFILE, Profile, load_profile, profile_names, with_time
-from loadtest.workload.replay import check_versions
+from loadtest.workload.profile import DEFAULT_PROFILE, Profile, check_versions, load_profile, profile_names, with_time
 from loadtest.workload.storms import STORMS, MassRemoteStart, read_storm_words, read_storms
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_identity, check_owned, check_target_url
@@ -311,7 +311,7 @@ def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) 
         seed=options.seed,
         out=given.out or None,
         identities=identities,
-        slo=read_slo(Path(given.slo)) if given.slo else [],
+        slo=read_slo(Path(given.slo), QUANTITIES) if given.slo else [],
         source_addresses=max(1, len(options.sources)),
         driver=driver,
         plugins=plugins,

@@ -289,7 +289,7 @@ class Wiring:
     def _say_goodbye(self, worker: WorkerEnd) -> None:
         """Wait until the master has the last figures, unless the connection to it is closed already."""
         deadline = time.monotonic() + _GOODBYE_TIMEOUT
-        while worker.transaction_queue.unacked and len(self._runner.greenlet) and time.monotonic() < deadline:
+        while worker.report_queue.unacked and len(self._runner.greenlet) and time.monotonic() < deadline:
             gevent.sleep(0.02)
         worker.leave()
 

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loadtest.measuring.recorder import MEASURE
+from evidence.vocabulary import MEASURE
 from loadtest.planning.machine_check import Machine, Needs, Shortage, lacking, needs
 from loadtest.planning.rehearsal import MOST_CALLS, MOST_STATIONS, Part, Traffic, rehearse
 from loadtest.workload.curve import DAY, clock_text
 from loadtest.workload.mix import messages_a_day
-from loadtest.workload.replay import check_versions
+from loadtest.workload.profile import Profile, check_versions
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from loadtest.workload.profile import Profile
 
 __all__ = ["HEARTBEAT", "ActionRate", "Forecast", "WindowRate", "forecast"]
 

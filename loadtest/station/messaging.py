@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from loadtest.measuring.recorder import FROM_CSMS, TO_CSMS
+from evidence.vocabulary import FROM_CSMS, TO_CSMS
 from ocppj.events import (
     AnswerMalformed,
     CallReceived,

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from loadtest.measuring.recorder import TO_CSMS
+from evidence.vocabulary import TO_CSMS
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from loadtest.station.dialect.contract import Payload
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
-    from loadtest.workload.replay import Cue
+    from loadtest.workload.recording import Cue
 
 __all__ = ["ReplayPlayer"]
 

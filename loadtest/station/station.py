@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from evidence.vocabulary import OPENED
 from fixtures import models
-from loadtest.measuring.recorder import OPENED
 from loadtest.station.arrivals import Arrivals, PlannedArrivals, arrivals_at
 from loadtest.station.charging_session import Connector, Phase
 from loadtest.station.clock_aligned import ClockAlignedMeter

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadtest.measuring.recorder import TO_CSMS
+from evidence.vocabulary import TO_CSMS, UNDELIVERED
 from loadtest.timing.backoff import retry_delay
 from loadtest.workload.vendor import NEUTRAL
 from ocppj.outcomes import Outcome
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
 
-__all__ = ["ATTEMPTS", "MOST_KEPT", "RETRY_INTERVAL", "UNDELIVERED", "TransactionQueue"]
+__all__ = ["ATTEMPTS", "MOST_KEPT", "RETRY_INTERVAL", "TransactionQueue"]
 
 # What a vendor without habits of its own does.
 ATTEMPTS: Final = NEUTRAL.retry.attempts
 RETRY_INTERVAL: Final = NEUTRAL.retry.interval
 MOST_KEPT: Final = NEUTRAL.queue
 
-UNDELIVERED: Final = "transaction-message-undelivered"
 _KEPT = (Outcome.LOST, Outcome.NEVER_SENT)
 _UNANSWERED = (Outcome.LOST, Outcome.TIMEOUT)
 

@@ -65,7 +65,7 @@ class AnswerRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Share that is never answered."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span, and shares of more than everything."""
+        """Refuse invalid times, and shares of more than everything."""
         _check(self, "delay")
         if self.reject + self.silence > 1:
             raise ValueError("`reject` and `silence` together are more than 1")
@@ -83,7 +83,7 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Share of the downloads, uploads and installations that fail."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span."""
+        """Refuse what is not a valid time."""
         _check(self, "download", "install", "upload")
 
 
@@ -93,7 +93,7 @@ def check_actions(rules: Iterable[str]) -> None:
     for name in rules:
         if name != ANY and name not in known:
             near = hint(name, known, "write it as OCPP does, or '*' for every action")
-            raise ValueError(f"`answers` has {name!r}, which is no action of a CSMS; {near}")
+            raise ValueError(f"`answers` has {name!r}, which is not an action of a CSMS; {near}")
 
 
 class Verdict(StrEnum):

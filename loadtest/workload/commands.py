@@ -15,7 +15,7 @@ from config.errors import ConfigError
 from config.typed import convert
 from config.words import hint
 from config.yaml_files import read_yaml
-from loadtest.workload.command_catalogue import PLACEHOLDERS, Recipe, Target, known_words, recipe_of
+from loadtest.workload.command_catalogue import EXAMPLES, PLACEHOLDERS, Candidates, Recipe, known_words, recipe_of
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.schemas import validator
 from ocppj.versions import Version
@@ -33,7 +33,7 @@ _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """How often."""
+    """How often a command is sent."""
 
     per_second: float = 0.0
     """Of the whole fleet."""
@@ -57,21 +57,21 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     action: str
     rate: str
     name: str = ""
-    """What it is called in the results, where two of the same action are to be told apart."""
+    """Its name in the results, needed where two commands have the same action."""
     payload: dict[str, Any] | None = None
     """Instead of the one that is known for the action; texts in braces are filled in."""
-    target: Target | None = None
+    target: Candidates | None = None
     during: Literal["measure", "run"] = "measure"
     """`run` begins with the first stations."""
     limit: _Positive = 10.0
     """A per phase, for `{limit}`."""
     timeout: _Positive = 30.0
-    """Seconds until the CSMS' API has failed to answer, and until a station has failed to see what was answered."""
+    """Seconds until the CSMS's API has failed to answer, and until a station has failed to see what was answered."""
     effect_within: _Positive = _EFFECT_WITHIN
     """Seconds from the CALL at the station to its effect."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Refuse unknown words and rates."""
         if self.action not in known_words():
             raise ValueError(f"`action` is {self.action!r}, no known command; {hint(self.action, known_words())}")
         try:
@@ -97,12 +97,12 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     recipes: Mapping[Version, Recipe]
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Candidates:
         """Which stations it is for."""
         return next(iter(self.recipes.values())).target
 
     def uses(self, placeholder: str) -> bool:
-        """Tell whether a payload has a certain gap."""
+        """Return whether a payload has a certain gap."""
         return any(placeholder in _names_in(recipe.payload) for recipe in self.recipes.values())
 
 
@@ -117,7 +117,7 @@ def plan(commands: Sequence[Command], versions: Iterable[Version]) -> list[Erran
         recipes = {version: made for version in versions if (made := _recipe(command, version)) is not None}
         if not recipes:
             spoken = " or ".join(versions)
-            raise UsageError(f"{command.action} is no command of OCPP {spoken}; {_other(command.action)}")
+            raise UsageError(f"{command.action} is not a command of OCPP {spoken}; {_other(command.action)}")
         errands.append(Errand(label=label, command=command, rate=parse_rate(command.rate), recipes=recipes))
     return errands
 
@@ -129,14 +129,12 @@ def _recipe(command: Command, version: Version) -> Recipe | None:
     payload = known.payload if command.payload is None else command.payload
     target = command.target
     if target is None:
-        target = Target.CHARGING if "transactionId" in _names_in(payload) else known.target
-    example = {**PLACEHOLDERS, "limit": command.limit}
-    if version is not Version.V16:
-        example["transactionId"] = "1"
+        target = Candidates.CHARGING if "transactionId" in _names_in(payload) else known.target
+    example = {**EXAMPLES[version], "limit": command.limit}
     errors = validator(version, known.action, "request").errors(fill(payload, example))
     if errors:
         where = f"{errors[0].path or '/'}: {errors[0].message}"
-        what = f"is no {known.action} of OCPP {version}"
+        what = f"is not a valid {known.action} of OCPP {version}"
         raise UsageError(f"The payload of the command {command.label!r} {what}: {where}")
     return msgspec.structs.replace(known, payload=payload, target=target)
 

@@ -8,6 +8,7 @@ station draws for itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,12 +25,15 @@ from loadtest.timing.pacing import Draws, van_der_corput
 from loadtest.workload.answers import AnswerRule, Files, check_actions
 from loadtest.workload.commands import Command
 from loadtest.workload.curve import DAY, DAYS, clock_text, seconds_of_day
-from loadtest.workload.replay import Recorded, Replay, read_recorded
+from loadtest.workload.recording import Recorded, Replay
+from loadtest.workload.replay import read_recorded
 from loadtest.workload.sessions import Workload
 from loadtest.workload.spread import draw
 from loadtest.workload.storms import read_storms
 from loadtest.workload.vendor import find_vendor
+from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError, as_usage_error
+from ocppj.versions import Version
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -37,6 +41,7 @@ __all__ = [
     "Sessions",
     "Span",
     "bounds",
+    "check_versions",
     "load_profile",
     "profile_names",
     "read_profile",
@@ -73,7 +78,7 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """From the end of the transaction to pulling the plug."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span of time."""
+        """Refuse what is not a valid time."""
         _check_spans(self, "duration", "gap", "unplug")
         if bounds(self.duration)[0] + bounds(self.gap)[0] < SHORTEST_CYCLE:
             raise ValueError(f"`duration` and `gap` together must be at least {SHORTEST_CYCLE:g} s")
@@ -102,7 +107,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reboot: Span = (5.0, 15.0)
     """Seconds that a station is gone when it restarts."""
     sessions: Sessions | None = None
-    """Without it, a workload or a replay nobody charges, unless the CSMS starts a transaction."""
+    """Without it, a workload or a replay no car charges, unless the CSMS starts a transaction."""
     commands: list[Command] = []
     """What the CSMS is made to send, through a driver (`docs/commands.md`)."""
     answers: dict[str, AnswerRule] = {}
@@ -210,6 +215,19 @@ def _same_clock(profile: Profile) -> Profile:
     }
     parts = tuple((msgspec.structs.replace(part, **clock), weight) for part, weight in profile.members)
     return msgspec.structs.replace(profile, members=parts)
+
+
+def check_versions(profile: Profile, versions: Iterable[Version]) -> None:
+    """Raise `UsageError` where a trace that a profile replays has messages that a version does not know."""
+    parts = [part for part, _ in profile.members] or [profile]
+    actions = {cue.action for part in parts for cues in part.recorded.cues for cue in cues}
+    for version in versions:
+        unknown = sorted(actions - set(ACTIONS[version]))
+        if unknown:
+            raise UsageError(
+                f"The trace that {profile.name} replays has {unknown[0]}, which OCPP {version} does not know; "
+                "choose another version with --ocpp"
+            )
 
 
 def _check_spans(owner: msgspec.Struct, *names: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from loadtest.workload.replay import Replay
+    from loadtest.workload.recording import Replay
 
 __all__ = ["KNOWN_HEADERS", "read_sessions"]
 
@@ -99,7 +99,7 @@ def _read(cells: Sequence[str], columns: Mapping[str, tuple[int, str]], *, recor
         raise ValueError(f"the session ends {at - until:g} s before it begins" if until < at else "it takes no time")
     connector, token = cell("connector"), cell("token")
     if connector and not connector.isdecimal():
-        raise ValueError(f"connector {connector!r} is no number")
+        raise ValueError(f"connector {connector!r} is not a number")
     if recorded_tokens and token and len(token) > _LONGEST_TOKEN:
         raise ValueError(f"token {token!r} has more than {_LONGEST_TOKEN} characters")
     energy = _energy(cell("energy"), columns.get("energy", (0, ""))[1])
@@ -128,7 +128,7 @@ def _moment(text: str, what: str) -> float:
         try:
             found = parsedate_to_datetime(text)
         except ValueError:
-            raise ValueError(f"{what} {text!r} is no time") from None
+            raise ValueError(f"{what} {text!r} is not a time") from None
     return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
@@ -151,7 +151,7 @@ def _energy(text: str, header: str) -> float | None:
     try:
         value = _decimal(text)
     except ValueError:
-        raise ValueError(f"energy {text!r} is no number") from None
+        raise ValueError(f"energy {text!r} is not a number") from None
     if value < 0:
         raise ValueError(f"energy {text} is below 0")
     return round(value * (1.0 if "wh" in header and "kwh" not in header else 1000.0), 1)

@@ -38,7 +38,7 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Seconds by which a car begins later, as its clock has it."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no time and no share."""
+        """Refuse an invalid time or share."""
         seconds_of_day(self.at)
         check(self.spread, "spread")
         if not 0 <= self.share <= 1:
@@ -69,7 +69,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """From the end of the transaction to pulling the plug."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no workload."""
+        """Refuse what is not a workload."""
         if not 0 < self.per_day < float("inf"):
             raise ValueError("`per_day` must be above 0")
         check(self.duration, "duration")
@@ -160,7 +160,7 @@ class Schedule:
 
 
 def _waits(tariff: Tariff, at: float, until: float, draws: Draws) -> float:
-    """Tell when a car begins to charge that may wait for the tariff."""
+    """Return when a car begins to charge that may wait for the tariff."""
     waits, late = draws.uniform() < tariff.share, draw(tariff.spread, draws)
     begins = at + (seconds_of_day(tariff.at) - at) % DAY
     return begins + late if waits and begins + late < until else at

@@ -76,7 +76,7 @@ class Storm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """From the end of the storm until the CSMS is expected to be as before; 0 takes it from the back-off formula."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span of time."""
+        """Refuse what is not a valid time."""
         for field in msgspec.structs.fields(type(self)):
             if field.type is float and not (0 <= (value := getattr(self, field.name)) < _LONGEST):
                 raise ValueError(f"`{field.name}` is {value:g}; write a time from 0 up to a week")
@@ -104,7 +104,7 @@ class RollingDeploy(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     name: ClassVar[str] = "rolling-deploy"
     says: ClassVar[str] = (
-        "The CSMS' nodes restart in turn, some at a time; stations go over to nodes whose turn is still to come."
+        "The CSMS's nodes restart in turn, some at a time; stations go over to nodes whose turn is still to come."
     )
 
     nodes: _Count = 4
@@ -231,7 +231,7 @@ class MassRemoteStart(Storm, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The CSMS starts transactions everywhere."""
 
     name: ClassVar[str] = "mass-remote-start"
-    says: ClassVar[str] = "A fleet operator starts charging everywhere at once, through the CSMS' own interface."
+    says: ClassVar[str] = "A fleet operator starts charging everywhere at once, through the CSMS's own interface."
     cuts: ClassVar[bool] = False
 
     spread: float = 0.0
@@ -385,5 +385,5 @@ def _read_word(word: str) -> Sequence[Storm]:
 def _pair(text: str, word: str) -> dict[str, str]:
     key, value = split_assignment(text)
     if value is None:
-        raise UsageError(f"--storm {word}: {text!r} is no parameter; write it as in csms-restart@60s,down=5s,share=0.5")
+        raise UsageError(f"--storm {word}: {text!r} is not a parameter; write csms-restart@60s,down=5s,share=0.5")
     return {key: value}

@@ -37,7 +37,7 @@ __all__ = [
 OFFLINE_THRESHOLD: Final = 600.0
 """Seconds offline after which all connector statuses are sent again (OfflineThreshold of 2.x)."""
 SHORTEST_SILENCE: Final = 1.0
-"""Seconds; heartbeats, pings and clock-aligned readings that come faster than this are no habit of any station."""
+"""Seconds; heartbeats, pings and clock-aligned readings that come faster than this are not the habit of any station."""
 
 _FOLDER = Path(__file__).with_name("vendors")
 _ZONE = re.compile(r"Z|none|[+-](?:0\d|1[0-4]):[0-5]\d")
@@ -142,11 +142,11 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return otherwise if self.backoff is None else parse_backoff(self.backoff)
 
     def boots_again(self, offline: float) -> bool:
-        """Tell whether a station boots again after so many seconds offline."""
+        """Return whether a station boots again after so many seconds offline."""
         return _is_due(self.boot_on_reconnect, offline)
 
     def tells_all(self, offline: float) -> bool:
-        """Tell whether every connector tells its status after so many seconds offline."""
+        """Return whether every connector tells its status after so many seconds offline."""
         return _is_due(self.statuses_on_reconnect, offline)
 
 
@@ -155,7 +155,7 @@ def _is_due(when: bool | float, offline: float) -> bool:  # noqa: FBT001 - a val
 
 
 NEUTRAL: Final = Vendor(name="neutral", title="No habits of its own")
-"""The vendor of a station where nobody chose one."""
+"""The vendor of a station where none was chosen."""
 
 
 def vendor_names() -> list[str]:

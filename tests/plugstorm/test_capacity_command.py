@@ -16,6 +16,7 @@ from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, Stati
 from evidence.run_model import SloResult as Slo
 from evidence.verdicts import RunVerdict
 from loadtest.judging.slo import read_slo
+from loadtest.plugins.quantities import QUANTITIES
 from plugstorm import capacity_command
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
@@ -26,7 +27,7 @@ Csms = Callable[[int], dict[str, Any]]
 def written(folder: Path, stations: int, slo: Path, shows: dict[str, Any]) -> None:
     latency = Percentiles(p50=1, p90=1, p99=shows["p99"], p999=1, max=1)
     results = []
-    for one in read_slo(slo):
+    for one in read_slo(slo, QUANTITIES):
         value = 100.0 if one.expression.family == "stations" else shows["p99"]
         passed = one.expression.holds(value * one.expression.scale)
         results.append(Slo(expr=one.text, value=value, passed=passed, unit=one.expression.unit))

@@ -1,11 +1,11 @@
-"""The eyes in a process with stations: which CALL of the CSMS each one saw, what came of it, and how each one stands.
+"""What stations of one process see: which CALL of the CSMS each one got, what followed, and the state of each.
 
 Switched on by an order of the leader (`loadtest.plugins.commands.plugin`); only then do stations ask anything of it:
 
-    watch.called(station, call, reply, at)         # a CALL of the CSMS was answered
-    watch.delivered(station, message, payload)     # the CSMS answered a transaction message
-    watch.booted(station)                          # the CSMS accepted the station
-    watch.triggered(station, action, on_end)       # a CALL that a trigger asked for goes out; returns a new `on_end`
+    observer.called(station, call, outcome, at)       # a CALL of the CSMS was answered
+    observer.delivered(station, message, payload)     # the CSMS answered a transaction message
+    observer.booted(station)                          # the CSMS accepted the station
+    observer.triggered(station, action, on_end)       # a CALL that a trigger asked for goes out; returns a new `on_end`
 
 Times go out as those of the leader's clock. Processes of one machine share it; on another machine it follows from the
 fastest of the leader's latest orders, so what happens there reads too early by the way of that order at most.
@@ -43,7 +43,7 @@ DID: Final = "command-did"
 STATE: Final = "command-state"
 
 _PATIENCE: Final = 10.0
-"""Seconds without an order after which nobody listens any more."""
+"""Seconds without an order after which stations are no longer watched."""
 _SLICE: Final = 0.1
 """Seconds between two looks at a part of the stations; each is looked at once a second."""
 _MOST_PENDING: Final = 32
@@ -227,50 +227,61 @@ class CommandObserver:
             self._attach(None)
 
     def _farewell(self, identity: str) -> list[Any]:
-        _, ocpp, _, token, places = self._told.pop(identity)
-        return [identity, ocpp, False, token, places]
+        _, ocpp, _, token, connectors = self._told.pop(identity)
+        return [identity, ocpp, False, token, connectors]
 
     def _row(self, station: Station) -> list[Any] | None:
-        places = [_place(connector) for connector in station.connectors]
+        connectors = [_connector_row(connector) for connector in station.connectors]
         lease = station.lease
-        row = [lease.identity, station.dialect.ocpp, station.online, lease.token, places]
+        row = [lease.identity, station.dialect.ocpp, station.online, lease.token, connectors]
         if self._told.get(lease.identity) == row:
             return None
         self._told[lease.identity] = row
         return row
 
 
-def _place(connector: Any) -> list[Any]:
-    place, charging_session = connector.model, connector.charging_session
+def _connector_row(connector: Any) -> list[Any]:
+    model, charging_session = connector.model, connector.charging_session
     busy = charging_session is not None or not connector.operative
     number = (
         charging_session.transaction_id
         if charging_session is not None and charging_session.phase is Phase.CHARGING
         else None
     )
-    return [place.number, place.evse_id, place.connector_id, busy, number]
+    return [model.number, model.evse_id, model.connector_id, busy, number]
 
 
-# What each transaction message of 1.6 is; those of 2.x say it themselves.
-_KINDS_16: Final[Mapping[str, SeenEffect]] = {
+def _kind_of(message: Message) -> tuple[SeenEffect | None, bool]:
+    """Return what a transaction message was, and whether a trigger had asked for it."""
+    return _KINDS[message.charging_session.station.version](message.said.action, message.said.build())
+
+
+_ACTIONS_V16: Final[Mapping[str, SeenEffect]] = {
     "StartTransaction": SeenEffect.STARTED,
     "MeterValues": SeenEffect.METERED,
     "StopTransaction": SeenEffect.ENDED,
 }
-_KINDS_2X: Final[Mapping[str, SeenEffect]] = {"Started": SeenEffect.STARTED, "Ended": SeenEffect.ENDED}
+_EVENTS_V2X: Final[Mapping[str, SeenEffect]] = {"Started": SeenEffect.STARTED, "Ended": SeenEffect.ENDED}
 
 
-def _kind_of(message: Message) -> tuple[SeenEffect | None, bool]:
-    """Tell what a transaction message was, and whether a trigger had asked for it."""
-    kind = _KINDS_16.get(message.said.action)
-    payload = message.said.build()
-    if message.charging_session.station.version is not Version.V16:
-        kind = _KINDS_2X.get(payload["eventType"], SeenEffect.METERED if "meterValue" in payload else None)
-        return kind, payload["triggerReason"] == "Trigger"
+def _kind_v16(action: str, payload: Mapping[str, Any]) -> tuple[SeenEffect | None, bool]:
+    kind = _ACTIONS_V16.get(action)
     if kind is not SeenEffect.METERED:
         return kind, False
     values = payload["meterValue"][0]["sampledValue"]
     return kind, any(value.get("context") == "Trigger" for value in values)
+
+
+def _kind_v2x(_: str, payload: Mapping[str, Any]) -> tuple[SeenEffect | None, bool]:
+    kind = _EVENTS_V2X.get(payload["eventType"], SeenEffect.METERED if "meterValue" in payload else None)
+    return kind, payload["triggerReason"] == "Trigger"
+
+
+_KINDS: Final[Mapping[Version, Callable[[str, Mapping[str, Any]], tuple[SeenEffect | None, bool]]]] = {
+    Version.V16: _kind_v16,
+    Version.V201: _kind_v2x,
+    Version.V21: _kind_v2x,
+}
 
 
 def _limit_of(payload: Mapping[str, Any]) -> tuple[str, float] | None:

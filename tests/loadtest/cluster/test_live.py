@@ -7,9 +7,10 @@ from rich.console import Console
 
 from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, Stations, Target
 from evidence.verdicts import RunVerdict
+from evidence.vocabulary import TO_CSMS
 from loadtest.cluster.live import PLAIN_EVERY, Progress, Snapshot, print_result, snapshot
 from loadtest.measuring.merged import Merged
-from loadtest.measuring.recorder import TO_CSMS, Recorder
+from loadtest.measuring.recorder import Recorder
 
 
 def view(elapsed: float = 12.0) -> Snapshot:

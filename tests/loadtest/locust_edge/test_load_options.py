@@ -157,7 +157,7 @@ def test_the_time_of_the_profile_can_be_set() -> None:
     [
         (("--time-compression", "fast"), "--time-compression: expected a number above 0, but 'fast' is not a number"),
         (("--time-compression", "0"), "--time-compression: expected a number above 0, but it is '0'"),
-        (("--start-at", "24:00"), "--start-at '24:00' is no time of the day; write it as 17:00"),
+        (("--start-at", "24:00"), "--start-at '24:00' is not a time of day; write it as 17:00"),
     ],
 )
 def test_a_wrong_time_of_the_profile_is_told(words: tuple[str, str], complaint: str) -> None:

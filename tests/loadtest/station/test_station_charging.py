@@ -6,10 +6,11 @@ from uuid import UUID
 
 import pytest
 
+from evidence.vocabulary import UNDELIVERED
 from fixtures.tokens import is_pool_token
 from loadtest.station.charging_session import ChargingSession
 from loadtest.station.dialect.contract import Ending
-from loadtest.station.transaction_queue import ATTEMPTS, MOST_KEPT, RETRY_INTERVAL, UNDELIVERED
+from loadtest.station.transaction_queue import ATTEMPTS, MOST_KEPT, RETRY_INTERVAL
 from loadtest.workload.profile import Profile, Sessions
 from ocppj.versions import Version
 from tests.loadtest.fleet_harness import SILENT, Call, FleetHarness, charging

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.measuring.recorder import FROM_CSMS, Recorder, is_failure
+from evidence.vocabulary import FROM_CSMS, is_failure
+from loadtest.measuring.recorder import Recorder
 from loadtest.timing.pacing import Draws
 from loadtest.workload.answers import ANY, AnswerRule, Verdict, manner_of, negative_status, rule_for
 from loadtest.workload.profile import Profile, read_profile
@@ -144,7 +145,7 @@ def test_rules_are_read_from_the_profile(tmp_path: Path) -> None:
             "answers: {RemoteStartTransacton: {delay: 1}}",
             "'RemoteStartTransacton'.*did you mean 'RemoteStartTransaction'",
         ),
-        ("answers: {Heartbeat: {delay: 1}}", "'Heartbeat', which is no action of a CSMS"),
+        ("answers: {Heartbeat: {delay: 1}}", "'Heartbeat', which is not an action of a CSMS"),
         ("answers: {Reset: {dely: 1}}", "'dely' is unknown; did you mean 'delay'"),
         ("answers: {Reset: {delay: [2, 1]}}", "lower bound first"),
         ("answers: {Reset: {reject: 2}}", "yaml:2: answers.Reset.reject: expected a number of at most 1, but it is 2"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.workload.command_catalogue import ALIASES, Target, known_words, recipe_of
+from loadtest.workload.command_catalogue import ALIASES, Candidates, known_words, recipe_of
 from loadtest.workload.commands import Command, fill, plan, read_commands
 from loadtest.workload.profile import read_profile
 from ocppj.errors import UsageError
@@ -86,7 +86,7 @@ def test_a_payload_with_a_transaction_goes_to_stations_that_charge() -> None:
         [Command(action="GetTransactionStatus", rate="1/s", payload={"transactionId": "{transactionId}"})],
         [Version.V201],
     )
-    assert errand.target is Target.CHARGING
+    assert errand.target is Candidates.CHARGING
 
 
 def test_a_gap_alone_keeps_its_type_and_one_within_a_text_becomes_text() -> None:

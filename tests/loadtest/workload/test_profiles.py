@@ -62,8 +62,8 @@ def test_a_profile_of_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
         ("title: x\nsessions: {duration: 0, gap: 0}", r"at least 0.1 s"),
         ("title: x\nsessions: {duration: long, gap: 0}", r"duration"),
         ("title: x\nsessions: {gap: 5}", r"duration"),
-        ("title: x\nstart_at: 25:00", r"1500 is no time of the day; write it as 17:00"),
-        ("title: x\nstart_at: noon", r"'noon' is no time of the day"),
+        ("title: x\nstart_at: 25:00", r"1500 is not a time of day; write it as 17:00"),
+        ("title: x\nstart_at: noon", r"'noon' is not a time of day"),
         ("title: x\nweekday: freitag", r"freitag"),
         ("title: x\ncompression: 0", r":2: compression: expected a number of more than 0, but it is 0"),
         (f"title: x\nsessions: {{duration: 9, gap: 1}}\n{WORKLOAD}", r"`sessions` and `workload` exclude each other"),
@@ -129,7 +129,7 @@ def test_the_time_of_a_run_is_set_for_all_parts() -> None:
     profile = with_time(load_profile("mixed_fleet"), compression=12.0, start_at="06:30")
     assert {part.compression for part, _ in profile.members} == {12.0}
     assert {part.start for part, _ in profile.members} == {profile.start} == {6.5 * 3600}
-    with pytest.raises(UsageError, match="--start-at '6' is no time of the day"):
+    with pytest.raises(UsageError, match="--start-at '6' is not a time of day"):
         with_time(profile, start_at="6")
 
 

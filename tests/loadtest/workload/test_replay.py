@@ -12,8 +12,7 @@ import msgspec
 import pytest
 
 from fixtures.tokens import is_pool_token
-from loadtest.workload.profile import Profile, read_profile
-from loadtest.workload.replay import check_versions
+from loadtest.workload.profile import Profile, check_versions, read_profile
 from ocppj.errors import UsageError
 from ocppj.trace import Kind, TraceRecord, encode_record, wall_clock
 from ocppj.versions import Version
@@ -85,13 +84,13 @@ def test_rows_are_dealt_in_turn_and_other_headers_are_named(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ("start,end\n2024-05-01T08:00,2024-05-01T09:00\nsoon,2024-05-01T09:00\n", "csv:3: start 'soon' is no time"),
+        ("start,end\n2024-05-01T08:00,2024-05-01T09:00\nsoon,2024-05-01T09:00\n", "csv:3: start 'soon' is not a time"),
         ("start,end\n2024-05-01T08:00,2024-05-01T07:59\n", "csv:2: the session ends 60 s before it begins"),
-        ("start,end,energy\n2024-05-01T08:00,2024-05-01T09:00,much\n", "csv:2: energy 'much' is no number"),
+        ("start,end,energy\n2024-05-01T08:00,2024-05-01T09:00,much\n", "csv:2: energy 'much' is not a number"),
         ("start,end,energy\n2024-05-01T08:00,2024-05-01T09:00,-1\n", "csv:2: energy -1 is below 0"),
         ("start,end\n\n2024-05-01T08:00,\n", "csv:3: duration '' is no span of time"),
         ("start,duration\n5,long\n", "csv:2: duration 'long' is no span of time"),
-        ("start,end,connector\n0,9,left\n", "csv:2: connector 'left' is no number"),
+        ("start,end,connector\n0,9,left\n", "csv:2: connector 'left' is not a number"),
         ("start,end\n", "has no sessions"),
         ("begin,end\n0,9\n", "sessions.csv:1: there is no column for start; say which one it is with `columns:`"),
         ("start\n0\n", "sessions.csv:1: there is no column for end or duration"),
@@ -320,7 +319,7 @@ def test_each_recorded_station_has_a_part(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (line(0.0, [2, "h", "Heartbeat", {}]) + "\nnonsense\n", "jsonl:2: this is no line of a trace"),
+        (line(0.0, [2, "h", "Heartbeat", {}]) + "\nnonsense\n", "jsonl:2: this is not a line of a trace"),
         (
             '{"t": 1, "station": "A", "kind": "sent", "text": "[2,\\"h\\",\\"Heartbeat\\",{}]"}',
             "jsonl:1: the record has no `wall`",

@@ -53,7 +53,7 @@ def test_every_storm_survives_its_way_to_a_worker(name: str) -> None:
         ("csms-restrt", "did you mean 'csms-restart'"),
         ("xyz", "known are csms-restart"),
         ("csms-restart,dwn=3", "'dwn' is unknown; did you mean 'down'"),
-        ("csms-restart,down", "'down' is no parameter"),
+        ("csms-restart,down", "'down' is not a parameter"),
         ("csms-restart,down=soon", "down: expected a time such as .*, but 'soon' is not a time"),
         ("csms-restart,share=2", "share"),
         ("csms-restart,share=0", "share"),

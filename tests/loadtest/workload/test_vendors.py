@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from evidence.vocabulary import UNDELIVERED
 from loadtest.station.dialect.table import DIALECTS
 from loadtest.station.dialect.vendor import clock_writer, dialect_of, dress
-from loadtest.station.transaction_queue import UNDELIVERED
 from loadtest.timing.backoff import SPEC, parse_backoff
 from loadtest.workload.identities import Identities
 from loadtest.workload.profile import Profile, load_profile, read_profile

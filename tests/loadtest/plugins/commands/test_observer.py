@@ -166,9 +166,9 @@ def test_stations_tell_how_they_stand_once_and_again_when_it_changes() -> None:
     seen = Watched()
     seen.run(1.2)
     (first,) = seen.notes(STATE)
-    ((identity, ocpp, online, token, places),) = first[0]
+    ((identity, ocpp, online, token, connectors),) = first[0]
     assert (identity, ocpp, online, token) == (seen.identity, "1.6", True, seen.harness.station.lease.token)
-    assert places == [[1, 1, 1, False, None]]
+    assert connectors == [[1, 1, 1, False, None]]
     seen.run(3)
     assert seen.notes(STATE) == []
     seen.order()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.measuring.recorder import MEASURE, RAMP
+from evidence.vocabulary import MEASURE, RAMP
 from loadtest.plugins.ledger.kpis import CUT, NOT_MEANT, SUCCEEDED, Kpis, outcome_of
 from loadtest.plugins.ledger.row_file import Row
 
