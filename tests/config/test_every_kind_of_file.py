@@ -12,8 +12,9 @@ import pytest
 
 from drivers.loading import load_driver
 from interop_suite.catalogue import all_cases
-from interop_suite.run.options import load_expectations
+from interop_suite.run.selection import load_expectations
 from loadtest.judging.slo import read_slo
+from loadtest.plugins.quantities import QUANTITIES
 from loadtest.workload.commands import read_commands
 from loadtest.workload.identities import read_identities
 from loadtest.workload.profile import read_profile
@@ -100,7 +101,7 @@ KINDS = {
         "command file",
     ),
     "objectives": Kind(
-        read_slo,
+        lambda path: read_slo(path, QUANTITIES),
         "thresholds:\n  - expr: errors == 0\n    abort: true\n",
         "thresholds[0].abort",
         "abbort",
