@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, StormResult
 from evidence.verdicts import RunVerdict, Verdict
 
 __all__ = [
@@ -172,14 +173,11 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     slo: list[SloResult] = []
     stopped_early: str = ""
     """Which objective ended the run before its time, and when; empty where none did."""
-    ledger: dict[str, Any] = {}
-    """Every transaction reconciled: what stations sent, what the CSMS answered, what it recorded."""
-    kpis: dict[str, Any] = {}
-    """What drivers would notice: charging success rate, seconds from authorize to start, remote starts that worked."""
-    storms: list[dict[str, Any]] = []
-    """Each storm with its times, its curve of recovery and its cost."""
-    commands: list[dict[str, Any]] = []
-    """CSMS to station, through a driver: API call, CALL at the station, effect; by command."""
+    ledger: LedgerResult = LedgerResult()
+    kpis: KpiResult = KpiResult()
+    storms: list[StormResult] = []
+    commands: list[CommandResult] = []
+    """By command and version."""
     timeline: list[dict[str, float]] = []
     """One row a second: `t` seconds since the start, `connected`, `booted`, `calls`, `errors`, …"""
     faults: dict[str, int] = {}

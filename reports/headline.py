@@ -10,7 +10,7 @@ import msgspec
 
 from evidence.run_model import InteropRun, LoadRun, Run
 from evidence.verdicts import RunVerdict, Verdict
-from reports.ledger_view import ledger_consequence, ledger_failed, ledger_sentences
+from reports.ledger_view import ledger_consequence
 from reports.words import count, duration, plural, run_seconds, verdict_counts
 
 if TYPE_CHECKING:
@@ -109,15 +109,15 @@ def _load(run: LoadRun) -> Headline:
         sentence = (
             f"{work}; {count(missed)} of {plural(len(run.slo), 'SLO')} {'was' if missed == 1 else 'were'} missed."
         )
-    elif ledger_failed(run):
+    elif run.ledger.failed:
         sentence = f"{work}, and the CSMS did not keep them all: see the ledger."
     elif run.slo:
         met = {1: "the one SLO was met", 2: "both SLOs were met"}.get(len(run.slo), f"all {len(run.slo)} SLOs were met")
         sentence = f"{work}; {met}."
     else:
         sentence = f"{work}; no SLO was set."
-    if says := ledger_sentences(run):
-        remarks.append(f"Ledger: {says[0]} {ledger_consequence(run)}".rstrip())
+    if run.ledger.says:
+        remarks.append(f"Ledger: {run.ledger.says[0]} {ledger_consequence(run)}".rstrip())
     if run.stations.connected_peak < run.stations.requested:
         remarks.append(
             f"Only {count(run.stations.connected_peak)} of {plural(run.stations.requested, 'station')} "

@@ -16,7 +16,7 @@ from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import CaseResult, InteropRun, LoadRun, Run
 from evidence.verdicts import Verdict
 from evidence.visible import one_line, visible
-from reports.ledger_view import ledger_examples, ledger_failed, ledger_sentences
+from reports.ledger_view import ledger_examples
 from reports.words import number, plain, run_seconds, versions
 
 __all__ = ["junit_xml", "write_junit"]
@@ -196,7 +196,7 @@ def _load_suite(run: LoadRun) -> tuple[str, list[_TestCase]]:
         )
         for slo in run.slo
     ]
-    says = ledger_sentences(run)
+    says = run.ledger.says
     if says:
         cases.append(
             _TestCase(
@@ -204,7 +204,7 @@ def _load_suite(run: LoadRun) -> tuple[str, list[_TestCase]]:
                 class_name="load.ledger",
                 seconds=0.0,
                 # Answers alone do not tell what became of a transaction.
-                element=_FAILURE if ledger_failed(run) else _SKIPPED if run.ledger.get("no_records") else "",
+                element=_FAILURE if run.ledger.failed else _SKIPPED if run.ledger.no_records else "",
                 kind="ledger",
                 message=says[0],
                 text="\n".join([*says, *ledger_examples(run)]),

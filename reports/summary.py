@@ -244,15 +244,10 @@ def _load_lines(run: LoadRun) -> list[str]:
         lines += _table(list(_CALL_COLUMNS), [[_text(cell) for cell in row] for row in _call_rows(run)], numeric=True)
     if run.commands:
         lines += _table(list(COLUMNS), [[_text(cell) for cell in row] for row in command_rows(run)], numeric=True)
-    lines += [f"- {_text(str(sentence))}" for sentence in _kpi_sentences(run)]
-    lines += [""] if _kpi_sentences(run) else []
+    lines += [f"- {_text(sentence)}" for sentence in run.kpis.says]
+    lines += [""] if run.kpis.says else []
     lines += [f"Load generator: **{run.generator.verdict}** {_text('; '.join(run.generator.reasons))}".rstrip(), ""]
     return lines
-
-
-def _kpi_sentences(run: LoadRun) -> list[str]:
-    says = run.kpis.get("says")
-    return says if isinstance(says, list) else []
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: bool = False) -> list[str]:

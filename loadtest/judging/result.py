@@ -31,6 +31,7 @@ __all__ = ["Course", "build_run", "exit_code", "run_verdict", "slo_figures", "wr
 
 _PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
 _MOST_ROWS: Final = 7200
+_FIELDS: Final = {field.name: field.type for field in msgspec.structs.fields(LoadRun)}
 
 
 class Course(msgspec.Struct, kw_only=True):
@@ -140,7 +141,7 @@ def build_run(
         faults=dict(merged.faults),
         connections=dict(merged.connections),
         windows=windows,
-        **(fields or {}),
+        **{name: msgspec.convert(content, _FIELDS[name]) for name, content in (fields or {}).items()},
     )
     run.verdict = run_verdict(run)
     return run
@@ -155,7 +156,7 @@ def run_verdict(run: LoadRun) -> RunVerdict:
         return RunVerdict.INCONCLUSIVE
     if run.generator.verdict == "INVALID":
         return RunVerdict.INVALID
-    if not all(slo.passed for slo in run.slo) or run.ledger.get("failed"):
+    if not all(slo.passed for slo in run.slo) or run.ledger.failed:
         return RunVerdict.FAILED
     if run.interrupted and not run.calls:
         return RunVerdict.INCONCLUSIVE

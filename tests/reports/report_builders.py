@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from evidence.histogram import Histogram, Interval, Tag, write_hlog
+from evidence.plugin_results import LedgerResult
 from evidence.run_folder import RunFolder
 from evidence.run_model import (
     CallStats,
@@ -362,7 +363,7 @@ def write_load(
             SloResult(expr="p99(Authorize, response) < 250 ms", value=31.2, passed=True),
             SloResult(expr="share(timeout) < 0.1 %", value=failing / 2, passed=failing < 0.002),
         ],
-        "ledger": {"transactions started": 171, "transactions stopped": 171, "lost": 0, "duplicated": 0},
+        "ledger": LedgerResult(transactions=171, judged=171, counts={"lost": 0, "duplicated": 0}),
         "timeline": _timeline(chance, seconds, total / seconds, failing),
         "windows": [
             WindowResult(name="ramp", start=0.0, seconds=10.0, calls=[]),

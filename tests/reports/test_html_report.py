@@ -299,7 +299,7 @@ def test_load_page_shows_each_part_of_the_run(load: Page) -> None:
         "rejected",
         "refused 503",
         "unsolicited",
-        "transactions started",
+        "0 lost",
         "spawn rate",
     ):
         assert text in load.words, text

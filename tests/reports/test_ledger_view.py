@@ -9,6 +9,7 @@ import pytest
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from evidence.verdicts import RunVerdict
+from ocppj.errors import UsageError
 from reports.headline import headline
 from reports.html import render_report
 from reports.junit import junit_xml
@@ -109,13 +110,29 @@ def test_a_run_that_says_nothing_of_transactions_shows_nothing(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("ledger", "kpis"),
     [
-        ({"says": 5, "counts": [1], "examples": {"lost": 3}}, {"charging": [], "timeline": [{"t": "x"}]}),
-        ({"counts": {"lost": "many"}, "examples": {"lost": ["x", {"says": 4}]}}, {"charging": {"succeeded": 1}}),
-        ({"judged": 0, "counts": {"lost": 0}}, {"authorize_to_start_s": {"p95": None}, "energy_kwh": True}),
+        ({"says": ["Short."]}, {"charging": {}, "timeline": [{"t": 1.0}]}),
+        (
+            {"counts": {"lost": None, "stolen": 3}, "examples": {"lost": [{}, {"says": 4}]}},
+            {"charging": {"attempts": 1}},
+        ),
+        ({"judged": 0, "counts": {"lost": 0}}, {"authorize_to_start_s": {"p50": 1.0}, "energy_kwh": 0.0}),
     ],
 )
-def test_fields_of_another_shape_break_no_page(tmp_path: Path, ledger: dict[str, Any], kpis: dict[str, Any]) -> None:
+def test_fields_that_are_missing_break_no_page(tmp_path: Path, ledger: dict[str, Any], kpis: dict[str, Any]) -> None:
     run = load(tmp_path, ledger=ledger, kpis=kpis, verdict=RunVerdict.PASSED)
     assert render_report([tmp_path], base=tmp_path)
     assert junit_xml(run)
     assert summary_markdown(run)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"ledger": {"says": 5}}, r"\$\.ledger\.says"),
+        ({"ledger": {"counts": {"lost": "many"}}}, r"\$\.ledger\.counts"),
+        ({"kpis": {"charging": []}}, r"\$\.kpis\.charging"),
+    ],
+)
+def test_a_field_of_another_type_is_an_error_that_names_it(tmp_path: Path, fields: dict[str, Any], path: str) -> None:
+    with pytest.raises(UsageError, match=path):
+        load(tmp_path, **fields)

@@ -9,6 +9,7 @@ import gevent
 import pytest
 
 from evidence import exit_codes
+from evidence.plugin_results import LedgerResult
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from loadtest.cluster.delivery import TransactionQueue
@@ -153,7 +154,7 @@ class Choir:
         return Conclusion()
 
     def conclude(self) -> Conclusion:
-        return Conclusion(fields={"ledger": {"songs": len(self.heard)}}, invalid=["one voice is missing"])
+        return Conclusion(fields={"ledger": {"judged": len(self.heard)}}, invalid=["one voice is missing"])
 
 
 def test_a_companion_hears_each_note_once_orders_the_workers_and_writes_into_the_result(tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_a_companion_hears_each_note_once_orders_the_workers_and_writes_into_the
     assert (choir.beats, choir.stopped) == ([RAMP], 1)
     result = read_run(tmp_path / "run")
     assert isinstance(result, LoadRun)
-    assert result.ledger == {"songs": 2}
+    assert result.ledger == LedgerResult(judged=2)
     assert result.generator.verdict == "INVALID"
     assert "one voice is missing" in result.generator.reasons
 
