@@ -91,6 +91,7 @@ class CallStats(msgspec.Struct, kw_only=True):
     ocpp: str
     action: str
     direction: Literal["station-to-csms", "csms-to-station"]
+    """`TO_CSMS` or `FROM_CSMS` of the vocabulary; a type checker takes no names here."""
     outcome: str
     count: int
     service_ms: Percentiles | None = None
@@ -98,7 +99,7 @@ class CallStats(msgspec.Struct, kw_only=True):
 
 
 class WindowResult(msgspec.Struct, kw_only=True):
-    """A part of a load run: ramp, warm-up, measure or cool-down; a CALL belongs where it was intended."""
+    """A part of a load run, one of `WINDOWS`; a CALL belongs to the one in which it was intended."""
 
     name: str
     start: float

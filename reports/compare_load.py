@@ -12,6 +12,7 @@ import msgspec
 
 from evidence.histogram import Histogram
 from evidence.run_model import CallStats, LoadRun, Percentiles
+from evidence.vocabulary import FROM_CSMS, MEASURE
 from ocppj.outcomes import Outcome
 from reports.histograms import Histograms, merge, read_histograms
 from reports.latency_charts import percentile_name
@@ -91,7 +92,7 @@ def _total(calls: Sequence[CallStats]) -> int:
 
 def _name(key: Key) -> str:
     ocpp, action, direction = key
-    return f"{ocpp} {action}{' (from the CSMS)' if direction == 'csms-to-station' else ''}"
+    return f"{ocpp} {action}{' (from the CSMS)' if direction == FROM_CSMS else ''}"
 
 
 # -- objectives, stations, throughput --------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def _throughput(base: LoadRun, new: LoadRun) -> Iterator[Change]:
 
 def _measured_seconds(run: LoadRun) -> list[float]:
     """Take the calls of each second of the judged window; of all seconds where no window is known."""
-    spans = [(w.start, w.start + w.seconds) for w in run.windows if w.name == "measure"] or [(0.0, math.inf)]
+    spans = [(w.start, w.start + w.seconds) for w in run.windows if w.name == MEASURE] or [(0.0, math.inf)]
     return [
         row["calls"]
         for row in run.timeline

@@ -9,6 +9,7 @@ import msgspec
 from markupsafe import Markup
 
 from evidence.run_model import CallStats, LoadRun, Percentiles
+from evidence.vocabulary import FROM_CSMS, OPENED, TO_CSMS
 from ocppj.outcomes import Outcome
 from reports.charts import Figure, Part, Series, Span, share_bar, time_chart
 from reports.commands_view import CommandsView, view_commands
@@ -211,7 +212,7 @@ def _bands(run: LoadRun, histograms: Histograms) -> list[Band]:
     return bands
 
 
-_DIRECTIONS = {"csms-to-station": ", asked by the CSMS"}
+_DIRECTIONS = {FROM_CSMS: ", asked by the CSMS"}
 
 
 def _from_run_json(percentiles: Percentiles | None) -> dict[float, float]:
@@ -309,7 +310,7 @@ def _connections(run: LoadRun) -> tuple[Bar, ...]:
             share_bar(
                 f"Connection attempts that ended as {outcome}",
                 [
-                    Part(outcome, "o-accepted" if outcome == "opened" else "o-callerror", amount),
+                    Part(outcome, "o-accepted" if outcome == OPENED else "o-callerror", amount),
                     Part("", "rest", total - amount),
                 ],
             ),
@@ -342,7 +343,7 @@ def _call_row(call: CallStats) -> tuple[Cell, ...]:
     return (
         Cell(call.ocpp, call.ocpp),
         Cell(call.action, call.action),
-        Cell("station" if call.direction == "station-to-csms" else "CSMS", call.direction),
+        Cell("station" if call.direction == TO_CSMS else "CSMS", call.direction),
         Cell(call.outcome, call.outcome),
         Cell(count(call.count), call.count),
         *(Cell(milliseconds(value), -1.0 if value is None else value) for value in latencies),

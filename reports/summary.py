@@ -15,6 +15,8 @@ from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import CallStats, CaseResult, InteropRun, LoadRun, Run
 from evidence.verdicts import Verdict
 from evidence.visible import one_line
+from evidence.vocabulary import FROM_CSMS
+from ocppj.outcomes import Outcome
 from reports.commands_view import COLUMNS, command_rows
 from reports.headline import Tone, headline
 from reports.words import (
@@ -153,10 +155,10 @@ def _call_rows(run: LoadRun) -> list[tuple[str, ...]]:
     rows = []
     for (ocpp, action, direction), calls in sorted(members.items(), key=lambda pair: -_total(pair[1])):
         main = max(calls, key=lambda call: call.count)
-        accepted = sum(call.count for call in calls if call.outcome == "accepted")
+        accepted = sum(call.count for call in calls if call.outcome == Outcome.ACCEPTED)
         rows.append(
             (
-                f"{ocpp} {action}{' (from the CSMS)' if direction == 'csms-to-station' else ''}",
+                f"{ocpp} {action}{' (from the CSMS)' if direction == FROM_CSMS else ''}",
                 count(_total(calls)),
                 percent(accepted / _total(calls)) if _total(calls) else "–",
                 *(
