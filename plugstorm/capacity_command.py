@@ -164,9 +164,9 @@ def _try(wanted: Wanted, thresholds: Sequence[Threshold], url: str, control_url:
     assert isinstance(found, LoadRun)
     if code == exit_codes.UNREACHABLE:
         raise TargetUnreachableError(f"No station could connect to {redact_url(url)}; see {out / 'run.json'}")
-    write_junit(out)
-    write_summary(out)
-    write_report([out])
+    write_junit(out, found)
+    write_summary(out, found)
+    write_report([(out, found)])
     return trial_of(found, thresholds, wanted.stations, out.name)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from evidence.run_folder import RunFolder, read_run
+from evidence.run_folder import RunFolder
 from evidence.run_model import InteropRun, Run
 from evidence.visible import visible
 from ocppj.errors import UsageError
@@ -31,24 +31,22 @@ _TRACE_BUDGET = 3_000_000
 """Characters that the traces of all runs may take on one page."""
 
 
-def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
-    """Write the report of some run folders and return its path.
+def write_report(runs: Sequence[tuple[Path, Run]], out: Path | None = None) -> Path:
+    """Write the report of some runs, each with its folder, and return its path.
 
-    It goes to `out`, else to `report.html` in the folder, or beside the first of several. Raises `UsageError` when a
-    folder holds no readable `run.json` or the page cannot be written.
+    It goes to `out`, else to `report.html` in the folder, or beside the first of several. Raises `UsageError` when no
+    run is given or the page cannot be written.
     """
-    if not folders:
+    if not runs:
         raise UsageError("No run folder was named; give the folder of a finished run, such as runs/…-interop")
-    roots = [folder if folder.is_dir() else folder.parent for folder in folders]
-    target = out or (roots[0] if len(roots) == 1 else roots[0].parent) / "report.html"
-    page = render_report(roots, base=target.parent)
-    RunFolder(target.parent).write_text(target.name, page)
+    first = runs[0][0]
+    target = out or (first if len(runs) == 1 else first.parent) / "report.html"
+    RunFolder(target.parent).write_text(target.name, render_report(runs, base=target.parent))
     return target
 
 
-def render_report(folders: Sequence[Path], *, base: Path) -> str:
+def render_report(runs: Sequence[tuple[Path, Run]], *, base: Path) -> str:
     """Render the page; `base` is the folder that its links to trace files start from."""
-    runs = [(folder, read_run(folder)) for folder in folders]
     names = _names([run for _, run in runs])
     budget = Budget(_TRACE_BUDGET)
     views = [

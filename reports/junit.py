@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from evidence.run_folder import RunFolder, read_run
+from evidence.run_folder import RunFolder
 from evidence.run_model import CaseResult, InteropRun, LoadRun, Run
 from evidence.verdicts import Verdict
 from evidence.visible import one_line, visible
@@ -46,10 +46,10 @@ class _TestCase(msgspec.Struct, frozen=True, kw_only=True):
     output: str = ""
 
 
-def write_junit(folder: Path) -> Path:
-    """Write `junit.xml` into a run folder; raises `UsageError` without a readable `run.json`."""
+def write_junit(folder: Path, run: Run) -> Path:
+    """Write `junit.xml` into the folder of a run; raises `UsageError` when the disk refuses."""
     run_folder = RunFolder(folder)
-    run_folder.write_text(run_folder.junit.name, junit_xml(read_run(folder)))
+    run_folder.write_text(run_folder.junit.name, junit_xml(run))
     return run_folder.junit
 
 

@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evidence.run_folder import RunFolder, read_run
+from evidence.run_folder import RunFolder
 from evidence.run_model import CallStats, CaseResult, InteropRun, LoadRun, Run
 from evidence.verdicts import Verdict
 from evidence.visible import one_line
@@ -182,9 +182,9 @@ def _value(value: float | None) -> str:
 # -- Markdown --------------------------------------------------------------------------------------------------------
 
 
-def write_summary(folder: Path) -> Path:
-    """Write `summary.md` into a run folder; raises `UsageError` without a readable `run.json`."""
-    RunFolder(folder).write_text("summary.md", summary_markdown(read_run(folder)))
+def write_summary(folder: Path, run: Run) -> Path:
+    """Write `summary.md` into the folder of a run; raises `UsageError` when the disk refuses."""
+    RunFolder(folder).write_text("summary.md", summary_markdown(run))
     return folder / "summary.md"
 
 

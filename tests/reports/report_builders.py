@@ -11,7 +11,7 @@ import msgspec
 
 from evidence.histogram import Histogram, Interval, Tag, write_hlog
 from evidence.plugin_results import LedgerResult
-from evidence.run_folder import RunFolder
+from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import (
     CallStats,
     CaseResult,
@@ -27,6 +27,7 @@ from evidence.run_model import (
 )
 from evidence.verdicts import RunVerdict, Verdict, run_verdict
 from ocppj.trace import Kind, TraceRecord, encode_record
+from reports.html import render_report, write_report
 
 STATION = "PS-0001"
 STARTED = "2026-03-02T09:00:00.000Z"
@@ -433,3 +434,12 @@ def edit_run(folder: Path, **fields: Any) -> Path:
     document = msgspec.json.decode(file.read_bytes())
     file.write_bytes(msgspec.json.encode(document | fields))
     return folder
+
+
+def report(*folders: Path, out: Path | None = None) -> Path:
+    """Write the report of run folders as `plugstorm report` does."""
+    return write_report([(folder, read_run(folder)) for folder in folders], out)
+
+
+def page_text(folder: Path) -> str:
+    return render_report([(folder, read_run(folder))], base=folder)

@@ -47,9 +47,9 @@ from evidence.verdicts import RunVerdict, Verdict
 from ocppj.errors import UsageError
 from reports.compare import compare_runs
 from reports.compare_text import comparison_json, print_comparison
-from reports.html import render_report
 from reports.junit import junit_xml
 from reports.summary import print_summary, summary_markdown
+from tests.reports.report_builders import page_text
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 figure = st.floats(0, 1e9) | st.floats(allow_nan=False, allow_infinity=False)
@@ -200,7 +200,7 @@ def test_every_report_can_be_made_of_any_run(run: Run) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         run = written(folder, run)
-        page = render_report([folder], base=folder)
+        page = page_text(folder)
     assert page.encode().decode() == page
     assert page.endswith("</html>")
     ET.fromstring(junit_xml(run))
@@ -223,4 +223,4 @@ def test_any_two_runs_of_one_kind_can_be_compared(pair: tuple[Run, Run]) -> None
 def test_run_json_that_nests_without_end_is_a_usage_error(tmp_path: Path, deep: str) -> None:
     (tmp_path / "run.json").write_text('{"kind":"interop","settings":' + deep * 200_000)
     with pytest.raises(UsageError, match=r"run\.json"):
-        render_report([tmp_path], base=tmp_path)
+        page_text(tmp_path)

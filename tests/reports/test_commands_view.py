@@ -9,9 +9,8 @@ from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from ocppj.errors import UsageError
 from reports.commands_view import view_commands
-from reports.html import render_report
 from reports.summary import summary_markdown
-from tests.reports.report_builders import write_load
+from tests.reports.report_builders import page_text, write_load
 
 
 def clock(middle: float) -> dict[str, float]:
@@ -55,7 +54,7 @@ def test_commands_are_shown_with_their_three_latencies_and_how_they_ended(tmp_pa
     (bar,) = view.bars
     assert "never-seen 5 %" in bar.note
     assert "1 reached the station twice" in bar.note
-    page = render_report([folder], base=tmp_path)
+    page = page_text(folder)
     assert "Commands of the CSMS" in page
     assert "&lt;b&gt;oh&lt;/b&gt;" in page
     assert "<b>oh</b>" not in page
@@ -65,7 +64,7 @@ def test_commands_are_shown_with_their_three_latencies_and_how_they_ended(tmp_pa
 def test_a_run_without_commands_says_nothing_of_them(tmp_path: Path) -> None:
     folder = write_load(tmp_path / "run")
     assert view_commands(loaded(folder)) is None
-    assert "Commands of the CSMS" not in render_report([folder], base=tmp_path)
+    assert "Commands of the CSMS" not in page_text(folder)
 
 
 def test_commands_of_which_little_is_known_are_shown(tmp_path: Path) -> None:
@@ -76,7 +75,7 @@ def test_commands_of_which_little_is_known_are_shown(tmp_path: Path) -> None:
         {**ROW, "outcomes": {"eaten": 1}, "reasons": []},
     ]
     folder = write_load(tmp_path / "run", commands=rows)
-    page = render_report([folder], base=tmp_path)
+    page = page_text(folder)
     assert "reset (Reset, OCPP 2.0.1)" in page
     assert "eaten 100 %" in page
     assert summary_markdown(loaded(folder))

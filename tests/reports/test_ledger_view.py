@@ -11,11 +11,10 @@ from evidence.run_model import LoadRun
 from evidence.verdicts import RunVerdict
 from ocppj.errors import UsageError
 from reports.headline import headline
-from reports.html import render_report
 from reports.junit import junit_xml
 from reports.ledger_view import view_ledger
 from reports.summary import summary_markdown
-from tests.reports.report_builders import write_load
+from tests.reports.report_builders import page_text, write_load
 
 COUNTS = {"lost": 2, "duplicated": 0, "wrong-time": 1, "open": 3, "phantom": None}
 LEDGER: dict[str, Any] = {
@@ -51,7 +50,7 @@ def load(folder: Path, **fields: Any) -> LoadRun:
 
 def test_the_page_says_how_many_are_lost_and_which(tmp_path: Path) -> None:
     load(tmp_path)
-    page = render_report([tmp_path], base=tmp_path)
+    page = page_text(tmp_path)
     for text in (
         "Ledger: 2 lost of 1,234 transactions",
         "<b>2 lost</b>",
@@ -102,7 +101,7 @@ def test_a_ledger_that_could_not_be_held_against_records_is_skipped_and_not_pass
 def test_a_run_that_says_nothing_of_transactions_shows_nothing(tmp_path: Path) -> None:
     run = load(tmp_path, ledger={}, kpis={}, verdict=RunVerdict.PASSED)
     assert view_ledger(run) is None
-    page = render_report([tmp_path], base=tmp_path)
+    page = page_text(tmp_path)
     assert "Ledger" not in page
     assert "load.ledger" not in junit_xml(run)
 
@@ -120,7 +119,7 @@ def test_a_run_that_says_nothing_of_transactions_shows_nothing(tmp_path: Path) -
 )
 def test_fields_that_are_missing_break_no_page(tmp_path: Path, ledger: dict[str, Any], kpis: dict[str, Any]) -> None:
     run = load(tmp_path, ledger=ledger, kpis=kpis, verdict=RunVerdict.PASSED)
-    assert render_report([tmp_path], base=tmp_path)
+    assert page_text(tmp_path)
     assert junit_xml(run)
     assert summary_markdown(run)
 

@@ -9,9 +9,8 @@ import pytest
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from ocppj.errors import UsageError
-from reports.html import render_report
 from reports.storm_view import StormView, view_storms
-from tests.reports.report_builders import write_load
+from tests.reports.report_builders import page_text, write_load
 
 
 def storm(**changes: Any) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def views(folder: Path, *storms: Any) -> Sequence[StormView]:
 
 
 def page(folder: Path, *storms: Any) -> str:
-    return render_report([write_load(folder, storms=list(storms))], base=folder)
+    return page_text(write_load(folder, storms=list(storms)))
 
 
 def test_a_storm_shows_its_curve_beside_the_expected_one(tmp_path: Path) -> None:
