@@ -234,8 +234,6 @@ IN_CIRCLES: set[str] = {
     "loadtest.workload.replay",
     "loadtest.workload.replay_csv",
     "loadtest.workload.replay_trace",
-    "plugstorm.capacity_command",
-    "plugstorm.capacity_page",
     "plugstorm.forecast_command",
     "plugstorm.load_command",
 }
