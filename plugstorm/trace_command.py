@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
-from analysis import check_traces
-from analysis.traces import CALL_TIMEOUT
+from analysis import TraceReport, check_traces
+from analysis.trace_check import CALL_TIMEOUT
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import LoadRun
 from evidence.visible import one_line
 from ocppj.errors import InconclusiveError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from analysis import Report
 
 __all__ = ["run"]
 
@@ -75,11 +71,11 @@ def _facts_of(place: Path) -> tuple[float, int]:
     return timeout, sum(int(worker.get("untraced", 0)) for worker in workers)
 
 
-def _as_json(report: Report) -> str:
+def _as_json(report: TraceReport) -> str:
     return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
 
 
-def _as_text(report: Report) -> str:
+def _as_text(report: TraceReport) -> str:
     lines = [
         f"{found.file}:{found.line}  {one_line(found.station, 48)}  {found.rule}: {one_line(found.detail, 200)}"
         for found in report.findings[:_SHOWN]
