@@ -19,16 +19,16 @@ __all__ = [
     "LoadRun",
     "Percentiles",
     "Run",
+    "RunTarget",
     "SloResult",
     "Stations",
-    "Target",
     "WindowResult",
 ]
 
 FORMAT = 1
 
 
-class Target(msgspec.Struct, kw_only=True):
+class RunTarget(msgspec.Struct, kw_only=True):
     """The CSMS that was tested; the URL is redacted."""
 
     url: str
@@ -144,7 +144,7 @@ class SloResult(msgspec.Struct, kw_only=True):
 class _Common(msgspec.Struct, kw_only=True):
     format: int = FORMAT
     tool: dict[str, str]
-    target: Target
+    target: RunTarget
     started: str
     finished: str
     seed: int | None

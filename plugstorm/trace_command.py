@@ -1,4 +1,4 @@
-"""`plugstorm check-trace`: did the stations of a load run keep to OCPP? Judged from their frames alone."""
+"""`plugstorm check-trace`: whether the stations of a load run followed OCPP, judged by their frames alone."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def run(places: Sequence[Path], *, call_timeout: float | None = None, as_json: b
     report = check_traces(paths, call_timeout=call_timeout or max(timeouts, default=CALL_TIMEOUT))
     sys.stdout.write(_as_json(report) if as_json else _as_text(report))
     if not report.sent:
-        raise InconclusiveError(f"{_named(paths)} holds no CALL of a station; run with --trace-share above 0")
+        raise InconclusiveError(f"{_named(paths)} contains no CALL of a station; run with --trace-share above 0")
     if missing:
         raise InconclusiveError(
-            f"{missing} frames could not be written into these traces, so that nothing can be concluded; "
-            "make room on the disk, or take a smaller --trace-share"
+            f"{missing} frames are missing from these traces, so nothing can be concluded; "
+            "free disk space, or use a smaller --trace-share"
         )
     return exit_codes.FAILED if report.total else exit_codes.PASSED
 
@@ -62,7 +62,7 @@ def _facts_of(place: Path) -> tuple[float, int]:
         return CALL_TIMEOUT, 0
     found = read_run(place)
     if not isinstance(found, LoadRun):
-        raise UsageError(f"{place} is no load run; plugstorm report judges interop runs")
+        raise UsageError(f"{place} is not a load run; plugstorm report judges interop runs")
     workers: list[dict[str, Any]] = found.generator.details.get("workers", [])
     try:
         timeout = float(found.settings.get("call-timeout", CALL_TIMEOUT))

@@ -50,7 +50,7 @@ _WIDE: Final = 940
 
 
 class CommandBar(msgspec.Struct, frozen=True):
-    """How the commands of one kind ended."""
+    """How one command ended."""
 
     name: str
     total: int

@@ -72,6 +72,6 @@ def read_histograms(folder: Path) -> Histograms:
             for interval in read_hlog(file):
                 tag = Tag.parse(interval.tag)
                 series.setdefault(tag, []).append(Windowed(interval.start, interval.histogram))
-        except Exception:  # noqa: BLE001  # the decoder raises whatever its layers raise; the page says which file it was
+        except Exception:  # noqa: BLE001 - the decoder raises whatever its layers raise; the page says which file it was
             unreadable.append(file.name)
     return Histograms(series, tuple(unreadable))

@@ -12,7 +12,7 @@ from evidence.run_model import LoadRun
 from evidence.verdicts import RunVerdict
 from reports.charts import Figure, Part, Series, share_bar, time_chart
 from reports.facts import facts
-from reports.words import count, number, percent
+from reports.words import count, milliseconds, number, percent
 
 __all__ = [
     "ClassRow",
@@ -47,7 +47,7 @@ _CLASSES: Mapping[str, tuple[str, str]] = {
         "A message was sent again or never answered, so a second record may be correct.",
     ),
 }
-_SPREAD_LOOKS: Mapping[str, str] = {"p50": "o-accepted", "p95": "o-late", "p99": "o-timeout", "max": "o-callerror"}
+_SPREAD_LOOKS: Mapping[str, str] = {"p50": "q-half", "p95": "q-most", "p99": "q-tail", "max": "q-max"}
 
 
 class ClassRow(msgspec.Struct, frozen=True):
@@ -87,6 +87,8 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
     failed: bool
     consequence: str
     """What a failed ledger means for the run."""
+    found: bool
+    """Whether any class has a finding, or could not be counted."""
     classes: tuple[ClassRow, ...]
     examples: tuple[Example, ...]
     facts: tuple[tuple[str, str], ...]
@@ -104,6 +106,7 @@ def view_ledger(run: LoadRun) -> LedgerView | None:
         rest=tuple(ledger.says[1:]),
         failed=ledger.failed,
         consequence=ledger_consequence(run),
+        found=any(amount != 0 for amount in ledger.counts.values()),
         classes=tuple(_class_row(name, amount) for name, amount in ledger.counts.items()),
         examples=tuple(_examples(ledger)),
         facts=_facts(ledger),
@@ -196,11 +199,11 @@ def _spread(name: str, figures: Mapping[str, float]) -> list[KpiRow]:
     edges = [(key, look, figures[key]) for key, look in _SPREAD_LOOKS.items() if key in figures]
     before = [0.0, *(value for _, _, value in edges)]
     parts = [
-        Part(f"up to {key} {number(value)} s", look, max(value - low, 0.0))
+        Part(f"up to {key} {milliseconds(value * 1000)}", look, max(value - low, 0.0))
         for (key, look, value), low in zip(edges, before, strict=False)
     ]
-    note = ", ".join(f"{key} {number(value)} s" for key, _, value in edges)
-    return [KpiRow(name, f"{number(figures['p95'])} s (p95)", share_bar(f"{name}: {note}", parts), note)]
+    note = ", ".join(f"{key} {milliseconds(value * 1000)}" for key, _, value in edges)
+    return [KpiRow(name, f"{milliseconds(figures['p95'] * 1000)} (p95)", share_bar(f"{name}: {note}", parts), note)]
 
 
 def _figures(kpis: KpiResult) -> list[Figure]:

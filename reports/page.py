@@ -69,6 +69,7 @@ def _environment() -> Environment:
         "count": words.count,
         "duration": words.duration,
         "facts": facts,
+        "measured": words.measured,
         "milliseconds": words.milliseconds,
         "number": words.number,
         "plural": words.plural,

@@ -138,14 +138,14 @@ _PERCENTILES = ("p50", "p95", "p999", "max")
 
 def _times(storm: StormResult) -> Table | None:
     rows: list[tuple[str, Mapping[str, float | None]]] = [
-        ("connected again", storm.connected_ms),
-        ("predicted from the back-off", {**storm.formula.expected_ms}),
-        ("accepted again" if storm.connected_ms else "back", storm.recovery_ms),
-        ("everything answered", storm.settled_ms),
-        ("time away of single stations", storm.outage_ms),
+        ("until connected again", storm.connected_ms),
+        ("until connected again, as predicted from the back-off", {**storm.formula.expected_ms}),
+        ("until accepted again" if storm.connected_ms else "until back", storm.recovery_ms),
+        ("until everything was answered", storm.settled_ms),
+        ("time away, each station by itself", storm.outage_ms),
     ]
     shown = tuple((name, *(milliseconds(times.get(word)) for word in _PERCENTILES)) for name, times in rows if times)
-    return Table(("time until", "50 %", "95 %", "99.9 %", "all"), shown) if shown else None
+    return Table(("share of the stations", "50 %", "95 %", "99.9 %", "all"), shown) if shown else None
 
 
 _PERIODS = ("before", "during", "after")
@@ -154,7 +154,7 @@ _PERIODS = ("before", "during", "after")
 def _calls(storm: StormResult) -> Table | None:
     rows = [
         (
-            name,
+            f"{name} the storm",
             number(sample.calls_per_s),
             percent(sample.failed_share),
             milliseconds(sample.p99_ms),
@@ -164,7 +164,7 @@ def _calls(storm: StormResult) -> Table | None:
         for name in _PERIODS
         if (sample := storm.calls.get(name))
     ]
-    columns = ("the storm", "calls/s", "failed", "response p99", "stations accepted", "connections/s")
+    columns = ("period", "calls/s", "failed", "response p99", "stations accepted", "connections/s")
     return Table(columns, tuple(rows)) if rows else None
 
 

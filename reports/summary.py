@@ -24,8 +24,8 @@ from reports.words import (
     VERDICT_ORDER,
     count,
     duration,
+    measured,
     milliseconds,
-    number,
     percent,
     run_seconds,
     verdict_counts,
@@ -75,7 +75,7 @@ def summary_view(run: Run) -> RenderableType:
 
 
 def _safe(text: str, style: str = "") -> Text:
-    """Take text as it is: no markup, no escape sequences of a stranger."""
+    """Take text as it is, without markup and escape sequences."""
     return Text(one_line(text), style=style)
 
 
@@ -137,7 +137,7 @@ def _load_parts(run: LoadRun) -> list[RenderableType]:
         parts.append(table)
     for slo in run.slo:
         word, style = ("met   ", "green") if slo.passed else ("MISSED", "bold red")
-        parts.append(Text.assemble((f"  {word} ", style), one_line(slo.expr), f"  (measured {_value(slo.value)})"))
+        parts.append(Text.assemble((f"  {word} ", style), one_line(slo.expr), f"  (measured {measured(slo)})"))
     style = {"VALID": "green", "DEGRADED": "yellow", "INVALID": "bold red"}[run.generator.verdict]
     reasons = "; ".join(run.generator.reasons)
     parts.append(Text.assemble("  load generator ", (run.generator.verdict, style), " ", _safe(reasons)))
@@ -173,10 +173,6 @@ def _call_rows(run: LoadRun) -> list[tuple[str, ...]]:
 
 def _total(calls: Sequence[CallStats]) -> int:
     return sum(call.count for call in calls)
-
-
-def _value(value: float | None) -> str:
-    return "nothing" if value is None else number(value, 4)
 
 
 # -- Markdown --------------------------------------------------------------------------------------------------------
@@ -240,7 +236,7 @@ def _interop_lines(run: InteropRun) -> list[str]:
 def _load_lines(run: LoadRun) -> list[str]:
     lines = []
     if run.slo:
-        rows = [["✅" if slo.passed else "❌", _code(slo.expr), _value(slo.value)] for slo in run.slo]
+        rows = [["✅" if slo.passed else "❌", _code(slo.expr), measured(slo)] for slo in run.slo]
         lines += _table(["", "objective", "measured"], rows)
     if run.calls:
         lines += _table(list(_CALL_COLUMNS), [[_text(cell) for cell in row] for row in _call_rows(run)], numeric=True)
@@ -253,7 +249,7 @@ def _load_lines(run: LoadRun) -> list[str]:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: bool = False) -> list[str]:
-    """Write a table; if it is `numeric`, all columns but the first stand to the right."""
+    """Write a table; if it is `numeric`, all columns but the first are aligned to the right."""
     rule = ["---", *(("---:" if numeric else "---") for _ in columns[1:])]
     return [f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows)] + [""]
 
@@ -268,7 +264,7 @@ def _text(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Write text of a stranger as code: no markup, no link, nobody mentioned."""
+    """Write text of unknown origin as code, so that it makes no markup, no link and no mention."""
     line = one_line(text, _REASON_MAX * 2).replace("|", r"\|")
     if not line:
         return ""

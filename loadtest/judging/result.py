@@ -10,7 +10,7 @@ from evidence import exit_codes
 from evidence.histogram import write_hlog
 from evidence.redact import redact_url
 from evidence.run_folder import describe_environment, describe_tool
-from evidence.run_model import CallStats, LoadRun, Percentiles, SloResult, Stations, Target, WindowResult
+from evidence.run_model import CallStats, LoadRun, Percentiles, RunTarget, SloResult, Stations, WindowResult
 from evidence.verdicts import EXIT_CODES, RunVerdict
 from loadtest.judging.slo import Broken, Figures
 from loadtest.measuring.recorder import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
@@ -118,7 +118,7 @@ def build_run(
     seconds = merged.seconds()
     run = LoadRun(
         tool=describe_tool(),
-        target=Target(url=redact_url(settings.url), ocpp=settings.ocpp, driver=settings.driver),
+        target=RunTarget(url=redact_url(settings.url), ocpp=settings.ocpp, driver=settings.driver),
         started=wall_clock(course.started),
         finished=wall_clock(course.finished),
         seed=settings.seed,

@@ -296,7 +296,7 @@ def test_findings_beyond_the_limit_are_counted(tmp_path: Path) -> None:
 def test_a_file_that_is_no_trace_is_a_usage_error(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text("{}\n")
-    with pytest.raises(UsageError, match="line 1 is no trace record"):
+    with pytest.raises(UsageError, match="line 1 is not a trace record"):
         check_traces([path])
     with pytest.raises(UsageError, match="No such file"):
         check_traces([tmp_path / "none.jsonl"])

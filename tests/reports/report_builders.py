@@ -20,9 +20,9 @@ from evidence.run_model import (
     Latency,
     LoadRun,
     Percentiles,
+    RunTarget,
     SloResult,
     Stations,
-    Target,
     WindowResult,
 )
 from evidence.verdicts import RunVerdict, Verdict, run_verdict
@@ -131,7 +131,7 @@ def write_interop(folder: Path, cases: list[CaseResult], **fields: Any) -> Path:
         counts[case.verdict] = counts.get(case.verdict, 0) + 1
     defaults: dict[str, Any] = {
         "tool": TOOL,
-        "target": Target(url="ws://csms.example:9000/ocpp", ocpp=["1.6", "2.0.1"], driver="http"),
+        "target": RunTarget(url="ws://csms.example:9000/ocpp", ocpp=["1.6", "2.0.1"], driver="http"),
         "started": STARTED,
         "finished": "2026-03-02T09:00:41.000Z",
         "seed": 7,
@@ -343,7 +343,7 @@ def write_load(
     total = sum(call.count for call in calls)
     defaults: dict[str, Any] = {
         "tool": TOOL,
-        "target": Target(url="ws://csms.example:9000/ocpp", ocpp=["1.6", "2.0.1"]),
+        "target": RunTarget(url="ws://csms.example:9000/ocpp", ocpp=["1.6", "2.0.1"]),
         "started": STARTED,
         "finished": "2026-03-02T09:00:34.500Z",
         "seed": seed,
@@ -379,7 +379,7 @@ def write_load(
     return folder
 
 
-def _measure(  # noqa: PLR0917  # one row of figures
+def _measure(  # noqa: PLR0917 - one row of figures
     chance: random.Random, action: str, outcome: str, amount: int, median: float, seconds: int
 ) -> tuple[CallStats, list[Interval]]:
     service, response = Histogram(), Histogram()

@@ -38,9 +38,9 @@ from evidence.run_model import (
     LoadRun,
     Percentiles,
     Run,
+    RunTarget,
     SloResult,
     Stations,
-    Target,
     WindowResult,
 )
 from evidence.verdicts import RunVerdict, Verdict
@@ -74,7 +74,7 @@ def rows_of(*columns: str) -> st.SearchStrategy[list[dict[str, float]]]:
 
 common: dict[str, st.SearchStrategy[Any]] = {
     "tool": st.dictionaries(st.sampled_from(["name", "version"]), text),
-    "target": st.builds(Target, url=text, ocpp=st.lists(text, max_size=2), driver=st.none() | text),
+    "target": st.builds(RunTarget, url=text, ocpp=st.lists(text, max_size=2), driver=st.none() | text),
     "started": text | st.just("2026-03-02T09:00:00Z") | st.just("2026-03-02T09:00:00"),
     "finished": text | st.just("2026-03-02T09:00:09Z"),
     "seed": st.none() | st.integers(0, 2**53),

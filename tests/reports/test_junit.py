@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from evidence.run_folder import read_run
-from evidence.run_model import Generator, SloResult, Target
+from evidence.run_model import Generator, RunTarget, SloResult
 from evidence.verdicts import RunVerdict
 from reports.junit import junit_xml, write_junit
 from tests.reports.report_builders import (
@@ -127,7 +127,7 @@ def test_failure_tells_expected_actual_trace_and_how_to_repeat_it(interop: ET.El
         "Expected:",
         "  - The transaction id is greater than zero",
         "Trace: traces/1.6-TC_003_CSMS-1.jsonl",
-        "Repeat it: plugstorm interop --select 1.6-TC_003_CSMS",
+        "Run it again: plugstorm interop --select 1.6-TC_003_CSMS",
     ):
         assert line in text.splitlines()
 
@@ -157,7 +157,7 @@ def test_empty_run_is_a_valid_file_without_suites(tmp_path: Path) -> None:
 
 
 def test_run_without_driver_and_seed_that_was_interrupted_says_so(tmp_path: Path) -> None:
-    target = Target(url="ws://x", ocpp=["2.1"])
+    target = RunTarget(url="ws://x", ocpp=["2.1"])
     root = parse(write_interop(tmp_path, [make_case()], target=target, seed=None, interrupted=True))
     properties = {found.attrib["name"]: found.attrib["value"] for found in root.iter("property")}
     assert properties == {

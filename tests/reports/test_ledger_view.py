@@ -70,7 +70,7 @@ def test_the_page_says_how_many_are_lost_and_which(tmp_path: Path) -> None:
 
 def test_a_failed_ledger_is_in_the_headline_the_summary_and_junit(tmp_path: Path) -> None:
     run = load(tmp_path)
-    assert "did not keep them all" in headline(run).sentence
+    assert "did not record every transaction correctly" in headline(run).sentence
     summary = summary_markdown(run)
     assert "Ledger: 2 lost of 1,234 transactions" in summary
     assert "Charging success 99 %" in summary

@@ -68,7 +68,7 @@ def test_a_storm_shows_its_curve_beside_the_expected_one(tmp_path: Path) -> None
     assert recovery.table.columns == ("time", *names)
     assert len(view.figures) == 3
     assert view.times is not None
-    assert ("everything answered", "2.6 s", "4.9 s", "–", "–") in view.times.rows
+    assert ("until everything was answered", "2.6 s", "4.9 s", "–", "–") in view.times.rows
     assert ("failed attempts: http-503", "4") in view.costs
 
 

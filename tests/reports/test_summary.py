@@ -87,7 +87,7 @@ def test_long_list_ends_with_how_many_are_left(tmp_path: Path) -> None:
 
 def test_empty_runs_are_said_in_a_sentence(tmp_path: Path) -> None:
     empty = write_interop(tmp_path / "a", [])
-    assert printed(empty) == "No conclusion. Not a single case was run, so nothing is known about this CSMS.\n"
+    assert printed(empty) == "No conclusion. No case was run, so nothing is known about this CSMS.\n"
     nothing = write_load(
         tmp_path / "b", seconds=1, calls=[], slo=[], throughput={}, verdict=RunVerdict.INCONCLUSIVE, histograms=False
     )

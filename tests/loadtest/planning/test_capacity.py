@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evidence.capacity_model import CapacityFinding, Trial
 from evidence.run_model import CallStats as Calls
-from evidence.run_model import Generator, LoadRun, Percentiles, SloResult, Stations, Target
+from evidence.run_model import Generator, LoadRun, Percentiles, RunTarget, SloResult, Stations
 from evidence.verdicts import RunVerdict
 from loadtest.judging.slo import threshold
 from loadtest.planning.capacity import (
@@ -148,7 +148,7 @@ def run(verdict: str, *results: SloResult) -> LoadRun:
     generator: Any = Generator(verdict=verdict, reasons=["it lagged"] if verdict != "VALID" else [])  # type: ignore[arg-type]  # a table of words
     return LoadRun(
         tool={},
-        target=Target(url="ws://127.0.0.1", ocpp=["1.6"]),
+        target=RunTarget(url="ws://127.0.0.1", ocpp=["1.6"]),
         started="",
         finished="",
         seed=1,
