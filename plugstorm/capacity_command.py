@@ -15,16 +15,17 @@ from rich.console import Console
 from rich.table import Table
 
 from evidence import exit_codes
+from evidence.capacity_model import CapacityPlan, CapacityResult, CapacityTarget, Trial
 from evidence.redact import redact_url
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, utc_now
 from evidence.run_model import LoadRun
 from loadtest.judging.slo import Threshold, read_slo, threshold
-from loadtest.planning.capacity import BOOTED, Finding, Trial, conclude, next_stations, trial_of, with_booted
+from loadtest.planning.capacity import BOOTED, conclude, next_stations, trial_of, with_booted
 from loadtest.plugins.quantities import QUANTITIES
 from ocppj.errors import InconclusiveError, TargetUnreachableError, UsageError
-from plugstorm.capacity_page import page_of
 from plugstorm.children import run_child
 from plugstorm.load_command import Wanted, check, environment_of, free_port, locust_command, spawn_rate, target_of
+from reports.capacity_page import write_capacity_page
 from reports.html import write_report
 from reports.junit import write_junit
 from reports.summary import write_summary
@@ -32,7 +33,7 @@ from reports.summary import write_summary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Plan", "Result", "run", "step_duration"]
+__all__ = ["run", "step_duration"]
 
 _OUTPUT: Final = "output.txt"
 _SLO: Final = "slo.yaml"
@@ -40,38 +41,7 @@ _MARGIN: Final = 2.0
 """Seconds that a run takes to begin."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How to search; times in seconds."""
-
-    most: int
-    start: int
-    hold: float
-    """How long each fleet is measured."""
-    settle: float
-    """Between the last station's start and the measurement."""
-    pause: float
-    """Between two runs, for the CSMS to recover."""
-    precision: float
-
-
-class Result(msgspec.Struct, kw_only=True):
-    """`capacity.json`."""
-
-    format: int = 1
-    kind: str = "capacity"
-    tool: dict[str, str]
-    target: dict[str, Any]
-    started: str
-    finished: str
-    environment: dict[str, Any]
-    plan: Plan
-    profile: str
-    slo: list[str]
-    finding: Finding
-    trials: list[Trial]
-
-
-def run(wanted: Wanted, plan: Plan, *, as_json: bool) -> int:
+def run(wanted: Wanted, plan: CapacityPlan, *, as_json: bool) -> int:
     """Search, write `capacity.json` and `capacity.html`, and return the exit code."""
     if wanted.slo is None:
         raise UsageError("--slo FILE is needed: capacity is how many stations the CSMS holds within objectives")
@@ -109,9 +79,9 @@ def run(wanted: Wanted, plan: Plan, *, as_json: bool) -> int:
                 break
             trials.append(found)
             _tell(trials)
-    result = Result(
+    result = CapacityResult(
         tool=describe_tool(),
-        target={"url": redact_url(url), "ocpp": list(wanted.ocpp) or ["1.6"]},
+        target=CapacityTarget(url=redact_url(url), ocpp=list(wanted.ocpp) or ["1.6"]),
         started=started,
         finished=utc_now(),
         environment=describe_environment(),
@@ -123,15 +93,15 @@ def run(wanted: Wanted, plan: Plan, *, as_json: bool) -> int:
     )
     document = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
     folder.write_text("capacity.json", document + "\n")
-    folder.write_text("capacity.html", page_of(result))
+    page = write_capacity_page(folder.path, result)
     if as_json:
         print(document)  # noqa: T201 - this is a command
     else:
-        _show(result, folder.path)
+        _show(result, page)
     return _exit_code(result)
 
 
-def step_duration(wanted: Wanted, stations: int, plan: Plan) -> int:
+def step_duration(wanted: Wanted, stations: int, plan: CapacityPlan) -> int:
     """Return the length of a run with so many stations in whole seconds; its ramp takes at most half of it."""
     ramp = stations / spawn_rate(msgspec.structs.replace(wanted, stations=stations))
     return math.ceil(max(ramp + plan.settle + plan.hold, 2 * ramp) + _MARGIN)
@@ -165,9 +135,9 @@ def _try(wanted: Wanted, thresholds: Sequence[Threshold], url: str, control_url:
     assert isinstance(found, LoadRun)
     if code == exit_codes.UNREACHABLE:
         raise TargetUnreachableError(f"No station could connect to {redact_url(url)}; see {out / 'run.json'}")
-    write_junit(out)
-    write_summary(out)
-    write_report([out])
+    write_junit(out, found)
+    write_summary(out, found)
+    write_report([(out, found)])
     return trial_of(found, thresholds, wanted.stations, out.name)
 
 
@@ -180,7 +150,7 @@ def _explain(code: int, output: Path) -> None:
     raise errors.get(code, InconclusiveError)(message)
 
 
-def _exit_code(result: Result) -> int:
+def _exit_code(result: CapacityResult) -> int:
     match result.finding.limit:
         case "interrupted":
             return exit_codes.INTERRUPTED
@@ -200,7 +170,7 @@ def _tell(trials: Sequence[Trial]) -> None:
     sys.stderr.write(f"  {word}; {last.calls_per_s:.1f} CALL/s{p99}{why}\n")
 
 
-def _show(result: Result, folder: Path) -> None:
+def _show(result: CapacityResult, page: Path) -> None:
     console = Console()
     table = Table(box=SIMPLE_HEAD)
     for name in ("Stations", "Result", "CALL/s", "slowest p99 ms", "limit used", "Missed"):
@@ -217,4 +187,4 @@ def _show(result: Result, folder: Path) -> None:
     console.print(table)
     sentence = result.finding.sentence
     console.print(f"{sentence[0].upper()}{sentence[1:]}", highlight=False, soft_wrap=True, markup=False)
-    console.print(f"report  {folder / 'capacity.html'}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"report  {page}", highlight=False, soft_wrap=True, markup=False)

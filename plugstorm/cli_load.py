@@ -213,6 +213,7 @@ def capacity(
     json: Json = False,
 ) -> Work:
     """Find how many stations a CSMS holds within its objectives: doubling, bisection, repeats at the knee."""
+    from evidence.capacity_model import CapacityPlan  # noqa: PLC0415
     from plugstorm import capacity_command, load_command  # noqa: PLC0415
 
     wanted = load_command.Wanted(
@@ -235,7 +236,7 @@ def capacity(
         source_addresses=tuple(source_address or ()),
         locust=(),
     )
-    plan = capacity_command.Plan(
+    plan = CapacityPlan(
         most=max_stations,
         start=start,
         hold=float(wanted.duration),

@@ -193,8 +193,6 @@ IN_CIRCLES: set[str] = {
     "loadtest.station.state.store",
     "loadtest.station.station",
     "loadtest.station.transaction_queue",
-    "plugstorm.capacity_command",
-    "plugstorm.capacity_page",
     "plugstorm.forecast_command",
     "plugstorm.load_command",
 }

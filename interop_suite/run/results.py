@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, read_trace, utc_now
-from evidence.run_model import CaseResult, InteropRun, Target
+from evidence.run_model import CaseResult, InteropRun, RunTarget
 from evidence.verdicts import Verdict, run_verdict, weight
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.history import History
@@ -122,7 +122,7 @@ def write_interop_run(
     )
     run = InteropRun(
         tool=describe_tool(),
-        target=Target(url=request.url or "", ocpp=sorted({result.ocpp for result in results}), driver=driver),
+        target=RunTarget(url=request.url or "", ocpp=sorted({result.ocpp for result in results}), driver=driver),
         started=started,
         finished=utc_now(),
         seed=None,

@@ -203,10 +203,10 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
 
 
 def _print_sentences(run: LoadRun, console: Console) -> None:
-    for sentence in run.kpis.get("says", []):
+    for sentence in run.kpis.says:
         console.print(escape(sentence), highlight=False, soft_wrap=True)
-    colour = "[red]" if run.ledger.get("failed") else ""
-    for sentence in run.ledger.get("says", []):
+    colour = "[red]" if run.ledger.failed else ""
+    for sentence in run.ledger.says:
         console.print(f"{colour}Ledger: {escape(sentence)}", highlight=False, soft_wrap=True)
 
 

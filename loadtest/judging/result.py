@@ -10,7 +10,7 @@ from evidence import exit_codes
 from evidence.histogram import write_hlog
 from evidence.redact import redact_url
 from evidence.run_folder import describe_environment, describe_tool
-from evidence.run_model import CallStats, LoadRun, Percentiles, SloResult, Stations, Target, WindowResult
+from evidence.run_model import CallStats, LoadRun, Percentiles, RunTarget, SloResult, Stations, WindowResult
 from evidence.verdicts import EXIT_CODES, RunVerdict
 from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
 from loadtest.judging.quantities import Values
@@ -32,6 +32,7 @@ __all__ = ["Course", "build_run", "exit_code", "run_verdict", "slo_figures", "wr
 
 _PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
 _MOST_ROWS: Final = 7200
+_FIELDS: Final = {field.name: field.type for field in msgspec.structs.fields(LoadRun)}
 
 
 class Course(msgspec.Struct, kw_only=True):
@@ -118,7 +119,7 @@ def build_run(
     seconds = merged.seconds()
     run = LoadRun(
         tool=describe_tool(),
-        target=Target(url=redact_url(settings.url), ocpp=settings.ocpp, driver=settings.driver),
+        target=RunTarget(url=redact_url(settings.url), ocpp=settings.ocpp, driver=settings.driver),
         started=wall_clock(course.started),
         finished=wall_clock(course.finished),
         seed=settings.seed,
@@ -141,7 +142,7 @@ def build_run(
         faults=dict(merged.faults),
         connections=dict(merged.connections),
         windows=windows,
-        **(fields or {}),
+        **{name: msgspec.convert(content, _FIELDS[name]) for name, content in (fields or {}).items()},
     )
     run.verdict = run_verdict(run)
     return run
@@ -156,7 +157,7 @@ def run_verdict(run: LoadRun) -> RunVerdict:
         return RunVerdict.INCONCLUSIVE
     if run.generator.verdict == "INVALID":
         return RunVerdict.INVALID
-    if not all(slo.passed for slo in run.slo) or run.ledger.get("failed"):
+    if not all(slo.passed for slo in run.slo) or run.ledger.failed:
         return RunVerdict.FAILED
     if run.interrupted and not run.calls:
         return RunVerdict.INCONCLUSIVE

@@ -12,7 +12,7 @@ import pytest
 
 from evidence import exit_codes
 from evidence.run_folder import RunFolder
-from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, Stations, Target
+from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, RunTarget, Stations
 from evidence.run_model import SloResult as Slo
 from evidence.verdicts import RunVerdict
 from loadtest.judging.slo import read_slo
@@ -34,7 +34,7 @@ def written(folder: Path, stations: int, slo: Path, shows: dict[str, Any]) -> No
     RunFolder(folder).write_run(
         LoadRun(
             tool={},
-            target=Target(url="ws://127.0.0.1:1", ocpp=["1.6"]),
+            target=RunTarget(url="ws://127.0.0.1:1", ocpp=["1.6"]),
             started="2026-01-01T00:00:00Z",
             finished="2026-01-01T00:00:09Z",
             seed=1,

@@ -140,4 +140,4 @@ def test_a_run_without_traces_is_told(plugstorm: Plugstorm, tmp_path: Path) -> N
 def test_a_trace_without_calls_proves_nothing(plugstorm: Plugstorm, tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").touch()
     result = plugstorm("check-trace", "empty.jsonl")
-    result.assert_one_line(exit_codes.INVALID, "holds no CALL of a station")
+    result.assert_one_line(exit_codes.INVALID, "contains no CALL of a station")

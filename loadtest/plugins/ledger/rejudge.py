@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from evidence.plugin_results import KpiResult, LedgerResult
 from evidence.run_folder import RunFolder
 from evidence.vocabulary import NOTES_DROPPED
 from loadtest.judging.quantities import Values
@@ -41,17 +42,19 @@ def rejudge(folder: Path, run: LoadRun) -> LoadRun:
     rows = RowFile(folder / FILE)
     started, finished = seconds_of(run.started) or 0.0, seconds_of(run.finished) or 0.0
     records = _read(folder / RECORDS_FILE)
-    keeps = run.ledger.get("keeps")
+    keeps = run.ledger.keeps
     findings = reconcile(rows, records, RunPeriod(started, finished), keeps=keeps, complete=_is_complete(run))
     kpis = Kpis(started)
     for row in rows:
         kpis.add(row)
-    why = str(run.ledger.get("no_records") or ("" if records is not None else f"{RECORDS_FILE} is missing"))
-    field = ledger_field(findings, source=str(run.ledger.get("source", "")), why=why, keeps=keeps)
+    why = run.ledger.no_records or ("" if records is not None else f"{RECORDS_FILE} is missing")
+    field = ledger_field(findings, source=run.ledger.source, why=why, keeps=keeps)
     values = {f"ledger {name}": pair for name, pair in quantities_of(findings).items()}
     values |= {f"kpi {name}": pair for name, pair in kpis.quantities().items()}
     slo = [_again(result, values) for result in run.slo]
-    new = msgspec.structs.replace(run, ledger=field, kpis=kpis.figures(), slo=slo)
+    new = msgspec.structs.replace(
+        run, ledger=msgspec.convert(field, LedgerResult), kpis=msgspec.convert(kpis.figures(), KpiResult), slo=slo
+    )
     new.verdict = run_verdict(new)
     RunFolder(folder).write_run(new)
     return new

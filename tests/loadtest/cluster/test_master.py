@@ -11,6 +11,7 @@ import gevent
 import pytest
 
 from evidence import exit_codes
+from evidence.plugin_results import LedgerResult
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from evidence.vocabulary import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS
@@ -195,7 +196,7 @@ class NoteCounter(Plugin):
         self.stopped += 1
 
     def conclude(self) -> Conclusion:
-        return Conclusion(fields={"ledger": {"notes": len(self.heard)}}, invalid=["one note is missing"])
+        return Conclusion(fields={"ledger": {"judged": len(self.heard)}}, invalid=["one note is missing"])
 
 
 class Idle(Plugin):
@@ -227,7 +228,7 @@ def test_a_plugin_hears_each_note_once_orders_the_workers_and_writes_into_the_re
     assert (counter.beats, counter.stopped, counter.calls) == ([RAMP], 1, 3)
     result = read_run(tmp_path / "run")
     assert isinstance(result, LoadRun)
-    assert result.ledger == {"notes": 2}
+    assert result.ledger == LedgerResult(judged=2)
     assert result.generator.verdict == "INVALID"
     assert "one note is missing" in result.generator.reasons
 

@@ -237,14 +237,14 @@ def test_a_csms_that_loses_money_fails_the_run_without_any_objective(tmp_path: P
     good = Run(tmp_path / "good", lambda: [record_of(row) for row in rows])
     result = good.finish(rows)
     assert result.verdict == "passed"
-    assert result.kpis["charging"]["share"] == 1.0
+    assert result.kpis.charging.share == 1.0
 
 
 def test_what_is_unclear_fails_no_run(tmp_path: Path) -> None:
     run = Run(tmp_path / "run", lambda: [*map(record_of, rows), record_of(rows[0]) | {"transactionId": 77}])
     rows = [told(1, start_sends=2), told(2, stop="timeout", stop_sends=3)]
     result = run.finish(rows)
-    assert (result.ledger["counts"]["ambiguous"], result.ledger["counts"]["unanswered"]) == (1, 1)
+    assert (result.ledger.counts["ambiguous"], result.ledger.counts["unanswered"]) == (1, 1)
     assert result.verdict == "passed"
 
 
@@ -270,8 +270,8 @@ def test_rows_that_may_be_missing_make_no_phantoms(tmp_path: Path) -> None:
     run = Run(tmp_path / "run", lambda: [*map(record_of, rows)])
     rows = [told(1), told(5, connector=2)]
     result = run.finish(rows[:1], last=False)
-    assert result.ledger["counts"]["phantom"] is None
-    assert result.ledger["counts"]["ambiguous"] == 1
+    assert result.ledger.counts["phantom"] is None
+    assert result.ledger.counts["ambiguous"] == 1
 
 
 def test_a_finished_run_is_judged_again_from_its_files(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_a_finished_run_is_judged_again_from_its_files(tmp_path: Path) -> None:
     records = (run.folder / "records.jsonl").read_text().splitlines()
     (run.folder / "records.jsonl").write_text(records[0] + "\n")
     again = rejudge(run.folder, first)
-    assert again.ledger["counts"]["lost"] == 1
+    assert again.ledger.counts["lost"] == 1
     assert again.slo[0].value == 1.0
     assert again.verdict == "failed"
     assert read_run(run.folder) == again

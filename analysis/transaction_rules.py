@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
 
-from analysis.findings import Rule
-from analysis.meters import instant, power_mismatch, register_of, samples_of
+from analysis.meter_readings import instant, power_mismatch, register_of, samples_of
+from analysis.rules import Rule
 from ocppj.versions import Version
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+__all__ = ["TRANSACTION_RULES", "TransactionRules", "TransactionRules2x", "TransactionRules16"]
 
-    Complain = Callable[[Rule, str], object]
-    Payload = dict[str, Any]
-
-__all__ = ["LEDGERS", "Ledger", "Ledger2x", "Ledger16"]
+Complain = Callable[[Rule, str], object]
+Payload = dict[str, Any]
 
 _NO_ID: Final = -1
 """Stands for the transaction id that a station never got (OCPP 1.6 errata §3.18)."""
 
 
-class Ledger(Protocol):
+class TransactionRules(Protocol):
     """What one station said about its transactions; payloads have passed their schemas."""
 
     count: int
@@ -55,7 +53,7 @@ class _Course:
             self.register = register
         if time is not None:
             if self.time is not None and time < self.time:
-                complain(Rule.TIME_BACKWARDS, f"{what} is {self.time - time:.3f} s before the one that it follows")
+                complain(Rule.TIME_BACKWARDS, f"{what} is {self.time - time:.3f} s before the one before it")
             self.time = time
 
 
@@ -65,7 +63,7 @@ def _read(complain: Complain, course: _Course | None, values: list[Payload], wha
         samples = samples_of(value)
         for sample in samples:
             if sample.value is None:
-                complain(Rule.NO_NUMBER, f"{what}: {sample.measurand} is no number")
+                complain(Rule.NO_NUMBER, f"{what}: {sample.measurand} is not a number")
         mismatch = power_mismatch(samples)
         if mismatch:
             complain(Rule.POWER_MISMATCH, f"{what}: {mismatch}")
@@ -73,7 +71,7 @@ def _read(complain: Complain, course: _Course | None, values: list[Payload], wha
             course.reads(complain, register_of(samples), instant(value.get("timestamp")), what)
 
 
-class Ledger16:
+class TransactionRules16:
     """1.6: StartTransaction, MeterValues, StopTransaction; the CSMS gives the number."""
 
     def __init__(self, complain: Complain) -> None:
@@ -107,7 +105,7 @@ class Ledger16:
         if number == _NO_ID:
             if connector in self._unconfirmed or (connector is None and self._unconfirmed):
                 return None
-            self._complain(Rule.UNKNOWN_TRANSACTION, f"{what} names transaction -1, and every start was answered")
+            self._complain(Rule.UNKNOWN_TRANSACTION, f"{what} names transaction -1, but every start was answered")
             return None
         course = self._by_id.get(number)
         if course is None:
@@ -136,12 +134,14 @@ class Ledger16:
         if course is None or payload == course.last:
             return
         if course.over:
-            self._complain(Rule.TRANSACTION_OVER, f"StopTransaction of transaction {number} comes twice, and differs")
+            self._complain(
+                Rule.TRANSACTION_OVER, f"StopTransaction of transaction {number} comes again, with other content"
+            )
         course.reads(self._complain, float(payload["meterStop"]), instant(payload["timestamp"]), "StopTransaction")
         course.over, course.last = True, payload
 
 
-class Ledger2x:
+class TransactionRules2x:
     """2.x: TransactionEvents in a sequence; the station gives the id."""
 
     def __init__(self, complain: Complain) -> None:
@@ -169,12 +169,12 @@ class Ledger2x:
         what = f"TransactionEvent {kind} of {name}"
         if course is None:
             if kind != "Started":
-                self._complain(Rule.UNKNOWN_TRANSACTION, f"{what} without a Started before")
+                self._complain(Rule.UNKNOWN_TRANSACTION, f"{what} before its Started")
             self.count += 1
             course = self._by_id[name] = _Course()
             course.seq_no = payload["seqNo"] - 1 if kind != "Started" else -1
         elif kind == "Started":
-            self._complain(Rule.REPEATED_TRANSACTION, f"{what} comes twice, and differs")
+            self._complain(Rule.REPEATED_TRANSACTION, f"{what} comes again, with other content")
         if course.over:
             self._complain(Rule.TRANSACTION_OVER, f"{what} after its end")
         if payload["seqNo"] != course.seq_no + 1:
@@ -184,8 +184,8 @@ class Ledger2x:
         course.reads(self._complain, None, instant(payload["timestamp"]), what)
 
 
-LEDGERS: Mapping[Version, Callable[[Complain], Ledger]] = {
-    Version.V16: Ledger16,
-    Version.V201: Ledger2x,
-    Version.V21: Ledger2x,
+TRANSACTION_RULES: Mapping[Version, Callable[[Complain], TransactionRules]] = {
+    Version.V16: TransactionRules16,
+    Version.V201: TransactionRules2x,
+    Version.V21: TransactionRules2x,
 }

@@ -1,33 +1,29 @@
-"""Reads the trace files of a load run line by line and checks every station in them."""
+"""Reads trace files record by record and checks every station in them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
 
 from analysis.conversation import Conversation
-from analysis.findings import Findings, Report
+from analysis.findings import Findings, TraceReport
 from evidence.run_folder import read_trace
-from ocppj.trace import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    from ocppj.trace import TraceRecord
-    from ocppj.versions import Version
+from ocppj.trace import Kind, TraceRecord
+from ocppj.versions import Version
 
 __all__ = ["CALL_TIMEOUT", "check_traces"]
 
 CALL_TIMEOUT: Final = 30.0
-"""Seconds until a station takes a CALL for unanswered, where nobody says something else."""
+"""Seconds until a station gives up on an answer, unless the run says something else."""
 
 
-def check_traces(paths: Iterable[Path], *, call_timeout: float = CALL_TIMEOUT) -> Report:
+def check_traces(paths: Iterable[Path], *, call_timeout: float = CALL_TIMEOUT) -> TraceReport:
     """Check the stations of each file; raises `UsageError` where one cannot be read.
 
-    The monotonic times of two files have nothing in common, and neither have their stations: one that moved to another
-    worker began anew there.
+    Each file is checked by itself: its monotonic times are its own, and a station that moved to another worker began
+    anew there.
     """
     findings = Findings()
     calls: Counter[tuple[Version, str]] = Counter()
@@ -53,7 +49,7 @@ def check_traces(paths: Iterable[Path], *, call_timeout: float = CALL_TIMEOUT) -
     by_version: dict[str, dict[str, int]] = {}
     for (version, action), count in sorted(calls.items()):
         by_version.setdefault(str(version), {})[action] = count
-    return Report(
+    return TraceReport(
         files=files,
         frames=frames,
         stations=len(stations),
@@ -67,7 +63,7 @@ def check_traces(paths: Iterable[Path], *, call_timeout: float = CALL_TIMEOUT) -
 
 
 def _take(conversation: Conversation, record: TraceRecord) -> int:
-    """Hand a record on; returns how many frames it is."""
+    """Pass a record on to its conversation; return how many frames it holds."""
     match record.kind:
         case Kind.SENT:
             conversation.sent(record.t, record.data)

@@ -1,4 +1,4 @@
-"""Readings: numbers, registers, and whether power is what voltage and current make."""
+"""Meter readings: numbers, registers, and whether power is voltage times current."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Sample(NamedTuple):
     measurand: str
     phase: str
     value: float | None
-    """None where the text is no number."""
+    """None where the text is not a number."""
 
 
 def samples_of(meter_value: dict[str, Any]) -> list[Sample]:
-    """Read the sampled values of a MeterValue; signed ones are no numbers and left out."""
+    """Read the sampled values of a MeterValue; signed ones hold no number and are left out."""
     return [
         Sample(part.get("measurand", _REGISTER), part.get("phase", ""), _value(part))
         for part in meter_value.get("sampledValue", ())
