@@ -62,7 +62,7 @@ def test_a_profile_brings_its_commands_along(tmp_path: Path) -> None:
 
 
 def test_what_no_station_of_the_run_knows_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"no command of OCPP 2.0.1; OCPP 1.6 has it"):
+    with pytest.raises(UsageError, match=r"not a command of OCPP 2.0.1; OCPP 1.6 has it"):
         plan([Command(action="RemoteStartTransaction", rate="1/s")], [Version.V201])
     with pytest.raises(UsageError, match=r"'type'|/type"):
         plan([Command(action="Reset", rate="1/s", payload={"type": "Softly"})], [Version.V16])

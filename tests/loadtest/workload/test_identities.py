@@ -67,7 +67,7 @@ def test_a_list_that_is_no_text_or_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_identities(path)
     path.write_bytes(b"\xff\xfe\x00CP")
-    with pytest.raises(UsageError, match="no CSV text"):
+    with pytest.raises(UsageError, match="not CSV text"):
         read_identities(path)
 
 
