@@ -28,7 +28,7 @@ _LEAST_STRAIN: Final = 1.2
 """The axis reaches this far at least, so that the limit is on it."""
 
 _LOOKS: Final[Mapping[TrialWord, tuple[str, str]]] = {
-    "kept": ("kept", "pass"),
+    "kept": ("met", "pass"),
     "missed": ("missed", "miss"),
     "generator": ("not judged", "unjudged"),
 }

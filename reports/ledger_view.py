@@ -214,5 +214,5 @@ def _figures(kpis: KpiResult) -> list[Figure]:
             series.append(Series(key, look, points, filled=key == "succeeded"))
     if not series or len(series[0].points) < _LEAST_POINTS:
         return []
-    says = "Cars by arrival time, and those that could charge; the gap between the lines is cars that could not."
+    says = "Cars by arrival time, and those that could charge; between the lines are the cars that could not."
     return [time_chart("Charging attempts", says, series, unit="attempts")]

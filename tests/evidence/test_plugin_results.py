@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,8 @@ from evidence.vocabulary import MEASURE
 from loadtest.plugins.commands.figures import CLOCKS, Figures
 from loadtest.plugins.commands.matching import Api, Matcher, SeenEffect, Sent, digest_of, key_of
 from loadtest.plugins.contract import RunAccess
-from loadtest.plugins.ledger.kpis import Kpis
-from loadtest.plugins.ledger.plugin import ledger_field
-from loadtest.plugins.ledger.reconcile import RunPeriod, reconcile
-from loadtest.plugins.ledger.row_file import Row
+from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
+from loadtest.plugins.ledger.row_file import NOTE, Row
 from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.plugins.storms.process import KIND
 from loadtest.timing.backoff import parse_backoff
@@ -51,36 +50,42 @@ def assert_unchanged(written: Any, model: Any) -> None:
     assert msgspec.json.encode(msgspec.convert(written, model)) == msgspec.json.encode(written)
 
 
+def access(folder: Path, clock: Callable[[], float] = lambda: 1.0) -> RunAccess:
+    return RunAccess(
+        order=lambda _: None,
+        folder=folder,
+        url="ws://127.0.0.1:1",
+        stations=10,
+        clock=clock,
+        target=lambda: 10,
+        ask=lambda _, __: True,
+    )
+
+
+def concluded(plugin: LedgerPlugin | KpiPlugin, folder: Path, rows: list[Row]) -> dict[str, Any]:
+    plugin.begin(access(folder))
+    for row in rows:
+        plugin.note("w", [NOTE, *msgspec.structs.astuple(row)])
+    return plugin.conclude().fields
+
+
 @pytest.mark.parametrize("records", [None, [], [{"station": "CP9", "transactionId": 1, "startTime": 1001.0}]])
-def test_ledger(records: list[dict[str, Any]] | None) -> None:
-    findings = reconcile([ROW, REMOTE], records, RunPeriod(900.0, 2000.0))
-    assert list(findings.counts) == list(LedgerClass)
-    assert_unchanged(ledger_field(findings, source="http://127.0.0.1", why="", keeps=None), LedgerResult)
+def test_ledger(tmp_path: Path, records: list[dict[str, Any]] | None) -> None:
+    plugin = LedgerPlugin(lambda: records, source="http://127.0.0.1", sleep=lambda _: None)
+    written = concluded(plugin, tmp_path, [ROW, REMOTE])["ledger"]
+    assert list(written["counts"]) == list(LedgerClass)
+    assert_unchanged(written, LedgerResult)
 
 
 @pytest.mark.parametrize("rows", [[], [ROW, REMOTE]])
-def test_kpis(rows: list[Row]) -> None:
-    kpis = Kpis(900.0)
-    for row in rows:
-        kpis.add(row)
-    assert_unchanged(kpis.figures(), KpiResult)
+def test_kpis(tmp_path: Path, rows: list[Row]) -> None:
+    assert_unchanged(concluded(KpiPlugin(), tmp_path, rows)["kpis"], KpiResult)
 
 
 def storm_of(folder: Path, storm: Storm, *told: dict[str, Any]) -> dict[str, Any]:
     clock = [0.0]
     plugin = StormPlugin([storm], backoff=parse_backoff("spec:1/2/1"), seed=3)
-    plugin.begin(
-        RunAccess(
-            order=lambda _: None,
-            folder=folder,
-            url="ws://127.0.0.1:1",
-            started=0.0,
-            stations=10,
-            clock=lambda: clock[0],
-            target=lambda: 10,
-            ask=lambda _, __: True,
-        )
-    )
+    plugin.begin(access(folder, lambda: clock[0]))
     for second in range(1, 13):
         clock[0] = float(second)
         plugin.beat(clock[0], MEASURE)
