@@ -154,7 +154,6 @@ OFFENDERS: set[str] = {
     "loadtest.station.dialect.vendor imports loadtest.station.charging_session",
     "loadtest.station.messaging imports loadtest.station.commands.respond",
     "loadtest.station.replay imports loadtest.station.station",
-    "loadtest.station.session_record imports loadtest.plugins.ledger.row_file",
     "loadtest.station.session_record imports loadtest.station.station",
     "loadtest.station.state.charging_limits imports loadtest.station.charging_session",
     "loadtest.station.state.charging_limits imports loadtest.station.commands.common",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
     from loadtest.workload.profile import Profile, Sessions
-    from loadtest.workload.sessions import Session
+    from loadtest.workload.sessions import PlannedSession
 
 __all__ = ["Arrivals", "PlannedArrivals", "arrivals_at", "token_for"]
 
@@ -56,7 +56,7 @@ def arrivals_at(station: Station) -> Arrivals | PlannedArrivals | ReplayPlayer |
     )
 
 
-def _by_curve(station: Station, profile: Profile) -> list[tuple[Iterator[Session], list[Connector]]]:
+def _by_curve(station: Station, profile: Profile) -> list[tuple[Iterator[PlannedSession], list[Connector]]]:
     assert profile.workload is not None
     by_evse: dict[int, list[Connector]] = {}
     for connector in station.connectors:
@@ -116,7 +116,7 @@ class _Evse:
         self._next: Timer | None = None
 
     def expect(self, when: float) -> None:
-        self._next = self.station.context.timers.at(when, self._arrives)
+        self._next = self.station.context.timers.at(when, self._arrives, self.station)
 
     def cancel(self) -> None:
         self.station.context.timers.cancel(self._next)
@@ -145,7 +145,7 @@ class PlannedArrivals:
     __slots__ = ("_tracks",)
 
     def __init__(
-        self, station: Station, profile: Profile, tracks: list[tuple[Iterator[Session], list[Connector]]]
+        self, station: Station, profile: Profile, tracks: list[tuple[Iterator[PlannedSession], list[Connector]]]
     ) -> None:
         """Take the sessions, and the connectors at which they take place."""
         authorize = profile.workload is None or profile.workload.authorize
@@ -166,13 +166,13 @@ class _Track:
     __slots__ = ("_authorize", "_connectors", "_next", "_session", "_sessions", "station")
 
     def __init__(
-        self, station: Station, sessions: Iterator[Session], connectors: list[Connector], *, authorize: bool
+        self, station: Station, sessions: Iterator[PlannedSession], connectors: list[Connector], *, authorize: bool
     ) -> None:
         self.station = station
         self._sessions = sessions
         self._connectors = connectors
         self._authorize = authorize
-        self._session: Session | None = None
+        self._session: PlannedSession | None = None
         self._next: Timer | None = None
 
     def plan(self, now: float) -> None:
@@ -192,10 +192,10 @@ class _Track:
         """Tell when a moment of the simulated day is."""
         return self.station.context.began + seconds / self.station.profile.compression
 
-    def _expect(self, session: Session | None) -> None:
+    def _expect(self, session: PlannedSession | None) -> None:
         self._session = session
         if session is not None:
-            self._next = self.station.context.timers.at(self._clock(session.at), self._arrives)
+            self._next = self.station.context.timers.at(self._clock(session.at), self._arrives, self.station)
 
     def _arrives(self, when: float) -> None:
         session = self._session
@@ -203,7 +203,7 @@ class _Track:
         self._expect(next(self._sessions, None))
         self._comes(session, when)
 
-    def _comes(self, session: Session, when: float) -> None:
+    def _comes(self, session: PlannedSession, when: float) -> None:
         connector = self._place_for(session)
         # A driver who finds the place taken or out of order drives on.
         if connector is None:
@@ -211,10 +211,10 @@ class _Track:
         token = session.token or token_for(self.station, connector)
         if admits(connector, token):
             ChargingSession(connector, token).begin(
-                when, self._clock(session.until), authorize=self._authorize, session=session
+                when, self._clock(session.until), authorize=self._authorize, planned=session
             )
 
-    def _place_for(self, session: Session) -> Connector | None:
+    def _place_for(self, session: PlannedSession) -> Connector | None:
         connectors = self._connectors
         taken = {connector.model.evse_id for connector in connectors if connector.charging_session is not None}
         free = [connector for connector in connectors if connector.operative and connector.model.evse_id not in taken]

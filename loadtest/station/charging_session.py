@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loadtest.station.dialect.contract import Payload
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
-    from loadtest.workload.sessions import Session
+    from loadtest.workload.sessions import PlannedSession
 
 __all__ = ["ChargingSession", "Connector", "Phase"]
 
@@ -90,10 +90,10 @@ class ChargingSession:
         "connector",
         "entry",
         "phase",
+        "planned",
         "reading",
         "remote_start_id",
         "reservation_id",
-        "session",
         "started_at",
         "token",
         "token_type",
@@ -119,7 +119,7 @@ class ChargingSession:
         self._leave_timer: Timer | None = None
         self._power_timer: Timer | None = None
         self._power_from = 0.0
-        self.session: Session | None = None
+        self.planned: PlannedSession | None = None
         """What was planned; None where the draws of the station decide."""
         self.entry = Entry(connector.station, token)
         connector.charging_session = self
@@ -151,11 +151,11 @@ class ChargingSession:
         self._seq_no += 1
         return self._seq_no
 
-    def begin(self, at: float, until: float, *, authorize: bool, session: Session | None = None) -> None:
+    def begin(self, at: float, until: float, *, authorize: bool, planned: PlannedSession | None = None) -> None:
         """Let the driver plug in and present the token; they leave at `until` whatever the CSMS does."""
-        self.session = session
+        self.planned = planned
         self.entry.begin(at, remote=False)
-        self._leave_timer = self.context.timers.at(until, self._leaves)
+        self._leave_timer = self.context.timers.at(until, self._leaves, self.station)
         station, parent, listed = self.station, None, None
         if station.store is not None:
             token = self.token.upper(), self.token_type
@@ -179,7 +179,7 @@ class ChargingSession:
         """Start because the CSMS asked for it, without asking back unless AuthorizeRemoteTxRequests says so."""
         self.remote_start_id = remote_start_id
         self.entry.begin(at, remote=True)
-        self._leave_timer = self.context.timers.at(until, self._leaves)
+        self._leave_timer = self.context.timers.at(until, self._leaves, self.station)
         self.connector.show(Status.PREPARING, at)
         station = self.station
         if flag(station, "authorize_remote") and station.call(
@@ -241,10 +241,10 @@ class ChargingSession:
         self.connector.show(Status.FINISHING, at)
         if station.store is not None and station.store.limits is not None:
             station.store.limits.charging_session_over(self, at)
-        self._leave_timer = context.timers.at(at + self._unplugging(), self._gone)
+        self._leave_timer = context.timers.at(at + self._unplugging(), self._gone, self.station)
 
     def vanish(self, *, cut: bool = True) -> None:
-        """Forget the session without a word; `cut` when the station loses its memory rather than the car leaves."""
+        """Forget the charging session without a word; `cut` when the station loses its memory and no car leaves."""
         store = self.station.store
         if self.phase is Phase.AUTHORIZING and store is not None and store.limits is not None:
             store.limits.charging_session_over(self, self.context.clock())
@@ -275,11 +275,11 @@ class ChargingSession:
         self.phase = Phase.CHARGING
         self.started_at = self._read_at = now
         number = station.draws.bits()
-        if self.session is None:
+        if self.planned is None:
             self.circuit = circuit_of(connector.model, vehicle_of(number), number)
             self.reading = first_reading(self.circuit, energy_wh=connector.energy_wh)
         else:
-            self._plug_in_planned(self.session, now)
+            self._plug_in_planned(self.planned, now)
         limits = station.store.limits if station.store is not None else None
         if limits is not None:
             self.reading = limits.first(self, now)._replace(soc=self.reading.soc)
@@ -292,21 +292,21 @@ class ChargingSession:
         if limits is not None:
             limits.charging_session_began(now)
         if station.meter_interval > 0:
-            self._meter_timer = context.timers.at(now + station.meter_interval, self._meter_due)
+            self._meter_timer = context.timers.at(now + station.meter_interval, self._meter_due, self.station)
 
-    def _plug_in_planned(self, session: Session, now: float) -> None:
+    def _plug_in_planned(self, planned: PlannedSession, now: float) -> None:
         """Take the car of the plan, as it stands by now."""
         context, pace = self.context, self.station.profile.compression
-        self._power_from = context.began + session.power_from / pace
-        self.circuit = circuit_for(self.connector.model, session, pace)
+        self._power_from = context.began + planned.power_from / pace
+        self.circuit = circuit_for(self.connector.model, planned, pace)
         self.reading = reading_after(self.circuit, now - self._power_from, energy_wh=self.connector.energy_wh)
         if self._power_from > now:
-            self._power_timer = context.timers.at(self._power_from, self._power_begins)
+            self._power_timer = context.timers.at(self._power_from, self._power_begins, self.station)
 
     def _unplugging(self) -> float:
         """Tell how many seconds pass from the end of the transaction to the free connector."""
-        if self.session is not None:
-            return self.session.unplug / self.station.profile.compression
+        if self.planned is not None:
+            return self.planned.unplug / self.station.profile.compression
         sessions = self.station.profile.sessions
         return self.context.draw(sessions.unplug, self.station.draws) if sessions else 1.0
 
@@ -317,7 +317,9 @@ class ChargingSession:
     def _meter_due(self, when: float) -> None:
         interval = self.station.meter_interval
         # From the intended time on, so that the schedule never slips.
-        self._meter_timer = self.context.timers.at(when + interval, self._meter_due) if interval > 0 else None
+        self._meter_timer = (
+            self.context.timers.at(when + interval, self._meter_due, self.station) if interval > 0 else None
+        )
         self.report(when, Trigger.PERIODIC)
 
     def _leaves(self, when: float) -> None:

@@ -34,7 +34,7 @@ class ClockAlignedMeter:
         self._timer = None
 
     def _expect(self, when: float) -> None:
-        self._timer = self.station.context.timers.at(when, self._due)
+        self._timer = self.station.context.timers.at(when, self._due, self.station)
 
     def _due(self, when: float) -> None:
         station = self.station

@@ -51,15 +51,6 @@ _logger = logging.getLogger(__name__)
 _LOGGED_CRASHES: Final = 5
 
 
-def _blame_station(callback: Callable[[float], object], error: Exception) -> bool:
-    """Restart the station whose timer failed; a station, its charging sessions and queues know where they belong."""
-    station = getattr(getattr(callback, "__self__", None), "station", None)
-    if station is None:
-        return False
-    station.on_crash(error)
-    return True
-
-
 class Context:
     """The surroundings of stations: connection engine, clock, recorder, and everything that was asked for.
 
@@ -91,7 +82,6 @@ class Context:
         """
         self.engine = engine
         self.timers = engine.timers
-        self.timers.on_error = _blame_station
         self.target = target
         self.recorder = recorder
         self.profile = profile

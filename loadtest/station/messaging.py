@@ -95,11 +95,6 @@ class Messaging:
         self._sweep: Timer | None = None
 
     @property
-    def station(self) -> Messaging:
-        """Itself, as its charging sessions and queues say where they belong."""
-        return self
-
-    @property
     def version(self) -> Version:
         """The OCPP version."""
         return self.dialect.version
@@ -145,7 +140,7 @@ class Messaging:
         session.call(action, payload, now, intended_at=intended_at, context=on_end, message_id=message_id)
         if self._sweep is None:
             # One timer for whatever is open when it fires; answers leave it alone.
-            self._sweep = context.timers.at(now + session.timeout, self._sweep_due)
+            self._sweep = context.timers.at(now + session.timeout, self._sweep_due, self)
         self._flush()
         return True
 
@@ -171,6 +166,10 @@ class Messaging:
             self.context.observer.called(self, call, reply.outcome, event.at)
         if reply.then is not None:
             reply.then()
+
+    def on_crash(self, error: Exception) -> None:
+        """Take an exception that came out of a timer of this station."""
+        raise NotImplementedError
 
     def record_command(self, event: CallReceived, outcome: str) -> None:
         """Count a CALL of the CSMS, with the time that the station took for it."""
@@ -214,7 +213,7 @@ class Messaging:
             _REACTIONS[type(event)](self, event)
         deadline = session.deadline
         if deadline is not None:
-            self._sweep = self.context.timers.at(deadline, self._sweep_due)
+            self._sweep = self.context.timers.at(deadline, self._sweep_due, self)
         self._flush()
 
     def _record(self, call: PendingCall, outcome: str, at: float) -> None:

@@ -65,7 +65,7 @@ class ReplayPlayer:
     def _expect(self) -> None:
         if self._place < len(self._cues):
             when = self._began + self._cues[self._place].at / self.station.profile.compression
-            self._next = self.station.context.timers.at(when, self._is_due)
+            self._next = self.station.context.timers.at(when, self._is_due, self.station)
 
     def _is_due(self, when: float) -> None:
         self._due.append((self._cues[self._place], when))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loadtest.plugins.ledger.row_file import NOTE, Row
+from loadtest.measuring.session_row import NOTE, Row
 from ocppj.outcomes import Outcome, is_accepted
 
 if TYPE_CHECKING:

@@ -159,7 +159,7 @@ class Station(Messaging):
         if not self.session.connected:
             self._finish()
             return
-        self._boot_timer = timers.at(now + patience, self._close)
+        self._boot_timer = timers.at(now + patience, self._close, self)
         self._close_when_idle()
 
     def abort(self) -> None:
@@ -188,7 +188,7 @@ class Station(Messaging):
             return
         self._end_charging_sessions(ending, now)
         self.context.timers.cancel(self._boot_timer)
-        self._boot_timer = self.context.timers.at(now + self.context.call_timeout, self._close)
+        self._boot_timer = self.context.timers.at(now + self.context.call_timeout, self._close, self)
         self._close_when_idle()
 
     def cut(self, code: int | None = None) -> None:
@@ -352,13 +352,13 @@ class Station(Messaging):
         wait = reconnect_wait(self.context.backoff, self._waits, self.draws.uniform())
         self._waits += 1
         self.context.timers.cancel(self._boot_timer)
-        self._boot_timer = self.context.timers.at(self.context.clock() + wait, self._connect)
+        self._boot_timer = self.context.timers.at(self.context.clock() + wait, self._connect, self)
 
     def _power_cycle(self) -> None:
         context = self.context
         self._forget()
         gone = context.draw(self.profile.reboot, self.draws)
-        self._boot_timer = context.timers.at(context.clock() + gone, self._connect)
+        self._boot_timer = context.timers.at(context.clock() + gone, self._connect, self)
 
     def _forget(self) -> None:
         """Lose what a station loses without power; transaction messages stay (OCPP 1.6 §3.7)."""
@@ -467,7 +467,7 @@ class Station(Messaging):
     def _plan_boot(self, when: float) -> None:
         if self.life is Life.ON:
             self.context.timers.cancel(self._boot_timer)
-            self._boot_timer = self.context.timers.at(when, self._boot)
+            self._boot_timer = self.context.timers.at(when, self._boot, self)
 
     def _accepted(self, now: float, interval: float) -> None:
         fresh = self.registration is not Registration.ACCEPTED
@@ -533,16 +533,16 @@ class Station(Messaging):
             return
         phase = van_der_corput(self.lease.number)
         first = next_in_phase(context.clock(), self.heartbeat_interval, phase, context.epoch)
-        self._heartbeat_timer = context.timers.at(first, self._heartbeat_due)
+        self._heartbeat_timer = context.timers.at(first, self._heartbeat_due, self)
 
     def _heartbeat_due(self, when: float) -> None:
         if self.spoken is not None and self.spoken.at + self.heartbeat_interval > when:
             # Whatever was said since tells that the station lives (OCPP 1.6 §4.6).
             quiet = self.spoken.at + self.heartbeat_interval
-            self._heartbeat_timer = self.context.timers.at(quiet, self._heartbeat_due)
+            self._heartbeat_timer = self.context.timers.at(quiet, self._heartbeat_due, self)
             return
         # From the intended time on: a slow CSMS or a busy process does not shift the schedule.
-        self._heartbeat_timer = self.context.timers.at(when + self.heartbeat_interval, self._heartbeat_due)
+        self._heartbeat_timer = self.context.timers.at(when + self.heartbeat_interval, self._heartbeat_due, self)
         if self.online:
             self.call("Heartbeat", {}, when)
 

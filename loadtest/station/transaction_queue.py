@@ -145,7 +145,7 @@ class TransactionQueue:
     def _wait(self, message: _Message, delay: float) -> None:
         due = self.station.context.clock() + delay
         message.intended_at = due
-        self._retry = self.station.context.timers.at(due, self._retry_due)
+        self._retry = self.station.context.timers.at(due, self._retry_due, self.station)
 
     def _retry_due(self, _: float) -> None:
         self._retry = None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from loadtest.workload.sessions import Session
+from loadtest.workload.sessions import PlannedSession
 from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError
 
@@ -62,7 +62,7 @@ class Cue(NamedTuple):
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """Recorded stations, of one kind."""
 
-    sessions: tuple[tuple[Session, ...], ...] = ()
+    sessions: tuple[tuple[PlannedSession, ...], ...] = ()
     cues: tuple[tuple[Cue, ...], ...] = ()
     left_out: int = 0
     """Messages about transactions that had begun before the recording."""

@@ -16,7 +16,7 @@ from loadtest.measuring.recorder import MEASURE
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from loadtest.plugins.ledger.row_file import Row
+    from loadtest.measuring.session_row import Row
 
 __all__ = ["CUT", "SUCCEEDED", "Kpis", "outcome_of"]
 

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from evidence.redact import redact_frame
+from loadtest.measuring.session_row import NOTE, row_of
 from loadtest.plugins.contract import Conclusion
 from loadtest.plugins.ledger.kpis import Kpis
 from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, Findings, Span, reconcile
 from loadtest.plugins.ledger.records import FILE as RECORDS_FILE
 from loadtest.plugins.ledger.records import seconds_of
-from loadtest.plugins.ledger.row_file import FILE, NOTE, RowFile, RowWriter, row_of
+from loadtest.plugins.ledger.row_file import FILE, RowFile, RowWriter
 from ocppj.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:

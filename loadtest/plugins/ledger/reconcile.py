@@ -23,8 +23,8 @@ from ocppj.versions import Version
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from loadtest.measuring.session_row import Row
     from loadtest.plugins.ledger.records import Record
-    from loadtest.plugins.ledger.row_file import Row
 
 __all__ = ["CLASSES", "FAILING", "Findings", "Span", "reconcile"]
 

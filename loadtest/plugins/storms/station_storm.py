@@ -101,7 +101,7 @@ class StationStorm:
         self._zombies: list[_Zombie] = []
         self._older = station.storm
         station.storm = self
-        self._timer: Timer | None = station.context.timers.at(begins + steps[0].at, self._next)
+        self._timer: Timer | None = station.context.timers.at(begins + steps[0].at, self._next, self.station)
 
     # -- what the station asks and tells -----------------------------------------------------------------------------
 
@@ -225,7 +225,9 @@ class StationStorm:
     def _next(self, when: float) -> None:
         step = self._steps.pop(0)
         steps = self._steps
-        self._timer = self.station.context.timers.at(self.begins + steps[0].at, self._next) if steps else None
+        self._timer = (
+            self.station.context.timers.at(self.begins + steps[0].at, self._next, self.station) if steps else None
+        )
         _DEEDS[step.verb](self, step, when)
 
     def _cut(self, step: Step, when: float) -> None:
@@ -277,7 +279,7 @@ class StationStorm:
         socket.pause()
         # One answer at least has to wait for its reader.
         station.call("Heartbeat", {}, when)
-        self._timer = station.context.timers.at(when + step.value, self._unmute)
+        self._timer = station.context.timers.at(when + step.value, self._unmute, self.station)
 
     def _unmute(self, _: float) -> None:
         socket, self._held, self._timer = self._held, None, None
@@ -386,14 +388,14 @@ class _Zombie:
         self._ended = False
         socket.pause()
         socket.hand_over(self)
-        self._timer: Timer | None = self.station.context.timers.at(until, self._read_again)
+        self._timer: Timer | None = self.station.context.timers.at(until, self._read_again, self.station)
 
     def close(self) -> None:
         self.station.context.timers.cancel(self._timer)
         self._socket.abort()
 
     def _read_again(self, when: float) -> None:
-        self._timer = self.station.context.timers.at(when + _LAST_WORD, self._judge)
+        self._timer = self.station.context.timers.at(when + _LAST_WORD, self._judge, self.station)
         self._socket.resume()
 
     def _judge(self, _: float) -> None:

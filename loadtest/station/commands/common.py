@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loadtest.station.dialect.contract import Phase
-from ocppj.versions import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from fixtures.models import ConnectorModel
     from loadtest.station.charging_session import ChargingSession, Connector
     from loadtest.station.station import Station
 
@@ -28,7 +25,6 @@ __all__ = [
     "moment",
     "ongoing",
     "parts_of",
-    "place_number",
     "token_2x",
 ]
 
@@ -46,19 +42,6 @@ class Reaction(NamedTuple):
 
 Maker = Callable[["Station", Request, Request], Reaction]
 """From the station, a valid request and the plausible answer, which it may change, to the reaction."""
-
-_PLACE_NUMBERS: Mapping[Version, Callable[[ConnectorModel], int]] = MappingProxyType(
-    {
-        Version.V16: lambda place: place.number,
-        Version.V201: lambda place: place.evse_id,
-        Version.V21: lambda place: place.evse_id,
-    }
-)
-
-
-def place_number(station: Station, place: ConnectorModel) -> int:
-    """Return the number by which commands name a place: the connector in 1.6, the EVSE in 2.x."""
-    return _PLACE_NUMBERS[station.version](place)
 
 
 def moment(station: Station, text: str) -> float | None:

@@ -233,7 +233,7 @@ class Job:
         return any(connector.charging_session for connector in self.station.connectors)
 
     def _at(self, when: float, callback: Callable[[float], object]) -> None:
-        self._timer = self.station.context.timers.at(when, callback)
+        self._timer = self.station.context.timers.at(when, callback, self.station)
 
     def _after(self, now: float, span: Any, callback: Callable[[float], object]) -> None:
         self._at(now + self.station.context.draw(span, store_of(self.station).draws), callback)

@@ -70,10 +70,10 @@ class Monitor:
             now = context.clock()
             aligned = self.type == "PeriodicClockAligned"
             due = next_in_phase(now, self.value, 0.0, context.epoch) if aligned else now + self.value
-            self.timer = context.timers.at(due, self._due)
+            self.timer = context.timers.at(due, self._due, self.station)
 
     def _due(self, when: float) -> None:
-        self.timer = self.station.context.timers.at(when + self.value, self._due)
+        self.timer = self.station.context.timers.at(when + self.value, self._due, self.station)
         self.owner.report(self, when)
 
     def shown(self) -> Request:

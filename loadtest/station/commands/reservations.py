@@ -15,7 +15,6 @@ from loadtest.station.commands.common import (
     evse_busy,
     free_connectors,
     moment,
-    place_number,
     token_2x,
 )
 from loadtest.station.commands.local_list import known_parent
@@ -47,7 +46,7 @@ class _Wanted(NamedTuple):
     """A ReserveNow in the words of no version."""
 
     reservation_id: int
-    place: int | None
+    address: int | None
     connector_type: str | None
     expiry: str
     token: Token
@@ -56,8 +55,8 @@ class _Wanted(NamedTuple):
 
 def _read_16(request: Request) -> _Wanted:
     token = request["idTag"].upper(), "ISO14443"
-    place, parent = request["connectorId"] or None, request.get("parentIdTag", "").upper()
-    return _Wanted(request["reservationId"], place, None, request["expiryDate"], token, parent)
+    address, parent = request["connectorId"] or None, request.get("parentIdTag", "").upper()
+    return _Wanted(request["reservationId"], address, None, request["expiryDate"], token, parent)
 
 
 def _read_2x(request: Request) -> _Wanted:
@@ -94,7 +93,7 @@ class _Reservation:
     def __init__(self, wanted: _Wanted, numbers: frozenset[int]) -> None:
         self.reservation_id = wanted.reservation_id
         self.numbers = numbers
-        self.specific = wanted.place is not None
+        self.specific = wanted.address is not None
         self.token = wanted.token
         self.parent = wanted.parent
         self.timer: Timer | None = None
@@ -127,12 +126,12 @@ class Reservations:
         if not any(connector.operative for connector in connectors):
             return "Unavailable"
         loose = sum(1 for other in others if not other.specific)
-        if wanted.place is not None:
+        if wanted.address is not None:
             taken = any(other.specific and other.numbers & numbers for other in others)
             if taken or any(evse_busy(connector) for connector in connectors):
                 return "Occupied"
         everywhere = frozenset(connector.model.number for connector in self.station.connectors)
-        suitable = everywhere if wanted.place is not None else numbers
+        suitable = everywhere if wanted.address is not None else numbers
         return None if self._free(suitable, others) > loose else "Occupied"
 
     def add(self, wanted: _Wanted, numbers: frozenset[int], expires: float) -> None:
@@ -141,7 +140,7 @@ class Reservations:
         if before is not None:
             self._forget(before)
         reservation = _Reservation(wanted, numbers)
-        reservation.timer = self.station.context.timers.at(expires, _Expiry(self, reservation).due)
+        reservation.timer = self.station.context.timers.at(expires, partial(self._expires, reservation), self.station)
         self._kept.append(reservation)
         self.refresh(self.station.context.clock())
 
@@ -190,6 +189,9 @@ class Reservations:
         ask = parent is None and any(reservation.parent for reservation in loose)
         return (Claim.ASK if ask else Claim.TAKEN), None
 
+    def _expires(self, reservation: _Reservation, when: float) -> None:
+        self.end(reservation, when, "Expired")
+
     def close(self) -> None:
         """Forget everything."""
         for reservation in self._kept[:]:
@@ -219,23 +221,6 @@ class Reservations:
             connector for connector in self.station.connectors if connector.model.number in numbers - held
         )
         return len({connector.model.evse_id for connector in (*free, *([] if asked is None else [asked]))})
-
-
-class _Expiry:
-    """The end of one reservation, as a callback that knows its station."""
-
-    __slots__ = ("_owner", "_reservation")
-
-    def __init__(self, owner: Reservations, reservation: _Reservation) -> None:
-        self._owner = owner
-        self._reservation = reservation
-
-    @property
-    def station(self) -> Station:
-        return self._owner.station
-
-    def due(self, when: float) -> None:
-        self._owner.end(self._reservation, when, "Expired")
 
 
 # -- what charging sessions ask --------------------------------------------------------------------------------------
@@ -293,7 +278,7 @@ def _numbers(station: Station, wanted: _Wanted) -> frozenset[int]:
     return frozenset(
         connector.model.number
         for connector in station.connectors
-        if wanted.place in (None, place_number(station, connector.model))
+        if wanted.address in (None, station.dialect.address(connector.model))
         and wanted.connector_type in (None, connector.model.plug.type)
     )
 

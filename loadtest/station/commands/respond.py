@@ -105,7 +105,7 @@ def answer_by_rule(station: Station, event: CallReceived) -> None:
         station.record_command(event, Outcome.SILENT)
     elif manner.delay > 0:
         late = _Late(station, event, refuse=manner.verdict is Verdict.REJECT)
-        station.context.timers.at(event.at + manner.delay, late.due)
+        station.context.timers.at(event.at + manner.delay, late.due, station)
     else:
         station.answer(event, refuse=manner.verdict is Verdict.REJECT)
 

@@ -91,6 +91,9 @@ class Dialect(Protocol):
     meter_setting: tuple[str, ...]
     """Where the CSMS sets the interval of meter values."""
 
+    def address(self, connector: ConnectorModel) -> int:
+        """Return the number by which the CSMS names a connector: its own in 1.6, that of its EVSE in 2.x."""
+
     def boot(self, individual: Individual, *, remote: bool) -> Payload:
         """Introduce the station; `remote` after a reset by the CSMS."""
 

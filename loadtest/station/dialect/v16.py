@@ -61,6 +61,10 @@ class Dialect16:
     heartbeat_setting: tuple[str, ...] = ("HeartbeatInterval",)
     meter_setting: tuple[str, ...] = ("MeterValueSampleInterval",)
 
+    def address(self, connector: ConnectorModel) -> int:
+        """Return the number of the connector."""
+        return connector.number
+
     def boot(self, individual: Individual, *, remote: bool) -> Payload:  # noqa: ARG002 - 1.6 gives no reason
         """Introduce the station."""
         return v16.boot_notification(individual)

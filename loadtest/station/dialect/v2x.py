@@ -77,6 +77,10 @@ class Dialect2x:
         self.rules = RULES[version]
         self.ocpp = str(version)
 
+    def address(self, connector: ConnectorModel) -> int:
+        """Return the number of the EVSE."""
+        return connector.evse_id
+
     def boot(self, individual: Individual, *, remote: bool) -> Payload:
         """Introduce the station."""
         return v2x.boot_notification(individual, "RemoteReset" if remote else "PowerUp")

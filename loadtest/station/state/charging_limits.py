@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fixtures.meter import first_reading, next_reading
-from loadtest.station.commands.common import charging, place_number
-from loadtest.station.state.charging_profiles import ChargingProfile, Offer, Purpose, Session, changes_after, offer
+from loadtest.station.commands.common import charging
+from loadtest.station.state.charging_profiles import ChargingProfile, Occupancy, Offer, Purpose, changes_after, offer
 from loadtest.station.state.store import store_of
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ class Limits:
 
     def charging_session_over(self, charging_session: ChargingSession, at: float) -> None:
         """Take note that a transaction is over: its own profile ends with it."""
-        place = place_number(self.station, charging_session.connector.model)
+        address = self.station.dialect.address(charging_session.connector.model)
         self.profiles = [
-            kept for kept in self.profiles if kept.purpose is not Purpose.TRANSACTION or kept.place != place
+            kept for kept in self.profiles if kept.purpose is not Purpose.TRANSACTION or kept.address != address
         ]
         self.priority.discard(charging_session.transaction_id)
         self.follow(at)
@@ -96,10 +96,10 @@ class Limits:
         )
         if change < at + _FURTHEST:
             # Not in steps that no meter could show, whatever a schedule says.
-            self._timer = context.timers.at(max(change, at + _SHORTEST), self._due)
+            self._timer = context.timers.at(max(change, at + _SHORTEST), self._due, self.station)
 
     def install(self, profile: ChargingProfile) -> None:
-        """Add a profile in the place of the one that it replaces (OCPP 1.6 §5.16.3)."""
+        """Add a profile in place of the one that it replaces (OCPP 1.6 §5.16.3)."""
         self.remove([kept for kept in self.profiles if replaces(profile, kept)])
         self.profiles.append(profile)
 
@@ -121,12 +121,15 @@ class Limits:
 
     def _allowed(self, charging_session: ChargingSession, at: float) -> tuple[Circuit, Offer]:
         circuit = charging_session.circuit
-        place = place_number(self.station, charging_session.connector.model)
-        session = Session(
-            place, charging_session.started_at, charging=True, priority=charging_session.transaction_id in self.priority
+        address = self.station.dialect.address(charging_session.connector.model)
+        occupancy = Occupancy(
+            address,
+            charging_session.started_at,
+            charging=True,
+            priority=charging_session.transaction_id in self.priority,
         )
         phases = 1 if circuit.dc else circuit.phases
-        allowed = offer(self.profiles, at, session, phases, len(charging(self.station)))
+        allowed = offer(self.profiles, at, occupancy, phases, len(charging(self.station)))
         if allowed.phases < circuit.phases:
             circuit = msgspec.structs.replace(circuit, phases=allowed.phases)
         return circuit, allowed
@@ -152,10 +155,10 @@ def _amperes(circuit: Circuit, allowed: Offer) -> float | None:
 
 
 def replaces(new: ChargingProfile, old: ChargingProfile) -> bool:
-    """Tell whether a new profile takes the place of an old one."""
+    """Tell whether a new profile replaces an old one."""
     if new.profile_id == old.profile_id:
         return True
-    same = (new.purpose, new.stack_level, new.place) == (old.purpose, old.stack_level, old.place)
+    same = (new.purpose, new.stack_level, new.address) == (old.purpose, old.stack_level, old.address)
     # Side by side where they never count at the same time (OCPP 2.x K01.FR.06).
     return same and new.valid_from < old.valid_to and old.valid_from < new.valid_to
 

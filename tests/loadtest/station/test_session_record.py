@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from loadtest.measuring.recorder import RAMP
-from loadtest.plugins.ledger.row_file import NOTE, Row, row_of
+from loadtest.measuring.session_row import NOTE, Row, row_of
 from loadtest.station.dialect.contract import Ending
 from loadtest.station.transaction_queue import RETRY_INTERVAL
 from ocppj.versions import Version

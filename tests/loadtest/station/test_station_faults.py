@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -231,6 +233,16 @@ def test_a_failure_within_a_timer_restarts_the_station_that_it_belongs_to(monkey
     harness.outcomes()
     assert harness.faults["station-crash"] >= 1
     assert harness.station.online
+
+
+@pytest.mark.parametrize("callback", [partial(fail), lambda _: fail()], ids=["partial", "lambda"])
+def test_a_failure_of_any_callback_restarts_the_station_that_owns_the_timer(callback: Callable[[float], Any]) -> None:
+    harness = beating()
+    harness.context.timers.at(harness.now + 1.0, callback, harness.station)
+    harness.run(10.0)
+    harness.outcomes()
+    assert harness.faults == {"station-crash": 1}
+    assert len(harness.sent("BootNotification")) == 2
 
 
 def test_a_recorder_that_fails_cannot_keep_a_station_from_starting_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from loadtest.workload.curve import DAY, Curve
 from loadtest.workload.mix import messages_a_day
 from loadtest.workload.profile import Profile, load_profile, with_time
-from loadtest.workload.sessions import Schedule, Session, Tariff, Workload
+from loadtest.workload.sessions import PlannedSession, Schedule, Tariff, Workload
 from ocppj.versions import Version
 from tests.loadtest.fleet_harness import FleetHarness
 
@@ -31,7 +31,7 @@ def of_one_model(name: str, model: str, **changes: Any) -> Profile:
     return with_time(profile, start_at="00:00")
 
 
-def planned(harness: FleetHarness, evse: int, days: float = 1.0) -> list[Session]:
+def planned(harness: FleetHarness, evse: int, days: float = 1.0) -> list[PlannedSession]:
     """List what the schedule alone says, without any station."""
     profile = harness.context.profile
     assert profile.workload is not None
@@ -104,7 +104,7 @@ def test_a_run_begins_with_the_cars_that_are_there_already(name: str) -> None:
         charging += sum(charging_session is not None for charging_session in charging_sessions)
         for sessions, charging_session in zip(first.values(), charging_sessions, strict=True):
             if charging_session is not None:
-                assert charging_session.session == sessions[-1]
+                assert charging_session.planned == sessions[-1]
                 assert sessions[-1].at < 0 < sessions[-1].until
     assert charging > 8
 
