@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loadtest.plugins.storms.plan import Shuffle, place_of, plan
 from loadtest.plugins.storms.station_storm import StationStorm
 from loadtest.plugins.storms.tally import Tally
-from loadtest.station.station import Life
+from loadtest.station.life import Life
 from loadtest.timing.pacing import Draws
 from loadtest.workload.storms import RegionFailover, Storm, make_storm
 

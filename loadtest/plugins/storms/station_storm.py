@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from fixtures.payloads import v2x, v16
 from loadtest.plugins.storms.plan import Step, Verb
-from loadtest.station.arrivals import token_for
-from loadtest.station.charging_session import ChargingSession, Phase
+from loadtest.station.charging_session import ChargingSession
+from loadtest.station.contract import ChargingSessionView, Phase
 from loadtest.station.dialect.contract import Ending, Trigger
-from loadtest.station.station import Life
+from loadtest.station.life import Life
+from loadtest.station.state.connectors import token_for
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ class StationStorm:
         self._expects = self._installs = False
         self._held: StationSocket | None = None
         self._zombies: list[_Zombie] = []
-        self._older = station.storm
+        older = station.storm
+        assert older is None or isinstance(older, StationStorm)
+        self._older = older
         station.storm = self
         self._timer: Timer | None = station.context.timers.at(begins + steps[0].at, self._next, self.station)
 
@@ -198,7 +201,7 @@ class StationStorm:
             return
         if self._held is not None or self._zombies or (self._expects and not self._charging_sessions()):
             return
-        if station.online and station.session.open_call is None and not station.messages_waiting:
+        if station.online and not station.awaits_answer and not station.messages_waiting:
             self.state = State.OVER
             self.tally.drained(now)
 
@@ -311,7 +314,7 @@ class StationStorm:
                 charging_session = ChargingSession(connector, token_for(self.station, connector))
                 charging_session.begin(when, when + step.value, authorize=sessions is None or sessions.authorize)
 
-    def _charging_sessions(self) -> list[ChargingSession]:
+    def _charging_sessions(self) -> list[ChargingSessionView]:
         return [
             connector.charging_session
             for connector in self.station.connectors

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from fixtures.device import MAX_PROFILES, MAX_SCHEDULE_PERIODS, MAX_STACK_LEVEL
 from fixtures.payloads.v2x import report_charging_profiles
-from loadtest.station.commands.common import Reaction, Request, charging, moment, ongoing
-from loadtest.station.commands.settings import flag
-from loadtest.station.state.charging_limits import Limits, limits_of, replaces
+from loadtest.station.commands.common import Reaction, Request
+from loadtest.station.contract import ConnectorView, Controls
+from loadtest.station.state.charging_limits import ChargingLimits, replaces
 from loadtest.station.state.charging_profiles import (
     ChargingProfile,
     Kind,
@@ -21,13 +22,10 @@ from loadtest.station.state.charging_profiles import (
     composite,
     read_profile,
 )
+from loadtest.station.state.connectors import charging, moment, ongoing
+from loadtest.station.state.settings import flag
+from loadtest.station.state.store import need, peek
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from loadtest.station.charging_session import Connector
-    from loadtest.station.station import Station
 
 __all__ = [
     "clear_charging_profile_2x",
@@ -62,7 +60,7 @@ _WORDS: Mapping[Version, _Words] = MappingProxyType(
 )
 
 
-def _read(station: Station, raw: Request, address: int) -> ChargingProfile | None:
+def _read(station: Controls, raw: Request, address: int) -> ChargingProfile | None:
     """Read a profile that this station could keep; None for any other."""
     words = _WORDS[station.version]
     schedule = words.schedule(raw)
@@ -70,12 +68,17 @@ def _read(station: Station, raw: Request, address: int) -> ChargingProfile | Non
         return None
     now = station.context.clock()
     return read_profile(
-        raw, schedule, profile_id=raw[words.profile_id], address=address, moment=partial(moment, station), now=now
+        raw,
+        schedule,
+        profile_id=raw[words.profile_id],
+        address=address,
+        moment=partial(moment, station.context),
+        now=now,
     )
 
 
-def readable(station: Station, raw: Request) -> bool:
-    """Tell whether a profile may come with a remote start: one for a transaction, and for no other one."""
+def readable(station: Controls, raw: Request) -> bool:
+    """Return whether a profile may come with a remote start: one for a transaction, and for no other one."""
     return (
         raw["chargingProfilePurpose"] == "TxProfile"
         and "transactionId" not in raw
@@ -84,38 +87,42 @@ def readable(station: Station, raw: Request) -> bool:
     )
 
 
-def install_for_start(connector: Connector, raw: Request) -> None:
+def install_for_start(station: Controls, connector: ConnectorView, raw: Request) -> None:
     """Install the profile of a transaction that begins now."""
-    station = connector.station
     profile = _read(station, raw, station.dialect.address(connector.model))
     if profile is not None:
-        limits_of(station).install(profile)
+        need(station, ChargingLimits).install(profile)
 
 
-def set_charging_profile_16(station: Station, request: Request, _: Request) -> Reaction:
+def set_charging_profile_16(station: Controls, request: Request, _: Request) -> Reaction:
     """Keep and obey a profile (OCPP 1.6 §5.16)."""
     return _set(station, request["csChargingProfiles"], request["connectorId"])
 
 
-def set_charging_profile_2x(station: Station, request: Request, _: Request) -> Reaction:
+def set_charging_profile_2x(station: Controls, request: Request, _: Request) -> Reaction:
     """Keep and obey a profile (OCPP 2.x K01)."""
     return _set(station, request["chargingProfile"], request["evseId"])
 
 
-def _set(station: Station, raw: Request, address: int) -> Reaction:
+def _set(station: Controls, raw: Request, address: int) -> Reaction:
     profile = _read(station, raw, address)
-    kept = station.store and station.store.limits
+    kept = peek(station, ChargingLimits)
     if profile is None or not flag(station, "smart_charging") or not _FITS[profile.purpose](station, profile):
         return Reaction("Rejected")
     if kept and sum(1 for other in kept.profiles if not replaces(profile, other)) >= MAX_PROFILES:
         return Reaction("Rejected")
-    return Reaction(then=lambda: limits_of(station).change(partial(limits_of(station).install, profile)))
+    return Reaction(then=partial(_install, station, profile))
 
 
-def _fits_transaction(station: Station, profile: ChargingProfile) -> bool:
-    """Tell whether the transaction runs for which a profile is, which 1.6 may leave unnamed."""
+def _install(station: Controls, profile: ChargingProfile) -> None:
+    limits = need(station, ChargingLimits)
+    limits.change(partial(limits.install, profile))
+
+
+def _fits_transaction(station: Controls, profile: ChargingProfile) -> bool:
+    """Return whether the transaction runs for which a profile is, which 1.6 may leave unnamed."""
     charging_session = next(
-        (v for v in charging(station) if station.dialect.address(v.connector.model) == profile.address), None
+        (one for one in charging(station) if station.dialect.address(one.model) == profile.address), None
     )
     if charging_session is None:
         return False
@@ -123,7 +130,7 @@ def _fits_transaction(station: Station, profile: ChargingProfile) -> bool:
     return unnamed or profile.transaction_id == charging_session.transaction_id
 
 
-_FITS: Mapping[Purpose, Callable[[Station, ChargingProfile], bool]] = MappingProxyType(
+_FITS: Mapping[Purpose, Callable[[Controls, ChargingProfile], bool]] = MappingProxyType(
     {
         Purpose.STATION: lambda _, profile: profile.address == 0,
         Purpose.DEFAULT: lambda _, __: True,
@@ -146,19 +153,19 @@ def _matches(profile: ChargingProfile, address: int | None, criteria: Request) -
     )
 
 
-def clear_charging_profile_16(station: Station, request: Request, _: Request) -> Reaction:
+def clear_charging_profile_16(station: Controls, request: Request, _: Request) -> Reaction:
     """Take out one profile by its id, or all that fit (OCPP 1.6 §5.4)."""
     return _clear(station, request.get("id"), request.get("connectorId"), request)
 
 
-def clear_charging_profile_2x(station: Station, request: Request, _: Request) -> Reaction:
+def clear_charging_profile_2x(station: Controls, request: Request, _: Request) -> Reaction:
     """Take out one profile by its id, or all that fit (OCPP 2.x K10)."""
     criteria = request.get("chargingProfileCriteria", {})
     return _clear(station, request.get("chargingProfileId"), criteria.get("evseId"), criteria)
 
 
-def _clear(station: Station, profile_id: int | None, address: int | None, criteria: Request) -> Reaction:
-    kept = station.store and station.store.limits
+def _clear(station: Controls, profile_id: int | None, address: int | None, criteria: Request) -> Reaction:
+    kept = peek(station, ChargingLimits)
     found = [
         profile
         for profile in (kept.profiles if kept else ())
@@ -169,9 +176,9 @@ def _clear(station: Station, profile_id: int | None, address: int | None, criter
     return Reaction(then=partial(kept.change, partial(kept.remove, found)))
 
 
-def get_charging_profiles(station: Station, request: Request, _: Request) -> Reaction:
+def get_charging_profiles(station: Controls, request: Request, _: Request) -> Reaction:
     """Report the profiles that fit, a message for each EVSE (OCPP 2.x K09)."""
-    kept, criteria = station.store and station.store.limits, request["chargingProfile"]
+    kept, criteria = peek(station, ChargingLimits), request["chargingProfile"]
     ids, sources = criteria.get("chargingProfileId"), criteria.get("chargingLimitSource")
     by_address: dict[int, list[Request]] = {}
     for profile in kept.profiles if kept else ():
@@ -183,7 +190,7 @@ def get_charging_profiles(station: Station, request: Request, _: Request) -> Rea
     return Reaction("Accepted", partial(_report, station, request["requestId"], by_address))
 
 
-def _report(station: Station, request_id: int, by_address: dict[int, list[Request]]) -> None:
+def _report(station: Controls, request_id: int, by_address: dict[int, list[Request]]) -> None:
     for left, (address, profiles) in zip(range(len(by_address) - 1, -1, -1), sorted(by_address.items()), strict=True):
         payload = report_charging_profiles(request_id, address, profiles, tbc=True if left else None)
         station.call("ReportChargingProfiles", payload, station.context.clock(), triggered=True)
@@ -192,18 +199,18 @@ def _report(station: Station, request_id: int, by_address: dict[int, list[Reques
 # -- GetCompositeSchedule ----------------------------------------------------------------------------------------------
 
 
-def get_composite_schedule_16(station: Station, request: Request, answer: Request) -> Reaction:
+def get_composite_schedule_16(station: Controls, request: Request, answer: Request) -> Reaction:
     """Answer with what counts from now on (OCPP 1.6 §5.7)."""
     return _compose(station, request["connectorId"], request["duration"], answer["chargingSchedule"])
 
 
-def get_composite_schedule_2x(station: Station, request: Request, answer: Request) -> Reaction:
+def get_composite_schedule_2x(station: Controls, request: Request, answer: Request) -> Reaction:
     """Answer with what counts from now on (OCPP 2.x K08)."""
     return _compose(station, request["evseId"], request["duration"], answer["schedule"])
 
 
-def _compose(station: Station, number: int, duration: float, schedule: Request) -> Reaction:
-    kept = station.store and station.store.limits
+def _compose(station: Controls, number: int, duration: float, schedule: Request) -> Reaction:
+    kept = peek(station, ChargingLimits)
     if duration < 0:
         return Reaction("Rejected")
     if kept and kept.profiles:
@@ -216,9 +223,9 @@ def _compose(station: Station, number: int, duration: float, schedule: Request) 
     return Reaction()
 
 
-def _connectors(station: Station, number: int) -> list[Connector]:
+def _connectors(station: Controls, number: int) -> list[ConnectorView]:
     """List one connector of each EVSE that a number means; the one in use, where there is one."""
-    by_evse: dict[int, Connector] = {}
+    by_evse: dict[int, ConnectorView] = {}
     for connector in station.connectors:
         if number in (0, station.dialect.address(connector.model)) and (
             connector.model.evse_id not in by_evse or connector.charging_session is not None
@@ -227,7 +234,7 @@ def _connectors(station: Station, number: int) -> list[Connector]:
     return list(by_evse.values())
 
 
-def _supply(station: Station, connector: Connector, now: float, unit: str, kept: Limits) -> Supply:
+def _supply(station: Controls, connector: ConnectorView, now: float, unit: str, kept: ChargingLimits) -> Supply:
     evse, charging_session = connector.model.evse, connector.charging_session
     runs = charging_session is not None and charging_session in charging(station)
     occupancy = Occupancy(
@@ -242,9 +249,9 @@ def _supply(station: Station, connector: Connector, now: float, unit: str, kept:
 # -- 2.1 ---------------------------------------------------------------------------------------------------------------
 
 
-def update_dynamic_schedule(station: Station, request: Request, _: Request) -> Reaction:
+def update_dynamic_schedule(station: Controls, request: Request, _: Request) -> Reaction:
     """Set the present limit of a dynamic profile (OCPP 2.1 K28)."""
-    kept = station.store and station.store.limits
+    kept = peek(station, ChargingLimits)
     wanted = request["chargingProfileId"]
     dynamic = [profile for profile in kept.profiles if profile.kind is Kind.DYNAMIC] if kept else []
     found = next((profile for profile in dynamic if profile.profile_id == wanted), None)
@@ -257,13 +264,13 @@ def update_dynamic_schedule(station: Station, request: Request, _: Request) -> R
     return Reaction(then=partial(kept.change, partial(_exchange, kept, found, found._replace(periods=periods))))
 
 
-def _exchange(kept: Limits, old: ChargingProfile, new: ChargingProfile) -> None:
+def _exchange(kept: ChargingLimits, old: ChargingProfile, new: ChargingProfile) -> None:
     kept.profiles = [new if profile is old else profile for profile in kept.profiles]
 
 
-def use_priority_charging(station: Station, request: Request, _: Request) -> Reaction:
+def use_priority_charging(station: Controls, request: Request, _: Request) -> Reaction:
     """Give a transaction the priority profile, or take it back (OCPP 2.1 K21 and K22)."""
-    kept, transaction_id = station.store and station.store.limits, request["transactionId"]
+    kept, transaction_id = peek(station, ChargingLimits), request["transactionId"]
     if ongoing(station, transaction_id) is None:
         return Reaction("Rejected")
     if not kept or not any(profile.purpose is Purpose.PRIORITY for profile in kept.profiles):

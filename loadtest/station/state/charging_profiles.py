@@ -5,13 +5,11 @@ OCPP 1.6 §3.13 and §7.8-§7.14, OCPP 2.x K01-K09. Times are seconds of one clo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from math import floor, inf
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 __all__ = [
     "ChargingProfile",

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from loadtest.station.charging_session import ChargingSession
 from loadtest.workload.curve import DAY, Curve
 from loadtest.workload.mix import messages_a_day
 from loadtest.workload.profile import Profile, load_profile, with_time
@@ -104,6 +105,7 @@ def test_a_run_begins_with_the_cars_that_are_there_already(name: str) -> None:
         charging += sum(charging_session is not None for charging_session in charging_sessions)
         for sessions, charging_session in zip(first.values(), charging_sessions, strict=True):
             if charging_session is not None:
+                assert isinstance(charging_session, ChargingSession)
                 assert charging_session.planned == sessions[-1]
                 assert sessions[-1].at < 0 < sessions[-1].until
     assert charging > 8
