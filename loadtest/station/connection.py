@@ -25,6 +25,10 @@ class ConnectionOwner(Host, Listener, Protocol):
     """The station, as its connection sees it: who hears the socket."""
 
     @property
+    def context(self) -> Context:
+        """What it shares with others."""
+
+    @property
     def messaging(self) -> Messaging:
         """What speaks through the socket."""
 
@@ -38,12 +42,11 @@ class ConnectionOwner(Host, Listener, Protocol):
 class Connection:
     """Opens, counts and ends the connections of one station; it never decides by itself to connect again."""
 
-    __slots__ = ("_attempts", "_context", "_offline_since", "_retry", "_station")
+    __slots__ = ("_attempts", "_offline_since", "_retry", "_station")
 
-    def __init__(self, station: ConnectionOwner, context: Context) -> None:
+    def __init__(self, station: ConnectionOwner) -> None:
         """Start without a connection."""
         self._station = station
-        self._context = context
         self._attempts = 0
         """How many attempts have been waited for since the last connection."""
         self._offline_since: float | None = None
@@ -52,7 +55,7 @@ class Connection:
     def open(self) -> None:
         """Connect now, unless a storm lets every attempt fail."""
         self.cancel()
-        station, context = self._station, self._context
+        station, context = self._station, self._station.context
         storm, target = station.storm, context.target
         if storm is not None:
             if storm.refuses():
@@ -68,14 +71,14 @@ class Connection:
     def open_later(self) -> None:
         """Connect after the wait that the back-off sets for this attempt."""
         self.cancel()
-        context, station = self._context, self._station
+        context, station = self._station.context, self._station
         wait = reconnect_wait(context.backoff, self._attempts, station.draws.uniform())
         self._attempts += 1
         self._retry = context.timers.at(context.clock() + wait, self._retry_due, station)
 
     def cancel(self) -> None:
         """Wait for no further attempt."""
-        self._context.timers.cancel(self._retry)
+        self._station.context.timers.cancel(self._retry)
         self._retry = None
 
     def cut(self) -> None:
@@ -101,7 +104,8 @@ class Connection:
 
     def opened(self, now: float) -> float:
         """Take note that the connection stands; return for how many seconds there was none before it."""
-        context, messaging = self._context, self._station.messaging
+        station = self._station
+        context, messaging = station.context, station.messaging
         context.recorder.connection(OPENED)
         context.recorder.connected(1)
         messaging.opened()
@@ -113,11 +117,11 @@ class Connection:
     def failed(self, outcome: str) -> None:
         """Count an attempt that has failed."""
         self._station.messaging.socket = None
-        self._context.recorder.connection(outcome)
+        self._station.context.recorder.connection(outcome)
 
     def closed(self, how: How) -> None:
         """Count a connection that has ended."""
-        recorder = self._context.recorder
+        recorder = self._station.context.recorder
         if how is not How.LOCAL:
             recorder.lost()
         if how in _FAULTS:
@@ -136,7 +140,7 @@ class Connection:
         messaging.speaking = False
         if not messaging.session.connected:
             return
-        recorder, now = self._context.recorder, self._context.clock()
+        recorder, now = self._station.context.recorder, self._station.context.clock()
         recorder.connected(-1)
         if messaging.registration is Registration.ACCEPTED:
             recorder.booted(-1)

@@ -26,6 +26,10 @@ class DayOwner(Host, Protocol):
     """The station, as its day sees it."""
 
     @property
+    def context(self) -> Context:
+        """What it shares with others."""
+
+    @property
     def messaging(self) -> Messaging:
         """What knows when the station said something last."""
 
@@ -37,13 +41,12 @@ class DayOwner(Host, Protocol):
 class Day:
     """Statuses, heartbeats, readings by the clock and arrivals of one station."""
 
-    __slots__ = ("_clock_aligned", "_context", "_heartbeat", "_station", "arrivals", "heartbeat_interval")
+    __slots__ = ("_clock_aligned", "_heartbeat", "_station", "arrivals", "heartbeat_interval")
 
-    def __init__(self, station: DayOwner, context: Context) -> None:
+    def __init__(self, station: DayOwner) -> None:
         """Wait until the station is accepted."""
         self._station = station
-        self._context = context
-        profile = context.profile
+        profile = station.context.profile
         self.heartbeat_interval = (profile.heartbeat or HEARTBEAT) / profile.interval_scale
         self.arrivals: Arrivals | PlannedArrivals | ReplayPlayer | None = None
         self._heartbeat: Timer | None = None
@@ -51,7 +54,7 @@ class Day:
 
     def tell_statuses(self, now: float) -> None:
         """Report the status of the station and of each connector, unless a recording does that."""
-        station, context, dialect = self._station, self._context, self._station.dialect
+        station, context, dialect = self._station, self._station.context, self._station.dialect
         if context.profile.recorded.cues:
             return
         for payload in dialect.station_status(dialect.status_words[Status.AVAILABLE], context.timestamp(now)):
@@ -61,7 +64,7 @@ class Day:
 
     def tell_changes(self, now: float, away: float) -> None:
         """Report after `away` seconds offline what has changed; everything, where the vendor's firmware does that."""
-        station, context = self._station, self._context
+        station, context = self._station, self._station.context
         if context.profile.recorded.cues:
             return
         tell_all = context.vendor.tells_all(away)
@@ -72,7 +75,7 @@ class Day:
     def begin(self, now: float) -> None:
         """Let readings and cars come; what already comes goes on."""
         station = self._station
-        if self._clock_aligned is None and self._context.vendor.clock_aligned:
+        if self._clock_aligned is None and self._station.context.vendor.clock_aligned:
             self._clock_aligned = ClockAlignedMeter(station)
         if self.arrivals is None and station.life is Life.ON:
             self.arrivals = arrivals_at(station)
@@ -86,7 +89,7 @@ class Day:
 
     def end(self) -> None:
         """Do nothing more by itself, until it begins again."""
-        self._context.timers.cancel(self._heartbeat)
+        self._station.context.timers.cancel(self._heartbeat)
         self._heartbeat = None
         if self.arrivals is not None:
             self.arrivals.cancel()
@@ -99,7 +102,7 @@ class Day:
 
     def follow_csms(self, interval: float) -> None:
         """Beat as the CSMS said when it accepted the station, unless the profile or a recording has its own way."""
-        profile = self._context.profile
+        profile = self._station.context.profile
         if profile.heartbeat is None:
             self.heartbeat_interval = (interval or HEARTBEAT) / profile.interval_scale
         if not profile.recorded.cues:
@@ -107,7 +110,7 @@ class Day:
 
     def plan_heartbeat(self) -> None:
         """Beat in the phase of this station, so that a fleet spreads evenly over the interval."""
-        context, station = self._context, self._station
+        context, station = self._station.context, self._station
         context.timers.cancel(self._heartbeat)
         if station.life is not Life.ON:
             return
@@ -120,9 +123,9 @@ class Day:
         if spoken is not None and spoken.at + self.heartbeat_interval > when:
             # Whatever was said since tells that the station lives (OCPP 1.6 §4.6).
             quiet = spoken.at + self.heartbeat_interval
-            self._heartbeat = self._context.timers.at(quiet, self._heartbeat_due, station)
+            self._heartbeat = self._station.context.timers.at(quiet, self._heartbeat_due, station)
             return
         # From the intended time on: a slow CSMS or a busy process does not shift the schedule.
-        self._heartbeat = self._context.timers.at(when + self.heartbeat_interval, self._heartbeat_due, station)
+        self._heartbeat = self._station.context.timers.at(when + self.heartbeat_interval, self._heartbeat_due, station)
         if station.online:
             station.call("Heartbeat", {}, when)

@@ -24,6 +24,10 @@ class RegistrarOwner(Host, Protocol):
     """The station, as its registrar sees it."""
 
     @property
+    def context(self) -> Context:
+        """What it shares with others."""
+
+    @property
     def messaging(self) -> Messaging:
         """What keeps the registration, because it decides what may be said."""
 
@@ -34,12 +38,11 @@ class RegistrarOwner(Host, Protocol):
 class Registrar:
     """Registers one station, and keeps to the wait that the CSMS asks for."""
 
-    __slots__ = ("_context", "_not_before", "_retry", "_station", "after_reset")
+    __slots__ = ("_not_before", "_retry", "_station", "after_reset")
 
-    def __init__(self, station: RegistrarOwner, context: Context) -> None:
+    def __init__(self, station: RegistrarOwner) -> None:
         """Start unregistered."""
         self._station = station
-        self._context = context
         self.after_reset = False
         """Whether the next boot follows a reset by the CSMS."""
         self._not_before = 0.0
@@ -55,11 +58,13 @@ class Registrar:
     def boot_now(self) -> None:
         """Send a BootNotification because the CSMS triggered it."""
         self.cancel()
-        self._station.call("BootNotification", self._payload(), self._context.clock(), self._answered, triggered=True)
+        self._station.call(
+            "BootNotification", self._payload(), self._station.context.clock(), self._answered, triggered=True
+        )
 
     def cancel(self) -> None:
         """Wait for no further attempt."""
-        self._context.timers.cancel(self._retry)
+        self._station.context.timers.cancel(self._retry)
         self._retry = None
 
     def forget(self) -> None:
@@ -77,7 +82,7 @@ class Registrar:
     def _boot_at(self, when: float) -> None:
         if self._station.life is Life.ON:
             self.cancel()
-            self._retry = self._context.timers.at(when, self._boot, self._station)
+            self._retry = self._station.context.timers.at(when, self._boot, self._station)
 
     def _payload(self) -> Payload:
         station = self._station
@@ -91,7 +96,7 @@ class Registrar:
         messaging = self._station.messaging
         if not messaging.session.connected:
             return
-        now = self._context.clock()
+        now = self._station.context.clock()
         answer = payload or {}
         status, interval = answer.get("status"), _seconds(answer.get("interval"))
         if status == Registration.ACCEPTED:
@@ -99,12 +104,12 @@ class Registrar:
             messaging.registration = Registration.ACCEPTED
             self.after_reset = False
             if fresh:
-                self._context.recorder.booted(1)
+                self._station.context.recorder.booted(1)
             self._station.accepted(now, interval, fresh=fresh)
             return
         if status in (Registration.PENDING, Registration.REJECTED):
             if messaging.registration is Registration.ACCEPTED:
-                self._context.recorder.booted(-1)
+                self._station.context.recorder.booted(-1)
             messaging.registration = Registration(status)
         elif messaging.registration is Registration.ACCEPTED:
             return

@@ -20,7 +20,7 @@ from loadtest.station.connection import Connection
 from loadtest.station.context import Context
 from loadtest.station.contract import Phase, Store, Storm
 from loadtest.station.day import HEARTBEAT, Day
-from loadtest.station.dialect.contract import Dialect, Ending, OnEnd, Payload
+from loadtest.station.dialect.contract import Dialect, Ending
 from loadtest.station.life import Life, LifeAction, LifeEvent, after
 from loadtest.station.messaging import Messaging
 from loadtest.station.registrar import Registrar
@@ -51,6 +51,7 @@ class Station:
         "_registrar",
         "_restart",
         "_transaction_queue",
+        "call",
         "connectors",
         "context",
         "day",
@@ -74,9 +75,11 @@ class Station:
         self.model = models.model(context.pick_model(self.draws, context.profile))
         self.life = Life.NEW
         self.messaging = Messaging(self, context, context.dialect(version), respond)
-        self._connection = Connection(self, context)
-        self._registrar = Registrar(self, context)
-        self.day = Day(self, context)
+        # Bound once, because a method of our own would cost every CALL one more frame.
+        self.call = self.messaging.call
+        self._connection = Connection(self)
+        self._registrar = Registrar(self)
+        self.day = Day(self)
         self.connectors = tuple(Connector(self, model) for model in context.connectors(self.model.name))
         self.online_since = 0.0
         meter = context.profile.meter
@@ -246,19 +249,6 @@ class Station:
             self.messaging.close(1000)
 
     # -- what parts ask and tell -------------------------------------------------------------------------------------
-
-    def call(
-        self,
-        action: str,
-        payload: Payload,
-        intended_at: float,
-        on_end: OnEnd | None = None,
-        *,
-        triggered: bool = False,
-        message_id: str | None = None,
-    ) -> bool:
-        """Send a CALL, or queue it behind the open one; return False when the station cannot or must not speak."""
-        return self.messaging.call(action, payload, intended_at, on_end, triggered=triggered, message_id=message_id)
 
     def new_message_id(self) -> str:
         """Make the id of a CALL that is sent now."""

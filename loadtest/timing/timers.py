@@ -29,13 +29,12 @@ class Owner(Protocol):
 
 
 class Timer:
-    """One future call; `when` is the intended time, in monotonic seconds."""
+    """One future call."""
 
-    __slots__ = ("callback", "owner", "when")
+    __slots__ = ("callback", "owner")
 
-    def __init__(self, when: float, callback: Callable[[float], object], owner: Owner | None = None) -> None:
-        """Hold the callback, which gets `when` and not the time at which it really runs."""
-        self.when = when
+    def __init__(self, callback: Callable[[float], object], owner: Owner | None = None) -> None:
+        """Hold the callback, which gets the intended time and not the one at which it really runs."""
         self.callback: Callable[[float], object] | None = callback
         self.owner = owner
 
@@ -71,11 +70,11 @@ class TimerQueue:
         return heap[0][0] if heap else None
 
     def at(self, when: float, callback: Callable[[float], object], owner: Owner | None = None) -> Timer:
-        """Call `callback(when)` at that time, or as soon as possible when it has passed.
+        """Call `callback(when)` at that time, in monotonic seconds, or as soon as possible when it has passed.
 
         An exception of the callback goes to its owner; without an owner it is logged.
         """
-        timer = Timer(when, callback, owner)
+        timer = Timer(callback, owner)
         self._count += 1
         heappush(self._heap, (when, self._count, timer))
         return timer

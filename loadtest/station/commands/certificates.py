@@ -30,7 +30,7 @@ __all__ = [
 class _Words(NamedTuple):
     sign: Callable[[str, str | None], Request]
     invalid: str
-    """The security event for a signed certificate that is none for this station."""
+    """The security event for a signed certificate that is not for this station."""
 
 
 _WORDS_2X = _Words(

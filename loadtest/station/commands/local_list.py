@@ -52,7 +52,7 @@ _WORDS: Mapping[Version, _Words] = MappingProxyType(
 
 
 def list_version(station: Controls, _: Request, answer: Request) -> Reaction:
-    """Return the version of the list, 0 where there is none."""
+    """Return the version of the list, 0 without a list."""
     kept = peek(station, LocalList)
     if kept and flag(station, "local_list"):
         answer[_WORDS[station.version].version] = kept.version

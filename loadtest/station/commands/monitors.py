@@ -138,7 +138,7 @@ class Monitors(State):
         return "Accepted" if len(self._monitors) < _MOST else "Rejected"
 
     def clear(self, monitor_id: int) -> bool:
-        """Remove one; False when there is none with this id."""
+        """Remove one; return False when no monitor has this id."""
         monitor = self._monitors.pop(monitor_id, None)
         if monitor is not None:
             self.station.context.timers.cancel(monitor.timer)
@@ -186,7 +186,7 @@ def clear_variable_monitoring(station: Controls, request: Request, answer: Reque
 
 
 def set_monitoring_base(station: Controls, request: Request, _: Request) -> Reaction:
-    """Go back to what the station came with, which is no monitor at all: `All` keeps those that were set (N05)."""
+    """Go back to what the station came with, without any monitor; `All` keeps those that were set (N05)."""
     kept = peek(station, Monitors)
     if kept and request["monitoringBase"] != "All":
         return Reaction(then=kept.close)

@@ -48,7 +48,7 @@ class Firmware(State):
             self._show()
 
     def switch(self, numbers: set[int], *, operative: bool) -> bool:
-        """Take connectors out of service or back once the installation is over; False while there is none."""
+        """Take connectors out of service or back once the installation is over; return False if there is none."""
         if self.closed is None:
             return False
         self.closed = self.closed | numbers if operative else self.closed - numbers
