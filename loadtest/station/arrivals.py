@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from loadtest.station.charging_session import ChargingSession
-from loadtest.station.contract import ConnectorView, Host
+from loadtest.station.contract import Host
 from loadtest.station.replay import ReplayPlayer
 from loadtest.station.state.connectors import token_for
 from loadtest.station.state.reservations import admits
+from loadtest.station.views import ConnectorView
 from loadtest.timing.pacing import van_der_corput
 from loadtest.timing.timers import Timer
 from loadtest.workload.profile import Profile, Sessions
@@ -114,9 +115,9 @@ class _Evse:
         if (
             connector.operative
             and not any(other.charging_session for other in self._connectors)
-            and admits(connector, token)
+            and admits(station, connector, token)
         ):
-            ChargingSession(connector, token).begin(when, until, authorize=sessions.authorize)
+            ChargingSession(station, connector, token).begin(when, until, authorize=sessions.authorize)
 
 
 class PlannedArrivals:
@@ -189,8 +190,8 @@ class _Track:
         if connector is None:
             return
         token = session.token or token_for(self.station, connector)
-        if admits(connector, token):
-            ChargingSession(connector, token).begin(
+        if admits(self.station, connector, token):
+            ChargingSession(self.station, connector, token).begin(
                 when, self._clock(session.until), authorize=self._authorize, planned=session
             )
 

@@ -12,7 +12,7 @@ from fixtures.meter import (
     vehicle_of,
 )
 from fixtures.models import ConnectorModel
-from loadtest.station.contract import ChargingSessionView, ConnectorView, ContextView, Host, Phase
+from loadtest.station.contract import Host
 from loadtest.station.dialect.contract import Ending, Payload, Status, Trigger
 from loadtest.station.session_record import SessionRecord
 from loadtest.station.state.charging_limits import ChargingLimits
@@ -20,6 +20,7 @@ from loadtest.station.state.local_list import list_verdict
 from loadtest.station.state.reservations import Claim, Reservations, claim_of, take
 from loadtest.station.state.settings import Settings, flag
 from loadtest.station.state.store import peek
+from loadtest.station.views import ChargingSessionView, ConnectorView, ContextView, Phase
 from loadtest.timing.timers import Timer
 from loadtest.workload.car import circuit_for, reading_after
 from loadtest.workload.sessions import PlannedSession
@@ -98,6 +99,7 @@ class ChargingSession:
         "remote_start_id",
         "reservation_id",
         "started_at",
+        "station",
         "token",
         "token_type",
         "transaction_id",
@@ -105,8 +107,9 @@ class ChargingSession:
     circuit: Circuit
     reading: Reading
 
-    def __init__(self, connector: ConnectorView, token: str, token_type: str = "ISO14443") -> None:  # noqa: S107 - no secret
+    def __init__(self, station: Host, connector: ConnectorView, token: str, token_type: str = "ISO14443") -> None:  # noqa: S107 - no secret
         """Plug in."""
+        self.station = station
         self.connector = connector
         self.token = token
         self.token_type = token_type
@@ -124,18 +127,13 @@ class ChargingSession:
         self._power_from = 0.0
         self.planned: PlannedSession | None = None
         """What was planned; None where the draws of the station decide."""
-        self.record = SessionRecord(connector.station, token)
+        self.record = SessionRecord(station, token)
         connector.charging_session = self
-
-    @property
-    def station(self) -> Host:
-        """Where it happens."""
-        return self.connector.station
 
     @property
     def context(self) -> ContextView:
         """What all stations share."""
-        return self.connector.station.context
+        return self.station.context
 
     @property
     def model(self) -> ConnectorModel:
@@ -150,7 +148,7 @@ class ChargingSession:
     @property
     def online(self) -> bool:
         """Whether the CSMS hears of it now."""
-        return self.connector.station.online
+        return self.station.online
 
     @property
     def measurands(self) -> tuple[str, ...]:
@@ -166,7 +164,7 @@ class ChargingSession:
 
     def timestamp(self, at: float) -> str:
         """Write a moment as OCPP time stamps are written."""
-        return self.connector.station.context.timestamp(at)
+        return self.station.context.timestamp(at)
 
     def next_seq_no(self) -> int:
         """Count the next event of the transaction (OCPP 2.x E01)."""
@@ -181,7 +179,7 @@ class ChargingSession:
         station, parent, listed = self.station, None, None
         if station.store is not None:
             token = self.token.upper(), self.token_type
-            if claim_of(self.connector, token) is Claim.ASK:
+            if claim_of(station, self.connector, token) is Claim.ASK:
                 # Until the CSMS has named the token's group, the connector stays reserved.
                 authorize, parent = True, ""
             else:
@@ -290,7 +288,7 @@ class ChargingSession:
 
     def _start(self, now: float, parent: str | None = None) -> None:
         station, context, connector = self.station, self.context, self.connector
-        if station.store is not None and not take(self, parent):
+        if station.store is not None and not take(station, self, parent):
             self._gone(now)
             return
         if connector.status is not Status.PREPARING:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from loadtest.station.contract import ConnectorView, Host, Phase
+from loadtest.station.contract import Host
 from loadtest.station.dialect.contract import Trigger
+from loadtest.station.views import ConnectorView, Phase
 from loadtest.timing.pacing import next_in_phase
 from loadtest.timing.timers import Timer
 

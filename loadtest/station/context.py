@@ -21,6 +21,7 @@ from loadtest.station.dialect.contract import Dialect
 from loadtest.station.dialect.vendor import clock_writer, dialect_of
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.timing.pacing import Draws
+from loadtest.timing.timers import TimerQueue
 from loadtest.transport.contract import Engine, Listener
 from loadtest.transport.socket import StationSocket
 from loadtest.transport.target import Target
@@ -69,7 +70,7 @@ class Context:
         that came out of a station by returning True, as Locust's `StopUser` needs.
         """
         self.engine = engine
-        self.timers = engine.timers
+        self.timers: TimerQueue = engine.timers
         self.target = target
         self.recorder = recorder
         self.profile = profile

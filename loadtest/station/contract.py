@@ -16,6 +16,7 @@ can decide. From the wire upwards, the parts are:
     commands/          how the station answers a CALL of the CSMS, and what it does after the answer
     state/             what it keeps because of a command, and the rules for that
     context            what all stations of a process share
+    views              what the parts may see of all these things
 
 A part knows the station as `Host`, a command handler knows it as `Controls`, and neither knows the class behind it.
 They must keep these rules:
@@ -43,59 +44,23 @@ Rule 7: what differs between versions is a member of the dialect or a table by `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from fixtures.meter import Circuit, Reading
-from fixtures.models import ConnectorModel, StationModel
 from fixtures.models import Station as Individual
-from loadtest.measuring.recorder import Recorder
-from loadtest.station.dialect.contract import (
-    Dialect,
-    Ending,
-    OnEnd,
-    Payload,
-    Said,
-    Status,
-    TransactionView,
-    Trigger,
-)
+from fixtures.models import StationModel
+from loadtest.station.dialect.contract import Dialect, Ending, OnEnd, Payload
 from loadtest.station.life import Life
+from loadtest.station.views import ConnectorView, ContextView, QueueView, TransactionMessage
 from loadtest.timing.pacing import Draws
-from loadtest.timing.timers import TimerQueue
 from loadtest.transport.target import Target
 from loadtest.workload.identities import Lease
-from loadtest.workload.profile import Profile, Span
-from loadtest.workload.vendor import Vendor
+from loadtest.workload.profile import Profile
 from ocppj.messages import Call
 from ocppj.registration import Registration
 from ocppj.versions import Version
 
-__all__ = [
-    "ChargingSessionView",
-    "ConnectorView",
-    "ContextView",
-    "Controls",
-    "Host",
-    "Observer",
-    "Phase",
-    "QueueView",
-    "RecordView",
-    "State",
-    "Store",
-    "Storm",
-    "TransactionMessage",
-]
-
-
-class Phase(StrEnum):
-    """How far a charging session is."""
-
-    AUTHORIZING = "authorizing"
-    CHARGING = "charging"
-    LEAVING = "leaving"
-    GONE = "gone"
+__all__ = ["Controls", "Host", "Observer", "State", "Store", "Storm"]
 
 
 # -- the station -------------------------------------------------------------------------------------------------------
@@ -104,9 +69,20 @@ class Phase(StrEnum):
 class Host(Protocol):
     """The station, as its parts see it."""
 
-    @property
-    def lease(self) -> Lease:
-        """Who the station is."""
+    lease: Lease
+    """Who the station is."""
+    model: StationModel
+    """What kind of station it is."""
+    draws: Draws
+    """Its own random numbers, the same in every run with this seed."""
+    life: Life
+    """What it is; `Station` alone changes that."""
+    online_since: float
+    """When the last connection was made, or accepted."""
+    store: Store | None
+    """What commands have left here; None while that is nothing."""
+    storm: Storm | None
+    """The storm that the station is in."""
 
     @property
     def version(self) -> Version:
@@ -125,16 +101,8 @@ class Host(Protocol):
         """What its part of the fleet does all day."""
 
     @property
-    def model(self) -> StationModel:
-        """What kind of station it is."""
-
-    @property
     def individual(self) -> Individual:
         """Its serial numbers and its firmware."""
-
-    @property
-    def draws(self) -> Draws:
-        """Its own random numbers, the same in every run with this seed."""
 
     @property
     def connectors(self) -> Sequence[ConnectorView]:
@@ -143,15 +111,6 @@ class Host(Protocol):
     @property
     def transaction_queue(self) -> QueueView:
         """Where transaction messages go."""
-
-    store: Store | None
-    """What commands have left here; None while that is nothing."""
-    storm: Storm | None
-    """The storm that the station is in."""
-
-    @property
-    def life(self) -> Life:
-        """What the station is."""
 
     @property
     def registration(self) -> Registration:
@@ -162,8 +121,8 @@ class Host(Protocol):
         """Whether it is connected and accepted."""
 
     @property
-    def online_since(self) -> float:
-        """When the last connection was made, or accepted."""
+    def observer(self) -> Observer | None:
+        """Who follows the commands of the CSMS, while somebody does."""
 
     @property
     def leaving(self) -> bool:
@@ -229,130 +188,7 @@ class Controls(Host, Protocol):
         """Close the connection and come back, as with a new password."""
 
 
-# -- what it holds -----------------------------------------------------------------------------------------------------
-
-
-class ConnectorView(Protocol):
-    """A connector, as other parts see it."""
-
-    charging_session: ChargingSessionView | None
-    operative: bool
-    energy_wh: float
-    """The meter's register, as the last car left it."""
-
-    @property
-    def station(self) -> Host:
-        """Where it is."""
-
-    @property
-    def model(self) -> ConnectorModel:
-        """What kind of connector it is, and its numbers."""
-
-    status: Status
-
-    @property
-    def reading(self) -> Reading:
-        """What its meter showed last."""
-
-    def show(self, status: Status, intended_at: float) -> None:
-        """Change the status, and tell the CSMS if it is another word in its version."""
-
-    def tell(self, intended_at: float, *, triggered: bool = False) -> None:
-        """Send the present status."""
-
-    def rest(self, intended_at: float) -> None:
-        """Show what a connector without a car shows."""
-
-
-class ChargingSessionView(TransactionView, Protocol):
-    """A charging session, as other parts see it."""
-
-    circuit: Circuit
-    phase: Phase
-    reservation_id: int | None
-
-    @property
-    def station(self) -> Host:
-        """Where it happens."""
-
-    @property
-    def connector(self) -> ConnectorView:
-        """At which connector."""
-
-    @property
-    def record(self) -> RecordView:
-        """What the ledger will hear of it."""
-
-    def start_answered(self, payload: Payload | None) -> None:
-        """Take the answer to the start of the transaction; None where the CSMS never gave one."""
-
-    def read_meter(self, at: float) -> None:
-        """Read the meter, which obeys the limits until then."""
-
-    def report(self, at: float, trigger: Trigger) -> None:
-        """Read the meter and send what it shows."""
-
-    def follow_limit(self, at: float) -> None:
-        """Show what a limit that changed at `at` does to the flow."""
-
-    def suspend(self, at: float) -> None:
-        """Let the car draw no more, until `resume`."""
-
-    def resume(self, at: float) -> None:
-        """Let the car draw again what it can."""
-
-    def stop(self, ending: Ending, at: float) -> None:
-        """End the transaction, if it runs."""
-
-    def vanish(self, *, cut: bool = True) -> None:
-        """Forget the charging session without a word; `cut` when something else than the driver ended it."""
-
-
-class RecordView(Protocol):
-    """What the ledger will hear of a charging session, as the queue sees it; of starts and stops only."""
-
-    def queued(self, *, is_start: bool) -> None:
-        """Note that the message is to be told."""
-
-    def building(self, action: str, payload: Payload, transaction_id: int | str | None, *, is_start: bool) -> None:
-        """Note what it says, each time that it is sent."""
-
-    def ended(self, payload: Payload | None, outcome: str, *, is_start: bool) -> None:
-        """Note how one sending ended."""
-
-    def settled(self, transaction_id: int | str | None) -> None:
-        """Note that it will not be sent again, and how the transaction is called by now."""
-
-
-class QueueView(Protocol):
-    """The transaction messages, as a charging session sees them."""
-
-    def add(
-        self,
-        said: Said,
-        charging_session: ChargingSessionView,
-        intended_at: float,
-        *,
-        is_start: bool = False,
-        is_stop: bool = False,
-    ) -> None:
-        """Queue a message, and send it when nothing is before it."""
-
-
-class TransactionMessage(Protocol):
-    """A transaction message, as an observer sees it."""
-
-    @property
-    def said(self) -> Said:
-        """What was sent."""
-
-    @property
-    def charging_session(self) -> ChargingSessionView:
-        """Which charging session it tells of."""
-
-    @property
-    def intended_at(self) -> float:
-        """When it fell due."""
+# -- what it remembers -------------------------------------------------------------------------------------------------
 
 
 class State:
@@ -400,54 +236,6 @@ class Store(Protocol):
 
 
 # -- what surrounds it -------------------------------------------------------------------------------------------------
-
-
-class ContextView(Protocol):
-    """What all stations of a process share, as the parts of one see it."""
-
-    @property
-    def timers(self) -> TimerQueue:
-        """Where everything waits that is to happen later."""
-
-    @property
-    def recorder(self) -> Recorder:
-        """Who counts what happened."""
-
-    @property
-    def observer(self) -> Observer | None:
-        """Who follows the commands of the CSMS, while somebody does."""
-
-    @property
-    def profile(self) -> Profile:
-        """What the stations do all day."""
-
-    @property
-    def vendor(self) -> Vendor:
-        """Whose firmware they run."""
-
-    @property
-    def seed(self) -> int:
-        """What all draws begin with."""
-
-    @property
-    def epoch(self) -> float:
-        """The moment from which all phases count: what the clock showed in 1970."""
-
-    @property
-    def began(self) -> float:
-        """When the simulated day begins."""
-
-    def clock(self) -> float:
-        """Return the monotonic seconds."""
-
-    def timestamp(self, now: float) -> str:
-        """Write a moment of the clock as OCPP time stamps are written."""
-
-    def draw(self, span: Span, draws: Draws) -> float:
-        """Draw from a span of the profile."""
-
-    def headers(self, lease: Lease, version: Version, changed: str | None = None) -> Mapping[str, str]:
-        """Write a station's credentials; `changed` is a password that the CSMS has set since."""
 
 
 class Observer(Protocol):

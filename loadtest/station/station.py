@@ -18,7 +18,7 @@ from loadtest.station.charging_session import Connector
 from loadtest.station.commands.respond import respond
 from loadtest.station.connection import Connection
 from loadtest.station.context import Context
-from loadtest.station.contract import Phase, Store, Storm
+from loadtest.station.contract import Observer, Store, Storm
 from loadtest.station.day import HEARTBEAT, Day
 from loadtest.station.dialect.contract import Dialect, Ending
 from loadtest.station.life import Life, LifeAction, LifeEvent, after
@@ -27,6 +27,7 @@ from loadtest.station.registrar import Registrar
 from loadtest.station.state.firmware import Firmware
 from loadtest.station.state.store import peek
 from loadtest.station.transaction_queue import TransactionQueue
+from loadtest.station.views import Phase
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import Timer
 from loadtest.transport.contract import Handshake, How
@@ -131,6 +132,11 @@ class Station:
         """Whether the station is connected and accepted."""
         messaging = self.messaging
         return messaging.speaking and messaging.registration is Registration.ACCEPTED
+
+    @property
+    def observer(self) -> Observer | None:
+        """Who follows the commands of the CSMS, while somebody does."""
+        return self.context.observer
 
     @property
     def leaving(self) -> bool:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from loadtest.measuring.recorder import TO_CSMS
-from loadtest.station.contract import ChargingSessionView, Host
+from loadtest.station.contract import Host
 from loadtest.station.dialect.contract import Payload, Said
+from loadtest.station.views import ChargingSessionView
 from loadtest.timing.backoff import retry_delay
 from loadtest.timing.timers import Timer
 from loadtest.workload.vendor import NEUTRAL
@@ -131,7 +132,7 @@ class TransactionQueue:
             message.charging_session.start_answered(payload)
         if message.is_money:
             message.charging_session.record.settled(message.charging_session.transaction_id)
-        observer = self.station.context.observer
+        observer = self.station.observer
         if observer is not None and payload is not None:
             observer.delivered(self.station, message, payload)
         self.pump()

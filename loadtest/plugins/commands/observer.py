@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from loadtest.plugins.commands.matching import SeenEffect, digest_of, key_of
-from loadtest.station.contract import Phase
+from loadtest.station.views import Phase
 from loadtest.workload.command_catalogue import Effect, recipe_of
 from ocppj.outcomes import Outcome, is_accepted
 from ocppj.versions import Version
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loadtest.measuring.recorder import Recorder
-    from loadtest.station.contract import Host, TransactionMessage
+    from loadtest.station.contract import Host
     from loadtest.station.station import Station
+    from loadtest.station.views import TransactionMessage
     from loadtest.timing.timers import Timer, TimerQueue
     from ocppj.messages import Call
 
@@ -140,7 +141,7 @@ class CommandObserver:
         waiting = self._pending.get(station.lease.identity)
         if not waiting:
             return
-        charging_session, kind, asked = message.charging_session, *_kind_of(message)
+        charging_session, kind, asked = message.charging_session, *_kind_of(station.version, message)
         for pending in list(waiting):
             match pending.effect, kind:
                 case Effect.METERED, SeenEffect.STARTED if pending.key == charging_session.token:
@@ -250,11 +251,11 @@ _KINDS_16: Final[Mapping[str, SeenEffect]] = {
 _KINDS_2X: Final[Mapping[str, SeenEffect]] = {"Started": SeenEffect.STARTED, "Ended": SeenEffect.ENDED}
 
 
-def _kind_of(message: TransactionMessage) -> tuple[SeenEffect | None, bool]:
+def _kind_of(version: Version, message: TransactionMessage) -> tuple[SeenEffect | None, bool]:
     """Tell what a transaction message was, and whether a trigger had asked for it."""
     kind = _KINDS_16.get(message.said.action)
     payload = message.said.build()
-    if message.charging_session.station.version is not Version.V16:
+    if version is not Version.V16:
         kind = _KINDS_2X.get(payload["eventType"], SeenEffect.METERED if "meterValue" in payload else None)
         return kind, payload["triggerReason"] == "Trigger"
     if kind is not SeenEffect.METERED:

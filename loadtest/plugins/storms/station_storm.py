@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from fixtures.payloads import v2x, v16
 from loadtest.plugins.storms.plan import Step, Verb
 from loadtest.station.charging_session import ChargingSession
-from loadtest.station.contract import ChargingSessionView, Phase
 from loadtest.station.dialect.contract import Ending, Trigger
 from loadtest.station.life import Life
 from loadtest.station.state.connectors import token_for
+from loadtest.station.views import ChargingSessionView, Phase
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ class StationStorm:
         for connector in self.station.connectors:
             if connector.operative and connector.model.evse_id not in busy:
                 busy.add(connector.model.evse_id)
-                charging_session = ChargingSession(connector, token_for(self.station, connector))
+                charging_session = ChargingSession(self.station, connector, token_for(self.station, connector))
                 charging_session.begin(when, when + step.value, authorize=sessions is None or sessions.authorize)
 
     def _charging_sessions(self) -> list[ChargingSessionView]:

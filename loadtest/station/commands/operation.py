@@ -6,13 +6,14 @@ from functools import partial
 
 from fixtures.payloads.v16 import data_transfer as data_transfer_payload
 from loadtest.station.commands.common import Reaction, Request
-from loadtest.station.contract import ConnectorView, Controls
+from loadtest.station.contract import Controls
 from loadtest.station.dialect.contract import Ending
 from loadtest.station.state.connectors import charging
 from loadtest.station.state.firmware import Firmware
 from loadtest.station.state.reservations import Reservations
 from loadtest.station.state.settings import flag
 from loadtest.station.state.store import peek
+from loadtest.station.views import ConnectorView
 
 __all__ = ["availability_2x", "availability_16", "clear_cache", "data_transfer", "reset_2x", "reset_16"]
 

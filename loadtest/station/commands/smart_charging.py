@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fixtures.device import MAX_PROFILES, MAX_SCHEDULE_PERIODS, MAX_STACK_LEVEL
 from fixtures.payloads.v2x import report_charging_profiles
 from loadtest.station.commands.common import Reaction, Request
-from loadtest.station.contract import ConnectorView, Controls
+from loadtest.station.contract import Controls
 from loadtest.station.state.charging_limits import ChargingLimits, replaces
 from loadtest.station.state.charging_profiles import (
     ChargingProfile,
@@ -25,6 +25,7 @@ from loadtest.station.state.charging_profiles import (
 from loadtest.station.state.connectors import charging, moment, ongoing
 from loadtest.station.state.settings import flag
 from loadtest.station.state.store import need, peek
+from loadtest.station.views import ConnectorView
 from ocppj.versions import Version
 
 __all__ = [

@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any, Final
 
 from loadtest.station.commands.common import Reaction, Request
-from loadtest.station.contract import ChargingSessionView, Controls, Host, State
+from loadtest.station.contract import Controls, Host, State
 from loadtest.station.dialect.contract import Trigger
 from loadtest.station.state.connectors import charging, ongoing
 from loadtest.station.state.store import need, peek
+from loadtest.station.views import ChargingSessionView
 
 __all__ = ["Tariffs", "change_transaction_tariff", "clear_tariffs", "get_tariffs", "set_default_tariff"]
 

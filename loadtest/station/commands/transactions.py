@@ -9,10 +9,11 @@ from typing import NamedTuple
 from loadtest.station.charging_session import ChargingSession
 from loadtest.station.commands.common import Reaction, Request
 from loadtest.station.commands.smart_charging import install_for_start, readable
-from loadtest.station.contract import ChargingSessionView, ConnectorView, Controls
+from loadtest.station.contract import Controls
 from loadtest.station.dialect.contract import Ending
 from loadtest.station.state.connectors import Token, charging, free_connectors, ongoing, token_2x
 from loadtest.station.state.reservations import Claim, claim_of
+from loadtest.station.views import ChargingSessionView, ConnectorView
 
 __all__ = [
     "remote_start_16",
@@ -38,15 +39,17 @@ class _Wish(NamedTuple):
 def _start(station: Controls, connectors: Iterable[ConnectorView], wish: _Wish) -> Reaction:
     if wish.profile is not None and not readable(station, wish.profile):
         return Reaction("Rejected")
-    connector = _connector_for(connectors, (wish.token.upper(), wish.kind), wish.parent)
+    connector = _connector_for(station, connectors, (wish.token.upper(), wish.kind), wish.parent)
     return Reaction("Rejected") if connector is None else Reaction(then=partial(_begin, station, connector, wish))
 
 
-def _connector_for(connectors: Iterable[ConnectorView], token: Token, parent: str) -> ConnectorView | None:
+def _connector_for(
+    station: Controls, connectors: Iterable[ConnectorView], token: Token, parent: str
+) -> ConnectorView | None:
     """Choose a free connector, one that is reserved for this very token before any other."""
     open_to_all: ConnectorView | None = None
-    for connector in free_connectors(connectors):
-        claim = claim_of(connector, token, parent or None)
+    for connector in free_connectors(station, connectors):
+        claim = claim_of(station, connector, token, parent or None)
         if claim is Claim.OURS:
             return connector
         if claim is Claim.FREE and open_to_all is None:
@@ -61,7 +64,9 @@ def _begin(station: Controls, connector: ConnectorView, wish: _Wish) -> None:
         return
     if wish.profile is not None:
         install_for_start(station, connector, wish.profile)
-    ChargingSession(connector, wish.token, wish.kind).begin_remote(now, until, wish.number, wish.parent or None)
+    ChargingSession(station, connector, wish.token, wish.kind).begin_remote(
+        now, until, wish.number, wish.parent or None
+    )
 
 
 _ENDLESS = 24 * 3600.0

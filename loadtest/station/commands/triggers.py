@@ -10,9 +10,10 @@ from loadtest.station.commands.certificates import sign_certificate
 from loadtest.station.commands.common import Reaction, Request
 from loadtest.station.commands.jobs import DIAGNOSTICS, FIRMWARE, LOG, PUBLICATION, SIGNED_FIRMWARE
 from loadtest.station.commands.sequences import present_status
-from loadtest.station.contract import ConnectorView, Controls
+from loadtest.station.contract import Controls
 from loadtest.station.dialect.contract import Trigger
 from loadtest.station.state.connectors import charging
+from loadtest.station.views import ConnectorView
 from ocppj.versions import Version
 
 __all__ = ["extended_trigger", "trigger"]
@@ -55,24 +56,24 @@ def _beat(station: Controls, _: list[ConnectorView]) -> Reaction:
     return Reaction(then=station.beat_now)
 
 
-def _statuses(_: Controls, connectors: list[ConnectorView]) -> Reaction:
-    return Reaction(then=partial(_tell, connectors))
+def _statuses(station: Controls, connectors: list[ConnectorView]) -> Reaction:
+    return Reaction(then=partial(_tell, station, connectors))
 
 
-def _tell(connectors: list[ConnectorView]) -> None:
+def _tell(station: Controls, connectors: list[ConnectorView]) -> None:
     for connector in connectors:
-        connector.tell(connector.station.context.clock(), triggered=True)
+        connector.tell(station.context.clock(), triggered=True)
 
 
-def _meters(_: Controls, connectors: list[ConnectorView]) -> Reaction:
-    return Reaction(then=partial(_read_meters, connectors))
+def _meters(station: Controls, connectors: list[ConnectorView]) -> Reaction:
+    return Reaction(then=partial(_read_meters, station, connectors))
 
 
-def _read_meters(connectors: list[ConnectorView]) -> None:
+def _read_meters(station: Controls, connectors: list[ConnectorView]) -> None:
     for connector in connectors:
-        station, now = connector.station, connector.station.context.clock()
+        now = station.context.clock()
         if station.dialect.meter_values_in_transaction and connector.charging_session in charging(station):
-            _report([connector])
+            _report(station, [connector])
         else:
             if connector.charging_session is not None and connector.charging_session in charging(station):
                 connector.charging_session.read_meter(now)
@@ -83,13 +84,13 @@ def _read_meters(connectors: list[ConnectorView]) -> None:
 def _transactions(station: Controls, connectors: list[ConnectorView]) -> Reaction:
     if not any(charging_session.connector in connectors for charging_session in charging(station)):
         return Reaction("Rejected")
-    return Reaction(then=partial(_report, connectors))
+    return Reaction(then=partial(_report, station, connectors))
 
 
-def _report(connectors: list[ConnectorView]) -> None:
+def _report(station: Controls, connectors: list[ConnectorView]) -> None:
     for connector in connectors:
-        if connector.charging_session is not None and connector.charging_session in charging(connector.station):
-            connector.charging_session.report(connector.station.context.clock(), Trigger.ASKED)
+        if connector.charging_session is not None and connector.charging_session in charging(station):
+            connector.charging_session.report(station.context.clock(), Trigger.ASKED)
 
 
 def _status_of(name: str) -> Callable[[Controls, list[ConnectorView]], Reaction]:

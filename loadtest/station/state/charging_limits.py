@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from fixtures.meter import Circuit, Reading, first_reading, next_reading
-from loadtest.station.contract import ChargingSessionView, Host, State
+from loadtest.station.contract import Host, State
 from loadtest.station.state.charging_profiles import ChargingProfile, Occupancy, Offer, Purpose, changes_after, offer
 from loadtest.station.state.connectors import charging
+from loadtest.station.views import ChargingSessionView
 from loadtest.timing.timers import Timer
 
 __all__ = ["ChargingLimits", "replaces"]

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fixtures.tokens import POOL_SIZE, is_pool_token, pool_token
-from loadtest.station.contract import ChargingSessionView, ConnectorView, ContextView, Host, Phase
+from loadtest.station.contract import Host
 from loadtest.station.dialect.contract import Payload
+from loadtest.station.views import ChargingSessionView, ConnectorView, ContextView, Phase
 
 __all__ = ["Token", "charging", "evse_busy", "free_connectors", "moment", "ongoing", "token_2x", "token_for"]
 
@@ -29,15 +30,15 @@ def ongoing(station: Host, transaction_id: Any) -> ChargingSessionView | None:
     return next((session for session in charging(station) if session.transaction_id == transaction_id), None)
 
 
-def evse_busy(connector: ConnectorView) -> bool:
+def evse_busy(station: Host, connector: ConnectorView) -> bool:
     """Return whether a car stands at the connector or at another one of its EVSE."""
     evse = connector.model.evse_id
-    return any(other.charging_session for other in connector.station.connectors if other.model.evse_id == evse)
+    return any(other.charging_session for other in station.connectors if other.model.evse_id == evse)
 
 
-def free_connectors(connectors: Iterable[ConnectorView]) -> Iterator[ConnectorView]:
+def free_connectors(station: Host, connectors: Iterable[ConnectorView]) -> Iterator[ConnectorView]:
     """Yield the connectors where a car could charge."""
-    return (connector for connector in connectors if connector.operative and not evse_busy(connector))
+    return (connector for connector in connectors if connector.operative and not evse_busy(station, connector))
 
 
 def token_for(station: Host, connector: ConnectorView) -> str:

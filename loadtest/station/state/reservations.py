@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from fixtures.payloads.v2x import reservation_status_update
-from loadtest.station.contract import ChargingSessionView, ConnectorView, Host, State
+from loadtest.station.contract import Host, State
 from loadtest.station.dialect.contract import Payload
 from loadtest.station.state.connectors import Token, evse_busy, free_connectors, token_2x
 from loadtest.station.state.local_list import known_parent
 from loadtest.station.state.store import peek
+from loadtest.station.views import ChargingSessionView, ConnectorView
 from loadtest.timing.timers import Timer
 from ocppj.versions import Version
 
@@ -126,7 +127,7 @@ class Reservations(State):
         loose = sum(1 for other in others if not other.specific)
         if wanted.address is not None:
             taken = any(other.specific and other.numbers & numbers for other in others)
-            if taken or any(evse_busy(connector) for connector in connectors):
+            if taken or any(evse_busy(self.station, connector) for connector in connectors):
                 return "Occupied"
         everywhere = frozenset(connector.model.number for connector in self.station.connectors)
         suitable = everywhere if wanted.address is not None else numbers
@@ -222,7 +223,7 @@ class Reservations(State):
     ) -> int:
         held = {number for kept in reservations if kept.specific for number in kept.numbers}
         free = free_connectors(
-            connector for connector in self.station.connectors if connector.model.number in numbers - held
+            self.station, (one for one in self.station.connectors if one.model.number in numbers - held)
         )
         return len({connector.model.evse_id for connector in (*free, *([] if asked is None else [asked]))})
 
@@ -230,29 +231,29 @@ class Reservations(State):
 # -- what charging sessions ask --------------------------------------------------------------------------------------
 
 
-def claim_of(connector: ConnectorView, token: Token, parent: str | None = None) -> Claim:
+def claim_of(station: Host, connector: ConnectorView, token: Token, parent: str | None = None) -> Claim:
     """Judge a token at a connector."""
-    kept = peek(connector.station, Reservations)
+    kept = peek(station, Reservations)
     if not kept:
         return Claim.FREE
-    return kept.claim(connector, token, known_parent(connector.station, token) if parent is None else parent)[0]
+    return kept.claim(connector, token, known_parent(station, token) if parent is None else parent)[0]
 
 
-def admits(connector: ConnectorView, token: str) -> bool:
+def admits(station: Host, connector: ConnectorView, token: str) -> bool:
     """Return whether a driver may try this token here: one that is reserved for others turns everybody else away."""
-    return claim_of(connector, (token.upper(), "ISO14443")) is not Claim.TAKEN
+    return claim_of(station, connector, (token.upper(), "ISO14443")) is not Claim.TAKEN
 
 
-def take(charging_session: ChargingSessionView, parent: str | None) -> bool:
+def take(station: Host, charging_session: ChargingSessionView, parent: str | None) -> bool:
     """Use up the reservation of a charging session, if it has one; return False where the connector is reserved."""
-    reservations = peek(charging_session.station, Reservations)
+    reservations = peek(station, Reservations)
     if not reservations:
         return True
     token = charging_session.token.upper(), charging_session.token_type
     # A CSMS that was asked and named no group has not denied what the list says.
-    known = parent or known_parent(charging_session.station, token)
+    known = parent or known_parent(station, token)
     claim, reservation = reservations.claim(charging_session.connector, token, parent if known is None else known)
     if reservation is not None:
         charging_session.reservation_id = reservation.reservation_id
-        reservations.end(reservation, charging_session.station.context.clock())
+        reservations.end(reservation, station.context.clock())
     return claim in (Claim.FREE, Claim.OURS)

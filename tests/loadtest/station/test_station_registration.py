@@ -298,6 +298,6 @@ def test_models_are_drawn_by_their_weights_and_repeat_with_the_seed() -> None:
     assert set(drawn) == {"ac-single", "dc-150"}
 
 
-def test_the_idle_profile_of_the_yard_never_charges() -> None:
+def test_the_idle_profile_of_the_harness_never_charges() -> None:
     harness = FleetHarness(profile=IDLE).start().run(3600.0)
     assert "Authorize" not in harness.actions

@@ -204,7 +204,7 @@ def test_a_car_that_has_what_it_wanted_stays_connected_without_power() -> None:
         assert register[0] == register[-1]
 
 
-def test_a_full_visit_takes_the_energy_that_was_planned() -> None:
+def test_a_full_charging_session_takes_the_energy_that_was_planned() -> None:
     harness = FleetHarness(profile=of_one_model("public_ac", "ac-single"), seed=SEED, number=BUSY).start().run(6 * DAY)
     wanted = [session for session in planned(harness, 1, days=6.0) if session.at > 0 and session.until < 6 * DAY]
     starts = [one.payload for one in harness.sent("StartTransaction") if seconds(one.payload["timestamp"]) > 0.5]
