@@ -22,7 +22,7 @@ from loadtest.locust_edge.wiring import wired
 from loadtest.plugins.commands.observer import ORDER, CommandObserver
 from loadtest.plugins.storms.process import KIND, StormProcess
 from loadtest.station import Context, Station
-from loadtest.station.station import Life
+from loadtest.station.life import Life
 from loadtest.timing.pacing import ConnectPacer
 from loadtest.timing.timers import HubTimers
 from loadtest.transport.socket import Engine
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from loadtest.locust_edge.users import ChargePointUser
     from loadtest.locust_edge.wiring import Wiring
+    from loadtest.station.contract import Host
     from loadtest.timing.timers import Timer
     from loadtest.workload.identities import Lease
     from ocppj.versions import Version
@@ -241,7 +242,7 @@ def _trace_path(wiring: Wiring) -> Path:
     return trace_path(wiring.worker.folder, wiring.worker_name)
 
 
-def _for_locust(station: Station, error: Exception) -> bool:
+def _for_locust(station: Host, error: Exception) -> bool:
     """Hand Locust's own exceptions, which a listener may raise for any CALL, to the greenlet of the user."""
     if not isinstance(error, _FOR_LOCUST):
         return False

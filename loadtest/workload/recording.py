@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from loadtest.workload.sessions import Session
+from loadtest.workload.sessions import PlannedSession
 
 __all__ = ["Cue", "Recorded", "Replay"]
 
@@ -44,7 +44,7 @@ class Cue(NamedTuple):
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """Recorded stations, of one kind."""
 
-    sessions: tuple[tuple[Session, ...], ...] = ()
+    sessions: tuple[tuple[PlannedSession, ...], ...] = ()
     cues: tuple[tuple[Cue, ...], ...] = ()
     left_out: int = 0
     """Messages about transactions that had begun before the recording."""

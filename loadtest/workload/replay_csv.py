@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from config.words import hint
 from loadtest.timing.pacing import Draws
-from loadtest.workload.sessions import Session
+from loadtest.workload.sessions import PlannedSession
 from loadtest.workload.spread import number
 from ocppj.errors import UsageError
 
@@ -51,7 +51,7 @@ class _Row(NamedTuple):
     token: str | None
 
 
-def read_sessions(text: str, path: Path, replay: Replay) -> tuple[tuple[Session, ...], ...]:
+def read_sessions(text: str, path: Path, replay: Replay) -> tuple[tuple[PlannedSession, ...], ...]:
     """Read the sessions of each recorded station, in the order of their begin; raises `UsageError` with the row."""
     first = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ",")
@@ -164,9 +164,9 @@ def _decimal(text: str) -> float:
     return value
 
 
-def _deal(rows: Sequence[_Row], replay: Replay, *, has_stations: bool) -> list[list[Session]]:
+def _deal(rows: Sequence[_Row], replay: Replay, *, has_stations: bool) -> list[list[PlannedSession]]:
     """Give each row to a station: in turn, as recorded, or to the first that has no car then."""
-    dealt: list[list[Session]] = []
+    dealt: list[list[PlannedSession]] = []
     names: dict[str, int] = {}
     leaving: list[tuple[float, int]] = []
     free: list[int] = []
@@ -185,7 +185,7 @@ def _deal(rows: Sequence[_Row], replay: Replay, *, has_stations: bool) -> list[l
             dealt.append([])
         draws = Draws(place, "replay")
         dealt[station].append(
-            Session(
+            PlannedSession(
                 number=len(dealt[station]),
                 at=round(row.at - begin, 3),
                 until=round(row.until - begin, 3),

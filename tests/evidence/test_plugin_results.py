@@ -11,11 +11,11 @@ import pytest
 
 from evidence.plugin_results import CommandOutcome, CommandResult, KpiResult, LedgerClass, LedgerResult, StormResult
 from evidence.vocabulary import MEASURE
+from loadtest.measuring.session_row import NOTE, Row
 from loadtest.plugins.commands.figures import CLOCKS, Figures
 from loadtest.plugins.commands.matching import Api, Matcher, SeenEffect, Sent, digest_of, key_of
 from loadtest.plugins.contract import RunAccess
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
-from loadtest.plugins.ledger.row_file import NOTE, Row
 from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.plugins.storms.process import KIND
 from loadtest.timing.backoff import parse_backoff
@@ -55,6 +55,7 @@ def access(folder: Path, clock: Callable[[], float] = lambda: 1.0) -> RunAccess:
         order=lambda _: None,
         folder=folder,
         url="ws://127.0.0.1:1",
+        started=0.0,
         stations=10,
         clock=clock,
         target=lambda: 10,

@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections import deque
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from loadtest.plugins.commands.matching import SeenEffect, digest_of, key_of
-from loadtest.station.charging_session import Phase
+from loadtest.station.views import Phase
 from loadtest.workload.command_catalogue import Effect, recipe_of
 from ocppj.outcomes import Outcome, is_accepted
 from ocppj.versions import Version
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loadtest.measuring.recorder import Recorder
-    from loadtest.station.charging_session import ChargingSession
-    from loadtest.station.dialect.contract import Said
-    from loadtest.station.messaging import Messaging
+    from loadtest.station.contract import Host
     from loadtest.station.station import Station
+    from loadtest.station.views import TransactionMessage
     from loadtest.timing.timers import Timer, TimerQueue
     from ocppj.messages import Call
 
@@ -57,14 +56,6 @@ def machine_of() -> str:
         return _BOOT_ID.read_text("ascii").strip()
     except OSError:
         return ""
-
-
-class Message(Protocol):
-    """A transaction message of a station, as its transaction message queue keeps it."""
-
-    said: Said
-    charging_session: ChargingSession
-    intended_at: float
 
 
 class _Pending:
@@ -125,7 +116,7 @@ class CommandObserver:
 
     # -- what stations tell -------------------------------------------------------------------------------------------
 
-    def called(self, station: Messaging, call: Call, outcome: str, at: float) -> None:
+    def called(self, station: Host, call: Call, outcome: str, at: float) -> None:
         """Take note of a CALL of the CSMS that a station has answered, before it acts on it."""
         action, payload, identity = call.action, call.payload or {}, station.lease.identity
         key, taken = key_of(action, payload), outcome == Outcome.ACCEPTED
@@ -145,12 +136,12 @@ class CommandObserver:
         waiting.append(pending)
         del waiting[:-_MOST_PENDING]
 
-    def delivered(self, station: Messaging, message: Message, answer: Mapping[str, Any]) -> None:
+    def delivered(self, station: Host, message: TransactionMessage, answer: Mapping[str, Any]) -> None:
         """Take note of a transaction message that the CSMS has answered."""
         waiting = self._pending.get(station.lease.identity)
         if not waiting:
             return
-        charging_session, kind, asked = message.charging_session, *_kind_of(message)
+        charging_session, kind, asked = message.charging_session, *_kind_of(station.version, message)
         for pending in list(waiting):
             match pending.effect, kind:
                 case Effect.METERED, SeenEffect.STARTED if pending.key == charging_session.token:
@@ -167,14 +158,14 @@ class CommandObserver:
                     if drawn <= pending.limit:
                         self._did(station, SeenEffect.LIMITED, pending)
 
-    def booted(self, station: Messaging) -> None:
+    def booted(self, station: Host) -> None:
         """Take note of a station that the CSMS has accepted."""
         for pending in list(self._pending.get(station.lease.identity, ())):
             if pending.effect is Effect.BOOTED:
                 self._did(station, SeenEffect.BOOTED, pending)
 
     def triggered(
-        self, station: Messaging, action: str, on_end: Callable[[Any, str], object] | None
+        self, station: Host, action: str, on_end: Callable[[Any, str], object] | None
     ) -> Callable[[Any, str], object] | None:
         """Follow a CALL that goes out because the CSMS asked for it."""
         waiting = self._pending.get(station.lease.identity, ())
@@ -192,7 +183,7 @@ class CommandObserver:
 
         return ended
 
-    def _did(self, station: Messaging, seen_effect: SeenEffect, pending: _Pending, *, over: bool | None = None) -> None:
+    def _did(self, station: Host, seen_effect: SeenEffect, pending: _Pending, *, over: bool | None = None) -> None:
         identity = station.lease.identity
         self._note(DID, identity, str(seen_effect), pending.key, self._clock() - self._offset)
         if over is False or (over is None and seen_effect is SeenEffect.STARTED):
@@ -251,9 +242,9 @@ def _connector_row(connector: Any) -> list[Any]:
     return [model.number, model.evse_id, model.connector_id, busy, number]
 
 
-def _kind_of(message: Message) -> tuple[SeenEffect | None, bool]:
+def _kind_of(version: Version, message: TransactionMessage) -> tuple[SeenEffect | None, bool]:
     """Return what a transaction message was, and whether a trigger had asked for it."""
-    return _KINDS[message.charging_session.station.version](message.said.action, message.said.build())
+    return _KINDS[version](message.said.action, message.said.build())
 
 
 _ACTIONS_V16: Final[Mapping[str, SeenEffect]] = {

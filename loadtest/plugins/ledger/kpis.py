@@ -19,7 +19,7 @@ from loadtest.judging.quantities import Kind, Values
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from loadtest.plugins.ledger.row_file import Row
+    from loadtest.measuring.session_row import Row
 
 __all__ = ["CUT", "QUANTITIES", "SUCCEEDED", "Kpis", "outcome_of"]
 

@@ -17,12 +17,13 @@ import msgspec
 
 from evidence.redact import redact_frame
 from loadtest.judging.quantities import Values
+from loadtest.measuring.session_row import NOTE, row_of
 from loadtest.plugins.contract import Conclusion, Note, Plugin, RunAccess
 from loadtest.plugins.ledger.kpis import Kpis
 from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, Findings, RunPeriod, reconcile
 from loadtest.plugins.ledger.records import FILE as RECORDS_FILE
 from loadtest.plugins.ledger.records import seconds_of
-from loadtest.plugins.ledger.row_file import FILE, NOTE, RowFile, RowWriter, row_of
+from loadtest.plugins.ledger.row_file import FILE, RowFile, RowWriter
 from ocppj.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:

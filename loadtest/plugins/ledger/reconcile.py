@@ -25,8 +25,8 @@ from loadtest.plugins.ledger.records import read_records, same_energy, same_plac
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from loadtest.measuring.session_row import Row
     from loadtest.plugins.ledger.records import Record
-    from loadtest.plugins.ledger.row_file import Row
 
 __all__ = ["CLASSES", "FAILING", "QUANTITIES", "Findings", "RunPeriod", "reconcile"]
 

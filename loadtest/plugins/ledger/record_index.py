@@ -7,8 +7,8 @@ from math import floor
 from types import MappingProxyType
 from typing import Final
 
+from loadtest.measuring.session_row import Row
 from loadtest.plugins.ledger.records import Record, same_energy, same_place, same_time, same_token, seconds_of
-from loadtest.plugins.ledger.row_file import Row
 from ocppj.versions import Version
 
 __all__ = ["Unclaimed", "add_record", "csms_gives_id", "dropped_before"]

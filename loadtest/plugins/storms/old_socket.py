@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from loadtest.timing.timers import Timer, TimerQueue
+from loadtest.timing.timers import Owner, Timer, TimerQueue
 from loadtest.transport.contract import Handshake, How
 from loadtest.transport.socket import StationSocket
 
@@ -24,10 +24,11 @@ class Seen(Protocol):
 class OldSocket:
     """Takes a socket over as its listener, reads nothing until a given time, and then looks whether it had ended."""
 
-    __slots__ = ("_ended", "_seen", "_socket", "_timer", "_timers", "judged")
+    __slots__ = ("_ended", "_owner", "_seen", "_socket", "_timer", "_timers", "judged")
 
-    def __init__(self, socket: StationSocket, timers: TimerQueue, until: float, seen: Seen) -> None:
-        """Leave `socket` unread until `until`, in monotonic seconds."""
+    def __init__(self, socket: StationSocket, timers: TimerQueue, until: float, seen: Seen, owner: Owner) -> None:
+        """Leave the socket of `owner` unread until `until`, in monotonic seconds."""
+        self._owner = owner
         self._socket = socket
         self._timers = timers
         self._seen = seen
@@ -36,7 +37,7 @@ class OldSocket:
         """Whether it is known what the CSMS had done with it."""
         socket.pause()
         socket.hand_over(self)
-        self._timer: Timer | None = timers.at(until, self._read_again)
+        self._timer: Timer | None = timers.at(until, self._read_again, owner)
 
     def close(self) -> None:
         """End it at once."""
@@ -44,7 +45,7 @@ class OldSocket:
         self._socket.abort()
 
     def _read_again(self, when: float) -> None:
-        self._timer = self._timers.at(when + _LAST_WORD, self._judge)
+        self._timer = self._timers.at(when + _LAST_WORD, self._judge, self._owner)
         self._socket.resume()
 
     def _judge(self, _: float) -> None:

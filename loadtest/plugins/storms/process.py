@@ -9,7 +9,7 @@ from config.locations import Location
 from loadtest.plugins.storms.plan import Shuffle, plan, position_of
 from loadtest.plugins.storms.station_storm import StationStorm
 from loadtest.plugins.storms.tally import Tally
-from loadtest.station.station import Life
+from loadtest.station.life import Life
 from loadtest.timing.pacing import Draws
 from loadtest.workload.storms import RegionFailover, Storm, make_storm
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 from fixtures.payloads import v2x, v16
 from loadtest.plugins.storms.old_socket import OldSocket
 from loadtest.plugins.storms.plan import StormStep, Verb
-from loadtest.station.arrivals import token_for
-from loadtest.station.charging_session import ChargingSession, Phase
+from loadtest.station.charging_session import ChargingSession
 from loadtest.station.dialect.contract import Ending, Payload, Trigger
-from loadtest.station.station import Life
+from loadtest.station.life import Life
+from loadtest.station.state.connectors import token_for
+from loadtest.station.views import ChargingSessionView, Phase
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
@@ -97,9 +98,11 @@ class StationStorm:
         self._expects = self._installs = False
         self._held: StationSocket | None = None
         self._old_sockets: list[OldSocket] = []
-        self._older = station.storm
+        older = station.storm
+        assert older is None or isinstance(older, StationStorm)
+        self._older = older
         station.storm = self
-        self._timer: Timer | None = station.context.timers.at(begins + steps[0].at, self._next)
+        self._timer: Timer | None = station.context.timers.at(begins + steps[0].at, self._next, self.station)
 
     # -- what the station asks and tells -----------------------------------------------------------------------------
 
@@ -196,7 +199,7 @@ class StationStorm:
             return
         if self._held is not None or self._old_sockets or (self._expects and not self._charging_sessions()):
             return
-        if station.online and station.session.open_call is None and not station.messages_waiting:
+        if station.online and not station.awaits_answer and not station.messages_waiting:
             self.state = State.OVER
             self.tally.drained(now)
 
@@ -223,7 +226,9 @@ class StationStorm:
     def _next(self, when: float) -> None:
         step = self._steps.pop(0)
         steps = self._steps
-        self._timer = self.station.context.timers.at(self.begins + steps[0].at, self._next) if steps else None
+        self._timer = (
+            self.station.context.timers.at(self.begins + steps[0].at, self._next, self.station) if steps else None
+        )
         _STEPS[step.verb](self, step, when)
 
     def _cut(self, step: StormStep, when: float) -> None:
@@ -266,7 +271,7 @@ class StationStorm:
         socket = station.part()
         if socket is not None:
             self._old_sockets.append(
-                OldSocket(socket, station.context.timers, when + step.value, self._old_socket_seen)
+                OldSocket(socket, station.context.timers, when + step.value, self._old_socket_seen, station)
             )
 
     def _old_socket_seen(self, old: OldSocket, *, closed: bool) -> None:
@@ -284,7 +289,7 @@ class StationStorm:
         socket.pause()
         # One answer at least has to wait for its reader.
         station.call("Heartbeat", {}, when)
-        self._timer = station.context.timers.at(when + step.value, self._unmute)
+        self._timer = station.context.timers.at(when + step.value, self._unmute, self.station)
 
     def _unmute(self, _: float) -> None:
         socket, self._held, self._timer = self._held, None, None
@@ -313,10 +318,10 @@ class StationStorm:
         for connector in self.station.connectors:
             if connector.operative and connector.model.evse_id not in busy:
                 busy.add(connector.model.evse_id)
-                charging_session = ChargingSession(connector, token_for(self.station, connector))
+                charging_session = ChargingSession(self.station, connector, token_for(self.station, connector))
                 charging_session.begin(when, when + step.value, authorize=sessions is None or sessions.authorize)
 
-    def _charging_sessions(self) -> list[ChargingSession]:
+    def _charging_sessions(self) -> list[ChargingSessionView]:
         return [
             connector.charging_session
             for connector in self.station.connectors

@@ -105,7 +105,7 @@ def test_a_silent_station_answers_nothing_and_owes_nothing() -> None:
         hear(harness, "ClearCache", message_id=str(number))
     harness.run(100.0)
     assert harness.replies == []
-    assert harness.station.session.unanswered == {}
+    assert harness.station.messaging.session.unanswered == {}
     assert harness.outcomes()["ClearCache", "silent"] == 5
     assert not is_failure(Outcome.SILENT)
 

@@ -185,14 +185,14 @@ def test_a_vendor_boots_again_never_always_or_after_a_long_outage(
     tmp_path: Path, text: str, short: int, long: int
 ) -> None:
     harness = FleetHarness(profile=mixed(tmp_path, text, charging(5000.0, 5.0))).start().run(2600.0)
-    plan = harness.station.arrivals
+    plan = harness.station.day.arrivals
     assert outage(harness, 60.0).count("BootNotification") == short
     assert outage(harness, 400.0).count("BootNotification") == long
     assert harness.recorder.booted_now == 1
     harness.run(100.0)
     assert len(harness.sent("StartTransaction")) == 1, "the car charges on"
     assert harness.sent("MeterValues")[-1].at > harness.now - 11.0
-    assert harness.station.arrivals is plan
+    assert harness.station.day.arrivals is plan
     harness.run(7600.0 - (harness.now - 1000.0))
     assert len(harness.sent("StartTransaction")) == 2, "and the next one comes once"
 

@@ -14,8 +14,8 @@ from fixtures.csms.options import Mode, Options
 from fixtures.csms.practice_csms import PracticeCsms
 from fixtures.csms.world import World
 from loadtest.measuring.recorder import Recorder
+from loadtest.measuring.session_row import Row, row_of
 from loadtest.plugins.ledger.reconcile import Findings, RunPeriod, reconcile
-from loadtest.plugins.ledger.row_file import Row, row_of
 from loadtest.station import Context, Station
 from loadtest.timing.backoff import Backoff
 from loadtest.timing.timers import TimerQueue

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from evidence.vocabulary import MEASURE, RAMP
+from loadtest.measuring.session_row import Row
 from loadtest.plugins.ledger.kpis import CUT, NOT_MEANT, SUCCEEDED, Kpis, outcome_of
-from loadtest.plugins.ledger.row_file import Row
 
 
 def charging_session(**changes: Any) -> Row:

@@ -19,11 +19,12 @@ from loadtest.cluster.master import MasterEnd
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import threshold
 from loadtest.measuring.recorder import Recorder
+from loadtest.measuring.session_row import NOTE, Row
 from loadtest.plugins.contract import Conclusion, RunAccess
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.ledger.rejudge import rejudge
-from loadtest.plugins.ledger.row_file import NOTE, Row, RowFile
+from loadtest.plugins.ledger.row_file import RowFile
 from loadtest.plugins.quantities import QUANTITIES
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.trace import wall_clock

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loadtest.measuring.session_row import Row
 from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, RECORDED, Findings, RunPeriod, reconcile
 from loadtest.plugins.ledger.records import seconds_of
-from loadtest.plugins.ledger.row_file import Row
 from ocppj.trace import wall_clock
 from tests.ocppj.json_values import VALUES
 
