@@ -188,14 +188,15 @@ def test_interop_and_load_leave_two_runs_and_one_report(spawn: Spawn, plugstorm:
     interop = spawn("interop", "--select", "TC_001_CSMS,TC_003_CSMS", "--jobs", "2", "--out", "one")
     versions = ("--ocpp", "1.6", "--ocpp", "2.0.1")
     load = spawn("load", "--stations", "6", *versions, "--spawn-rate", "50", "--duration", "4s", "--out", "two")
-    for process in (interop, load):
-        code, output = finish(process)
-        assert code == 0, output
-        assert "Traceback" not in output
+    (first_code, first_output), (second_code, second_output) = finish(interop), finish(load)
+    assert "Traceback" not in first_output + second_output
+    assert first_code == 0, first_output
     first, second = read_run(tmp_path / "one"), read_run(tmp_path / "two")
     assert isinstance(first, InteropRun)
     assert [case.verdict for case in first.cases] == [Verdict.OK] * 2
     assert isinstance(second, LoadRun)
+    # A machine that is busy with other tests may strain the generator; the run says so then, and nothing else.
+    assert second_code == (3 if second.generator.verdict == "INVALID" else 0), second_output
     assert (second.stations.connected_peak, sorted(second.target.ocpp)) == (6, ["1.6", "2.0.1"])
     for name in ("one", "two"):
         folder = RunFolder(tmp_path / name)
@@ -258,9 +259,16 @@ def test_selftest_tells_what_it_found(
 GOOD_NEWS = "No false alarm in strict and lenient, and 1 of 1 defects found by exactly their cases."
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_load_writes_its_run_and_leaves_no_process(spawn: Spawn, tmp_path: Path, number: int) -> None:
-    load = spawn("load", "--stations", "4", "--spawn-rate", "50", "--duration", "60s", "--workers", "2", "--out", "run")
+@pytest.mark.parametrize(
+    ("number", "in_background"),
+    [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],
+    ids=["SIGINT", "SIGTERM", "SIGTERM in the background"],
+)
+def test_interrupted_load_writes_its_run_and_leaves_no_process(
+    spawn: Spawn, tmp_path: Path, number: int, *, in_background: bool
+) -> None:
+    words = ("load", "--stations", "4", "--spawn-rate", "50", "--duration", "60s", "--workers", "2", "--out", "run")
+    load = spawn(*words, in_background=in_background)
     assert load.stdout is not None
     for line in load.stdout:
         if "4 booted" in line:
