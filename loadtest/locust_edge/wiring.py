@@ -142,6 +142,12 @@ class Wiring:
 
     # -- attaching ---------------------------------------------------------------------------------------------------
 
+    def prepare(self, settings: Settings) -> None:
+        """Take what the next run is asked to do, as a whole."""
+        assert self.master is not None, "a worker is told by its master"
+        self.settings = settings
+        self.master.prepare(settings)
+
     def attach(self) -> None:
         """Listen to Locust and begin to beat."""
         events: Any = self.environment.events

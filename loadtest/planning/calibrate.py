@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from loadtest.planning.machine_check import PORTS_USED, SPARE_DESCRIPTORS, STATION_KB, WORKER_MB
-from loadtest.workload.profile import DEFAULT_PROFILE
+from loadtest.workload.defaults import DEFAULT_PROFILE
 from ocppj.errors import UsageError
 
 if TYPE_CHECKING:

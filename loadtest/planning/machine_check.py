@@ -13,8 +13,9 @@ import msgspec
 import psutil
 
 from loadtest.measuring.sampler import local_ports
+from ocppj.errors import UsageError
 
-__all__ = ["Machine", "Needs", "Shortage", "lacking", "machine", "needs"]
+__all__ = ["Machine", "Needs", "Shortage", "check_machine", "lacking", "machine", "needs"]
 
 SPARE_DESCRIPTORS: Final = 64
 """What a process opens beside its stations: log, event loop, master, run folder."""
@@ -73,6 +74,14 @@ class Shortage(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the run cannot work; else it might."""
     sentence: str
     """For people: what is missing and what to do."""
+
+
+def check_machine(stations: int, *, workers: int, sources: int, tls: bool, own_csms: bool) -> list[str]:
+    """Return warnings about a run that this machine may not carry; raises `UsageError` for one that it cannot."""
+    shortages = lacking(needs(stations, workers=workers, sources=sources, tls=tls, own_csms=own_csms), machine())
+    if certain := [shortage.sentence for shortage in shortages if shortage.certain]:
+        raise UsageError("; ".join(certain))
+    return [shortage.sentence for shortage in shortages]
 
 
 def machine() -> Machine:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from fixtures.tokens import POOL_SIZE, pool_token
+from loadtest.workload.defaults import DEFAULT_PATTERN
 from ocppj.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["DEFAULT_PATTERN", "Identities", "Lease", "read_identities"]
+__all__ = ["Identities", "Lease", "read_identities"]
 
-DEFAULT_PATTERN: Final = "PS{n:06d}"
 _COLUMNS: Final = ("identity", "token", "password")
 
 
@@ -44,6 +44,13 @@ class Identities:
             _check_pattern(pattern)
         self._pattern = pattern
         self._rows = rows
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both name every station alike."""
+        return isinstance(other, Identities) and (self._pattern, self._rows) == (other._pattern, other._rows)
+
+    def __hash__(self) -> int:
+        return hash(self._pattern)
 
     @property
     def capacity(self) -> int | None:

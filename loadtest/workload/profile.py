@@ -30,7 +30,6 @@ from loadtest.workload.vendor import find_vendor
 from ocppj.errors import UsageError
 
 __all__ = [
-    "DEFAULT_PROFILE",
     "Profile",
     "Sessions",
     "Span",
@@ -40,8 +39,6 @@ __all__ = [
     "read_profile",
     "with_time",
 ]
-
-DEFAULT_PROFILE = "quick"
 
 SHORTEST_CYCLE = 0.1
 """Seconds from one arrival to the next; a shorter one is a closed loop, and `plugstorm bench` does that better."""

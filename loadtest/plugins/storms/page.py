@@ -13,9 +13,9 @@ from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.workload.storms import STORMS, parameters
 
 if TYPE_CHECKING:
-    from locust.env import Environment
+    from collections.abc import Callable, Sequence
 
-    from loadtest.judging.settings import Settings
+    from locust.env import Environment
 
 __all__ = ["add_storm_page"]
 
@@ -45,8 +45,8 @@ label{display:inline-block;margin:.2rem 1rem .2rem 0}input{width:7rem}.said{padd
 </body></html>"""
 
 
-def add_storm_page(environment: Environment, settings: Settings) -> None:
-    """Add the page where Locust has a web UI."""
+def add_storm_page(environment: Environment, plugins: Callable[[], Sequence[Any]]) -> None:
+    """Add the page where Locust has a web UI; `plugins` gives those of the present run."""
     web_ui: Any = environment.web_ui
     if web_ui is None:
         return
@@ -59,7 +59,7 @@ def add_storm_page(environment: Environment, settings: Settings) -> None:
 
     def show() -> Any:
         said, code = "", 200
-        plugin = _plugin(settings)
+        plugin = _plugin(plugins())
         runner: Any = environment.runner
         is_running = plugin is not None and runner.state in {"spawning", "running"}
         if request.method == "POST":
@@ -88,8 +88,8 @@ def _take(plugin: StormPlugin | None, request: Any) -> tuple[str, int]:
     return f"Storm {said['number']}: {said['storm']} strikes {said['stations']} stations.", 200
 
 
-def _plugin(settings: Settings) -> StormPlugin | None:
-    return next((one for one in settings.plugins if isinstance(one, StormPlugin)), None)
+def _plugin(plugins: Sequence[Any]) -> StormPlugin | None:
+    return next((one for one in plugins if isinstance(one, StormPlugin)), None)
 
 
 def _shown(value: Any) -> str:

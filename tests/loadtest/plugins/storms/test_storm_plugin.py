@@ -280,8 +280,7 @@ def page(plugin: StormPlugin, state: str = "running") -> Any:
     app = flask.Flask("storms")
     web_ui = SimpleNamespace(app=app, auth_required_if_enabled=lambda view: view)
     environment: Any = SimpleNamespace(web_ui=web_ui, runner=SimpleNamespace(state=state))
-    settings: Any = SimpleNamespace(plugins=[plugin])
-    add_storm_page(environment, settings)
+    add_storm_page(environment, lambda: [plugin])
     return app.test_client()
 
 
@@ -328,4 +327,4 @@ def test_the_page_without_a_test_lets_nothing_loose(folder: Path) -> None:
 
 def test_without_a_web_page_there_is_no_page() -> None:
     environment: Any = SimpleNamespace(web_ui=None)
-    add_storm_page(environment, SimpleNamespace(plugins=[]))  # type: ignore[arg-type]  # it has all that is asked
+    add_storm_page(environment, list)
