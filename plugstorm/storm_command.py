@@ -24,8 +24,8 @@ def show(*, as_json: bool) -> int:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(listing), indent=2).decode() + "\n")
         return exit_codes.PASSED
     for name, kind in STORMS.items():
-        told = " ".join(f"{key}={_write(value)}" for key, value in parameters(kind).items())
-        sys.stdout.write(f"{name}\n  {kind.says}\n  {told}\n")
+        values = " ".join(f"{key}={_write(value)}" for key, value in parameters(kind).items())
+        sys.stdout.write(f"{name}\n  {kind.says}\n  {values}\n")
     return exit_codes.PASSED
 
 
@@ -62,7 +62,7 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
         word = rest.pop(0)
         key, equals, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or not key:
-            raise UsageError(f"{word!r} is no parameter of a storm; write it as in --down 5s")
+            raise UsageError(f"{word!r} is not a parameter of a storm; write it as in --down 5s")
         if not equals:
             if not rest:
                 raise UsageError(f"--{key} needs a value, as in --{key} 5")

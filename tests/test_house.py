@@ -189,9 +189,6 @@ IN_CIRCLES: set[str] = {
     "fixtures.csms.stations",
     "interop_suite.catalogue",
     "interop_suite.drive.probe",
-    "loadtest.locust_edge.events",
-    "loadtest.locust_edge.process",
-    "loadtest.locust_edge.users",
     "loadtest.plugins.commands.observer",
     "loadtest.plugins.storms.station_storm",
     "loadtest.station.arrivals",
@@ -236,8 +233,6 @@ IN_CIRCLES: set[str] = {
     "loadtest.workload.replay_trace",
     "plugstorm.capacity_command",
     "plugstorm.capacity_page",
-    "plugstorm.forecast_command",
-    "plugstorm.load_command",
 }
 # The command line starts Locust as a process of its own, because importing it patches the standard library.
 ONLY_LOADTEST_IMPORTS = {"locust", "gevent", "greenlet"}

@@ -127,7 +127,7 @@ def _leave(environment: Environment, error: HarnessError) -> NoReturn:
     sys.stderr.write(f"plugstorm: error: {error}\n")
     given: Any = environment.parsed_options
     runner: Any = environment.runner
-    # Nobody will understand what the workers may still say.
+    # Nobody handles what the workers may still send.
     runner.greenlet.kill(block=False)
     if getattr(given, "processes", None):
         for child in psutil.Process().children():

@@ -36,7 +36,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
 
     field: str
     flag: str | None = None
-    """Of `plugstorm load`; None where it stands behind the two dashes only."""
+    """Of `plugstorm load`; None: only after the two dashes."""
     locust: str
     """Of Locust."""
     help: str
@@ -51,7 +51,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     """What people read about the value that is taken where none is given."""
     repeats: bool = False
     is_switch: bool = False
-    """Whether it stands alone, without a value."""
+    """Whether it takes no value."""
     is_of_locust: bool = False
     """Whether Locust brings this option, so that Plugstorm must not add it."""
     is_secret: bool = False

@@ -83,7 +83,7 @@ def make_target(request: LoadRequest) -> Target:
 def process_of(environment: Environment) -> LoadProcess | None:
     """Return what the users of the present run share; the first user of a process makes it.
 
-    None where that cannot be done, which the log says in one line and not once for each user.
+    None where that cannot be done; the log says so in one line and not once for each user.
     """
     with _making:
         if environment not in _processes:
@@ -96,7 +96,7 @@ def process_of(environment: Environment) -> LoadProcess | None:
 
 
 def keep_own_options(environment: Environment) -> None:
-    """Remember what a worker was told about its own machine: the options of the master will come over it."""
+    """Remember what a worker's own command line says about its machine: the options of the master replace the rest."""
     given: Any = environment.parsed_options
     _own_options[environment] = {name: value for name in _OF_THE_MACHINE if (value := getattr(given, name, None))}
 
