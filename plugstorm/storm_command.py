@@ -26,8 +26,8 @@ def show(*, as_json: bool) -> int:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(listing), indent=2).decode() + "\n")
         return exit_codes.PASSED
     for name, kind in STORMS.items():
-        told = " ".join(f"{key}={_write(value)}" for key, value in parameters(kind).items())
-        sys.stdout.write(f"{name}\n  {kind.says}\n  {told}\n")
+        values = " ".join(f"{key}={_write(value)}" for key, value in parameters(kind).items())
+        sys.stdout.write(f"{name}\n  {kind.says}\n  {values}\n")
     return exit_codes.PASSED
 
 

@@ -96,6 +96,10 @@ class MasterEnd:
         """Whether a run has begun and does not end yet."""
         return self._collector is not None and not self._finishing
 
+    def prepare(self, settings: Settings) -> None:
+        """Take what the next run is asked to do; not while one is under way."""
+        self._settings = settings
+
     def begin(self) -> None:
         """Begin a run."""
         if self._collector is not None:
@@ -106,7 +110,7 @@ class MasterEnd:
             out = settings.out and f"{settings.out}-{self._runs}"
             self._folder = RunFolder.create(out, "load")
         self._collector = Collector(self._runs, time.monotonic, on_note=self._note, on_delta=self._delta)
-        if self.lease_server.identities is not settings.identities and not self.lease_server.table.held:
+        if self.lease_server.identities != settings.identities and not self.lease_server.table.held:
             self.lease_server = self._new_lease_server()
         self._plan = WindowPlan(duration=settings.duration, warm_up=settings.warm_up, cool_down=settings.cool_down)
         self._slo_watch = SloWatch(settings.slo)

@@ -15,7 +15,7 @@ import msgspec
 from config.errors import ConfigError
 from config.quantities import rate
 from loadtest.planning.machine_check import PORTS_USED, SPARE_DESCRIPTORS, STATION_KB, WORKER_MB
-from loadtest.workload.profile import DEFAULT_PROFILE
+from loadtest.workload.defaults import DEFAULT_PROFILE
 from ocppj.errors import UsageError, as_usage_error
 
 if TYPE_CHECKING:

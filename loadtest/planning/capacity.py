@@ -102,7 +102,7 @@ def trial_of(run: LoadRun, thresholds: Sequence[Threshold], stations: int, folde
 
 
 def strain(threshold: Threshold, result: SloResult) -> float:
-    """Tell how far an objective is used up: below 1 it is kept, above it is missed; at most `MOST_STRAIN`."""
+    """Return how far an objective is used up: below 1 it is kept, above it is missed; at most `MOST_STRAIN`."""
     expression = threshold.expression
     value, bound = result.value, expression.limit
     if value is None:
@@ -121,7 +121,7 @@ def strain(threshold: Threshold, result: SloResult) -> float:
 
 
 def with_booted(thresholds: Sequence[Threshold]) -> bool:
-    """Tell whether the objectives say how many stations must have booted."""
+    """Return whether the objectives say how many stations must have booted."""
     return any(one.expression.family == "stations" and one.expression.metric == "booted" for one in thresholds)
 
 
@@ -147,7 +147,7 @@ def _unsure(votes: dict[int, tuple[int, int]], stations: int) -> int | None:
 
 
 def _generator_failed(trials: Sequence[Trial]) -> bool:
-    """Tell whether the generator failed twice running with one size: once may be the neighbours' doing."""
+    """Return whether the generator failed twice in a row with one size: once may be due to other programs."""
     last = trials[-AGREE:]
     return (
         len(last) == AGREE

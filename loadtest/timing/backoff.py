@@ -35,8 +35,13 @@ class Backoff(msgspec.Struct, frozen=True):
         if self.kind == "none":
             return "none"
         if self.kind == "fixed":
-            return f"fixed:{self.minimum:g}/{self.random_range:g}"
-        return f"spec:{self.minimum:g}/{self.random_range:g}/{self.repeat_times}"
+            return f"fixed:{_number(self.minimum)}/{_number(self.random_range)}"
+        return f"spec:{_number(self.minimum)}/{_number(self.random_range)}/{self.repeat_times}"
+
+
+def _number(value: float) -> str:
+    """Write a number so that reading it again gives the same."""
+    return repr(float(value)).removesuffix(".0")
 
 
 SPEC = Backoff()

@@ -13,14 +13,14 @@ from config.errors import ConfigError
 from config.words import hint
 from config.yaml_files import read_text
 from fixtures.tokens import POOL_SIZE, pool_token
+from loadtest.workload.defaults import DEFAULT_PATTERN
 from ocppj.errors import UsageError, as_usage_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["DEFAULT_PATTERN", "Identities", "Lease", "read_identities"]
+__all__ = ["Identities", "Lease", "read_identities"]
 
-DEFAULT_PATTERN: Final = "PS{n:06d}"
 _COLUMNS: Final = ("identity", "token", "password")
 
 
@@ -48,6 +48,13 @@ class Identities:
             _check_pattern(pattern)
         self._pattern = pattern
         self._rows = rows
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether both name every station alike."""
+        return isinstance(other, Identities) and (self._pattern, self._rows) == (other._pattern, other._rows)
+
+    def __hash__(self) -> int:
+        return hash(self._pattern)
 
     @property
     def capacity(self) -> int | None:

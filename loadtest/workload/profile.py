@@ -36,7 +36,6 @@ from ocppj.errors import UsageError, as_usage_error
 from ocppj.versions import Version
 
 __all__ = [
-    "DEFAULT_PROFILE",
     "Profile",
     "Sessions",
     "Span",
@@ -47,8 +46,6 @@ __all__ = [
     "read_profile",
     "with_time",
 ]
-
-DEFAULT_PROFILE = "quick"
 
 SHORTEST_CYCLE = 0.1
 """Seconds from one arrival to the next; a shorter one is a closed loop, and `plugstorm bench` does that better."""

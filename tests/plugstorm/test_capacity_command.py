@@ -66,7 +66,7 @@ def search(plugstorm: Plugstorm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         def child(command: Sequence[str], *, environment: Any, output: Path) -> int:
             assert environment
             stations, out, slo = (command[command.index(flag) + 1] for flag in ("--users", "--out", "--slo"))
-            assert command[-2:] == ["--warm-up", "10"]
+            assert command[command.index("--warm-up") + 1] == "10"
             shows = csms(int(stations))
             output.write_text(shows.get("said", ""))
             if "p99" in shows:

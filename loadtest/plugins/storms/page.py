@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 import jinja2
 
-from loadtest.judging.settings import Settings
 from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.workload.storms import STORMS, parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from locust.env import Environment
 
 __all__ = ["add_storm_page"]
@@ -28,8 +29,8 @@ _TEMPLATES: Final = jinja2.Environment(
 )
 
 
-def add_storm_page(environment: Environment, settings: Settings) -> None:
-    """Add the page where Locust has a web UI."""
+def add_storm_page(environment: Environment, plugins: Callable[[], Sequence[Any]]) -> None:
+    """Add the page where Locust has a web UI; `plugins` gives those of the present run."""
     web_ui: Any = environment.web_ui
     if web_ui is None:
         return
@@ -42,7 +43,7 @@ def add_storm_page(environment: Environment, settings: Settings) -> None:
 
     def show() -> Any:
         said, code = "", 200
-        plugin = _plugin(settings)
+        plugin = _plugin(plugins())
         runner: Any = environment.runner
         is_running = plugin is not None and runner.state in {"spawning", "running"}
         if request.method == "POST":
@@ -71,8 +72,8 @@ def _take(plugin: StormPlugin | None, request: Any) -> tuple[str, int]:
     return f"Storm {said['number']}: {said['storm']} strikes {said['stations']} stations.", 200
 
 
-def _plugin(settings: Settings) -> StormPlugin | None:
-    return next((one for one in settings.plugins if isinstance(one, StormPlugin)), None)
+def _plugin(plugins: Sequence[Any]) -> StormPlugin | None:
+    return next((one for one in plugins if isinstance(one, StormPlugin)), None)
 
 
 def _shown(value: Any) -> str:

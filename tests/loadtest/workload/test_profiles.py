@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.workload.profile import DEFAULT_PROFILE, bounds, load_profile, profile_names, read_profile, with_time
+from loadtest.workload.defaults import DEFAULT_PROFILE
+from loadtest.workload.profile import bounds, load_profile, profile_names, read_profile, with_time
 from ocppj.errors import UsageError
 
 WORKLOAD = """

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -18,7 +17,7 @@ from loadtest.judging.slo_expression import parse
 from loadtest.plugins.commands.matching import CommandVerdict
 from loadtest.plugins.commands.observer import SEEN, STATE
 from loadtest.plugins.commands.plugin import CommandPlugin
-from loadtest.plugins.commands.setup import check_commands, plugin_of
+from loadtest.plugins.commands.setup import DriverChoice, check_commands, plugin_of
 from loadtest.plugins.contract import RunAccess
 from loadtest.plugins.quantities import QUANTITIES
 from loadtest.workload.commands import Command
@@ -183,27 +182,26 @@ def test_commands_wait_for_the_window_that_they_are_for_and_end_with_it(folder: 
     play.end()
 
 
-def given(**more: Any) -> Any:
-    return SimpleNamespace(**({"commands": None, "driver": None, "control_url": None, "driver_option": None} | more))
-
-
 def test_without_commands_and_driver_there_is_no_plugin() -> None:
-    assert plugin_of(given(), [], [Version.V16], 1, None) == (None, None)
+    assert plugin_of([], DriverChoice(), [Version.V16], 1, None) == (None, None)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("choice", "said"),
     [
-        ((None, None, ()), "--driver or --control-url"),
-        (("manual", None, ()), "asks a person"),
-        (("htp", None, ()), "did you mean 'http'?"),
-        (("http", "http://127.0.0.1:1", ("base=1",)), "has no options"),
-        (("steve", "http://127.0.0.1:1", ("x",)), "--driver-option: expected NAME=VALUE, as in base="),
+        (DriverChoice(), "--driver or --control-url"),
+        (DriverChoice(name="manual"), "asks a person"),
+        (DriverChoice(name="htp"), "did you mean 'http'?"),
+        (DriverChoice(name="http", control_url="http://127.0.0.1:1", options=("base=1",)), "has no options"),
+        (
+            DriverChoice(name="steve", control_url="http://127.0.0.1:1", options=("x",)),
+            "--driver-option: expected NAME=",
+        ),
     ],
 )
-def test_a_way_that_cannot_carry_a_load_is_refused_in_one_line(words: Any, said: str) -> None:
+def test_a_driver_that_cannot_carry_a_load_is_refused_in_one_line(choice: DriverChoice, said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check_commands([Command(action="reset", rate="1/s")], [Version.V16], *words)
+        check_commands([Command(action="reset", rate="1/s")], [Version.V16], choice)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -211,10 +209,10 @@ def test_a_way_that_cannot_carry_a_load_is_refused_in_one_line(words: Any, said:
 def test_a_command_that_the_driver_cannot_have_sent_is_refused_before_the_run(tmp_path: Path) -> None:
     driver = tmp_path / "half.yaml"
     driver.write_text("driver: half\noperations:\n  trigger: {actions: [Reset], shell: {command: 'true'}}\n")
-    words = (str(driver), None, ())
-    assert check_commands([Command(action="reset", rate="1/s")], [Version.V16], *words) == "half"
+    choice = DriverChoice(name=str(driver))
+    assert check_commands([Command(action="reset", rate="1/s")], [Version.V16], choice) == "half"
     with pytest.raises(UsageError, match="The command 'ClearCache' cannot be sent: needs a way"):
-        check_commands([Command(action="ClearCache", rate="1/s")], [Version.V16], *words)
+        check_commands([Command(action="ClearCache", rate="1/s")], [Version.V16], choice)
 
 
 def test_a_driver_that_runs_shell_commands_does_not_hold_up_the_stations(tmp_path: Path) -> None:
@@ -225,9 +223,9 @@ def test_a_driver_that_runs_shell_commands_does_not_hold_up_the_stations(tmp_pat
 import gevent.monkey; gevent.monkey.patch_all()
 import gevent
 from pathlib import Path
-from loadtest.plugins.commands.setup import open_driver
+from loadtest.plugins.commands.setup import DriverChoice
 from ocppj.versions import Version
-driver = open_driver("shell.yaml", None, ())
+driver = DriverChoice(name="shell.yaml").open()
 asked = gevent.spawn(driver.command, "A", "Reset", {}, Version.V16)
 gevent.sleep(0.05)
 # The command ends only because this greenlet has its turn while the command runs.

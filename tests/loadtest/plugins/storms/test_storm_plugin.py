@@ -284,8 +284,7 @@ def page(plugin: StormPlugin, state: str = "running") -> Any:
     app = flask.Flask("storms")
     web_ui = SimpleNamespace(app=app, auth_required_if_enabled=lambda view: view)
     environment: Any = SimpleNamespace(web_ui=web_ui, runner=SimpleNamespace(state=state))
-    settings: Any = SimpleNamespace(plugins=[plugin])
-    add_storm_page(environment, settings)
+    add_storm_page(environment, lambda: [plugin])
     return app.test_client()
 
 
@@ -332,4 +331,4 @@ def test_the_page_without_a_test_starts_no_storm(folder: Path) -> None:
 
 def test_without_a_web_page_there_is_no_page() -> None:
     environment: Any = SimpleNamespace(web_ui=None)
-    add_storm_page(environment, SimpleNamespace(plugins=[]))  # type: ignore[arg-type]  # it has all that is asked
+    add_storm_page(environment, list)
