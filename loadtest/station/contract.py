@@ -33,8 +33,8 @@ Rule 4: `call` returns False when the station cannot or must not speak; then `on
 called exactly once, with the payload of the CALLRESULT or None, and the outcome. What must not be lost goes through
 `transaction_queue`; what is only a status is told again by whoever comes back.
 
-Rule 5: a command handler decides and changes nothing. It returns a `Reaction`, whose `then` runs after the answer is
-written (OCPP 1.6 §5.17, 2.x F06).
+Rule 5: a command handler decides, and sends, stops and restarts nothing. It returns a `Reaction`, whose `then` runs
+after the answer is written (OCPP 1.6 §5.17, 2.x F06).
 
 Rule 6: a station that nobody commands keeps nothing. A part asks `store.get` for a feature's state; only the handler
 that fills it asks `store.need`.

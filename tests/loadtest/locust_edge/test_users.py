@@ -491,18 +491,22 @@ from loadtest import locustfile
 from loadtest.locustfile import ChargePoint16
 from loadtest.station import Station
 
-beat = Station._heartbeat_due
+accepted = Station.accepted
 failed = set()
 
 
-def fail_once(self, when):
+def fail(when):
+    raise RuntimeError("a mistake of ours")
+
+
+def fail_once(self, now, interval, *, fresh):
+    accepted(self, now, interval, fresh=fresh)
     if self.lease.number not in failed:
         failed.add(self.lease.number)
-        raise RuntimeError("a mistake of ours")
-    beat(self, when)
+        self.context.timers.at(now, fail, self)
 
 
-Station._heartbeat_due = fail_once
+Station.accepted = fail_once
 """
 
 
