@@ -47,7 +47,7 @@ _COUNTED: Final = ("connections", "counts", "faults", "latency_ms", "throughput"
 """Fields of `run.json` that hold numbers by name."""
 
 
-RunT = TypeVar("RunT", InteropRun, LoadRun)
+RunT = TypeVar("RunT", bound=InteropRun | LoadRun)
 
 
 class RunFolder:

@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from interop_suite.run.request import FIELDS, Kind
+from interop_suite.run.request import FIELDS, WORKER_INPUT, Kind
 
 HERE = Path(__file__).parent
-WORKER_INPUT = "plugstorm"
-"""Where a worker of a parallel run finds what the controller shares."""
 _PARSING: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {},
     Kind.VERSIONS: {"action": "append"},

@@ -11,9 +11,8 @@ import pytest
 from evidence.disk import disk_error
 from evidence.verdicts import EXIT_CODES
 from interop_suite.catalogue import Case
-from interop_suite.plugin import WORKER_INPUT
 from interop_suite.run.presentation import attach, raise_outcome
-from interop_suite.run.request import FIELDS, InteropRequest, from_options
+from interop_suite.run.request import FIELDS, WORKER_INPUT, InteropRequest, from_options
 from interop_suite.run.results import CaseOutcome, outcome_of
 from interop_suite.run.state import State
 from ocppj.errors import HarnessError

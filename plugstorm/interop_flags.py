@@ -38,8 +38,7 @@ def takes_request(command: Callable[..., Work]) -> Callable[..., Work]:
     parameters = [*map(_parameter, FIELDS), *own]
     with_flags.__name__, with_flags.__doc__ = command.__name__, command.__doc__
     with_flags.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    # typer reads the flags of a command from its signature.
-    with_flags.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_flags.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # typer reads the flags from it
     return with_flags
 
 

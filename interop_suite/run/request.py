@@ -16,7 +16,10 @@ from interop_suite.drive.setup import CsmsUnderTest
 from ocppj.errors import UsageError
 from ocppj.identity import check_target_url
 
-__all__ = ["FIELDS", "InteropRequest", "Kind", "RequestField", "Spelling", "from_options", "to_words"]
+__all__ = ["FIELDS", "WORKER_INPUT", "InteropRequest", "Kind", "RequestField", "Spelling", "from_options", "to_words"]
+
+WORKER_INPUT = "plugstorm"
+"""Where a worker of pytest-xdist finds the request and what else the controller shares."""
 
 
 class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
