@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from analysis.rules.contract import Watcher
+from analysis.rulebook.contract import Watcher
 from ocppj.actions import ACTIONS
 from ocppj.schemas import Part, validator
 from ocppj.versions import Version

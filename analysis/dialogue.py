@@ -12,12 +12,12 @@ from typing import Final, Protocol
 from analysis.checks import Checks
 from analysis.guess import ANY_ACTION, direction_of_action, guess_version, head_of
 from analysis.model import Direction, Event, Record, Side, Traits
-from analysis.rules.contract import Exchange, Payload, Watcher
-from analysis.rules.envelope import check_frame
-from analysis.rules.links import Link, LinkWatcher
-from analysis.rules.payloads import explain_payload
-from analysis.rules.registration import RegistrationWatcher
-from analysis.rules.table import RULES as TABLE
+from analysis.rulebook.contract import Exchange, Payload, Watcher
+from analysis.rulebook.envelope import check_frame
+from analysis.rulebook.links import Link, LinkWatcher
+from analysis.rulebook.payloads import explain_payload
+from analysis.rulebook.registration import RegistrationWatcher
+from analysis.rulebook.table import RULES as TABLE
 from ocppj.actions import ACTIONS
 from ocppj.registration import Registration
 from ocppj.versions import RULES, Rules, Version
@@ -79,7 +79,7 @@ class Listener(Protocol):
 
 
 class Dialogue:
-    """One station. What the checks see of it is `rules.contract.StationView`."""
+    """One station. What the checks see of it is `rulebook.contract.StationView`."""
 
     def __init__(
         self,

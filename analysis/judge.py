@@ -18,14 +18,14 @@ from analysis.findings_model import (
     UnreadLine,
 )
 from analysis.model import Level, Record, Side, Traits, Unread
-from analysis.rules.clocks import Clocks, Heartbeats
-from analysis.rules.commands import Lists, Profiles, Reservations
-from analysis.rules.contract import Watcher
-from analysis.rules.readings import Readings
-from analysis.rules.statuses import Statuses16
-from analysis.rules.table import RULES
-from analysis.rules.transactions_2x import Transactions2x
-from analysis.rules.transactions_16 import Transactions16
+from analysis.rulebook.clocks import Clocks, Heartbeats
+from analysis.rulebook.commands import Lists, Profiles, Reservations
+from analysis.rulebook.contract import Watcher
+from analysis.rulebook.readings import Readings
+from analysis.rulebook.statuses import Statuses16
+from analysis.rulebook.table import RULES
+from analysis.rulebook.transactions_2x import Transactions2x
+from analysis.rulebook.transactions_16 import Transactions16
 from ocppj.versions import Version
 
 __all__ = ["CALL_TIMEOUT", "Judge"]

@@ -7,7 +7,7 @@ Runs each defect on the cases that declare it and judges nothing but their frame
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -15,9 +15,12 @@ import msgspec
 from analysis.judge import Judge
 from analysis.model import Side
 from analysis.readers.records import PlugstormReader
+from evidence.run_model import CaseResult
+from fixtures.csms import Mode, all_defects
 from fixtures.csms.defects import all_defects
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.history import History
+from interop_suite.run.runner import Attempt
 from interop_suite.selftest.bench import PATIENCE, Bench, DefectTask
 from ocppj.trace import TraceRecord, encode_record
 
@@ -43,9 +46,20 @@ class _Listening(Bench):
         super().__init__(pool)
         self.histories: list[History] = []
 
-    def _watch(self, case: Case, history: History) -> None:
-        super()._watch(case, history)
-        self.histories.append(history)
+    def _run(
+        self,
+        cases: Iterable[Case],
+        mode: Mode,
+        look: Callable[[Attempt], CaseResult],
+        defects: Sequence[str] = (),
+        *,
+        alone: bool = False,
+    ) -> list[CaseResult]:
+        def keep(attempt: Attempt) -> CaseResult:
+            self.histories.append(attempt.history)
+            return look(attempt)
+
+        return super()._run(cases, mode, keep, defects, alone=alone)
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from analysis.findings_model import Analysis, FrameSeen, Judged
 from analysis.model import Direction, Level, Side
-from analysis.rules.table import RULES
+from analysis.rulebook.table import RULES
 from evidence.redact import redact_frame
 from evidence.visible import one_line
 from ocppj.trace import wall_clock

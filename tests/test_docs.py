@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from loadtest.locust_edge.options import add_options
+from loadtest.locust_edge.parser import add_options
 from plugstorm.cli import app
 from tests.test_house import MAY_IMPORT, ROOMS, ROOT
 

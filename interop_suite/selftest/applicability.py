@@ -9,7 +9,8 @@ import msgspec
 
 from fixtures.csms.defects.model import ANY, Defect
 from interop_suite.catalogue import Case
-from interop_suite.claims.history import AnswerKind, History
+from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.history import History
 from interop_suite.selftest.general_defects import GENERAL_DEFECTS, caught_everywhere
 
 __all__ = ["Seen", "declared_cases", "tried_cases"]
@@ -19,7 +20,7 @@ OTHERS = 16
 """Cases besides the declared ones that a defect is tried on, unless every case is asked for."""
 
 
-class Seen(msgspec.Struct):
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What crosses the wire in a case while the CSMS is right; a defect that acts on none of it changes nothing."""
 
     calls: set[str] = set()
@@ -31,15 +32,18 @@ class Seen(msgspec.Struct):
     company: bool = False
     """Whether there is another station, which could be harmed."""
 
-    def add(self, history: History) -> None:
-        """Learn from a history."""
+    @classmethod
+    def of(cls, history: History) -> Seen:
+        """Read it from the history of one attempt."""
         # What happens before the script begins is not judged: a defect there leaves a case INCONCLUSIVE at worst.
-        for exchange in history.exchanges:
-            if exchange.call.scripted:
-                (self.calls if exchange.by_station else self.commands).add(exchange.action)
-        self.general.update(name for name in GENERAL_DEFECTS if caught_everywhere(name, history))
-        self.moments.update(_moments(history))
-        self.company = self.company or len({connection.station for connection in history.connections}) > 1
+        judged = [exchange for exchange in history.exchanges if exchange.call.scripted]
+        return cls(
+            calls={exchange.action for exchange in judged if exchange.by_station},
+            commands={exchange.action for exchange in judged if not exchange.by_station},
+            general={name for name in GENERAL_DEFECTS if caught_everywhere(name, history)},
+            moments=set(_moments(history)),
+            company=len({connection.station for connection in history.connections}) > 1,
+        )
 
 
 def declared_cases(cases: Sequence[Case], defect: Defect, seen: Mapping[str, Seen]) -> list[Case]:

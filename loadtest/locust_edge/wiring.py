@@ -29,26 +29,23 @@ import logging
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import gevent
 import locust.log
 from locust import runners
+from locust.env import Environment
 from locust.exception import RPCError
 
 from evidence import exit_codes
+from loadtest.cluster.leases import LeaseClient
 from loadtest.cluster.master import REPORT_EVERY, MasterEnd
 from loadtest.cluster.worker import WorkerEnd
+from loadtest.judging.settings import Settings
 from loadtest.locust_edge.table import LocustTable
+from loadtest.measuring.recorder import Recorder
 from ocppj.errors import HarnessError, LocalProtocolError
-
-if TYPE_CHECKING:
-    from locust.env import Environment
-
-    from loadtest.cluster.leases import LeaseClient
-    from loadtest.judging.settings import Settings
-    from loadtest.measuring.recorder import Recorder
 
 __all__ = ["Wiring", "expect_workers", "install", "wired"]
 
@@ -95,7 +92,7 @@ class Wiring:
 
     def __init__(self, environment: Environment, settings: Settings) -> None:
         """Build the parts for the environment's runner."""
-        # Locust's own annotations are incomplete; `Any` says so once.
+        # Locust's own annotations are incomplete.
         runner: Any = environment.runner
         assert runner is not None, "install belongs into a listener of Locust's init event"
         self._runner = runner
@@ -141,6 +138,12 @@ class Wiring:
         return str(index + 1) if index >= 0 else f"pid{os.getpid()}"
 
     # -- attaching ---------------------------------------------------------------------------------------------------
+
+    def prepare(self, settings: Settings) -> None:
+        """Take what the next run is asked to do, as a whole."""
+        assert self.master is not None, "a worker gets its settings from the master"
+        self.settings = settings
+        self.master.prepare(settings)
 
     def attach(self) -> None:
         """Listen to Locust and begin to beat."""
@@ -289,7 +292,7 @@ class Wiring:
     def _say_goodbye(self, worker: WorkerEnd) -> None:
         """Wait until the master has the last figures, unless the connection to it is closed already."""
         deadline = time.monotonic() + _GOODBYE_TIMEOUT
-        while worker.transaction_queue.unacked and len(self._runner.greenlet) and time.monotonic() < deadline:
+        while worker.report_queue.unacked and len(self._runner.greenlet) and time.monotonic() < deadline:
             gevent.sleep(0.02)
         worker.leave()
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from evidence.histogram import Histogram, Interval, Tag
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from loadtest.measuring.recorder import Delta, Key, Row
+from loadtest.measuring.recorder import Delta, Key, SecondCounts
 
 __all__ = ["INTERVAL", "Latencies", "Merged", "Second"]
 
@@ -125,7 +122,7 @@ class Merged:
                         tag = str(Tag(*key, kind))
                         yield Interval(tag, index * self._interval, self._interval, histogram)
 
-    def _add_row(self, row: Row) -> None:
+    def _add_row(self, row: SecondCounts) -> None:
         second, *figures = row
         self._newest = max(self._newest, second)
         known = self._seconds.get(second)

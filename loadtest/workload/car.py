@@ -11,16 +11,11 @@ test needs the first: whatever a CSMS checks, it holds. The price is that a sess
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
-from fixtures.meter import circuit_of, first_reading, next_reading, vehicle_of, vehicle_wanting
-
-if TYPE_CHECKING:
-    from fixtures.meter import Circuit, Reading
-    from fixtures.models import ConnectorModel
-    from loadtest.workload.sessions import Session
+from fixtures.meter import Circuit, Reading, circuit_of, first_reading, next_reading, vehicle_of, vehicle_wanting
+from fixtures.models import ConnectorModel
+from loadtest.workload.sessions import PlannedSession
 
 __all__ = ["circuit_for", "reading_after"]
 
@@ -28,7 +23,7 @@ _STEPS = 12
 """Readings from which the charge is worked out that a car has when one comes upon it."""
 
 
-def circuit_for(connector: ConnectorModel, session: Session, compression: float = 1.0) -> Circuit:
+def circuit_for(connector: ConnectorModel, session: PlannedSession, compression: float = 1.0) -> Circuit:
     """Plug the car of a session in; under compression, one with a smaller battery."""
     dc = connector.evse.supply == "DC"
     own = circuit_of(connector, vehicle_of(session.car), session.car)

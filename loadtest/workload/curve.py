@@ -8,18 +8,14 @@ Rates are constant within a quarter of an hour, and the week repeats.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from math import floor
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from loadtest.workload.spread import mean, quantile
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from loadtest.workload.spread import Spread
+from loadtest.workload.spread import Spread, mean, quantile
 
 __all__ = ["DAY", "DAYS", "WEEK", "Curve", "Rates", "clock_text", "seconds_of_day"]
 
@@ -50,7 +46,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Saturday and Sunday; None is a day like any other."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no curve."""
+        """Refuse what is not a curve."""
         for name in ("weekday", "weekend"):
             rates = getattr(self, name)
             if rates is None:
@@ -121,7 +117,7 @@ class Rates:
 
 
 def _occupancy(served: Sequence[float], stays: Sequence[Spread]) -> list[float]:
-    """Tell for each quarter of an hour the share of it in which a place is taken.
+    """Return for each quarter of an hour the share of it in which a place is taken.
 
     That is the sum over earlier starts of the chance that the car is still there: exact where the starts follow a
     Poisson process that knows nothing of the place, as they do here.
@@ -154,7 +150,7 @@ def seconds_of_day(text: str | int) -> float:
     if isinstance(text, int) and not isinstance(text, bool):
         hours, minutes = str(text // 60), f"{text % 60:02d}"
     if not (hours.isdecimal() and minutes.isdecimal() and len(minutes) == 2 and int(minutes) < 60 and int(hours) < 24):  # noqa: PLR2004 - a clock
-        raise ValueError(f"{text!r} is no time of the day; write it as 17:00")
+        raise ValueError(f"{text!r} is not a time of day; write it as 17:00")
     return int(hours) * 3600.0 + int(minutes) * 60.0
 
 

@@ -9,7 +9,7 @@ import pytest
 from analysis.findings_model import Analysis
 from analysis.model import Level, Side
 from analysis.readers.source import reader_called
-from analysis.rules.table import RULES
+from analysis.rulebook.table import RULES
 from ocppj.versions import Version
 from tests.analysis.judging import broken, judge_text
 from tests.analysis.log_scenes import BOOT_2X, BOOT_16, DOWN, UP, Line, Scene, Talk, render

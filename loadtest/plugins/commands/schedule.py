@@ -1,20 +1,16 @@
-"""When commands are meant to be sent: seeded draws alone decide, never how fast the CSMS' API answers."""
+"""When commands are meant to be sent: seeded draws alone decide, never how fast the CSMS's API answers."""
 
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from loadtest.timing.pacing import Draws
+from loadtest.workload.commands import Errand
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from loadtest.workload.commands import Errand
-
-__all__ = ["Due", "Schedule"]
+__all__ = ["CommandSchedule", "Due"]
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +22,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     """The one that it is for; None chooses one that fits when it is sent."""
 
 
-class Schedule:
+class CommandSchedule:
     """The arrivals of all commands, each a Poisson process of its own; times in seconds of one clock."""
 
     def __init__(self, errands: Sequence[Errand], seed: int, stations: Callable[[], int]) -> None:
