@@ -111,8 +111,15 @@ class _Times:
 class Judge:
     """Takes records of any number of logs, then tells what it found."""
 
-    def __init__(self, *, timeout: float = CALL_TIMEOUT, version: Version | None = None) -> None:
-        """Take the time-out of a CALL in seconds, and the version where a person names it."""
+    def __init__(
+        self,
+        *,
+        timeout: float = CALL_TIMEOUT,
+        version: Version | None = None,
+        at_once: Callable[[Judged], object] | None = None,
+    ) -> None:
+        """Take the time-out of a CALL in seconds, the version where a person names it, and who hears of findings."""
+        self._at_once = at_once
         self._timeout = timeout
         self._version = version
         self._dialogues: dict[str, Dialogue] = {}
@@ -230,6 +237,8 @@ class Judge:
         )
         self._findings.append(finding)
         self._around.append(frames)
+        if self._at_once is not None:
+            self._at_once(finding)
         return frames
 
     def lost(self, dialogue: Dialogue, connector: int, side: Side, reason: str) -> None:

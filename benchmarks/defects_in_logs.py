@@ -17,7 +17,6 @@ from analysis.model import Side
 from analysis.readers.records import PlugstormReader
 from evidence.run_model import CaseResult
 from fixtures.csms import Mode, all_defects
-from fixtures.csms.defects import all_defects
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.history import History
 from interop_suite.run.runner import Attempt

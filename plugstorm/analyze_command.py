@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import msgspec
 
-from analysis.findings_model import Analysis
+from analysis.findings_model import Analysis, Judged
 from analysis.judge import CALL_TIMEOUT, Judge
 from analysis.model import Event, Record, Side, Unread
 from analysis.readers.columns import ColumnReader
@@ -21,6 +21,7 @@ from analysis.readers.records import write_trace_record
 from analysis.readers.source import Source, open_sources, reader_called, sniff
 from analysis.redaction import Redactor
 from evidence import exit_codes
+from evidence.visible import one_line
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.versions import Version
 from reports.analysis_page import write_page
@@ -30,6 +31,7 @@ __all__ = ["Request", "analyze", "columns_of", "run"]
 
 _PROGRESS_EVERY: Final = 2.0
 _EXPLAINED: Final = 60
+_PIPE: Final = "-"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +94,8 @@ def _write(path: Path, text: str) -> None:
 
 def analyze(request: Request) -> Analysis:
     """Read all logs and judge them; copies the frames where the request says so."""
-    judge = Judge(timeout=request.call_timeout, version=request.ocpp)
+    live = _PIPE in request.logs
+    judge = Judge(timeout=request.call_timeout, version=request.ocpp, at_once=_say if live else None)
     redactor = Redactor() if request.redact else None
     with _Writer(request) as writer:
         for source in open_sources(request.logs, station=request.station):
@@ -101,8 +104,20 @@ def analyze(request: Request) -> Analysis:
             records: Iterable[Record | Unread] = reader.read(source.lines, source.station)
             if redactor is not None:
                 records = redactor.records(records)
-            judge.read(writer.copied(_with_progress(records)))
+            try:
+                judge.read(writer.copied(_with_progress(records)))
+            except KeyboardInterrupt:
+                # Whoever follows a pipe ends it so, and wants to know what came of it.
+                if not live:
+                    raise
     return judge.finish()
+
+
+def _say(finding: Judged) -> None:
+    """Tell of a finding as soon as the pipe shows it."""
+    place = f"{finding.line}: {one_line(finding.station, 48)}"
+    sys.stderr.write(f"{place}: {finding.side.words}: {finding.rule}: {one_line(finding.detail, 200)}\n")
+    sys.stderr.flush()
 
 
 def _reader_for(request: Request, source: Source) -> Reader:

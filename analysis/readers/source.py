@@ -31,6 +31,8 @@ READERS: Final[tuple[Reader, ...]] = (
 )
 """Every kind of log, the most particular first."""
 _HEAD_LINES: Final = 400
+_PIPE_LINES: Final = 10
+"""A pipe may bring its lines slowly."""
 _ROTATED: Final = re.compile(r"\.(\d{1,4})(?=\.|$)")
 _DUMPS: Final = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-\d+_ocpp\d\d-(?:in|out)\.txt$")
 _LONGEST_LINE: Final = 16_000_000
@@ -43,12 +45,12 @@ _Bytes = IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
 class Source:
     """One log, with its first lines looked at."""
 
-    def __init__(self, name: str, lines: Lines, *, station: str) -> None:
-        """Begin before its first line; `station` is the identity where the log names none."""
+    def __init__(self, name: str, lines: Lines, *, station: str, look_at: int = _HEAD_LINES) -> None:
+        """Look at the first lines; `station` is the identity where the log names none."""
         self.name = name
         self.station = station
         numbered = iter(lines)
-        self._head = list(islice(numbered, _HEAD_LINES))
+        self._head = list(islice(numbered, look_at))
         self._rest = numbered
 
     @property
@@ -81,7 +83,9 @@ def _in_order(paths: Sequence[str]) -> list[str]:
 def _open(path: str, station: str | None) -> Source:
     if path == "-":
         # Every line at once, so that a pipe is followed.
-        return Source("(standard input)", _numbered(sys.stdin.buffer, path), station=station or "(unnamed)")
+        return Source(
+            "(standard input)", _numbered(sys.stdin.buffer, path), station=station or "(unnamed)", look_at=_PIPE_LINES
+        )
     place = Path(path)
     if place.is_dir():
         return Source(path, _dumped(place), station=station or place.name)

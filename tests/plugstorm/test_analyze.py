@@ -99,7 +99,9 @@ def test_a_pipe_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
     data = log_of(tmp_path, "another transaction id").read_bytes()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
     assert analyze_command.run(Request(logs=["-"])) == exit_codes.FAILED
-    assert "(standard input)" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "(standard input)" in told.out
+    assert "charge point: other-transaction-id" in told.err
 
 
 def test_what_cannot_be_read_is_told_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
