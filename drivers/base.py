@@ -26,7 +26,7 @@ __all__ = [
 
 
 class DriverError(HarnessError):
-    """The CSMS' own API did not do what the driver asked; the case cannot go on."""
+    """The CSMS's own API did not do what the driver asked; the case cannot go on."""
 
 
 class StationSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,7 +51,7 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class CommandResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the CSMS' API said about a command; `status` is answered, error, timeout or sent."""
+    """What the CSMS's API said about a command; `status` is answered, error, timeout or sent."""
 
     status: str
     payload: dict[str, Any] | None = None
@@ -83,7 +83,7 @@ MOST_AT_ONCE: Final = 64
 
 
 class Driver(Protocol):
-    """A way to a CSMS' own controls; every method raises `DriverError` when the CSMS does not play along."""
+    """A way to a CSMS's own controls; every method raises `DriverError` when the CSMS does not play along."""
 
     name: str
     patience: float
@@ -156,7 +156,7 @@ class NoDriver:
         raise DriverError(f"Nobody can be asked about the CSMS without a driver ({version}).")
 
     def register(self, identity: str, settings: StationSettings, version: Version) -> None:
-        """Trust that the CSMS knows the station or accepts strangers."""
+        """Trust that the CSMS knows the station or accepts unknown ones."""
 
     def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
         """Never called: `missing` keeps such cases away."""

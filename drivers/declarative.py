@@ -233,7 +233,7 @@ class DeclarativeDriver:
         if way.operation.fields:
             rows = [self._engine.fill(way.operation.fields, context, response, row=row) for row in rows]
         if not all(isinstance(row, dict) for row in rows):
-            raise DriverError(f"transactions: {way.path}.rows gave entries that are no objects; name their 'fields'")
+            raise DriverError(f"transactions: {way.path}.rows gave entries that are not objects; name their 'fields'")
         return rows
 
     def sign_client_certificate(self, identity: str, csr: str, version: Version) -> str:

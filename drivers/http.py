@@ -113,7 +113,7 @@ class HttpDriver:
         return answer
 
     def sign_client_certificate(self, identity: str, csr: str, version: Version) -> str:
-        """Have the CSMS' own CA sign a request."""
+        """Have the CSMS's own CA sign a request."""
         del version
         path = f"/stations/{_path(identity)}/certificate"
         answer = self._ask("sign_client_certificate", "POST", path, {"csr": csr})

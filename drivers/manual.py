@@ -174,5 +174,5 @@ def read_answers(place: str) -> list[Answer]:
         except (msgspec.MsgspecError, UnicodeError) as error:
             # A run that was killed may leave its last line cut off.
             if number < len(lines):
-                raise UsageError(f"--resume {file} line {number} is no answer: {error}") from None
+                raise UsageError(f"--resume {file} line {number} is not an answer: {error}") from None
     return answers

@@ -80,11 +80,11 @@ class Request(_Part, frozen=True, kw_only=True):
     body: Value = msgspec.UNSET
     """JSON; `{{ payload }}` is the OCPP payload as it is."""
     text: Text | None = None
-    """A body that is no JSON; name its type in headers."""
+    """A body that is not JSON; name its type in headers."""
     form: dict[str, Value] = {}
     """Fields of an HTML form, instead of a body."""
     expect: list[int] = []
-    """HTTP statuses that are no error; empty for 200 to 299."""
+    """HTTP statuses that are not errors; empty for 200 to 299."""
     timeout: Positive | None = None
 
 

@@ -115,7 +115,7 @@ def _text(value: Any) -> Any:
         case str() | jinja2.Undefined():
             return value
         case _Omit():
-            raise TemplateFault("'omit' leaves out a field of a body, a query or a header; it is no piece of a text")
+            raise TemplateFault("'omit' leaves out a field of a body, a query or a header; it is not a piece of a text")
         case bool() | None | dict() | list() | tuple():
             return _json(value)
         case _:
@@ -263,7 +263,7 @@ def _lone_expression(text: str) -> str | None:
 
 
 def check(text: str, place: Place) -> None:
-    """Raise `TemplateFault` where a template is no valid Jinja."""
+    """Raise `TemplateFault` where a template is not valid Jinja."""
     try:
         _compile(text, place, Dialect.POSTGRESQL if place is Place.SQL else None)
     except jinja2.TemplateError as error:
@@ -353,7 +353,7 @@ def render(text: str, place: Place, context: Mapping[str, Any], dialect: Dialect
 
 
 def holds(condition: str | None, context: Mapping[str, Any]) -> bool:
-    """Tell whether a condition is true; none at all is true, and one about something missing is not."""
+    """Return whether a condition is true; none at all is true, and one about something missing is not."""
     return condition is None or bool(render(condition, Place.CONDITION, context))
 
 

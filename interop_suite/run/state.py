@@ -118,7 +118,7 @@ def csms_settings(csms: ThreadCsms, settings: Settings) -> Iterator[Settings]:
     descriptor, ca_file = tempfile.mkstemp(suffix=".pem")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(csms.do(lambda practice: practice.pki.authority.root_pem))
+            file.write(csms.do(lambda practice: practice.world.pki.authority.root_pem))
         yield msgspec.structs.replace(
             settings,
             url=csms.url,

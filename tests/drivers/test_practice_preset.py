@@ -53,8 +53,8 @@ def test_practice_preset_and_built_in_driver_do_the_same(version: Version) -> No
         with practice_csms() as csms:
             driver = make_driver(Settings(driver=name, control_url=csms.control_url))
             outcomes.append(drive(driver, csms.control_url))
-            stations = csms.do(lambda practice: [station.view() for station in practice.stations.values()])
-            outcomes[-1].append([(s["id"], s["boot_status"], s["interval"], s["security_profile"]) for s in stations])
+            stations = csms.do(lambda practice: list(practice.world.stations.values()))
+            outcomes[-1].append([(s.identity, s.boot_status, s.interval, s.security_profile) for s in stations])
             driver.close()
     assert outcomes[0] == outcomes[1]
     assert outcomes[0][-1] == [("CP/1 ü", "Pending", 7, 1)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from evidence import exit_codes
 from fixtures.csms import practice_csms
-from fixtures.csms.defects.driven import DELAY, LOST_ONE_IN
+from fixtures.csms.defects.commands_under_load import DELAY, LOST_ONE_IN
 
 
 def load(folder: Path, *words: str, commands: str) -> tuple[int, str, dict[str, Any]]:
@@ -28,7 +28,7 @@ def test_delay_and_losses_of_the_csms_are_measured_as_they_are(tmp_path: Path) -
     with practice_csms(defects=("commands-lost", "commands-delayed")) as csms:
         where = ("--url", csms.url, "--control-url", csms.control_url)
         _, said, run = load(tmp_path, *where, "--duration", "7s", "--", "--cool-down", "2", commands=commands)
-        asked = csms.do(lambda one: one.memory["commands-lost"])
+        asked = csms.do(lambda one: one.world.memory["commands-lost"])
     rows = {row["command"]: row for row in run["commands"]}
     assert sum(row["sent"] for row in rows.values()) == asked, said
     outcomes = [row["outcomes"] for row in rows.values()]

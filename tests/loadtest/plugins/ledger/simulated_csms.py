@@ -11,7 +11,8 @@ import msgspec
 
 from fixtures.csms.conversation import Conversation
 from fixtures.csms.options import Mode, Options
-from fixtures.csms.server import PracticeCsms
+from fixtures.csms.practice_csms import PracticeCsms
+from fixtures.csms.world import World
 from loadtest.measuring.recorder import Recorder
 from loadtest.plugins.ledger.reconcile import Findings, Span, reconcile
 from loadtest.plugins.ledger.row_file import Row, row_of
@@ -34,13 +35,16 @@ SHORT = Profile(
 WALL = 1_700_000_000.0
 
 
-class _Loop:
-    """The part of an event loop that the CSMS needs, on the clock of the simulated CSMS."""
+class _Clock:
+    """The clock of the CSMS: the one that the stations have, as well."""
 
     def __init__(self, simulated: SimulatedCsms) -> None:
         self._simulated = simulated
 
-    def time(self) -> float:
+    def wall(self) -> float:
+        return WALL + self._simulated.now - 1000.0
+
+    def monotonic(self) -> float:
         return self._simulated.now
 
     def call_at(self, when: float, callback: Callable[..., object], *words: Any) -> Any:
@@ -49,6 +53,9 @@ class _Loop:
 
     def call_later(self, delay: float, callback: Callable[..., object], *words: Any) -> Any:
         return self.call_at(self._simulated.now + delay, callback, *words)
+
+    def call_soon(self, callback: Callable[..., object], *words: Any) -> Any:
+        return self.call_at(self._simulated.now, callback, *words)
 
 
 class Wire:
@@ -140,10 +147,8 @@ class SimulatedCsms:
         self.closed = False
         self.deaf_share = 0.0
         """Share of the frames of stations that the CSMS never reads."""
-        self.csms = csms or PracticeCsms(Options(mode=mode, defects=defects))
-        loop: Any = _Loop(self)
-        self.csms.loop = loop
-        self.csms.wall = lambda: WALL + self.now - 1000.0
+        self.csms = csms or PracticeCsms(World(Options(mode=mode, defects=defects)))
+        self.csms.world.clock = _Clock(self)
         self.recorder = Recorder(clock=lambda: self.now, wall=WALL + start)
         self.wires: dict[str, Wire] = {}
         context = Context(
@@ -199,7 +204,7 @@ class SimulatedCsms:
         return [row_of(note) for note in self.recorder.take(final=True)["notes"]]
 
     def records(self) -> list[dict[str, Any]]:
-        records: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(self.csms.transactions.list()))
+        records: list[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(self.csms.world.transactions.list()))
         return records
 
     @property
