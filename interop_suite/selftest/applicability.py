@@ -42,6 +42,8 @@ class Seen(msgspec.Struct):
                 (self.calls if exchange.by_station else self.commands).add(exchange.action)
                 self.parts.update(_parts(exchange))
         self.parts.update(f"order/{call.info['action']}" for call in history.driver_calls if "action" in call.info)
+        if len(history.connections) > len({connection.station for connection in history.connections}):
+            self.parts.add("return")
         self.general.update(name for name in GENERAL_DEFECTS if caught_everywhere(name, history))
         self.moments.update(_moments(history))
         self.company = self.company or len({connection.station for connection in history.connections}) > 1

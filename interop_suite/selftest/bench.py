@@ -152,7 +152,7 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
                     tried.killed_by, tried.reason = key, result.reason
             if tried.killed_by:
                 break
-        tried.acted = bool(self._csms.do(lambda csms: csms.memory.get(ACTED)))
+        tried.acted = bool(self._csms.do(lambda csms: csms.world.memory.get(ACTED)))
         tried.mistakes = self._take_mistakes()
         return tried
 
