@@ -1,6 +1,11 @@
-"""Checks what the stations of a load run really said, from the traces alone: OCPP's rules, read a second time."""
+"""Any OCPP log in, findings about those who wrote it out.
 
-from analysis.findings import Finding, Report, Rule
-from analysis.traces import check_traces
+`trace_check` reads trace files record by record; each station in them is a `conversation`, which holds its frames
+against `rules` and its transactions against `transaction_rules`; `findings` collects what is wrong.
+"""
 
-__all__ = ["Finding", "Report", "Rule", "check_traces"]
+from analysis.findings import Finding, TraceReport
+from analysis.rules import Rule
+from analysis.trace_check import check_traces
+
+__all__ = ["Finding", "Rule", "TraceReport", "check_traces"]

@@ -1,27 +1,32 @@
-"""What one station said and heard, connection after connection, held against the rules of its version."""
+"""What one station sent and received, connection after connection, checked by the rules of its version."""
 
 from __future__ import annotations
 
+from collections import Counter
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from analysis.findings import Rule
-from analysis.transactions import LEDGERS
+from analysis.findings import Findings
+from analysis.rules import Rule
+from analysis.transaction_rules import TRANSACTION_RULES, TransactionRules
 from ocppj.actions import ACTIONS
 from ocppj.errors import RemoteProtocolError
-from ocppj.messages import Call, CallError, CallResult, CallResultError, Send, duplicate_keys, encode, parse, review
+from ocppj.messages import (
+    Call,
+    CallError,
+    CallResult,
+    CallResultError,
+    Message,
+    Send,
+    duplicate_keys,
+    encode,
+    parse,
+    review,
+)
 from ocppj.outcomes import is_accepted
 from ocppj.registration import Registration, may_send
-from ocppj.schemas import validator
+from ocppj.schemas import Part, validator
 from ocppj.versions import RULES, MessageType, Rules, Version, rules_for_subprotocol
-
-if TYPE_CHECKING:
-    from collections import Counter
-
-    from analysis.findings import Findings
-    from analysis.transactions import Ledger
-    from ocppj.messages import Message
-    from ocppj.schemas import Part
 
 __all__ = ["Conversation"]
 
@@ -77,12 +82,12 @@ class Conversation:
         """Each message id, and the hash of its CALL."""
         self._open: tuple[str, _Open] | None = None
         self._incoming: dict[str, _Open] = {}
-        self._ledgers: dict[Version, Ledger] = {}
+        self._transactions: dict[Version, TransactionRules] = {}
 
     @property
     def transactions(self) -> int:
         """How many transactions began."""
-        return sum(ledger.count for ledger in self._ledgers.values())
+        return sum(one.count for one in self._transactions.values())
 
     # -- records of the trace ----------------------------------------------------------------------------------------
 
@@ -109,7 +114,7 @@ class Conversation:
         """Take a frame of the station."""
         rules = self._rules
         if rules is None:
-            self._complain(Rule.NO_HANDSHAKE, "a frame without a handshake that names a version")
+            self._complain(Rule.NO_HANDSHAKE, "a frame before a handshake that names a version")
             return
         try:
             message = parse(data, rules)
@@ -121,11 +126,11 @@ class Conversation:
         # A frame that is written as we would write it holds nothing twice; anything else is looked at closely.
         if not isinstance(data, str) or encode(message) != data:
             for path in duplicate_keys(data if isinstance(data, str) else data.decode()):
-                self._complain(Rule.DUPLICATE_KEYS, f"{path} stands there twice")
+                self._complain(Rule.DUPLICATE_KEYS, f"{path} appears twice")
         self._judge(t, message, rules)
 
     def received(self, t: float, data: str | bytes) -> None:
-        """Take a frame of the CSMS, whose mistakes are not judged here."""
+        """Take a frame of the CSMS; its mistakes are not judged here."""
         rules = self._rules
         if rules is None:
             return
@@ -164,7 +169,7 @@ class Conversation:
         self._open = (call.message_id, _Open(call.action, payload, t))
         self._check_registration(t, call.action, version)
         if self._check_payload(Rule.SCHEMA, version, call.action, "request", payload):
-            self._ledger(version).sent(call.action, payload)
+            self._transactions_of(version).sent(call.action, payload)
 
     def _check_id(self, call: Call) -> None:
         mark = hash((call.action, encode(call)))
@@ -178,7 +183,8 @@ class Conversation:
         before = self._open[1]
         if t - before.t < self._timeout - _SLACK:
             self._complain(
-                Rule.SECOND_OPEN_CALL, f"{call.action} comes {t - before.t:.3f} s after {before.action}, unanswered"
+                Rule.SECOND_OPEN_CALL,
+                f"{call.action} comes {t - before.t:.3f} s after {before.action}, still unanswered",
             )
         self._forget_open()
 
@@ -187,7 +193,7 @@ class Conversation:
         if action == "BootNotification":
             early = self._boot_not_before - t
             if early > _SLACK and action not in self._triggered:
-                self._complain(Rule.BOOT_TOO_EARLY, f"BootNotification comes {early:.1f} s before it may")
+                self._complain(Rule.BOOT_TOO_EARLY, f"BootNotification comes {early:.1f} s before its interval is over")
             return
         if may_send(version, state, action, triggered=action in self._triggered):
             return
@@ -226,7 +232,7 @@ class Conversation:
         if self._rules is not None:
             version = self._rules.version
             if validator(version, call.action, "request").is_valid(call.payload):
-                self._ledger(version).ended(call.action, call.payload, answer)
+                self._transactions_of(version).ended(call.action, call.payload, answer)
 
     # -- the station's answers ---------------------------------------------------------------------------------------
 
@@ -234,14 +240,14 @@ class Conversation:
         self.answers += 1
         call = self._incoming.pop(message.message_id, None)
         if call is None:
-            self._complain(Rule.UNSOLICITED_ANSWER, f"nobody waits for an answer to {message.message_id!r}")
+            self._complain(Rule.UNSOLICITED_ANSWER, f"no CALL with the id {message.message_id!r} waits for an answer")
             return
         if isinstance(message, CallError):
             return
         payload = message.payload or {}
         action = ACTIONS[rules.version].get(call.action)
         if action is None:
-            self._complain(Rule.UNKNOWN_ACTION, f"a CALLRESULT to {call.action}, which OCPP {rules.version} lacks")
+            self._complain(Rule.UNKNOWN_ACTION, f"a CALLRESULT to {call.action}, unknown to OCPP {rules.version}")
             return
         self._check_payload(Rule.ANSWER_SCHEMA, rules.version, call.action, "response", payload)
         if is_accepted(payload):
@@ -273,11 +279,11 @@ class Conversation:
         self._incoming.clear()
         self._rules = None
 
-    def _ledger(self, version: Version) -> Ledger:
-        ledger = self._ledgers.get(version)
-        if ledger is None:
-            ledger = self._ledgers[version] = LEDGERS[version](self._complain)
-        return ledger
+    def _transactions_of(self, version: Version) -> TransactionRules:
+        known = self._transactions.get(version)
+        if known is None:
+            known = self._transactions[version] = TRANSACTION_RULES[version](self._complain)
+        return known
 
     def _check_payload(self, rule: Rule, version: Version, action: str, part: Part, payload: Payload) -> bool:
         try:
@@ -295,4 +301,4 @@ class Conversation:
         self._findings.add(rule, self.station, self._connection, detail)
 
 
-assert set(LEDGERS) == set(RULES), "every version has its transactions"
+assert set(TRANSACTION_RULES) == set(RULES), "every version has its rules of transactions"

@@ -22,6 +22,8 @@ __all__ = [
     "TokenSettings",
     "describe_need",
     "ignore",
+    "token_need",
+    "trigger_need",
 ]
 
 
@@ -83,7 +85,7 @@ MOST_AT_ONCE: Final = 64
 
 
 class Driver(Protocol):
-    """A way to a CSMS's own controls; every method raises `DriverError` when the CSMS does not play along."""
+    """A way to a CSMS's own controls; every method raises `DriverError` when the CSMS does not do it."""
 
     name: str
     patience: float
@@ -200,3 +202,13 @@ def describe_need(need: str) -> str:
     """Say a need in words."""
     kind, _, what = need.partition(":")
     return _NEEDS.get(need, _NEEDS.get(kind, need)).format(what)
+
+
+def trigger_need(action: str) -> str:
+    """Name the need to make the CSMS send an action."""
+    return f"trigger:{action}"
+
+
+def token_need(status: str) -> str:
+    """Name the need for an identity token that the CSMS answers with this status."""
+    return f"token:{status}"

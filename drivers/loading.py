@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path as FilePath
 from typing import Any
 
 import msgspec
 
+from config.errors import ConfigError
+from config.locations import Location, Path, write_path
+from config.typed import convert
+from config.words import hint, nearest
+from config.yaml_files import parse_yaml, read_text
 from drivers.schema import Document, Http, Operation, Operations, Step, Variable
 from drivers.template import GLOBALS, Names, Place, TemplateFault, fields_of, names_in
-from drivers.typed_yaml import Path, Source, convert, read_yaml, templates_of
+from drivers.template_fields import templates_of
 from ocppj.actions import ACTIONS
-from ocppj.errors import UsageError
+from ocppj.errors import UsageError, as_usage_error
 from ocppj.versions import Version
 
 __all__ = ["Loaded", "Way", "load_driver", "preset_names", "read_driver", "steps_of"]
@@ -79,6 +83,7 @@ def preset_names() -> list[str]:
     return sorted(file.stem for file in PRESETS.glob("*.yaml"))
 
 
+@as_usage_error(ConfigError)
 def load_driver(name: str, options: Mapping[str, str], environment: Mapping[str, str] | None = None) -> Loaded:
     """Load a preset or a file; raises `UsageError` for everything that is wrong with it or with the options."""
     file = PRESETS / f"{name}.yaml"
@@ -86,26 +91,22 @@ def load_driver(name: str, options: Mapping[str, str], environment: Mapping[str,
         file = FilePath(name)
         if not file.suffix and not file.exists():
             known = ["none", "http", *preset_names()]
-            close = get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}, or name a YAML file"
-            raise UsageError(f"--driver {name} is not known; {hint}")
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise UsageError(f"--driver {name} cannot be read: {reason}") from None
+            near = hint(name, known, f"known are {', '.join(known)}, or name a YAML file")
+            raise UsageError(f"--driver {name} is not known; {near}")
+    text = read_text(file, "driver file")
     return read_driver(name if file.parent == PRESETS else str(file), text, options, environment)
 
 
+@as_usage_error(ConfigError)
 def read_driver(
     name: str, text: str, options: Mapping[str, str], environment: Mapping[str, str] | None = None
 ) -> Loaded:
     """Load a driver from its text."""
     environment = os.environ if environment is None else environment
-    raw, source = read_yaml(name, text)
+    raw, location = parse_yaml(name, text)
     used: set[str] = set()
-    document = convert(_prepare(raw, (), used), Document, source)
-    values, unset, secrets = _resolve(document, options, environment, source)
+    document = convert(_prepare(raw, (), used), Document, location)
+    values, unset, secrets = _resolve(document, options, environment, location)
     for variable in used:
         values_of_environment = environment.get(variable)
         if values_of_environment is None:
@@ -113,7 +114,7 @@ def read_driver(
         else:
             values[_env_name(variable)] = values_of_environment
             secrets.add(values_of_environment)
-    ways = _Checker(document, source, frozenset(values) | unset.keys()).check()
+    ways = _Checker(document, location, frozenset(values) | unset.keys()).check()
     return Loaded(document=document, ways=ways, values=values, unset=unset, secrets=frozenset(secrets - {""}))
 
 
@@ -143,20 +144,19 @@ def _env_name(variable: str) -> str:
 
 
 def _resolve(
-    document: Document, options: Mapping[str, str], environment: Mapping[str, str], source: Source
+    document: Document, options: Mapping[str, str], environment: Mapping[str, str], location: Location
 ) -> tuple[dict[str, Any], dict[str, str], set[str]]:
     declared = document.variables
     for name in options:
         if name not in declared:
-            close = get_close_matches(name, declared, 1)
-            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(declared) or 'none'}"
-            raise UsageError(f"--driver-option {name}: {document.driver} has no such option; {hint}")
+            near = hint(name, declared, f"it has {', '.join(declared) or 'none'}")
+            raise UsageError(f"--driver-option {name}: {document.driver} has no such option; {near}")
     values: dict[str, Any] = {}
     unset: dict[str, str] = {}
     secrets: set[str] = set()
     for name, variable in declared.items():
         if name in _TAKEN or not name.isidentifier():
-            raise source.error(("variables", name), "is a name of Plugstorm's own; choose another")
+            raise location.below("variables", name).error("is a name of Plugstorm's own; choose another")
         given = options.get(name, variable.default)
         if variable.secret and name in options and not _ENV.fullmatch(options[name]):
             raise UsageError(
@@ -189,11 +189,7 @@ def _value_of(name: str, variable: Variable, given: Any, environment: Mapping[st
     text = _ENV.sub(lambda match: environment[match[1]], given)
     if isinstance(variable.default, str | None):
         return text
-    try:
-        return msgspec.convert(text, type(variable.default), strict=False)
-    except msgspec.ValidationError:
-        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(variable.default)]
-        raise UsageError(f"--driver-option {name}={text} must be {kind}") from None
+    return convert(text, type(variable.default), Location(f"--driver-option {name}"), strict=False)
 
 
 # -- checks ----------------------------------------------------------------------------------------------------------
@@ -202,9 +198,9 @@ def _value_of(name: str, variable: Variable, given: Any, environment: Mapping[st
 class _Checker:
     """Everything that can be wrong with a driver although each of its fields has the right type."""
 
-    def __init__(self, document: Document, source: Source, variables: frozenset[str]) -> None:
+    def __init__(self, document: Document, location: Location, variables: frozenset[str]) -> None:
         self._document = document
-        self._source = source
+        self._location = location
         self._everywhere = variables | (document.login.save.keys() if document.login else frozenset())
 
     def check(self) -> dict[str, list[Way]]:
@@ -246,14 +242,12 @@ class _Checker:
         names = self._names(operation, path, _NAMES[name] | _ANSWER | saved)
         self._callback(operation, path, names.known)
         if operation.when and names_in(operation.when, Place.CONDITION).known - self._everywhere:
-            raise self._source.error(
-                (*path, "when"), "may ask only about variables: it decides before anything is sent"
-            )
+            raise self._error((*path, "when"), "may ask only about variables: it decides before anything is sent")
         needed = set(names.needed - saved)
         for transport, common in self._common.items():
             if any(getattr(step, transport) is not None for step in steps_of(operation)):
                 needed |= common
-        return Way(_write(path), operation, names.known, frozenset(needed), self._handed_over(operation))
+        return Way(write_path(path), operation, names.known, frozenset(needed), self._handed_over(operation))
 
     def _handed_over(self, operation: Operation) -> frozenset[str] | None:
         """Find the fields of the payload that are written anywhere; conditions only ask about them."""
@@ -270,56 +264,57 @@ class _Checker:
     def _result(self, name: str, operation: Operation, path: Path) -> None:
         for field, owner in _OWN_FIELDS.items():
             if getattr(operation, field) and owner != name:
-                raise self._source.error((*path, field), f"belongs to {owner}")
+                raise self._error((*path, field), f"belongs to {owner}")
         needed = _MUST_READ.get(name)
         if needed and operation.unsupported is None:
             if getattr(operation, needed) is None:
-                raise self._source.error(path, f"lacks {needed}, which says where the result is in the response")
+                raise self._error(path, f"lacks {needed}, which says where the result is in the response")
             if any(step.manual for step in steps_of(operation)):
-                raise self._source.error(path, "cannot be manual: its result is read from a response")
+                raise self._error(path, "cannot be manual: its result is read from a response")
+
+    def _error(self, path: Path, message: str) -> ConfigError:
+        return self._location.below(*path).error(message)
 
     def _one_way(self, holder: Operation | Step, path: Path) -> None:
         given = [way for way in _WAYS if getattr(holder, way, None) not in (None, [])]
         if len(given) != 1:
             known = ", ".join(way for way in _WAYS if hasattr(holder, way))
             how = f"has {' and '.join(given)}" if given else "says nothing of how"
-            raise self._source.error(path, f"{how}; give one of {known}")
+            raise self._error(path, f"{how}; give one of {known}")
         if holder.sql is not None and self._document.database is None:
-            raise self._source.error((*path, "sql"), "needs a 'database' with the command of its client program")
+            raise self._error((*path, "sql"), "needs a 'database' with the command of its client program")
         if holder.shell is not None:
             self._command(holder.shell.command, (*path, "shell", "command"))
         if holder.http is not None:
             request = holder.http
             bodies = [request.body is not msgspec.UNSET, request.text is not None, bool(request.form)]
             if sum(bodies) > 1:
-                raise self._source.error((*path, "http"), "has several bodies; give one of body, text, form")
+                raise self._error((*path, "http"), "has several bodies; give one of body, text, form")
 
     def _command(self, command: str, path: Path) -> None:
         if "{{" in command or "{%" in command:
-            raise self._source.error(
-                path, 'must hold no template; hand values over in env and write "$NAME" in the command'
-            )
+            raise self._error(path, 'must hold no template; hand values over in env and write "$NAME" in the command')
 
     def _filters(self, name: str, operation: Operation, path: Path) -> None:
         if operation.actions and name != "trigger":
-            raise self._source.error((*path, "actions"), "belongs to trigger")
+            raise self._error((*path, "actions"), "belongs to trigger")
         if operation.statuses and name not in ("token", "boot_status"):
-            raise self._source.error((*path, "statuses"), "belongs to token and boot_status")
+            raise self._error((*path, "statuses"), "belongs to token and boot_status")
         versions = [Version(version) for version in operation.versions] or list(Version)
         known = sorted({action for version in versions for action, entry in ACTIONS[version].items() if entry.by_csms})
         for index, action in enumerate(operation.actions):
             if action not in known:
-                close = get_close_matches(action, known, 1)
-                hint = f"; did you mean {close[0]}?" if close else ""
+                near = nearest(action, known)
+                meant = f"; did you mean {near!r}?" if near else ""
                 words = " or ".join(versions)
-                raise self._source.error(
-                    (*path, "actions", index), f"{action} is nothing that a CSMS sends in OCPP {words}{hint}"
+                raise self._error(
+                    (*path, "actions", index), f"{action} is nothing that a CSMS sends in OCPP {words}{meant}"
                 )
 
     def _callback(self, operation: Operation, path: Path, names: frozenset[str]) -> None:
         waits = any(http.callback for http in _requests_of(operation))
         if names & _CALLBACK and not waits:
-            raise self._source.error(path, "uses callback_url without a 'callback' that waits for it")
+            raise self._error(path, "uses callback_url without a 'callback' that waits for it")
 
     def _names(self, part: Any, path: Path, allowed: frozenset[str]) -> Names:
         return self._names_of(templates_of(part, path), allowed)
@@ -331,12 +326,11 @@ class _Checker:
             try:
                 names = names_in(text, place)
             except TemplateFault as fault:
-                raise self._source.error(where, str(fault)) from None
+                raise self._error(where, str(fault)) from None
             for name in sorted(names.known - allowed - self._everywhere):
                 known = sorted(allowed | self._everywhere)
-                close = get_close_matches(name, known, 1)
-                hint = f"did you mean {close[0]}?" if close else f"known here are {', '.join(known)}"
-                raise self._source.error(where, f"{name} is not known; {hint}")
+                near = hint(name, known, f"known here are {', '.join(known)}")
+                raise self._error(where, f"{name} is not known; {near}")
             every = Names(every.known | names.known, every.needed | names.needed)
         return every
 
@@ -350,7 +344,3 @@ def _requests_of(operation: Operation) -> Iterator[Http]:
     for holder in steps_of(operation):
         if holder.http is not None:
             yield holder.http
-
-
-def _write(path: Path) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")

@@ -10,18 +10,16 @@ Where a hot path cannot afford the call, it does what `Histogram.record` does to
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
 from ocppj.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
 __all__ = [
     "HIGHEST_TRACKABLE",
@@ -46,7 +44,7 @@ _LAST_INDEX = HdrHistogram(1, HIGHEST_TRACKABLE, _DIGITS).counts_len - 1
 
 
 def bucket_index(microseconds: int) -> int:
-    """Tell which bucket a value belongs to; a negative one, which only a broken clock gives, counts as 0."""
+    """Return the bucket of a value; a negative one, which only a broken clock gives, counts as 0."""
     if microseconds < _LINEAR:
         return max(microseconds, 0)
     shift = microseconds.bit_length() - _HALF_BITS - 1

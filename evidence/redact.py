@@ -120,7 +120,7 @@ def redact_frame(text: str, secrets: frozenset[str] = frozenset()) -> str:
 
 
 def _secret_members(holder: dict[str, Any]) -> frozenset[str]:
-    """Tell which members of an object hold a secret because another member says so.
+    """Return which members of an object hold a secret because another member says so.
 
     `{"key": "AuthorizationKey", "value": …}` of 1.6, `{"variable": {"name": …}, "attributeValue": …}` of 2.x, also
     where the values stand one level deeper, and the shared key of a VPN (OCPP 2.0.1 Part 2 VPNType).

@@ -9,21 +9,18 @@ import platform
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 import msgspec
 
 from evidence.redact import redact, redact_frame
-from evidence.run_model import FORMAT, Run
+from evidence.run_model import FORMAT, InteropRun, LoadRun, Run
 from ocppj.errors import UsageError
 from ocppj.trace import TraceRecord, decode_record, encode_record, spell_out, wall_clock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
 
 __all__ = [
     "RunFolder",
@@ -45,6 +42,9 @@ def utc_now() -> str:
 
 _COUNTED: Final = ("connections", "counts", "faults", "latency_ms", "throughput", "timeline")
 """Fields of `run.json` that hold numbers by name."""
+
+
+RunT = TypeVar("RunT", bound=InteropRun | LoadRun)
 
 
 class RunFolder:
@@ -113,8 +113,8 @@ class RunFolder:
             with contextlib.suppress(OSError):
                 path.rmdir()
 
-    def write_run(self, run: Run, secrets: frozenset[str] = frozenset()) -> None:
-        """Write `run.json`, redacted, in one step: a reader sees the old file or the new one."""
+    def write_run(self, run: RunT, secrets: frozenset[str] = frozenset()) -> RunT:
+        """Write `run.json` in one step, so that a reader sees the old file or the new one; return it as redacted."""
         document = redact(msgspec.to_builtins(run), secrets)
         # A name that a CSMS has invented may look like that of a secret, and what is counted under it is none.
         for name in _COUNTED:
@@ -127,6 +127,7 @@ class RunFolder:
         except UnicodeEncodeError:
             text = msgspec.json.encode(spell_out(document))
         self.write_text("run.json", msgspec.json.format(text, indent=2).decode() + "\n")
+        return msgspec.json.decode(text, type=type(run))
 
     def write_text(self, name: str, text: str) -> None:
         """Write one file of the folder in one step; raises `UsageError` when the disk refuses."""
@@ -208,7 +209,7 @@ def _redacted_bytes(data_base64: str, secrets: frozenset[str]) -> str:
 def read_trace(path: Path) -> Iterator[TraceRecord]:
     """Read a trace file line by line; a last line cut off by a crash is passed over.
 
-    Raises `UsageError` when the file cannot be read or holds another line that is no record.
+    Raises `UsageError` when the file cannot be read or holds another line that is not a record.
     """
     try:
         with path.open("rb") as file:
@@ -223,7 +224,7 @@ def _read_record(path: Path, number: int, line: bytes) -> TraceRecord:
     try:
         return decode_record(line)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UsageError(f"{path} line {number} is no trace record: {error}") from None
+        raise UsageError(f"{path} line {number} is not a trace record: {error}") from None
 
 
 def read_run(path: Path) -> Run:
@@ -234,7 +235,7 @@ def read_run(path: Path) -> Run:
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}; name the folder of a finished run") from None
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UsageError(f"{file} is no run.json of this version: {error}") from None
+        raise UsageError(f"{file} is not a run.json of this version: {error}") from None
     if run.format != FORMAT:
         raise UsageError(f"{file} has format {run.format}; this Plugstorm reads format {FORMAT}, use the newer one")
     return run

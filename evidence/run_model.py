@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, StormResult
 from evidence.verdicts import RunVerdict, Verdict
 
 __all__ = [
@@ -18,16 +19,16 @@ __all__ = [
     "LoadRun",
     "Percentiles",
     "Run",
+    "RunTarget",
     "SloResult",
     "Stations",
-    "Target",
     "WindowResult",
 ]
 
 FORMAT = 1
 
 
-class Target(msgspec.Struct, kw_only=True):
+class RunTarget(msgspec.Struct, kw_only=True):
     """The CSMS that was tested; the URL is redacted."""
 
     url: str
@@ -90,6 +91,7 @@ class CallStats(msgspec.Struct, kw_only=True):
     ocpp: str
     action: str
     direction: Literal["station-to-csms", "csms-to-station"]
+    """`TO_CSMS` or `FROM_CSMS` of the vocabulary; a type checker takes no names here."""
     outcome: str
     count: int
     service_ms: Percentiles | None = None
@@ -97,7 +99,7 @@ class CallStats(msgspec.Struct, kw_only=True):
 
 
 class WindowResult(msgspec.Struct, kw_only=True):
-    """A part of a load run: ramp, warm-up, measure or cool-down; a CALL belongs where it was intended."""
+    """A part of a load run, one of `WINDOWS`; a CALL belongs to the one in which it was intended."""
 
     name: str
     start: float
@@ -142,7 +144,7 @@ class SloResult(msgspec.Struct, kw_only=True):
 class _Common(msgspec.Struct, kw_only=True):
     format: int = FORMAT
     tool: dict[str, str]
-    target: Target
+    target: RunTarget
     started: str
     finished: str
     seed: int | None
@@ -172,14 +174,11 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     slo: list[SloResult] = []
     stopped_early: str = ""
     """Which objective ended the run before its time, and when; empty where none did."""
-    ledger: dict[str, Any] = {}
-    """Every transaction reconciled: what stations sent, what the CSMS answered, what it recorded."""
-    kpis: dict[str, Any] = {}
-    """What drivers would notice: charging success rate, seconds from authorize to start, remote starts that worked."""
-    storms: list[dict[str, Any]] = []
-    """Each storm with its times, its curve of recovery and its cost."""
-    commands: list[dict[str, Any]] = []
-    """CSMS to station, through a driver: API call, CALL at the station, effect; by command."""
+    ledger: LedgerResult = LedgerResult()
+    kpis: KpiResult = KpiResult()
+    storms: list[StormResult] = []
+    commands: list[CommandResult] = []
+    """By command and version."""
     timeline: list[dict[str, float]] = []
     """One row a second: `t` seconds since the start, `connected`, `booted`, `calls`, `errors`, …"""
     faults: dict[str, int] = {}

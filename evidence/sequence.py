@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -19,10 +19,7 @@ from ocppj.messages import Call, CallError, CallResult, CallResultError, Message
 from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import RULES, Version
 
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-__all__ = ["Diagram", "Lane", "Role", "Shape", "Step", "read_diagram", "sequence_mermaid", "sequence_text"]
+__all__ = ["Diagram", "Lane", "Role", "SequenceStep", "Shape", "read_diagram", "sequence_mermaid", "sequence_text"]
 
 LABEL_MAX = 90
 """Characters of a label; what is longer ends in an ellipsis."""
@@ -37,7 +34,7 @@ class Role(StrEnum):
     STATION = "station"
     CSMS = "csms"
     DRIVER = "driver"
-    """The harness at the CSMS' own API."""
+    """The harness at the CSMS's own API."""
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -64,7 +61,7 @@ class Shape(StrEnum):
     PHASE = "phase"
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class SequenceStep(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened; `source` and `target` are indexes of lanes, equal where nothing crosses."""
 
     line: int
@@ -86,7 +83,7 @@ class Diagram(msgspec.Struct, frozen=True):
     """Lanes from left to right, and steps from top to bottom."""
 
     lanes: tuple[Lane, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[SequenceStep, ...]
 
 
 def read_diagram(records: Iterable[TraceRecord | None]) -> Diagram:
@@ -145,11 +142,11 @@ def _mermaid(text: str) -> str:
 _ANSWERS = frozenset({Shape.RESULT, Shape.ERROR})
 
 
-def _with_latency(step: Step) -> str:
+def _with_latency(step: SequenceStep) -> str:
     return step.label if step.latency_ms is None else f"{step.label} ({step.latency_ms:.1f} ms)"
 
 
-def _text_row(diagram: Diagram, step: Step) -> tuple[str, str, str]:
+def _text_row(diagram: Diagram, step: SequenceStep) -> tuple[str, str, str]:
     source, target = diagram.lanes[step.source], diagram.lanes[step.target]
     if step.shape is Shape.PHASE:
         route = "--"
@@ -167,7 +164,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._lanes: dict[tuple[Role, str], None] = {}
-        self._steps: list[tuple[Step, tuple[Role, str], tuple[Role, str]]] = []
+        self._steps: list[tuple[SequenceStep, tuple[Role, str], tuple[Role, str]]] = []
         self._open: dict[tuple[str, bool, str], tuple[int, float, str]] = {}
         self._prepared = False
         self._start: float | None = None
@@ -286,7 +283,9 @@ class _Reader:
         **answer: Any,
     ) -> None:
         at = record.t - (self._start or 0.0)
-        step = Step(line=line, at=at, shape=shape, source=0, target=0, label=label, prepared=self._prepared, **answer)
+        step = SequenceStep(
+            line=line, at=at, shape=shape, source=0, target=0, label=label, prepared=self._prepared, **answer
+        )
         self._steps.append((step, *ends))
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from evidence import exit_codes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["EXIT_CODES", "RunVerdict", "Verdict", "run_verdict", "weight", "worst"]
 

@@ -1,76 +1,24 @@
-"""What a case is made of: its data, its claims, and the registry that holds all of them."""
+"""What a case is made of, and the registry that holds all of them."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from evidence.verdicts import Verdict
+from interop_suite.claims.claim import Check, Level
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import History
+from interop_suite.drive.probe import Probe
+from interop_suite.drive.setup import Setup, Start
 from ocppj.versions import Version
 
-if TYPE_CHECKING:
-    from interop_suite.claims.history import History
-    from interop_suite.drive.probe import Probe
+__all__ = ["Case", "Inquiry", "Script", "all_cases", "all_inquiries", "case", "inquiry"]
 
-__all__ = ["Case", "Check", "Finding", "Level", "Start", "all_cases", "case", "token_need", "trigger_need"]
-
-
-class Level(StrEnum):
-    """How strong the rule behind a claim is, and so what breaking it means."""
-
-    REQUIRED = "required"
-    """SHALL or MUST: breaking it is FAILED."""
-    RECOMMENDED = "recommended"
-    """SHOULD: breaking it is NON_STRICT."""
-    BEHAVIOUR = "behaviour"
-    """No text: whatever is seen is INFORMATIONAL."""
-
-    @property
-    def when_broken(self) -> Verdict:
-        """The verdict of a claim of this level that does not hold."""
-        return _WHEN_BROKEN[self]
-
-
-_WHEN_BROKEN = {
-    Level.REQUIRED: Verdict.FAILED,
-    Level.RECOMMENDED: Verdict.NON_STRICT,
-    Level.BEHAVIOUR: Verdict.INFORMATIONAL,
-}
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check saw: the claim, what was there instead, and the line of the trace that shows it."""
-
-    verdict: Verdict
-    claim: str
-    actual: str
-    clause: Clause | None = None
-    frame: int | None = None
-    """Index of the record in the trace file, from 0."""
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One claim and the pure function that finds out about it; no finding at all means that nothing shows it."""
-
-    claim: str
-    judge: Callable[[History], list[Finding]]
-
-
-class Start(StrEnum):
-    """What has happened before the script of a case begins; it is prepared and not judged."""
-
-    BOOTED = "booted"
-    """The station is connected, its boot was accepted, and its connectors are Available."""
-    CONNECTED = "connected"
-    """The station is connected and has sent nothing."""
-    OFFLINE = "offline"
-    """The CSMS knows the station; it is not connected."""
+Script = Callable[[Probe], None]
+"""What a station does in a case."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,14 +44,19 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[str, ...]
     """Further defects that make this case FAILED."""
     checks: tuple[Check, ...]
-    script: Callable[[Probe], None]
+    script: Script
     start: Start
     password: bool
     """Whether the station proves itself with Basic credentials."""
     bystander: bool
     """Whether another station is connected and booted beforehand, to see whether it is harmed."""
-    options: dict[str, Any]
-    """Settings of the station for this case, such as `connectors`."""
+
+    @property
+    def setup(self) -> Setup:
+        """How the script finds its stations."""
+        return Setup(
+            name=self.id, version=self.ocpp, start=self.start, password=self.password, bystander=self.bystander
+        )
 
     @property
     def key(self) -> str:
@@ -116,7 +69,20 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset({self.defect, *self.also})
 
 
-_registry: dict[str, Case] = {}
+class Inquiry(msgspec.Struct, frozen=True, kw_only=True):
+    """A script that finds out whether the CSMS meets a need without a driver; nobody judges it."""
+
+    need: str
+    script: Script
+    is_met: Callable[[History], bool]
+
+    def setup(self, version: Version) -> Setup:
+        """How the script finds its station."""
+        return Setup(name=self.need, version=version)
+
+
+_cases: dict[str, Case] = {}
+_inquiries: dict[str, Inquiry] = {}
 
 
 def case(
@@ -138,11 +104,10 @@ def case(
     start: Start = Start.BOOTED,
     password: bool = False,
     bystander: bool = False,
-    **options: Any,
-) -> Callable[[Callable[[Probe], None]], Callable[[Probe], None]]:
+) -> Callable[[Script], Script]:
     """Register a script as a case, once for each version; raises `ValueError` for an id that is taken."""
 
-    def register(script: Callable[[Probe], None]) -> Callable[[Probe], None]:
+    def register(script: Script) -> Script:
         for version in (ocpp,) if isinstance(ocpp, str) else ocpp:
             entry = Case(
                 id=id,
@@ -163,29 +128,40 @@ def case(
                 start=start,
                 password=password,
                 bystander=bystander,
-                options=options,
             )
-            if entry.key in _registry:
+            if entry.key in _cases:
                 raise ValueError(f"Two cases are called {entry.key}.")
-            _registry[entry.key] = entry
+            _cases[entry.key] = entry
+        return script
+
+    return register
+
+
+def inquiry(*, need: str, is_met: Callable[[History], bool]) -> Callable[[Script], Script]:
+    """Register a script as the inquiry for a need; raises `ValueError` for a need that has one."""
+
+    def register(script: Script) -> Script:
+        if need in _inquiries:
+            raise ValueError(f"Two inquiries are for {need}.")
+        _inquiries[need] = Inquiry(need=need, script=script, is_met=is_met)
         return script
 
     return register
 
 
 def all_cases() -> list[Case]:
-    """Load every case module and list the cases by version, block and id."""
+    """Load every module of `cases/` and list the cases in the order of modules and of lines."""
+    _load()
+    return list(_cases.values())
+
+
+def all_inquiries() -> Mapping[str, Inquiry]:
+    """Load every module of `cases/` and map needs to their inquiries."""
+    _load()
+    return dict(_inquiries)
+
+
+def _load() -> None:
     package = importlib.import_module("interop_suite.cases")
     for module in pkgutil.walk_packages(package.__path__, "interop_suite.cases."):
         importlib.import_module(module.name)
-    return list(_registry.values())
-
-
-def trigger_need(action: str) -> str:
-    """Name the need to make the CSMS send an action."""
-    return f"trigger:{action}"
-
-
-def token_need(status: str) -> str:
-    """Name the need for an identity token that the CSMS answers with this status."""
-    return f"token:{status}"

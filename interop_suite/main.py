@@ -13,20 +13,21 @@ import pytest
 
 from evidence import exit_codes
 from evidence.disk import disk_error
-from evidence.run_model import CaseResult
+from evidence.run_model import CaseResult, InteropRun
 from evidence.verdicts import Verdict
-from interop_suite import plugin
+from interop_suite import pytest_hooks
 from interop_suite.catalogue import all_cases
-from interop_suite.run.options import Settings, select
-from interop_suite.run.outcome import explain
-from interop_suite.run.results import describe_case
+from interop_suite.run.presentation import explain
+from interop_suite.run.request import InteropRequest
+from interop_suite.run.results import CaseOutcome, describe_case
 from interop_suite.run.runner import not_applicable
+from interop_suite.run.selection import select
 from interop_suite.run.state import State
-from interop_suite.run.target_check import SubprotocolError, preflight
+from interop_suite.run.target_check import SubprotocolError, check_target
 from ocppj.errors import HarnessError, UsageError
 from ocppj.versions import Version
 
-__all__ = ["list_cases", "run_interop"]
+__all__ = ["FinishedRun", "list_cases", "run_interop"]
 
 HERE = Path(__file__).parent
 IDENTITIES_OF_A_CASE = 2
@@ -44,17 +45,22 @@ _MARKS = {
 }
 
 
-def list_cases(settings: Settings) -> list[dict[str, str]]:
+def list_cases(request: InteropRequest) -> list[dict[str, str]]:
     """Describe the selected cases; raises `UsageError` for a selection that matches nothing."""
-    return [describe_case(case) for case in select(all_cases(), settings.select, settings.ocpp)]
+    return [describe_case(case) for case in select(all_cases(), request.select, request.ocpp)]
 
 
-def run_interop(settings: Settings, *, jobs: int, write: Callable[[str], None] = print) -> tuple[Path, int]:
-    """Run the selected cases and return the run folder and the exit code.
+class FinishedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that was written down, as it was written."""
 
-    Raises `UsageError` and `TargetUnreachableError` before anything is sent.
-    """
-    state = State.start(settings)
+    folder: Path
+    run: InteropRun
+    exit_code: int
+
+
+def run_interop(request: InteropRequest, *, jobs: int, write: Callable[[str], None] = print) -> FinishedRun:
+    """Run the selected cases; raises `UsageError` and `TargetUnreachableError` before anything is sent."""
+    state = State.start(request)
     with state.stack:
         try:
             _leave_out_unspoken_versions(state)
@@ -73,7 +79,7 @@ def run_interop(settings: Settings, *, jobs: int, write: Callable[[str], None] =
             "timeout=0",
             f"--alluredir={state.folder.allure}",
         ]
-        total = len(state.cases) * state.settings.repeat
+        total = len(state.cases) * state.request.repeat
         jobs = _possible_jobs(state, jobs, write)
         if jobs > 1 and total > 1:
             arguments += ["-n", str(min(jobs, total))]
@@ -84,14 +90,16 @@ def run_interop(settings: Settings, *, jobs: int, write: Callable[[str], None] =
             raise UsageError(f"{file or state.folder.path} cannot be written: {reason}")
         if code == pytest.ExitCode.INTERRUPTED:
             code = exit_codes.INTERRUPTED
-        return state.folder.path, int(code)
+        if state.run is None:
+            raise HarnessError(f"pytest ended before {state.folder.run_json} was written; see its lines above")
+        return FinishedRun(folder=state.folder.path, run=state.run, exit_code=int(code))
 
 
 def _possible_jobs(state: State, jobs: int, write: Callable[[str], None]) -> int:
     """Bound the jobs: a person does one thing at a time, and no two cases may use one identity at the same time."""
     if state.driver.serial:
         return 1
-    identities = len(state.settings.identities)
+    identities = len(state.request.identities)
     most = max(1, identities // IDENTITIES_OF_A_CASE) if identities else jobs
     if most < jobs:
         write(f"{identities} identities are enough for --jobs {most}; a case may need {IDENTITIES_OF_A_CASE}")
@@ -104,14 +112,15 @@ def _leave_out_unspoken_versions(state: State) -> None:
     versions = sorted({case.ocpp for case in state.cases})
     for version in versions:
         try:
-            preflight(state.runner.target, state.driver, version)
+            check_target(state.plan.target, state.driver, version)
         except SubprotocolError as error:
             refusals[version] = error
-    if refusals and (state.settings.ocpp or len(refusals) == len(versions)):
+    if refusals and (state.request.ocpp or len(refusals) == len(versions)):
         raise next(iter(refusals.values()))
     for case in state.cases:
         if case.ocpp in refusals:
-            state.collect(not_applicable(case, f"this CSMS does not speak OCPP {case.ocpp}"))
+            result = not_applicable(case, f"this CSMS does not speak OCPP {case.ocpp}")
+            state.collect(CaseOutcome(result=result))
     state.cases = [case for case in state.cases if case.ocpp not in refusals]
 
 
@@ -123,7 +132,7 @@ class _Prepared:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        config.stash[plugin.state_key] = self._state
+        config.stash[pytest_hooks.state_key] = self._state
 
 
 class _Progress:
@@ -147,9 +156,8 @@ class _Progress:
             if report.failed:
                 self._write(str(report.longrepr))
             return
-        for name, value in report.user_properties:
-            if name == plugin.PROPERTY:
-                self._show(msgspec.json.decode(str(value), type=CaseResult))
+        for outcome in pytest_hooks.outcomes_in(report):
+            self._show(outcome.result)
 
     def _show(self, result: CaseResult) -> None:
         self._done += 1

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from interop_suite.catalogue import Case
+from interop_suite.catalogue import Case
 
 
 def test_case(interop_case: Case, attempt: int, check_case: Callable[[Case, int], None]) -> None:

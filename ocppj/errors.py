@@ -13,6 +13,8 @@ A finding about the CSMS is a result object, never one of these.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "RemoteProtocolError",
     "TargetUnreachableError",
     "UsageError",
+    "as_usage_error",
 ]
 
 
@@ -33,6 +36,18 @@ class HarnessError(Exception):
 
 class UsageError(HarnessError):
     """A command line, file or setting that cannot work."""
+
+
+@contextmanager
+def as_usage_error(*kinds: type[Exception], prefix: str = "") -> Iterator[None]:
+    """Raise a `UsageError` with the same words for an error of another kind, such as that of the room `config`.
+
+    Also a decorator, for a function that reads what a person wrote.
+    """
+    try:
+        yield
+    except kinds as error:
+        raise UsageError(f"{prefix}{error}") from None
 
 
 class TargetUnreachableError(HarnessError):

@@ -10,10 +10,10 @@ import msgspec
 
 from plugstorm.children import run_child
 
-__all__ = ["Wanted", "bench_command", "run"]
+__all__ = ["BenchRequest", "bench_command", "run"]
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class BenchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for on the command line."""
 
     quick: bool
@@ -23,15 +23,15 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     engines: tuple[str, ...]
 
 
-def bench_command(wanted: Wanted) -> list[str]:
+def bench_command(request: BenchRequest) -> list[str]:
     """Write the command line of the bench."""
     words = [sys.executable, "-m", "benchmarks"]
-    words += [flag for flag, given in (("--quick", wanted.quick), ("--scale", wanted.scale)) if given]
-    words += ["--json"] if wanted.as_json else []
-    words += ["--out", str(wanted.out)] if wanted.out is not None else []
-    return words + [word for engine in wanted.engines for word in ("--engine", engine)]
+    words += [flag for flag, given in (("--quick", request.quick), ("--scale", request.scale)) if given]
+    words += ["--json"] if request.as_json else []
+    words += ["--out", str(request.out)] if request.out is not None else []
+    return words + [word for engine in request.engines for word in ("--engine", engine)]
 
 
-def run(wanted: Wanted) -> int:
+def run(request: BenchRequest) -> int:
     """Run it and return its exit code."""
-    return run_child(bench_command(wanted), environment=os.environ)
+    return run_child(bench_command(request), environment=os.environ)

@@ -6,9 +6,9 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -18,16 +18,14 @@ from rich.table import Table
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, utc_now
 from evidence.run_model import LoadRun
+from loadtest.locust_edge.request import LoadRequest
 from loadtest.planning.calibrate import Measured, Plan, Recommendation, measured, recommend
 from loadtest.planning.machine_check import Machine, machine
 from loadtest.workload.profile import load_profile
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.versions import Version
 from plugstorm.children import run_child
-from plugstorm.load_command import Wanted, check, environment_of, locust_command
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from plugstorm.load_command import check, environment_of, locust_command
 
 __all__ = ["Effort", "Result", "run"]
 
@@ -35,8 +33,6 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _PATIENCE: Final = 10.0
 _FLOOR_HEARTBEAT: Final = 10.0
 _BUSY_HEARTBEAT: Final = 0.1
-_PLACEHOLDER: Final = "idle"
-"""Each run writes a profile of its own in its place."""
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,15 +67,15 @@ def run(effort: Effort, plan: Plan | None, *, out: Path | None, as_json: bool) -
         # Before anything is measured for nothing.
         load_profile(plan.profile)
     have = machine()
-    wanted = _wanted(effort)
-    check(wanted)
+    request = _request(effort)
+    check(request)
     started = utc_now()
     with _sink() as url:
         folder = RunFolder.create(out, "calibrate")
         for empty in (folder.traces, folder.histograms):
             empty.rmdir()
-        quiet = _measure(wanted, url, folder, "quiet", heartbeat=_FLOOR_HEARTBEAT)
-        few = msgspec.structs.replace(wanted, stations=effort.busy_stations, spawn_rate=float(effort.busy_stations))
+        quiet = _measure(request, url, folder, "quiet", heartbeat=_FLOOR_HEARTBEAT)
+        few = msgspec.structs.replace(request, stations=effort.busy_stations, spawn_rate=float(effort.busy_stations))
         busy = _measure(few, url, folder, "busy", heartbeat=_BUSY_HEARTBEAT)
     found = measured(quiet, busy, have)
     result = Result(
@@ -101,24 +97,16 @@ def run(effort: Effort, plan: Plan | None, *, out: Path | None, as_json: bool) -
     return exit_codes.INVALID if "INVALID" in (found.quiet, found.busy) else exit_codes.PASSED
 
 
-def _wanted(effort: Effort) -> Wanted:
-    return Wanted(
+def _request(effort: Effort) -> LoadRequest:
+    return LoadRequest(
         # Stands for the sink, whose port is not known yet.
         url="ws://127.0.0.1:9/ocpp",
-        ocpp=(str(Version.V16),),
+        ocpp=((Version.V16, 1),),
         stations=effort.stations,
         spawn_rate=float(effort.stations),
         duration=effort.seconds,
-        profile=_PLACEHOLDER,
-        workers=1,
         seed=1,
-        ui_port=None,
-        out=None,
-        password=None,
-        ca=None,
-        station_list=None,
-        identity_pattern=None,
-        locust=("--warm-up", "0.5"),
+        warm_up=0.5,
     )
 
 
@@ -152,13 +140,13 @@ def _sink() -> Iterator[str]:
             process.wait()
 
 
-def _measure(wanted: Wanted, url: str, folder: RunFolder, name: str, *, heartbeat: float) -> LoadRun:
+def _measure(request: LoadRequest, url: str, folder: RunFolder, name: str, *, heartbeat: float) -> LoadRun:
     out = RunFolder.create(folder.path / name, "load").path
     profile = out / "profile.yaml"
     profile.write_text(
         f"title: Heartbeats and nothing else\nmodels: {{home-wallbox: 1}}\nheartbeat: {heartbeat}\n", encoding="ascii"
     )
-    one = msgspec.structs.replace(wanted, profile=str(profile))
+    one = msgspec.structs.replace(request, profile=str(profile))
     sys.stderr.write(f"{name} run: {one.stations} stations for {one.duration} s …\n")
     code = run_child(
         locust_command(one, url=url, out=out, master_port=None),

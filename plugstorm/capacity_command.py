@@ -1,4 +1,4 @@
-"""`plugstorm capacity`: load runs with ever other fleets until it is known how many stations the CSMS holds."""
+"""`plugstorm capacity`: load runs with one fleet after another, until it is known how many stations the CSMS holds."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import math
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -15,23 +16,24 @@ from rich.console import Console
 from rich.table import Table
 
 from evidence import exit_codes
+from evidence.capacity_model import CapacityPlan, CapacityResult, CapacityTarget, Trial
 from evidence.redact import redact_url
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, utc_now
 from evidence.run_model import LoadRun
 from loadtest.judging.slo import Threshold, read_slo, threshold
-from loadtest.planning.capacity import BOOTED, Finding, Trial, conclude, next_stations, trial_of, with_booted
+from loadtest.locust_edge.options import option_of
+from loadtest.locust_edge.request import LoadRequest
+from loadtest.planning.capacity import BOOTED, conclude, next_stations, trial_of, with_booted
+from loadtest.plugins.quantities import QUANTITIES
 from ocppj.errors import InconclusiveError, TargetUnreachableError, UsageError
-from plugstorm.capacity_page import page_of
 from plugstorm.children import run_child
-from plugstorm.load_command import Wanted, check, environment_of, free_port, locust_command, spawn_rate, target_of
+from plugstorm.load_command import check, environment_of, free_port, locust_command, target_of
+from reports.capacity_page import write_capacity_page
 from reports.html import write_report
 from reports.junit import write_junit
 from reports.summary import write_summary
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["Plan", "Result", "run", "step_duration"]
+__all__ = ["run", "step_duration"]
 
 _OUTPUT: Final = "output.txt"
 _SLO: Final = "slo.yaml"
@@ -39,46 +41,15 @@ _MARGIN: Final = 2.0
 """Seconds that a run takes to begin."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How to search; times in seconds."""
-
-    most: int
-    start: int
-    hold: float
-    """How long each fleet is measured."""
-    settle: float
-    """Between the last station's start and the measurement."""
-    pause: float
-    """Between two runs, for the CSMS to recover."""
-    precision: float
-
-
-class Result(msgspec.Struct, kw_only=True):
-    """`capacity.json`."""
-
-    format: int = 1
-    kind: str = "capacity"
-    tool: dict[str, str]
-    target: dict[str, Any]
-    started: str
-    finished: str
-    environment: dict[str, Any]
-    plan: Plan
-    profile: str
-    slo: list[str]
-    finding: Finding
-    trials: list[Trial]
-
-
-def run(wanted: Wanted, plan: Plan, *, as_json: bool) -> int:
+def run(request: LoadRequest, plan: CapacityPlan, *, as_json: bool) -> int:
     """Search, write `capacity.json` and `capacity.html`, and return the exit code."""
-    if wanted.slo is None:
+    if request.slo is None:
         raise UsageError("--slo FILE is needed: capacity is how many stations the CSMS holds within objectives")
-    thresholds = read_slo(wanted.slo)
+    thresholds = read_slo(request.slo, QUANTITIES)
     if not with_booted(thresholds):
         thresholds.append(threshold(BOOTED))
-    check(msgspec.structs.replace(wanted, stations=plan.most))
-    folder = RunFolder.create(wanted.out, "capacity")
+    check(msgspec.structs.replace(request, stations=plan.most))
+    folder = RunFolder.create(request.out, "capacity")
     for empty in (folder.traces, folder.histograms):
         empty.rmdir()
     slo = folder.path / _SLO
@@ -86,7 +57,7 @@ def run(wanted: Wanted, plan: Plan, *, as_json: bool) -> int:
     started = utc_now()
     trials: list[Trial] = []
     interrupted = False
-    with target_of(wanted.url) as (url, control_url):
+    with target_of(request.url) as (url, control_url):
         while (
             stations := next_stations(trials, start=plan.start, most=plan.most, precision=plan.precision)
         ) is not None:
@@ -94,12 +65,11 @@ def run(wanted: Wanted, plan: Plan, *, as_json: bool) -> int:
                 time.sleep(plan.pause)
             name = f"step-{len(trials) + 1:02d}-{stations}"
             one = msgspec.structs.replace(
-                wanted,
+                request,
                 stations=stations,
                 slo=slo,
-                duration=step_duration(wanted, stations, plan),
-                # The last one counts, should the person have given another.
-                locust=(*wanted.locust, "--warm-up", f"{plan.settle:g}"),
+                duration=step_duration(request, stations, plan),
+                warm_up=plan.settle,
                 out=folder.path / name,
             )
             found = _try(one, thresholds, url, control_url)
@@ -108,31 +78,31 @@ def run(wanted: Wanted, plan: Plan, *, as_json: bool) -> int:
                 break
             trials.append(found)
             _tell(trials)
-    result = Result(
+    result = CapacityResult(
         tool=describe_tool(),
-        target={"url": redact_url(url), "ocpp": list(wanted.ocpp) or ["1.6"]},
+        target=CapacityTarget(url=redact_url(url), ocpp=option_of("ocpp").texts(request.ocpp) or ["1.6"]),
         started=started,
         finished=utc_now(),
         environment=describe_environment(),
         plan=plan,
-        profile=wanted.profile,
+        profile=request.profile,
         slo=[one.text for one in thresholds],
         finding=conclude(trials, most=plan.most, interrupted=interrupted),
         trials=trials,
     )
     document = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
     folder.write_text("capacity.json", document + "\n")
-    folder.write_text("capacity.html", page_of(result))
+    page = write_capacity_page(folder.path, result)
     if as_json:
         print(document)  # noqa: T201 - this is a command
     else:
-        _show(result, folder.path)
+        _show(result, page)
     return _exit_code(result)
 
 
-def step_duration(wanted: Wanted, stations: int, plan: Plan) -> int:
+def step_duration(request: LoadRequest, stations: int, plan: CapacityPlan) -> int:
     """Return the length of a run with so many stations in whole seconds; its ramp takes at most half of it."""
-    ramp = stations / spawn_rate(msgspec.structs.replace(wanted, stations=stations))
+    ramp = stations / msgspec.structs.replace(request, stations=stations).rate
     return math.ceil(max(ramp + plan.settle + plan.hold, 2 * ramp) + _MARGIN)
 
 
@@ -149,13 +119,13 @@ def _file_of(thresholds: Sequence[Threshold]) -> str:
     return json.dumps({"thresholds": entries}, indent=2) + "\n"
 
 
-def _try(wanted: Wanted, thresholds: Sequence[Threshold], url: str, control_url: str | None) -> Trial | None:
+def _try(request: LoadRequest, thresholds: Sequence[Threshold], url: str, control_url: str | None) -> Trial | None:
     """Make one run; None where a person ended it."""
-    out = RunFolder.create(wanted.out, "load").path
-    sys.stderr.write(f"{wanted.stations} stations for {wanted.duration} s …\n")
-    port = free_port() if wanted.workers > 1 else None
-    words = locust_command(wanted, url=url, out=out, master_port=port, control_url=control_url)
-    code = run_child(words, environment=environment_of(wanted), output=out / _OUTPUT)
+    out = RunFolder.create(request.out, "load").path
+    sys.stderr.write(f"{request.stations} stations for {request.duration} s …\n")
+    port = free_port() if request.workers > 1 else None
+    words = locust_command(request, url=url, out=out, master_port=port, control_url=control_url)
+    code = run_child(words, environment=environment_of(request), output=out / _OUTPUT)
     if code == exit_codes.INTERRUPTED:
         return None
     if not (out / "run.json").exists():
@@ -164,10 +134,10 @@ def _try(wanted: Wanted, thresholds: Sequence[Threshold], url: str, control_url:
     assert isinstance(found, LoadRun)
     if code == exit_codes.UNREACHABLE:
         raise TargetUnreachableError(f"No station could connect to {redact_url(url)}; see {out / 'run.json'}")
-    write_junit(out)
-    write_summary(out)
-    write_report([out])
-    return trial_of(found, thresholds, wanted.stations, out.name)
+    write_junit(out, found)
+    write_summary(out, found)
+    write_report([(out, found)])
+    return trial_of(found, thresholds, request.stations, out.name)
 
 
 def _explain(code: int, output: Path) -> None:
@@ -179,7 +149,7 @@ def _explain(code: int, output: Path) -> None:
     raise errors.get(code, InconclusiveError)(message)
 
 
-def _exit_code(result: Result) -> int:
+def _exit_code(result: CapacityResult) -> int:
     match result.finding.limit:
         case "interrupted":
             return exit_codes.INTERRUPTED
@@ -199,7 +169,7 @@ def _tell(trials: Sequence[Trial]) -> None:
     sys.stderr.write(f"  {word}; {last.calls_per_s:.1f} CALL/s{p99}{why}\n")
 
 
-def _show(result: Result, folder: Path) -> None:
+def _show(result: CapacityResult, page: Path) -> None:
     console = Console()
     table = Table(box=SIMPLE_HEAD)
     for name in ("Stations", "Result", "CALL/s", "slowest p99 ms", "limit used", "Missed"):
@@ -216,4 +186,4 @@ def _show(result: Result, folder: Path) -> None:
     console.print(table)
     sentence = result.finding.sentence
     console.print(f"{sentence[0].upper()}{sentence[1:]}", highlight=False, soft_wrap=True, markup=False)
-    console.print(f"report  {folder / 'capacity.html'}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"report  {page}", highlight=False, soft_wrap=True, markup=False)

@@ -1,4 +1,4 @@
-"""A child process that is told when we are, and never outlives us."""
+"""A child process that gets our signals and never outlives us."""
 
 from __future__ import annotations
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ocppj.versions import Version
-from plugstorm.flags import Ca, Json, Out, Owned, Password, Url, Work, app
+from interop_suite.run.request import InteropRequest
+from plugstorm.flags import Json, Owned, Work, app
+from plugstorm.interop_flags import takes_request
 
 __all__: list[str] = []
 
@@ -53,100 +53,25 @@ def csms(
 
 
 @app.command()
+@takes_request
 def interop(
+    request: InteropRequest,
     *,
-    url: Url = None,
-    ocpp: Annotated[
-        list[Version] | None, typer.Option(help="Version to test; may be repeated.", show_default="all that have cases")
-    ] = None,
-    driver: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="How to reach the CSMS' controls.",
-            show_default="http with --control-url, else none",
-        ),
-    ] = None,
-    driver_option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What the driver asks for; may be repeated.", show_default="none"),
-    ] = None,
-    control_url: Annotated[
-        str | None, typer.Option(metavar="HTTP_URL", help="Address of the control API.", show_default=False)
-    ] = None,
-    select: Annotated[
-        str | None,
-        typer.Option(
-            metavar="EXPR",
-            help="Cases: ids or their beginnings, block:…, profile:…, level:…, separated by commas; ! takes away.",
-            show_default="all",
-        ),
-    ] = None,
-    expect: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="YAML file of declared failures.", show_default="none")
-    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="How many processes share the cases.")] = 1,
-    resume: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Earlier run, for a driver that asks a person: take its answers.", show_default="none"
-        ),
-    ] = None,
-    out: Out = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the selected cases and exit.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="With --list or --check-driver, as JSON.")] = False,
-    tls_url: Annotated[
-        str | None, typer.Option(metavar="WSS_URL", help="TLS address of the same CSMS.", show_default=False)
-    ] = None,
-    ca: Ca = None,
     owned: Owned = None,
-    identity: Annotated[
-        list[str] | None,
-        typer.Option(help="Station that the CSMS knows; may be repeated.", show_default="made up for each case"),
-    ] = None,
-    password: Password = None,
-    token: Annotated[
-        list[str] | None,
-        typer.Option(metavar="STATUS=ID", help="Token that the CSMS knows; may be repeated.", show_default="none"),
-    ] = None,
-    model: Annotated[str, typer.Option(help="Station model that the cases play.")] = "ac-dual",
-    timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Patience with every answer.")] = 10,
-    repeat: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Run each case N times; with --jobs, a small load.")
-    ] = 1,
-    strict_order: Annotated[
-        bool, typer.Option("--strict-order", help="Fail on CALLs that no case asked for, as the OCA's tool does.")
-    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the selected cases and exit.")] = False,
     check_driver: Annotated[
         bool, typer.Option("--check-driver", help="Instead, try every operation of the driver alone.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --list or --check-driver, as JSON.")] = False,
 ) -> Work:
     """Check that a CSMS speaks OCPP-J as the specification says; one run folder with verdicts and traces."""
-    from plugstorm import interop_command  # noqa: PLC0415
+    from plugstorm import interop_command  # noqa: PLC0415 - each command loads only its own rooms
 
-    wanted = interop_command.settings(
-        url=url,
-        ocpp=ocpp or (),
-        driver=driver,
-        driver_options=driver_option or (),
-        control_url=control_url,
-        resume=resume,
-        select=select,
-        expect=expect,
-        out=out,
-        tls_url=tls_url,
-        ca=ca,
-        identities=identity or (),
-        password=password,
-        tokens=token or (),
-        model=model,
-        timeout=timeout,
-        repeat=repeat,
-        strict_order=strict_order,
-    )
+    interop_command.refuse_details_without_url(request)
     if check_driver:
-        return lambda: interop_command.check(wanted, as_json=json)
-    return lambda: interop_command.run(wanted, owned=owned or (), jobs=jobs, only_list=list_, as_json=json)
+        return lambda: interop_command.check(request, as_json=json)
+    return lambda: interop_command.run(request, owned=owned or (), jobs=jobs, only_list=list_, as_json=json)
 
 
 @app.command()
@@ -170,11 +95,26 @@ def selftest(
             show_default="off",
         ),
     ] = None,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Instead, try systematic mutants, which no case was written for.")
+    ] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Try so many mutants, drawn evenly over their kinds.", show_default="all"
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of that draw.", show_default="drawn")] = None,
+    only: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Mutants to try, such as '1.6/answer/Authorize/*'.")
+    ] = "*",
     json: Json = False,
 ) -> Work:
     """Check the checker: every case against the practice CSMS, strict, lenient, and wrong in one way at a time."""
     from plugstorm import selftest_command  # noqa: PLC0415
 
+    if mutants:
+        return lambda: selftest_command.mutants(size=sample, seed=seed, only=only, jobs=jobs, as_json=json)
     if flake is not None:
         return lambda: selftest_command.flake(repeat=flake, jobs=jobs, as_json=json)
     return lambda: selftest_command.run(defects=defect, full=full, jobs=jobs, as_json=json)

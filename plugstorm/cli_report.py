@@ -41,8 +41,8 @@ def check_trace(
     ] = None,
     json: Json = False,
 ) -> Work:
-    """Check every frame that the traced stations of a load run sent against OCPP; exit code 1 when one is wrong."""
-    from plugstorm import trace_command  # noqa: PLC0415
+    """Check every frame that traced stations sent against OCPP; exit code 1 if one is wrong."""
+    from plugstorm import trace_command  # noqa: PLC0415 - as above
 
     return lambda: trace_command.run(places, call_timeout=call_timeout, as_json=json)
 
@@ -52,13 +52,11 @@ def compare(
     *,
     base: Annotated[Path, typer.Argument(metavar="BASE", help="Folder of the run before.")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the run after.")],
-    tolerance: Annotated[float, typer.Option(min=0, metavar="SHARE", help="How far a latency may move.")] = 0.10,
-    floor: Annotated[
-        float, typer.Option(min=0, metavar="MS", help="Smaller movements of a latency say nothing.")
-    ] = 0.5,
+    tolerance: Annotated[float, typer.Option(min=0, metavar="SHARE", help="How much a latency may change.")] = 0.10,
+    floor: Annotated[float, typer.Option(min=0, metavar="MS", help="Latency changes below this are ignored.")] = 0.5,
     json: Json = False,
 ) -> Work:
-    """Tell what got worse between two runs of one kind; exit code 1 when something did."""
-    from plugstorm import report_command  # noqa: PLC0415
+    """Show what got worse between two runs of one kind; exit code 1 if anything did."""
+    from plugstorm import report_command  # noqa: PLC0415 - as above
 
     return lambda: report_command.compare_folders(base, new, tolerance=tolerance, floor_ms=floor, as_json=json)

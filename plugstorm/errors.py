@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sys
 import traceback
-from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import typer
 
+from config.words import hint
 from evidence import exit_codes
 from evidence.redact import redact_text
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["guarded"]
 
@@ -31,13 +28,13 @@ def guarded(work: Callable[[], int]) -> int:
     try:
         return work()
     except typer.TyperException as error:
-        _tell(_explain(error))
+        _print_error(_explain(error))
         return exit_codes.USAGE
     except HarnessError as error:
-        _tell(f"plugstorm: error: {error}")
+        _print_error(f"plugstorm: error: {error}")
         return next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
     except KeyboardInterrupt:
-        _tell("plugstorm: interrupted")
+        _print_error("plugstorm: interrupted")
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
         # Somebody closed our output, as `| head` does; the interpreter must not complain again when it flushes.
@@ -45,13 +42,13 @@ def guarded(work: Callable[[], int]) -> int:
         return exit_codes.PASSED
     except Exception:  # noqa: BLE001 - a mistake of ours must not look like a verdict about the CSMS
         traceback.print_exc()
-        _tell(
+        _print_error(
             "plugstorm: error: this is a mistake in Plugstorm, not in the CSMS; please report it with the lines above"
         )
         return exit_codes.INVALID
 
 
-def _tell(line: str) -> None:
+def _print_error(line: str) -> None:
     sys.stderr.write(" ".join(redact_text(line).split()) + "\n")
 
 
@@ -65,12 +62,7 @@ def _explain(error: typer.TyperException) -> str:
     commands = getattr(context.command, "commands", {})
     if option is not None:
         known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("--")]
-        message = f"there is no option {option}; {_nearest(option, known)}"
+        message = f"there is no option {option}; {hint(option, sorted(known))}"
     elif message.startswith("No such command"):
         message += f"; known are {', '.join(commands)}" if "?" not in message else ""
     return f"{context.command_path}: error: {message}; see {context.command_path} --help"
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    near = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"

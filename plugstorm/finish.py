@@ -17,9 +17,9 @@ __all__ = ["finish", "tell"]
 
 def finish(folder: Path, run: Run, *, show: bool = True) -> None:
     """Write `junit.xml`, `summary.md` and `report.html` into the run folder; `show` tells how the run went."""
-    write_junit(folder)
-    write_summary(folder)
-    tell([run] if show else [], write_report([folder]))
+    write_junit(folder, run)
+    write_summary(folder, run)
+    tell([run] if show else [], write_report([(folder, run)]))
 
 
 def tell(runs: Sequence[Run], page: Path) -> None:

@@ -1,14 +1,22 @@
-"""What the commands share: the application that they belong to, and the flags that several of them take."""
+"""What the commands share: the application that they belong to, and the flags that several of them take.
+
+The options of a load run come from their table (`loadtest.locust_edge.options`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-__all__ = ["Ca", "Json", "Out", "Owned", "Password", "Slo", "SourceAddress", "Url", "Work", "app"]
+from loadtest.locust_edge.options import OPTIONS, Option, option_of
+from loadtest.locust_edge.request import LoadRequest
+
+__all__ = ["Ca", "Json", "Out", "Owned", "Password", "Url", "Work", "app", "takes_request"]
 
 app = typer.Typer(
     name="plugstorm",
@@ -19,53 +27,68 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Url = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WS_URL",
-        help="Address of the CSMS; the identity follows after a slash, or where {id} stands. "
-        "Without it the practice CSMS is started and tested.",
-        show_default=False,
-    ),
-]
-Out = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder of the run.", show_default="runs/<UTC time>-<kind>")
-]
-Password = Annotated[
-    str | None,
-    typer.Option(
-        envvar="PLUGSTORM_PASSWORD",
-        help="Password of every station (HTTP Basic); the username is its identity.",
-        show_default=False,
-    ),
-]
-Ca = Annotated[
-    Path | None,
-    typer.Option(metavar="PEM", help="Root that signed the CSMS' certificate.", show_default="those of the system"),
-]
-SourceAddress = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="IP[-IP]",
-        help="Local address, or a range, to connect from; may be repeated.",
-        show_default="the system's",
-    ),
-]
-Owned = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--i-own-this-target",
-        metavar="HOST",
-        envvar="PLUGSTORM_I_OWN_THIS_TARGET",
-        help="Host of the CSMS, where it is not this machine: you may test it.",
-        show_default=False,
-    ),
-]
-Slo = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="YAML file of objectives; a missed one gives exit code 1.", show_default="none"),
-]
-Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON to the standard output.")]
-
 Work = Callable[[], int]
 """What a command is to do, and the exit code that it ends with."""
+
+P = ParamSpec("P")
+
+_FROM_ENVIRONMENT = {"password": "PLUGSTORM_PASSWORD", "owned": "PLUGSTORM_I_OWN_THIS_TARGET"}
+
+
+def _flag(option: Option, *, must: bool = False) -> Any:
+    assert option.flag is not None
+    return typer.Option(
+        option.flag,
+        metavar=option.metavar,
+        help=option.help,
+        envvar=_FROM_ENVIRONMENT.get(option.field),
+        # What has a value of its own is shown by typer.
+        show_default=True if option.preset is not None else not must and (option.otherwise or False),
+    )
+
+
+Url = Annotated[str | None, _flag(option_of("url"))]
+Out = Annotated[Path | None, _flag(option_of("out"))]
+Password = Annotated[str | None, _flag(option_of("password"))]
+Ca = Annotated[Path | None, _flag(option_of("tls_ca"))]
+Owned = Annotated[list[str] | None, _flag(option_of("owned"))]
+Json = Annotated[bool, typer.Option("--json", help="Write the result as JSON to the standard output.")]
+
+
+def takes_request(
+    *, without: Collection[str] = (), required: Collection[str] = ()
+) -> Callable[[Callable[Concatenate[LoadRequest, P], Work]], Callable[..., Work]]:
+    """Give a command the options of a load run beside its own, and call it with the request that they make.
+
+    `without` names the fields that the command says in another way, `required` those that must be given.
+    """
+    options = [option for option in OPTIONS if option.flag is not None and option.field not in without]
+
+    def decorate(command: Callable[Concatenate[LoadRequest, P], Work]) -> Callable[..., Work]:
+        # typer gives every parameter by its name.
+        call: Callable[..., Work] = command
+
+        @functools.wraps(command)
+        def read_and_call(**given: Any) -> Work:
+            words = {option.field: given.pop(option.field) for option in options}
+            return call(LoadRequest.read(words, by_locust=False), **given)
+
+        _, *own = inspect.signature(command, eval_str=True).parameters.values()
+        signature = inspect.Signature([*(_parameter(option, required) for option in options), *own])
+        read_and_call.__signature__ = signature  # type: ignore[attr-defined]  # typer asks for it
+        read_and_call.__annotations__ = {one.name: one.annotation for one in signature.parameters.values()}
+        return read_and_call
+
+    return decorate
+
+
+def _parameter(option: Option, required: Collection[str]) -> inspect.Parameter:
+    """Make what typer reads; every value stays a word, which the table judges."""
+    kind: Any = list[str] if option.repeats else str
+    must = option.field in required
+    return inspect.Parameter(
+        option.field,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if must else option.preset,
+        annotation=Annotated[kind if must else kind | None, _flag(option, must=must)],
+    )

@@ -1,10 +1,8 @@
-"""`plugstorm load --dry-run`, and the look at the machine before every run."""
+"""`plugstorm load --dry-run`: what a run would send and need, before anything is sent."""
 
 from __future__ import annotations
 
-import itertools
-import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -13,80 +11,39 @@ from rich.table import Table
 
 from evidence import exit_codes
 from loadtest.judging.slo import read_slo
-from loadtest.locust_edge.options import read_addresses, read_timed_profile, read_versions
-from loadtest.planning.machine_check import lacking, machine, needs
-from ocppj.errors import UsageError
+from loadtest.locust_edge.request import LoadRequest
+from loadtest.planning.forecast import HEARTBEAT, Forecast, forecast
+from loadtest.planning.machine_check import Shortage, machine
+from loadtest.plugins.quantities import QUANTITIES
+from loadtest.workload.profile import load_profile, with_time
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from loadtest.planning.forecast import Forecast
-    from loadtest.planning.machine_check import Shortage
-    from plugstorm.load_command import Wanted
-
-__all__ = ["check_machine", "run", "words_of"]
+__all__ = ["run"]
 
 
-def check_machine(wanted: Wanted) -> None:
-    """Refuse a run that this machine cannot carry, with what to do; warn where it might not."""
-    shortages = lacking(
-        needs(
-            wanted.stations,
-            workers=wanted.workers,
-            sources=_sources(wanted),
-            tls=_uses_tls(wanted),
-            own_csms=wanted.url is None,
-        ),
-        machine(),
-    )
-    certain = [shortage for shortage in shortages if shortage.certain]
-    if certain:
-        raise UsageError("; ".join(shortage.sentence for shortage in certain))
-    for shortage in shortages:
-        sys.stderr.write(f"plugstorm: warning: {shortage.sentence}\n")
-
-
-def run(wanted: Wanted, *, interval: float | None, as_json: bool) -> int:
+def run(request: LoadRequest, *, interval: float | None, as_json: bool) -> int:
     """Show what a run would do; exit code 2 where this machine could not carry it."""
-    from loadtest.planning.forecast import HEARTBEAT, forecast  # noqa: PLC0415 - its stations bring gevent along
-    from plugstorm.load_command import spawn_rate  # noqa: PLC0415 - which imports this module
-
-    if wanted.slo is not None:
-        read_slo(wanted.slo)
+    if request.slo is not None:
+        read_slo(request.slo, QUANTITIES)
+    profile = load_profile(request.profile)
     seen = forecast(
-        read_timed_profile(wanted.profile, wanted.time_compression, wanted.start_at),
-        read_versions(wanted.ocpp),
+        with_time(profile, compression=request.time_compression, start_at=request.start_at),
+        request.versions,
         machine(),
-        stations=wanted.stations,
-        spawn_rate=spawn_rate(wanted),
-        duration=float(wanted.duration),
-        workers=wanted.workers,
-        sources=_sources(wanted),
-        tls=_uses_tls(wanted),
-        own_csms=wanted.url is None,
+        stations=request.stations,
+        spawn_rate=request.rate,
+        duration=float(request.duration),
+        workers=request.workers,
+        sources=max(1, len(request.addresses)),
+        tls=request.uses_tls,
+        own_csms=request.url is None,
         interval=HEARTBEAT if interval is None else interval,
-        seed=wanted.seed or 0,
+        seed=request.seed or 0,
     )
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(seen), indent=2).decode())  # noqa: T201 - this is a command
     else:
         _show(seen, Console())
     return exit_codes.USAGE if any(shortage.certain for shortage in seen.shortages) else exit_codes.PASSED
-
-
-def words_of(words: Sequence[str], flag: str) -> list[str]:
-    """Return the values that a flag has among further words for Locust."""
-    values = [value for word, value in itertools.pairwise(words) if word == flag]
-    return values + [word.removeprefix(f"{flag}=") for word in words if word.startswith(f"{flag}=")]
-
-
-def _sources(wanted: Wanted) -> int:
-    addresses = [*wanted.source_addresses, *words_of(wanted.locust, "--source-address")]
-    return max(1, len(read_addresses(addresses)))
-
-
-def _uses_tls(wanted: Wanted) -> bool:
-    return wanted.url is not None and wanted.url.startswith("wss:")
 
 
 def _show(seen: Forecast, console: Console) -> None:

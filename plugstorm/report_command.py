@@ -26,7 +26,7 @@ __all__ = ["compare_folders", "report"]
 def report(folders: Sequence[Path], *, out: Path | None, judge_again: bool, as_json: bool) -> int:
     """Write the page and say where it is; judged again, the worst verdict is the exit code."""
     runs = [_read(folder, judge_again=judge_again) for folder in folders]
-    page = write_report(folders, out)
+    page = write_report(runs, out)
     if as_json:
         rows = [
             {
@@ -35,18 +35,19 @@ def report(folders: Sequence[Path], *, out: Path | None, judge_again: bool, as_j
                 "verdict": run.verdict,
                 "report": str(page),
             }
-            for folder, run in zip(folders, runs, strict=True)
+            for folder, (_, run) in zip(folders, runs, strict=True)
         ]
         print(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())  # noqa: T201 - this is a command
     else:
-        tell(runs, page)
-    return (
-        max((EXIT_CODES[run.verdict] for run in runs), default=exit_codes.PASSED) if judge_again else exit_codes.PASSED
-    )
+        tell([run for _, run in runs], page)
+    if not judge_again:
+        return exit_codes.PASSED
+    return max((EXIT_CODES[run.verdict] for _, run in runs), default=exit_codes.PASSED)
 
 
-def _read(folder: Path, *, judge_again: bool) -> Run:
-    run = read_run(folder)
+def _read(place: Path, *, judge_again: bool) -> tuple[Path, Run]:
+    """Read a run, by its folder or its `run.json`; returns the folder and the run."""
+    folder, run = (place if place.is_dir() else place.parent), read_run(place)
     if judge_again and isinstance(run, InteropRun):
         from interop_suite.run.results import rejudge  # noqa: PLC0415 - a page from finished runs needs no cases
 
@@ -54,11 +55,11 @@ def _read(folder: Path, *, judge_again: bool) -> Run:
     elif judge_again and isinstance(run, LoadRun):
         from loadtest.plugins.ledger.rejudge import rejudge as reconcile_again  # noqa: PLC0415 - as above
 
-        run = reconcile_again(folder if folder.is_dir() else folder.parent, run)
+        run = reconcile_again(folder, run)
     if judge_again:
-        write_junit(folder)
-        write_summary(folder)
-    return run
+        write_junit(folder, run)
+        write_summary(folder, run)
+    return folder, run
 
 
 def compare_folders(base: Path, new: Path, *, tolerance: float, floor_ms: float, as_json: bool) -> int:

@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
+from config.assignments import split_assignment
+from config.locations import Location
 from evidence import exit_codes
-from loadtest.plugins.storms.control_channel import post
+from loadtest.plugins.storms.control_channel import send_request
 from loadtest.workload.storms import STORMS, make_storm, parameters
 from ocppj.errors import UsageError
 
@@ -24,8 +26,8 @@ def show(*, as_json: bool) -> int:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(listing), indent=2).decode() + "\n")
         return exit_codes.PASSED
     for name, kind in STORMS.items():
-        told = " ".join(f"{key}={_write(value)}" for key, value in parameters(kind).items())
-        sys.stdout.write(f"{name}\n  {kind.says}\n  {told}\n")
+        values = " ".join(f"{key}={_write(value)}" for key, value in parameters(kind).items())
+        sys.stdout.write(f"{name}\n  {kind.says}\n  {values}\n")
     return exit_codes.PASSED
 
 
@@ -43,8 +45,8 @@ def run(folder: Path | None, name: str | None, words: Sequence[str], *, as_json:
             "plugstorm storm --list names them"
         )
     document = {"storm": name} | _pairs(words)
-    make_storm(document, "plugstorm storm")
-    said = post(folder, document)
+    make_storm(document, Location(f"plugstorm storm {name}"))
+    said = send_request(folder, document)
     if "error" in said:
         raise UsageError(said["error"])
     if as_json:
@@ -60,10 +62,10 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        key, equals, value = word.removeprefix("--").partition("=")
+        key, value = split_assignment(word.removeprefix("--"))
         if not word.startswith("--") or not key:
-            raise UsageError(f"{word!r} is no parameter of a storm; write it as in --down 5s")
-        if not equals:
+            raise UsageError(f"{word!r} is not a parameter of a storm; write it as in --down 5s")
+        if value is None:
             if not rest:
                 raise UsageError(f"--{key} needs a value, as in --{key} 5")
             value = rest.pop(0)

@@ -1,25 +1,21 @@
-"""`plugstorm check-trace`: did the stations of a load run keep to OCPP? Judged from their frames alone."""
+"""`plugstorm check-trace`: whether the stations of a load run followed OCPP, judged by their frames alone."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
-from analysis import check_traces
-from analysis.traces import CALL_TIMEOUT
+from analysis import TraceReport, check_traces
+from analysis.trace_check import CALL_TIMEOUT
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import LoadRun
 from evidence.visible import one_line
 from ocppj.errors import InconclusiveError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from analysis import Report
 
 __all__ = ["run"]
 
@@ -39,11 +35,11 @@ def run(places: Sequence[Path], *, call_timeout: float | None = None, as_json: b
     report = check_traces(paths, call_timeout=call_timeout or max(timeouts, default=CALL_TIMEOUT))
     sys.stdout.write(_as_json(report) if as_json else _as_text(report))
     if not report.sent:
-        raise InconclusiveError(f"{_named(paths)} holds no CALL of a station; run with --trace-share above 0")
+        raise InconclusiveError(f"{_named(paths)} contains no CALL of a station; run with --trace-share above 0")
     if missing:
         raise InconclusiveError(
-            f"{missing} frames could not be written into these traces, so that nothing can be concluded; "
-            "make room on the disk, or take a smaller --trace-share"
+            f"{missing} frames are missing from these traces, so nothing can be concluded; "
+            "free disk space, or use a smaller --trace-share"
         )
     return exit_codes.FAILED if report.total else exit_codes.PASSED
 
@@ -66,7 +62,7 @@ def _facts_of(place: Path) -> tuple[float, int]:
         return CALL_TIMEOUT, 0
     found = read_run(place)
     if not isinstance(found, LoadRun):
-        raise UsageError(f"{place} is no load run; plugstorm report judges interop runs")
+        raise UsageError(f"{place} is not a load run; plugstorm report judges interop runs")
     workers: list[dict[str, Any]] = found.generator.details.get("workers", [])
     try:
         timeout = float(found.settings.get("call-timeout", CALL_TIMEOUT))
@@ -75,11 +71,11 @@ def _facts_of(place: Path) -> tuple[float, int]:
     return timeout, sum(int(worker.get("untraced", 0)) for worker in workers)
 
 
-def _as_json(report: Report) -> str:
+def _as_json(report: TraceReport) -> str:
     return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
 
 
-def _as_text(report: Report) -> str:
+def _as_text(report: TraceReport) -> str:
     lines = [
         f"{found.file}:{found.line}  {one_line(found.station, 48)}  {found.rule}: {one_line(found.detail, 200)}"
         for found in report.findings[:_SHOWN]

@@ -20,8 +20,8 @@ __all__ = [
     "WIDTH",
     "Figure",
     "Part",
+    "Period",
     "Series",
-    "Span",
     "Table",
     "axis_name",
     "draw_line",
@@ -52,7 +52,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     says: str
-    """What a reader should take from it, in a sentence."""
+    """What it shows, in a sentence."""
     svg: Markup
     legend: tuple[tuple[str, str], ...] = ()
     """Class of the style sheet and label of each line."""
@@ -68,7 +68,7 @@ class Series(msgspec.Struct, frozen=True):
     filled: bool = False
 
 
-class Span(msgspec.Struct, frozen=True):
+class Period(msgspec.Struct, frozen=True):
     """A named part of the time axis, in seconds."""
 
     name: str
@@ -99,10 +99,10 @@ def time_chart(
     series: Sequence[Series],
     *,
     unit: str,
-    spans: Sequence[Span] = (),
+    periods: Sequence[Period] = (),
     axis: str = "seconds since the start",
 ) -> Figure:
-    """Draw lines over the seconds of a run, from zero up; `spans` are marked along the top."""
+    """Draw lines over the seconds of a run, from zero up; `periods` are marked along the top."""
     ends = [x for line in series for x, _ in line.points]
     tops = [y for line in series for _, y in line.points]
     first, seconds, ticks = min(ends, default=0.0), max(ends, default=1.0), linear_ticks(max(tops, default=1.0))
@@ -111,7 +111,7 @@ def time_chart(
     parts = [*frame_rows(ticks, y, [number(tick) for tick in ticks])]
     parts += [under(x(tick), number(tick)) for tick in linear_ticks(seconds, 6) if first <= tick <= seconds]
     parts.append(axis_name(axis))
-    parts += _mark(spans, x, seconds)
+    parts += _mark(periods, x, seconds)
     for line in series:
         parts += draw_line(line, x, y)
     parts += _hover(series, x, unit)
@@ -124,14 +124,14 @@ def time_chart(
     )
 
 
-def _mark(spans: Sequence[Span], x: Scale, seconds: float) -> list[Markup]:
+def _mark(periods: Sequence[Period], x: Scale, seconds: float) -> list[Markup]:
     drawn = []
-    for span in spans:
-        start, end = x(span.start), x(min(span.end, seconds))
+    for period in periods:
+        start, end = x(period.start), x(min(period.end, seconds))
         if start > LEFT and start < WIDTH - RIGHT:
             drawn.append(el("line", x1=start, x2=start, y1=TOP - 8, y2=HEIGHT - BOTTOM, class_="edge"))
-        if end - start > len(span.name) * _SMALL_CHARACTER:
-            drawn.append(el("text", span.name, x=start + 4, y=TOP - 1, class_="tick small-tick"))
+        if end - start > len(period.name) * _SMALL_CHARACTER:
+            drawn.append(el("text", period.name, x=start + 4, y=TOP - 1, class_="tick small-tick"))
     return drawn
 
 
@@ -151,7 +151,7 @@ def draw_line(line: Series, x: Scale, y: Scale) -> list[Markup]:
 
 
 def _hover(series: Sequence[Series], x: Scale, unit: str) -> list[Markup]:
-    """Lay invisible columns over a chart whose tooltips tell the values under the pointer."""
+    """Lay invisible columns over a chart whose tooltips show the values under the pointer."""
     thinned = [thin_out(line.points, _MOST_ROWS) for line in series]
     columns = max(thinned, key=len, default=[])
     if not columns:

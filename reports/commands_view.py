@@ -1,13 +1,15 @@
-"""The commands of a load run, prepared for the page: how each ended, and its way from the API to the station's deed."""
+"""The commands of a load run, prepared for the page: how each ended, and how long it took until its effect."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from markupsafe import Markup
+from msgspec import UNSET
 
+from evidence.plugin_results import EFFECT_NONE, CommandLatency, CommandOutcome, CommandResult
 from evidence.run_model import LoadRun
 from reports.charts import Figure, Part, Table, share_bar
 from reports.svg import Scale, drawing, el, log_ticks, logarithmic
@@ -16,26 +18,29 @@ from reports.words import count, milliseconds, percent
 __all__ = ["COLUMNS", "CommandBar", "CommandsView", "command_rows", "view_commands"]
 
 _LOOKS: Final[Mapping[str, str]] = {
-    "accepted": "o-accepted",
-    "rejected": "o-rejected",
-    "open": "o-other",
-    "no-target": "o-other",
-    "never-sent": "o-never",
-    "api-error": "o-callerror",
-    "api-timeout": "o-timeout",
-    "never-seen": "o-lost",
-    "no-effect": "o-late",
-    "wrong-station": "o-schema",
-    "wrong-token": "o-schema",
+    CommandOutcome.ACCEPTED: "o-accepted",
+    CommandOutcome.REJECTED: "o-rejected",
+    CommandOutcome.OPEN: "o-other",
+    CommandOutcome.NO_TARGET: "o-other",
+    CommandOutcome.NEVER_SENT: "o-never",
+    CommandOutcome.API_ERROR: "o-callerror",
+    CommandOutcome.API_TIMEOUT: "o-timeout",
+    CommandOutcome.NEVER_SEEN: "o-lost",
+    CommandOutcome.NO_EFFECT: "o-late",
+    CommandOutcome.WRONG_STATION: "o-schema",
+    CommandOutcome.WRONG_TOKEN: "o-schema",
 }
-_NO_FAILURE: Final = frozenset({"accepted", "rejected", "open", "no-target"})
-_CLOCKS: Final = (("response", "API answer", "s1"), ("reach", "CALL at the station", "s2"), ("effect", "effect", "s3"))
+_NO_FAILURE: Final = frozenset(
+    {CommandOutcome.ACCEPTED, CommandOutcome.REJECTED, CommandOutcome.OPEN, CommandOutcome.NO_TARGET}
+)
 _STATISTICS: Final = ("p50", "p90", "p95", "p99", "p999", "max")
+_SHOWN: Final = ("API answer", "CALL at the station", "effect")
+_LINES: Final = ("s1", "s2", "s3")
 COLUMNS: Final = (
     "command",
     "sent",
     "failed",
-    *(f"{clock} {part}" for clock, _, _ in _CLOCKS for part in ("p50", "p99")),
+    *(f"{name} {statistic}" for name in _SHOWN for statistic in ("p50", "p99")),
 )
 
 _ROW: Final = 62
@@ -45,7 +50,7 @@ _WIDE: Final = 940
 
 
 class CommandBar(msgspec.Struct, frozen=True):
-    """How the commands of one kind ended."""
+    """How one command ended."""
 
     name: str
     total: int
@@ -69,7 +74,7 @@ def view_commands(run: LoadRun) -> CommandsView | None:
     rows = run.commands
     if not rows:
         return None
-    present = {outcome for row in rows for outcome in _counts(row)}
+    present = {outcome for row in rows for outcome in row.outcomes}
     return CommandsView(
         figure=_figure(rows),
         bars=tuple(map(_bar, rows)),
@@ -83,75 +88,63 @@ def command_rows(run: LoadRun) -> list[tuple[str, ...]]:
     return [
         (
             _name(row),
-            count(_number(row.get("sent"))),
-            count(sum(number for outcome, number in _counts(row).items() if outcome not in _NO_FAILURE)),
+            count(row.sent),
+            count(sum(amount for outcome, amount in row.outcomes.items() if outcome not in _NO_FAILURE)),
             *(
-                milliseconds(_values(row, clock).get(statistic))
-                for clock, _, _ in _CLOCKS
-                for statistic in ("p50", "p99")
+                milliseconds(value)
+                for latency in _latencies(row)
+                for value in ((latency.p50, latency.p99) if latency else (None, None))
             ),
         )
         for row in run.commands
     ]
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    command, action, ocpp = (str(row.get(key, "?")) for key in ("command", "action", "ocpp"))
-    return f"{command}, OCPP {ocpp}" if command == action else f"{command} ({action}, OCPP {ocpp})"
+def _name(row: CommandResult) -> str:
+    if row.command == row.action:
+        return f"{row.command}, OCPP {row.ocpp}"
+    return f"{row.command} ({row.action}, OCPP {row.ocpp})"
 
 
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 0
+def _latencies(row: CommandResult) -> tuple[CommandLatency | None, ...]:
+    """Return the latencies that the page shows, in the order of `_SHOWN`; None where nothing was measured."""
+    return tuple(None if one is UNSET else one for one in (row.response_ms, row.reach_ms, row.effect_ms))
 
 
-def _counts(row: Mapping[str, Any]) -> dict[str, int]:
-    outcomes = row.get("outcomes")
-    if not isinstance(outcomes, dict):
-        return {}
-    return {str(outcome): number for outcome, number in outcomes.items() if isinstance(number, int)}
+def _values(latency: CommandLatency) -> dict[str, float]:
+    return {name: value for name in _STATISTICS if (value := getattr(latency, name)) is not None}
 
 
-def _values(row: Mapping[str, Any], clock: str) -> dict[str, float]:
-    values = row.get(f"{clock}_ms")
-    if not isinstance(values, dict):
-        return {}
-    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
-
-
-def _bar(row: Mapping[str, Any]) -> CommandBar:
-    counts = _counts(row)
-    total = sum(counts.values())
-    ordered = sorted(counts.items(), key=lambda pair: -pair[1])
+def _bar(row: CommandResult) -> CommandBar:
+    total = sum(row.outcomes.values())
+    ordered = sorted(row.outcomes.items(), key=lambda pair: -pair[1])
     parts = [Part(outcome, _LOOKS.get(outcome, "o-other"), amount) for outcome, amount in ordered]
-    told = ", ".join(f"{outcome} {percent(amount / total)}" for outcome, amount in ordered) if total else ""
-    notes = [told]
-    if _number(row.get("seen_again")):
-        notes.append(f"{count(_number(row['seen_again']))} were seen twice")
-    if _number(row.get("late")):
-        notes.append(f"{count(_number(row['late']))} were sent more than a second late")
-    reasons = row.get("reasons")
+    notes = [", ".join(f"{outcome} {percent(amount / total)}" for outcome, amount in ordered if total)]
+    if row.seen_again:
+        notes.append(f"{count(row.seen_again)} reached the station twice")
+    if row.late:
+        notes.append(f"{count(row.late)} were sent more than a second late")
     return CommandBar(
         _name(row),
         total,
         share_bar(f"Outcomes of {_name(row)}", parts),
-        "; ".join(notes),
-        tuple(map(str, reasons)) if isinstance(reasons, list) else (),
+        "; ".join(filter(None, notes)),
+        () if row.reasons is UNSET else tuple(row.reasons),
     )
 
 
-def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
+def _figure(rows: Sequence[CommandResult]) -> Figure | None:
     """Draw one row a command with its three latencies from the median to the maximum, on one logarithmic axis."""
-    shown = [row for row in rows if any(_values(row, clock) for clock, _, _ in _CLOCKS)]
+    shown = [row for row in rows if any(_latencies(row))]
     if not shown:
         return None
-    drawn = [
-        value
+    measured = [
+        (row, name, latency)
         for row in shown
-        for clock, _, _ in _CLOCKS
-        for statistic, value in _values(row, clock).items()
-        if statistic in _STATISTICS
+        for name, latency in zip(_SHOWN, _latencies(row), strict=True)
+        if latency is not None
     ]
-    ticks = log_ticks(drawn)
+    ticks = log_ticks([value for _, _, latency in measured for value in _values(latency).values()])
     height = _ROW * len(shown) + 44
     x = logarithmic(ticks[0], ticks[-1], _NAME, _WIDE - _FIGURE)
     parts = [el("text", "p99", x=_WIDE, y=12, class_="tick", text_anchor="end")]
@@ -160,35 +153,31 @@ def _figure(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
         parts.append(el("text", milliseconds(tick), x=x(tick), y=height - 8, class_="tick", text_anchor="middle"))
     for index, row in enumerate(shown):
         top = 14 + index * _ROW
-        parts.append(el("text", str(row.get("command", "?")), x=0, y=top + 17, class_="name"))
-        parts.append(
-            el("text", f"{row.get('action', '?')}, OCPP {row.get('ocpp', '?')}", x=0, y=top + 33, class_="tick")
-        )
-        if row.get("effect") != "none":
-            parts.append(el("text", str(row.get("effect", "")), x=0, y=top + 48, class_="tick"))
-        for place, (clock, name, look) in enumerate(_CLOCKS):
-            parts += _whisker(name, look, _values(row, clock), x, top + 13 + 15 * place)
+        parts.append(el("text", row.command, x=0, y=top + 17, class_="name"))
+        parts.append(el("text", f"{row.action}, OCPP {row.ocpp}", x=0, y=top + 33, class_="tick"))
+        if row.effect != EFFECT_NONE:
+            parts.append(el("text", row.effect, x=0, y=top + 48, class_="tick"))
+        for place, (name, look, latency) in enumerate(zip(_SHOWN, _LINES, _latencies(row), strict=True)):
+            if latency is not None:
+                parts += _whisker(name, look, _values(latency), x, top + 13 + 15 * place)
     return Figure(
-        title="From the API to the station and its deed",
+        title="From the API to the station and the effect",
         says=(
             "Each box spans the median to p99, the thin line ends at the maximum; the axis is logarithmic. "
-            "The API's answer counts from the moment the command was meant to be sent, "
-            "so waiting behind a slow API counts. "
-            "The CALL at the station and its effect count from the API call."
+            "The time of the API answer counts from the moment the command was planned, so waiting for a slow API "
+            "counts. The CALL at the station and the effect count from the API call."
         ),
         svg=drawing(_WIDE, height, *parts, title="Commands: API answer, CALL and effect", class_="chart wide"),
-        legend=tuple((look, name) for _, name, look in _CLOCKS),
+        legend=tuple(zip(_LINES, _SHOWN, strict=True)),
         table=Table(
             ("command", "count", *("p99.9" if statistic == "p999" else statistic for statistic in _STATISTICS)),
             tuple(
                 (
                     f"{_name(row)}, {name}",
-                    count(int(values.get("count", 0))),
-                    *(milliseconds(values.get(statistic)) for statistic in _STATISTICS),
+                    count(latency.count),
+                    *(milliseconds(_values(latency).get(statistic)) for statistic in _STATISTICS),
                 )
-                for row in shown
-                for clock, name, _ in _CLOCKS
-                if (values := _values(row, clock))
+                for row, name, latency in measured
             ),
         ),
     )

@@ -15,13 +15,13 @@ from evidence.run_folder import read_run
 from evidence.run_model import CaseResult, InteropRun, LoadRun, Run
 from evidence.verdicts import RunVerdict, Verdict
 from ocppj.errors import UsageError
-from reports.compare_load import Change, Direction, compare_load
+from reports.compare_load import Change, Trend, compare_load
 from reports.facts import facts
 
-__all__ = ["CaseChange", "Change", "Comparison", "Direction", "Kept", "compare", "compare_runs"]
+__all__ = ["CaseChange", "CaseTrend", "Change", "Comparison", "Trend", "compare", "compare_runs"]
 
 
-class Kept(StrEnum):
+class CaseTrend(StrEnum):
     """What became of a case."""
 
     WORSE = "worse"
@@ -40,7 +40,7 @@ class CaseChange(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     before: Verdict | None
     after: Verdict | None
-    kept: Kept
+    kept: CaseTrend
     reason: str
 
 
@@ -54,7 +54,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     conclusive: bool
     """Whether the two runs allow a statement at all."""
     warnings: tuple[str, ...]
-    """What makes the two runs less alike than a fair comparison wants."""
+    """What makes the comparison less fair: other settings, another environment, a strained generator."""
     cases: tuple[CaseChange, ...] = ()
     changes: tuple[Change, ...] = ()
     """Figures of a load run, those that got worse first; figures within the noise are there, too."""
@@ -92,7 +92,7 @@ def compare_runs(
             kind="load",
             base=str(base[0]),
             new=str(new[0]),
-            regressed=any(change.direction is Direction.WORSE for change in changes),
+            regressed=any(change.direction is Trend.WORSE for change in changes),
             conclusive=judged and bool(changes),
             warnings=_warnings(before, after),
             changes=tuple(changes),
@@ -107,7 +107,7 @@ def _kind(run: Run) -> str:
     return "interop" if isinstance(run, InteropRun) else "load"
 
 
-# How much a verdict says against the CSMS; those that say nothing about it are not here.
+# How bad a verdict is for the CSMS; verdicts that do not describe the CSMS are not in it.
 _BEHAVIOUR: Mapping[Verdict, int] = {
     Verdict.OK: 0,
     Verdict.XPASS: 0,
@@ -116,7 +116,7 @@ _BEHAVIOUR: Mapping[Verdict, int] = {
     Verdict.FAILED: 2,
     Verdict.XFAIL: 2,
 }
-_KEPT_ORDER = tuple(Kept)
+_KEPT_ORDER = tuple(CaseTrend)
 
 
 def _compare_interop(base: tuple[Path, InteropRun], new: tuple[Path, InteropRun]) -> Comparison:
@@ -133,7 +133,7 @@ def _compare_interop(base: tuple[Path, InteropRun], new: tuple[Path, InteropRun]
         kind="interop",
         base=str(base[0]),
         new=str(new[0]),
-        regressed=any(change.kept is Kept.WORSE for change in changes),
+        regressed=any(change.kept is CaseTrend.WORSE for change in changes),
         conclusive=new[1].verdict is not RunVerdict.INCONCLUSIVE and bool(common),
         warnings=_warnings(base[1], new[1]),
         cases=tuple(changes),
@@ -155,29 +155,29 @@ def _case_change(before: CaseResult | None, after: CaseResult | None) -> CaseCha
         before=old,
         after=new,
         kept=_kept(old, new),
-        reason=after.reason if after else "the new run does not hold this case",
+        reason=after.reason if after else "the new run does not contain this case",
     )
 
 
-def _kept(old: Verdict | None, new: Verdict | None) -> Kept:
+def _kept(old: Verdict | None, new: Verdict | None) -> CaseTrend:
     weight_before = None if old is None else _BEHAVIOUR.get(old)
     weight_after = None if new is None else _BEHAVIOUR.get(new)
     if weight_after is None:
-        return Kept.CHANGED if weight_before is None else Kept.LOST
+        return CaseTrend.CHANGED if weight_before is None else CaseTrend.LOST
     if weight_before is None:
-        return Kept.NEW
+        return CaseTrend.NEW
     if weight_after < weight_before:
-        return Kept.BETTER
+        return CaseTrend.BETTER
     if weight_after > weight_before and new is not Verdict.XFAIL:
-        return Kept.WORSE
-    return Kept.CHANGED
+        return CaseTrend.WORSE
+    return CaseTrend.CHANGED
 
 
-# -- are the two alike? ----------------------------------------------------------------------------------------------
+# -- can the two be compared? ----------------------------------------------------------------------------------------
 
 
 def _warnings(before: Run, after: Run) -> tuple[str, ...]:
-    """Name what differs between two runs beside what was measured."""
+    """List what differs between two runs apart from the measurements."""
     warnings = [
         f"The {name} run was interrupted." for name, run in (("base", before), ("new", after)) if run.interrupted
     ]
@@ -192,7 +192,7 @@ def _warnings(before: Run, after: Run) -> tuple[str, ...]:
 
 # A practice CSMS that a run starts itself listens on whatever port is free.
 _OWN_PORT = re.compile(r"(?<=//)(127\.\d+\.\d+\.\d+|localhost):\d+")
-# Where a run was written, and what it drew, makes it no other run.
+# These differ between two runs of the same test.
 _BESIDE_THE_POINT = frozenset({"out", "seed", "url", "host", "control url", "control-url"})
 
 
@@ -207,7 +207,7 @@ def _asked(run: Run) -> dict[str, Any]:
 def _differing(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     old, new = dict(facts(before)), dict(facts(after))
     return [
-        f"Another {what}: {name} {old.get(name, 'not set')} → {new.get(name, 'not set')}."
+        f"Different {what}: {name} {old.get(name, 'not set')} → {new.get(name, 'not set')}."
         for name in dict.fromkeys((*old, *new))
         if old.get(name) != new.get(name)
     ]

@@ -12,12 +12,13 @@ import msgspec
 
 from evidence.histogram import Histogram
 from evidence.run_model import CallStats, LoadRun, Percentiles
+from evidence.vocabulary import FROM_CSMS, MEASURE
 from ocppj.outcomes import Outcome
 from reports.histograms import Histograms, merge, read_histograms
 from reports.latency_charts import percentile_name
 from reports.noise import Range, quantile_range, share_differs, spread_of_mean
 
-__all__ = ["Change", "Direction", "compare_load"]
+__all__ = ["Change", "Trend", "compare_load"]
 
 _PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
 _COARSE = 2.5
@@ -28,7 +29,7 @@ _LEAST_AMOUNT = 5
 _FEW_CALLS = 100
 
 
-class Direction(StrEnum):
+class Trend(StrEnum):
     """How a figure moved."""
 
     WORSE = "worse"
@@ -46,7 +47,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     unit: Literal["ms", "1/s", "share", "met"]
     base: float | None
     new: float | None
-    direction: Direction
+    direction: Trend
     noise: tuple[float, float] | None = None
     """The range in which the base figure may lie by chance."""
 
@@ -74,7 +75,7 @@ def compare_load(
         *_outcomes(base[1], new[1]),
         *_latencies(base, new, tolerance=tolerance, floor_ms=floor_ms),
     ]
-    order = tuple(Direction)
+    order = tuple(Trend)
     return sorted(changes, key=lambda change: order.index(change.direction))
 
 
@@ -91,7 +92,7 @@ def _total(calls: Sequence[CallStats]) -> int:
 
 def _name(key: Key) -> str:
     ocpp, action, direction = key
-    return f"{ocpp} {action}{' (from the CSMS)' if direction == 'csms-to-station' else ''}"
+    return f"{ocpp} {action}{' (from the CSMS)' if direction == FROM_CSMS else ''}"
 
 
 # -- objectives, stations, throughput --------------------------------------------------------------------------------
@@ -103,9 +104,9 @@ def _objectives(base: LoadRun, new: LoadRun) -> Iterator[Change]:
         old = before.get(slo.expr)
         if old is None:
             continue
-        direction = Direction.SAME
+        direction = Trend.SAME
         if old.passed != slo.passed:
-            direction = Direction.BETTER if slo.passed else Direction.WORSE
+            direction = Trend.BETTER if slo.passed else Trend.WORSE
         yield Change(name="SLO", figure=slo.expr, unit="met", base=old.value, new=slo.value, direction=direction)
 
 
@@ -128,7 +129,7 @@ def _throughput(base: LoadRun, new: LoadRun) -> Iterator[Change]:
     if before is None or after is None:
         return
     old, fresh = (spread_of_mean(_measured_seconds(run)) for run in (base, new))
-    direction = Direction.SAME
+    direction = Trend.SAME
     apart = _COARSE * _THROUGHPUT_TOLERANCE
     noise = None
     if old is not None and fresh is not None:
@@ -136,9 +137,9 @@ def _throughput(base: LoadRun, new: LoadRun) -> Iterator[Change]:
         noise = (before + old.low - old.value, before + old.high - old.value)
     ranges = noise or (before, before)
     if after < before * (1 - apart) and after < ranges[0]:
-        direction = Direction.WORSE
+        direction = Trend.WORSE
     elif after > before * (1 + apart) and after > ranges[1]:
-        direction = Direction.BETTER
+        direction = Trend.BETTER
     yield Change(
         name="run", figure="calls per second", unit="1/s", base=before, new=after, direction=direction, noise=noise
     )
@@ -146,7 +147,7 @@ def _throughput(base: LoadRun, new: LoadRun) -> Iterator[Change]:
 
 def _measured_seconds(run: LoadRun) -> list[float]:
     """Take the calls of each second of the judged window; of all seconds where no window is known."""
-    spans = [(w.start, w.start + w.seconds) for w in run.windows if w.name == "measure"] or [(0.0, math.inf)]
+    spans = [(w.start, w.start + w.seconds) for w in run.windows if w.name == MEASURE] or [(0.0, math.inf)]
     return [
         row["calls"]
         for row in run.timeline
@@ -175,10 +176,10 @@ def _outcomes(base: LoadRun, new: LoadRun) -> Iterator[Change]:
 def _share_change(name: str, figure: str, before: tuple[int, int], after: tuple[int, int]) -> Change:
     """Compare the share of something that nobody wants."""
     old, new = (amount / total if total else 0.0 for amount, total in (before, after))
-    direction = Direction.SAME
+    direction = Trend.SAME
     matters = abs(new - old) >= _LEAST_SHARE and max(before[0], after[0]) >= _LEAST_AMOUNT
     if matters and share_differs(before, after):
-        direction = Direction.WORSE if new > old else Direction.BETTER
+        direction = Trend.WORSE if new > old else Trend.BETTER
     return Change(name=name, figure=figure, unit="share", base=old, new=new, direction=direction)
 
 
@@ -210,12 +211,12 @@ def _latencies(
                 )
 
 
-def _judge(old: Range, new: Range, *, tolerance: float, floor: float) -> Direction:
+def _judge(old: Range, new: Range, *, tolerance: float, floor: float) -> Trend:
     if abs(new.value - old.value) <= max(floor, old.value * tolerance):
-        return Direction.SAME
+        return Trend.SAME
     if new.low > old.high:
-        return Direction.WORSE
-    return Direction.BETTER if new.high < old.low else Direction.SAME
+        return Trend.WORSE
+    return Trend.BETTER if new.high < old.low else Trend.SAME
 
 
 def _from_histograms(

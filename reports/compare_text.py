@@ -12,20 +12,20 @@ from rich.text import Text
 
 from evidence.verdicts import Verdict
 from evidence.visible import one_line
-from reports.compare import Change, Comparison, Direction, Kept
+from reports.compare import CaseTrend, Change, Comparison, Trend
 from reports.words import milliseconds, number, percent, plural, signed_percent
 
 __all__ = ["comparison_json", "comparison_view", "print_comparison"]
 
 _MOST_ROWS = 40
 _STYLES = {
-    Direction.WORSE: "bold red",
-    Direction.BETTER: "green",
-    Kept.WORSE: "bold red",
-    Kept.BETTER: "green",
-    Kept.LOST: "magenta",
-    Kept.NEW: "blue",
-    Kept.CHANGED: "yellow",
+    Trend.WORSE: "bold red",
+    Trend.BETTER: "green",
+    CaseTrend.WORSE: "bold red",
+    CaseTrend.BETTER: "green",
+    CaseTrend.LOST: "magenta",
+    CaseTrend.NEW: "blue",
+    CaseTrend.CHANGED: "yellow",
 }
 
 
@@ -49,7 +49,7 @@ def comparison_view(comparison: Comparison) -> RenderableType:
     parts += [Text.assemble(("  note ", "yellow"), one_line(warning)) for warning in comparison.warnings]
     if comparison.kind == "interop" and comparison.cases:
         parts.append(_cases(comparison))
-    moved = [change for change in comparison.changes if change.direction is not Direction.SAME]
+    moved = [change for change in comparison.changes if change.direction is not Trend.SAME]
     if moved:
         parts.append(_figures(moved))
     return Group(*parts)
@@ -66,7 +66,8 @@ def _sentence(comparison: Comparison) -> Text:
         return Text.assemble(("Regressed. ", "bold red"), f"{worse} of {compared} got worse{gained}.")
     if not comparison.conclusive:
         return Text.assemble(
-            ("No conclusion. ", "bold magenta"), f"A run that cannot be judged is no measure for {compared}{gained}."
+            ("No conclusion. ", "bold magenta"),
+            f"One of the runs has no verdict, so {compared} cannot be compared{gained}.",
         )
     return Text.assemble(("No regression. ", "bold green"), f"None of {compared} got worse{gained}.")
 
@@ -74,7 +75,7 @@ def _sentence(comparison: Comparison) -> Text:
 def _amounts(comparison: Comparison) -> tuple[int, int]:
     directions = [change.direction.value for change in comparison.changes]
     directions += [case.kept.value for case in comparison.cases]
-    return directions.count(Direction.WORSE.value), directions.count(Direction.BETTER.value)
+    return directions.count(Trend.WORSE.value), directions.count(Trend.BETTER.value)
 
 
 def _cases(comparison: Comparison) -> Table:

@@ -33,6 +33,11 @@ def facts(values: Mapping[str, Any], before: str = "") -> tuple[tuple[str, str],
     return tuple(pairs)
 
 
+_UNITS = {"_per_s": " per second", "_ms": " (ms)", "_s": " (s)"}
+"""Endings of field names that are units."""
+
+
 def field_words(key: str) -> str:
     """Turn the name of a field into words."""
-    return key.replace("_", " ")
+    ending = next((ending for ending in _UNITS if key.endswith(ending)), "")
+    return key.removesuffix(ending).replace("_", " ") + _UNITS.get(ending, "")

@@ -42,7 +42,7 @@ COMPACT: Final = Detail(ends=12, around=2, frame=240, marked_frame=240, laid_out
 
 
 class Budget:
-    """Characters that traces may still take in a report, so that one page stays one that a browser likes to open."""
+    """Characters that traces may still take in a report, so that a browser can open the page."""
 
     def __init__(self, characters: int) -> None:
         """Start with so many characters."""
@@ -136,7 +136,7 @@ def view_trace(folder: Path, name: str, *, marked: Collection[int], detail: Deta
 
 
 def _read(file: Path) -> Iterator[TraceRecord | None]:
-    """Read a trace file; None stands for a line that is no record, so that indexes stay those of the file."""
+    """Read a trace file; None stands for a line that is not a record, so that the indexes are those of the file."""
     with file.open("rb") as lines:
         for line in lines:
             try:
@@ -203,7 +203,7 @@ def _content(record: TraceRecord, limit: int) -> tuple[str, int]:
 
 
 def _decode(data: bytes) -> str:
-    """Read bytes as text; what is no UTF-8 is spelled out, unpaired surrogates by their number."""
+    """Read bytes as text; what is not UTF-8 is spelled out, unpaired surrogates by their number."""
     try:
         return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:

@@ -1,20 +1,17 @@
-"""The one sentence that says how a run ended, for somebody who has never heard of Plugstorm."""
+"""The sentence that says how a run ended, for a reader who does not know Plugstorm."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from evidence.run_model import InteropRun, LoadRun, Run
 from evidence.verdicts import RunVerdict, Verdict
-from reports.ledger_view import ledger_consequence, ledger_failed, ledger_sentences
+from reports.ledger_view import ledger_consequence
 from reports.words import count, duration, plural, run_seconds, verdict_counts
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Headline", "Tone", "all_calls", "headline"]
 
@@ -29,7 +26,7 @@ class Tone(StrEnum):
 
 
 class Headline(msgspec.Struct, frozen=True):
-    """The verdict in a word, the sentence, and what a reader must know beside it."""
+    """The verdict in a word, the sentence, and what else a reader must know."""
 
     tone: Tone
     word: str
@@ -58,7 +55,7 @@ def _interop(run: InteropRun) -> Headline:
     if run.verdict is RunVerdict.PASSED and counts[Verdict.NON_STRICT]:
         tone = Tone.MIXED
     if run.verdict is not RunVerdict.INCONCLUSIVE and counts[Verdict.INCONCLUSIVE]:
-        remarks.append(f"{plural(counts[Verdict.INCONCLUSIVE], 'case')} could not be judged: our own set-up failed.")
+        remarks.append(f"{plural(counts[Verdict.INCONCLUSIVE], 'case')} could not be judged: the test set-up failed.")
     if counts[Verdict.XPASS]:
         one = counts[Verdict.XPASS] == 1
         remarks.append(
@@ -67,7 +64,7 @@ def _interop(run: InteropRun) -> Headline:
         )
     if tone is Tone.MIXED:
         remarks.append(
-            f"{plural(counts[Verdict.NON_STRICT], 'case')} met a missed recommendation or a tolerated habit."
+            f"{plural(counts[Verdict.NON_STRICT], 'case')} found a missed recommendation or a tolerated deviation."
         )
     return Headline(tone, word, _interop_sentence(run, counts, total), tuple(remarks))
 
@@ -75,9 +72,9 @@ def _interop(run: InteropRun) -> Headline:
 def _interop_sentence(run: InteropRun, counts: Mapping[Verdict, int], total: int) -> str:
     tried = total - counts[Verdict.NOT_APPLICABLE]
     if not total:
-        return "Not a single case was run, so nothing is known about this CSMS."
+        return "No case was run, so nothing is known about this CSMS."
     if not tried:
-        return f"None of the {plural(total, 'case')} could be tried here, so nothing is known about this CSMS."
+        return f"None of the {plural(total, 'case')} could be run here, so nothing is known about this CSMS."
     if counts[Verdict.FAILED]:
         return f"This CSMS broke the specification in {count(counts[Verdict.FAILED])} of {plural(tried, 'case')}."
     if counts[Verdict.INCONCLUSIVE]:
@@ -102,22 +99,22 @@ def _load(run: LoadRun) -> Headline:
     stations = plural(run.stations.connected_peak, "station")
     work = f"{stations} made {plural(total, 'call')}{over}"
     if run.verdict is RunVerdict.INVALID:
-        sentence = "The load generator could not do what was asked of it, so the figures say nothing about the CSMS."
+        sentence = "The load generator could not generate the requested load, so the figures do not describe the CSMS."
     elif not total:
         sentence = f"No call was made{over}, so nothing is known about this CSMS."
     elif missed:
         sentence = (
             f"{work}; {count(missed)} of {plural(len(run.slo), 'SLO')} {'was' if missed == 1 else 'were'} missed."
         )
-    elif ledger_failed(run):
-        sentence = f"{work}, and the CSMS did not keep them all: see the ledger."
+    elif run.ledger.failed:
+        sentence = f"{work}, but the CSMS did not record every transaction correctly: see the ledger."
     elif run.slo:
         met = {1: "the one SLO was met", 2: "both SLOs were met"}.get(len(run.slo), f"all {len(run.slo)} SLOs were met")
         sentence = f"{work}; {met}."
     else:
         sentence = f"{work}; no SLO was set."
-    if says := ledger_sentences(run):
-        remarks.append(f"Ledger: {says[0]} {ledger_consequence(run)}".rstrip())
+    if run.ledger.says:
+        remarks.append(f"Ledger: {run.ledger.says[0]} {ledger_consequence(run)}".rstrip())
     if run.stations.connected_peak < run.stations.requested:
         remarks.append(
             f"Only {count(run.stations.connected_peak)} of {plural(run.stations.requested, 'station')} "
@@ -125,7 +122,7 @@ def _load(run: LoadRun) -> Headline:
         )
     if run.generator.verdict == "DEGRADED":
         tone = Tone.MIXED if tone is Tone.GOOD else tone
-        remarks.append("The load generator was DEGRADED: read its reasons before you trust the tails.")
+        remarks.append("The load generator was DEGRADED: read its reasons before you trust the high percentiles.")
     return Headline(tone, word, sentence, tuple(remarks))
 
 
@@ -135,4 +132,4 @@ def all_calls(run: LoadRun) -> int:
 
 
 def _interrupted(run: Run) -> list[str]:
-    return ["The run was interrupted; this is what was finished until then."] if run.interrupted else []
+    return ["The run was interrupted; the report shows what had finished by then."] if run.interrupted else []

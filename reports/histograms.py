@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from evidence.histogram import Histogram, Tag, read_hlog
+from evidence.vocabulary import MEASURE
 from reports.latency_charts import CURVE, MAXIMUM
 
 __all__ = ["Histograms", "Windowed", "curve", "merge", "read_histograms"]
-
-MEASURED: Final = "measure"
-"""Name of the window whose calls are judged; a folder with a file of it is read for that file alone."""
 
 _LEAST_ABOVE = 0.5
 
@@ -65,9 +62,9 @@ def curve(histogram: Histogram) -> dict[float, float]:
 
 
 def read_histograms(folder: Path) -> Histograms:
-    """Read the HDR logs of a run folder; a file that is damaged gives what stands before the damage."""
+    """Read the HDR logs of the window that is judged, or all where it has none; a damaged one up to the damage."""
     files = sorted((folder / "histograms").glob("*.hlog"))
-    measured = [file for file in files if MEASURED in file.stem]
+    measured = [file for file in files if MEASURE in file.stem]
     series: dict[Tag, list[Windowed]] = {}
     unreadable = []
     for file in measured or files:
@@ -75,6 +72,6 @@ def read_histograms(folder: Path) -> Histograms:
             for interval in read_hlog(file):
                 tag = Tag.parse(interval.tag)
                 series.setdefault(tag, []).append(Windowed(interval.start, interval.histogram))
-        except Exception:  # noqa: BLE001  # the decoder raises whatever its layers raise; the page says which file it was
+        except Exception:  # noqa: BLE001 - the decoder raises whatever its layers raise; the page says which file it was
             unreadable.append(file.name)
     return Histograms(series, tuple(unreadable))

@@ -247,12 +247,12 @@ class _Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def weight(self) -> int:
-        """Tell the place of this finding in its list."""
+        """The place of this finding in the list."""
         return VERDICT_ORDER.index(Verdict(self.verdict)) if self.known else len(VERDICT_ORDER)
 
     @property
     def known(self) -> bool:
-        """Tell whether the verdict is one of ours."""
+        """Whether the verdict is one of ours."""
         return self.verdict in _VERDICTS
 
 

@@ -12,12 +12,12 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from evidence.run_folder import RunFolder, read_run
-from evidence.run_model import CaseResult, InteropRun, LoadRun, Run
+from evidence.run_folder import RunFolder
+from evidence.run_model import CaseResult, InteropRun, LoadRun, Run, SloResult
 from evidence.verdicts import Verdict
 from evidence.visible import one_line, visible
-from reports.ledger_view import ledger_examples, ledger_failed, ledger_sentences
-from reports.words import number, plain, run_seconds, versions
+from reports.ledger_view import ledger_examples
+from reports.words import measured, plain, run_seconds, versions
 
 __all__ = ["junit_xml", "write_junit"]
 
@@ -46,10 +46,10 @@ class _TestCase(msgspec.Struct, frozen=True, kw_only=True):
     output: str = ""
 
 
-def write_junit(folder: Path) -> Path:
-    """Write `junit.xml` into a run folder; raises `UsageError` without a readable `run.json`."""
+def write_junit(folder: Path, run: Run) -> Path:
+    """Write `junit.xml` into the folder of a run; raises `UsageError` when the disk refuses."""
     run_folder = RunFolder(folder)
-    run_folder.write_text(run_folder.junit.name, junit_xml(read_run(folder)))
+    run_folder.write_text(run_folder.junit.name, junit_xml(run))
     return run_folder.junit
 
 
@@ -106,7 +106,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _timestamp(started: str) -> str:
-    """Write a time as the schema has it, in whole seconds and without a zone; it is UTC."""
+    """Write a time as the schema wants it: UTC in whole seconds, without a zone."""
     try:
         return datetime.fromisoformat(started).strftime("%Y-%m-%dT%H:%M:%S")
     except ValueError:
@@ -138,7 +138,7 @@ def _interop_case(case: CaseResult) -> _TestCase:
     reason = case.reason or "no reason was recorded"
     return _TestCase(
         name=f"{case.id} {case.title}".strip(),
-        # Jenkins builds its tree at the dots, so those of the version must not be any.
+        # Jenkins builds its tree at the dots, so the version must not contain any.
         class_name=f"ocpp{case.ocpp.replace('.', '_')}.{case.profile.replace('.', '_') or 'cases'}",
         seconds=case.duration_ms / 1000,
         element=element,
@@ -150,7 +150,7 @@ def _interop_case(case: CaseResult) -> _TestCase:
 
 
 def _story(case: CaseResult) -> str:
-    """Tell a failure to somebody who sees nothing but this text."""
+    """Describe a failure to a reader who sees only this text."""
     lines = [f"{case.verdict}: {case.reason}"]
     for head, text in (("Sent", case.sends), ("Had to happen", case.expects)):
         if text:
@@ -160,7 +160,7 @@ def _story(case: CaseResult) -> str:
     if case.trace:
         lines.append(f"Trace: {case.trace}")
     if case.reproduce:
-        lines.append(f"Repeat it: {case.reproduce}")
+        lines.append(f"Run it again: {case.reproduce}")
     return "\n".join(lines)
 
 
@@ -190,21 +190,21 @@ def _load_suite(run: LoadRun) -> tuple[str, list[_TestCase]]:
             seconds=0.0,
             element="" if slo.passed else _FAILURE,
             kind="SLO",
-            message=f"{slo.expr} was missed: {_measured(slo.value)}",
-            text=f"Expected: {slo.expr}\nActual: {_measured(slo.value)}",
-            output=_measured(slo.value),
+            message=f"{slo.expr} was missed: {_measured(slo)}",
+            text=f"Expected: {slo.expr}\nActual: {_measured(slo)}",
+            output=_measured(slo),
         )
         for slo in run.slo
     ]
-    says = ledger_sentences(run)
+    says = run.ledger.says
     if says:
         cases.append(
             _TestCase(
-                name="the CSMS lost, doubled, crossed or spoilt no transaction",
+                name="the CSMS recorded every transaction correctly",
                 class_name="load.ledger",
                 seconds=0.0,
-                # Answers alone do not tell what became of a transaction.
-                element=_FAILURE if ledger_failed(run) else _SKIPPED if run.ledger.get("no_records") else "",
+                # Answers alone do not show what the CSMS recorded.
+                element=_FAILURE if run.ledger.failed else _SKIPPED if run.ledger.no_records else "",
                 kind="ledger",
                 message=says[0],
                 text="\n".join([*says, *ledger_examples(run)]),
@@ -226,5 +226,5 @@ def _load_suite(run: LoadRun) -> tuple[str, list[_TestCase]]:
     return "load", cases
 
 
-def _measured(value: float | None) -> str:
-    return "nothing was measured" if value is None else f"measured {number(value, 6)}"
+def _measured(result: SloResult) -> str:
+    return "nothing was measured" if result.value is None else f"measured {measured(result, 6)}"

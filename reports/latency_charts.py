@@ -66,7 +66,7 @@ def percentile_curves(band: Band, ticks: Sequence[float]) -> Figure:
     says = plural(band.count, "call") + "".join(
         f"; {clock} p99 {milliseconds(values[99])}"
         for clock, _, values in band.clocks
-        if 99 in values  # noqa: PLR2004  # a percentile
+        if 99 in values  # noqa: PLR2004 - a percentile
     )
     return Figure(
         title=band.name,
@@ -117,8 +117,8 @@ def latency_overview(bands: Sequence[Band]) -> Figure:
         says=(
             "Each box spans the median to p99, the thin line ends at the maximum; the axis is logarithmic. "
             "Service runs from the frame on the wire to its answer. "
-            "Response runs from the moment the station meant to send, so waiting behind a slow answer counts. "
-            "All outcomes are in it; a time-out counts as at least its time-out."
+            "Response runs from the moment the station planned to send, so waiting for an earlier slow answer counts. "
+            "All outcomes count; a time-out counts with at least its time limit."
         ),
         svg=drawing(_WIDE, height, *parts, title="Latency per action: median, p99 and maximum", class_="chart wide"),
         legend=(("s1", "service"), ("s2", "response")),
@@ -137,7 +137,7 @@ def _whisker(clock: str, look: str, values: Mapping[float, float], x: Scale, y: 
     told = "".join(f"\n{percentile_name(q)}: {milliseconds(values[q])}" for q in sorted(values) if q in _COMPARED)
     middle, top = values[MEDIAN], values[MAXIMUM]
     tail = values.get(99, top)
-    figure = milliseconds(tail) if 99 in values else f"max {milliseconds(top)}"  # noqa: PLR2004  # a percentile
+    figure = milliseconds(tail) if 99 in values else f"max {milliseconds(top)}"  # noqa: PLR2004 - a percentile
     box = max(x(tail) - x(middle), 2.0)
     return [
         el("line", x1=x(middle), x2=x(top), y1=y, y2=y, class_=f"line thin {look}"),

@@ -1,56 +1,56 @@
-"""The ledger and the figures that drivers care about, prepared for the page; whatever is missing is left out.
-
-Both fields of `run.json` are read with care: another version of Plugstorm may have written them, or somebody's hand.
-"""
+"""The ledger and the figures that drivers notice, prepared for the page; what was not measured is left out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from markupsafe import Markup
 
+from evidence.plugin_results import ChargingResult, KpiResult, LedgerClass, LedgerResult, RemoteStartResult
 from evidence.run_model import LoadRun
 from evidence.verdicts import RunVerdict
 from reports.charts import Figure, Part, Series, share_bar, time_chart
 from reports.facts import facts
-from reports.words import count, number, percent
+from reports.words import count, milliseconds, number, percent
 
 __all__ = [
-    "Class",
+    "ClassRow",
     "Example",
-    "Kpi",
+    "KpiRow",
     "LedgerView",
     "ledger_consequence",
     "ledger_examples",
-    "ledger_failed",
     "ledger_figure",
-    "ledger_sentences",
     "view_ledger",
 ]
 
 _MOST_EXAMPLES = 10
+_LEAST_POINTS = 3
 
 _CLASSES: Mapping[str, tuple[str, str]] = {
-    "lost": ("bad", "The CSMS has confirmed the start or the stop and does not have it in its books."),
-    "duplicated": ("bad", "Two records of one transaction, though each of its messages was sent once."),
-    "crossed": ("bad", "Recorded under another station, connector or token."),
-    "wrong-id": ("bad", "Recorded under another id than the answer gave, or one id for two that ran."),
-    "wrong-energy": ("bad", "Recorded with another meter reading than the station sent."),
-    "wrong-time": ("warn", "Recorded with another time than the station sent, by a second or more."),
-    "phantom": ("warn", "A record of this run that no station told of."),
-    "unanswered": ("warn", "The start or the stop got no answer, however often it was sent."),
-    "refused": ("plain", "The CSMS did not accept the token with which a transaction had begun."),
-    "open": ("plain", "Not ended before the run was over."),
-    "ambiguous": (
+    LedgerClass.LOST: ("bad", "The CSMS confirmed the start or the stop, but has no record of it."),
+    LedgerClass.DUPLICATED: ("bad", "Two records of one transaction, although each of its messages was sent once."),
+    LedgerClass.CROSSED: ("bad", "Recorded for another station, connector or token."),
+    LedgerClass.WRONG_ID: (
+        "bad",
+        "Recorded with another id than the answer gave, or one id for two transactions at the same time.",
+    ),
+    LedgerClass.WRONG_ENERGY: ("bad", "Recorded with another meter reading than the station sent."),
+    LedgerClass.WRONG_TIME: ("warn", "Recorded with a time that is a second or more from the one that was sent."),
+    LedgerClass.PHANTOM: ("warn", "A record of this run that no station reported."),
+    LedgerClass.UNANSWERED: ("warn", "The start or the stop got no answer, even when it was sent again."),
+    LedgerClass.REFUSED: ("plain", "The CSMS refused the token after the transaction had begun."),
+    LedgerClass.OPEN: ("plain", "Still running when the run ended."),
+    LedgerClass.AMBIGUOUS: (
         "plain",
-        "A message was sent again or never answered, so that a second record may be there by right.",
+        "A message was sent again or never answered, so a second record may be correct.",
     ),
 }
+_SPREAD_LOOKS: Mapping[str, str] = {"p50": "q-half", "p95": "q-most", "p99": "q-tail", "max": "q-max"}
 
 
-class Class(msgspec.Struct, frozen=True):
+class ClassRow(msgspec.Struct, frozen=True):
     """One class of findings."""
 
     name: str
@@ -70,7 +70,7 @@ class Example(msgspec.Struct, frozen=True):
     more: tuple[tuple[str, str], ...]
 
 
-class Kpi(msgspec.Struct, frozen=True):
+class KpiRow(msgspec.Struct, frozen=True):
     """One figure with a small picture."""
 
     name: str
@@ -87,42 +87,37 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
     failed: bool
     consequence: str
     """What a failed ledger means for the run."""
-    classes: tuple[Class, ...]
+    found: bool
+    """Whether any class has a finding, or could not be counted."""
+    classes: tuple[ClassRow, ...]
     examples: tuple[Example, ...]
     facts: tuple[tuple[str, str], ...]
-    kpis: tuple[Kpi, ...]
+    kpis: tuple[KpiRow, ...]
     figures: tuple[Figure, ...]
 
 
 def view_ledger(run: LoadRun) -> LedgerView | None:
     """Prepare what a run says of its transactions; None where it says nothing."""
-    if not run.ledger and not run.kpis:
+    ledger, kpis = run.ledger, run.kpis
+    if ledger == LedgerResult() and kpis == KpiResult():
         return None
-    says = ledger_sentences(run)
-    counts = _mapping(run.ledger, "counts")
-    known = {"says", "failed", "counts", "examples"}
     return LedgerView(
-        head=says[0] if says else "",
-        rest=tuple(says[1:]),
-        failed=ledger_failed(run),
+        head=ledger.says[0] if ledger.says else "",
+        rest=tuple(ledger.says[1:]),
+        failed=ledger.failed,
         consequence=ledger_consequence(run),
-        classes=tuple(_class(str(name), value) for name, value in counts.items()),
-        examples=tuple(_examples(run.ledger)),
-        facts=facts({name: value for name, value in run.ledger.items() if name not in known and value != ""}),
-        kpis=tuple(_kpis(run.kpis)),
-        figures=tuple(_figures(run.kpis)),
+        found=any(amount != 0 for amount in ledger.counts.values()),
+        classes=tuple(_class_row(name, amount) for name, amount in ledger.counts.items()),
+        examples=tuple(_examples(ledger)),
+        facts=_facts(ledger),
+        kpis=tuple(_kpi_rows(kpis)),
+        figures=tuple(_figures(kpis)),
     )
-
-
-def ledger_sentences(run: LoadRun) -> list[str]:
-    """Return the ledger in sentences, the most important one first; none where there is none."""
-    says = run.ledger.get("says")
-    return [str(sentence) for sentence in says] if isinstance(says, list) else []
 
 
 def ledger_figure(run: LoadRun) -> tuple[str, str] | None:
     """Return how many transactions are lost and of how many; None where that is not known."""
-    lost, judged = _number(_mapping(run.ledger, "counts").get("lost")), _number(run.ledger.get("judged"))
+    lost, judged = run.ledger.counts.get(LedgerClass.LOST), run.ledger.judged
     return None if lost is None or not judged else (count(lost), count(judged))
 
 
@@ -133,114 +128,91 @@ def ledger_examples(run: LoadRun) -> list[str]:
 
 def ledger_consequence(run: LoadRun) -> str:
     """Say what a failed ledger means for the verdict; empty for one that did not fail."""
-    if not ledger_failed(run):
+    if not run.ledger.failed:
         return ""
     if run.verdict is RunVerdict.FAILED:
         return "This alone fails the run."
-    return "This does not depend on how well the generator kept its schedule."
+    return "This does not depend on how well the load generator kept its schedule."
 
 
-def ledger_failed(run: LoadRun) -> bool:
-    """Tell whether the ledger alone fails the run."""
-    return bool(run.ledger.get("failed"))
+def _facts(ledger: LedgerResult) -> tuple[tuple[str, str], ...]:
+    told = {"says", "failed", "counts", "examples"}
+    fields = msgspec.structs.asdict(ledger)
+    return facts({name: value for name, value in fields.items() if name not in told and value != ""})
 
 
-def _mapping(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = holder.get(name)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _class(name: str, value: Any) -> Class:
+def _class_row(name: str, amount: int | None) -> ClassRow:
     look, says = _CLASSES.get(name, ("plain", ""))
-    amount = _number(value)
     if amount is None:
-        return Class(name, "not known", "none", says)
-    return Class(name, count(amount), look if amount else "none", says)
+        return ClassRow(name, "not known", "none", says)
+    return ClassRow(name, count(amount), look if amount else "none", says)
 
 
-def _examples(ledger: Mapping[str, Any]) -> list[Example]:
+def _examples(ledger: LedgerResult) -> list[Example]:
     found = []
-    for name, examples in _mapping(ledger, "examples").items():
-        for example in (examples if isinstance(examples, list) else [])[:_MOST_EXAMPLES]:
-            if isinstance(example, Mapping):
-                more = {key: value for key, value in example.items() if key not in {"station", "transaction", "says"}}
-                station, transaction = example.get("station", ""), example.get("transaction", "")
-                found.append(
-                    Example(str(name), str(station), str(transaction), str(example.get("says", "")), facts(more))
-                )
+    for name, examples in ledger.examples.items():
+        for example in examples[:_MOST_EXAMPLES]:
+            more = {key: value for key, value in example.items() if key not in {"station", "transaction", "says"}}
+            station, transaction, says = (str(example.get(key, "")) for key in ("station", "transaction", "says"))
+            found.append(Example(name, station, transaction, says, facts(more)))
     return found
 
 
 # -- what drivers notice ---------------------------------------------------------------------------------------------
 
 
-def _kpis(kpis: Mapping[str, Any]) -> list[Kpi]:
-    charging, remote = _mapping(kpis, "charging"), _mapping(kpis, "remote_start")
-    found = [
-        *_share("Charging success", charging, "attempts", _failures(charging)),
-        *_share("Remote start success", remote, "accepted", ""),
+def _kpi_rows(kpis: KpiResult) -> list[KpiRow]:
+    charging, remote = kpis.charging, kpis.remote_start
+    rows = [
+        *_share("Charging success", charging.succeeded, charging.attempts, _failures(charging)),
+        *_share("Remote start success", remote.succeeded, remote.accepted, _remote_note(remote)),
+        *_spread("Authorize to start", kpis.authorize_to_start_s),
+        *_spread("Remote start to start", remote.to_start_s),
     ]
-    for name, spread in (
-        ("Authorize to start", _mapping(kpis, "authorize_to_start_s")),
-        ("Remote order to start", _mapping(remote, "to_start_s")),
-    ):
-        found += _spread(name, spread)
-    energy, sessions = _number(kpis.get("energy_kwh")), _mapping(kpis, "sessions")
-    if energy is not None:
-        told = ", ".join(f"{count(n)} {key}" for key, value in sessions.items() if (n := _number(value)) is not None)
-        found.append(Kpi("Energy delivered", f"{number(energy, 4)} kWh", None, told))
-    return found
+    if kpis.energy_kwh is not None:
+        sessions = ", ".join(f"{count(amount)} {key}" for key, amount in kpis.sessions.items())
+        note = f"charging sessions: {sessions}" if sessions else ""
+        rows.append(KpiRow("Energy delivered", f"{number(kpis.energy_kwh, 4)} kWh", None, note))
+    return rows
 
 
-def _share(name: str, figures: Mapping[str, Any], whole_name: str, note: str) -> list[Kpi]:
-    part, whole = _number(figures.get("succeeded")), _number(figures.get(whole_name))
-    if part is None or not whole:
+def _share(name: str, part: int, whole: int, note: str) -> list[KpiRow]:
+    if not whole:
         return []
-    parts = [Part("succeeded", "o-accepted", part), Part("failed", "o-callerror", max(whole - part, 0.0))]
-    return [Kpi(name, percent(part / whole), share_bar(name, parts), note or f"{count(part)} of {count(whole)}")]
+    parts = [Part("succeeded", "o-accepted", part), Part("failed", "o-callerror", max(whole - part, 0))]
+    return [KpiRow(name, percent(part / whole), share_bar(name, parts), note)]
 
 
-def _failures(charging: Mapping[str, Any]) -> str:
-    failed = [f"{count(n)} {name}" for name, v in _mapping(charging, "failed").items() if (n := _number(v)) is not None]
-    part, whole = _number(charging.get("succeeded")) or 0.0, _number(charging.get("attempts")) or 0.0
-    return ", ".join([f"{count(part)} of {count(whole)} attempts", *failed])
+def _failures(charging: ChargingResult) -> str:
+    failed = [f"{count(amount)} {name}" for name, amount in charging.failed.items()]
+    return ", ".join([f"{count(charging.succeeded)} of {count(charging.attempts)} attempts", *failed])
 
 
-def _spread(name: str, figures: Mapping[str, Any]) -> list[Kpi]:
-    values = {key: n for key in ("p50", "p95", "p99", "max") if (n := _number(figures.get(key))) is not None}
-    if "p95" not in values:
+def _remote_note(remote: RemoteStartResult) -> str:
+    return f"{count(remote.succeeded)} of {count(remote.accepted)}"
+
+
+def _spread(name: str, figures: Mapping[str, float]) -> list[KpiRow]:
+    """Show seconds by percentile; the bar grows from each to the next."""
+    if "p95" not in figures:
         return []
-    edges = list(values.items())
-    looks = ("o-accepted", "o-late", "o-timeout", "o-callerror")
-    before = [0.0, *(value for _, value in edges)]
+    edges = [(key, look, figures[key]) for key, look in _SPREAD_LOOKS.items() if key in figures]
+    before = [0.0, *(value for _, _, value in edges)]
     parts = [
-        Part(f"up to {key} {number(value)} s", look, max(value - low, 0.0))
-        for (key, value), look, low in zip(edges, looks, before, strict=False)
+        Part(f"up to {key} {milliseconds(value * 1000)}", look, max(value - low, 0.0))
+        for (key, look, value), low in zip(edges, before, strict=False)
     ]
-    note = ", ".join(f"{key} {number(value)} s" for key, value in edges)
-    return [Kpi(name, f"{number(values['p95'])} s (p95)", share_bar(f"{name}: {note}", parts), note)]
+    note = ", ".join(f"{key} {milliseconds(value * 1000)}" for key, _, value in edges)
+    return [KpiRow(name, f"{milliseconds(figures['p95'] * 1000)} (p95)", share_bar(f"{name}: {note}", parts), note)]
 
 
-def _figures(kpis: Mapping[str, Any]) -> list[Figure]:
-    timeline = kpis.get("timeline")
-    rows = [row for row in timeline if isinstance(row, Mapping)] if isinstance(timeline, list) else []
+def _figures(kpis: KpiResult) -> list[Figure]:
     series = []
     for key, look in (("attempts", "bad"), ("succeeded", "s1")):
-        points = [
-            (t, n)
-            for row in rows
-            if (t := _number(row.get("t"))) is not None and (n := _number(row.get(key))) is not None
-        ]
+        points = tuple((row["t"], row[key]) for row in kpis.timeline if "t" in row and key in row)
         if points:
-            series.append(Series(key, look, tuple(points), filled=key == "succeeded"))
+            series.append(Series(key, look, points, filled=key == "succeeded"))
     if not series or len(series[0].points) < _LEAST_POINTS:
         return []
-    says = "Cars by the time at which they came, and those of them that could charge; what lies between could not."
+    says = "Cars by arrival time, and those that could charge; between the lines are the cars that could not."
     return [time_chart("Charging attempts", says, series, unit="attempts")]
-
-
-_LEAST_POINTS = 3

@@ -9,8 +9,9 @@ import msgspec
 from markupsafe import Markup
 
 from evidence.run_model import CallStats, LoadRun, Percentiles
+from evidence.vocabulary import FROM_CSMS, OPENED, TO_CSMS
 from ocppj.outcomes import Outcome
-from reports.charts import Figure, Part, Series, Span, share_bar, time_chart
+from reports.charts import Figure, Part, Period, Series, share_bar, time_chart
 from reports.commands_view import CommandsView, view_commands
 from reports.facts import facts, field_words
 from reports.headline import Headline, all_calls, headline
@@ -26,7 +27,7 @@ __all__ = ["Bar", "Cell", "LoadView", "Tile", "view_load"]
 _MOST_BANDS = 14
 _MOST_CURVES = 6
 _LEAST_FOR_CURVE = 30
-"""Calls below which a curve would show chance and nothing else."""
+"""With fewer calls, a curve shows only chance."""
 
 
 class Tile(msgspec.Struct, frozen=True):
@@ -109,7 +110,17 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         ledger=view_ledger(run),
         commands=view_commands(run),
         storms=view_storms(run),
-        stations=tuple((field_words(key), count(value)) for key, value in msgspec.structs.asdict(run.stations).items()),
+        stations=_stations(run),
+    )
+
+
+def _stations(run: LoadRun) -> tuple[tuple[str, str], ...]:
+    stations = run.stations
+    return (
+        ("requested", count(stations.requested)),
+        ("connected at the same time, at most", count(stations.connected_peak)),
+        ("booted", count(stations.booted)),
+        ("connections lost", count(stations.lost)),
     )
 
 
@@ -148,14 +159,14 @@ def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
     rows = [row for row in run.timeline if "t" in row]
     if not rows:
         return ()
-    spans = [Span(window.name, window.start, window.start + window.seconds) for window in run.windows]
+    periods = [Period(window.name, window.start, window.start + window.seconds) for window in run.windows]
     figures = [
         time_chart(
             "Throughput",
             "Calls that ended in each second, and those among them without a proper answer.",
             [_series(rows, "calls", "calls", "s1", filled=True), _series(rows, "errors", "errors", "bad")],
             unit="per second",
-            spans=spans,
+            periods=periods,
         ),
         time_chart(
             "Stations",
@@ -165,7 +176,7 @@ def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
                 _series(rows, "booted", "booted", "s3 dashed"),
             ],
             unit="stations",
-            spans=spans,
+            periods=periods,
         ),
     ]
     others = dict.fromkeys(key for row in rows for key in row if key not in _KNOWN_COLUMNS)
@@ -175,7 +186,7 @@ def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
             "",
             [_series(rows, key, field_words(key), "s4", filled=True)],
             unit="",
-            spans=spans,
+            periods=periods,
         )
         for key in others
     ]
@@ -211,7 +222,7 @@ def _bands(run: LoadRun, histograms: Histograms) -> list[Band]:
     return bands
 
 
-_DIRECTIONS = {"csms-to-station": ", asked by the CSMS"}
+_DIRECTIONS = {FROM_CSMS: ", asked by the CSMS"}
 
 
 def _from_run_json(percentiles: Percentiles | None) -> dict[float, float]:
@@ -238,12 +249,16 @@ def _latency_figures(bands: Sequence[Band], *, complete: bool) -> tuple[Figure |
 def _latency_note(run: LoadRun, histograms: Histograms) -> str:
     notes = []
     if run.calls and not histograms.series:
-        notes.append("No histogram file was found, so these are the percentiles of run.json, one outcome an action.")
+        notes.append(
+            "No histogram file was found: these are the percentiles of run.json for one outcome of each action."
+        )
     if histograms.unreadable:
-        notes.append(f"Not readable: {', '.join(histograms.unreadable)}.")
+        notes.append(f"These files are not readable: {', '.join(histograms.unreadable)}.")
     actions = {(call.ocpp, call.action, call.direction) for call in run.calls}
     if len(actions) > _MOST_BANDS:
-        notes.append(f"The {_MOST_BANDS} most frequent of {len(actions)} actions; the table below holds all.")
+        notes.append(
+            f"Only the {_MOST_BANDS} most frequent of {len(actions)} actions are shown; the table below has all."
+        )
     return " ".join(notes)
 
 
@@ -309,7 +324,7 @@ def _connections(run: LoadRun) -> tuple[Bar, ...]:
             share_bar(
                 f"Connection attempts that ended as {outcome}",
                 [
-                    Part(outcome, "o-accepted" if outcome == "opened" else "o-callerror", amount),
+                    Part(outcome, "o-accepted" if outcome == OPENED else "o-callerror", amount),
                     Part("", "rest", total - amount),
                 ],
             ),
@@ -342,7 +357,7 @@ def _call_row(call: CallStats) -> tuple[Cell, ...]:
     return (
         Cell(call.ocpp, call.ocpp),
         Cell(call.action, call.action),
-        Cell("station" if call.direction == "station-to-csms" else "CSMS", call.direction),
+        Cell("station" if call.direction == TO_CSMS else "CSMS", call.direction),
         Cell(call.outcome, call.outcome),
         Cell(count(call.count), call.count),
         *(Cell(milliseconds(value), -1.0 if value is None else value) for value in latencies),

@@ -72,7 +72,7 @@ def spread_of_mean(values: Sequence[float]) -> Range | None:
 
 
 def share_differs(before: tuple[int, int], after: tuple[int, int]) -> bool:
-    """Tell whether two shares, each an amount of a total, differ by more than chance."""
+    """Return whether two shares, each an amount of a total, differ by more than chance."""
     (x, n), (y, m) = before, after
     if not n or not m:
         return False

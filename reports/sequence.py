@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 from markupsafe import Markup
 
-from evidence.sequence import Diagram, Role, Shape, Step, sequence_mermaid, sequence_text
+from evidence.sequence import Diagram, Role, SequenceStep, Shape, sequence_mermaid, sequence_text
 from reports.frames import gaps
 from reports.svg import el
 from reports.words import milliseconds, plural
@@ -30,7 +30,7 @@ _ROLE_WORDS = {Role.STATION: "station", Role.CSMS: "central system", Role.DRIVER
 
 
 def focused(diagram: Diagram, marked: Collection[int] = ()) -> Diagram:
-    """Fold the preparation into one step, so that the eye falls on the case; what is marked stays.
+    """Fold the preparation into one step, so that the case stands out; marked steps stay.
 
     A trace that holds nothing but preparation stays as it is.
     """
@@ -100,12 +100,12 @@ def sequence_svg(
     )
 
 
-def _look(step: Step, marked: Mapping[int, str]) -> str:
+def _look(step: SequenceStep, marked: Mapping[int, str]) -> str:
     prepared = " prepared" if step.prepared else ""
     return f"step {step.shape}{prepared}" + (f" marked {marked[step.line]}" if step.line in marked else "")
 
 
-def _step(step: Step, lanes: list[int], width: int, y: int, *, marked: bool) -> list[Markup]:
+def _step(step: SequenceStep, lanes: list[int], width: int, y: int, *, marked: bool) -> list[Markup]:
     baseline = y + 20
     drawn = []
     if marked:
@@ -127,7 +127,7 @@ def _step(step: Step, lanes: list[int], width: int, y: int, *, marked: bool) -> 
     return drawn
 
 
-def _arrow(step: Step, start: int, end: int, y: int) -> list[Markup]:
+def _arrow(step: SequenceStep, start: int, end: int, y: int) -> list[Markup]:
     forward = 1 if end > start else -1
     tip = end - 2 * forward
     drawn = [el("line", x1=start, x2=tip, y1=y, y2=y, class_="arrow")]
@@ -140,7 +140,7 @@ def _arrow(step: Step, start: int, end: int, y: int) -> list[Markup]:
     return drawn
 
 
-def _note(step: Step, lanes: list[int], width: int, y: int) -> list[Markup]:
+def _note(step: SequenceStep, lanes: list[int], width: int, y: int) -> list[Markup]:
     room = width - _LATENCY - lanes[step.source]
     text = _fit(step.label, room - 10)
     box = len(text) * _CHARACTER + 20
@@ -151,7 +151,7 @@ def _note(step: Step, lanes: list[int], width: int, y: int) -> list[Markup]:
     ]
 
 
-def _phase(step: Step, lanes: list[int], y: int) -> list[Markup]:
+def _phase(step: SequenceStep, lanes: list[int], y: int) -> list[Markup]:
     return [
         el("line", x1=lanes[0] - 40, x2=lanes[-1] + 40, y1=y - 6, y2=y - 6, class_="rule"),
         el("text", step.label, x=(lanes[0] + lanes[-1]) / 2, y=y - 2, class_="label", text_anchor="middle"),

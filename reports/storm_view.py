@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
-from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
+from evidence.plugin_results import StormResult
 from evidence.run_model import LoadRun
 from reports.charts import Figure, Series, Table, time_chart
 from reports.facts import facts, field_words
@@ -32,58 +32,20 @@ class StormView(msgspec.Struct, frozen=True, kw_only=True):
     parameters: tuple[tuple[str, str], ...]
 
 
-class _Storm(msgspec.Struct, kw_only=True):
-    """What a page needs of a storm in `run.json`; what is missing is not shown."""
-
-    storm: str
-    number: int = 0
-    says: str = ""
-    trigger: str = ""
-    at: float = 0.0
-    parameters: dict[str, Any] = {}
-    stations: dict[str, int] = {}
-    recovery_ms: dict[str, float | None] = {}
-    connected_ms: dict[str, float | None] = {}
-    settled_ms: dict[str, float | None] = {}
-    outage_ms: dict[str, float | None] = {}
-    formula: dict[str, Any] = {}
-    peak_connects_per_s: float = 0
-    failed_upgrades: dict[str, int] = {}
-    refused_by_storm: int = 0
-    messages: dict[str, int] = {}
-    calls: dict[str, dict[str, float]] = {}
-    twins: dict[str, int] = {}
-    recovered: bool | None = None
-    reasons: list[str] = []
-    curve: list[dict[str, float]] = []
-    command_exit_code: int | None = None
+_WORDS: Mapping[bool | None, tuple[str, str]] = {
+    True: ("pass", "recovered"),
+    False: ("miss", "not recovered"),
+    None: ("none", "not judged"),
+}
 
 
 def view_storms(run: LoadRun) -> tuple[StormView, ...]:
-    """Prepare the storms of a run; one that is damaged shows as what it holds."""
+    """Prepare the storms of a run."""
     return tuple(map(_view, run.storms))
 
 
-def _view(document: Mapping[str, Any]) -> StormView:
-    try:
-        storm = msgspec.convert(document, _Storm)
-    except msgspec.ValidationError as error:
-        says = f"This storm cannot be read: {error}"
-        return StormView(
-            title=str(document.get("storm", "storm")),
-            says=says,
-            tone="none",
-            word="?",
-            reasons=(),
-            figures=(),
-            times=None,
-            calls=None,
-            costs=(),
-            parameters=facts(document),
-        )
-    tone, word = {True: ("pass", "recovered"), False: ("miss", "not recovered"), None: ("none", "not judged")}[
-        storm.recovered
-    ]
+def _view(storm: StormResult) -> StormView:
+    tone, word = _WORDS[storm.recovered]
     return StormView(
         title=f"Storm {storm.number}: {storm.storm}",
         says=_sentence(storm),
@@ -98,23 +60,25 @@ def _view(document: Mapping[str, Any]) -> StormView:
     )
 
 
-def _sentence(storm: _Storm) -> str:
-    struck = storm.stations.get("struck", 0)
-    parts = [storm.says, f"It struck {plural(struck, 'station')} {duration(storm.at)} after the start of the run"]
-    parts[-1] += f" ({storm.trigger})." if storm.trigger else "."
-    unrecovered = storm.stations.get("unrecovered", 0)
+def _sentence(storm: StormResult) -> str:
+    struck, unrecovered = storm.stations.struck, storm.stations.unrecovered
+    trigger = f" ({storm.trigger})" if storm.trigger else ""
+    parts = [
+        storm.says,
+        f"It struck {plural(struck, 'station')} {duration(storm.at)} after the start of the run{trigger}.",
+    ]
     slowest = storm.recovery_ms.get("p999")
     if struck and not unrecovered and slowest is not None:
-        parts.append(f"99.9 % were back after {duration(slowest / 1000)}.")
+        parts.append(f"99.9 % of them were back after {duration(slowest / 1000)}.")
     elif unrecovered:
         parts.append(f"{count(unrecovered)} of them did not come back.")
-    deviation, apart = storm.formula.get("deviation"), storm.formula.get("distance")
-    if isinstance(deviation, int | float) and isinstance(apart, int | float) and isfinite(deviation + apart):
+    deviation, distance = storm.formula.deviation, storm.formula.distance
+    if isinstance(deviation, float) and isinstance(distance, float):
         parts.append(
-            f"The curve is at most {percent(apart)} of the stations away from what the back-off "
-            f"{storm.formula.get('backoff', '')} promises, {percent(deviation)} beyond half a second to either side."
+            f"The curve differs from the one that the back-off {storm.formula.backoff} predicts by at most "
+            f"{percent(distance)} of the stations; {percent(deviation)} if half a second early or late is allowed."
         )
-    return " ".join(parts)
+    return " ".join(filter(None, parts))
 
 
 _LINES = (
@@ -122,28 +86,28 @@ _LINES = (
     ("back", "connected again", "s1", False),
     ("booted", "accepted again", "s3", False),
     ("drained", "all answered", "s2", False),
-    ("expected", "expected from the back-off", "s2 dashed", False),
+    ("expected", "predicted from the back-off", "s2 dashed", False),
 )
 
 
-def _figures(storm: _Storm) -> tuple[Figure, ...]:
+def _figures(storm: StormResult) -> tuple[Figure, ...]:
     rows = [row for row in storm.curve if "t" in row]
     if not rows:
         return ()
-    # Of a storm that leaves the connections alone, only the answers say anything.
+    # Where a storm leaves the connections open, only the answers show the recovery.
     lines = [line for line in _LINES if line[0] == "struck" or any(row.get(line[0], 0.0) for row in rows)]
     if any(line[0] == "back" for line in lines):
         lines = [line for line in lines if line[0] != "drained"]
     recovery = time_chart(
         "Recovery",
-        "Stations that were struck, and those that are back, since the storm began.",
+        "Stations that the storm struck, and how many of them are back.",
         [_series(rows, key, name, look, filled=filled) for key, name, look, filled in lines],
         unit="stations",
         axis="seconds since the storm began",
     )
     attempts = time_chart(
-        "Connects and failures",
-        "Connections opened by the struck stations, and attempts that the CSMS failed.",
+        "Connections opened and failed",
+        "Connections that the struck stations opened, and attempts that failed.",
         [
             _series(rows, "connects_per_s", "opened", "s1", filled=True),
             _series(rows, "failed_per_s", "failed", "bad"),
@@ -155,8 +119,8 @@ def _figures(storm: _Storm) -> tuple[Figure, ...]:
     if any(row.get("queued") for row in rows):
         figures.append(
             time_chart(
-                "Transaction messages that wait",
-                "What the struck stations could not deliver yet.",
+                "Transaction messages waiting",
+                "Transaction messages that the struck stations have not delivered yet.",
                 [_series(rows, "queued", "waiting", "s4", filled=True)],
                 unit="messages",
                 axis="seconds since the storm began",
@@ -172,62 +136,56 @@ def _series(rows: Sequence[Mapping[str, float]], key: str, name: str, look: str,
 _PERCENTILES = ("p50", "p95", "p999", "max")
 
 
-def _times(storm: _Storm) -> Table | None:
-    expected = storm.formula.get("expected_ms")
-    rows: list[tuple[str, Mapping[str, Any]]] = [
-        ("connected again", storm.connected_ms),
-        ("expected from the back-off", expected if isinstance(expected, dict) else {}),
-        ("accepted again" if storm.connected_ms else "back", storm.recovery_ms),
-        ("everything answered", storm.settled_ms),
-        ("away, single stations", storm.outage_ms),
+def _times(storm: StormResult) -> Table | None:
+    rows: list[tuple[str, Mapping[str, float | None]]] = [
+        ("until connected again", storm.connected_ms),
+        ("until connected again, as predicted from the back-off", {**storm.formula.expected_ms}),
+        ("until accepted again" if storm.connected_ms else "until back", storm.recovery_ms),
+        ("until everything was answered", storm.settled_ms),
+        ("time away, each station by itself", storm.outage_ms),
     ]
-    shown = tuple((name, *(_milliseconds(times.get(word)) for word in _PERCENTILES)) for name, times in rows if times)
-    return Table(("time until", "50 %", "95 %", "99.9 %", "all"), shown) if shown else None
+    shown = tuple((name, *(milliseconds(times.get(word)) for word in _PERCENTILES)) for name, times in rows if times)
+    return Table(("share of the stations", "50 %", "95 %", "99.9 %", "all"), shown) if shown else None
 
 
-def _milliseconds(value: Any) -> str:
-    return milliseconds(float(value) if isinstance(value, int | float) else None)
+_PERIODS = ("before", "during", "after")
 
 
-_SPANS = ("before", "during", "after")
-
-
-def _calls(storm: _Storm) -> Table | None:
+def _calls(storm: StormResult) -> Table | None:
     rows = [
         (
-            name,
-            number(sample.get("calls_per_s", 0.0)),
-            percent(sample.get("failed_share", 0.0)),
-            milliseconds(sample.get("p99_ms")),
-            number(sample.get("booted", 0.0)),
-            number(sample.get("connects_per_s", 0.0)),
+            f"{name} the storm",
+            number(sample.calls_per_s),
+            percent(sample.failed_share),
+            milliseconds(sample.p99_ms),
+            number(sample.booted),
+            number(sample.connects_per_s),
         )
-        for name in _SPANS
+        for name in _PERIODS
         if (sample := storm.calls.get(name))
     ]
-    columns = ("the storm", "calls/s", "failed", "response p99", "stations accepted", "connects/s")
+    columns = ("period", "calls/s", "failed", "response p99", "stations accepted", "connections/s")
     return Table(columns, tuple(rows)) if rows else None
 
 
-def _costs(storm: _Storm) -> tuple[tuple[str, str], ...]:
-    rows = [("peak of connects", f"{number(storm.peak_connects_per_s)} per second")]
+def _costs(storm: StormResult) -> tuple[tuple[str, str], ...]:
+    rows = [("most connections opened", f"{number(storm.peak_connects_per_s)} per second")]
     rows += [(f"failed attempts: {outcome}", count(amount)) for outcome, amount in storm.failed_upgrades.items()]
     if storm.refused_by_storm:
         rows.append(("attempts refused by the storm itself", count(storm.refused_by_storm)))
-    if "queued_most" in storm.messages:
-        rows.append(("transaction messages waiting, at most", count(storm.messages["queued_most"])))
-    if "lost" in storm.messages:
-        rows.append(("transaction messages lost", count(storm.messages["lost"])))
-    if storm.stations.get("lost_again"):
-        rows.append(("connections lost again afterwards", count(storm.stations["lost_again"])))
-    rows += [(f"twins: {_TWINS.get(name, field_words(name))}", count(amount)) for name, amount in storm.twins.items()]
-    if storm.command_exit_code is not None:
+    rows.append(("transaction messages waiting, at most", count(storm.messages.queued_most)))
+    rows.append(("transaction messages lost", count(storm.messages.lost)))
+    if storm.stations.lost_again:
+        rows.append(("connections lost again afterwards", count(storm.stations.lost_again)))
+    if storm.twins is not UNSET:
+        rows += [(_TWINS.get(name, field_words(name)), count(amount)) for name, amount in storm.twins.items()]
+    if storm.command_exit_code is not UNSET:
         rows.append(("exit code of the command", str(storm.command_exit_code)))
     return tuple(rows)
 
 
 _TWINS = {
-    "old_closed": "old connection ended by the CSMS",
-    "old_open": "old connection left open",
-    "new_kicked": "new connection ended while the old one was there",
+    "old_closed": "second connections for which the CSMS closed the old one",
+    "old_open": "second connections beside which the old one stayed open",
+    "new_kicked": "second connections that ended while the old one was open",
 }

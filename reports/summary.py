@@ -11,10 +11,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evidence.run_folder import RunFolder, read_run
+from evidence.run_folder import RunFolder
 from evidence.run_model import CallStats, CaseResult, InteropRun, LoadRun, Run
 from evidence.verdicts import Verdict
 from evidence.visible import one_line
+from evidence.vocabulary import FROM_CSMS
+from ocppj.outcomes import Outcome
 from reports.commands_view import COLUMNS, command_rows
 from reports.headline import Tone, headline
 from reports.words import (
@@ -22,8 +24,8 @@ from reports.words import (
     VERDICT_ORDER,
     count,
     duration,
+    measured,
     milliseconds,
-    number,
     percent,
     run_seconds,
     verdict_counts,
@@ -73,7 +75,7 @@ def summary_view(run: Run) -> RenderableType:
 
 
 def _safe(text: str, style: str = "") -> Text:
-    """Take text as it is: no markup, no escape sequences of a stranger."""
+    """Take text as it is, without markup and escape sequences."""
     return Text(one_line(text), style=style)
 
 
@@ -135,7 +137,7 @@ def _load_parts(run: LoadRun) -> list[RenderableType]:
         parts.append(table)
     for slo in run.slo:
         word, style = ("met   ", "green") if slo.passed else ("MISSED", "bold red")
-        parts.append(Text.assemble((f"  {word} ", style), one_line(slo.expr), f"  (measured {_value(slo.value)})"))
+        parts.append(Text.assemble((f"  {word} ", style), one_line(slo.expr), f"  (measured {measured(slo)})"))
     style = {"VALID": "green", "DEGRADED": "yellow", "INVALID": "bold red"}[run.generator.verdict]
     reasons = "; ".join(run.generator.reasons)
     parts.append(Text.assemble("  load generator ", (run.generator.verdict, style), " ", _safe(reasons)))
@@ -153,10 +155,10 @@ def _call_rows(run: LoadRun) -> list[tuple[str, ...]]:
     rows = []
     for (ocpp, action, direction), calls in sorted(members.items(), key=lambda pair: -_total(pair[1])):
         main = max(calls, key=lambda call: call.count)
-        accepted = sum(call.count for call in calls if call.outcome == "accepted")
+        accepted = sum(call.count for call in calls if call.outcome == Outcome.ACCEPTED)
         rows.append(
             (
-                f"{ocpp} {action}{' (from the CSMS)' if direction == 'csms-to-station' else ''}",
+                f"{ocpp} {action}{' (from the CSMS)' if direction == FROM_CSMS else ''}",
                 count(_total(calls)),
                 percent(accepted / _total(calls)) if _total(calls) else "–",
                 *(
@@ -173,16 +175,12 @@ def _total(calls: Sequence[CallStats]) -> int:
     return sum(call.count for call in calls)
 
 
-def _value(value: float | None) -> str:
-    return "nothing" if value is None else number(value, 4)
-
-
 # -- Markdown --------------------------------------------------------------------------------------------------------
 
 
-def write_summary(folder: Path) -> Path:
-    """Write `summary.md` into a run folder; raises `UsageError` without a readable `run.json`."""
-    RunFolder(folder).write_text("summary.md", summary_markdown(read_run(folder)))
+def write_summary(folder: Path, run: Run) -> Path:
+    """Write `summary.md` into the folder of a run; raises `UsageError` when the disk refuses."""
+    RunFolder(folder).write_text("summary.md", summary_markdown(run))
     return folder / "summary.md"
 
 
@@ -238,25 +236,20 @@ def _interop_lines(run: InteropRun) -> list[str]:
 def _load_lines(run: LoadRun) -> list[str]:
     lines = []
     if run.slo:
-        rows = [["✅" if slo.passed else "❌", _code(slo.expr), _value(slo.value)] for slo in run.slo]
+        rows = [["✅" if slo.passed else "❌", _code(slo.expr), measured(slo)] for slo in run.slo]
         lines += _table(["", "objective", "measured"], rows)
     if run.calls:
         lines += _table(list(_CALL_COLUMNS), [[_text(cell) for cell in row] for row in _call_rows(run)], numeric=True)
     if run.commands:
         lines += _table(list(COLUMNS), [[_text(cell) for cell in row] for row in command_rows(run)], numeric=True)
-    lines += [f"- {_text(str(sentence))}" for sentence in _kpi_sentences(run)]
-    lines += [""] if _kpi_sentences(run) else []
+    lines += [f"- {_text(sentence)}" for sentence in run.kpis.says]
+    lines += [""] if run.kpis.says else []
     lines += [f"Load generator: **{run.generator.verdict}** {_text('; '.join(run.generator.reasons))}".rstrip(), ""]
     return lines
 
 
-def _kpi_sentences(run: LoadRun) -> list[str]:
-    says = run.kpis.get("says")
-    return says if isinstance(says, list) else []
-
-
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: bool = False) -> list[str]:
-    """Write a table; if it is `numeric`, all columns but the first stand to the right."""
+    """Write a table; if it is `numeric`, all columns but the first are aligned to the right."""
     rule = ["---", *(("---:" if numeric else "---") for _ in columns[1:])]
     return [f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows)] + [""]
 
@@ -271,7 +264,7 @@ def _text(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Write text of a stranger as code: no markup, no link, nobody mentioned."""
+    """Write text of unknown origin as code, so that it makes no markup, no link and no mention."""
     line = one_line(text, _REASON_MAX * 2).replace("|", r"\|")
     if not line:
         return ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from evidence.run_model import CaseResult, InteropRun, LoadRun, Run
+from evidence.run_model import CaseResult, InteropRun, LoadRun, Run, SloResult
 from evidence.verdicts import Verdict
 from ocppj.messages import encode_json
 
@@ -17,6 +17,7 @@ __all__ = [
     "VERDICT_ORDER",
     "count",
     "duration",
+    "measured",
     "milliseconds",
     "number",
     "percent",
@@ -47,13 +48,13 @@ ATTENTION = frozenset({Verdict.FAILED, Verdict.XPASS, Verdict.INCONCLUSIVE, Verd
 
 verdict_words = {
     Verdict.OK: "kept every rule that was checked",
-    Verdict.NON_STRICT: "works, but misses a recommendation or shows a tolerated habit",
-    Verdict.INFORMATIONAL: "has no rule behind it; what was seen is data",
-    Verdict.FAILED: "found a rule of the specification broken",
-    Verdict.NOT_APPLICABLE: "could not be tried here, for the reason given",
-    Verdict.INCONCLUSIVE: "could not be judged, because our own set-up or control failed",
+    Verdict.NON_STRICT: "works, but misses a recommendation or shows a tolerated deviation",
+    Verdict.INFORMATIONAL: "has no rule; it records what the CSMS does",
+    Verdict.FAILED: "found that the CSMS breaks a rule of the specification",
+    Verdict.NOT_APPLICABLE: "could not be run here, for the given reason",
+    Verdict.INCONCLUSIVE: "could not be judged, because the test set-up or its control check failed",
     Verdict.XFAIL: "fails, as the expectations file declares",
-    Verdict.XPASS: "was declared as failing and passes, so the declaration is out of date",
+    Verdict.XPASS: "was declared as failing but passes, so the expectations file is out of date",
 }
 """What each verdict means, as the rest of a sentence that begins with: the case."""
 
@@ -86,7 +87,7 @@ def milliseconds(value: float | None) -> str:
     """Write a latency of so many ms with three significant digits and the unit that fits."""
     if value is None or not math.isfinite(value):
         return _NO_VALUE
-    if abs(value) >= 1000:  # noqa: PLR2004  # ms in a second
+    if abs(value) >= 1000:  # noqa: PLR2004 - ms in a second
         return f"{number(value / 1000)} s"
     if 0 < abs(value) < 1:
         return f"{number(value * 1000)} µs"
@@ -122,16 +123,21 @@ def plain(value: Any, longest: int = 600) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write a length of time as people say it."""
+    """Write a length of time with the unit that fits."""
     if seconds is None or not math.isfinite(seconds):
         return _NO_VALUE
     if seconds < 1:
         return f"{number(max(seconds, 0.0) * 1000)} ms"
-    if seconds < 60:  # noqa: PLR2004  # seconds in a minute
+    if seconds < 60:  # noqa: PLR2004 - seconds in a minute
         return f"{number(seconds)} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def measured(result: SloResult, digits: int = 4) -> str:
+    """Write what was measured for an objective, with its unit."""
+    return "no value" if result.value is None else f"{number(result.value, digits)} {result.unit}".rstrip()
 
 
 def _moment(text: str) -> datetime | None:
@@ -150,7 +156,7 @@ def run_seconds(run: Run) -> float | None:
 
 
 def when(text: str) -> str:
-    """Write a time stamp of `run.json` as date and time in UTC; what is no time stays as it is."""
+    """Write a time stamp of `run.json` as date and time in UTC; any other text stays as it is."""
     moment = _moment(text)
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,15 @@ from hypothesis import HealthCheck, settings
 # Two shared cores make single examples slow now and then; the number of examples bounds the time instead.
 settings.register_profile("plugstorm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("plugstorm")
+
+
+def pytest_configure() -> None:
+    """Give SIGINT back to this process, and so to everything that the tests start.
+
+    A shell makes a job in the background ignore SIGINT, and each child inherits that; so do the workers of xdist.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import gevent
 
 from loadtest.locust_edge.wiring import wired
-from loadtest.station.messaging import Messaging
+from loadtest.station import Station
 
 __all__ = ["settled", "told"]
 
@@ -16,12 +16,12 @@ _REPORT: Final = 1.2
 """Seconds in which Locust's statistics are fed at least once."""
 
 
-def settled(environment: Any, stations: Iterable[Messaging | None]) -> int:
+def settled(environment: Any, stations: Iterable[Station | None]) -> int:
     """Count the stations that are accepted and have said all that a station says after its start."""
     booted: int = wired(environment).recorder.booted_now
     if booted < environment.parsed_options.num_users:
         return booted
-    return sum(station is not None and station.session.open_call is None for station in stations)
+    return sum(station is not None and not station.awaits_answer for station in stations)
 
 
 def told() -> None:

@@ -11,70 +11,25 @@ from typing import Any
 import msgspec
 
 from evidence.verdicts import Verdict
-from interop_suite.catalogue import Check, Finding, Level
+from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.exchange import AnswerKind, Connection, Exchange
+from interop_suite.claims.expected import Expected, field, one_of, present
 from interop_suite.claims.features import is_unsupported
-from interop_suite.claims.history import PRIMARY, AnswerKind, Connection, Exchange, History
+from interop_suite.claims.history import PRIMARY, History
 from ocppj.versions import Version
 
 __all__ = [
-    "Expected",
     "answered",
     "asked",
     "connection",
-    "each",
-    "field",
     "noted",
-    "one_of",
-    "present",
     "refused_upgrade",
     "reported",
     "still_serves",
     "takes_csr",
     "unknown_token_refused",
 ]
-
-Expected = Callable[[Any], str | None]
-"""Looks at a value and says what is wrong with it, or None."""
-
-
-def one_of(*allowed: Any) -> Expected:
-    """Expect one of some values."""
-    words = " or ".join(map(repr, allowed))
-    return lambda value: None if value in allowed else f"is {value!r} instead of {words}"
-
-
-def present() -> Expected:
-    """Expect any value at all."""
-    return lambda value: "is missing" if value is None else None
-
-
-def each(*names: str) -> Expected:
-    """Expect a list that is not empty and whose every entry has some fields."""
-
-    def look(value: Any) -> str | None:
-        if not isinstance(value, list) or not value:
-            return f"is {value!r} instead of a list with entries"
-        for index, entry in enumerate(value):
-            lacking = [name for name in names if not isinstance(entry, Mapping) or name not in entry]
-            if lacking:
-                return f"entry {index} lacks {', '.join(lacking)}"
-        return None
-
-    return look
-
-
-def field(payload: Any, path: str) -> Any:
-    """Read `idTagInfo.status` or `key.0` out of a payload; None when anything on the way is missing."""
-    value = payload
-    for part in path.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(part)
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            return None
-    return value
 
 
 def answered(
@@ -279,7 +234,7 @@ def reported(
     when_silent: Verdict = Verdict.INCONCLUSIVE,
     even_unsent: bool = False,
 ) -> Check:
-    """Claim what the CSMS' API says about a command: `status`, and `payload`, `code` or `origin` with it.
+    """Claim what the CSMS's API says about a command: `status`, and `payload`, `code` or `origin` with it.
 
     An API that only says that the command was sent is INFORMATIONAL; one that says nothing is `when_silent`. A command
     that the CSMS refuses to send tells nothing of its answer, unless that is the very point: `even_unsent`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from interop_suite.claims.history import Exchange
+from interop_suite.claims.exchange import Exchange
 from ocppj.versions import Version
 
 __all__ = ["REQUIRED_ACTIONS", "is_unsupported"]
@@ -46,6 +46,6 @@ _SAYS_SO = frozenset({"NotImplemented", "NotSupported"})
 
 
 def is_unsupported(call: Exchange, version: Version) -> bool:
-    """Tell whether the CSMS says of an optional action that it does not have it: a feature that is not claimed."""
+    """Return whether the CSMS says of an optional action that it does not have it: a feature that is not claimed."""
     error = call.error
     return error is not None and error.code in _SAYS_SO and call.action not in REQUIRED_ACTIONS[version]

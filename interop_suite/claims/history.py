@@ -6,29 +6,24 @@ Judges see nothing but this, so a verdict can be computed again from the file al
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from typing import Any
 
-import msgspec
-
-from ocppj.errors import Fault, RemoteProtocolError
+from interop_suite.claims.exchange import (
+    AnswerKind,
+    Connection,
+    DriverCall,
+    Exchange,
+    Frame,
+    NotSent,
+    Oddity,
+    Stray,
+)
+from ocppj.errors import RemoteProtocolError
 from ocppj.messages import Call, CallError, CallResult, CallResultError, Message, Send, parse
 from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import RULES, Rules, Version, rules_for_subprotocol
 
-__all__ = [
-    "BYSTANDER",
-    "PRIMARY",
-    "AnswerKind",
-    "Connection",
-    "DriverCall",
-    "Exchange",
-    "Frame",
-    "History",
-    "NotSent",
-    "Oddity",
-    "Stray",
-]
+__all__ = ["BYSTANDER", "PRIMARY", "UNREADABLE_ID", "History"]
 
 PRIMARY = "primary"
 """The role of the station that a case is about."""
@@ -36,188 +31,6 @@ UNREADABLE_ID = "-1"
 """The id of a CALLERROR to a frame whose own id cannot be read (2.x Part 4 §4.2.3); 1.6 names none."""
 BYSTANDER = "bystander"
 """The role of a station that has nothing to do with it."""
-
-
-_UNAUTHORIZED = (401, 403)
-
-
-class AnswerKind(StrEnum):
-    """How a CALL was answered."""
-
-    RESULT = "CALLRESULT"
-    ERROR = "CALLERROR"
-    MALFORMED = "a malformed answer"
-    NONE = "no answer"
-
-
-class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """One WebSocket message with what could be read of it."""
-
-    line: int
-    t: float
-    station: str
-    sent: bool
-    """True from the station to the CSMS."""
-    scripted: bool
-    """False while the station was still being prepared; such frames are not judged."""
-    connection: int
-    rules: Rules
-    """Those of the version that its connection negotiated."""
-    message: Message | None
-    error: RemoteProtocolError | None
-    text: str | bytes
-
-
-class Exchange(msgspec.Struct, kw_only=True, eq=False):
-    """One CALL and its answer."""
-
-    action: str
-    payload: Any
-    by_station: bool
-    call: Frame
-    answer: Frame | None = None
-    kind: AnswerKind = AnswerKind.NONE
-    cut_off: bool = False
-    """Whether the CSMS ended the connection while the CALL was open."""
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """The payload of the CALLRESULT; empty when there was none."""
-        message = self.answer.message if self.answer else None
-        return message.payload or {} if isinstance(message, CallResult) else {}
-
-    @property
-    def error(self) -> CallError | None:
-        """The CALLERROR, if that was the answer."""
-        message = self.answer.message if self.answer else None
-        return message if isinstance(message, CallError) else None
-
-    @property
-    def service_ms(self) -> float | None:
-        """Milliseconds from the CALL to its answer."""
-        return None if self.answer is None else (self.answer.t - self.call.t) * 1000
-
-    def describe_answer(self) -> str:
-        """Say in a few words how the CALL was answered."""
-        if self.error is not None:
-            return f"CALLERROR {self.error.code}: {self.error.description[:120]}"
-        if self.kind is AnswerKind.RESULT:
-            return f"CALLRESULT {_short(self.result)}"
-        if self.kind is AnswerKind.MALFORMED:
-            assert self.answer is not None
-            assert self.answer.error is not None
-            return f"a malformed answer: {self.answer.error.reason}"
-        return "no answer"
-
-
-class Stray(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame of the CSMS that belongs to no exchange."""
-
-    frame: Frame
-    fault: Fault | None
-    reason: str
-
-
-class Oddity(msgspec.Struct, kw_only=True, eq=False):
-    """A frame of a station that is no message of its version, and what the CSMS made of it."""
-
-    frame: Frame
-    answers: list[Frame] = []
-    """Every CALLRESULT and CALLERROR with the id of the frame, or with "-1"."""
-    cut_off: bool = False
-    """Whether the CSMS ended the connection before it answered anything that came later."""
-
-
-class Connection(msgspec.Struct, kw_only=True, eq=False):
-    """One connection attempt and its end."""
-
-    station: str
-    number: int
-    scripted: bool
-    line: int
-    info: dict[str, Any]
-    t: float
-    closed: dict[str, Any] | None = None
-    closed_t: float | None = None
-    closed_line: int | None = None
-
-    @property
-    def opened(self) -> bool:
-        """Whether the CSMS upgraded the connection."""
-        return self.status == 101  # noqa: PLR2004  # HTTP's own number
-
-    @property
-    def status(self) -> int | None:
-        """The HTTP status of the answer; None when there was no HTTP answer."""
-        return self.info.get("status")
-
-    @property
-    def subprotocol(self) -> str | None:
-        """What the CSMS chose."""
-        return self.info.get("subprotocol")
-
-    @property
-    def ended_by_csms(self) -> bool:
-        """Whether it was not the station that ended it: with a close frame, or with a reset."""
-        return (self.closed or {}).get("by") in ("csms", "network")
-
-    @property
-    def unreachable(self) -> bool:
-        """Whether there was no TCP connection at all: nobody refused, nobody was there."""
-        return bool(self.info.get("unreachable"))
-
-    @property
-    def wanted_credentials(self) -> bool:
-        """Whether it was refused for want of credentials that no case was about: a matter of the set-up."""
-        proven = self.info.get("credentials") and not self.info.get("lent")
-        return self.status in _UNAUTHORIZED and not proven
-
-    def describe(self) -> str:
-        """Say in a few words how the attempt ended."""
-        if self.status is None:
-            return f"no HTTP answer ({self.info.get('error', 'unknown')})"
-        text = f"HTTP {self.status}"
-        if self.opened:
-            text += f" with subprotocol {self.subprotocol}" if self.subprotocol else " without a subprotocol"
-            if self.closed and self.ended_by_csms:
-                text += f", then closed by the CSMS with {self.closed.get('code') or 'no close frame'}"
-        return text
-
-
-class NotSent(msgspec.Struct, frozen=True, kw_only=True):
-    """A CALL that the script wanted to send when there was no connection any more."""
-
-    line: int
-    station: str
-    action: str
-    scripted: bool
-    closed: dict[str, Any]
-    """How the connection had ended."""
-
-    def describe(self) -> str:
-        """Say in a few words why the CALL could not be sent."""
-        how = " ".join(str(part) for part in (self.closed.get("code"), self.closed.get("reason")) if part)
-        return f"it could not be sent: the connection had been closed ({how or 'without a close frame'})"
-
-    @property
-    def by_csms(self) -> bool:
-        """Whether it was not the station that ended the connection."""
-        return self.closed.get("by") in ("csms", "network")
-
-
-class DriverCall(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation asked of the CSMS through its driver, and what came of it."""
-
-    line: int
-    t: float
-    station: str
-    operation: str
-    info: dict[str, Any]
-
-    @property
-    def error(self) -> str | None:
-        """Why the operation did not happen; None when it did."""
-        return self.info.get("error")
 
 
 class History:
@@ -236,7 +49,7 @@ class History:
         self.driver_calls: list[DriverCall] = []
         self.not_sent: list[NotSent] = []
         self.answers_to_bytes: list[Frame] = []
-        """Answers to what the station wrote as bytes that are no WebSocket frame."""
+        """Answers to what the station wrote as bytes that are not WebSocket frames."""
         self.roles: dict[str, str] = {}
         self.inconclusive: str | None = None
         self._open: dict[tuple[str, bool, str], Exchange] = {}
@@ -292,7 +105,7 @@ class History:
         return [c for c in self.connections if c.station == identity and (c.scripted or prepared)]
 
     def turned_away(self, attempt: Connection) -> bool:
-        """Tell whether the CSMS upgraded a connection only to close it, and answered nothing on it."""
+        """Return whether the CSMS upgraded a connection only to close it, and answered nothing on it."""
         closed = attempt.opened and attempt.ended_by_csms
         return closed and not any(
             exchange.by_station
@@ -468,8 +281,3 @@ class History:
             del self._open[key]
             exchange.answer, exchange.kind = frame, AnswerKind.MALFORMED
         self.strays.append(Stray(frame=frame, fault=error.fault, reason=error.reason))
-
-
-def _short(payload: object) -> str:
-    text = msgspec.json.encode(payload).decode()
-    return text if len(text) <= 160 else f"{text[:160]}…"  # noqa: PLR2004  # a line for people

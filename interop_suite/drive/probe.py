@@ -1,4 +1,4 @@
-"""What a case's script holds in its hands: stations, the driver, and a place to write things down."""
+"""What the script of a case works with: stations, the driver, and notes for the judge."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from typing import Any, Protocol
 
 import msgspec
 
-from drivers.base import CommandResult, Driver, DriverError, StationSettings, TokenSettings
+from drivers.base import CommandResult, Driver, DriverError, StationSettings, TokenSettings, token_need
 from fixtures.certificates import Credential, make_csr
-from fixtures.models import Station as Model
 from fixtures.models import station as make_station
-from fixtures.payloads import v2x, v16
-from interop_suite.catalogue import Case, Start, token_need
 from interop_suite.claims.history import BYSTANDER, PRIMARY
-from interop_suite.drive.station import QUIET, Answer, Order, ScriptedStation
-from interop_suite.drive.wire import Offer
+from interop_suite.drive.answers import Answer, Order
+from interop_suite.drive.dialogue import DIALOGUES
+from interop_suite.drive.offer import Offer
+from interop_suite.drive.setup import CsmsUnderTest, Setup, Start
+from interop_suite.drive.station import QUIET, ScriptedStation
 from ocppj.errors import InconclusiveError
 from ocppj.identity import decode_authorization_key, station_url
 from ocppj.trace import Kind, TraceRecord, wall_clock
-from ocppj.versions import RULES, Version
+from ocppj.versions import RULES
 
-__all__ = ["COMMAND_GRACE", "CsmsIntrospection", "Probe", "Target", "make_password", "now"]
+__all__ = ["COMMAND_GRACE", "CsmsIntrospection", "Probe", "make_password", "now"]
 
 BOOT_ATTEMPTS = 5
 BOOT_WAIT_OWN = 0.1
 BOOT_WAIT_MAX = 5.0
 """Seconds that a preparation waits at most between two boots, whatever interval a Pending asks for."""
 COMMAND_GRACE = 10.0
-"""Seconds for the CSMS' API to do what it was asked for, besides the patience with its answers."""
+"""Seconds for the CSMS's API to do what it was asked for, besides the patience with its answers."""
 ORDER_PATIENCE = 10.0
 """Seconds for a thread of ours to hand over a command."""
 ORDER_LOOK = 0.005
@@ -56,23 +56,6 @@ def make_password() -> str:
     return "P" + "".join(secrets.choice(ascii_letters + digits) for _ in range(19))
 
 
-class Target(msgspec.Struct, kw_only=True):
-    """The CSMS under test."""
-
-    url: str
-    tls_url: str | None = None
-    ca_file: str | None = None
-    identities: tuple[str, ...] = ()
-    """Stations that the CSMS knows beforehand; empty where any identity will do."""
-    tokens: dict[str, str] = {}
-    """Identity tokens by the status that the CSMS answers for them."""
-    password: str | None = None
-    """Basic-auth password of every station; its username is its identity."""
-    model: str = "ac-dual"
-    timeout: float = 10.0
-    """Seconds of patience with every answer."""
-
-
 class CsmsIntrospection(Protocol):
     """What only a CSMS of our own tells: then its silence counts, and never that the machine is busy."""
 
@@ -88,24 +71,25 @@ class Probe:
 
     def __init__(
         self,
-        case: Case,
-        target: Target,
+        setup: Setup,
+        target: CsmsUnderTest,
         driver: Driver,
         record: Callable[[TraceRecord], None],
         lease_identity: Callable[[], str],
         *,
         introspection: CsmsIntrospection | None = None,
-        open_to_strangers: Callable[[], bool] = lambda: False,
+        open_authorization: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Prepare nothing yet; `open_to_strangers` tells whether the CSMS accepts tokens that nobody gave it."""
-        self.case = case
-        self.version: Version = case.ocpp
+        """Prepare nothing yet; `open_authorization` finds out whether the CSMS accepts any token."""
+        self.setup = setup
+        self.version = setup.version
         self.target = target
         self.driver = driver
         self._record = record
         self._lease_identity = lease_identity
+        self._dialogue = DIALOGUES[setup.version]
         self._introspection = introspection
-        self._open_to_strangers = open_to_strangers
+        self._open_authorization = open_authorization
         self._orders: dict[str, list[Future[Any]]] = {}
         self._stations: list[ScriptedStation] = []
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="driver")
@@ -118,7 +102,7 @@ class Probe:
     def station(self) -> ScriptedStation:
         """The station that the case is about."""
         if self._primary is None:
-            self._primary = self.new_station(PRIMARY, password=self.case.password)
+            self._primary = self.new_station(PRIMARY, password=self.setup.password)
         return self._primary
 
     @property
@@ -145,7 +129,7 @@ class Probe:
             settle=self._settle if self._introspection else None,
         )
         station.reconnect_pause = self.driver.reconnect_pause
-        station.note(role=role, ocpp=str(self.version), case=self.case.id)
+        station.note(role=role, ocpp=str(self.version), case=self.setup.name)
         self._stations.append(station)
         self.set_up(station, StationSettings(password=secret, security_profile=1 if secret else 0))
         return station
@@ -161,7 +145,7 @@ class Probe:
             label=f"{station.identity}#{role}",
             settle=self._settle if self._introspection else None,
         )
-        twin.note(role=role, ocpp=str(self.version), case=self.case.id)
+        twin.note(role=role, ocpp=str(self.version), case=self.setup.name)
         self._stations.append(twin)
         return twin
 
@@ -188,11 +172,11 @@ class Probe:
     def prepare(self) -> None:
         """Bring the station to where the case starts; raises `InconclusiveError` when the CSMS does not let it."""
         station = self.station
-        if self.case.start is Start.OFFLINE:
+        if self.setup.start is Start.OFFLINE:
             return
         self.reconnect(station)
-        booting = [station] if self.case.start is Start.BOOTED else []
-        if self.case.bystander:
+        booting = [station] if self.setup.start is Start.BOOTED else []
+        if self.setup.bystander:
             self.reconnect(self.bystander)
             booting.append(self.bystander)
         self._boot_together(booting)
@@ -265,7 +249,7 @@ class Probe:
     def client_context(
         self, station: ScriptedStation, *, name: str | None = None, operator: str = OPERATOR
     ) -> ssl.SSLContext:
-        """Make a TLS client with a certificate that the CSMS' own authority has signed, for any name and operator."""
+        """Make a TLS client with a certificate that the CSMS's own authority has signed, for any name and operator."""
         request = make_csr(name or station.identity, operator)
         chain = self._driven(
             "sign_client_certificate",
@@ -302,12 +286,12 @@ class Probe:
 
     def send_boot(self, station: ScriptedStation) -> Answer:
         """Send one BootNotification."""
-        payload = _BOOT[self.version](station.model)
+        payload = self._dialogue.boot(station.model)
         return station.call("BootNotification", payload)
 
     def report_available(self, station: ScriptedStation) -> None:
         """Send the status of every connector, the charge point itself first (1.6 connector 0)."""
-        for payload in _AVAILABLE[self.version](station.model, now()):
+        for payload in self._dialogue.available(station.model, now()):
             station.call("StatusNotification", payload)
 
     # -- driver ------------------------------------------------------------------------------------------------------
@@ -323,21 +307,19 @@ class Probe:
         if known is not None and parent is None:
             return known
         token = self.made_up_token()
-        if self._takes_strangers(status) and parent is None:
+        if self._takes_any_token(status) and parent is None:
             self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
             return token
-        settings = TokenSettings(
-            status=status, parent=parent, expiry=expiry, type=None if self.version is Version.V16 else "ISO14443"
-        )
+        settings = TokenSettings(status=status, parent=parent, expiry=expiry, type=self._dialogue.token_type)
         self._driven(
             "set_token", lambda: self.driver.set_token(token, settings, self.version), token=token, status=status
         )
         return token
 
-    def _takes_strangers(self, status: str) -> bool:
+    def _takes_any_token(self, status: str) -> bool:
         if status != "Accepted" or self.driver.missing(token_need(status), self.version) is None:
             return False
-        return self._open_to_strangers()
+        return self._open_authorization()
 
     def any_token(self) -> str:
         """Get a token for a case in which it does not matter what the CSMS says of it: accepted where we have one."""
@@ -369,7 +351,7 @@ class Probe:
     def outcome(
         self, action: str, future: Future[Any], *, station: ScriptedStation | None = None, patience: float = 0.0
     ) -> CommandResult | None:
-        """Serve the station until the CSMS' API has answered for a command; None when it never did.
+        """Serve the station until the CSMS's API has answered for a command; None when it never did.
 
         `patience` is for commands that the station lets time out, in seconds.
         """
@@ -432,34 +414,10 @@ class Probe:
         try:
             result = act()
         except DriverError as error:
-            self._driver_record(self.case.id, {"operation": operation, **info, "error": str(error)})
+            self._driver_record(self.setup.name, {"operation": operation, **info, "error": str(error)})
             raise InconclusiveError(f"The driver could not do {operation}: {error}") from error
         self._driver_record(info.get("identity", ""), {"operation": operation, **info})
         return result
 
     def _driver_record(self, identity: str, info: dict[str, Any]) -> None:
         self._record(TraceRecord(t=time.monotonic(), station=identity, kind=Kind.DRIVER, info=info))
-
-
-def _available_16(model: Model, timestamp: str) -> list[dict[str, Any]]:
-    connectors = [0, *(connector.number for connector in model.connectors)]
-    return [v16.status_notification(number, "Available", timestamp=timestamp) for number in connectors]
-
-
-def _available_2x(model: Model, timestamp: str) -> list[dict[str, Any]]:
-    return [
-        v2x.status_notification(connector.evse_id, connector.connector_id, "Available", timestamp=timestamp)
-        for connector in model.connectors
-    ]
-
-
-_BOOT: dict[Version, Callable[[Model], dict[str, Any]]] = {
-    Version.V16: v16.boot_notification,
-    Version.V201: v2x.boot_notification,
-    Version.V21: v2x.boot_notification,
-}
-_AVAILABLE: dict[Version, Callable[[Model, str], list[dict[str, Any]]]] = {
-    Version.V16: _available_16,
-    Version.V201: _available_2x,
-    Version.V21: _available_2x,
-}

@@ -14,7 +14,9 @@ import msgspec
 from fixtures.answers import answer as plausible_answer
 from fixtures.models import Station as Model
 from interop_suite.claims.orders import differences, nearest
-from interop_suite.drive.wire import Closed, Handshake, Incoming, Offer, Pinged, Wire, readable
+from interop_suite.drive.answers import Answer, Order, Reply
+from interop_suite.drive.offer import Handshake, Offer
+from interop_suite.drive.wire import Closed, Incoming, Pinged, Wire, readable
 from ocppj.actions import ACTIONS
 from ocppj.errors import LocalProtocolError, RemoteProtocolError
 from ocppj.events import (
@@ -33,54 +35,12 @@ from ocppj.session import Session, message_ids
 from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import RULES, ErrorMeaning, Version
 
-__all__ = ["Answer", "Order", "Reply", "ScriptedStation"]
+__all__ = ["ScriptedStation"]
 
 QUIET = 0.05
 """Seconds to listen after a script has ended, for what comes uninvited."""
 CATCH_UP_MAX = 100
 """Reads in which a CSMS that never stops talking is heard out."""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """How a CALL of the station ended; `payload` is empty unless it was a CALLRESULT."""
-
-    kind: str
-    payload: dict[str, Any]
-    code: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether there was a CALLRESULT."""
-        return self.kind == "result"
-
-    def get(self, *path: str, default: Any = None) -> Any:
-        """Read a nested field; anything missing on the way gives the default."""
-        value: Any = self.payload
-        for part in path:
-            value = value.get(part) if isinstance(value, dict) else None
-        return default if value is None else value
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the station will say to a command: a payload, a CALLERROR, or nothing at all."""
-
-    payload: dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    error: tuple[str, str] | None = None
-    silent: bool = False
-
-
-class Order(msgspec.Struct, kw_only=True):
-    """What an operator asked for."""
-
-    payload: dict[str, Any]
-    handed_over: list[str] | None
-    """Fields that the driver could hand over; None for all."""
-    after: int
-    """CALLs of the action that had come before."""
-    closed: bool = False
-    """Whether the API has told what the station answered: nothing more is to come."""
-    refused: bool = False
-    """Whether the CSMS has said that it sends nothing."""
 
 
 class ScriptedStation:
@@ -157,7 +117,7 @@ class ScriptedStation:
         return handshake
 
     def disconnect(self) -> None:
-        """Close in good manners; nothing happens when there is no connection."""
+        """Close with a close frame; nothing happens when there is no connection."""
         if self.wire.connected:
             self._take(self.wire.close())
 
@@ -215,13 +175,13 @@ class ScriptedStation:
         self.note(raw=len(texts))
 
     def break_framing(self, data: bytes, *, own_id: str | None = None) -> None:
-        """Send bytes that are no WebSocket frame; `own_id` is that of a CALL which a lax reader may find in them."""
+        """Send bytes that are not WebSocket frames; `own_id` is that of a CALL which a lax reader may find in them."""
         if self.wire.connected:
             self.note(raw=1, bytes=data.hex(), **({} if own_id is None else {"own_id": own_id}))
             self.wire.send_bytes(data)
 
     def ping(self) -> bool:
-        """Send a ping and tell whether its pong came in time."""
+        """Send a ping and return whether its pong came in time."""
         seen = self.pongs
         if not self.wire.connected:
             return False
@@ -268,7 +228,7 @@ class ScriptedStation:
         return payloads[nearest(action, order.payload, payloads, order.handed_over)] if payloads else None
 
     def _arrived(self, action: str, order: Order) -> bool:
-        """Tell whether a CALL came exactly as it was ordered."""
+        """Return whether a CALL came exactly as it was ordered."""
         return any(
             not differences(action, order.payload, call.payload or {}, order.handed_over)
             for call in self.received(action)[order.after :]
@@ -281,7 +241,7 @@ class ScriptedStation:
     # -- time --------------------------------------------------------------------------------------------------------
 
     def pump(self, until: Callable[[], bool], timeout: float) -> bool:
-        """Serve the connection until something holds, at most `timeout` seconds; tells whether it holds."""
+        """Serve the connection until something holds, at most `timeout` seconds; returns whether it holds."""
         deadline = time.monotonic() + timeout
         while not until():
             now = time.monotonic()
@@ -332,7 +292,7 @@ class ScriptedStation:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _catch_up(self) -> None:
-        """Hear what has come in already: that we were late to listen is no silence of the CSMS."""
+        """Hear what has come in already: that we were late to listen is not silence of the CSMS."""
         if self._settle is not None:
             self._settle()
         for _ in range(CATCH_UP_MAX):

@@ -16,14 +16,14 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, ProtocolError
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
+from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from ocppj.identity import basic_authorization
+from interop_suite.drive.offer import HTTP_SWITCHING, Handshake, Offer, prepare_request
 
-__all__ = ["Closed", "Handshake", "Incoming", "Offer", "Pinged", "Wire", "readable"]
+__all__ = ["Closed", "Incoming", "Pinged", "Wire", "readable"]
 
 MAX_MESSAGE = 16 * 2**20
 """Bytes; a CSMS that sends more than this is closed with 1009."""
@@ -34,51 +34,10 @@ LATE_ANSWER = 0.1
 """Seconds to read an answer that is known to have been written."""
 SEND_PATIENCE = 10.0
 """Seconds for a CSMS to take what is written to it; one that never reads is dropped."""
-HTTP_SWITCHING = 101
-
-
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a station puts into its opening request."""
-
-    url: str
-    subprotocols: tuple[str, ...]
-    identity: str = ""
-    password: bytes | None = None
-    username: str | None = None
-    """Defaults to the identity (OCPP-J 1.6 §6.2.2)."""
-    authorization: str | None = None
-    """A raw Authorization header instead of Basic credentials."""
-    headers: tuple[tuple[str, str], ...] = ()
-    without: tuple[str, ...] = ()
-    """Headers of the request that are left out, such as Upgrade."""
-    lent: bool = False
-    """Whether the password only lets the station in, for a case that is not about credentials."""
-    spellings: tuple[str, ...] = ()
-    """How the names of some headers are written, such as all in capitals; the default is as in the RFCs."""
-    compression: bool = False
-    tls: ssl.SSLContext | None = None
-    source: str | None = None
-
-
-class Handshake(msgspec.Struct, frozen=True, kw_only=True):
-    """How an opening request was answered; `status` None means that there was no HTTP answer."""
-
-    status: int | None = None
-    subprotocol: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    error: str | None = None
-    tls: dict[str, Any] | None = None
-    unreachable: bool = False
-    """Whether there was no TCP connection at all."""
-
-    @property
-    def opened(self) -> bool:
-        """Whether the connection was upgraded."""
-        return self.status == HTTP_SWITCHING
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """One whole message; `str` for text, `bytes` for binary or for text that is no UTF-8."""
+    """One whole message; `str` for text, `bytes` for binary or for text that is not UTF-8."""
 
     data: str | bytes
     at: float
@@ -100,7 +59,7 @@ class Closed(msgspec.Struct, frozen=True):
     at: float
 
 
-Event = Incoming | Pinged | Closed
+WireEvent = Incoming | Pinged | Closed
 
 
 class Wire:
@@ -179,7 +138,7 @@ class Wire:
             extensions=[ClientPerMessageDeflateFactory()] if offer.compression else None,
             max_size=MAX_MESSAGE,
         )
-        protocol.send_request(_prepare(protocol.connect(), offer))
+        protocol.send_request(prepare_request(protocol.connect(), offer))
         for data in protocol.data_to_send():
             sock.sendall(data)
         self._protocol = protocol
@@ -263,7 +222,7 @@ class Wire:
         self._protocol.send_ping(data)
         self._flush()
 
-    def receive(self) -> list[Event]:
+    def receive(self) -> list[WireEvent]:
         """Read what is there, without waiting."""
         sock, protocol = self._socket, self._protocol
         if sock is None or protocol is None:
@@ -302,8 +261,8 @@ class Wire:
         own = self._socket.fileno()
         return own in readable(timeout, own, *others)
 
-    def close(self, code: int = 1000, reason: str = "", timeout: float = 2.0) -> list[Event]:
-        """Close in good manners within `timeout` seconds and return what still came in."""
+    def close(self, code: int = 1000, reason: str = "", timeout: float = 2.0) -> list[WireEvent]:
+        """Close with a close frame within `timeout` seconds and return what still came in."""
         protocol = self._protocol
         if self._socket is None or protocol is None:
             return []
@@ -311,7 +270,7 @@ class Wire:
         if protocol.state is State.OPEN:
             protocol.send_close(code, reason)
             self._flush()
-        events: list[Event] = []
+        events: list[WireEvent] = []
         deadline = time.monotonic() + timeout
         while self.connected and time.monotonic() < deadline:
             if self.wait(deadline - time.monotonic()):
@@ -336,7 +295,7 @@ class Wire:
             self._early = []
         return early
 
-    def _on_frame(self, frame: Frame) -> list[Event]:
+    def _on_frame(self, frame: Frame) -> list[WireEvent]:
         now = time.monotonic()
         match frame.opcode:
             case Opcode.TEXT | Opcode.BINARY | Opcode.CONT:
@@ -397,7 +356,7 @@ class Wire:
 
 
 def readable(timeout: float, *descriptors: int) -> set[int]:
-    """Wait at most `timeout` seconds for descriptors to become readable, and tell which are; ended ones are."""
+    """Wait at most `timeout` seconds for descriptors to become readable, and return those that are; ended ones are."""
     poll = select.poll()
     for descriptor in descriptors:
         poll.register(descriptor, select.POLLIN)
@@ -408,27 +367,6 @@ def _writable(sock: socket.socket, timeout: float) -> bool:
     poll = select.poll()
     poll.register(sock, select.POLLOUT)
     return timeout > 0 and bool(poll.poll(timeout * 1000))
-
-
-def _prepare(request: Request, offer: Offer) -> Request:
-    """Put what is offered into the headers of an opening request, and take out what is not."""
-    authorization = offer.authorization
-    if authorization is None and offer.password is not None:
-        username = offer.identity if offer.username is None else offer.username
-        authorization = basic_authorization(username, offer.password)
-    if authorization is not None:
-        request.headers["Authorization"] = authorization
-    for name in offer.without:
-        del request.headers[name]
-    for name, value in offer.headers:
-        request.headers[name] = value
-    for name in offer.spellings:
-        values = request.headers.get_all(name)
-        if values:
-            del request.headers[name]
-        for value in values:
-            request.headers[name] = value
-    return request
 
 
 def _reason(error: BaseException | None) -> str:

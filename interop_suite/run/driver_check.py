@@ -20,29 +20,24 @@ from evidence.redact import redact
 from evidence.visible import one_line
 from fixtures.certificates import CertificateError, make_csr
 from fixtures.models import station as make_station
-from interop_suite.drive.probe import (
-    BOOT_ATTEMPTS,
-    BOOT_WAIT_MAX,
-    BOOT_WAIT_OWN,
-    COMMAND_GRACE,
-    Target,
-    make_password,
-    now,
-)
-from interop_suite.drive.station import Answer, ScriptedStation
-from interop_suite.drive.wire import Offer
-from interop_suite.run.driver_dialogue import DIALOGUES, Dialogue
-from interop_suite.run.options import Settings, make_driver
+from interop_suite.drive.answers import Answer
+from interop_suite.drive.dialogue import DIALOGUES, Dialogue
+from interop_suite.drive.offer import Offer
+from interop_suite.drive.probe import BOOT_ATTEMPTS, BOOT_WAIT_MAX, BOOT_WAIT_OWN, COMMAND_GRACE, make_password, now
+from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.run.plan import make_driver
+from interop_suite.run.request import InteropRequest
 from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError
 from ocppj.identity import decode_authorization_key, station_url
 from ocppj.trace import TraceRecord
 from ocppj.versions import RULES, Version
 
-__all__ = ["CheckedOperation", "State", "check_driver", "check_table", "exit_code_of"]
+__all__ = ["CheckedOperation", "OperationState", "check_driver", "check_table", "exit_code_of"]
 
 
-class State(StrEnum):
+class OperationState(StrEnum):
     """How an operation of a driver fared."""
 
     WORKS = "works"
@@ -54,11 +49,19 @@ class State(StrEnum):
     """Something before it is broken, or trying it would disturb more than a test station."""
 
 
+_COLOURS = {
+    OperationState.WORKS: "green",
+    OperationState.UNSUPPORTED: "yellow",
+    OperationState.BROKEN: "red",
+    OperationState.UNTRIED: "dim",
+}
+
+
 class CheckedOperation(msgspec.Struct, frozen=True, kw_only=True):
     """One operation, with every request and answer, secrets blanked."""
 
     operation: str
-    state: State
+    state: OperationState
     reason: str
     ms: float = 0.0
     exchanges: list[Exchange] = []
@@ -69,15 +72,15 @@ class _Broken(Exception):  # noqa: N818  # not an error of ours: the outcome of 
 
 
 def check_driver(
-    settings: Settings, *, write: Callable[[CheckedOperation], None] = lambda _: None
+    request: InteropRequest, *, write: Callable[[CheckedOperation], None] = lambda _: None
 ) -> list[CheckedOperation]:
     """Try every operation of the driver with one test station; `write` sees each as it ends.
 
-    Raises `UsageError` for settings that cannot work.
+    Raises `UsageError` for a request that cannot work.
     """
-    target = settings.target()
-    version = Version(settings.ocpp[0]) if settings.ocpp else Version.V16
-    driver = make_driver(settings)
+    target = request.target()
+    version = Version(request.ocpp[0]) if request.ocpp else Version.V16
+    driver = make_driver(request)
     try:
         check = _Check(target, driver, version, write)
         check.run()
@@ -88,22 +91,21 @@ def check_driver(
 
 def exit_code_of(checked: Sequence[CheckedOperation]) -> int:
     """Give the exit code: 1 when something is broken."""
-    broken = any(operation.state is State.BROKEN for operation in checked)
+    broken = any(operation.state is OperationState.BROKEN for operation in checked)
     return exit_codes.FAILED if broken else exit_codes.PASSED
 
 
 def check_table(checked: Sequence[CheckedOperation]) -> Table:
     """Show the outcome, one operation a row, with the last request of whatever is broken."""
-    colours = {State.WORKS: "green", State.UNSUPPORTED: "yellow", State.BROKEN: "red", State.UNTRIED: "dim"}
     table = Table("operation", "state", "ms", "what was seen")
     for operation in checked:
         lines = [one_line(operation.reason, 300)]
-        if operation.state is State.BROKEN:
+        if operation.state is OperationState.BROKEN:
             for exchange in operation.exchanges[-2:]:
                 lines.append(f"→ {one_line(msgspec.json.encode(exchange.request).decode(), 400)}")
                 answer = exchange.error or msgspec.json.encode(exchange.response).decode()
                 lines.append(f"← {one_line(answer, 400)}")
-        state = f"[{colours[operation.state]}]{operation.state}[/]"
+        state = f"[{_COLOURS[operation.state]}]{operation.state}[/]"
         text = "\n".join(lines).replace("[", "\\[")
         table.add_row(operation.operation, state, f"{operation.ms:.0f}" if operation.ms else "", text)
     return table
@@ -113,7 +115,7 @@ class _Check:
     """One pass over all operations with one station."""
 
     def __init__(
-        self, target: Target, driver: Driver, version: Version, write: Callable[[CheckedOperation], None]
+        self, target: CsmsUnderTest, driver: Driver, version: Version, write: Callable[[CheckedOperation], None]
     ) -> None:
         self._target = target
         self._driver = driver
@@ -151,7 +153,9 @@ class _Check:
     def _with_connection(self, connected: bool) -> None:  # noqa: FBT001  # the outcome of the step before
         action = self._harmless()
         if action is None:
-            self._end("trigger", State.UNSUPPORTED, "no harmless command can be triggered; see the triggers below")
+            self._end(
+                "trigger", OperationState.UNSUPPORTED, "no harmless command can be triggered; see the triggers below"
+            )
         else:
             self._operation(f"trigger:{action}", lambda: self._trigger(action), ready=connected)
         for status in ("Accepted", "Blocked", "Expired", "parent"):
@@ -164,25 +168,25 @@ class _Check:
     # -- one operation -----------------------------------------------------------------------------------------------
 
     def _operation(self, name: str, act: Callable[[], str], *, need: str | None = None, ready: bool = True) -> bool:
-        """Try one operation and write down how it went; tells whether it works."""
+        """Try one operation and write down how it went; returns whether it works."""
         missing = None if need is None else self._driver.missing(need, self._version)
         if missing is not None:
-            self._end(name, State.UNSUPPORTED, missing)
+            self._end(name, OperationState.UNSUPPORTED, missing)
             return False
         if not ready:
             reason = "--password is given" if name == "password" and self._given else "the station is not connected"
-            self._end(name, State.UNTRIED, f"not tried: {reason}")
+            self._end(name, OperationState.UNTRIED, f"not tried: {reason}")
             return False
         started = time.monotonic()
         try:
             reason = act()
-            state = State.WORKS
+            state = OperationState.WORKS
         except (_Broken, DriverError, CertificateError, UsageError) as error:
-            state, reason = State.BROKEN, str(error)
+            state, reason = OperationState.BROKEN, str(error)
         self._end(name, state, reason, (time.monotonic() - started) * 1000)
-        return state is State.WORKS
+        return state is OperationState.WORKS
 
-    def _end(self, name: str, state: State, reason: str, ms: float = 0.0) -> None:
+    def _end(self, name: str, state: OperationState, reason: str, ms: float = 0.0) -> None:
         hidden = self._driver.secrets | {self._password}
         clean = redact({"reason": reason, "exchanges": msgspec.to_builtins(self._exchanges)}, hidden)
         self._exchanges.clear()
@@ -319,7 +323,7 @@ class _Check:
         try:
             certificates = x509.load_pem_x509_certificates(chain.encode())
         except ValueError as error:
-            raise _Broken(f"the answer is no PEM chain: {error}") from None
+            raise _Broken(f"the answer is not a PEM chain: {error}") from None
         if certificates[0].public_key() != x509.load_pem_x509_csr(request.csr_pem).public_key():
             raise _Broken("the first certificate of the chain is for another key")
         return f"a chain of {len(certificates)} certificates for the key of the request"
@@ -331,7 +335,7 @@ class _Check:
             name = f"trigger:{action}"
             if entry.by_csms and name not in tried:
                 missing = self._driver.missing(name, self._version)
-                state = State.UNTRIED if missing is None else State.UNSUPPORTED
+                state = OperationState.UNTRIED if missing is None else OperationState.UNSUPPORTED
                 self._end(name, state, missing or "offered; the cases try it")
 
     # -- around ------------------------------------------------------------------------------------------------------

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evidence.run_model import CaseResult, Latency
 from evidence.verdicts import Verdict, worst
-from interop_suite.catalogue import Case, Finding
+from interop_suite.catalogue import Case
+from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import AnswerKind, Frame, History, Stray
+from interop_suite.claims.exchange import AnswerKind, Frame, Stray
+from interop_suite.claims.history import UNREADABLE_ID, History
 from interop_suite.claims.orders import differences, nearest
 from ocppj.actions import ACTIONS
 from ocppj.errors import Fault
@@ -20,7 +22,7 @@ from ocppj.messages import Call, CallResult, Send, duplicate_keys, review
 from ocppj.schemas import SchemaError, validator
 from ocppj.versions import MessageType
 
-__all__ = ["judge", "latency_of"]
+__all__ = ["judge", "latency_of", "service_times"]
 
 _ENVELOPE = {"1.6": Clause("1.6J", "4.2"), "2.0.1": Clause("201-4", "4.2"), "2.1": Clause("21-4", "4.2")}
 _MESSAGE_ID = {"1.6": Clause("1.6J", "4.1.4"), "2.0.1": Clause("201-4", "4.1.4"), "2.1": Clause("21-4", "4.1.4")}
@@ -66,7 +68,7 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
         duration_ms=_duration_ms(history),
         expected=[check.claim for check in case.checks],
         actual=[_actual(finding) for finding in findings if finding.verdict is not Verdict.OK] or ["as expected"],
-        latency_ms=latency_of([history]),
+        latency_ms=latency_of([service_times(history)]),
         findings=[_finding_data(finding, case) for finding in findings],
         observations=_observations(history),
         sends=case.sends,
@@ -160,15 +162,11 @@ def _implicit(history: History) -> Iterable[Finding]:
     yield from _as_ordered(history)
 
 
-_UNREADABLE_ID = "-1"
-"""Id of a CALLERROR to what cannot be read (2.x Part 4 §4.2.3); 1.6 has no word about it."""
-
-
 def _weigh_stray(history: History, stray: Stray) -> Verdict | None:
     """Weigh a frame that belongs to no exchange; None where the text wants it so."""
     message = stray.frame.message
-    if message is not None and message.message_id == _UNREADABLE_ID and _sent_what_has_no_id(history, stray.frame):
-        return None if stray.frame.rules.unreadable_message_id == _UNREADABLE_ID else Verdict.NON_STRICT
+    if message is not None and message.message_id == UNREADABLE_ID and _sent_what_has_no_id(history, stray.frame):
+        return None if stray.frame.rules.unreadable_message_id == UNREADABLE_ID else Verdict.NON_STRICT
     if stray.fault is Fault.NOT_JSON and _is_json_by_the_letter(stray.frame.text):
         return Verdict.NON_STRICT
     if stray.fault is Fault.BAD_ID and _repeats_an_id_of_ours(history, stray.frame):
@@ -181,7 +179,7 @@ def _sent_what_has_no_id(history: History, before: Frame) -> bool:
 
 
 def _is_json_by_the_letter(text: str | bytes) -> bool:
-    """Tell whether the grammar of JSON allows a text that holds a lone surrogate, which our own reader refuses."""
+    """Return whether the grammar of JSON allows a text that holds a lone surrogate, which our own reader refuses."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
@@ -190,7 +188,7 @@ def _is_json_by_the_letter(text: str | bytes) -> bool:
 
 
 def _repeats_an_id_of_ours(history: History, frame: Frame) -> bool:
-    """Tell whether an answer gives back an id that was no string when the station sent it.
+    """Return whether an answer gives back an id that was not a string when the station sent it.
 
     An answer has the id of its CALL (1.6J §4.2.2, 2.x Part 4 §4.2.2), also where a tolerant reader took an odd one.
     """
@@ -349,15 +347,23 @@ def _head(frame: Frame) -> str:
 # -- data ------------------------------------------------------------------------------------------------------------
 
 
-def latency_of(histories: Iterable[History]) -> dict[str, Latency]:
-    """Sum up the service times of the stations' CALLs by action, in ms."""
+def service_times(history: History) -> dict[str, list[float]]:
+    """List by action how long the CSMS took to answer the stations' CALLs, in ms."""
     samples: dict[str, list[float]] = defaultdict(list)
-    for history in histories:
-        for exchange in history.exchanges:
-            # An action that a case made up has no latency that anybody wants to know.
-            known = exchange.action in ACTIONS[exchange.call.rules.version]
-            if exchange.by_station and exchange.service_ms is not None and known:
-                samples[exchange.action].append(exchange.service_ms)
+    for exchange in history.exchanges:
+        # An action that a case made up has no latency that anybody wants to know.
+        known = exchange.action in ACTIONS[exchange.call.rules.version]
+        if exchange.by_station and exchange.service_ms is not None and known:
+            samples[exchange.action].append(exchange.service_ms)
+    return dict(samples)
+
+
+def latency_of(times: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, Latency]:
+    """Sum up service times by action, in ms."""
+    samples: dict[str, list[float]] = defaultdict(list)
+    for each in times:
+        for action, values in each.items():
+            samples[action] += values
     return {action: _latency(sorted(values)) for action, values in sorted(samples.items())}
 
 

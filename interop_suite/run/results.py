@@ -10,16 +10,26 @@ from pathlib import Path
 import msgspec
 
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, read_trace, utc_now
-from evidence.run_model import CaseResult, InteropRun, Target
+from evidence.run_model import CaseResult, InteropRun, RunTarget
 from evidence.verdicts import Verdict, run_verdict, weight
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.history import History
-from interop_suite.run.judge import judge, latency_of
-from interop_suite.run.options import Expectation, Settings
+from interop_suite.run.judge import judge, latency_of, service_times
+from interop_suite.run.request import InteropRequest
+from interop_suite.run.runner import Attempt
+from interop_suite.run.selection import Expectation
 from ocppj.errors import UsageError
-from ocppj.versions import Version
 
-__all__ = ["apply_expectation", "counts_of", "describe_case", "merge_attempts", "rejudge", "write_interop_run"]
+__all__ = [
+    "CaseOutcome",
+    "apply_expectation",
+    "counts_of",
+    "describe_case",
+    "merge_attempts",
+    "outcome_of",
+    "rejudge",
+    "write_interop_run",
+]
 
 
 def apply_expectation(result: CaseResult, expectations: Mapping[str, Expectation]) -> CaseResult:
@@ -36,17 +46,36 @@ def apply_expectation(result: CaseResult, expectations: Mapping[str, Expectation
     return result
 
 
-def merge_attempts(first: CaseResult, second: CaseResult) -> CaseResult:
-    """Merge two attempts at a case: the worse one is told, every trace is kept, and a change of verdict is observed."""
-    judged = first if weight(first.verdict) >= weight(second.verdict) else second
-    seen = Counter(first.observations.get("verdicts") or [str(first.verdict)])
-    seen[str(second.verdict)] += 1
-    return msgspec.structs.replace(
+class CaseOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a case over all its attempts, and the service times that its latencies are made of."""
+
+    result: CaseResult
+    service_ms: dict[str, list[float]] = {}
+
+
+def outcome_of(attempt: Attempt) -> CaseOutcome:
+    """Keep of an attempt what the run needs."""
+    return CaseOutcome(result=attempt.result, service_ms=service_times(attempt.history))
+
+
+def merge_attempts(first: CaseOutcome, second: CaseOutcome) -> CaseOutcome:
+    """Merge attempts at a case: the worse one is told, every trace is kept, and a change of verdict is observed."""
+    one, other = first.result, second.result
+    judged = one if weight(one.verdict) >= weight(other.verdict) else other
+    seen = Counter(one.observations.get("verdicts") or [str(one.verdict)])
+    seen[str(other.verdict)] += 1
+    times = {
+        action: [*first.service_ms.get(action, ()), *second.service_ms.get(action, ())]
+        for action in {**first.service_ms, **second.service_ms}
+    }
+    result = msgspec.structs.replace(
         judged,
-        attempts=[*first.attempts, *second.attempts],
-        duration_ms=first.duration_ms + second.duration_ms,
+        attempts=[*one.attempts, *other.attempts],
+        duration_ms=one.duration_ms + other.duration_ms,
         observations={**judged.observations, "verdicts": dict(seen)},
+        latency_ms=latency_of([times]),
     )
+    return CaseOutcome(result=result, service_ms=times)
 
 
 def counts_of(results: Iterable[CaseResult]) -> dict[Verdict, int]:
@@ -77,62 +106,49 @@ def describe_case(case: Case) -> dict[str, str]:
 
 def write_interop_run(
     folder: RunFolder,
-    settings: Settings,
-    results: Sequence[CaseResult],
+    request: InteropRequest,
+    outcomes: Sequence[CaseOutcome],
     *,
     started: str,
     driver: str,
     interrupted: bool = False,
     secrets: frozenset[str] = frozenset(),
 ) -> InteropRun:
-    """Write `run.json` of a run."""
+    """Write `run.json` of a run, and return it as it was written: without its secrets."""
     order = {case.key: index for index, case in enumerate(all_cases())}
-    ordered = sorted(results, key=lambda result: order.get(f"{result.ocpp}-{result.id}", len(order)))
-    ordered = [_with_latency(folder.path, result) for result in ordered]
-    histories = [history for result in ordered for history in _histories(folder.path, result)]
-    versions = sorted({result.ocpp for result in ordered})
+    results = sorted(
+        (outcome.result for outcome in outcomes),
+        key=lambda result: order.get(f"{result.ocpp}-{result.id}", len(order)),
+    )
     run = InteropRun(
         tool=describe_tool(),
-        target=Target(url=settings.url or "", ocpp=versions, driver=driver),
+        target=RunTarget(url=request.url or "", ocpp=sorted({result.ocpp for result in results}), driver=driver),
         started=started,
         finished=utc_now(),
         seed=None,
         environment=describe_environment(),
-        verdict=run_verdict(result.verdict for result in ordered),
+        verdict=run_verdict(result.verdict for result in results),
         interrupted=interrupted,
-        settings={k: v for k, v in msgspec.to_builtins(settings).items() if v not in (None, [], {})},
-        counts=counts_of(ordered),
-        cases=list(ordered),
-        latency_ms=latency_of(histories),
+        settings={k: v for k, v in msgspec.to_builtins(request).items() if v not in (None, (), {})},
+        counts=counts_of(results),
+        cases=results,
+        latency_ms=latency_of(outcome.service_ms for outcome in outcomes),
     )
-    folder.write_run(run, secrets)
-    return run
-
-
-def _histories(path: Path, result: CaseResult) -> list[History]:
-    return [History(read_trace(path / trace), Version(result.ocpp)) for trace in result.attempts if trace]
-
-
-def _with_latency(path: Path, result: CaseResult) -> CaseResult:
-    """Let the latencies of a repeated case speak of all its attempts."""
-    if len(result.attempts) == 1:
-        return result
-    return msgspec.structs.replace(result, latency_ms=latency_of(_histories(path, result)))
+    return folder.write_run(run, secrets)
 
 
 def rejudge(path: Path) -> InteropRun:
     """Judge a finished run again from its traces alone and write the new `run.json`."""
     run = read_run(path)
     if not isinstance(run, InteropRun):
-        raise UsageError(f"{path} is no interop run; only those have verdicts to judge again")
+        raise UsageError(f"{path} is not an interop run; only those have verdicts to judge again")
     cases = {case.key: case for case in all_cases()}
     strict_order = bool(run.settings.get("strict_order"))
     results = [_judge_again(path, result, cases, strict_order=strict_order) for result in run.cases]
     run = msgspec.structs.replace(
         run, cases=results, counts=counts_of(results), verdict=run_verdict(result.verdict for result in results)
     )
-    RunFolder(path).write_run(run)
-    return run
+    return RunFolder(path).write_run(run)
 
 
 def _judge_again(path: Path, old: CaseResult, cases: Mapping[str, Case], *, strict_order: bool) -> CaseResult:
@@ -140,15 +156,13 @@ def _judge_again(path: Path, old: CaseResult, cases: Mapping[str, Case], *, stri
     traces = [trace for trace in old.attempts or [old.trace] if trace and (path / trace).exists()]
     if case is None or not traces:
         return old
-    attempts = [
-        msgspec.structs.replace(
-            judge(case, History(read_trace(path / trace), case.ocpp), strict_order=strict_order),
-            trace=trace,
-            attempts=[trace],
-        )
-        for trace in traces
-    ]
-    new = _with_latency(path, reduce(merge_attempts, attempts))
+    attempts = []
+    for trace in traces:
+        history = History(read_trace(path / trace), case.ocpp)
+        result = judge(case, history, strict_order=strict_order)
+        result = msgspec.structs.replace(result, trace=trace, attempts=[trace])
+        attempts.append(outcome_of(Attempt(result=result, history=history)))
+    new = reduce(merge_attempts, attempts).result
     declared = old.verdict in (Verdict.XFAIL, Verdict.XPASS)
     if declared:
         new = apply_expectation(new, {case.key: Expectation(reason="as in the first judgement")})

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import msgspec
 
-from drivers.base import Driver
+from drivers.base import Driver, token_need
 from evidence.run_folder import TraceWriter
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
-from interop_suite.catalogue import Case, token_need
+from interop_suite.catalogue import Case, Script, all_inquiries
 from interop_suite.claims.history import History
-from interop_suite.drive.probe import CsmsIntrospection, Probe, Target
+from interop_suite.drive.probe import CsmsIntrospection, Probe
+from interop_suite.drive.setup import CsmsUnderTest, Setup
 from interop_suite.run.judge import judge
-from interop_suite.run.open_authorization import is_accepted, stranger_case
 from ocppj.errors import HarnessError
 from ocppj.trace import Kind, TraceRecord, wall_clock
 from ocppj.versions import Version
 
-__all__ = ["IdentityPool", "Runner", "not_applicable"]
+__all__ = ["Attempt", "IdentityPool", "Runner", "not_applicable"]
 
 ACCEPTED_TOKEN = token_need("Accepted")
 
@@ -56,12 +56,19 @@ class IdentityPool:
                 self._free.append(identity)
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt at a case: what was judged, and the history that it was judged by."""
+
+    result: CaseResult
+    history: History
+
+
 class Runner:
     """Runs cases against one target; safe to use from several threads."""
 
     def __init__(
         self,
-        target: Target,
+        target: CsmsUnderTest,
         driver: Driver,
         traces: Path | None,
         *,
@@ -69,13 +76,11 @@ class Runner:
         secrets: frozenset[str] = frozenset(),
         reproduce: Callable[[Case], str] = lambda case: f"plugstorm interop --select {case.key}",
         strict_order: bool = False,
-        watch: Callable[[Case, History], None] | None = None,
         introspection: CsmsIntrospection | None = None,
     ) -> None:
         """Traces go to files in `traces`; without a folder they stay in memory, for self-tests.
 
-        `watch` sees the history of every attempt. With `introspection` into the CSMS no verdict depends on how busy the
-        machine is.
+        With `introspection` into the CSMS no verdict depends on how busy the machine is.
         """
         self.target = target
         self.driver = driver
@@ -84,17 +89,21 @@ class Runner:
         self._secrets = secrets
         self._reproduce = reproduce
         self._strict_order = strict_order
-        self._watch = watch
         self._introspection = introspection
-        self._strangers: dict[Version, bool] = {}
+        self._inquiries = all_inquiries()
+        self._answers: dict[tuple[str, Version], bool] = {}
         self._asking = threading.Lock()
 
-    def run(self, case: Case, *, attempt: int = 1) -> CaseResult:
-        """Run one attempt of a case; never raises for what a CSMS does."""
+    def run(self, case: Case) -> CaseResult:
+        """Run one attempt and return its result alone."""
+        return self.attempt(case).result
+
+    def attempt(self, case: Case, *, number: int = 1) -> Attempt:
+        """Run one attempt at a case; never raises for what a CSMS does."""
         missing = self.missing(case)
         if missing is not None:
-            return not_applicable(case, missing)
-        name = f"{case.key}-{attempt}.jsonl"
+            return Attempt(result=not_applicable(case, missing), history=History([], case.ocpp))
+        name = f"{case.key}-{number}.jsonl"
         writer = None if self._traces is None else TraceWriter(self._traces / name, secrets=self._secrets)
         records: list[TraceRecord] = []
 
@@ -102,21 +111,20 @@ class Runner:
             records.append(item if writer is None else writer.write(item))
 
         try:
-            self._drive(case, record)
+            self._drive(case.setup, case.script, record)
         finally:
             if writer is not None:
                 writer.close()
         history = History(records, case.ocpp)
-        if self._watch is not None:
-            self._watch(case, history)
         result = judge(case, history, strict_order=self._strict_order)
         trace = f"traces/{name}" if writer is not None else ""
-        return msgspec.structs.replace(result, trace=trace, attempts=[trace], reproduce=self._reproduce(case))
+        result = msgspec.structs.replace(result, trace=trace, attempts=[trace], reproduce=self._reproduce(case))
+        return Attempt(result=result, history=history)
 
     def missing(self, case: Case) -> str | None:
         """Say why a case does not apply to this target and driver, None when it does."""
-        # A token is asked for last: to find out about it may cost a connection.
-        for need in sorted(case.needs, key=ACCEPTED_TOKEN.__eq__):
+        # What needs an inquiry is asked for last: it may cost a connection.
+        for need in sorted(case.needs, key=self._inquiries.__contains__):
             kind, _, what = need.partition(":")
             if kind == "tls" and self.target.tls_url is None:
                 return "needs a wss:// address of the CSMS (--tls-url)"
@@ -125,25 +133,25 @@ class Runner:
             if kind == "password" and self.target.password is not None:
                 continue
             reason = self.driver.missing(need, case.ocpp)
-            if need == ACCEPTED_TOKEN and reason is not None and self.accepts_strangers(case.ocpp):
-                continue
-            if reason is not None:
+            if reason is not None and not self.meets_unaided(need, case.ocpp):
                 return reason + (f"; --token {what}=TAG names one that it knows" if kind == "token" else "")
         return None
 
-    def accepts_strangers(self, version: Version) -> bool:
-        """Tell whether the CSMS accepts tokens that nobody gave it; found out once in each version."""
+    def meets_unaided(self, need: str, version: Version) -> bool:
+        """Return whether the CSMS meets a need without a driver; each inquiry is made once for a version."""
+        if need not in self._inquiries:
+            return False
         with self._asking:
-            if version not in self._strangers:
-                self._strangers[version] = self._ask_as_stranger(version)
-            return self._strangers[version]
+            if (need, version) not in self._answers:
+                self._answers[need, version] = self._inquire(need, version)
+            return self._answers[need, version]
 
-    def _ask_as_stranger(self, version: Version) -> bool:
-        history: list[TraceRecord] = []
-        self._drive(stranger_case(version), history.append)
-        return is_accepted(History(history, version))
+    def _inquire(self, need: str, version: Version) -> bool:
+        inquiry, records = self._inquiries[need], list[TraceRecord]()
+        self._drive(inquiry.setup(version), inquiry.script, records.append)
+        return inquiry.is_met(History(records, version))
 
-    def _drive(self, case: Case, record: Callable[[TraceRecord], None]) -> None:
+    def _drive(self, setup: Setup, script: Script, record: Callable[[TraceRecord], None]) -> None:
         leased: list[str] = []
 
         def lease() -> str:
@@ -151,22 +159,22 @@ class Runner:
             return leased[-1]
 
         def note(**info: object) -> None:
-            record(TraceRecord(t=time.monotonic(), station=case.id, kind=Kind.NOTE, info=dict(info)))
+            record(TraceRecord(t=time.monotonic(), station=setup.name, kind=Kind.NOTE, info=dict(info)))
 
-        note(phase="prepare", case=case.id, ocpp=str(case.ocpp), started=wall_clock(time.time()))
+        note(phase="prepare", case=setup.name, ocpp=str(setup.version), started=wall_clock(time.time()))
         probe = Probe(
-            case,
+            setup,
             self.target,
             self.driver,
             record,
             lease,
             introspection=self._introspection,
-            open_to_strangers=lambda: self.accepts_strangers(case.ocpp),
+            open_authorization=lambda: self.meets_unaided(ACCEPTED_TOKEN, setup.version),
         )
         try:
             probe.prepare()
             note(phase="script")
-            case.script(probe)
+            script(probe)
         except HarnessError as error:
             note(inconclusive=str(error))
         except Exception as error:  # noqa: BLE001  # our own mistake must not pass for a verdict about the CSMS

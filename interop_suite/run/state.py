@@ -1,4 +1,4 @@
-"""What one process of an interop run holds: settings, run folder, runner, and the practice CSMS if it is ours."""
+"""What one process of an interop run holds: plan, run folder, runner, and the practice CSMS if it is ours."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from typing import Any
 import msgspec
 
 from evidence.run_folder import RunFolder, utc_now
-from evidence.run_model import CaseResult, InteropRun
+from evidence.run_model import InteropRun
 from fixtures.csms import ThreadCsms, practice_csms
-from interop_suite.catalogue import Case, all_cases
-from interop_suite.run.options import Settings, load_expectations, make_driver, select
-from interop_suite.run.results import apply_expectation, merge_attempts, write_interop_run
-from interop_suite.run.runner import Runner
+from interop_suite.catalogue import Case
+from interop_suite.run.plan import Plan, make_plan
+from interop_suite.run.request import FIELDS, InteropRequest, to_words
+from interop_suite.run.results import CaseOutcome, apply_expectation, merge_attempts, write_interop_run
+from interop_suite.run.runner import Attempt, Runner
 
-__all__ = ["State", "csms_settings", "embedded_csms", "reproduce_command"]
+__all__ = ["State", "csms_request", "embedded_csms", "reproduce_command"]
 
 EMBEDDED_CALL_TIMEOUT = 3.0
 """Seconds until the embedded practice CSMS gives up a CALL: on one machine, however busy, nothing takes longer."""
@@ -29,80 +30,77 @@ EMBEDDED_CALL_TIMEOUT = 3.0
 class State:
     """One process: the controller owns the folder and the embedded CSMS, a worker borrows both."""
 
-    def __init__(self, settings: Settings, folder: RunFolder, stack: contextlib.ExitStack | None = None) -> None:
-        """Build the runner; raises `UsageError` for settings that cannot work."""
-        self.settings = settings
+    def __init__(self, plan: Plan, folder: RunFolder, stack: contextlib.ExitStack) -> None:
+        """Build the runner; `stack` ends with the run, and its driver with it."""
+        self.plan = plan
+        self.request = plan.request
         self.folder = folder
-        self.stack = stack or contextlib.ExitStack()
+        self.stack = stack
         self.started = utc_now()
-        self.results: dict[str, CaseResult] = {}
-        self.driver = make_driver(settings)
+        self.outcomes: dict[str, CaseOutcome] = {}
+        self.cases = plan.cases
+        """Those that are left to run."""
+        self.driver = plan.driver
         self.driver.begin(folder.path)
-        self.stack.callback(self.driver.close)
-        self.secrets = self.driver.secrets | ({settings.password} if settings.password else set())
+        self.secrets = self.driver.secrets | ({plan.request.password} if plan.request.password else set())
+        self.run: InteropRun | None = None
+        """What was written, once it is finished."""
         self.runner = Runner(
-            settings.target(),
-            self.driver,
+            plan.target,
+            plan.driver,
             folder.traces,
             secrets=self.secrets,
-            strict_order=settings.strict_order,
-            reproduce=lambda case: reproduce_command(case, settings, self.embedded),
+            strict_order=plan.request.strict_order,
+            reproduce=lambda case: reproduce_command(case, plan.request, embedded=plan.embedded),
         )
-        cases = all_cases()
-        self.cases = select(cases, settings.select, settings.ocpp)
-        self.expectations = load_expectations(settings.expect, cases)
-
-    embedded = False
 
     @classmethod
-    def start(cls, settings: Settings) -> State:
-        """Begin a run in the controller: make the folder, and start the practice CSMS where no URL was given."""
+    def start(cls, request: InteropRequest) -> State:
+        """Begin a run in the controller: make the folder, and start the practice CSMS where no URL was given.
+
+        Raises `UsageError` for a request that cannot work, before a folder is made.
+        """
         with contextlib.ExitStack() as stack:
-            embedded = settings.url is None
-            if embedded:
-                settings = embedded_csms(settings, stack)
-            # Everything that can be wrong with the settings shows before a folder is made.
-            settings.target()
-            make_driver(settings).close()
-            load_expectations(settings.expect, all_cases())
-            select(all_cases(), settings.select, settings.ocpp)
-            state = cls(settings, RunFolder.create(settings.out, "interop"), stack.pop_all())
-            state.embedded = embedded
-        return state
+            embedded = request.url is None
+            plan = make_plan(embedded_csms(request, stack) if embedded else request, embedded=embedded)
+            stack.callback(plan.driver.close)
+            return cls(plan, RunFolder.create(request.out, "interop"), stack.pop_all())
 
     @classmethod
     def borrow(cls, data: dict[str, Any]) -> State:
         """Join a run as a worker."""
-        state = cls(msgspec.convert(data["settings"], Settings), RunFolder(Path(data["folder"])))
-        state.embedded = data["embedded"]
-        return state
+        with contextlib.ExitStack() as stack:
+            plan = make_plan(msgspec.convert(data["request"], InteropRequest), embedded=data["embedded"])
+            stack.callback(plan.driver.close)
+            return cls(plan, RunFolder(Path(data["folder"])), stack.pop_all())
 
     def share(self, worker: int, workers: int) -> dict[str, Any]:
         """Write down what one of several workers needs, as plain data; each has identities of its own."""
-        identities = self.settings.identities[worker::workers]
+        identities = self.request.identities[worker::workers]
         return {
-            "settings": msgspec.to_builtins(msgspec.structs.replace(self.settings, identities=identities)),
+            "request": msgspec.to_builtins(msgspec.structs.replace(self.request, identities=identities)),
             "folder": str(self.folder.path),
-            "embedded": self.embedded,
+            "embedded": self.plan.embedded,
         }
 
-    def check(self, case: Case, attempt: int = 1) -> CaseResult:
-        """Run one attempt of a case and apply its expectation."""
-        return apply_expectation(self.runner.run(case, attempt=attempt), self.expectations)
+    def check(self, case: Case, attempt: int = 1) -> Attempt:
+        """Run one attempt at a case and apply its expectation."""
+        done = self.runner.attempt(case, number=attempt)
+        return msgspec.structs.replace(done, result=apply_expectation(done.result, self.plan.expectations))
 
-    def collect(self, result: CaseResult) -> None:
-        """Keep a result for `run.json`, merged with those of earlier attempts."""
-        key = f"{result.ocpp}-{result.id}"
-        earlier = self.results.get(key)
-        self.results[key] = result if earlier is None else merge_attempts(earlier, result)
+    def collect(self, outcome: CaseOutcome) -> None:
+        """Keep an outcome for `run.json`, merged with those of earlier attempts."""
+        key = f"{outcome.result.ocpp}-{outcome.result.id}"
+        earlier = self.outcomes.get(key)
+        self.outcomes[key] = outcome if earlier is None else merge_attempts(earlier, outcome)
 
     def finish(self, *, interrupted: bool) -> InteropRun:
         """Write `run.json` and end the embedded CSMS."""
         try:
-            return write_interop_run(
+            self.run = write_interop_run(
                 self.folder,
-                self.settings,
-                list(self.results.values()),
+                self.request,
+                list(self.outcomes.values()),
                 started=self.started,
                 driver=self.driver.name,
                 interrupted=interrupted,
@@ -110,17 +108,18 @@ class State:
             )
         finally:
             self.stack.close()
+        return self.run
 
 
 @contextlib.contextmanager
-def csms_settings(csms: ThreadCsms, settings: Settings) -> Iterator[Settings]:
-    """Point settings at a running practice CSMS for as long as the context lasts."""
+def csms_request(csms: ThreadCsms, request: InteropRequest) -> Iterator[InteropRequest]:
+    """Point a request at a running practice CSMS for as long as the context lasts."""
     descriptor, ca_file = tempfile.mkstemp(suffix=".pem")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(csms.do(lambda practice: practice.world.pki.authority.root_pem))
         yield msgspec.structs.replace(
-            settings,
+            request,
             url=csms.url,
             tls_url=csms.tls_url,
             ca_file=ca_file,
@@ -131,24 +130,20 @@ def csms_settings(csms: ThreadCsms, settings: Settings) -> Iterator[Settings]:
         Path(ca_file).unlink(missing_ok=True)
 
 
-def embedded_csms(settings: Settings, stack: contextlib.ExitStack) -> Settings:
-    """Start the practice CSMS in this process and point the settings at it."""
+def embedded_csms(request: InteropRequest, stack: contextlib.ExitStack) -> InteropRequest:
+    """Start the practice CSMS in this process and point the request at it."""
     csms = stack.enter_context(practice_csms(tls_port=0, call_timeout=EMBEDDED_CALL_TIMEOUT))
-    return stack.enter_context(csms_settings(csms, settings))
+    return stack.enter_context(csms_request(csms, request))
 
 
-def reproduce_command(case: Case, settings: Settings, embedded: bool) -> str:  # noqa: FBT001  # one flag of one caller
+_OF_THE_RUN = ("select", "ocpp", "expect", "out", "repeat", "resume", "password")
+_OF_THE_CSMS = ("url", *(field.name for field in FIELDS if field.describes_csms))
+
+
+def reproduce_command(case: Case, request: InteropRequest, *, embedded: bool) -> str:
     """Write the one command that runs a case again as it was run; secrets are left to the person."""
     words = ["plugstorm", "interop", "--select", case.key]
-    if not embedded:
-        words += ["--url", settings.url or ""]
-        words += ["--tls-url", settings.tls_url] if settings.tls_url else []
-        words += ["--ca", settings.ca_file] if settings.ca_file else []
-        words += ["--driver", settings.driver] if settings.driver else []
-        words += ["--control-url", settings.control_url] if settings.control_url else []
-        for name, value in settings.driver_options.items():
-            words += ["--driver-option", f"{name}={value}"]
-        for identity in settings.identities:
-            words += ["--identity", identity]
-        words += ["--password", "…"] if settings.password else []
+    words += to_words(request, "flag", leave_out=(*_OF_THE_RUN, *_OF_THE_CSMS) if embedded else _OF_THE_RUN)
+    if request.password and not embedded:
+        words += ["--password", "…"]
     return shlex.join(words).replace("'…'", "…")

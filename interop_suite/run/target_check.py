@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 
 from drivers.base import Driver, StationSettings
 from evidence.redact import redact_url
-from interop_suite.drive.probe import Target
-from interop_suite.drive.wire import Handshake, Offer, Wire
+from interop_suite.drive.offer import Handshake, Offer
+from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.drive.wire import Wire
 from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import decode_authorization_key, station_url
 from ocppj.versions import RULES, Version
 
-__all__ = ["SubprotocolError", "preflight"]
+__all__ = ["SubprotocolError", "check_target"]
 
 UNAUTHORIZED = (401, 403)
 NOT_FOUND = 404
@@ -23,7 +24,7 @@ class SubprotocolError(UsageError):
     """The CSMS is there and does not speak this version."""
 
 
-def preflight(target: Target, driver: Driver, version: Version) -> None:
+def check_target(target: CsmsUnderTest, driver: Driver, version: Version) -> None:
     """Connect once as each station that the CSMS knows, or as a stranger.
 
     Raises `TargetUnreachableError` when nothing answers, `SubprotocolError` when the CSMS does not speak the version,
@@ -33,7 +34,7 @@ def preflight(target: Target, driver: Driver, version: Version) -> None:
         _try(target, driver, version, identity)
 
 
-def _try(target: Target, driver: Driver, version: Version, identity: str) -> None:
+def _try(target: CsmsUnderTest, driver: Driver, version: Version, identity: str) -> None:
     settings = StationSettings(password=target.password, security_profile=1 if target.password else 0)
     driver.register(identity, settings, version)
     offer = Offer(
@@ -50,7 +51,7 @@ def _try(target: Target, driver: Driver, version: Version, identity: str) -> Non
     _explain(handshake, redact_url(target.url), identity, version)
 
 
-def _which_credentials(target: Target, handshake: Handshake, identity: str) -> str:
+def _which_credentials(target: CsmsUnderTest, handshake: Handshake, identity: str) -> str:
     refusal = f"{redact_url(target.url)} refused {identity} with HTTP {handshake.status}"
     known = "" if target.identities else ", and with --identity stations that the CSMS knows"
     if target.password is None:

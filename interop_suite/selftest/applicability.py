@@ -10,7 +10,8 @@ import msgspec
 
 from fixtures.csms.defects.model import ANY, Defect
 from interop_suite.catalogue import Case
-from interop_suite.claims.history import AnswerKind, Exchange, History
+from interop_suite.claims.exchange import AnswerKind, Exchange
+from interop_suite.claims.history import History
 from interop_suite.selftest.general_defects import GENERAL_DEFECTS, caught_everywhere
 
 __all__ = ["Seen", "declared_cases", "tried_cases"]
@@ -20,7 +21,7 @@ OTHERS = 16
 """Cases besides the declared ones that a defect is tried on, unless every case is asked for."""
 
 
-class Seen(msgspec.Struct):
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What crosses the wire in a case while the CSMS is right; a defect that acts on none of it changes nothing."""
 
     calls: set[str] = set()
@@ -34,19 +35,19 @@ class Seen(msgspec.Struct):
     company: bool = False
     """Whether there is another station, which could be harmed."""
 
-    def add(self, history: History) -> None:
-        """Learn from a history."""
+    @classmethod
+    def of(cls, history: History) -> Seen:
+        """Read it from the history of one attempt."""
         # What happens before the script begins is not judged: a defect there leaves a case INCONCLUSIVE at worst.
-        for exchange in history.exchanges:
-            if exchange.call.scripted:
-                (self.calls if exchange.by_station else self.commands).add(exchange.action)
-                self.parts.update(_parts(exchange))
-        self.parts.update(f"order/{call.info['action']}" for call in history.driver_calls if "action" in call.info)
-        if len(history.connections) > len({connection.station for connection in history.connections}):
-            self.parts.add("return")
-        self.general.update(name for name in GENERAL_DEFECTS if caught_everywhere(name, history))
-        self.moments.update(_moments(history))
-        self.company = self.company or len({connection.station for connection in history.connections}) > 1
+        judged = [exchange for exchange in history.exchanges if exchange.call.scripted]
+        return cls(
+            calls={exchange.action for exchange in judged if exchange.by_station},
+            commands={exchange.action for exchange in judged if not exchange.by_station},
+            general={name for name in GENERAL_DEFECTS if caught_everywhere(name, history)},
+            moments=set(_moments(history)),
+            parts=set(_parts(history, judged)),
+            company=len({connection.station for connection in history.connections}) > 1,
+        )
 
 
 def declared_cases(cases: Sequence[Case], defect: Defect, seen: Mapping[str, Seen]) -> list[Case]:
@@ -87,7 +88,15 @@ def _spread(cases: Sequence[Case], number: int, salt: str) -> list[Case]:
     return sorted(cases, key=lambda case: zlib.crc32(f"{salt} {case.key}".encode()))[:number]
 
 
-def _parts(exchange: Exchange) -> Iterator[str]:
+def _parts(history: History, judged: Sequence[Exchange]) -> Iterator[str]:
+    for exchange in judged:
+        yield from _parts_of(exchange)
+    yield from (f"order/{call.info['action']}" for call in history.driver_calls if "action" in call.info)
+    if len(history.connections) > len({connection.station for connection in history.connections}):
+        yield "return"
+
+
+def _parts_of(exchange: Exchange) -> Iterator[str]:
     family, payload = ("answer", exchange.result) if exchange.by_station else ("command", exchange.payload)
     if exchange.kind is AnswerKind.ERROR and exchange.by_station:
         yield f"refusal/{exchange.action}"

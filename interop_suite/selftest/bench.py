@@ -15,10 +15,10 @@ from evidence.verdicts import Verdict
 from fixtures.csms import Mode, ThreadCsms, all_defects, practice_csms
 from fixtures.csms.mutants.model import ACTED
 from interop_suite.catalogue import Case, all_cases
-from interop_suite.claims.history import History
-from interop_suite.run.options import Settings, make_driver
-from interop_suite.run.runner import Runner
-from interop_suite.run.state import csms_settings
+from interop_suite.run.plan import make_driver
+from interop_suite.run.request import InteropRequest
+from interop_suite.run.runner import Attempt, Runner
+from interop_suite.run.state import csms_request
 from interop_suite.selftest.applicability import Seen
 
 __all__ = ["Bench", "DefectTask", "DefectTried", "ModeTask", "ModeTried", "MutantTask", "MutantTried", "open_benches"]
@@ -38,7 +38,7 @@ class ModeTask(msgspec.Struct, frozen=True):
 
     mode: Mode
     watch: bool = False
-    """Whether to tell what each case shows."""
+    """Whether to report what each case shows."""
 
 
 class ModeTried(msgspec.Struct, kw_only=True):
@@ -95,16 +95,15 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         """Run as many cases at the same time as the pool has threads for."""
         self._pool = pool
-        self._seen: dict[str, Seen] | None = None
         self._cases = {case.key: case for case in all_cases()}
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         self._csms: ThreadCsms = self._stack.enter_context(practice_csms(tls_port=0, call_timeout=CALL_TIMEOUT))
-        settings = self._stack.enter_context(csms_settings(self._csms, Settings(timeout=PATIENCE)))
-        driver = make_driver(settings)
+        request = self._stack.enter_context(csms_request(self._csms, InteropRequest(timeout=PATIENCE)))
+        driver = make_driver(request)
         self._stack.callback(driver.close)
-        self._runner = Runner(settings.target(), driver, None, watch=self._watch, introspection=self._csms)
+        self._runner = Runner(request.target(), driver, None, introspection=self._csms)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -119,9 +118,13 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
     def try_mode(self, task: ModeTask) -> ModeTried:
         """Run every case in a mode."""
         seen: dict[str, Seen] = {}
-        self._seen = seen if task.watch else None
-        results = self._run(self._cases.values(), task.mode)
-        self._seen = None
+
+        def look(attempt: Attempt) -> CaseResult:
+            if task.watch:
+                seen[_key(attempt.result)] = Seen.of(attempt.history)
+            return attempt.result
+
+        results = self._run(self._cases.values(), task.mode, look)
         return ModeTried(
             verdicts={_key(result): result.verdict for result in results},
             alarms=[f"{_key(r)} {r.verdict}: {r.reason}" for r in results if r.verdict in ALARMS],
@@ -132,7 +135,8 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
     def try_defect(self, task: DefectTask) -> DefectTried:
         """Run cases with a defect, side by side unless one station may harm another."""
         defect = all_defects()[task.defect]
-        results = self._run([self._cases[key] for key in task.cases], Mode.STRICT, [defect.id], alone=defect.alone)
+        cases = [self._cases[key] for key in task.cases]
+        results = self._run(cases, Mode.STRICT, lambda attempt: attempt.result, [defect.id], alone=defect.alone)
         failed = {_key(result): result.reason for result in results if result.verdict is Verdict.FAILED}
         return DefectTried(failed=failed, mistakes=self._take_mistakes())
 
@@ -157,15 +161,21 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
         return tried
 
     def _run(
-        self, cases: Iterable[Case], mode: Mode, defects: Sequence[str] = (), *, alone: bool = False
+        self,
+        cases: Iterable[Case],
+        mode: Mode,
+        look: Callable[[Attempt], CaseResult],
+        defects: Sequence[str] = (),
+        *,
+        alone: bool = False,
     ) -> list[CaseResult]:
         self._csms.behave(mode=mode, defects=defects)
         self._csms.reset()
-        return list(map(self._runner.run, cases) if alone else self._pool.map(self._runner.run, cases))
 
-    def _watch(self, case: Case, history: History) -> None:
-        if self._seen is not None:
-            self._seen.setdefault(case.key, Seen()).add(history)
+        def run(case: Case) -> CaseResult:
+            return look(self._runner.attempt(case))
+
+        return list(map(run, cases) if alone else self._pool.map(run, cases))
 
     def _take_mistakes(self) -> list[str]:
         mistakes, self._csms.mistakes = self._csms.mistakes, []

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from fixtures.csms.defects.station_messages import UNANSWERED, unanswered_defect_id
-from interop_suite.claims.history import AnswerKind, Exchange, History
+from interop_suite.claims.exchange import AnswerKind, Exchange
+from interop_suite.claims.history import History
 
 __all__ = ["GENERAL_DEFECTS", "caught_everywhere"]
 
@@ -24,17 +25,17 @@ def _judged(history: History) -> list[Exchange]:
 
 
 def asks(*actions: str) -> Shows:
-    """Tell whether a station sends one of some actions in the judged part."""
+    """Return whether a station sends one of some actions in the judged part."""
     return lambda history: any(e.by_station and e.action in actions for e in _judged(history))
 
 
 def commands(*actions: str) -> Shows:
-    """Tell whether the CSMS sends one of some actions in the judged part; any action where none is named."""
+    """Return whether the CSMS sends one of some actions in the judged part; any action where none is named."""
     return lambda history: any(not e.by_station and (not actions or e.action in actions) for e in _judged(history))
 
 
 def orders(action: str, names: Callable[[Mapping[str, Any]], Any] = lambda _: True) -> Shows:
-    """Tell whether the operator asks for an action with some payload, and it is sent, in the judged part."""
+    """Return whether the operator asks for an action with some payload, and it is sent, in the judged part."""
 
     def shows(history: History) -> bool:
         asked = any(names(call.info.get("payload") or {}) for call in history.triggers(action))
@@ -44,12 +45,12 @@ def orders(action: str, names: Callable[[Mapping[str, Any]], Any] = lambda _: Tr
 
 
 def is_refused(history: History) -> bool:
-    """Tell whether the CSMS answers with a CALLERROR in the judged part."""
+    """Return whether the CSMS answers with a CALLERROR in the judged part."""
     return any(e.by_station and e.kind is AnswerKind.ERROR for e in _judged(history))
 
 
 def serves(*actions: str, **fields: Any) -> Shows:
-    """Tell whether a CALL of some actions, with these fields, is answered with a CALLRESULT in the judged part."""
+    """Return whether a CALL of some actions, with these fields, is answered with a CALLRESULT in the judged part."""
 
     def shows(history: History) -> bool:
         return any(
@@ -71,7 +72,7 @@ def _accepts_a_tag(history: History) -> bool:
 
 
 def lets_in_by_password(history: History) -> bool:
-    """Tell whether getting in by password without TLS is what the judged part begins with."""
+    """Return whether getting in by password without TLS is what the judged part begins with."""
     by_password = [c for c in history.connections if c.info.get("credentials") and c.opened and not c.info.get("tls")]
     return bool(by_password) and by_password[0].scripted
 
@@ -87,7 +88,7 @@ def unless_only_told(shows: Shows) -> Shows:
 
 
 def commands_again(history: History) -> bool:
-    """Tell whether counting its ids from 1 on each connection makes the CSMS use one for two CALLs to a station."""
+    """Return whether counting its ids from 1 on each connection makes the CSMS use one for two CALLs to a station."""
     counts: Counter[tuple[str, int]] = Counter()
     seen: dict[tuple[str, int], Any] = {}
     for exchange in history.exchanges:
@@ -166,6 +167,6 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
 
 
 def caught_everywhere(defect: str, history: History) -> bool:
-    """Tell whether a general defect must show in a case with this history."""
+    """Return whether a general defect must show in a case with this history."""
     shows = GENERAL_DEFECTS.get(defect)
     return shows is not None and shows(history)

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from fixtures.payloads import v2x, v16
 from fixtures.tokens import Token
+from interop_suite.drive.answers import Answer
 from interop_suite.drive.probe import now
-from interop_suite.drive.station import Answer, ScriptedStation
-from interop_suite.steps.v16 import NO_TRANSACTION, transaction_id
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.steps import v16 as steps_16
+from interop_suite.steps.shared_case import V2X
 from ocppj.versions import Version
 
-__all__ = ["Charging", "meter_value"]
+__all__ = ["TOKEN_STATUS", "Charging", "authorize", "meter_value"]
+
+TOKEN_STATUS: Mapping[Version, str] = {
+    Version.V16: "idTagInfo.status",
+    **dict.fromkeys(V2X, "idTokenInfo.status"),
+}
+"""Where an answer says what the token is worth."""
+
+
+def authorize(station: ScriptedStation, token: str) -> Answer:
+    """Send Authorize."""
+    return _AUTHORIZE[station.version](station, token)
 
 
 def meter_value(watt_hours: int, context: str, timestamp: str | None = None) -> dict[str, Any]:
@@ -31,7 +43,7 @@ class Charging:
         self.station = station
         self.token = token
         self.connector = connector
-        self.id: int | str = NO_TRANSACTION if station.version is Version.V16 else str(uuid.uuid4())
+        self.id: int | str = _NEW_ID[station.version]()
         self.events = 0
 
     def begin(self, meter: int = 1000, **more: Any) -> Answer:
@@ -61,11 +73,15 @@ class Charging:
         return Token(value=self.token)
 
 
+def _authorize_2x(station: ScriptedStation, token: str) -> Answer:
+    return station.call("Authorize", v2x.authorize(Token(value=token)))
+
+
 def _begin_16(charging: Charging, meter: int, more: Mapping[str, Any]) -> Answer:
     timestamp = more.get("timestamp") or now()
     payload = v16.start_transaction(charging.connector, charging.token, meter, timestamp)
     answer = charging.station.call("StartTransaction", payload)
-    charging.id = transaction_id(answer)
+    charging.id = steps_16.transaction_id(answer)
     return answer
 
 
@@ -101,12 +117,23 @@ def _end_2x(charging: Charging, meter: int, more: Mapping[str, Any]) -> Answer:
     return charging.event("Ended", "StopAuthorized", **more)
 
 
-_BEGIN: Mapping[Version, Callable[[Charging, int, Mapping[str, Any]], Answer]] = MappingProxyType(
-    {Version.V16: _begin_16, Version.V201: _begin_2x, Version.V21: _begin_2x}
-)
-_SAMPLE: Mapping[Version, Callable[[Charging, int], Answer]] = MappingProxyType(
-    {Version.V16: _sample_16, Version.V201: _sample_2x, Version.V21: _sample_2x}
-)
-_END: Mapping[Version, Callable[[Charging, int, Mapping[str, Any]], Answer]] = MappingProxyType(
-    {Version.V16: _end_16, Version.V201: _end_2x, Version.V21: _end_2x}
-)
+_AUTHORIZE: Mapping[Version, Callable[[ScriptedStation, str], Answer]] = {
+    Version.V16: steps_16.authorize,
+    **dict.fromkeys(V2X, _authorize_2x),
+}
+_NEW_ID: Mapping[Version, Callable[[], int | str]] = {
+    Version.V16: lambda: steps_16.NO_TRANSACTION,
+    **dict.fromkeys(V2X, lambda: str(uuid.uuid4())),
+}
+_BEGIN: Mapping[Version, Callable[[Charging, int, Mapping[str, Any]], Answer]] = {
+    Version.V16: _begin_16,
+    **dict.fromkeys(V2X, _begin_2x),
+}
+_SAMPLE: Mapping[Version, Callable[[Charging, int], Answer]] = {
+    Version.V16: _sample_16,
+    **dict.fromkeys(V2X, _sample_2x),
+}
+_END: Mapping[Version, Callable[[Charging, int, Mapping[str, Any]], Answer]] = {
+    Version.V16: _end_16,
+    **dict.fromkeys(V2X, _end_2x),
+}

@@ -12,9 +12,10 @@ from enum import StrEnum
 
 from evidence.verdicts import Verdict
 from fixtures.frames import FRAMES, Frame
-from interop_suite.catalogue import Check, Finding
 from interop_suite.claims.checks import still_serves
-from interop_suite.claims.history import PRIMARY, AnswerKind, Exchange, History, Oddity
+from interop_suite.claims.claim import Check, Finding
+from interop_suite.claims.exchange import AnswerKind, Exchange, Oddity
+from interop_suite.claims.history import PRIMARY, History
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.shared_case import bystander_serves

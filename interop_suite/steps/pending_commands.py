@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from interop_suite.catalogue import trigger_need
+from drivers.base import trigger_need
 from interop_suite.drive.probe import COMMAND_GRACE, Probe
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.shared_case import NEUTRAL_COMMAND
@@ -17,7 +17,6 @@ __all__ = [
     "COMMANDS",
     "SECOND_COMMAND",
     "answer",
-    "heartbeat",
     "hold",
     "is_answered",
     "second_command",
@@ -27,11 +26,6 @@ SECOND_COMMAND = "GetLocalListVersion"
 """Another command of every version without payload."""
 COMMAND = (trigger_need(NEUTRAL_COMMAND),)
 COMMANDS = (trigger_need(NEUTRAL_COMMAND), trigger_need(SECOND_COMMAND))
-
-
-def heartbeat(station: ScriptedStation) -> None:
-    """Send Heartbeat."""
-    station.call("Heartbeat", {})
 
 
 def hold(probe: Probe, station: ScriptedStation | None = None) -> tuple[Future[Any], str | None]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from evidence.verdicts import Verdict
-from interop_suite.catalogue import Check, Finding, Level
+from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import PRIMARY, AnswerKind, Exchange, History
+from interop_suite.claims.exchange import AnswerKind, Exchange
+from interop_suite.claims.history import PRIMARY, History
 
 __all__ = ["refused_with"]
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypeVar, cast
 
-from interop_suite.catalogue import Check, Level, case
-from interop_suite.claims.checks import answered, present
+from interop_suite.catalogue import Script, case
+from interop_suite.claims.checks import answered
+from interop_suite.claims.claim import Check, Level
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import present
 from interop_suite.claims.history import BYSTANDER
-from interop_suite.drive.probe import Probe
+from interop_suite.drive.setup import Start
 from ocppj.versions import Version
 
 __all__ = [
     "ALL",
     "NEUTRAL_COMMAND",
     "V2X",
-    "by_version",
     "bystander_serves",
     "shared",
     "wire_clause",
@@ -26,8 +27,6 @@ ALL = tuple(Version)
 V2X = (Version.V201, Version.V21)
 NEUTRAL_COMMAND = "ClearCache"
 """A command of every version without payload, whose effect on a station of ours is none."""
-
-Script = Callable[[Probe], None]
 
 
 def wire_clause(v16: str, v201: str, v21: str) -> dict[Version, Clause]:
@@ -39,39 +38,55 @@ def wire_clause(v16: str, v201: str, v21: str) -> dict[Version, Clause]:
     }
 
 
-def by_version(value: Any, version: Version) -> Any:
+_Value = TypeVar("_Value")
+
+
+def _of(value: _Value | Mapping[Version, _Value], version: Version) -> _Value:
     """Look a value up that may be a table of versions."""
-    return value[version] if isinstance(value, Mapping) else value
+    return cast("_Value", value[version] if isinstance(value, Mapping) else value)
 
 
 def shared(
     *,
-    id: Any,  # noqa: A002  # the field's own word
+    id: str | Mapping[Version, str],  # noqa: A002  # the field's own word
+    title: str,
+    block: str,
+    sends: str,
+    expects: str,
     clause: Mapping[Version, Clause],
-    checks: Any,
-    level: Any = Level.REQUIRED,
-    defect: Any,
-    also: Any = (),
-    needs: Any = (),
-    **fields: Any,
+    defect: str | Mapping[Version, str],
+    checks: tuple[Check, ...] | Mapping[Version, tuple[Check, ...]],
+    profile: str | None = None,
+    initiator: str = "station",
+    level: Level | Mapping[Version, Level] = Level.REQUIRED,
+    needs: tuple[str, ...] | Mapping[Version, tuple[str, ...]] = (),
+    also: tuple[str, ...] | Mapping[Version, tuple[str, ...]] = (),
+    start: Start = Start.BOOTED,
+    password: bool = False,
+    bystander: bool = False,
 ) -> Callable[[Script], Script]:
-    """Register a script as a case in each version that has a clause for it.
-
-    `id`, `checks`, `level`, `defect`, `also` and `needs` may be tables of versions.
-    """
+    """Register a script as a case in each version that has a clause for it; a field may be a table of versions."""
 
     def register(script: Script) -> Script:
-        for version, number in clause.items():
+        for version, its_clause in clause.items():
             case(
-                id=by_version(id, version),
+                id=_of(id, version),
                 ocpp=version,
-                clause=number,
-                checks=by_version(checks, version),
-                level=by_version(level, version),
-                defect=by_version(defect, version),
-                also=by_version(also, version),
-                needs=by_version(needs, version),
-                **fields,
+                title=title,
+                block=block,
+                profile=profile,
+                initiator=initiator,
+                sends=sends,
+                expects=expects,
+                clause=its_clause,
+                level=_of(level, version),
+                needs=_of(needs, version),
+                defect=_of(defect, version),
+                also=_of(also, version),
+                checks=_of(checks, version),
+                start=start,
+                password=password,
+                bystander=bystander,
             )(script)
         return script
 

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from evidence.verdicts import Verdict
-from interop_suite.catalogue import Check, Finding
-from interop_suite.claims.checks import field
-from interop_suite.claims.history import PRIMARY, AnswerKind, History
+from interop_suite.claims.claim import Check, Finding
+from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.expected import field
+from interop_suite.claims.history import PRIMARY, History
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.station import ScriptedStation
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from evidence.verdicts import Verdict
 from fixtures.payloads import v16
-from interop_suite.catalogue import Check, Finding
-from interop_suite.claims.checks import field
+from interop_suite.claims.checks import answered
+from interop_suite.claims.claim import Check, Finding
+from interop_suite.claims.expected import Expected, field, one_of, present
 from interop_suite.claims.history import History
+from interop_suite.drive.answers import Answer
 from interop_suite.drive.probe import now
-from interop_suite.drive.station import Answer, ScriptedStation
+from interop_suite.drive.station import ScriptedStation
 from ocppj.trace import wall_clock
 
 __all__ = [
+    "ACCEPTED",
     "CONNECTOR",
+    "STARTED",
     "ago",
     "authorize",
-    "heartbeat",
+    "every_status_is_answered",
     "same_reservation",
+    "security_event",
+    "security_event_is_answered",
     "start_transaction",
     "status",
+    "stop_is_answered",
     "stop_transaction",
     "transaction_id",
 ]
@@ -29,6 +37,11 @@ __all__ = [
 CONNECTOR = 1
 NO_TRANSACTION = -1
 """Stands for a transactionId that was never obtained (OCPP 1.6 errata §3.18)."""
+ACCEPTED: Mapping[str, Expected] = {"idTagInfo.status": one_of("Accepted")}
+STARTED: Mapping[str, Expected] = {**ACCEPTED, "transactionId": present()}
+every_status_is_answered = answered("StatusNotification", claim="The CSMS answers every StatusNotification")
+security_event_is_answered = answered("SecurityEventNotification", claim="The CSMS answers the security event")
+stop_is_answered = answered("StopTransaction", claim="The CSMS answers StopTransaction")
 
 
 def _same_reservation(history: History) -> list[Finding]:
@@ -64,11 +77,6 @@ def authorize(station: ScriptedStation, token: str) -> Answer:
     return station.call("Authorize", v16.authorize(token))
 
 
-def heartbeat(station: ScriptedStation) -> Answer:
-    """Send Heartbeat."""
-    return station.call("Heartbeat", {})
-
-
 def start_transaction(
     station: ScriptedStation, token: str, *, connector: int = CONNECTOR, timestamp: str | None = None, **fields: Any
 ) -> Answer:
@@ -89,3 +97,8 @@ def stop_transaction(
     """Send StopTransaction with a register of 2,500 Wh."""
     payload = v16.stop_transaction(transaction, meter_stop=2500, timestamp=timestamp or now(), **fields)
     return station.call("StopTransaction", payload)
+
+
+def security_event(station: ScriptedStation, kind: str) -> Answer:
+    """Send SecurityEventNotification."""
+    return station.call("SecurityEventNotification", {"type": kind, "timestamp": now()})

@@ -6,20 +6,20 @@ from typing import Any
 
 from fixtures.device import Variable
 from fixtures.payloads import v2x
-from interop_suite.catalogue import Check
-from interop_suite.claims.checks import Expected, answered, one_of, present
+from interop_suite.claims.checks import answered
+from interop_suite.claims.claim import Check
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import Exchange
+from interop_suite.claims.exchange import Exchange
+from interop_suite.claims.expected import Expected, one_of, present
+from interop_suite.drive.answers import Answer
 from interop_suite.drive.probe import now
-from interop_suite.drive.station import Answer, ScriptedStation
+from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.charging import meter_value
 
 __all__ = [
     "ACCEPTED",
     "EVSE",
     "VERSIONS",
-    "boots",
-    "heartbeat",
     "meter_values",
     "notify_event",
     "part6",
@@ -32,18 +32,12 @@ VERSIONS = ("2.0.1", "2.1")
 EVSE = 1
 ACCEPTED: dict[str, Expected] = {"idTokenInfo.status": one_of("Accepted")}
 
-boots = answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The boot is accepted")
 status_answered = answered("StatusNotification", claim="The CSMS answers every StatusNotification")
 
 
 def part6(number: str) -> Clause:
     """Cite a requirement or a test case of OCPP 2.0.1 Part 6."""
     return Clause("201-6", number)
-
-
-def heartbeat(station: ScriptedStation) -> Answer:
-    """Send Heartbeat."""
-    return station.call("Heartbeat", {})
 
 
 def status(station: ScriptedStation, value: str, *, evse: int = EVSE, connector: int = 1) -> Answer:

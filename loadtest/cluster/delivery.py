@@ -10,23 +10,18 @@ repetitions, are messages of their own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
-
-import msgspec
+from collections.abc import Callable
+from typing import Any, Final, NotRequired, TypedDict
 
 from loadtest.measuring.merged import Merged
+from loadtest.measuring.recorder import Delta, Recorder
+from loadtest.measuring.worker_state import WorkerState
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from loadtest.measuring.recorder import Delta, Recorder
-
-__all__ = ["RESEND_AFTER", "Ack", "Collector", "Report", "TransactionQueue", "WorkerState"]
+__all__ = ["RESEND_AFTER", "Ack", "Collector", "Report", "ReportQueue"]
 
 RESEND_AFTER: Final = 3.0
 """Seconds without an acknowledgement after which a report is sent again."""
 _MOST_UNACKED: Final = 60
-_RATE_OVER: Final = 10
 
 
 class Report(TypedDict):
@@ -55,7 +50,7 @@ class Ack(TypedDict):
     upto: int
 
 
-class TransactionQueue:
+class ReportQueue:
     """The worker's end: numbers reports and keeps each until it is acknowledged."""
 
     def __init__(
@@ -124,73 +119,6 @@ class TransactionQueue:
         return report
 
 
-class WorkerState(msgspec.Struct, kw_only=True):
-    """What the master knows of one worker in this run; times on the master's clock."""
-
-    name: str
-    joined: float
-    heard: float
-    """When the last message of any kind came."""
-    reported: float
-    """When the last new report came."""
-    upto: int = 0
-    """All reports up to this number were applied."""
-    ahead: set[int] = set()
-    """Numbers applied beyond a gap."""
-    repeated: int = 0
-    resent: int = 0
-    """Gaps that were filled later."""
-    calls: int = 0
-    rows: list[tuple[float, int]] = []
-    """When the latest reports came and how many CALLs each held."""
-    claimed: int = 0
-    """CALLs by the worker's own count."""
-    stations: int = 0
-    booted: int = 0
-    most_stations: int = 0
-    last: bool = False
-    left: float | None = None
-    """When it ended, if that was before the end of the run."""
-    health: dict[str, Any] = {}
-
-    def has(self, seq: int) -> bool:
-        """Tell whether the report of this number was applied."""
-        return seq <= self.upto or seq in self.ahead
-
-    @property
-    def missed(self) -> int:
-        """How many reports are known to exist and did not come."""
-        return max(self.ahead, default=self.upto) - self.upto - len(self.ahead)
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything that the worker recorded is here."""
-        return self.last and not self.missed
-
-    @property
-    def miscounted(self) -> int:
-        """By how many CALLs the merged histograms of a complete worker differ from its own count."""
-        return abs(self.claimed - self.calls) if self.complete else 0
-
-    @property
-    def rate(self) -> float | None:
-        """CALLs a second over the latest reports; None before there are two of them."""
-        rows = self.rows[-_RATE_OVER:]
-        seconds = rows[-1][0] - rows[0][0] if rows else 0.0
-        return sum(calls for _, calls in rows[1:]) / seconds if seconds > 0 else None
-
-    def estimated_loss(self, now: float, interval: float, typical: float = 0.0) -> int:
-        """Estimate the CALLs that a worker made and could not report: its rate over the time that it still lived.
-
-        `interval` is the time between two reports: a worker that dies takes up to that much with it. `typical` is the
-        rate of other workers, for one that died too early to have shown its own.
-        """
-        if self.complete:
-            return 0
-        lived = min(max(self.heard - self.reported, 0.0) + interval, max(now - self.reported, 0.0))
-        return round((typical if self.rate is None else self.rate) * lived)
-
-
 class Collector:
     """The master's end: applies each report of each worker exactly once."""
 
@@ -247,7 +175,7 @@ class Collector:
         return Ack(run=self.run, upto=state.upto)
 
     def knows(self, worker: str, report: Report) -> bool:
-        """Tell whether a report was applied."""
+        """Return whether a report was applied."""
         state = self.workers.get(worker)
         return report["run"] == self.run and state is not None and state.has(report["seq"])
 
@@ -272,17 +200,10 @@ class Collector:
         return sum(state.booted for state in self.workers.values())
 
     def _apply(self, state: WorkerState, report: Report, now: float) -> None:
-        calls = self.merged.add(report["delta"], now - self.started)
-        state.calls += calls
-        state.rows.append((now, calls))
-        del state.rows[:-_RATE_OVER]
-        state.reported = now
+        state.add_calls(self.merged.add(report["delta"], now - self.started), now)
         state.claimed = max(state.claimed, report["total"])
         state.last = state.last or report.get("last", False)
-        state.ahead.add(report["seq"])
-        while state.upto + 1 in state.ahead:
-            state.upto += 1
-            state.ahead.remove(state.upto)
+        state.add_number(report["seq"])
         if report["seq"] == state.upto or state.ahead:
             state.stations = report["stations"]
             state.booted = report["booted"]

@@ -24,14 +24,13 @@ import heapq
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from loadtest.judging.settings import FENCE_AFTER, QUARANTINE
 from loadtest.workload.identities import Identities, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = [
-    "FENCE_AFTER",
-    "QUARANTINE",
     "SETTLE",
     "Grant",
     "Lease",
@@ -41,10 +40,6 @@ __all__ = [
     "Request",
 ]
 
-FENCE_AFTER: Final = 30.0
-"""Seconds without the master after which a worker closes its stations."""
-QUARANTINE: Final = 75.0
-"""Seconds of a worker's silence after which its identities may go to others."""
 SETTLE: Final = 2.0
 """Seconds between the release of an identity and its next use, so that the CSMS has seen the first connection end."""
 
@@ -188,48 +183,48 @@ class LeaseTable:
 
 
 class LeaseServer:
-    """The master's side: answers the messages of all workers out of one book."""
+    """The master's side: answers the messages of all workers out of one table."""
 
     def __init__(
         self,
         identities: Identities,
         send: Callable[[str, dict[str, Any]], None],
         clock: Callable[[], float],
-        book: LeaseTable,
+        table: LeaseTable,
     ) -> None:
-        """Answer through `send(worker, message)` out of `book`."""
+        """Answer through `send(worker, message)` out of `table`."""
         self.identities = identities
         self._send = send
         self._clock = clock
-        self.book = book
+        self.table = table
 
     def handle(self, worker: str, message: dict[str, Any]) -> None:
         """Take one message of a `LeaseClient`."""
         now = self._clock()
         match message["op"]:
             case "renew":
-                self.book.hear(worker, now)
+                self.table.hear(worker, now)
                 self._send(worker, {"op": "renewed", "sent": message["sent"]})
             case "ask":
-                self.book.ask(worker, message["epoch"], message["want"], now)
+                self.table.ask(worker, message["epoch"], message["want"], now)
             case "release":
-                self.book.release(worker, message["numbers"], now)
+                self.table.release(worker, message["numbers"], now)
             case "fenced":
-                self.book.fenced(worker, message["numbers"], message["silent"], now)
+                self.table.fenced(worker, message["numbers"], message["silent"], now)
             case "leave":
-                self.book.leave(worker, now)
+                self.table.leave(worker, now)
         self.tick()
 
     def tick(self) -> None:
         """Give out what became free; called after each message and once a second."""
-        for grant in self.book.serve(self._clock()):
+        for grant in self.table.serve(self._clock()):
             leases = [self.identities.lease(number) for number in grant.numbers]
             rows = [[lease.number, lease.identity, lease.token, lease.password] for lease in leases]
             self._send(grant.worker, {"op": "granted", "epoch": grant.epoch, "leases": rows})
 
 
 class Request:
-    """A station's wish for a lease, and later what it is told."""
+    """A station's request for a lease, and its callbacks."""
 
     __slots__ = ("_on_fenced", "_on_lease", "cancelled")
 
@@ -240,20 +235,20 @@ class Request:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Give the wish up; has no effect once the lease is there."""
+        """Withdraw the request; has no effect once the lease is there."""
         self.cancelled = True
 
     def grant(self, lease: Lease) -> None:
-        """Tell the station."""
+        """Give the lease to the station."""
         self._on_lease(lease)
 
     def fence(self, lease: Lease) -> None:
-        """Tell the station."""
+        """Take the lease from the station."""
         self._on_fenced(lease)
 
 
 class LeaseClient:
-    """A worker's side; in a local run it talks to a desk in the same process.
+    """A worker's side; in a local run it talks to a `LeaseServer` in the same process.
 
     Questions and releases of one turn of the event loop travel together: ten thousand stations that start at once ask
     once.
@@ -297,7 +292,7 @@ class LeaseClient:
         return request
 
     def release(self, lease: Lease) -> None:
-        """Give a lease back; see the head of this module. One that was fenced is gone already, which is no mistake."""
+        """Give a lease back; see the head of this module. One that was fenced is gone already: that is fine."""
         if self._held.pop(lease.number, None) is not None:
             self._released.append(lease.number)
             self._schedule()
@@ -333,7 +328,7 @@ class LeaseClient:
         self._schedule()
 
     def leave(self) -> None:
-        """Say that all connections are closed and nothing is held any more."""
+        """Report that all connections are closed and no lease is held any more."""
         self._held.clear()
         self._waiting.clear()
         self._send({"op": "leave"})

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evidence.histogram import Histogram
-from loadtest.measuring.recorder import MEASURE, OPENED, TO_CSMS, is_failure
+from evidence.vocabulary import MEASURE, OPENED, TO_CSMS, is_failure
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "Snapshot", "print_result", "snapshot"]
 
 PLAIN_EVERY: Final = 5.0
-"""Seconds between two lines where the output is no terminal."""
+"""Seconds between two lines where the output is not a terminal."""
 _MAIN_ACTIONS: Final = 4
 _LOG_WIDTH: Final = 120
 
@@ -203,10 +203,10 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
 
 
 def _print_sentences(run: LoadRun, console: Console) -> None:
-    for sentence in run.kpis.get("says", []):
+    for sentence in run.kpis.says:
         console.print(escape(sentence), highlight=False, soft_wrap=True)
-    colour = "[red]" if run.ledger.get("failed") else ""
-    for sentence in run.ledger.get("says", []):
+    colour = "[red]" if run.ledger.failed else ""
+    for sentence in run.ledger.says:
         console.print(f"{colour}Ledger: {escape(sentence)}", highlight=False, soft_wrap=True)
 
 

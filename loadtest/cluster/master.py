@@ -16,14 +16,15 @@ import msgspec
 
 from evidence.exit_codes import USAGE
 from evidence.run_folder import RunFolder
+from evidence.vocabulary import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import Ack, Collector
 from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_result, snapshot
 from loadtest.judging.generator import gather, judge
+from loadtest.judging.quantities import Values
 from loadtest.judging.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
-from loadtest.judging.slo import CommandObserver
+from loadtest.judging.slo import SloWatch
 from loadtest.judging.slo import judge as slo_results
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.measuring.windows import WindowPlan
 from loadtest.plugins.contract import Conclusion, Plugin, RunAccess
 from ocppj.errors import HarnessError
@@ -79,7 +80,7 @@ class MasterEnd:
         self._hurry = False
         self._stopped: float | None = None
         self._unstarted = 0.0
-        self.desk = self._new_desk()
+        self.lease_server = self._new_lease_server()
         self.spawned = False
         """Whether Locust has started all users."""
         self.target = 0
@@ -92,8 +93,12 @@ class MasterEnd:
 
     @property
     def running(self) -> bool:
-        """Whether a run has begun and nobody ends it yet."""
+        """Whether a run has begun and does not end yet."""
         return self._collector is not None and not self._finishing
+
+    def prepare(self, settings: Settings) -> None:
+        """Take what the next run is asked to do; not while one is under way."""
+        self._settings = settings
 
     def begin(self) -> None:
         """Begin a run."""
@@ -105,11 +110,12 @@ class MasterEnd:
             out = settings.out and f"{settings.out}-{self._runs}"
             self._folder = RunFolder.create(out, "load")
         self._collector = Collector(self._runs, time.monotonic, on_note=self._note, on_delta=self._delta)
-        if self.desk.identities is not settings.identities and not self.desk.book.held:
-            self.desk = self._new_desk()
+        if self.lease_server.identities != settings.identities and not self.lease_server.table.held:
+            self.lease_server = self._new_lease_server()
         self._plan = WindowPlan(duration=settings.duration, warm_up=settings.warm_up, cool_down=settings.cool_down)
-        self._observer = CommandObserver(settings.slo)
+        self._slo_watch = SloWatch(settings.slo)
         now = time.time()
+        self._began = time.monotonic()
         self._course = Course(started=now, finished=now, windows=[(RAMP, now)])
         self._finishing = self._hurry = self.spawned = False
         self._stopped = None
@@ -122,7 +128,7 @@ class MasterEnd:
 
     def beat(self) -> None:
         """Do what is due once a second."""
-        self.desk.tick()
+        self.lease_server.tick()
         if self._collector is None or self._finishing:
             return
         window = self._plan.window(
@@ -140,7 +146,7 @@ class MasterEnd:
     def cool_down(self) -> None:
         """Note that the run ends: what is intended from now on is not judged."""
         if self.running and self._stopped is None:
-            self._stopped = time.time()
+            self._stopped = self._now()
             self._plan.stop()
             self._enter(COOL_DOWN)
             for plugin in self._plugins:
@@ -152,7 +158,7 @@ class MasterEnd:
             self._course.interrupted = True
 
     def hurry(self) -> None:
-        """Note that nobody wants to wait for the last figures any more."""
+        """Stop waiting for the last figures."""
         self._hurry = True
         self._news.set()
 
@@ -198,7 +204,7 @@ class MasterEnd:
             case "report":
                 self.receive(worker, message["report"])
             case "lease":
-                self.desk.handle(worker, message["lease"])
+                self.lease_server.handle(worker, message["lease"])
             case "leave":
                 if self._collector is not None and not self._finishing and not self._course.interrupted:
                     self._collector.leave(worker)
@@ -216,10 +222,10 @@ class MasterEnd:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _new_desk(self) -> LeaseServer:
+    def _new_lease_server(self) -> LeaseServer:
         identities = self._settings.identities
-        book = LeaseTable(identities.capacity, quarantine=self._settings.quarantine)
-        return LeaseServer(identities, self._send_lease, time.monotonic, book)
+        table = LeaseTable(identities.capacity, quarantine=self._settings.quarantine)
+        return LeaseServer(identities, self._send_lease, time.monotonic, table)
 
     @property
     def _plugins(self) -> list[Plugin]:
@@ -231,6 +237,7 @@ class MasterEnd:
             folder=folder.path,
             url=self._settings.url,
             stations=self._settings.stations,
+            started=self._course.started,
             clock=self._elapsed,
             identity=lambda number: self._settings.identities.lease(number).identity,
             target=lambda: self._settings.stations or self.target,
@@ -251,22 +258,26 @@ class MasterEnd:
 
     def _delta(self, delta: Delta) -> None:
         for plugin in self._plugins:
-            if hasattr(plugin, "delta"):
-                plugin.delta(delta)
+            plugin.delta(delta)
 
     def _ask(self, kind: str, request: dict[str, Any]) -> bool:
-        return any(plugin.asked(kind, request) for plugin in self._plugins if hasattr(plugin, "asked"))
+        return any(plugin.asked(kind, request) for plugin in self._plugins)
 
     def _order(self, order: dict[str, Any]) -> None:
         for worker in self._workers():
             self._send(worker, {"kind": "order", "order": order})
 
-    def _quantities(self, conclusions: dict[str, Conclusion]) -> dict[str, tuple[float | None, float | None]]:
+    def _quantities(self, conclusions: dict[str, Conclusion]) -> Values:
         found = conclusions.items()
         return {f"{name} {word}": pair for name, one in found for word, pair in one.quantities.items()}
 
     def _elapsed(self) -> float:
-        return time.time() - self._course.started
+        """Count the seconds since the start; a change of the wall clock moves no window, storm or objective."""
+        return time.monotonic() - self._began
+
+    def _now(self) -> float:
+        """Return the time in seconds since 1970, as the wall clock of the start would show it."""
+        return self._course.started + self._elapsed()
 
     def _send_run(self, worker: str) -> None:
         assert self._folder is not None
@@ -278,9 +289,9 @@ class MasterEnd:
 
     def _enter(self, window: str) -> None:
         if window != self._course.windows[-1][0]:
-            self._course.windows.append((window, time.time()))
+            self._course.windows.append((window, self._now()))
             if window == MEASURE and self.target:
-                self._unstarted = max(1 - sum(self.desk.book.held.values()) / self.target, 0.0)
+                self._unstarted = max(1 - sum(self.lease_server.table.held.values()) / self.target, 0.0)
             for worker in self._workers():
                 self._send(worker, {"kind": "window", "window": window})
 
@@ -301,14 +312,14 @@ class MasterEnd:
     def _watch_objectives(self, collector: Collector) -> None:
         """End the run when an objective is broken that says so."""
         course = self._course
-        if not self._observer or course.broken is not None or self._stopped is not None:
+        if not self._slo_watch or course.broken is not None or self._stopped is not None:
             return
-        course.finished, course.stations = time.time(), self.target
+        course.finished, course.stations = self._now(), self.target
         standing = self._quantities({one.name: one.standing() for one in self._plugins})
         figures = slo_figures(
             collector.merged, self._settings, course, plugins=standing, window=collector.merged.window
         )
-        course.broken = self._observer.check(figures, self._elapsed())
+        course.broken = self._slo_watch.check(figures, self._elapsed())
         if course.broken is not None:
             _logger.warning("The run is %s.", course.broken.reason)
             self._stop()
@@ -331,7 +342,7 @@ class MasterEnd:
     def _conclude(self, collector: Collector) -> None:
         assert self._folder is not None
         settings, course, merged = self._settings, self._course, collector.merged
-        course.finished = time.time()
+        course.finished = self._now()
         course.stations = self.target
         if self._progress is not None:
             self._progress.close()
@@ -349,8 +360,8 @@ class MasterEnd:
             seconds=None if wanted_end and not seconds else seconds,
             offered=merged.offered.get(MEASURE, 0),
             measured=sum(pair.response.count for key, pair in measured.items() if key[2] == TO_CSMS),
-            duplicates=len(self.desk.book.duplicates),
-            waiting=self.desk.book.waiting,
+            duplicates=len(self.lease_server.table.duplicates),
+            waiting=self.lease_server.table.waiting,
             errors=self._errors(),
             unstarted=self._unstarted,
             cut_short=max(lacking, 0.0),

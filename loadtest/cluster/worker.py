@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 
-from loadtest.cluster.delivery import TransactionQueue
-from loadtest.cluster.leases import FENCE_AFTER, LeaseClient
+from loadtest.cluster.delivery import ReportQueue
+from loadtest.cluster.leases import LeaseClient
+from loadtest.judging.settings import FENCE_AFTER
 from loadtest.measuring.recorder import Recorder
 from loadtest.measuring.sampler import PROBE_EVERY, Sampler
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadtest.cluster.delivery import Report
-    from loadtest.measuring.recorder import Table
+    from loadtest.measuring.recorder import CallTable
 
 __all__ = ["WorkerEnd"]
 
@@ -32,7 +33,7 @@ class WorkerEnd:
         self,
         send: Callable[[dict[str, Any]], None],
         *,
-        table: Table | None = None,
+        table: CallTable | None = None,
         stop: Callable[[], bool] = lambda: False,
         fence_after: float = FENCE_AFTER,
     ) -> None:
@@ -48,7 +49,7 @@ class WorkerEnd:
         """The run folder, on the machine of the master."""
         self.recorder = Recorder(table)
         self.sampler = Sampler(self.recorder)
-        self.transaction_queue = TransactionQueue(self.recorder, self._health, time.monotonic)
+        self.report_queue = ReportQueue(self.recorder, self._health, time.monotonic)
         self.leases = LeaseClient(self._send_lease, time.monotonic, gevent.spawn, fence_after=fence_after)
 
     def start(self) -> None:
@@ -71,15 +72,15 @@ class WorkerEnd:
 
     def reports(self) -> list[Report]:
         """Return the reports that are due."""
-        return self.transaction_queue.reports()
+        return self.report_queue.reports()
 
     def flush(self) -> None:
         """Send the last report; all stations are stopped."""
-        for report in self.transaction_queue.reports(last=True):
+        for report in self.report_queue.reports(last=True):
             self._send({"kind": "report", "report": report})
 
     def leave(self) -> None:
-        """Say goodbye: every connection is closed."""
+        """Report that every connection is closed."""
         self.leases.leave()
         self._send({"kind": "leave"})
 
@@ -91,15 +92,15 @@ class WorkerEnd:
         """Take one message of the master."""
         match message["kind"]:
             case "run":
-                if message["run"] != self.transaction_queue.run:
-                    self.transaction_queue.begin(message["run"])
+                if message["run"] != self.report_queue.run:
+                    self.report_queue.begin(message["run"])
                     self.folder = message.get("folder")
                     self.sampler.restart()
                 self.recorder.window(message["window"])
             case "window":
                 self.recorder.window(message["window"])
             case "ack":
-                self.transaction_queue.acked(message["ack"])
+                self.report_queue.acked(message["ack"])
             case "lease":
                 self.leases.handle(message["lease"])
             case "order":
@@ -110,7 +111,7 @@ class WorkerEnd:
                 gevent.spawn(self._finish, message["run"])
 
     def _finish(self, run: int) -> None:
-        if run == self.transaction_queue.run and not self._stop():
+        if run == self.report_queue.run and not self._stop():
             self.flush()
 
     def _send_lease(self, message: dict[str, Any]) -> None:

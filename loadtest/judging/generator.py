@@ -12,13 +12,13 @@ import msgspec
 
 from evidence.histogram import Histogram
 from evidence.run_model import Generator
-from loadtest.measuring.recorder import MEASURE
+from evidence.vocabulary import MEASURE
 from loadtest.measuring.sampler import Health, WindowHealth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from loadtest.cluster.delivery import WorkerState
+    from loadtest.measuring.worker_state import WorkerState
 
 __all__ = ["LIMITS", "Facts", "Limit", "WorkerFacts", "gather", "judge", "worker_facts"]
 
@@ -120,7 +120,7 @@ LIMITS: Final = (
         "longest_stall_ms",
         500.0,
         2000.0,
-        "{worker} stood still for {value:.0f} ms, and so did all its stations: {why}",
+        "{worker} stalled for {value:.0f} ms, and all its stations with it: {why}",
     ),
     Limit("cpu", 0.80, 0.95, "{worker} used {value:.0%} of a processor core: " + _MORE),
     Limit("shortfall", 0.01, 0.05, "{value:.1%} of the CALLs that were due were never handed to a station: " + _MORE),
@@ -272,7 +272,8 @@ def _value(facts: Facts, fact: str) -> tuple[float, dict[str, Any]]:
         case "ports" | "duplicates" | "waiting" | "unstarted" | "cut_short":
             return float(getattr(facts, fact)), {}
         case "shortfall":
-            return (1 - facts.measured / facts.offered if facts.offered else 0.0), {}
+            # The difference first: 1 - 0.99 is more than 0.01.
+            return ((facts.offered - facts.measured) / facts.offered if facts.offered else 0.0), {}
         case "incomplete":
             return float(len(broken)), {"names": _names(broken), "loss": loss}
         case "left":
@@ -301,7 +302,7 @@ def _names(workers: list[WorkerFacts]) -> str:
 
 
 def _why(facts: Facts, name: str) -> str:
-    """Tell an overloaded worker from one that other programs keep from running."""
+    """Return what to do: an overloaded worker needs help, a starved one needs other programs to end."""
     worker = next((worker for worker in facts.workers if worker.name == name), None)
     if worker is not None and worker.waited is not None and worker.waited > _WAITED_MUCH:
         return f"it waited for a processor {worker.waited:.0%} of the time, so end other programs or use more machines"

@@ -10,10 +10,11 @@ from evidence import exit_codes
 from evidence.histogram import write_hlog
 from evidence.redact import redact_url
 from evidence.run_folder import describe_environment, describe_tool
-from evidence.run_model import CallStats, LoadRun, Percentiles, SloResult, Stations, Target, WindowResult
+from evidence.run_model import CallStats, LoadRun, Percentiles, RunTarget, SloResult, Stations, WindowResult
 from evidence.verdicts import EXIT_CODES, RunVerdict
+from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
+from loadtest.judging.quantities import Values
 from loadtest.judging.slo import Broken, Figures
-from loadtest.measuring.recorder import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
 from ocppj.outcomes import Outcome
 from ocppj.trace import wall_clock
 
@@ -31,10 +32,11 @@ __all__ = ["Course", "build_run", "exit_code", "run_verdict", "slo_figures", "wr
 
 _PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
 _MOST_ROWS: Final = 7200
+_FIELDS: Final = {field.name: field.type for field in msgspec.structs.fields(LoadRun)}
 
 
 class Course(msgspec.Struct, kw_only=True):
-    """What happened to the run as a whole; times in seconds since 1970."""
+    """What happened to the run as a whole; times in seconds since 1970, on a clock that is never set."""
 
     started: float
     finished: float
@@ -47,7 +49,7 @@ class Course(msgspec.Struct, kw_only=True):
     """The objective that ended the run before its time."""
 
 
-class Span(NamedTuple):
+class WindowSpan(NamedTuple):
     """A window's place in the run, in seconds since its start."""
 
     name: str
@@ -55,11 +57,11 @@ class Span(NamedTuple):
     seconds: float
 
 
-def spans(course: Course) -> list[Span]:
-    """Tell how long each window lasted."""
+def spans(course: Course) -> list[WindowSpan]:
+    """Return how long each window lasted."""
     ends = [start for _, start in course.windows[1:]] + [course.finished]
     return [
-        Span(name, start - course.started, max(end - start, 0.0))
+        WindowSpan(name, start - course.started, max(end - start, 0.0))
         for (name, start), end in zip(course.windows, ends, strict=True)
     ]
 
@@ -75,7 +77,7 @@ def slo_figures(
     course: Course,
     generator: Generator | None = None,
     *,
-    plugins: Mapping[str, tuple[float | None, float | None]] | None = None,
+    plugins: Values | None = None,
     window: Callable[[str], Mapping[Key, Latencies]],
 ) -> Figures:
     """Gather what objectives are held against; `window` gives the series of one window."""
@@ -112,12 +114,12 @@ def build_run(
     # A worker may be in the next window a moment before the run ends without it.
     known = {window.name for window in windows}
     end = course.finished - course.started
-    windows += [_window(Span(name, end, 0.0), merged) for name in merged.windows if name not in known]
+    windows += [_window(WindowSpan(name, end, 0.0), merged) for name in merged.windows if name not in known]
     calls = [call for window in windows if window.name == MEASURE for call in window.calls]
     seconds = merged.seconds()
     run = LoadRun(
         tool=describe_tool(),
-        target=Target(url=redact_url(settings.url), ocpp=settings.ocpp, driver=settings.driver),
+        target=RunTarget(url=redact_url(settings.url), ocpp=settings.ocpp, driver=settings.driver),
         started=wall_clock(course.started),
         finished=wall_clock(course.finished),
         seed=settings.seed,
@@ -140,7 +142,7 @@ def build_run(
         faults=dict(merged.faults),
         connections=dict(merged.connections),
         windows=windows,
-        **(fields or {}),
+        **{name: msgspec.convert(content, _FIELDS[name]) for name, content in (fields or {}).items()},
     )
     run.verdict = run_verdict(run)
     return run
@@ -155,7 +157,7 @@ def run_verdict(run: LoadRun) -> RunVerdict:
         return RunVerdict.INCONCLUSIVE
     if run.generator.verdict == "INVALID":
         return RunVerdict.INVALID
-    if not all(slo.passed for slo in run.slo) or run.ledger.get("failed"):
+    if not all(slo.passed for slo in run.slo) or run.ledger.failed:
         return RunVerdict.FAILED
     if run.interrupted and not run.calls:
         return RunVerdict.INCONCLUSIVE
@@ -180,7 +182,7 @@ def _never_reached(run: LoadRun) -> bool:
     return bool(run.connections) and not run.connections.get(OPENED)
 
 
-def _window(span: Span, merged: Merged) -> WindowResult:
+def _window(span: WindowSpan, merged: Merged) -> WindowResult:
     figures = sorted(merged.windows.get(span.name, {}).items())
     return WindowResult(
         name=span.name,

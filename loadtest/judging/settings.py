@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from loadtest.cluster.leases import FENCE_AFTER, QUARANTINE
 from loadtest.judging.slo import Threshold
 from loadtest.workload.identities import Identities
 
-__all__ = ["Settings"]
+__all__ = ["FENCE_AFTER", "QUARANTINE", "Settings"]
+
+FENCE_AFTER: Final = 30.0
+"""Seconds without the master after which a worker closes its stations."""
+QUARANTINE: Final = 75.0
+"""Seconds of a worker's silence after which its identities may go to others."""
 
 
 class Settings(msgspec.Struct, kw_only=True):
@@ -21,7 +25,7 @@ class Settings(msgspec.Struct, kw_only=True):
     stations: int = 0
     """How many were asked for; 0 lets Locust's user count decide."""
     duration: float | None = None
-    """Of the whole run, ramp included; None runs until somebody stops it."""
+    """Of the whole run, ramp included; None runs until it is stopped."""
     warm_up: float | None = None
     """Between the ramp and the measurement; None takes a tenth of the duration, at most 10 s."""
     cool_down: float = 0.0
@@ -43,7 +47,7 @@ class Settings(msgspec.Struct, kw_only=True):
     live: bool = True
     """Whether progress is shown on the standard error output."""
     driver: str | None = None
-    """What the way to the CSMS' own API is called."""
+    """What the way to the CSMS's own API is called."""
     plugins: list[Any] = []
     """What takes part in the run beside the measuring (`loadtest.plugins.contract.Plugin`)."""
     details: dict[str, Any] = {}

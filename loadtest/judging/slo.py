@@ -12,33 +12,37 @@ Evaluated on the merged histograms, after the last figures of every worker are i
 
 from __future__ import annotations
 
-import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-import yaml
 
+from config.errors import ConfigError
+from config.quantities import seconds
+from config.typed import convert
+from config.words import hint
+from config.yaml_files import read_yaml
 from evidence.histogram import Histogram
 from evidence.run_model import Generator, SloResult
-from loadtest.judging.slo_expression import CALLS, ERRORS, FAILED, GOODPUT, Expression, parse
-from loadtest.measuring.recorder import MEASURE, OPENED, WINDOWS, is_failure
-from ocppj.errors import UsageError
+from evidence.vocabulary import MEASURE, OPENED, WINDOWS, is_failure
+from loadtest.judging.quantities import Quantities, Values
+from loadtest.judging.slo_expression import CALLS, ERRORS, FAILED, GOODPUT, NO_QUANTITIES, Expression, parse
+from ocppj.errors import UsageError, as_usage_error
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from config.locations import Location
     from loadtest.measuring.merged import Latencies
     from loadtest.measuring.recorder import Key
 
 __all__ = [
     "DELAY",
     "Broken",
-    "CommandObserver",
     "Figures",
     "Reading",
+    "SloWatch",
     "Threshold",
     "judge",
     "measure",
@@ -49,8 +53,6 @@ __all__ = [
 DELAY: Final = 10.0
 """Seconds at the beginning of its window in which a threshold with `abort` is not looked at."""
 _WHOLE_RUN: Final = frozenset({"stations", "connections", "faults", "generator", "plugin"})
-_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0}
 _DIGITS: Final = 6
 
 
@@ -93,8 +95,8 @@ class Figures(msgspec.Struct, kw_only=True):
     faults: Mapping[str, int]
     connections: Mapping[str, int]
     generator: Generator | None = None
-    plugins: Mapping[str, tuple[float | None, float | None]] = {}
-    """Of `loadtest.plugins.contract`, by word and quantity: a number, and the whole that it is a share of."""
+    plugins: Values = {}
+    """By the words of a line: a group and a quantity."""
 
 
 class Reading(NamedTuple):
@@ -136,78 +138,52 @@ class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     title: str = ""
 
 
-def read_slo(path: Path) -> list[Threshold]:
-    """Read a file of objectives; raises `UsageError` that says which line of it is wrong."""
-    try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"SLO file {path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"SLO file {path} is no YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise UsageError(f"SLO file {path} nests too deeply.") from None
+@as_usage_error(ConfigError)
+def read_slo(path: Path, quantities: Quantities) -> list[Threshold]:
+    """Read a file of objectives; raises `UsageError` that says which line of it is wrong.
+
+    `quantities` are those of the plugins that take part (`loadtest.plugins.quantities`).
+    """
+    document, location = read_yaml(path, "SLO file")
     if isinstance(document, list):
-        document = {"thresholds": document}
-    where = f"SLO file {path}"
-    file = _convert(document, _File, where)
+        file = _File(thresholds=document)
+    else:
+        file, location = convert(document, _File, location), location.below("thresholds")
     if not file.thresholds:
-        raise UsageError(f"{where}: there are no thresholds; write at least one, as in - errors < 0.1 %")
-    found = [
-        _threshold(entry, file.window, f"{where}: threshold {number}")
-        for number, entry in enumerate(file.thresholds, 1)
-    ]
-    texts = [threshold.text for threshold in found]
-    twice = next((text for text in texts if texts.count(text) > 1), None)
-    if twice is not None:
-        raise UsageError(f"{where}: {twice!r} stands there twice; leave one out")
+        raise location.error("there are no thresholds; write at least one, as in - errors < 0.1 %")
+    found: list[Threshold] = []
+    for index, entry in enumerate(file.thresholds):
+        here = location.below(index)
+        one = _threshold(entry, file.window, quantities, here)
+        if any(one.text == before.text for before in found):
+            raise here.error(f"{one.text!r} stands there twice; leave one out")
+        found.append(one)
     return found
 
 
-def threshold(text: str, *, window: str = MEASURE) -> Threshold:
+def threshold(text: str, *, window: str = MEASURE, quantities: Quantities = NO_QUANTITIES) -> Threshold:
     """Make a threshold from one line; raises `UsageError`."""
-    return Threshold(expression=parse(text), window=window)
+    return Threshold(expression=parse(text, quantities), window=window)
 
 
-def _threshold(entry: Any, window: str, where: str) -> Threshold:
-    given = _Entry(expr=entry) if isinstance(entry, str) else _convert(entry, _Entry, where)
+def _threshold(entry: Any, window: str, quantities: Quantities, location: Location) -> Threshold:
+    given = _Entry(expr=entry) if isinstance(entry, str) else convert(entry, _Entry, location)
     try:
-        expression = parse(given.expr)
+        expression = parse(given.expr, quantities)
     except UsageError as error:
-        raise UsageError(f"{where}: {error}") from None
+        raise location.error(str(error)) from None
     if given.window is not None and expression.family in _WHOLE_RUN:
-        raise UsageError(f"{where}: {expression.family} are those of the whole run; leave window out")
+        raise location.below("window").error(f"{expression.family} are those of the whole run; leave window out")
     if expression.family == "generator" and given.abort:
-        raise UsageError(f"{where}: the generator is judged at the end; leave abort out")
+        raise location.below("abort").error("the generator is judged at the end; leave abort out")
     chosen = given.window or window
     if chosen not in WINDOWS:
-        raise UsageError(f"{where}: {chosen!r} is no window; {_nearest(chosen, WINDOWS)}")
-    return Threshold(expression=expression, window=chosen, abort=given.abort, delay=_delay(given.delay, where))
-
-
-def _delay(value: str | float, where: str) -> float:
-    match = _SPAN.fullmatch(str(value).strip())
-    if match is None:
-        raise UsageError(f"{where}: delay {value} is no span of time; write 10s or 2m")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-_UNKNOWN_FIELD: Final = re.compile(r"unknown field `(?P<name>[^`]*)`")
-
-
-def _convert(document: Any, kind: type[Any], where: str) -> Any:
+        raise location.below("window").error(f"{chosen!r} is not a window; {hint(chosen, WINDOWS)}")
     try:
-        return msgspec.convert(document, kind)
-    except msgspec.ValidationError as error:
-        match = _UNKNOWN_FIELD.search(str(error))
-        if match is None:
-            raise UsageError(f"{where}: {error}") from None
-        hint = _nearest(match["name"], kind.__struct_fields__)
-        raise UsageError(f"{where}: the key {match['name']!r} is unknown; {hint}") from None
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    near = get_close_matches(word, known, n=1, cutoff=0.4)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        delay = seconds(given.delay)
+    except ConfigError as error:
+        raise location.below("delay").error(str(error)) from None
+    return Threshold(expression=expression, window=chosen, abort=given.abort, delay=delay)
 
 
 # -- evaluation --------------------------------------------------------------------------------------------------------
@@ -232,11 +208,11 @@ def measure(one: Threshold, figures: Figures) -> Reading:
     return _FAMILIES[one.expression.family](one, figures)
 
 
-class CommandObserver:
+class SloWatch:
     """Looks at the thresholds with `abort` while a run goes on."""
 
     def __init__(self, thresholds: Sequence[Threshold]) -> None:
-        """CommandObserver those that may end a run."""
+        """Watch those that may end a run."""
         self._watched = [one for one in thresholds if one.abort]
 
     def check(self, figures: Figures, elapsed: float) -> Broken | None:
@@ -254,7 +230,7 @@ class CommandObserver:
         return None
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to watch."""
+        """Return whether there is anything to watch."""
         return bool(self._watched)
 
 

@@ -3,7 +3,7 @@
     [1.6|2.0.1|2.1] [ACTION] [from-csms] service|response p99|p99.9|…|min|mean|max  < 500 ms
     [1.6|2.0.1|2.1] [ACTION] [from-csms] errors|timeout|rejected|callerror:CODE|…   < 0.1 %   or   == 0
     [1.6|2.0.1|2.1] [ACTION] [from-csms] throughput|goodput                         > 50 /s
-    ledger|kpi|storm|… QUANTITY  (`loadtest.plugins.contract.QUANTITIES`)                 == 0   or   >= 99 %
+    ledger|kpi|storm|… QUANTITY  (of a plugin)                                          == 0   or   >= 99 %
     stations booted|connected|lost · connections opened|failed|OUTCOME · faults …   >= 99 %   or   <= 3
     generator lag|stall|cpu|memory                                                  < 20 ms
 
@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import operator
 import re
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 import msgspec
 
-from loadtest.measuring.recorder import FROM_CSMS, TO_CSMS
-from loadtest.plugins.contract import QUANTITIES
+from config.errors import ConfigError
+from config.quantities import SECONDS, number
+from config.words import hint
+from evidence.vocabulary import FROM_CSMS, TO_CSMS
+from loadtest.judging.quantities import Kind, Quantities
 from loadtest.transport.contract import Attempt
 from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError
@@ -36,6 +38,7 @@ __all__ = [
     "ERRORS",
     "FAILED",
     "GOODPUT",
+    "NO_QUANTITIES",
     "OPERATORS",
     "SHARE",
     "THROUGHPUT",
@@ -86,22 +89,24 @@ _RATES: Final = (THROUGHPUT, GOODPUT)
 _STATIONS: Final = ("booted", "connected", "lost")
 _CONNECTIONS: Final = (FAILED, *Attempt)
 _FAULTS: Final = (Outcome.LATE, Outcome.UNSOLICITED, "duplicate", "unreadable")
-_GENERATOR: Final[Mapping[str, str]] = MappingProxyType(
+_GENERATOR: Final[Mapping[str, Kind | Literal["memory"]]] = MappingProxyType(
     {"lag": "time", "stall": "time", "cpu": "share", "memory": "memory"}
 )
-_GROUPS: Final = ("stations", "connections", "faults", "generator", *QUANTITIES)
+_GROUPS: Final = ("stations", "connections", "faults", "generator")
 
 # What a value of each kind may be written in, and how many of the base unit (ms, count or ratio, 1/s, KB) one is.
 _UNITS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
-        "time": {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0},
+        "time": {"us": 0.001, "µs": 0.001} | {unit: SECONDS[unit] * 1000.0 for unit in ("ms", "s", "min")},
         "amount": {"": 1.0, SHARE: 0.01},
         "count": {"": 1.0},
-        "rate": {"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600},
+        "rate": {f"/{unit}": 1 / SECONDS[unit] for unit in ("s", "min", "h")},
         "share": {SHARE: 0.01},
         "memory": {"KB": 1.0, "kB": 1.0, "MB": 1024.0},
     }
 )
+
+NO_QUANTITIES: Final[Quantities] = MappingProxyType({})
 
 _HTTP: Final = re.compile(r"http-\d{3}")
 _SHAPE: Final = re.compile(r"(?P<what>[^<>=!]*)(?P<operator>[<>=!]+)\s*(?P<value>[^\s%/a-zµ]*)\s*(?P<unit>.*)")
@@ -129,7 +134,7 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def percentile(self) -> float | None:
-        """The percentile asked for; None for min, mean, max and whatever is no latency."""
+        """The percentile asked for; None for min, mean, max and whatever is not a latency."""
         match = _PERCENTILE.fullmatch(self.metric) if self.family == "latency" else None
         return None if match is None else float(match[1])
 
@@ -150,36 +155,42 @@ class Expression(msgspec.Struct, frozen=True, kw_only=True):
         return OPERATORS[self.operator](round(value / self.scale, 9), self.limit)
 
 
-def parse(text: str) -> Expression:
-    """Read one line; raises `UsageError` that names the word that is wrong and the nearest one that is known."""
+def parse(text: str, quantities: Quantities = NO_QUANTITIES) -> Expression:
+    """Read one line; raises `UsageError` that names the word that is wrong and the nearest one that is known.
+
+    `quantities` are those of the plugins that take part.
+    """
     line = " ".join(text.split())
     match = _SHAPE.fullmatch(line)
     if match is None or len(line) > _MOST_CHARACTERS:
         _refuse(line, "it compares nothing; write it as in 'Authorize response p99 < 500 ms' or 'errors < 0.1 %'")
     if match["operator"] not in OPERATORS:
-        _refuse(line, f"{match['operator']} is no comparison; known are {', '.join(OPERATORS)}")
+        _refuse(line, f"{match['operator']} is not a comparison; known are {', '.join(OPERATORS)}")
     limit = _limit(line, match["value"])
     words = match["what"].split()
     if not words:
         _refuse(line, f"it does not say what is compared; begin with {', '.join((*_RATES, ERRORS, *_LATENCIES))} …")
-    return _Reader(line, words, match["operator"], limit, match["unit"].strip()).read()
+    return _Reader(line, words, match["operator"], limit, match["unit"].strip(), quantities=quantities).read()
 
 
 class _Reader:
     """Reads the words in front of the comparison."""
 
-    def __init__(self, line: str, words: list[str], sign: str, limit: float, unit: str) -> None:
+    def __init__(
+        self, line: str, words: list[str], sign: str, limit: float, unit: str, *, quantities: Quantities
+    ) -> None:
         self.line = line
         self.words = words
         self.sign = sign
         self.limit = limit
         self.unit = unit
+        self.quantities = quantities
         self.ocpp: str | None = None
         self.action: str | None = None
         self.direction = TO_CSMS
 
     def read(self) -> Expression:
-        if self.words[0] in _GROUPS:
+        if self.words[0] in (*_GROUPS, *self.quantities):
             return self._group(self.words[0], self.words[1:])
         while self.words and self._is_subject(self.words[0]):
             self.words.pop(0)
@@ -206,7 +217,7 @@ class _Reader:
             "connections": _CONNECTIONS,
             "faults": _FAULTS,
             "generator": tuple(_GENERATOR),
-        } | {name: tuple(quantities) for name, quantities in QUANTITIES.items()}
+        } | {name: tuple(quantities) for name, quantities in self.quantities.items()}
         if len(rest) != 1:
             _refuse(self.line, f"{group} takes one word of {', '.join(known[group])}")
         word = rest[0]
@@ -219,8 +230,8 @@ class _Reader:
             return self._make("connections", word, "amount")
         if group == "faults":
             return self._make("faults", word, "amount")
-        if group in QUANTITIES:
-            return self._make("plugin", f"{group} {word}", QUANTITIES[group][word])
+        if group in self.quantities:
+            return self._make("plugin", f"{group} {word}", self.quantities[group][word])
         return self._make("generator", word, _GENERATOR[word])
 
     def _latency(self, kind: str, rest: list[str]) -> Expression:
@@ -235,7 +246,7 @@ class _Reader:
         units = _UNITS[kind]
         if self.unit not in units:
             names = " or ".join(unit or "no unit" for unit in units)
-            wrong = f"{self.unit!r} is no unit of {metric}" if self.unit else f"{metric} needs a unit"
+            wrong = f"{self.unit!r} is not a unit of {metric}" if self.unit else f"{metric} needs a unit"
             _refuse(self.line, f"{wrong}; write {names}")
         return Expression(
             text=self.line,
@@ -267,17 +278,16 @@ class _Reader:
 
     def _vocabulary(self) -> tuple[str, ...]:
         actions = {action for known in ACTIONS.values() for action in known}
-        return (*_LATENCIES, *_OUTCOMES, *_RATES, *_GROUPS, _FROM_CSMS, *sorted(actions))
+        return (*_LATENCIES, *_OUTCOMES, *_RATES, *_GROUPS, *self.quantities, _FROM_CSMS, *sorted(actions))
 
 
 def _limit(line: str, text: str) -> float:
+    if not text:
+        _refuse(line, "there is no number behind the comparison")
     try:
-        value = float(text)
-    except ValueError:
-        _refuse(line, f"{text!r} is no number" if text else "there is no number behind the comparison")
-    if not 0 <= value < float("inf"):
-        _refuse(line, f"{text} must be a number from 0 up")
-    return value
+        return number(text)
+    except ConfigError as error:
+        _refuse(line, str(error))
 
 
 def _is_percentile(word: str) -> bool:
@@ -289,13 +299,5 @@ def _refuse(line: str, why: str) -> NoReturn:
     raise UsageError(f"The objective {line!r} cannot be read: {why}")
 
 
-_MOST_SHOWN: Final = 12
-
-
 def _unknown(line: str, word: str, known: tuple[str, ...]) -> NoReturn:
-    near = get_close_matches(word, known, n=1, cutoff=0.5) or get_close_matches(
-        word.lower(), [name.lower() for name in known], n=1, cutoff=0.5
-    )
-    proper = next((name for name in known if near and name.lower() == near[0].lower()), None)
-    hint = f"did you mean {proper}?" if proper else f"known are {', '.join(known[:_MOST_SHOWN])}"
-    _refuse(line, f"{word!r} is unknown; {hint}")
+    _refuse(line, f"{word!r} is unknown; {hint(word, known)}")

@@ -15,8 +15,10 @@ from locust import events, runners
 
 from evidence.exit_codes import UNREACHABLE, USAGE
 from loadtest.judging.settings import Settings
-from loadtest.locust_edge import process as crew
-from loadtest.locust_edge.options import add_options, measure_settings, read_options
+from loadtest.locust_edge.parser import add_options, request_of
+from loadtest.locust_edge.process import end_process, keep_own_options, make_target
+from loadtest.locust_edge.request import LoadRequest
+from loadtest.locust_edge.run_settings import settings_of
 from loadtest.locust_edge.target_check import check_target
 from loadtest.locust_edge.wiring import expect_workers, install, wired
 from loadtest.plugins.storms.page import add_storm_page
@@ -25,8 +27,6 @@ from ocppj.versions import Version
 
 if TYPE_CHECKING:
     from locust.env import Environment
-
-    from loadtest.locust_edge.options import LoadOptions
 
 __all__ = ["listen"]
 
@@ -50,7 +50,7 @@ def _on_init(environment: Environment, **_: Any) -> None:
     listeners.test_stop.add_listener(_on_test_stop)
     if isinstance(runner, runners.WorkerRunner):
         # What was asked for comes from the master, with the order to spawn.
-        crew.keep_local(environment)
+        keep_own_options(environment)
         install(environment, Settings(url="", ocpp=[]))
         return
     expect_workers(runner)
@@ -61,14 +61,9 @@ def _on_init(environment: Environment, **_: Any) -> None:
     if not starts_at_once:
         listeners.test_start.add_listener(_on_start_from_web)
     try:
-        settings = Settings(url="", ocpp=[], out=given.out or None)
-        if starts_at_once:
-            options = read_options(given, environment.host)
-            versions = _choose_users(environment, options)
-            settings = measure_settings(given, options, versions)
-            _check_target(options, settings, versions)
-        install(environment, settings)
-        add_storm_page(environment, settings)
+        settings = _prepare(environment) if starts_at_once else Settings(url="", ocpp=[], out=given.out or None)
+        wiring = install(environment, settings)
+        add_storm_page(environment, lambda: wiring.settings.plugins)
     except HarnessError as error:
         _leave(environment, error)
 
@@ -76,50 +71,40 @@ def _on_init(environment: Environment, **_: Any) -> None:
 def _on_start_from_web(environment: Environment, **_: Any) -> None:
     """Take what was asked for in the web UI; a mistake ends the test and not the process."""
     runner: Any = environment.runner
-    given: Any = environment.parsed_options
     try:
-        options = read_options(given, environment.host)
-        versions = _choose_users(environment, options)
-        settings = measure_settings(given, options, versions)
-        _check_target(options, settings, versions)
         # The measuring side was attached before anybody had said anything.
-        attached = wired(environment).settings
-        for field in (
-            "url",
-            "ocpp",
-            "stations",
-            "duration",
-            "warm_up",
-            "cool_down",
-            "seed",
-            "details",
-            "secrets",
-            "slo",
-            "driver",
-            "plugins",
-        ):
-            setattr(attached, field, getattr(settings, field))
+        wired(environment).prepare(_prepare(environment))
     except HarnessError as error:
         _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
         gevent.spawn(runner.stop)
 
 
 def _on_test_stop(environment: Environment, **_: Any) -> None:
-    crew.dismiss(environment)
+    end_process(environment)
 
 
-def _choose_users(environment: Environment, options: LoadOptions) -> list[Version]:
-    """Keep the user classes of the wanted versions, with their weights; return the versions."""
+def _prepare(environment: Environment) -> Settings:
+    """Judge what was asked for, and make sure that the CSMS is there; raises `HarnessError`."""
+    request = request_of(environment.parsed_options, environment.host)
+    versions = _choose_users(environment, request)
+    settings = settings_of(request, versions)
+    _check_target(request, settings, versions)
+    return settings
+
+
+def _choose_users(environment: Environment, request: LoadRequest) -> list[Version]:
+    """Keep the user classes of the versions that were asked for, with their weights; return the versions."""
     given: Any = environment.parsed_options
     classes: list[Any] = [user for user in environment.user_classes if hasattr(user, "ocpp")]
     for user in classes:
         if user.ocpp not in list(Version):
             raise UsageError(f"{user.__name__}.ocpp is {user.ocpp!r}; known are {', '.join(Version)}")
-    if options.ocpp:
-        chosen = [user for user in classes if user.ocpp in options.ocpp]
+    weights = request.versions
+    if weights:
+        chosen = [user for user in classes if user.ocpp in weights]
         for user in chosen:
-            user.weight = options.ocpp[Version(user.ocpp)]
-        missing = [version for version in options.ocpp if not any(user.ocpp == version for user in chosen)]
+            user.weight = weights[Version(user.ocpp)]
+        missing = [version for version in weights if not any(user.ocpp == version for user in chosen)]
         if missing:
             raise UsageError(
                 f"--ocpp {missing[0]}: no user class of the locustfile speaks it; add one, or leave it out"
@@ -131,10 +116,10 @@ def _choose_users(environment: Environment, options: LoadOptions) -> list[Versio
     return [version for version in Version if any(user.ocpp == version for user in chosen)]
 
 
-def _check_target(options: LoadOptions, settings: Settings, versions: list[Version]) -> None:
-    target = crew.make_target(options)
+def _check_target(request: LoadRequest, settings: Settings, versions: list[Version]) -> None:
+    target = make_target(request)
     for version in versions:
-        check_target(target, settings.identities.lease(1), version, options.password, timeout=options.connect_timeout)
+        check_target(target, settings.identities.lease(1), version, request.password, timeout=request.connect_timeout)
 
 
 def _leave(environment: Environment, error: HarnessError) -> NoReturn:
@@ -142,7 +127,7 @@ def _leave(environment: Environment, error: HarnessError) -> NoReturn:
     sys.stderr.write(f"plugstorm: error: {error}\n")
     given: Any = environment.parsed_options
     runner: Any = environment.runner
-    # Nobody will understand what the workers may still say.
+    # Nobody handles what the workers may still send.
     runner.greenlet.kill(block=False)
     if getattr(given, "processes", None):
         for child in psutil.Process().children():

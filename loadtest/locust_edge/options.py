@@ -1,409 +1,477 @@
-"""What a load run can be told: the options that Plugstorm adds to Locust's command line, and their meaning.
+"""The options of a load run: one table for `plugstorm load` and for Locust, and what their words mean.
 
-Locust parses, `read_options` judges; so every mistake ends as one line that says what to do, also from the web UI or an
-environment variable. The module does not import Locust.
+Each value is judged by its line of `OPTIONS` and nowhere else, so that both commands refuse a mistake with the same
+sentence. The fields are those of `loadtest.locust_edge.request.LoadRequest`. The module imports neither Locust nor what
+stations are made of.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import math
-import secrets
-from difflib import get_close_matches
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 import msgspec
 
-from evidence.redact import redact_url
-from loadtest.judging.settings import Settings
-from loadtest.judging.slo import read_slo
-from loadtest.plugins.commands.setup import plugin_of
-from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
-from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
-from loadtest.plugins.storms.plugin import StormPlugin
-from loadtest.plugins.storms.ways import ways_back
-from loadtest.timing.backoff import SPEC, Backoff, parse_backoff
-from loadtest.workload.identities import DEFAULT_PATTERN, Identities, read_identities
-from loadtest.workload.profile import DEFAULT_PROFILE, Profile, load_profile, profile_names, with_time
-from loadtest.workload.replay import check_versions
-from loadtest.workload.storms import STORMS, MassRemoteStart, read_storm_words, read_storms
-from ocppj.errors import UsageError
-from ocppj.identity import check_identity, check_owned, check_target_url
-from ocppj.versions import RULES, Version
+from config import quantities
+from config.assignments import split_assignment
+from config.errors import ConfigError
+from config.words import hint
+from loadtest.timing.backoff import Backoff, parse_backoff
+from loadtest.workload.defaults import DEFAULT_PATTERN, DEFAULT_PROFILE
+from ocppj.errors import UsageError, as_usage_error
+from ocppj.versions import Version
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+__all__ = ["OPTIONS", "RAMP", "Option", "option_of", "read_addresses", "read_duration"]
 
-__all__ = [
-    "LoadOptions",
-    "add_options",
-    "measure_settings",
-    "read_addresses",
-    "read_options",
-    "read_timed_profile",
-    "read_versions",
-]
+RAMP: Final = 10.0
+"""Seconds in which all stations start when no rate was given."""
+_MOST_ADDRESSES: Final = 4096
 
 
-class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that was asked for, checked; times in seconds."""
+class Option(msgspec.Struct, frozen=True, kw_only=True):
+    """How a field of `LoadRequest` is given on both command lines, and judged."""
 
-    url: str
-    ocpp: dict[Version, int]
-    """Versions and their weights; empty leaves it to the user classes."""
-    profile: Profile
-    seed: int
-    password: str | None
-    call_timeout: float
-    connect_timeout: float
-    backoff: Backoff
-    schema_share: float
-    sources: tuple[str, ...]
-    tls_ca: str | None
-    stop_patience: float
-    trace_share: float = 0.0
+    field: str
+    flag: str | None = None
+    """Of `plugstorm load`; None: only after the two dashes."""
+    locust: str
+    """Of Locust."""
+    help: str
+    metavar: str | None = None
+    read: Callable[[str, str], Any]
+    """From a word and its flag to a value; raises `UsageError`."""
+    write: Callable[[Any], str] = str
+    """Back to the word."""
+    preset: str | None = None
+    """The word that `plugstorm load` takes where none is given."""
+    otherwise: str | None = None
+    """What people read about the value that is taken where none is given."""
+    repeats: bool = False
+    is_switch: bool = False
+    """Whether it takes no value."""
+    is_of_locust: bool = False
+    """Whether Locust brings this option, so that Plugstorm must not add it."""
+    is_secret: bool = False
+    tells_secrets: bool = False
+    """Whether its values may hold a secret and stay out of the run folder."""
+
+    def texts(self, value: Any) -> list[str]:
+        """Write a value, each time that the option must be repeated."""
+        if value is None or value is False:
+            return []
+        return [self.write(one) for one in value] if self.repeats else [self.write(value)]
 
 
-_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    (
-        "--ocpp",
-        {
-            "action": "append",
-            "metavar": "VERSION[=WEIGHT]",
-            "help": f"OCPP version of the stations ({', '.join(Version)}); repeat it for a mix, as in "
-            "--ocpp 1.6=3 --ocpp 2.0.1. Default: 1.6",
-        },
+# -- words and values --------------------------------------------------------------------------------------------------
+
+
+def _text(word: str, _: str) -> str:
+    return word
+
+
+def _path(word: str, _: str) -> Path:
+    return Path(word)
+
+
+def _write_number(value: float) -> str:
+    return repr(float(value)).removesuffix(".0")
+
+
+def _number(word: str, flag: str) -> float:
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        return quantities.number(word)
+
+
+def _above_zero(word: str, flag: str) -> float:
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        return quantities.number(word, above=True)
+
+
+def _time(word: str, flag: str) -> float:
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        return quantities.seconds(word)
+
+
+def _time_above_zero(word: str, flag: str) -> float:
+    value = _time(word, flag)
+    if value == 0:
+        raise UsageError(f"{flag}: expected a time above 0, but it is {word!r}")
+    return value
+
+
+def _share(word: str, flag: str) -> float:
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        return quantities.share(word)
+
+
+def _whole(word: str, flag: str, *, least: int = 0, most: int | None = None) -> int:
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        value = quantities.whole(word, least=least)
+    if most is not None and value > most:
+        raise UsageError(f"{flag}: expected a whole number of at most {most}, but it is {word!r}")
+    return value
+
+
+def read_duration(word: str, flag: str = "--duration") -> int:
+    """Read `90`, `60s`, `5m` or `1h30m` as seconds; raises `UsageError` for anything else and for nothing."""
+    value = _time(word, flag)
+    if value <= 0 or value != int(value):
+        raise UsageError(f"{flag}: expected whole seconds above 0, as in 60s, 5m or 1h30m, but it is {word!r}")
+    return int(value)
+
+
+def _write_duration(seconds: int) -> str:
+    return f"{seconds}s"
+
+
+def _version(word: str, flag: str) -> tuple[Version, int]:
+    name, weight = split_assignment(word)
+    if name not in list(Version):
+        raise UsageError(f"{flag} {name} is not a version that Plugstorm speaks; {hint(name, Version)}")
+    return Version(name), _whole(weight, f"{flag} {name}=", least=1) if weight else 1
+
+
+def _write_version(pair: tuple[Version, int]) -> str:
+    version, weight = pair
+    return str(version) if weight == 1 else f"{version}={weight}"
+
+
+def read_addresses(text: str, flag: str = "--source-address") -> list[str]:
+    """Read an address or a range of them; raises `UsageError`."""
+    first, _, last = text.partition("-")
+    try:
+        low, high = ipaddress.ip_address(first.strip()), ipaddress.ip_address((last or first).strip())
+    except ValueError:
+        raise UsageError(f"{flag} {text} is not an IP address or a range, as in 127.0.0.2-127.0.0.9") from None
+    if low.version != high.version or not 0 <= int(high) - int(low) < _MOST_ADDRESSES:
+        raise UsageError(f"{flag} {text} is not a range of at most {_MOST_ADDRESSES} addresses")
+    return [str(low + step) for step in range(int(high) - int(low) + 1)]
+
+
+def _address(word: str, flag: str) -> str:
+    read_addresses(word, flag)
+    return word
+
+
+def _backoff(word: str, _: str) -> Backoff:
+    return parse_backoff(word)
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+OPTIONS: Final = (
+    Option(
+        field="url",
+        flag="--url",
+        locust="--host",
+        metavar="WS_URL",
+        help="Address of the CSMS; the identity follows after a slash, or where {id} stands. "
+        "Without it the practice CSMS is started and tested.",
+        read=_text,
+        is_of_locust=True,
     ),
-    (
-        "--plugstorm-profile",
-        {
-            "default": DEFAULT_PROFILE,
-            "metavar": "NAME|FILE",
-            "help": f"What the stations do all day: {', '.join(profile_names())}, or a YAML file. "
-            f"Default: {DEFAULT_PROFILE}",
-        },
+    Option(
+        field="ocpp",
+        flag="--ocpp",
+        locust="--ocpp",
+        metavar="VERSION[=WEIGHT]",
+        help="OCPP version of the stations; repeat it for a mix, as in --ocpp 1.6=3 --ocpp 2.0.1.",
+        read=_version,
+        write=_write_version,
+        otherwise=str(Version.V16),
+        repeats=True,
     ),
-    (
-        "--time-compression",
-        {
-            "metavar": "K",
-            "help": "Seconds of the profile's day in a second of the clock. Default: what the profile says",
-        },
+    Option(
+        field="stations",
+        flag="--stations",
+        locust="--users",
+        metavar="N",
+        help="How many virtual charge points.",
+        read=partial(_whole, least=1),
+        preset="100",
+        is_of_locust=True,
     ),
-    (
-        "--start-at",
-        {"metavar": "HH:MM", "help": "Time of the profile's day at the begin. Default: the profile's, or its busiest"},
+    Option(
+        field="spawn_rate",
+        flag="--spawn-rate",
+        locust="--spawn-rate",
+        metavar="RATE",
+        help="Stations that start in a second.",
+        read=_above_zero,
+        write=_write_number,
+        otherwise=f"all in {RAMP:g} s",
+        is_of_locust=True,
     ),
-    ("--seed", {"metavar": "N", "help": "Seed of all draws; the same one gives the same schedule. Default: drawn"}),
-    ("--out", {"metavar": "DIR", "help": "Folder of the run. Default: runs/<UTC time>-load"}),
-    (
-        "--password",
-        {
-            "metavar": "TEXT",
-            "is_secret": True,
-            "help": "Password of all stations (HTTP Basic); 1.6 also takes it as hex",
-        },
+    Option(
+        field="duration",
+        flag="--duration",
+        locust="--run-time",
+        metavar="TIME",
+        help="Length of the run with its ramp: 60s, 5m, 1h30m.",
+        read=read_duration,
+        write=_write_duration,
+        preset="60s",
+        is_of_locust=True,
     ),
-    ("--call-timeout", {"default": "30", "metavar": "S", "help": "Seconds until a CALL is unanswered. Default: 30"}),
-    (
-        "--connect-timeout",
-        {"default": "30", "metavar": "S", "help": "Seconds for TCP, TLS and upgrade together. Default: 30"},
+    Option(
+        field="profile",
+        flag="--profile",
+        locust="--plugstorm-profile",
+        metavar="NAME|FILE",
+        help="What the stations do all day: a profile, or a YAML file.",
+        read=_text,
+        preset=DEFAULT_PROFILE,
     ),
-    (
-        "--backoff",
-        {
-            "default": str(SPEC),
-            "metavar": "SPEC",
-            "help": "How stations come back: spec:MIN/RANGE/REPEATS (the formula of OCPP 2.x), fixed:WAIT[/RANGE] or "
-            f"none. Default: {SPEC}",
-        },
+    Option(
+        field="time_compression",
+        flag="--time-compression",
+        locust="--time-compression",
+        metavar="K",
+        help="Seconds of the profile's day in a second of the clock.",
+        read=_above_zero,
+        write=_write_number,
+        otherwise="what the profile says",
     ),
-    (
-        "--schema-share",
-        {
-            "default": "0.01",
-            "metavar": "SHARE",
-            "help": "Share of the answers checked against their schema. Default: 0.01",
-        },
+    Option(
+        field="start_at",
+        flag="--start-at",
+        locust="--start-at",
+        metavar="HH:MM",
+        help="Time of the profile's day when the run starts.",
+        read=_text,
+        otherwise="what the profile says, or its busiest time",
     ),
-    (
-        "--trace-share",
-        {
-            "default": "0",
-            "metavar": "SHARE",
-            "help": "Share of the stations whose frames are all written to traces/ in the run folder. Default: 0",
-        },
+    Option(
+        field="storms",
+        flag="--storm",
+        locust="--storm",
+        metavar="NAME[@TIME][,KEY=VALUE]|FILE",
+        help="What strikes the stations during the measurement, as in csms-restart@60s,down=5s, or a YAML file; may be "
+        "repeated. plugstorm storm --list shows the storms.",
+        read=_text,
+        otherwise="none",
+        repeats=True,
     ),
-    (
-        "--identity-pattern",
-        {"metavar": "PATTERN", "help": f"How stations are called. Default: {DEFAULT_PATTERN}"},
+    Option(
+        field="slo",
+        flag="--slo",
+        locust="--slo",
+        metavar="FILE",
+        help="YAML file of objectives; a missed one gives exit code 1.",
+        read=_path,
+        otherwise="none",
     ),
-    (
-        "--station-list",
-        {"metavar": "FILE", "help": "CSV of registered stations: identity, and where needed token and password"},
+    Option(
+        field="driver",
+        flag="--driver",
+        locust="--driver",
+        metavar="NAME|FILE",
+        help="How the CSMS is made to send commands: a preset or a YAML file (docs/drivers.md).",
+        read=_text,
+        otherwise="http with --control-url, else none",
     ),
-    (
-        "--source-address",
-        {
-            "action": "append",
-            "metavar": "IP[-IP]",
-            "help": "Local address, or a range of them, to connect from; each has its own ports",
-        },
+    Option(
+        field="control_url",
+        flag="--control-url",
+        locust="--control-url",
+        metavar="URL",
+        help="Address of the CSMS's own API, for drivers that take one.",
+        read=_text,
     ),
-    ("--tls-ca", {"metavar": "FILE", "help": "PEM file of the CA that signed the CSMS' certificate"}),
-    (
-        "--warm-up",
-        {"metavar": "S", "help": "Seconds between the ramp and the measurement. Default: a tenth of the run"},
+    Option(
+        field="driver_options",
+        flag="--driver-option",
+        locust="--driver-option",
+        metavar="NAME=VALUE",
+        help="A variable of the driver file; may be repeated.",
+        read=_text,
+        repeats=True,
+        tells_secrets=True,
     ),
-    (
-        "--cool-down",
-        {"default": "0", "metavar": "S", "help": "Last seconds of the run, which are not judged. Default: 0"},
+    Option(
+        field="commands",
+        flag="--commands",
+        locust="--commands",
+        metavar="FILE",
+        help="YAML list of commands for the CSMS to send (docs/commands.md).",
+        read=_path,
+        otherwise="those of the profile",
     ),
-    (
-        "--i-own-this-target",
-        {
-            "action": "append",
-            "metavar": "HOST",
-            "help": "The CSMS' host, where it is not this machine: you may test it. May be repeated",
-        },
+    Option(
+        field="workers",
+        flag="--workers",
+        locust="--processes",
+        metavar="N",
+        help="Processes that share the stations.",
+        read=partial(_whole, least=1),
+        preset="1",
+        is_of_locust=True,
     ),
-    (
-        "--slo",
-        {"metavar": "FILE", "help": "YAML file of objectives; a missed one ends with exit code 1. Default: none"},
+    Option(
+        field="source_addresses",
+        flag="--source-address",
+        locust="--source-address",
+        metavar="IP[-IP]",
+        help="Local address, or a range, to connect from, each with its own ports; may be repeated.",
+        read=_address,
+        otherwise="the system's",
+        repeats=True,
     ),
-    (
-        "--no-locust-table",
-        {"action": "store_true", "help": "Leave out Locust's own table at the end; Plugstorm's says more"},
+    Option(
+        field="owned",
+        flag="--i-own-this-target",
+        locust="--i-own-this-target",
+        metavar="HOST",
+        help="Host of the CSMS, where it is not this machine: you may test it. May be repeated.",
+        read=_text,
+        repeats=True,
     ),
-    (
-        "--driver",
-        {
-            "metavar": "NAME|FILE",
-            "help": "How the CSMS' own API is reached: a preset, or a YAML file (docs/drivers.md)",
-        },
+    Option(
+        field="trace_share",
+        flag="--trace-share",
+        locust="--trace-share",
+        metavar="SHARE",
+        help="Share of the stations whose frames are written to traces/ in the run folder.",
+        read=_share,
+        write=_write_number,
+        preset="0",
     ),
-    ("--control-url", {"metavar": "URL", "help": "Address of the CSMS' API, for drivers that take one"}),
-    (
-        "--driver-option",
-        {"action": "append", "metavar": "NAME=VALUE", "help": "A variable of the driver file. May be repeated"},
+    Option(
+        field="seed",
+        flag="--seed",
+        locust="--seed",
+        metavar="N",
+        help="Seed of all draws; the same one gives the same schedule.",
+        read=_whole,
+        otherwise="drawn",
     ),
-    (
-        "--commands",
-        {
-            "metavar": "FILE",
-            "help": "YAML list of commands for the CSMS to send (docs/commands.md), instead of those of the profile",
-        },
+    Option(
+        field="ui_port",
+        flag="--ui-port",
+        locust="--web-port",
+        metavar="PORT",
+        help="Port of the web UI.",
+        read=partial(_whole, least=1, most=65_535),
+        preset="8089",
+        is_of_locust=True,
     ),
-    (
-        "--storm",
-        {
-            "action": "append",
-            "metavar": "NAME[@TIME][,KEY=VALUE…]|FILE",
-            "help": "What strikes the stations during the measurement, as in csms-restart@60s,down=5s or a YAML file; "
-            f"may be repeated. Known: {', '.join(STORMS)}",
-        },
+    Option(
+        field="out",
+        flag="--out",
+        locust="--out",
+        metavar="DIR",
+        help="Folder of the run.",
+        read=_path,
+        otherwise="runs/<UTC time>-<kind>",
     ),
-    (
-        "--stop-patience",
-        {"default": "5", "metavar": "S", "help": "Seconds to end transactions and answers at the stop. Default: 5"},
+    Option(
+        field="tls_ca",
+        flag="--ca",
+        locust="--tls-ca",
+        metavar="PEM",
+        help="Root that signed the CSMS's certificate.",
+        read=_path,
+        otherwise="those of the system",
+    ),
+    Option(
+        field="password",
+        flag="--password",
+        locust="--password",
+        metavar="TEXT",
+        help="Password of every station (HTTP Basic); the username is its identity. OCPP 1.6 also takes it as hex.",
+        read=_text,
+        is_secret=True,
+    ),
+    Option(
+        field="station_list",
+        flag="--station-list",
+        locust="--station-list",
+        metavar="CSV",
+        help="Registered stations: identity, and where needed token and password.",
+        read=_path,
+        otherwise="identities from the pattern",
+    ),
+    Option(
+        field="identity_pattern",
+        flag="--identity-pattern",
+        locust="--identity-pattern",
+        metavar="PATTERN",
+        help="How stations are named.",
+        read=_text,
+        otherwise=DEFAULT_PATTERN,
+    ),
+    Option(
+        field="call_timeout",
+        locust="--call-timeout",
+        metavar="S",
+        help="Seconds until a CALL counts as unanswered.",
+        read=_time_above_zero,
+        write=_write_number,
+    ),
+    Option(
+        field="connect_timeout",
+        locust="--connect-timeout",
+        metavar="S",
+        help="Seconds for TCP, TLS and upgrade together.",
+        read=_time_above_zero,
+        write=_write_number,
+    ),
+    Option(
+        field="backoff",
+        locust="--backoff",
+        metavar="SPEC",
+        help="Reconnect back-off: spec:MIN/RANGE/REPEATS (the formula of OCPP 2.x), fixed:WAIT[/RANGE] or none.",
+        read=_backoff,
+    ),
+    Option(
+        field="schema_share",
+        locust="--schema-share",
+        metavar="SHARE",
+        help="Share of the answers checked against their schema.",
+        read=_share,
+        write=_write_number,
+    ),
+    Option(
+        field="warm_up",
+        locust="--warm-up",
+        metavar="S",
+        help="Seconds between the ramp and the measurement.",
+        read=_time,
+        write=_write_number,
+        otherwise="a tenth of the run",
+    ),
+    Option(
+        field="cool_down",
+        locust="--cool-down",
+        metavar="S",
+        help="Last seconds of the run, which are not judged.",
+        read=_time,
+        write=_write_number,
+    ),
+    Option(
+        field="stop_patience",
+        locust="--stop-patience",
+        metavar="S",
+        help="Seconds to end transactions and answers when the run stops.",
+        read=_time,
+        write=_write_number,
+    ),
+    Option(
+        field="no_locust_table",
+        locust="--no-locust-table",
+        help="Leave out Locust's own table at the end; Plugstorm's says more.",
+        read=_text,
+        is_switch=True,
     ),
 )
+"""Every option of a load run, in the order of the help."""
+
+_BY_FIELD: Final = {option.field: option for option in OPTIONS}
 
 
-def add_options(parser: Any) -> None:
-    """Add the options to Locust's parser; each can be given as `PLUGSTORM_…` in the environment, too."""
-    group = parser.add_argument_group("Plugstorm", "Virtual charge points")
-    for flag, arguments in _OPTIONS:
-        name = flag.removeprefix("--").removeprefix("plugstorm-").upper().replace("-", "_")
-        # Lists do not survive Locust's web form.
-        in_web_ui = "action" not in arguments and flag != "--out"
-        is_secret = bool(arguments.get("is_secret"))
-        plain = {key: value for key, value in arguments.items() if key != "is_secret"}
-        action = group.add_argument(flag, env_var=f"PLUGSTORM_{name}", **plain)
-        action.include_in_web_ui, action.is_secret = in_web_ui, is_secret
-        action.is_required = action.is_multiple = False
-
-
-def read_options(given: Any, host: str | None) -> LoadOptions:
-    """Judge what Locust parsed; raises `UsageError`.
-
-    A seed that nobody gave is drawn and written back, so that Locust's master hands the same one to every worker.
-    """
-    if not host:
-        raise UsageError("No CSMS was named; give its address with --host ws://…")
-    url = check_owned(check_target_url(host), given.i_own_this_target or ())
-    _check_locust(given)
-    if not given.seed:
-        given.seed = str(secrets.randbelow(2**31))
-    versions = read_versions(given.ocpp)
-    profile = read_timed_profile(given.plugstorm_profile, given.time_compression, given.start_at)
-    check_versions(profile, versions or (Version.V16,))
-    return LoadOptions(
-        url=url,
-        ocpp=versions,
-        profile=profile,
-        seed=_whole(given.seed, "--seed"),
-        password=given.password or None,
-        call_timeout=_above_zero(given.call_timeout, "--call-timeout"),
-        connect_timeout=_above_zero(given.connect_timeout, "--connect-timeout"),
-        backoff=parse_backoff(given.backoff),
-        schema_share=_number(given.schema_share, "--schema-share", most=1.0),
-        sources=read_addresses(given.source_address),
-        tls_ca=given.tls_ca or None,
-        stop_patience=_number(given.stop_patience, "--stop-patience"),
-        trace_share=_number(given.trace_share, "--trace-share", most=1.0),
-    )
-
-
-def read_timed_profile(name: str, compression: Any, start_at: str | None) -> Profile:
-    """Load a profile, and set its time where that was asked for; raises `UsageError`."""
-    pace = _above_zero(compression, "--time-compression") if compression else None
-    return with_time(load_profile(name), compression=pace, start_at=start_at or None)
-
-
-def measure_settings(given: Any, options: LoadOptions, ocpp: Sequence[Version]) -> Settings:
-    """Tell the measuring side what it needs to know of a run, the names of all stations included.
-
-    Raises `UsageError`. Called where the run is led and not in its workers, which may be on other machines.
-    """
-    identities = _identities(given)
-    for version in ocpp:
-        check_identity(identities.lease(1).identity, RULES[version])
-    duration = given.run_time
-    storms = [*read_storms(list(options.profile.storms), "The profile's storms"), *read_storm_words(given.storm or ())]
-    for storm in storms:
-        if duration and storm.at >= duration:
-            raise UsageError(f"The storm {storm.name} is due after {storm.at:g} s; the run lasts {duration:g} s")
-    seconds = float(duration) if duration else None
-    commander, driver = plugin_of(given, options.profile.commands, ocpp, options.seed, seconds)
-    if commander is None and any(isinstance(storm, MassRemoteStart) for storm in storms):
-        raise UsageError(
-            "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
-        )
-    details = {flag.removeprefix("--"): getattr(given, _dest(flag)) for flag, _ in _OPTIONS}
-    secret_words = frozenset({options.password} if options.password else ())
-    plugins = [
-        StormPlugin(
-            storms,
-            backoff=ways_back(options.profile, options.backoff),
-            seed=options.seed,
-            owned=given.i_own_this_target or (),
-        ),
-        *([] if commander is None else [commander]),
-        _ledger(given, secret_words),
-        KpiPlugin(),
-    ]
-    return Settings(
-        url=options.url,
-        ocpp=[str(version) for version in ocpp],
-        stations=given.num_users or 0,
-        duration=seconds,
-        warm_up=_number(given.warm_up, "--warm-up") if given.warm_up else None,
-        cool_down=_number(given.cool_down, "--cool-down"),
-        seed=options.seed,
-        out=given.out or None,
-        identities=identities,
-        slo=read_slo(Path(given.slo)) if given.slo else [],
-        source_addresses=max(1, len(options.sources)),
-        driver=driver,
-        plugins=plugins,
-        details={name: value for name, value in details.items() if value is not None and name not in _SECRET},
-        secrets=secret_words,
-    )
-
-
-def _ledger(given: Any, secret_words: frozenset[str]) -> LedgerPlugin:
-    """Make the ledger; what the CSMS recorded comes from a control port that speaks the contract of drivers."""
-    url = given.control_url
-    if not url or given.driver not in (None, "", "http", "practice"):
-        return LedgerPlugin(secrets=secret_words)
-    port = ControlPort(check_owned(url, given.i_own_this_target or ()))
-    port.check()
-    return LedgerPlugin(port, source=redact_url(url), keeps=KEEPS, secrets=secret_words)
-
-
-_SECRET = frozenset({"password", "driver-option"})
-
-
-def _dest(flag: str) -> str:
-    return flag.removeprefix("--").replace("-", "_")
-
-
-def _check_locust(given: Any) -> None:
-    """Refuse what Locust itself would take and misunderstand."""
-    for name, flag in (("num_users", "--users"), ("spawn_rate", "--spawn-rate"), ("run_time", "--run-time")):
-        value = getattr(given, name, None)
-        if isinstance(value, int | float) and (value < 0 or not math.isfinite(value)):
-            raise UsageError(f"{flag} {value:g} must be a number from 0 up")
-    if given.spawn_rate == 0:
-        raise UsageError("--spawn-rate 0 would never start a station; give a number above 0")
-
-
-def read_versions(texts: Sequence[str] | None) -> dict[Version, int]:
-    """Read `1.6` or `1.6=3` as versions and weights; raises `UsageError`."""
-    versions: dict[Version, int] = {}
-    for text in texts or ():
-        name, _, weight = text.partition("=")
-        try:
-            version = Version(name.strip())
-        except ValueError:
-            near = get_close_matches(name, list(Version), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(Version)}"
-            raise UsageError(f"--ocpp {name} is no version that Plugstorm speaks; {hint}") from None
-        versions[version] = _whole(weight, f"--ocpp {name}=", least=1) if weight else 1
-    return versions
-
-
-def _identities(given: Any) -> Identities:
-    if given.station_list:
-        if given.identity_pattern:
-            raise UsageError("--identity-pattern and --station-list exclude each other; the list has the names already")
-        return read_identities(Path(given.station_list))
-    return Identities(given.identity_pattern) if given.identity_pattern else Identities()
-
-
-def read_addresses(texts: Sequence[str] | None) -> tuple[str, ...]:
-    """Read addresses and ranges of them; raises `UsageError`."""
-    addresses: list[str] = []
-    for text in texts or ():
-        first, _, last = text.partition("-")
-        try:
-            low, high = ipaddress.ip_address(first.strip()), ipaddress.ip_address((last or first).strip())
-        except ValueError:
-            raise UsageError(f"--source-address {text} is no IP address or range, as in 127.0.0.2-127.0.0.9") from None
-        if low.version != high.version or not 0 <= int(high) - int(low) < _MOST_ADDRESSES:
-            raise UsageError(f"--source-address {text} is no range of at most {_MOST_ADDRESSES} addresses")
-        addresses += [str(low + step) for step in range(int(high) - int(low) + 1)]
-    return tuple(addresses)
-
-
-_MOST_ADDRESSES = 4096
-
-
-def _number(text: Any, flag: str, *, most: float = math.inf) -> float:
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        raise UsageError(f"{flag} {text} is no number") from None
-    if not 0 <= value <= most or not math.isfinite(value):
-        bounds = "from 0 up" if most == math.inf else f"from 0 to {most:g}"
-        raise UsageError(f"{flag} {text} must be a number {bounds}")
-    return value
-
-
-def _above_zero(text: Any, flag: str) -> float:
-    value = _number(text, flag)
-    if value == 0:
-        raise UsageError(f"{flag} 0 leaves no time at all; give a number above 0")
-    return value
-
-
-def _whole(text: Any, flag: str, *, least: int = 0) -> int:
-    try:
-        value = int(text)
-    except (TypeError, ValueError):
-        raise UsageError(f"{flag} {text} is no whole number") from None
-    if value < least:
-        raise UsageError(f"{flag} {text} must be a whole number from {least} up")
-    return value
+def option_of(field: str) -> Option:
+    """Return the option that gives this field."""
+    return _BY_FIELD[field]

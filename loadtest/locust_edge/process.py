@@ -1,4 +1,4 @@
-"""What the users of one process share: the fleet, the gate that paces their connects, and the road back to a user.
+"""What the users of one process share: the context of their stations, the pacing of their connects, the storms.
 
 The module imports Locust, which monkey-patches the process.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 import gc
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -17,34 +19,38 @@ import msgspec
 from gevent.lock import BoundedSemaphore
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
-from loadtest.locust_edge.options import LoadOptions, read_options
-from loadtest.locust_edge.wiring import wired
+from loadtest.locust_edge.parser import request_of
+from loadtest.locust_edge.request import LoadRequest
+from loadtest.locust_edge.run_settings import profile_of
+from loadtest.locust_edge.wiring import Wiring, wired
 from loadtest.plugins.commands.observer import ORDER, CommandObserver
 from loadtest.plugins.storms.process import KIND, StormProcess
 from loadtest.station import Context, Station
-from loadtest.station.station import Life
+from loadtest.station.contract import Host
+from loadtest.station.life import Life
 from loadtest.timing.pacing import ConnectPacer
-from loadtest.timing.timers import HubTimers
+from loadtest.timing.timers import HubTimers, Timer
 from loadtest.transport.socket import Engine
 from loadtest.transport.target import Target, client_context
 from loadtest.transport.tls import open_socket
 from loadtest.transport.traced import Tracer, trace_path
+from loadtest.workload.identities import Lease
 from loadtest.workload.profile import Profile, load_profile
 from ocppj.errors import HarnessError
+from ocppj.versions import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from locust.env import Environment
 
-    from loadtest.locust_edge.users import ChargePointUser
-    from loadtest.locust_edge.wiring import Wiring
-    from loadtest.timing.timers import Timer
-    from loadtest.workload.identities import Lease
-    from ocppj.versions import Version
-
-__all__ = ["Crew", "UserStation", "crew_of", "dismiss", "keep_local", "make_engine", "make_target"]
+__all__ = [
+    "LoadProcess",
+    "UserStation",
+    "end_process",
+    "keep_own_options",
+    "make_engine",
+    "make_target",
+    "process_of",
+]
 
 _logger = logging.getLogger(__name__)
 
@@ -53,165 +59,175 @@ _FOR_LOCUST = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, In
 _FREEZE_EVERY: Final = 200
 """Stations."""
 
-_crews: WeakKeyDictionary[Environment, Crew | None] = WeakKeyDictionary()
-_local: WeakKeyDictionary[Environment, dict[str, Any]] = WeakKeyDictionary()
+_processes: WeakKeyDictionary[Environment, LoadProcess | None] = WeakKeyDictionary()
+_own_options: WeakKeyDictionary[Environment, dict[str, Any]] = WeakKeyDictionary()
 _OF_THE_MACHINE: Final = ("source_address", "tls_ca")
+"""Options that a worker keeps from its own command line."""
 _making = BoundedSemaphore()
 
 
-def make_engine(options: LoadOptions) -> Engine:
+def make_engine(request: LoadRequest) -> Engine:
     """Make the connection engine of this process."""
     loop = gevent.get_hub().loop
-    return Engine(loop, HubTimers(loop), connect_timeout=options.connect_timeout)
+    return Engine(loop, HubTimers(loop), connect_timeout=request.connect_timeout)
 
 
-def make_target(options: LoadOptions) -> Target:
+def make_target(request: LoadRequest) -> Target:
     """Look the CSMS up; raises `HarnessError` where it has no address."""
-    tls = client_context(options.tls_ca) if options.url.startswith("wss:") else None
-    target = Target(options.url, tls=tls, sources=options.sources)
+    assert request.url is not None
+    root = None if request.tls_ca is None else str(request.tls_ca)
+    target = Target(request.url, tls=client_context(root) if request.uses_tls else None, sources=request.addresses)
     target.resolve()
     return target
 
 
-def crew_of(environment: Environment) -> Crew | None:
-    """Return the crew of the present run; the first user of a process makes it.
+def process_of(environment: Environment) -> LoadProcess | None:
+    """Return what the users of the present run share; the first user of a process makes it.
 
-    None where that cannot be done, which the log says in one line and not once for each user.
+    None where that cannot be done; the log says so in one line and not once for each user.
     """
     with _making:
-        if environment not in _crews:
+        if environment not in _processes:
             try:
-                _crews[environment] = Crew(environment, _options(environment))
+                _processes[environment] = LoadProcess(environment, _request(environment))
             except HarnessError as error:
-                _crews[environment] = None
+                _processes[environment] = None
                 _logger.error("No station can start: %s", error)  # noqa: TRY400 - for people, no traceback
-        return _crews[environment]
+        return _processes[environment]
 
 
-def keep_local(environment: Environment) -> None:
-    """Remember what a worker was told about its own machine: the options of the master will come over it."""
+def keep_own_options(environment: Environment) -> None:
+    """Remember what a worker's own command line says about its machine: the options of the master replace the rest."""
     given: Any = environment.parsed_options
-    _local[environment] = {name: value for name in _OF_THE_MACHINE if (value := getattr(given, name, None))}
+    _own_options[environment] = {name: value for name in _OF_THE_MACHINE if (value := getattr(given, name, None))}
 
 
-def _options(environment: Environment) -> LoadOptions:
+def _request(environment: Environment) -> LoadRequest:
     given: Any = environment.parsed_options
-    vars(given).update(_local.get(environment, {}))
-    return read_options(given, environment.host)
+    vars(given).update(_own_options.get(environment, {}))
+    return request_of(given, environment.host)
 
 
-def dismiss(environment: Environment) -> None:
-    """Forget the crew of a run that is over: the next one may have another target and other options."""
-    crew = _crews.pop(environment, None)
-    if crew is not None:
-        crew.storm_process.close()
-        if crew.tracer is not None:
-            crew.tracer.close()
+def end_process(environment: Environment) -> None:
+    """Forget what the users of a run shared: the next one may have another target and other options."""
+    process = _processes.pop(environment, None)
+    if process is not None:
+        process.close()
     gc.unfreeze()
 
 
 class UserStation(Station):
-    """A station that knows the Locust user that it belongs to."""
+    """A station that a Locust user runs."""
 
-    __slots__ = ("user",)
+    __slots__ = ("raise_in_user",)
 
-    def __init__(self, context: Context, version: Version, lease: Lease, user: ChargePointUser) -> None:
-        """Belong to a user."""
+    def __init__(
+        self, context: Context, version: Version, lease: Lease, raise_in_user: Callable[[Exception], object]
+    ) -> None:
+        """Belong to the user in whose greenlet `raise_in_user` raises an exception."""
         super().__init__(context, version, lease)
-        self.user = user
+        self.raise_in_user = raise_in_user
 
 
-class Crew:
+class LoadProcess:
     """All stations of this process within one run."""
 
-    def __init__(self, environment: Environment, options: LoadOptions) -> None:
+    def __init__(self, environment: Environment, request: LoadRequest) -> None:
         """Begin without stations; raises `HarnessError` where the CSMS has no address."""
+        assert request.seed is not None
         wiring = wired(environment)
-        self.options = options
+        self.request = request
         self.leases = wiring.leases
         self.recorder = wiring.recorder
-        self.target = make_target(options)
-        self.engine = make_engine(options)
-        self.tracer: Tracer | None = None
-        if options.trace_share:
+        self.target = make_target(request)
+        self.engine = make_engine(request)
+        self._profile = profile_of(request)
+        self._seed = request.seed
+        self._tracer: Tracer | None = None
+        if request.trace_share:
             assert wiring.worker is not None
-            self.tracer = Tracer(
-                options.trace_share,
-                options.seed,
+            self._tracer = Tracer(
+                request.trace_share,
+                request.seed,
                 partial(_trace_path, wiring),
                 self.engine.timers,
                 lost=wiring.worker.sampler.untraced,
-                password=options.password,
+                password=request.password,
             )
-        self._fleets: dict[str | None, Context] = {}
+        self._contexts: dict[str | None, Context] = {}
         self._pacer: ConnectPacer[Station] = ConnectPacer()
         self._gate: Timer | None = None
         self._unfrozen = 0
-        self._complaints: set[str] = set()
+        self._logged: set[str] = set()
         self.stations: dict[str, UserStation] = {}
         """Every station of this process that was let in and is not given up, by identity."""
         assert wiring.worker is not None
         self._observer: CommandObserver | None = None
         observer = CommandObserver(self.stations, self.recorder, self.engine.timers, time.monotonic, self._watched_by)
         wiring.worker.on_order(ORDER, observer.order)
-        self.storm_process = StormProcess(
-            self.engine.timers, self.recorder, options.seed, self.stations, find_target=self._find_target
+        self._storm_process = StormProcess(
+            self.engine.timers, self.recorder, request.seed, self.stations, find_target=self._find_target
         )
-        wiring.worker.on_order(KIND, self.storm_process.order)
+        wiring.worker.on_order(KIND, self._storm_process.order)
 
-    def context(self, wanted: Profile | str | None) -> Context:
-        """Return the surroundings of stations with this profile, or one of that name; None: the command line's.
+    def close(self) -> None:
+        """End what runs beside the stations, which are stopped."""
+        self._storm_process.close()
+        if self._tracer is not None:
+            self._tracer.close()
+
+    def context(self, profile: Profile | str | None) -> Context:
+        """Return the context of stations with this profile, or one of that name; None: the command line's.
 
         Raises `UsageError` for a profile that cannot be read.
         """
-        key = wanted.name if isinstance(wanted, Profile) else wanted
-        context = self._fleets.get(key)
+        key = profile.name if isinstance(profile, Profile) else profile
+        context = self._contexts.get(key)
         if context is None:
-            profile = load_profile(wanted) if isinstance(wanted, str) else wanted or self.options.profile
-            context = self._fleets[key] = Context(
+            context = self._contexts[key] = Context(
                 engine=self.engine,
                 target=self.target,
                 recorder=self.recorder,
-                profile=profile,
-                backoff=self.options.backoff,
-                call_timeout=self.options.call_timeout,
-                seed=self.options.seed,
-                schema_share=self.options.schema_share,
-                password=self.options.password,
+                profile=load_profile(profile) if isinstance(profile, str) else profile or self._profile,
+                backoff=self.request.backoff,
+                call_timeout=self.request.call_timeout,
+                seed=self._seed,
+                schema_share=self.request.schema_share,
+                password=self.request.password,
                 on_crash=_for_locust,
-                make_socket=open_socket if self.tracer is None else self.tracer.open_socket,
+                make_socket=open_socket if self._tracer is None else self._tracer.open_socket,
             )
             context.observed_by(self._observer)
         return context
 
     def _watched_by(self, observer: CommandObserver | None) -> None:
         self._observer = observer
-        for context in self._fleets.values():
+        for context in self._contexts.values():
             context.observed_by(observer)
 
-    def complain(self, error: HarnessError) -> None:
-        """Tell people once what keeps users of one kind from starting."""
-        if str(error) not in self._complaints:
-            self._complaints.add(str(error))
+    def log_once(self, error: HarnessError) -> None:
+        """Log, once, what keeps users of one kind from starting."""
+        if str(error) not in self._logged:
+            self._logged.add(str(error))
             _logger.error("No station can start: %s", error)
 
-    def let_in(self, station: UserStation) -> None:
+    def admit(self, station: UserStation) -> None:
         """Start a station when its turn comes: Locust spawns in batches, and connects must not."""
         self.stations[station.lease.identity] = station
         self._pacer.arrive(station, time.monotonic())
         if self._gate is None:
             self._plan()
 
-    def let_go(self, station: UserStation) -> None:
+    def forget(self, station: UserStation) -> None:
         """Forget a station that is stopped for good."""
         self.stations.pop(station.lease.identity, None)
 
     def _find_target(self, url: str, found: Callable[[Target], object]) -> None:
-        """Look up where a storm sends stations; one that is not found is told once, and they stay where they are."""
+        """Look up where a storm sends stations; where it is not found, the log says so and they stay where they are."""
 
         def find() -> None:
             try:
-                target = make_target(msgspec.structs.replace(self.options, url=url))
+                target = make_target(msgspec.structs.replace(self.request, url=url))
             except HarnessError as error:
                 _logger.error("The other region cannot be reached: %s", error)  # noqa: TRY400 - for people
                 target = self.target
@@ -241,12 +257,10 @@ def _trace_path(wiring: Wiring) -> Path:
     return trace_path(wiring.worker.folder, wiring.worker_name)
 
 
-def _for_locust(station: Station, error: Exception) -> bool:
+def _for_locust(station: Host, error: Exception) -> bool:
     """Hand Locust's own exceptions, which a listener may raise for any CALL, to the greenlet of the user."""
     if not isinstance(error, _FOR_LOCUST):
         return False
     assert isinstance(station, UserStation)
-    greenlet = station.user.greenlet
-    if greenlet is not None:
-        greenlet.kill(error, block=False)
+    station.raise_in_user(error)
     return True

@@ -24,19 +24,19 @@ __all__ = ["check_target"]
 
 _UNREACHABLE = {
     Attempt.REFUSED: "the connection was refused; is the CSMS running there?",
-    Attempt.UNREACHABLE: "there is no way to that address",
+    Attempt.UNREACHABLE: "there is no route to that address",
     Attempt.CONNECT_TIMEOUT: "nothing answered in time",
-    Attempt.UPGRADE_TIMEOUT: "it took the connection and then said nothing",
+    Attempt.UPGRADE_TIMEOUT: "it accepted the connection, but then sent nothing",
     Attempt.RESET: "it ended the connection without an answer",
 }
 _PATIENCE = 10.0
-"""Seconds; a station may wait longer, a person at the command line not."""
+"""Seconds; a station may wait longer than the user at the command line."""
 _GOODBYE = 0.5
 """Seconds for the CSMS to end the connection."""
 _SERVER_ERROR = 500
 
 
-class _TargetCheck:
+class _FirstAttempt:
     """The listener of one attempt."""
 
     def __init__(self, loop: Any) -> None:
@@ -44,12 +44,12 @@ class _TargetCheck:
         self.result: tuple[str, str] | None = None
 
     def on_open(self, _: Handshake) -> None:
-        self._check_target("", "")
+        self._end("", "")
 
     def on_failed(self, outcome: str, reason: str) -> None:
-        self._check_target(str(outcome), reason)
+        self._end(str(outcome), reason)
 
-    def _check_target(self, outcome: str, reason: str) -> None:
+    def _end(self, outcome: str, reason: str) -> None:
         self.result = (outcome, reason)
         self._loop.break_()
 
@@ -71,8 +71,8 @@ def check_target(
 ) -> None:
     """Connect once as this station, and close again; nothing else in this process runs meanwhile, for seconds at most.
 
-    Raises `TargetUnreachableError` where nothing answers, and `UsageError` where the answer is a no that a person can
-    mend.
+    Raises `TargetUnreachableError` where nothing answers, and `UsageError` where the CSMS refuses and the user can fix
+    it.
     """
     secret = lease.password if lease.password is not None else password
     headers = {}
@@ -81,11 +81,11 @@ def check_target(
     # A loop of its own: on the common one, workers would already talk to a master that is not ready.
     loop: Any = gevent.core.loop(default=False)
     engine = Engine(loop, HubTimers(loop), connect_timeout=min(timeout, _PATIENCE), close_timeout=_GOODBYE)
-    target_check = _TargetCheck(loop)
-    sock = open_socket(engine, target, target_check, target.source(lease.number))
+    attempt = _FirstAttempt(loop)
+    sock = open_socket(engine, target, attempt, target.source(lease.number))
     try:
         sock.connect(station_url(target.url, lease.identity), RULES[version].subprotocol, headers)
-        while target_check.result is None:
+        while attempt.result is None:
             loop.run(once=True)
         sock.close()
         while engine.open_sockets:
@@ -93,7 +93,7 @@ def check_target(
     finally:
         engine.timers.close()
         loop.destroy()
-    outcome, reason = target_check.result
+    outcome, reason = attempt.result
     if outcome:
         _explain(outcome, reason, target, lease, version)
 
@@ -107,7 +107,7 @@ def _explain(outcome: str, reason: str, target: Target, lease: Lease, version: V
         status = int(outcome.removeprefix("http-"))
         if status >= _SERVER_ERROR:
             raise TargetUnreachableError(f"{url} answers HTTP {status} to {name}; it is not ready for stations")
-        raise UsageError(f"{url} refused {name} with HTTP {status}; {_MENDS.get(status, 'check --host')}")
+        raise UsageError(f"{url} refused {name} with HTTP {status}; {_FIXES.get(status, 'check --host')}")
     if outcome == Attempt.NO_SUBPROTOCOL:
         raise UsageError(
             f"{url} does not take the subprotocol {RULES[version].subprotocol} of OCPP {version}; choose with --ocpp"
@@ -121,7 +121,7 @@ def _explain(outcome: str, reason: str, target: Target, lease: Lease, version: V
     )
 
 
-_MENDS = {
+_FIXES = {
     401: "give the password with --password, or a --station-list",
     403: "give the password with --password, or a --station-list",
     404: "check the path in --host, and that the CSMS knows this station",

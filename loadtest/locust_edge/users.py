@@ -18,8 +18,12 @@ import gevent.event
 from locust import User
 from locust.user.task import LOCUST_STATE_WAITING
 
-from loadtest.locust_edge import events as launch
-from loadtest.locust_edge.process import Crew, UserStation, crew_of
+from loadtest.cluster.leases import Request
+from loadtest.locust_edge.events import listen
+from loadtest.locust_edge.process import LoadProcess, UserStation, process_of
+from loadtest.station import Context
+from loadtest.workload.identities import Lease
+from loadtest.workload.profile import Profile
 from ocppj.errors import UsageError
 from ocppj.outcomes import Outcome
 from ocppj.versions import Version
@@ -27,14 +31,9 @@ from ocppj.versions import Version
 if TYPE_CHECKING:
     from locust.env import Environment
 
-    from loadtest.cluster.leases import Request
-    from loadtest.station import Context
-    from loadtest.workload.identities import Lease
-    from loadtest.workload.profile import Profile
-
 __all__ = ["Answer", "ChargePointUser"]
 
-launch.listen()
+listen()
 
 
 class Answer(NamedTuple):
@@ -73,7 +72,7 @@ class ChargePointUser(User):
         super().__init__(environment)
         self.station: UserStation | None = None
         """The charge point; None while no identity was leased."""
-        self._crew: Crew | None = None
+        self._process: LoadProcess | None = None
         self._context: Context | None = None
         self._request: Request | None = None
 
@@ -81,15 +80,15 @@ class ChargePointUser(User):
 
     def on_start(self) -> None:
         """Ask for an identity; the station starts when it is there. Subclasses that override this call it first."""
-        crew = crew_of(self.environment)
-        if crew is None:
+        process = process_of(self.environment)
+        if process is None:
             return
         try:
-            self._context = crew.context(self.profile)
+            self._context = process.context(self.profile)
         except UsageError as error:
-            crew.complain(error)
+            process.log_once(error)
             return
-        self._crew = crew
+        self._process = process
         self._ask()
 
     def on_stop(self) -> None:
@@ -97,19 +96,19 @@ class ChargePointUser(User):
         request, self._request = self._request, None
         if request is not None:
             request.cancel()
-        station, crew = self.station, self._crew
-        if station is None or crew is None:
+        station, process = self.station, self._process
+        if station is None or process is None:
             return
-        patience = crew.options.stop_patience
+        patience = process.request.stop_patience
         stopped = gevent.event.Event()
         try:
             station.stop(stopped.set, patience)
-            stopped.wait(patience + crew.engine.close_timeout + 1.0)
+            stopped.wait(patience + process.engine.close_timeout + 1.0)
         finally:
             station.abort()
             self.station = None
-            crew.let_go(station)
-            crew.leases.release(station.lease)
+            process.forget(station)
+            process.leases.release(station.lease)
 
     def park(self) -> None:
         """Sleep until Locust ends the user; the station goes on meanwhile."""
@@ -140,21 +139,25 @@ class ChargePointUser(User):
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _ask(self) -> None:
-        assert self._crew is not None
-        self._request = self._crew.leases.acquire(self._leased, self._fenced)
+        assert self._process is not None
+        self._request = self._process.leases.acquire(self._leased, self._fenced)
 
     def _leased(self, lease: Lease) -> None:
-        assert self._crew is not None
+        assert self._process is not None
         assert self._context is not None
-        self.station = UserStation(self._context, Version(self.ocpp), lease, self)
-        self._crew.let_in(self.station)
+        self.station = UserStation(self._context, Version(self.ocpp), lease, self._raise_in_greenlet)
+        self._process.admit(self.station)
+
+    def _raise_in_greenlet(self, error: Exception) -> None:
+        if self.greenlet is not None:
+            self.greenlet.kill(error, block=False)
 
     def _fenced(self, _: Lease) -> None:
         """Let go of an identity that may be somebody else's by now, and ask for another one."""
         station, self.station = self.station, None
         if station is not None:
             station.abort()
-            if self._crew is not None:
-                self._crew.let_go(station)
+            if self._process is not None:
+                self._process.forget(station)
         if self._request is not None:
             self._ask()

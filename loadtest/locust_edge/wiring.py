@@ -95,7 +95,7 @@ class Wiring:
 
     def __init__(self, environment: Environment, settings: Settings) -> None:
         """Build the parts for the environment's runner."""
-        # Locust's own annotations are incomplete; `Any` says so once.
+        # Locust's own annotations are incomplete.
         runner: Any = environment.runner
         assert runner is not None, "install belongs into a listener of Locust's init event"
         self._runner = runner
@@ -141,6 +141,12 @@ class Wiring:
         return str(index + 1) if index >= 0 else f"pid{os.getpid()}"
 
     # -- attaching ---------------------------------------------------------------------------------------------------
+
+    def prepare(self, settings: Settings) -> None:
+        """Take what the next run is asked to do, as a whole."""
+        assert self.master is not None, "a worker gets its settings from the master"
+        self.settings = settings
+        self.master.prepare(settings)
 
     def attach(self) -> None:
         """Listen to Locust and begin to beat."""
@@ -289,7 +295,7 @@ class Wiring:
     def _say_goodbye(self, worker: WorkerEnd) -> None:
         """Wait until the master has the last figures, unless the connection to it is closed already."""
         deadline = time.monotonic() + _GOODBYE_TIMEOUT
-        while worker.transaction_queue.unacked and len(self._runner.greenlet) and time.monotonic() < deadline:
+        while worker.report_queue.unacked and len(self._runner.greenlet) and time.monotonic() < deadline:
             gevent.sleep(0.02)
         worker.leave()
 

@@ -12,7 +12,7 @@ from evidence.histogram import Histogram, Interval, Tag
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadtest.measuring.recorder import Delta, Key, Row
+    from loadtest.measuring.recorder import Delta, Key, SecondCounts
 
 __all__ = ["INTERVAL", "Latencies", "Merged", "Second"]
 
@@ -125,7 +125,7 @@ class Merged:
                         tag = str(Tag(*key, kind))
                         yield Interval(tag, index * self._interval, self._interval, histogram)
 
-    def _add_row(self, row: Row) -> None:
+    def _add_row(self, row: SecondCounts) -> None:
         second, *figures = row
         self._newest = max(self._newest, second)
         known = self._seconds.get(second)

@@ -3,11 +3,11 @@
 This is the source of truth of a load run; Locust's own table is a view that is fed from here. The station engine calls
 
     recorder.call(ocpp, action, direction, outcome, service_s, response_s, at)   # once for every CALL that ended
-    recorder.fault(kind)            # a frame of the CSMS that was no proper answer
+    recorder.fault(kind)            # a frame of the CSMS that was not a proper answer
     recorder.connection(outcome)    # a connection attempt that ended: OPENED, "refused 401", "reset", "timed out", …
     recorder.connected(+1 | -1)     # a WebSocket connection is up, or gone
     recorder.booted(+1 | -1)        # a station was accepted by BootNotification, or no longer counts as booted
-    recorder.lost()                 # a connection ended that nobody wanted to end
+    recorder.lost()                 # a connection ended against the station's will
     recorder.offered(n)             # n CALLs fell due in the schedules of this process, sent or not
     recorder.note(kind, *values)    # something for a plugin of the run (`loadtest.plugins.contract`), once
 
@@ -21,44 +21,14 @@ import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict
 
+from evidence.vocabulary import NOTES_DROPPED, OPENED, RAMP, TO_CSMS, is_failure
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = [
-    "COOL_DOWN",
-    "FROM_CSMS",
-    "MEASURE",
-    "NOTES_DROPPED",
-    "OPENED",
-    "RAMP",
-    "TO_CSMS",
-    "WARM_UP",
-    "WINDOWS",
-    "Delta",
-    "Recorder",
-    "Row",
-    "is_failure",
-]
+__all__ = ["CallTable", "Delta", "Key", "Recorder", "SecondCounts"]
 
-TO_CSMS: Final = "station-to-csms"
-FROM_CSMS: Final = "csms-to-station"
-
-RAMP: Final = "ramp"
-WARM_UP: Final = "warm-up"
-MEASURE: Final = "measure"
-COOL_DOWN: Final = "cool-down"
-WINDOWS: Final = (RAMP, WARM_UP, MEASURE, COOL_DOWN)
-"""The windows of a run in their order; only the CALLs intended within `measure` are judged."""
-
-OPENED: Final = "opened"
-"""Outcome of a connection attempt that succeeded; every other word is a failure."""
-
-# A silence that the load profile asked for says nothing about the CSMS.
-_SUCCESSES = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.SILENT})
-NOTES_DROPPED: Final = "notes-dropped"
-"""The fault under which notes are counted that nobody will hear."""
 _MOST_NOTES: Final = 200_000
 """Notes that wait for a master that is away."""
 # A CSMS may invent error codes and, in the other direction, actions; each new one costs memory in every process.
@@ -68,7 +38,7 @@ _OTHER = "(other)"
 
 Key = tuple[str, str, str, str]
 """ocpp, action, direction, outcome."""
-Row = tuple[int, int, int, int, int, int]
+SecondCounts = tuple[int, int, int, int, int, int]
 """A second since 1970, and in it: CALLs, failed CALLs, most connected, most booted, connections opened."""
 
 
@@ -77,7 +47,7 @@ class Delta(TypedDict):
 
     windows: dict[str, list[tuple[str, str, str, str, dict[int, int], dict[int, int]]]]
     """By window: ocpp, action, direction, outcome, service counts, response counts by bucket of `Histogram`."""
-    rows: list[Row]
+    rows: list[SecondCounts]
     faults: dict[str, int]
     connections: dict[str, int]
     lost: int
@@ -87,12 +57,7 @@ class Delta(TypedDict):
     """For the plugins of the run: kinds and values."""
 
 
-def is_failure(outcome: str) -> bool:
-    """Tell whether a CALL with this outcome got no proper answer; a rejection is a proper answer."""
-    return outcome not in _SUCCESSES
-
-
-class Table(Protocol):
+class CallTable(Protocol):
     """A view that shows the same CALLs: Locust's own statistics."""
 
     @property
@@ -161,14 +126,14 @@ class Recorder:
     _lost: int
     _connected_most: int
     _booted_most: int
-    _rows: list[Row]
+    _rows: list[SecondCounts]
     _notes: list[list[Any]]
     total: int
     """CALLs of this run in all completed seconds: the check sum of the histograms."""
 
     def __init__(
         self,
-        table: Table | None = None,
+        table: CallTable | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: float | None = None,
@@ -243,7 +208,7 @@ class Recorder:
             )
 
     def fault(self, kind: str) -> None:
-        """Count a frame of the CSMS that was no proper answer: an unreadable or unsolicited one, a second answer."""
+        """Count a frame of the CSMS that was not a proper answer: an unreadable or unsolicited one, a second answer."""
         self._faults[self._known(kind)] += 1
 
     def connection(self, outcome: str) -> None:

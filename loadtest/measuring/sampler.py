@@ -18,7 +18,7 @@ import msgspec
 import psutil
 
 from evidence.histogram import Histogram
-from loadtest.measuring.recorder import MEASURE
+from evidence.vocabulary import MEASURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE, RAMP, WARM_UP
+from evidence.vocabulary import COOL_DOWN, MEASURE, RAMP, WARM_UP
 
 __all__ = ["WindowPlan"]
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from config.errors import ConfigError
+from config.quantities import rate
 from loadtest.planning.machine_check import PORTS_USED, SPARE_DESCRIPTORS, STATION_KB, WORKER_MB
-from loadtest.workload.profile import DEFAULT_PROFILE
-from ocppj.errors import UsageError
+from loadtest.workload.defaults import DEFAULT_PROFILE
+from ocppj.errors import UsageError, as_usage_error
 
 if TYPE_CHECKING:
     from evidence.run_model import LoadRun
@@ -166,7 +168,7 @@ def recommend(
 
 
 _STATIONS: Final = re.compile(r"(\d[\d_ ]*)\s*(?:stations?)?")
-_RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*s")
+_RATE: Final = re.compile(r"[-\d.]+\s*%?\s*/.*")
 
 
 def read_plan(text: str) -> Plan:
@@ -175,16 +177,17 @@ def read_plan(text: str) -> Plan:
     match = _STATIONS.fullmatch(stations)
     if match is None or not int(match[1].replace(" ", "")):
         raise UsageError(f"--plan {text!r} does not begin with a number of stations, as in '20000 stations, steady'")
-    profile, rate = DEFAULT_PROFILE, None
+    profile, pace = DEFAULT_PROFILE, None
     for part in rest:
-        pace = _RATE.fullmatch(part)
-        if pace is not None:
-            rate = float(pace[1])
-        else:
+        if _RATE.fullmatch(part) is None:
             profile = part
-    if rate == 0:
-        raise UsageError(f"--plan {text!r}: 0/s would never start a station")
-    return Plan(stations=int(match[1].replace(" ", "")), profile=profile, spawn_rate=rate)
+            continue
+        with as_usage_error(ConfigError, prefix=f"--plan {text!r}: "):
+            found = rate(part)
+        if found.of_each:
+            raise UsageError(f"--plan {text!r}: stations come at a number per second, as in 500/s, not at a share")
+        pace = found.per_second
+    return Plan(stations=int(match[1].replace(" ", "")), profile=profile, spawn_rate=pace)
 
 
 def _parts(whole: float, each: float) -> int:

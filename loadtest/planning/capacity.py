@@ -6,9 +6,9 @@ agree. Everything follows from the list of trials, so a search can be judged aga
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-import msgspec
+from evidence.capacity_model import CapacityFinding, Limit, Trial, TrialWord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOOTED",
-    "Finding",
-    "Limit",
-    "Trial",
     "conclude",
     "next_stations",
     "strain",
@@ -34,48 +31,6 @@ AGREE: Final = 2
 """How many of three trials must agree at the knee."""
 MOST_TRIALS: Final = 40
 MOST_STRAIN: Final = 10.0
-
-Word = Literal["kept", "missed", "generator"]
-Limit = Literal["csms", "generator", "maximum", "trials", "interrupted"]
-
-
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One run with one size of fleet."""
-
-    stations: int
-    word: Word
-    """`generator`: nothing can be said, because the generator was not VALID."""
-    missed: list[str] = []
-    """Objectives with what was measured."""
-    reasons: list[str] = []
-    """What the generator said of itself."""
-    strain: float = 0.0
-    """The most strained objective: 1 is at its limit, 2 is twice that."""
-    calls_per_s: float = 0.0
-    failed_per_s: float = 0.0
-    p50_ms: float | None = None
-    """Of the response times of the slowest action."""
-    p99_ms: float | None = None
-    generator: str = "VALID"
-    folder: str = ""
-    """Relative to the folder of the search."""
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search found."""
-
-    stations: int
-    """The largest fleet that was held; 0 where none was."""
-    limit: Limit
-    """What ended the search."""
-    missed_at: int | None
-    """The smallest fleet that was not held; None where none is known."""
-    kept: int
-    """Trials with `stations` that were kept …"""
-    of: int
-    """… of so many."""
-    sentence: str
-    """For people."""
 
 
 def next_stations(trials: Sequence[Trial], *, start: int, most: int, precision: float = 0.05) -> int | None:
@@ -101,7 +56,7 @@ def next_stations(trials: Sequence[Trial], *, start: int, most: int, precision: 
     return _unsure(votes, low) or _unsure(votes, high)
 
 
-def conclude(trials: Sequence[Trial], *, most: int, interrupted: bool = False) -> Finding:
+def conclude(trials: Sequence[Trial], *, most: int, interrupted: bool = False) -> CapacityFinding:
     """Say what the trials have shown."""
     votes = _votes(trials)
     low, high = _knee(votes)
@@ -115,7 +70,7 @@ def conclude(trials: Sequence[Trial], *, most: int, interrupted: bool = False) -
         limit = "maximum"
     elif len(trials) >= MOST_TRIALS:
         limit = "trials"
-    return Finding(
+    return CapacityFinding(
         stations=low,
         limit=limit,
         missed_at=high,
@@ -130,7 +85,7 @@ def trial_of(run: LoadRun, thresholds: Sequence[Threshold], stations: int, folde
     pairs = list(zip(thresholds, run.slo, strict=True))
     missed = [f"{slo.expr} ({_measured(slo)})" for _, slo in pairs if not slo.passed]
     slowest = max((call.response_ms for call in run.calls if call.response_ms), key=lambda p: p.p99, default=None)
-    word: Word = "missed" if missed else "kept"
+    word: TrialWord = "missed" if missed else "kept"
     return Trial(
         stations=stations,
         word=word if run.generator.verdict == "VALID" else "generator",
@@ -147,7 +102,7 @@ def trial_of(run: LoadRun, thresholds: Sequence[Threshold], stations: int, folde
 
 
 def strain(threshold: Threshold, result: SloResult) -> float:
-    """Tell how far an objective is used up: below 1 it is kept, above it is missed; at most `MOST_STRAIN`."""
+    """Return how far an objective is used up: below 1 it is kept, above it is missed; at most `MOST_STRAIN`."""
     expression = threshold.expression
     value, bound = result.value, expression.limit
     if value is None:
@@ -166,7 +121,7 @@ def strain(threshold: Threshold, result: SloResult) -> float:
 
 
 def with_booted(thresholds: Sequence[Threshold]) -> bool:
-    """Tell whether the objectives say how many stations must have booted."""
+    """Return whether the objectives say how many stations must have booted."""
     return any(one.expression.family == "stations" and one.expression.metric == "booted" for one in thresholds)
 
 
@@ -192,7 +147,7 @@ def _unsure(votes: dict[int, tuple[int, int]], stations: int) -> int | None:
 
 
 def _generator_failed(trials: Sequence[Trial]) -> bool:
-    """Tell whether the generator failed twice running with one size: once may be the neighbours' doing."""
+    """Return whether the generator failed twice in a row with one size: once may be due to other programs."""
     last = trials[-AGREE:]
     return (
         len(last) == AGREE

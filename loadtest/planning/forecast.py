@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loadtest.measuring.recorder import MEASURE
+from evidence.vocabulary import MEASURE
 from loadtest.planning.machine_check import Machine, Needs, Shortage, lacking, needs
 from loadtest.planning.rehearsal import MOST_CALLS, MOST_STATIONS, Part, Traffic, rehearse
 from loadtest.workload.curve import DAY, clock_text
 from loadtest.workload.mix import messages_a_day
-from loadtest.workload.replay import check_versions
+from loadtest.workload.profile import Profile, check_versions
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from loadtest.workload.profile import Profile
 
 __all__ = ["HEARTBEAT", "ActionRate", "Forecast", "WindowRate", "forecast"]
 
@@ -100,7 +98,7 @@ def forecast(
     played = rehearse(
         profile,
         versions,
-        stations=min(stations, _cast(profile, duration, interval)),
+        stations=min(stations, _rehearsed_stations(profile, duration, interval)),
         ramp=stations / spawn_rate,
         duration=duration,
         warm_up=warm_up,
@@ -116,7 +114,7 @@ def forecast(
         windows[-1] = msgspec.structs.replace(windows[-1], seconds=windows[-1].seconds + rest)
     judged = played.parts.get(MEASURE, Part())
     rate = next((window for window in windows if window.name == MEASURE), _window(MEASURE, judged, scale))
-    wanted = needs(stations, workers=workers, sources=sources, tls=tls, own_csms=own_csms)
+    need = needs(stations, workers=workers, sources=sources, tls=tls, own_csms=own_csms)
     return Forecast(
         stations=stations,
         profile=profile.name,
@@ -131,21 +129,21 @@ def forecast(
         cpu_cores=round(max((window.calls_per_s for window in windows), default=0.0) * CPU_PER_CALL, 3),
         actions=_actions(judged, scale),
         windows=windows,
-        needs=wanted,
-        shortages=lacking(wanted, have),
+        needs=need,
+        shortages=lacking(need, have),
         assumptions=_assumptions(profile, played.stations, stations, interval, rest=rest, measured=judged.seconds),
     )
 
 
-def _cast(profile: Profile, duration: float, interval: float) -> int:
-    """Choose how many stations to rehearse: where the day has a course, few to its end rather than many in part."""
+def _rehearsed_stations(profile: Profile, duration: float, interval: float) -> int:
+    """Choose how many stations to rehearse: where hours differ, few for the whole day rather than many for a part."""
     if not _has_day(profile):
         return MOST_STATIONS
     calls = sum(messages_a_day(profile, heartbeat=interval).values()) / DAY * duration
-    return max(_SMALLEST_CAST, min(MOST_STATIONS, int(_SHARE_OF_CALLS * MOST_CALLS / max(calls, 1.0))))
+    return max(_FEWEST_REHEARSED, min(MOST_STATIONS, int(_SHARE_OF_CALLS * MOST_CALLS / max(calls, 1.0))))
 
 
-_SMALLEST_CAST: Final = 5
+_FEWEST_REHEARSED: Final = 5
 _SHARE_OF_CALLS: Final = 0.7
 """Room for the busiest hours, and for what a mean does not know."""
 
@@ -207,7 +205,7 @@ def _assumptions(
             f"{recorded.left_out} recorded messages are left out: their transactions began before the recording"
         )
     if profile.heartbeat is None and not recorded.cues:
-        said.append(f"the CSMS asks for a Heartbeat every {interval:g} s (--heartbeat tells another interval)")
+        said.append(f"the CSMS asks for a Heartbeat every {interval:g} s (--heartbeat sets another interval)")
     said.append("bytes are those of the WebSocket frames; TCP/IP, and TLS where used, come on top")
     if played < stations:
         said.append(f"{played} stations were rehearsed and scaled up to {stations}")

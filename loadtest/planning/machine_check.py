@@ -13,8 +13,9 @@ import msgspec
 import psutil
 
 from loadtest.measuring.sampler import local_ports
+from ocppj.errors import UsageError
 
-__all__ = ["Machine", "Needs", "Shortage", "lacking", "machine", "needs"]
+__all__ = ["Machine", "Needs", "Shortage", "check_machine", "lacking", "machine", "needs"]
 
 SPARE_DESCRIPTORS: Final = 64
 """What a process opens beside its stations: log, event loop, master, run folder."""
@@ -40,7 +41,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     soft_descriptors: int
     """Files that any other process may open."""
     hard_descriptors: int
-    """Up to where a person may raise that."""
+    """The most that the user may raise that to."""
     ports: int
     """Local ports of one source address."""
     memory_mb: float
@@ -75,6 +76,14 @@ class Shortage(msgspec.Struct, frozen=True, kw_only=True):
     """For people: what is missing and what to do."""
 
 
+def check_machine(stations: int, *, workers: int, sources: int, tls: bool, own_csms: bool) -> list[str]:
+    """Return warnings about a run that this machine may not carry; raises `UsageError` for one that it cannot."""
+    shortages = lacking(needs(stations, workers=workers, sources=sources, tls=tls, own_csms=own_csms), machine())
+    if certain := [shortage.sentence for shortage in shortages if shortage.certain]:
+        raise UsageError("; ".join(certain))
+    return [shortage.sentence for shortage in shortages]
+
+
 def machine() -> Machine:
     """Ask the system."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -91,7 +100,7 @@ def machine() -> Machine:
 
 
 def needs(stations: int, *, workers: int = 1, sources: int = 1, tls: bool = False, own_csms: bool = False) -> Needs:
-    """Add up what a run takes; `sources` are local addresses that share the connections."""
+    """Add up what a run needs; `sources` are local addresses that share the connections."""
     processes = workers + (workers > 1)
     kb = stations * (STATION_KB + (TLS_KB if tls else 0.0) + (_EACH_CSMS_STATION_KB if own_csms else 0.0))
     return Needs(
@@ -105,32 +114,32 @@ def needs(stations: int, *, workers: int = 1, sources: int = 1, tls: bool = Fals
     )
 
 
-def lacking(wanted: Needs, have: Machine) -> list[Shortage]:
+def lacking(run: Needs, have: Machine) -> list[Shortage]:
     """List what does not suffice and what to do about each."""
-    checks = (_files(wanted, have), _csms_files(wanted, have), _ports(wanted, have), _memory(wanted, have))
+    checks = (_files(run, have), _csms_files(run, have), _ports(run, have), _memory(run, have))
     return [shortage for shortage in checks if shortage is not None]
 
 
-def _files(wanted: Needs, have: Machine) -> Shortage | None:
-    need, limit = wanted.descriptors, have.descriptors
+def _files(run: Needs, have: Machine) -> Shortage | None:
+    need, limit = run.descriptors, have.descriptors
     if need <= limit:
         return None
     each = limit - SPARE_DESCRIPTORS
-    mends = [f"raise the limit (ulimit -n {need})"] if have.hard_descriptors >= need else []
-    mends += [f"share the stations among more processes (--workers {ceil(wanted.stations / each)})"] if each > 0 else []
+    fixes = [f"raise the limit (ulimit -n {need})"] if have.hard_descriptors >= need else []
+    fixes += [f"share the stations among more processes (--workers {ceil(run.stations / each)})"] if each > 0 else []
     return Shortage(
         what="files",
         need=need,
         have=limit,
         certain=True,
         sentence=f"a worker needs {need:,} open files and may have {limit:,}: "
-        + (", or ".join(mends) or "have an administrator raise the limit (ulimit -Hn)"),
+        + (", or ".join(fixes) or "have an administrator raise the limit (ulimit -Hn)"),
     )
 
 
-def _csms_files(wanted: Needs, have: Machine) -> Shortage | None:
-    need = wanted.stations + SPARE_DESCRIPTORS
-    if not wanted.own_csms or need <= have.soft_descriptors:
+def _csms_files(run: Needs, have: Machine) -> Shortage | None:
+    need = run.stations + SPARE_DESCRIPTORS
+    if not run.own_csms or need <= have.soft_descriptors:
         return None
     return Shortage(
         what="csms-files",
@@ -142,31 +151,31 @@ def _csms_files(wanted: Needs, have: Machine) -> Shortage | None:
     )
 
 
-def _ports(wanted: Needs, have: Machine) -> Shortage | None:
+def _ports(run: Needs, have: Machine) -> Shortage | None:
     usable = int(have.ports * PORTS_USED)
-    if wanted.ports <= usable:
+    if run.ports <= usable:
         return None
-    sources = ceil(wanted.stations / usable)
+    sources = ceil(run.stations / usable)
     pool = f"127.0.0.2-127.0.0.{1 + sources}" if sources < _MOST_IN_EXAMPLE else "127.0.0.2-127.0.15.255"
     return Shortage(
         what="ports",
-        need=wanted.ports,
+        need=run.ports,
         have=usable,
         certain=True,
-        sentence=f"{wanted.ports:,} stations share a local address that has about {usable:,} ports: connect from "
+        sentence=f"{run.ports:,} stations share a local address that has about {usable:,} ports: connect from "
         f"{sources} addresses (--source-address FIRST-LAST; {pool} where the CSMS is on this machine), or widen "
         "net.ipv4.ip_local_port_range",
     )
 
 
-def _memory(wanted: Needs, have: Machine) -> Shortage | None:
-    if wanted.memory_mb <= have.memory_mb:
+def _memory(run: Needs, have: Machine) -> Shortage | None:
+    if run.memory_mb <= have.memory_mb:
         return None
     return Shortage(
         what="memory",
-        need=wanted.memory_mb,
+        need=run.memory_mb,
         have=round(have.memory_mb, 1),
         certain=False,
-        sentence=f"the run takes about {wanted.memory_mb:,.0f} MB and {have.memory_mb:,.0f} MB are free: take fewer "
+        sentence=f"the run takes about {run.memory_mb:,.0f} MB and {have.memory_mb:,.0f} MB are free: take fewer "
         "stations, or more machines",
     )

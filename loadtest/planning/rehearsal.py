@@ -7,8 +7,9 @@ jumps from timer to timer.
 from __future__ import annotations
 
 from collections import defaultdict
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, Final
 
 import msgspec
 
@@ -20,12 +21,8 @@ from loadtest.timing.timers import TimerQueue
 from loadtest.transport.contract import Handshake
 from loadtest.transport.target import Target
 from loadtest.workload.identities import Identities
+from loadtest.workload.profile import Profile
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from loadtest.workload.profile import Profile
 
 __all__ = ["MOST_CALLS", "MOST_STATIONS", "Part", "Rehearsal", "Traffic", "rehearse"]
 
@@ -223,11 +220,19 @@ def _version(versions: Mapping[Version, int], number: int) -> Version:
     return chosen
 
 
+_ACCEPTED: Final = {"status": "Accepted"}
+_TOKEN_ANSWERS: Final[Mapping[Version, dict[str, dict[str, Any]]]] = MappingProxyType(
+    {
+        Version.V16: {
+            "Authorize": {"idTagInfo": _ACCEPTED},
+            "StartTransaction": {"transactionId": 1_000_000, "idTagInfo": _ACCEPTED},
+        },
+        Version.V201: {"Authorize": {"idTokenInfo": _ACCEPTED}},
+        Version.V21: {"Authorize": {"idTokenInfo": _ACCEPTED}},
+    }
+)
+
+
 def _answers(version: Version, interval: float) -> dict[str, dict[str, Any]]:
-    accepted = {"status": "Accepted"}
-    boot = {"currentTime": _NOW, "interval": int(interval), **accepted}
-    answers: dict[str, dict[str, Any]] = {"BootNotification": boot, "Heartbeat": {"currentTime": _NOW}}
-    if version is Version.V16:
-        told: dict[str, Any] = {"idTagInfo": accepted}
-        return answers | {"Authorize": told, "StartTransaction": {"transactionId": 1_000_000, **told}}
-    return answers | {"Authorize": {"idTokenInfo": accepted}}
+    boot = {"currentTime": _NOW, "interval": int(interval), **_ACCEPTED}
+    return {"BootNotification": boot, "Heartbeat": {"currentTime": _NOW}, **_TOKEN_ANSWERS[version]}

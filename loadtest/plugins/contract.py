@@ -10,88 +10,22 @@ SLOs.
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, Final
 
 import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+from loadtest.judging.quantities import Values
+from loadtest.measuring.recorder import Delta
 
-__all__ = ["QUANTITIES", "Conclusion", "Note", "Plugin", "RunAccess"]
+__all__ = ["REMOTE_START", "Conclusion", "Note", "Plugin", "RunAccess"]
 
 Note = list[Any]
 """A kind and its values."""
 
-QUANTITIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
-    {
-        "command": {
-            **{
-                f"{clock}-{statistic}": "time"
-                for clock in ("service", "response", "reach", "started", "effect")
-                for statistic in ("p50", "p90", "p95", "p99", "p99.9", "max")
-            },
-            **dict.fromkeys(
-                (
-                    "failed",
-                    "accepted",
-                    "rejected",
-                    "api-error",
-                    "api-timeout",
-                    "never-sent",
-                    "never-seen",
-                    "wrong-station",
-                    "wrong-token",
-                    "no-effect",
-                ),
-                "amount",
-            ),
-        },
-        "storm": MappingProxyType(
-            {
-                "recovery-p50": "time",
-                "recovery-p95": "time",
-                "recovery-p999": "time",
-                "unrecovered": "amount",
-                "lost-messages": "count",
-                "queued-messages": "count",
-                "failed-upgrades": "count",
-                "peak-connects": "rate",
-                "metastable": "count",
-            }
-        ),
-        "ledger": MappingProxyType(
-            dict.fromkeys(
-                (
-                    "lost",
-                    "duplicated",
-                    "crossed",
-                    "wrong-id",
-                    "wrong-energy",
-                    "wrong-time",
-                    "phantom",
-                    "unanswered",
-                    "refused",
-                    "open",
-                    "ambiguous",
-                ),
-                "amount",
-            )
-        ),
-        "kpi": MappingProxyType(
-            {
-                "charging-success": "share",
-                "authorize-to-start-p50": "time",
-                "authorize-to-start-p95": "time",
-                "authorize-to-start-p99": "time",
-                "remote-start-success": "share",
-            }
-        ),
-    }
-)
-"""What objectives can be about: the word of a plugin, its quantities, and the kind of their unit
-(`loadtest.judging.slo_expression`): time (base ms), amount (a number, or a share with %), count, rate, share."""
+REMOTE_START: Final = "remote-start"
+"""What is asked of the plugin that commands the CSMS (`RunAccess.ask`): `stations`, pairs of a number and a delay."""
 
 
 class RunAccess(msgspec.Struct, kw_only=True):
@@ -104,8 +38,10 @@ class RunAccess(msgspec.Struct, kw_only=True):
     url: str
     stations: int
     """How many were asked for; 0 when Locust's user count decides."""
+    started: float
+    """When the run began, in seconds since 1970."""
     clock: Callable[[], float]
-    """Seconds since the start of the run."""
+    """Seconds since then, which no change of the wall clock moves."""
     identity: Callable[[int], str] = str
     """Name the station of a number."""
     target: Callable[[], int] = lambda: 0
@@ -121,40 +57,49 @@ class Conclusion(msgspec.Struct, kw_only=True):
 
     fields: dict[str, Any] = {}
     """Fields of `LoadRun` and their content."""
-    quantities: dict[str, tuple[float | None, float | None]] = {}
-    """By the names of `QUANTITIES`: a number, and the whole that it is a share of; None where nothing was measured."""
+    quantities: Values = {}
+    """By the names that it has in `loadtest.plugins.quantities`."""
     invalid: list[str] = []
     """Reasons for which the run cannot be believed."""
     lines: list[str] = []
     """What the display of the run shows."""
 
 
-class Plugin(Protocol):
+class Plugin:
     """Takes part in one run after another; every method returns at once, except `conclude`.
 
-    One that does something for others has a method `asked(kind, request)` as well, which returns whether it has taken
-    the request; one that wants what every process records has `delta(delta)`, which hears each `Delta` once.
+    A plugin defines the methods that it has a use for; the others do nothing.
     """
 
-    name: str
-    """Its word in objectives; one of `QUANTITIES` where it has any."""
-    kinds: frozenset[str]
+    name: ClassVar[str]
+    """Its word in objectives."""
+    kinds: ClassVar[frozenset[str]] = frozenset()
     """The kinds of notes that it wants."""
 
     def begin(self, access: RunAccess) -> None:
         """Begin a run; forget the one before."""
 
     def note(self, worker: str, note: Note) -> None:
-        """Hear a note of a station."""
+        """Take a note of a station."""
+
+    def delta(self, delta: Delta) -> None:
+        """Take what a process recorded; each once."""
 
     def beat(self, elapsed: float, window: str) -> None:
         """Do what is due; called about once a second, `elapsed` seconds after the start."""
+
+    def asked(self, kind: str, request: dict[str, Any]) -> bool:
+        """Do something for another plugin; return whether it was taken."""
+        del kind, request
+        return False
 
     def stopping(self) -> None:
         """Note that the run ends: stations finish what they have begun, and give no new orders."""
 
     def standing(self) -> Conclusion:
-        """Tell how things stand while the run goes on, for the display and for objectives that end it."""
+        """Return the current state, for the display and for objectives that end the run."""
+        return Conclusion()
 
     def conclude(self) -> Conclusion:
         """Conclude, once the last figures of every process are in; may take some seconds."""
+        return Conclusion()

@@ -1,4 +1,7 @@
-"""The virtual charge point: a state machine that timers and the session core drive; no greenlet, no sleeping."""
+"""The virtual charge point, which timers and the session core drive; no greenlet, no sleeping.
+
+Read `contract.py` first: it says what the parts are, and what they may ask of one another.
+"""
 
 from __future__ import annotations
 

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
-from fixtures.tokens import POOL_SIZE, is_pool_token, pool_token
 from loadtest.station.charging_session import ChargingSession
-from loadtest.station.commands.reservations import admits
+from loadtest.station.contract import Host
 from loadtest.station.replay import ReplayPlayer
+from loadtest.station.state.connectors import token_for
+from loadtest.station.state.reservations import admits
+from loadtest.station.views import ConnectorView
 from loadtest.timing.pacing import van_der_corput
-from loadtest.workload.sessions import Schedule
+from loadtest.timing.timers import Timer
+from loadtest.workload.profile import Profile, Sessions
+from loadtest.workload.sessions import PlannedSession, Schedule
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from loadtest.station.charging_session import Connector
-    from loadtest.station.station import Station
-    from loadtest.timing.timers import Timer
-    from loadtest.workload.profile import Profile, Sessions
-    from loadtest.workload.sessions import Session
-
-__all__ = ["Arrivals", "PlannedArrivals", "arrivals_at", "token_for"]
-
-_TOKENS_APART = POOL_SIZE // 8
+__all__ = ["Arrivals", "PlannedArrivals", "arrivals_at"]
 
 
-def token_for(station: Station, connector: Connector) -> str:
-    """Choose the token that drivers use at this connector.
-
-    Every connector of the fleet has its own: one token at two connectors is ConcurrentTx (OCPP 1.6 §7.2). Where a list
-    names the station's one token, that is used everywhere.
-    """
-    token, number = station.lease.token, connector.model.number
-    if number == 1 or not is_pool_token(token):
-        return token
-    return pool_token((station.lease.number + (number - 1) * _TOKENS_APART) % POOL_SIZE)
-
-
-def arrivals_at(station: Station) -> Arrivals | PlannedArrivals | ReplayPlayer | None:
+def arrivals_at(station: Host) -> Arrivals | PlannedArrivals | ReplayPlayer | None:
     """Plan what the station's profile says; None where nobody comes."""
     profile, recorded = station.profile, station.profile.recorded
     if profile.sessions is not None:
@@ -47,18 +28,18 @@ def arrivals_at(station: Station) -> Arrivals | PlannedArrivals | ReplayPlayer |
         return PlannedArrivals(station, profile, _by_curve(station, profile))
     if not recorded.stations:
         return None
-    place = (station.lease.number - 1) % recorded.stations
+    number = (station.lease.number - 1) % recorded.stations
     if recorded.sessions:
-        return PlannedArrivals(station, profile, [(iter(recorded.sessions[place]), list(station.connectors))])
+        return PlannedArrivals(station, profile, [(iter(recorded.sessions[number]), list(station.connectors))])
     own = profile.replay is None or profile.replay.tokens == "own"
     return ReplayPlayer(
-        station, recorded.cues[place], partial(token_for, station, station.connectors[0]) if own else None
+        station, recorded.cues[number], partial(token_for, station, station.connectors[0]) if own else None
     )
 
 
-def _by_curve(station: Station, profile: Profile) -> list[tuple[Iterator[Session], list[Connector]]]:
+def _by_curve(station: Host, profile: Profile) -> list[tuple[Iterator[PlannedSession], list[ConnectorView]]]:
     assert profile.workload is not None
-    by_evse: dict[int, list[Connector]] = {}
+    by_evse: dict[int, list[ConnectorView]] = {}
     for connector in station.connectors:
         by_evse.setdefault(connector.model.evse_id, []).append(connector)
     return [
@@ -81,19 +62,19 @@ class Arrivals:
 
     __slots__ = ("_evses", "_sessions", "_station")
 
-    def __init__(self, station: Station, sessions: Sessions) -> None:
+    def __init__(self, station: Host, sessions: Sessions) -> None:
         """Plan for every EVSE of the station."""
         self._station = station
         self._sessions = sessions
-        by_evse: dict[int, list[Connector]] = {}
+        by_evse: dict[int, list[ConnectorView]] = {}
         for connector in station.connectors:
             by_evse.setdefault(connector.model.evse_id, []).append(connector)
         self._evses = [_Evse(station, sessions, connectors) for connectors in by_evse.values()]
 
     def plan(self, now: float) -> None:
         """Let the first cars come, spread over the whole fleet and the whole cycle."""
-        for place, evse in enumerate(self._evses):
-            phase = van_der_corput(self._station.lease.number + place * _FAR_APART)
+        for rank, evse in enumerate(self._evses):
+            phase = van_der_corput(self._station.lease.number + rank * _FAR_APART)
             evse.expect(now + phase * self._sessions.cycle)
 
     def cancel(self) -> None:
@@ -109,14 +90,14 @@ _FAR_APART = 0x5555
 class _Evse:
     __slots__ = ("_connectors", "_next", "_sessions", "station")
 
-    def __init__(self, station: Station, sessions: Sessions, connectors: list[Connector]) -> None:
+    def __init__(self, station: Host, sessions: Sessions, connectors: list[ConnectorView]) -> None:
         self.station = station
         self._sessions = sessions
         self._connectors = connectors
         self._next: Timer | None = None
 
     def expect(self, when: float) -> None:
-        self._next = self.station.context.timers.at(when, self._arrives)
+        self._next = self.station.context.timers.at(when, self._arrives, self.station)
 
     def cancel(self) -> None:
         self.station.context.timers.cancel(self._next)
@@ -129,14 +110,14 @@ class _Evse:
         gap = context.draw(sessions.gap, draws)
         connector = self._connectors[draws.below(len(self._connectors))]
         self.expect(until + gap)
-        # A driver who finds the place taken or out of order drives on.
+        # A driver who finds the connector taken or out of order drives on.
         token = token_for(station, connector)
         if (
             connector.operative
             and not any(other.charging_session for other in self._connectors)
-            and admits(connector, token)
+            and admits(station, connector, token)
         ):
-            ChargingSession(connector, token).begin(when, until, authorize=sessions.authorize)
+            ChargingSession(station, connector, token).begin(when, until, authorize=sessions.authorize)
 
 
 class PlannedArrivals:
@@ -145,9 +126,9 @@ class PlannedArrivals:
     __slots__ = ("_tracks",)
 
     def __init__(
-        self, station: Station, profile: Profile, tracks: list[tuple[Iterator[Session], list[Connector]]]
+        self, station: Host, profile: Profile, tracks: list[tuple[Iterator[PlannedSession], list[ConnectorView]]]
     ) -> None:
-        """Take the sessions, and the connectors at which they take place."""
+        """Take the sessions, and the connectors at which they are planned."""
         authorize = profile.workload is None or profile.workload.authorize
         self._tracks = [_Track(station, sessions, connectors, authorize=authorize) for sessions, connectors in tracks]
 
@@ -166,13 +147,13 @@ class _Track:
     __slots__ = ("_authorize", "_connectors", "_next", "_session", "_sessions", "station")
 
     def __init__(
-        self, station: Station, sessions: Iterator[Session], connectors: list[Connector], *, authorize: bool
+        self, station: Host, sessions: Iterator[PlannedSession], connectors: list[ConnectorView], *, authorize: bool
     ) -> None:
         self.station = station
         self._sessions = sessions
         self._connectors = connectors
         self._authorize = authorize
-        self._session: Session | None = None
+        self._session: PlannedSession | None = None
         self._next: Timer | None = None
 
     def plan(self, now: float) -> None:
@@ -189,13 +170,13 @@ class _Track:
         self._next = None
 
     def _clock(self, seconds: float) -> float:
-        """Tell when a moment of the simulated day is."""
+        """Return when a moment of the simulated day is."""
         return self.station.context.began + seconds / self.station.profile.compression
 
-    def _expect(self, session: Session | None) -> None:
+    def _expect(self, session: PlannedSession | None) -> None:
         self._session = session
         if session is not None:
-            self._next = self.station.context.timers.at(self._clock(session.at), self._arrives)
+            self._next = self.station.context.timers.at(self._clock(session.at), self._arrives, self.station)
 
     def _arrives(self, when: float) -> None:
         session = self._session
@@ -203,18 +184,18 @@ class _Track:
         self._expect(next(self._sessions, None))
         self._comes(session, when)
 
-    def _comes(self, session: Session, when: float) -> None:
-        connector = self._place_for(session)
-        # A driver who finds the place taken or out of order drives on.
+    def _comes(self, session: PlannedSession, when: float) -> None:
+        connector = self._connector_for(session)
+        # A driver who finds the connector taken or out of order drives on.
         if connector is None:
             return
         token = session.token or token_for(self.station, connector)
-        if admits(connector, token):
-            ChargingSession(connector, token).begin(
-                when, self._clock(session.until), authorize=self._authorize, session=session
+        if admits(self.station, connector, token):
+            ChargingSession(self.station, connector, token).begin(
+                when, self._clock(session.until), authorize=self._authorize, planned=session
             )
 
-    def _place_for(self, session: Session) -> Connector | None:
+    def _connector_for(self, session: PlannedSession) -> ConnectorView | None:
         connectors = self._connectors
         taken = {connector.model.evse_id for connector in connectors if connector.charging_session is not None}
         free = [connector for connector in connectors if connector.operative and connector.model.evse_id not in taken]

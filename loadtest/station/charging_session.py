@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from fixtures.meter import MIN_CURRENT_A, circuit_of, first_reading, next_reading, vehicle_of
-from loadtest.station.commands.local_list import list_verdict
-from loadtest.station.commands.reservations import Claim, claim_of, take
-from loadtest.station.commands.settings import flag
-from loadtest.station.dialect.contract import Ending, Phase, Status, Trigger
-from loadtest.station.session_record import Entry
+from fixtures.meter import (
+    MIN_CURRENT_A,
+    Circuit,
+    Reading,
+    circuit_of,
+    first_reading,
+    next_reading,
+    vehicle_of,
+)
+from fixtures.models import ConnectorModel
+from loadtest.station.contract import Host
+from loadtest.station.dialect.contract import Ending, Payload, Status, Trigger
+from loadtest.station.session_record import SessionRecord
+from loadtest.station.state.charging_limits import ChargingLimits
+from loadtest.station.state.local_list import list_verdict
+from loadtest.station.state.reservations import Claim, Reservations, claim_of, take
+from loadtest.station.state.settings import Settings, flag
+from loadtest.station.state.store import peek
+from loadtest.station.views import ChargingSessionView, ConnectorView, ContextView, Phase
+from loadtest.timing.timers import Timer
 from loadtest.workload.car import circuit_for, reading_after
+from loadtest.workload.sessions import PlannedSession
 from ocppj.outcomes import Outcome
 
-if TYPE_CHECKING:
-    from fixtures.meter import Circuit, Reading
-    from fixtures.models import ConnectorModel
-    from loadtest.station.context import Context
-    from loadtest.station.dialect.contract import Payload
-    from loadtest.station.station import Station
-    from loadtest.timing.timers import Timer
-    from loadtest.workload.sessions import Session
-
-__all__ = ["ChargingSession", "Connector", "Phase"]
+__all__ = ["ChargingSession", "Connector"]
 
 
 class Connector:
@@ -30,14 +34,14 @@ class Connector:
 
     __slots__ = ("charging_session", "energy_wh", "model", "operative", "station", "status", "told")
 
-    def __init__(self, station: Station, model: ConnectorModel) -> None:
+    def __init__(self, station: Host, model: ConnectorModel) -> None:
         """Start available, with the CSMS knowing nothing."""
         self.station = station
         self.model = model
         self.status = Status.AVAILABLE
         self.told = ""
         """The word that the CSMS heard last."""
-        self.charging_session: ChargingSession | None = None
+        self.charging_session: ChargingSessionView | None = None
         self.operative = True
         self.energy_wh = 0.0
         """The meter's register."""
@@ -67,10 +71,10 @@ class Connector:
 
     def rest(self, intended_at: float) -> None:
         """Show what a connector without a car shows."""
-        store = self.station.store
+        reservations = peek(self.station, Reservations)
         if not self.operative:
             self.show(Status.UNAVAILABLE, intended_at)
-        elif store is not None and store.reservations is not None and store.reservations.covers(self):
+        elif reservations is not None and reservations.covers(self):
             self.show(Status.RESERVED, intended_at)
         else:
             self.show(Status.AVAILABLE, intended_at)
@@ -88,13 +92,14 @@ class ChargingSession:
         "_seq_no",
         "circuit",
         "connector",
-        "entry",
         "phase",
+        "planned",
         "reading",
+        "record",
         "remote_start_id",
         "reservation_id",
-        "session",
         "started_at",
+        "station",
         "token",
         "token_type",
         "transaction_id",
@@ -102,8 +107,9 @@ class ChargingSession:
     circuit: Circuit
     reading: Reading
 
-    def __init__(self, connector: Connector, token: str, token_type: str = "ISO14443") -> None:  # noqa: S107 - no secret
+    def __init__(self, station: Host, connector: ConnectorView, token: str, token_type: str = "ISO14443") -> None:  # noqa: S107 - no secret
         """Plug in."""
+        self.station = station
         self.connector = connector
         self.token = token
         self.token_type = token_type
@@ -119,26 +125,36 @@ class ChargingSession:
         self._leave_timer: Timer | None = None
         self._power_timer: Timer | None = None
         self._power_from = 0.0
-        self.session: Session | None = None
+        self.planned: PlannedSession | None = None
         """What was planned; None where the draws of the station decide."""
-        self.entry = Entry(connector.station, token)
+        self.record = SessionRecord(station, token)
         connector.charging_session = self
 
     @property
-    def station(self) -> Station:
-        """Where it happens."""
-        return self.connector.station
+    def context(self) -> ContextView:
+        """What all stations share."""
+        return self.station.context
 
     @property
-    def context(self) -> Context:
-        """The surroundings."""
-        return self.connector.station.context
+    def model(self) -> ConnectorModel:
+        """At what kind of connector it takes place, and at which one."""
+        return self.connector.model
+
+    @property
+    def status(self) -> Status:
+        """How that connector stands."""
+        return self.connector.status
+
+    @property
+    def online(self) -> bool:
+        """Whether the CSMS hears of it now."""
+        return self.station.online
 
     @property
     def measurands(self) -> tuple[str, ...]:
         """What the meter reports."""
-        store = self.station.store
-        chosen = store.settings.measurands if store is not None and store.settings is not None else None
+        settings = peek(self.station, Settings)
+        chosen = None if settings is None else settings.measurands
         return chosen or self.context.vendor.measurands or self.station.model.meter.measurands
 
     @property
@@ -146,23 +162,27 @@ class ChargingSession:
         """The meter's register in whole Wh."""
         return int(self.reading.energy_wh)
 
+    def timestamp(self, at: float) -> str:
+        """Write a moment as OCPP time stamps are written."""
+        return self.station.context.timestamp(at)
+
     def next_seq_no(self) -> int:
         """Count the next event of the transaction (OCPP 2.x E01)."""
         self._seq_no += 1
         return self._seq_no
 
-    def begin(self, at: float, until: float, *, authorize: bool, session: Session | None = None) -> None:
+    def begin(self, at: float, until: float, *, authorize: bool, planned: PlannedSession | None = None) -> None:
         """Let the driver plug in and present the token; they leave at `until` whatever the CSMS does."""
-        self.session = session
-        self.entry.begin(at, remote=False)
-        self._leave_timer = self.context.timers.at(until, self._leaves)
+        self.planned = planned
+        self.record.begin(at, remote=False)
+        self._leave_timer = self.context.timers.at(until, self._leaves, self.station)
         station, parent, listed = self.station, None, None
         if station.store is not None:
             token = self.token.upper(), self.token_type
-            if claim_of(self.connector, token) is Claim.ASK:
+            if claim_of(station, self.connector, token) is Claim.ASK:
                 # Until the CSMS has named the token's group, the connector stays reserved.
                 authorize, parent = True, ""
-            elif station.store.local_list is not None:
+            else:
                 listed = list_verdict(station, token)
                 authorize = authorize and not (listed and flag(station, "local_pre"))
         if parent is None:
@@ -178,8 +198,8 @@ class ChargingSession:
     def begin_remote(self, at: float, until: float, remote_start_id: int | None, parent: str | None = None) -> None:
         """Start because the CSMS asked for it, without asking back unless AuthorizeRemoteTxRequests says so."""
         self.remote_start_id = remote_start_id
-        self.entry.begin(at, remote=True)
-        self._leave_timer = self.context.timers.at(until, self._leaves)
+        self.record.begin(at, remote=True)
+        self._leave_timer = self.context.timers.at(until, self._leaves, self.station)
         self.connector.show(Status.PREPARING, at)
         station = self.station
         if flag(station, "authorize_remote") and station.call(
@@ -199,7 +219,7 @@ class ChargingSession:
         self.read_meter(at)
         self.connector.show(self._flow, at)
         station = self.station
-        self.entry.row.metered = True
+        self.record.row.metered = True
         # Told at the time that was meant, but never before what was told already.
         station.transaction_queue.add(station.dialect.metered(self, self._read_at, trigger), self, at)
 
@@ -236,20 +256,21 @@ class ChargingSession:
         self.phase = Phase.LEAVING
         self.connector.energy_wh = self.reading.energy_wh
         self._cancel_timers()
-        self.entry.row.ending, self.entry.row.seconds = ending.value, round(self._read_at - self.started_at, 3)
+        self.record.row.ending, self.record.row.seconds = ending.value, round(self._read_at - self.started_at, 3)
         station.transaction_queue.add(station.dialect.ended(self, ending, self._read_at), self, at, is_stop=True)
         self.connector.show(Status.FINISHING, at)
-        if station.store is not None and station.store.limits is not None:
-            station.store.limits.charging_session_over(self, at)
-        self._leave_timer = context.timers.at(at + self._unplugging(), self._gone)
+        limits = peek(station, ChargingLimits)
+        if limits is not None:
+            limits.transaction_over(self, at)
+        self._leave_timer = context.timers.at(at + self._unplugging(), self._gone, self.station)
 
     def vanish(self, *, cut: bool = True) -> None:
-        """Forget the session without a word; `cut` when the station loses its memory rather than the car leaves."""
-        store = self.station.store
-        if self.phase is Phase.AUTHORIZING and store is not None and store.limits is not None:
-            store.limits.charging_session_over(self, self.context.clock())
+        """Forget the charging session without a word; `cut` when the station loses its memory and no car leaves."""
+        limits = peek(self.station, ChargingLimits)
+        if self.phase is Phase.AUTHORIZING and limits is not None:
+            limits.transaction_over(self, self.context.clock())
         self._cancel_timers()
-        self.entry.left(cut=cut and self.phase in (Phase.AUTHORIZING, Phase.CHARGING))
+        self.record.left(cut=cut and self.phase in (Phase.AUTHORIZING, Phase.CHARGING))
         self.phase = Phase.GONE
         self.connector.charging_session = None
 
@@ -258,7 +279,7 @@ class ChargingSession:
     def _authorized(self, payload: Payload | None, outcome: str) -> None:
         if self.phase is not Phase.AUTHORIZING:
             return
-        self.entry.authorized(outcome)
+        self.record.authorized(outcome)
         now = self.context.clock()
         if outcome == Outcome.ACCEPTED or outcome in (Outcome.LOST, Outcome.NEVER_SENT):
             self._start(now, _parent(payload))
@@ -267,7 +288,7 @@ class ChargingSession:
 
     def _start(self, now: float, parent: str | None = None) -> None:
         station, context, connector = self.station, self.context, self.connector
-        if station.store is not None and not take(self, parent):
+        if station.store is not None and not take(station, self, parent):
             self._gone(now)
             return
         if connector.status is not Status.PREPARING:
@@ -275,38 +296,38 @@ class ChargingSession:
         self.phase = Phase.CHARGING
         self.started_at = self._read_at = now
         number = station.draws.bits()
-        if self.session is None:
+        if self.planned is None:
             self.circuit = circuit_of(connector.model, vehicle_of(number), number)
             self.reading = first_reading(self.circuit, energy_wh=connector.energy_wh)
         else:
-            self._plug_in_planned(self.session, now)
-        limits = station.store.limits if station.store is not None else None
+            self._plug_in_planned(self.planned, now)
+        limits = peek(station, ChargingLimits)
         if limits is not None:
             self.reading = limits.first(self, now)._replace(soc=self.reading.soc)
         self.transaction_id = station.dialect.new_transaction_id(number << 64 | station.draws.bits())
         # The event of the start tells the state, so that comes first where nothing else does.
         connector.status = self._first_flow
-        self.entry.row.thirsty = connector.status is Status.CHARGING
+        self.record.row.thirsty = connector.status is Status.CHARGING
         station.transaction_queue.add(station.dialect.started(self, now), self, now, is_start=True)
         connector.show(connector.status, now)
         if limits is not None:
-            limits.charging_session_began(now)
+            limits.transaction_began(now)
         if station.meter_interval > 0:
-            self._meter_timer = context.timers.at(now + station.meter_interval, self._meter_due)
+            self._meter_timer = context.timers.at(now + station.meter_interval, self._meter_due, self.station)
 
-    def _plug_in_planned(self, session: Session, now: float) -> None:
+    def _plug_in_planned(self, planned: PlannedSession, now: float) -> None:
         """Take the car of the plan, as it stands by now."""
         context, pace = self.context, self.station.profile.compression
-        self._power_from = context.began + session.power_from / pace
-        self.circuit = circuit_for(self.connector.model, session, pace)
+        self._power_from = context.began + planned.power_from / pace
+        self.circuit = circuit_for(self.connector.model, planned, pace)
         self.reading = reading_after(self.circuit, now - self._power_from, energy_wh=self.connector.energy_wh)
         if self._power_from > now:
-            self._power_timer = context.timers.at(self._power_from, self._power_begins)
+            self._power_timer = context.timers.at(self._power_from, self._power_begins, self.station)
 
     def _unplugging(self) -> float:
-        """Tell how many seconds pass from the end of the transaction to the free connector."""
-        if self.session is not None:
-            return self.session.unplug / self.station.profile.compression
+        """Return how many seconds pass from the end of the transaction to the free connector."""
+        if self.planned is not None:
+            return self.planned.unplug / self.station.profile.compression
         sessions = self.station.profile.sessions
         return self.context.draw(sessions.unplug, self.station.draws) if sessions else 1.0
 
@@ -317,7 +338,9 @@ class ChargingSession:
     def _meter_due(self, when: float) -> None:
         interval = self.station.meter_interval
         # From the intended time on, so that the schedule never slips.
-        self._meter_timer = self.context.timers.at(when + interval, self._meter_due) if interval > 0 else None
+        self._meter_timer = (
+            self.context.timers.at(when + interval, self._meter_due, self.station) if interval > 0 else None
+        )
         self.report(when, Trigger.PERIODIC)
 
     def _leaves(self, when: float) -> None:
@@ -333,13 +356,13 @@ class ChargingSession:
 
     def read_meter(self, at: float) -> None:
         """Read the meter; what has flowed since the last reading was as much as the limits allowed."""
-        store, since = self.station.store, max(self._read_at, self._power_from)
+        limits, since = peek(self.station, ChargingLimits), max(self._read_at, self._power_from)
         if at < self._power_from:
             self.reading = next_reading(self.circuit, self.reading, 0.0, limit_w=0.0)
-        elif store is None or store.limits is None:
+        elif limits is None:
             self.reading = next_reading(self.circuit, self.reading, at - since)
         else:
-            self.reading = store.limits.read(self, since, max(at, since))
+            self.reading = limits.read(self, since, max(at, since))
         self._read_at = max(at, self._read_at)
 
     @property
@@ -367,7 +390,7 @@ class ChargingSession:
 
 
 def _withheld(reading: Reading) -> bool:
-    """Tell whether the station offers less than any car can take."""
+    """Return whether the station offers less than any car can take."""
     return reading.offered_current < (_LEAST_DC_A if reading.dc else MIN_CURRENT_A)
 
 

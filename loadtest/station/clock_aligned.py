@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from loadtest.station.charging_session import Phase
+from loadtest.station.contract import Host
 from loadtest.station.dialect.contract import Trigger
+from loadtest.station.views import ConnectorView, Phase
 from loadtest.timing.pacing import next_in_phase
-
-if TYPE_CHECKING:
-    from loadtest.station.charging_session import Connector
-    from loadtest.station.station import Station
-    from loadtest.timing.timers import Timer
+from loadtest.timing.timers import Timer
 
 __all__ = ["ClockAlignedMeter"]
 
@@ -21,7 +16,7 @@ class ClockAlignedMeter:
 
     __slots__ = ("_timer", "station")
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: Host) -> None:
         """Wait for the next multiple of the vendor's interval."""
         self.station = station
         self._timer: Timer | None = None
@@ -34,7 +29,7 @@ class ClockAlignedMeter:
         self._timer = None
 
     def _expect(self, when: float) -> None:
-        self._timer = self.station.context.timers.at(when, self._due)
+        self._timer = self.station.context.timers.at(when, self._due, self.station)
 
     def _due(self, when: float) -> None:
         station = self.station
@@ -47,7 +42,7 @@ class ClockAlignedMeter:
             elif vendor.clock_aligned_idle and station.online:
                 self._read_idle(connector, when)
 
-    def _read_idle(self, connector: Connector, when: float) -> None:
+    def _read_idle(self, connector: ConnectorView, when: float) -> None:
         station = self.station
         timestamp = station.context.timestamp(when)
         payload = station.dialect.meter_values(connector.model, connector.reading, timestamp, Trigger.CLOCK)

@@ -6,58 +6,38 @@ import copy
 import logging
 import secrets
 import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import structs
 
 from fixtures import models
+from loadtest.measuring.answer_judge import AnswerJudge
+from loadtest.measuring.recorder import Recorder
+from loadtest.station.contract import Host, Observer
+from loadtest.station.dialect.contract import Dialect
 from loadtest.station.dialect.vendor import clock_writer, dialect_of
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.timing.pacing import Draws
+from loadtest.timing.timers import TimerQueue
+from loadtest.transport.contract import Engine, Listener
+from loadtest.transport.socket import StationSocket
+from loadtest.transport.target import Target
 from loadtest.transport.tls import open_socket
-from loadtest.workload.profile import bounds
+from loadtest.workload.identities import Lease
+from loadtest.workload.profile import Profile, Span, bounds
 from loadtest.workload.vendor import NEUTRAL, Vendor, load_vendor
-from ocppj.actions import ACTIONS
 from ocppj.identity import basic_authorization, decode_authorization_key, station_url
-from ocppj.outcomes import Outcome, is_accepted
-from ocppj.schemas import validator
 from ocppj.session import message_ids
 from ocppj.trace import wall_clock
+from ocppj.versions import Version
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
-
-    from loadtest.measuring.recorder import Recorder
-    from loadtest.plugins.commands.observer import CommandObserver
-    from loadtest.station.dialect.contract import Dialect
-    from loadtest.station.station import Station
-    from loadtest.transport.socket import Engine, Listener, StationSocket
-    from loadtest.transport.target import Target
-    from loadtest.workload.identities import Lease
-    from loadtest.workload.profile import Profile, Span
-    from ocppj.versions import Version
-
-__all__ = ["BOOT_RETRY", "HEARTBEAT", "Context"]
-
-HEARTBEAT: Final = 300.0
-"""Seconds between Heartbeats where the CSMS leaves it to the station with `interval` 0 (OCPP 1.6 §4.2)."""
-BOOT_RETRY: Final = 30.0
-"""Seconds until the next BootNotification where the CSMS leaves it to the station, or gave no answer."""
+__all__ = ["Context"]
 
 _logger = logging.getLogger(__name__)
 _LOGGED_CRASHES: Final = 5
-
-
-def _blame_station(callback: Callable[[float], object], error: Exception) -> bool:
-    """Restart the station whose timer failed; a station, its charging sessions and queues know where they belong."""
-    station = getattr(getattr(callback, "__self__", None), "station", None)
-    if station is None:
-        return False
-    station.on_crash(error)
-    return True
 
 
 class Context:
@@ -82,7 +62,7 @@ class Context:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         make_socket: Callable[[Engine, Target, Listener, str | None], StationSocket] = open_socket,
-        on_crash: Callable[[Station, Exception], bool] | None = None,
+        on_crash: Callable[[Host, Exception], bool] | None = None,
     ) -> None:
         """Take the settings of a run; times in seconds.
 
@@ -90,8 +70,7 @@ class Context:
         that came out of a station by returning True, as Locust's `StopUser` needs.
         """
         self.engine = engine
-        self.timers = engine.timers
-        self.timers.on_error = _blame_station
+        self.timers: TimerQueue = engine.timers
         self.target = target
         self.recorder = recorder
         self.profile = profile
@@ -101,10 +80,10 @@ class Context:
         self.clock = clock
         self.new_id = message_ids(f"{secrets.token_hex(4)}-")
         self.make_socket = make_socket
-        self.observer: CommandObserver | None = None
+        self.observer: Observer | None = None
         """Who follows the commands of the CSMS, while somebody does."""
-        self._schema_share = schema_share
-        self._schema_due = 0.0
+        self.judge = AnswerJudge(recorder, schema_share).judge
+        """Classes a CALLRESULT."""
         self._password = password
         self._on_crash = on_crash
         self._crashes = 0
@@ -174,7 +153,7 @@ class Context:
         low, high = bounds(span)
         return low if low == high else draws.between(low, high)
 
-    def observed_by(self, observer: CommandObserver | None) -> None:
+    def observed_by(self, observer: Observer | None) -> None:
         """Let somebody follow the commands of the CSMS at all stations, or nobody any more."""
         self.observer = observer
         for context in (*self._of_vendors, *(context for _, context in self._parts)):
@@ -216,18 +195,8 @@ class Context:
 
     # -- what a station tells ----------------------------------------------------------------------------------------
 
-    def judge(self, version: Version, action: str, payload: Mapping[str, Any] | None) -> str:
-        """Class a CALLRESULT; the configured share of them is checked against the schema."""
-        self._schema_due += self._schema_share
-        if self._schema_due >= 1.0:
-            self._schema_due -= 1.0
-            if action in ACTIONS[version] and not validator(version, action, "response").is_valid(payload or {}):
-                self.recorder.fault(Outcome.SCHEMA_INVALID)
-                return Outcome.SCHEMA_INVALID
-        return Outcome.ACCEPTED if is_accepted(payload) else Outcome.REJECTED
-
-    def crashed(self, station: Station, error: Exception) -> bool:
-        """Take note of a mistake of ours within a station; True when somebody else takes the station over."""
+    def crashed(self, station: Host, error: Exception) -> bool:
+        """Take note of a mistake of ours within a station; return True when somebody else takes the station over."""
         if self._on_crash is not None and self._on_crash(station, error):
             return True
         self.recorder.fault("station-crash")

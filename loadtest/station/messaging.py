@@ -1,19 +1,30 @@
-"""What a station says and hears on its line: each CALL from the session to the socket, and its end to the recorder."""
+"""What a station says and hears: each CALL from the session to the socket, and its end to the recorder."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
-from loadtest.measuring.recorder import FROM_CSMS, TO_CSMS
+from evidence.vocabulary import FROM_CSMS, TO_CSMS
+from loadtest.station.context import Context
+from loadtest.station.contract import Controls
+from loadtest.station.dialect.contract import Dialect, OnEnd, Payload
+from loadtest.station.state.store import store_of
+from loadtest.timing.timers import Timer
+from loadtest.transport.socket import StationSocket
+from loadtest.workload.answers import AnswerRule, Verdict, manner_of, rule_for
 from ocppj.events import (
     AnswerMalformed,
     CallReceived,
     DuplicateAnswer,
     ErrorReceived,
+    Event,
     LateAnswer,
     LostInFlight,
     NeverSent,
+    PendingCall,
     ResultErrorReceived,
     ResultReceived,
     SendReceived,
@@ -21,26 +32,13 @@ from ocppj.events import (
     Unreadable,
     UnsolicitedAnswer,
 )
-from ocppj.messages import CallError, encode
+from ocppj.messages import Call, CallError, encode
 from ocppj.outcomes import Outcome
 from ocppj.registration import Registration, may_send
 from ocppj.session import Session
 from ocppj.versions import ErrorMeaning, MessageType
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from loadtest.station.commands.respond import Reply
-    from loadtest.station.context import Context
-    from loadtest.station.dialect.contract import Dialect, Payload
-    from loadtest.timing.timers import Timer
-    from loadtest.transport.socket import StationSocket
-    from loadtest.workload.identities import Lease
-    from ocppj.events import Event, PendingCall
-    from ocppj.messages import Call
-    from ocppj.versions import Version
-
-__all__ = ["MOST_QUEUED", "Messaging"]
+__all__ = ["MOST_QUEUED", "Messaging", "MessagingOwner", "Reply", "Responder"]
 
 MOST_QUEUED: Final = 64
 """How many CALLs may wait behind an unanswered one; the next ones are counted as never sent."""
@@ -62,14 +60,39 @@ class Spoken:
         return self._context.new_id()
 
 
+class Reply(NamedTuple):
+    """What to say to a CALL of the CSMS, and what to do once it is said; `payload` None means a CALLERROR."""
+
+    outcome: str
+    payload: Payload | None = None
+    code: str = ""
+    description: str = ""
+    then: Callable[[], object] | None = None
+
+
+class Responder(Protocol):
+    """Who decides what a station says to the CSMS."""
+
+    def __call__(self, station: Controls, call: Call, *, refuse: bool = False) -> Reply:
+        """Answer a CALL; `refuse` where the load profile wants a no. Never raise for what is in the CALL."""
+
+
+class MessagingOwner(Controls, Protocol):
+    """The station, as its messaging sees it."""
+
+    def call_ended(self) -> None:
+        """Take note that a CALL has ended, in whatever way, while `leaving` is set."""
+
+
 class Messaging:
-    """The base of a station: everything between its decisions and its socket."""
+    """Everything between the decisions of a station and its socket; whoever opens a socket sets `socket`."""
 
     __slots__ = (
+        "_respond",
+        "_station",
         "_sweep",
         "context",
         "dialect",
-        "lease",
         "leaving",
         "registration",
         "session",
@@ -78,11 +101,12 @@ class Messaging:
         "spoken",
     )
 
-    def __init__(self, context: Context, version: Version, lease: Lease) -> None:
+    def __init__(self, station: MessagingOwner, context: Context, dialect: Dialect, respond: Responder) -> None:
         """Start without a connection."""
+        self._station = station
+        self._respond = respond
         self.context = context
-        self.dialect: Dialect = context.dialect(version)
-        self.lease = lease
+        self.dialect = dialect
         self.registration = Registration.UNKNOWN
         self.spoken = Spoken(context) if context.vendor.heartbeat_when_quiet else None
         """When the station said something last, where that matters."""
@@ -91,18 +115,8 @@ class Messaging:
         self.speaking = False
         """Whether the CSMS would hear what is said: the connection is open, and our Close frame is not out."""
         self.leaving = False
-        """Whether the station waits for its last answers; `call_ended` is called then."""
+        """Whether the station says its last words; it hears of the end of every CALL then."""
         self._sweep: Timer | None = None
-
-    @property
-    def station(self) -> Messaging:
-        """Itself, as its charging sessions and queues say where they belong."""
-        return self
-
-    @property
-    def version(self) -> Version:
-        """The OCPP version."""
-        return self.dialect.version
 
     @property
     def online(self) -> bool:
@@ -114,16 +128,12 @@ class Messaging:
         action: str,
         payload: Payload,
         intended_at: float,
-        on_end: Callable[[Payload | None, str], object] | None = None,
+        on_end: OnEnd | None = None,
         *,
         triggered: bool = False,
         message_id: str | None = None,
     ) -> bool:
-        """Send a CALL, or queue it behind the open one; False when the station must not or cannot speak.
-
-        `on_end` gets the payload of the CALLRESULT, or None, and the outcome class. `message_id` is that of an earlier
-        try, where a station keeps it.
-        """
+        """Send a CALL, as `Host.call` says."""
         if not self.speaking:
             return False
         if self.registration is not Registration.ACCEPTED and not may_send(
@@ -132,7 +142,7 @@ class Messaging:
             return False
         context, session = self.context, self.session
         if triggered and context.observer is not None:
-            on_end = context.observer.triggered(self, action, on_end)
+            on_end = context.observer.triggered(self._station, action, on_end)
         now = context.clock()
         context.recorder.offered(1, intended_at)
         if session.queue_depth >= MOST_QUEUED:
@@ -145,41 +155,29 @@ class Messaging:
         session.call(action, payload, now, intended_at=intended_at, context=on_end, message_id=message_id)
         if self._sweep is None:
             # One timer for whatever is open when it fires; answers leave it alone.
-            self._sweep = context.timers.at(now + session.timeout, self._sweep_due)
+            self._sweep = context.timers.at(now + session.timeout, self._sweep_due, self._station)
         self._flush()
         return True
 
-    def respond(self, call: Call, *, refuse: bool = False) -> Reply:
-        """Decide what to say to a CALL of the CSMS; `refuse` where the profile wants a no."""
-        raise NotImplementedError
+    def new_message_id(self) -> str:
+        """Make the id of a CALL that is sent now."""
+        return (self.spoken or self.context.new_id)()
 
-    def answer_by_rule(self, event: CallReceived) -> None:
-        """Answer as the load profile wants it: later, with a no, or never."""
-        raise NotImplementedError
+    def opened(self) -> None:
+        """Take note that the connection stands."""
+        self.session.connection_made()
+        self.speaking = True
 
-    def answer(self, event: CallReceived, *, refuse: bool = False) -> None:
-        """Decide, answer, and do what follows."""
-        call = event.call
-        reply = self.respond(call, refuse=refuse)
-        if reply.payload is not None:
-            self.session.answer(call.message_id, reply.payload)
-        else:
-            self.session.refuse(call.message_id, reply.code, reply.description)
-        self._flush()
-        self.record_command(event, reply.outcome)
-        if self.context.observer is not None:
-            self.context.observer.called(self, call, reply.outcome, event.at)
-        if reply.then is not None:
-            reply.then()
+    def close(self, code: int) -> None:
+        """Close the connection politely; nothing is said any more."""
+        self.speaking = False
+        if self.socket is not None:
+            self.socket.close(code)
 
-    def record_command(self, event: CallReceived, outcome: str) -> None:
-        """Count a CALL of the CSMS, with the time that the station took for it."""
-        now = self.context.clock()
-        took = now - event.at
-        self.context.recorder.call(self.dialect.ocpp, event.call.action, FROM_CSMS, outcome, took, took, now)
-
-    def call_ended(self) -> None:
-        """Take note that one of our CALLs has ended, in whatever way, while the station is leaving."""
+    def forget(self) -> None:
+        """Wait for no answer any more: the station is over."""
+        self.context.timers.cancel(self._sweep)
+        self._sweep = None
 
     def on_text(self, data: str | bytes, now: float) -> None:
         """Let the session read a message, and act on what it found."""
@@ -214,7 +212,7 @@ class Messaging:
             _REACTIONS[type(event)](self, event)
         deadline = session.deadline
         if deadline is not None:
-            self._sweep = self.context.timers.at(deadline, self._sweep_due)
+            self._sweep = self.context.timers.at(deadline, self._sweep_due, self._station)
         self._flush()
 
     def _record(self, call: PendingCall, outcome: str, at: float) -> None:
@@ -233,7 +231,7 @@ class Messaging:
         if call.context is not None:
             call.context(payload, outcome)
         if self.leaving:
-            self.call_ended()
+            self._station.call_ended()
 
     def _on_result(self, event: ResultReceived) -> None:
         # `_record` and `_end`, written out: this is the end of nearly every CALL.
@@ -245,7 +243,7 @@ class Messaging:
         if call.context is not None:
             call.context(payload or {}, outcome)
         if self.leaving:
-            self.call_ended()
+            self._station.call_ended()
 
     def _on_error(self, event: ErrorReceived) -> None:
         outcome = f"{Outcome.CALLERROR}:{event.error.code}"
@@ -288,10 +286,52 @@ class Messaging:
     def _on_call(self, event: CallReceived) -> None:
         if not self.speaking:
             return
-        if self.context.profile.answers:
-            self.answer_by_rule(event)
+        rule = rule_for(self.context.profile.answers, event.call.action)
+        if rule is None:
+            self._answer(event)
         else:
-            self.answer(event)
+            self._answer_by_rule(event, rule)
+
+    def _answer(self, event: CallReceived, *, refuse: bool = False) -> None:
+        """Decide, answer, and do what follows."""
+        call = event.call
+        reply = self._respond(self._station, call, refuse=refuse)
+        if reply.payload is not None:
+            self.session.answer(call.message_id, reply.payload)
+        else:
+            self.session.refuse(call.message_id, reply.code, reply.description)
+        self._flush()
+        self._record_command(event, reply.outcome)
+        if self.context.observer is not None:
+            self.context.observer.called(self._station, call, reply.outcome, event.at)
+        if reply.then is not None:
+            reply.then()
+
+    def _answer_by_rule(self, event: CallReceived, rule: AnswerRule) -> None:
+        """Answer as the load profile wants it: later, with a no, or never."""
+        manner = manner_of(rule, store_of(self._station).draws("answers"))
+        refuse = manner.verdict is Verdict.REJECT
+        if manner.verdict is Verdict.SILENCE:
+            self.session.ignore(event.call.message_id)
+            self._record_command(event, Outcome.SILENT)
+        elif manner.delay > 0:
+            late = partial(self._answer_late, event, self.socket, refuse)
+            self.context.timers.at(event.at + manner.delay, late, self._station)
+        else:
+            self._answer(event, refuse=refuse)
+
+    def _answer_late(self, event: CallReceived, socket: StationSocket | None, refuse: bool, _: float) -> None:  # noqa: FBT001 - bound by `partial`
+        if self.speaking and self.socket is socket:
+            self._answer(event, refuse=refuse)
+        else:
+            # The CALL came on a connection that is gone, and so is its answer.
+            self._record_command(event, Outcome.LOST)
+
+    def _record_command(self, event: CallReceived, outcome: str) -> None:
+        """Count a CALL of the CSMS, with the time that the station took for it."""
+        now = self.context.clock()
+        took = now - event.at
+        self.context.recorder.call(self.dialect.ocpp, event.call.action, FROM_CSMS, outcome, took, took, now)
 
 
 _REACTIONS: dict[type[Any], Callable[[Messaging, Any], None]] = {

@@ -2,26 +2,23 @@
 
 New are the message ids, the transaction ids, the time stamps, which keep their distance to the moment of sending, and
 the tokens, unless the profile keeps the recorded ones. A message about a transaction waits for the answer to its
-begin, as in any station, and all of them wait while the line is cut.
+begin, as in any station, and all of them wait while the connection is down.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
-from loadtest.measuring.recorder import TO_CSMS
+from evidence.vocabulary import TO_CSMS
+from loadtest.station.contract import Host
+from loadtest.station.dialect.contract import Payload
+from loadtest.timing.timers import Timer
+from loadtest.workload.recording import Cue
 from ocppj.outcomes import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from loadtest.station.dialect.contract import Payload
-    from loadtest.station.station import Station
-    from loadtest.timing.timers import Timer
-    from loadtest.workload.replay import Cue
 
 __all__ = ["ReplayPlayer"]
 
@@ -32,15 +29,15 @@ _KEPT = (Outcome.LOST, Outcome.NEVER_SENT)
 class ReplayPlayer:
     """The part of one station."""
 
-    __slots__ = ("_began", "_cues", "_due", "_ids", "_next", "_on_way", "_place", "_token", "station")
+    __slots__ = ("_began", "_cues", "_due", "_ids", "_next", "_on_way", "_position", "_token", "station")
 
-    def __init__(self, station: Station, cues: Sequence[Cue], token: Callable[[], str] | None) -> None:
-        """Take the part; `token` gives the one to present in place of the recorded ones."""
+    def __init__(self, station: Host, cues: Sequence[Cue], token: Callable[[], str] | None) -> None:
+        """Take the part; `token` gives the one to present instead of the recorded ones."""
         self.station = station
         self._cues = cues
         self._token = token
         self._ids: dict[Any, int | str] = {}
-        self._place = 0
+        self._position = 0
         self._began = 0.0
         self._due: list[tuple[Cue, float]] = []
         self._on_way = False
@@ -63,13 +60,13 @@ class ReplayPlayer:
         self._due.clear()
 
     def _expect(self) -> None:
-        if self._place < len(self._cues):
-            when = self._began + self._cues[self._place].at / self.station.profile.compression
-            self._next = self.station.context.timers.at(when, self._is_due)
+        if self._position < len(self._cues):
+            when = self._began + self._cues[self._position].at / self.station.profile.compression
+            self._next = self.station.context.timers.at(when, self._is_due, self.station)
 
     def _is_due(self, when: float) -> None:
-        self._due.append((self._cues[self._place], when))
-        self._place += 1
+        self._due.append((self._cues[self._position], when))
+        self._position += 1
         self._expect()
         self.pump()
 

@@ -5,31 +5,28 @@ The numbers are taken from the frames themselves, so that whatever a model or a 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
-from loadtest.plugins.ledger.row_file import NOTE, Row
+from loadtest.measuring.session_row import NOTE, Row
+from loadtest.station.contract import Host
 from ocppj.outcomes import Outcome, is_accepted
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from loadtest.station.station import Station
-
-__all__ = ["Entry"]
+__all__ = ["SessionRecord"]
 
 _REGISTER: Final = "Energy.Active.Import.Register"
 
 
-class Entry:
-    """The entry of one charging session: the row as far as it is known, and what is still to come."""
+class SessionRecord:
+    """The row of one charging session as far as it is known, and what is still to come."""
 
     __slots__ = ("_gone", "_pending", "_started_at", "_station", "row")
 
-    def __init__(self, station: Station, token: str) -> None:
-        """Open an entry; nothing is told unless the charging session begins."""
+    def __init__(self, station: Host, token: str) -> None:
+        """Begin; nothing is told unless the charging session begins."""
         self._station = station
         self._pending = 0
         self._gone = False
@@ -68,7 +65,7 @@ class Entry:
         time, meter = payload.get("timestamp"), _METERS[action](payload)
         if is_start:
             row.start_time, row.meter_start = time, meter
-            row.evse, row.connector = _PLACES[action](payload)
+            row.evse, row.connector = _CONNECTORS[action](payload)
         else:
             row.stop_time, row.meter_stop = time, meter
             row.stop_id = payload.get("transactionId")
@@ -123,7 +120,7 @@ def _event_meter(payload: Mapping[str, Any]) -> float | None:
     return None
 
 
-def _event_place(payload: Mapping[str, Any]) -> tuple[int | None, int | None]:
+def _event_connector(payload: Mapping[str, Any]) -> tuple[int | None, int | None]:
     evse = payload.get("evse") or {}
     return evse.get("id"), evse.get("connectorId")
 
@@ -135,9 +132,9 @@ _METERS: Final[Mapping[str, Callable[[Mapping[str, Any]], float | None]]] = Mapp
         "TransactionEvent": _event_meter,
     }
 )
-_PLACES: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[int | None, int | None]]]] = MappingProxyType(
+_CONNECTORS: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[int | None, int | None]]]] = MappingProxyType(
     {
         "StartTransaction": lambda payload: (None, payload.get("connectorId")),
-        "TransactionEvent": _event_place,
+        "TransactionEvent": _event_connector,
     }
 )

@@ -1,78 +1,65 @@
-"""The charge point itself: connection, registration, heartbeat, and the way of every CALL to the recorder."""
+"""The charge point itself: it holds its parts together, and carries out what the table of its life says.
+
+What the station is, `life.TRANSITIONS` knows; this class is the only one that changes it, in `_happens`. Each wait has
+a timer with a name of its own: the back-off in `Connection`, the next BootNotification in `Registrar`, the heartbeat in
+`Day`, and here the restart (`_restart`) and the patience with the last answers (`_patience`).
+"""
 
 from __future__ import annotations
 
 import logging
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import msgspec
 
 from fixtures import models
-from loadtest.measuring.recorder import OPENED
-from loadtest.station.arrivals import Arrivals, PlannedArrivals, arrivals_at
-from loadtest.station.charging_session import Connector, Phase
-from loadtest.station.clock_aligned import ClockAlignedMeter
-from loadtest.station.commands.respond import answer_by_rule, respond
-from loadtest.station.context import BOOT_RETRY, HEARTBEAT
-from loadtest.station.dialect.contract import Ending, Status
+from loadtest.station.charging_session import Connector
+from loadtest.station.commands.respond import respond
+from loadtest.station.connection import Connection
+from loadtest.station.context import Context
+from loadtest.station.contract import Observer, Store, Storm
+from loadtest.station.day import HEARTBEAT, Day
+from loadtest.station.dialect.contract import Dialect, Ending
+from loadtest.station.life import Life, LifeAction, LifeEvent, after
 from loadtest.station.messaging import Messaging
-from loadtest.station.replay import ReplayPlayer
+from loadtest.station.registrar import Registrar
+from loadtest.station.state.firmware import Firmware
+from loadtest.station.state.store import peek
 from loadtest.station.transaction_queue import TransactionQueue
-from loadtest.timing.backoff import reconnect_wait
-from loadtest.timing.pacing import Draws, next_in_phase, van_der_corput
-from loadtest.transport.socket import How
+from loadtest.station.views import Phase
+from loadtest.timing.pacing import Draws
+from loadtest.timing.timers import Timer
+from loadtest.transport.contract import Handshake, How
+from loadtest.transport.socket import StationSocket
+from loadtest.workload.identities import Lease
+from loadtest.workload.profile import Profile
 from ocppj.registration import Registration
+from ocppj.versions import Version
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from loadtest.plugins.storms.station_storm import StationStorm
-    from loadtest.station.commands.respond import Reply
-    from loadtest.station.context import Context
-    from loadtest.station.dialect.contract import Payload
-    from loadtest.station.state.store import StateStore
-    from loadtest.timing.timers import Timer
-    from loadtest.transport.socket import Handshake, StationSocket
-    from loadtest.workload.identities import Lease
-    from loadtest.workload.profile import Profile
-    from ocppj.events import CallReceived
-    from ocppj.messages import Call
-    from ocppj.versions import Version
-
-__all__ = ["Life", "Station"]
+__all__ = ["Station"]
 
 _logger = logging.getLogger(__name__)
 
 
-class Life(StrEnum):
-    """What a station does about connections."""
-
-    NEW = "new"
-    ON = "on"
-    REBOOTING = "rebooting"
-    STOPPING = "stopping"
-    OFF = "off"
-
-
-class Station(Messaging):
+class Station:
     """One virtual charge point; all methods run in the hub or before it starts, and none blocks."""
 
     __slots__ = (
-        "_boot_at",
-        "_boot_timer",
-        "_clock_aligned",
-        "_heartbeat_timer",
-        "_offline_since",
+        "_connection",
         "_on_stopped",
-        "_remote_boot",
+        "_patience",
+        "_registrar",
+        "_restart",
         "_transaction_queue",
-        "_waits",
-        "arrivals",
+        "call",
         "connectors",
+        "context",
+        "day",
         "draws",
-        "heartbeat_interval",
+        "lease",
         "life",
+        "messaging",
         "meter_interval",
         "model",
         "online_since",
@@ -83,46 +70,93 @@ class Station(Messaging):
 
     def __init__(self, context: Context, version: Version, lease: Lease) -> None:
         """Build the station that the lease, the seed and the profile describe."""
-        context = context.for_station(lease)
-        super().__init__(context, version, lease)
+        self.context = context = context.for_station(lease)
+        self.lease = lease
         self.draws = Draws(context.seed, lease.identity)
-        self.model = models.model(context.pick_model(self.draws, self.profile))
+        self.model = models.model(context.pick_model(self.draws, context.profile))
         self.life = Life.NEW
+        self.messaging = Messaging(self, context, context.dialect(version), respond)
+        # Bound once, because a method of our own would cost every CALL one more frame.
+        self.call = self.messaging.call
+        self._connection = Connection(self)
+        self._registrar = Registrar(self)
+        self.day = Day(self)
+        self.connectors = tuple(Connector(self, model) for model in context.connectors(self.model.name))
         self.online_since = 0.0
-        scale, meter = self.profile.interval_scale, self.profile.meter
-        self.heartbeat_interval = (self.profile.heartbeat or HEARTBEAT) / scale
-        self.meter_interval = (float(self.model.meter.interval) if meter is None else meter) / scale
-        self.connectors: Sequence[Connector] = [Connector(self, model) for model in context.connectors(self.model.name)]
-        self.arrivals: Arrivals | PlannedArrivals | ReplayPlayer | None = None
+        meter = context.profile.meter
+        self.meter_interval = float(self.model.meter.interval if meter is None else meter)
+        self.meter_interval /= context.profile.interval_scale
         self.reset_when_idle = False
-        self.store: StateStore | None = None
+        self.store: Store | None = None
         """What commands have left here; made by `store_of`."""
-        self.storm: StationStorm | None = None
+        self.storm: Storm | None = None
         """The storm that the station is in."""
         self._transaction_queue: TransactionQueue | None = None
-        self._waits = 0
-        self._boot_at = 0.0
-        self._remote_boot = False
-        self._offline_since: float | None = None
-        self._boot_timer: Timer | None = None
-        self._heartbeat_timer: Timer | None = None
-        self._clock_aligned: ClockAlignedMeter | None = None
+        self._restart: Timer | None = None
+        self._patience: Timer | None = None
         self._on_stopped: Callable[[], object] | None = None
+
+    # -- what others may ask -----------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> Version:
+        """The OCPP version."""
+        return self.messaging.dialect.version
+
+    @property
+    def dialect(self) -> Dialect:
+        """How it says what it has to say."""
+        return self.messaging.dialect
 
     @property
     def profile(self) -> Profile:
         """What its part of the fleet does all day."""
         return self.context.profile
 
-    # -- what others may ask -----------------------------------------------------------------------------------------
-
     @property
     def individual(self) -> models.Station:
         """The station's numbers; made anew when nobody asked for a while."""
         individual = self.context.individual(self.model.name, self.lease.identity)
-        if self.store is not None and self.store.firmware_version is not None:
-            return msgspec.structs.replace(individual, firmware_version=self.store.firmware_version)
+        firmware = peek(self, Firmware)
+        if firmware is not None and firmware.version is not None:
+            return msgspec.structs.replace(individual, firmware_version=firmware.version)
         return individual
+
+    @property
+    def registration(self) -> Registration:
+        """What the CSMS has said about it."""
+        return self.messaging.registration
+
+    @property
+    def online(self) -> bool:
+        """Whether the station is connected and accepted."""
+        messaging = self.messaging
+        return messaging.speaking and messaging.registration is Registration.ACCEPTED
+
+    @property
+    def observer(self) -> Observer | None:
+        """Who follows the commands of the CSMS, while somebody does."""
+        return self.context.observer
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it says its last words before a reset or its end."""
+        return self.messaging.leaving
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether a CALL of the station is on its way."""
+        return self.messaging.session.open_call is not None
+
+    @property
+    def socket(self) -> StationSocket | None:
+        """The socket of the connection that stands or is being made."""
+        return self.messaging.socket
+
+    @property
+    def heartbeat_interval(self) -> float:
+        """Seconds between Heartbeats."""
+        return self.day.heartbeat_interval
 
     @property
     def transaction_queue(self) -> TransactionQueue:
@@ -136,10 +170,11 @@ class Station(Messaging):
         """How many transaction messages the CSMS has not answered yet."""
         return 0 if self._transaction_queue is None else len(self._transaction_queue)
 
+    # -- what its owner and a storm do -------------------------------------------------------------------------------
+
     def start(self) -> None:
         """Power up: connect now, and again whenever the connection is lost."""
-        self.life = Life.ON
-        self._connect(self.context.clock())
+        self._happens(LifeEvent.POWER_ON)
 
     def stop(self, on_stopped: Callable[[], object], patience: float) -> None:
         """Finish in order: end transactions, deliver what waits for at most `patience` seconds, close, report."""
@@ -149,86 +184,60 @@ class Station(Messaging):
         self._on_stopped = on_stopped
         if self.life is Life.STOPPING:
             return
-        self.life = Life.STOPPING
-        self.leaving = True
-        timers, now = self.context.timers, self.context.clock()
-        self._stop_arrivals()
-        timers.cancel(self._boot_timer)
-        timers.cancel(self._heartbeat_timer)
-        self._end_charging_sessions(Ending.LOCAL, now)
-        if not self.session.connected:
-            self._finish()
+        if self._connected:
+            self._happens(LifeEvent.STOP, Ending.LOCAL, patience)
             return
-        self._boot_timer = timers.at(now + patience, self._close)
-        self._close_when_idle()
+        self.messaging.leaving = True
+        self._end_charging_sessions(Ending.LOCAL)
+        self._happens(LifeEvent.ABORT)
 
     def abort(self) -> None:
         """Be gone at once, without a word to the CSMS."""
         if self.life is not Life.OFF:
-            self._drop()
-            self._finish()
+            self._connection.cut()
+            self._happens(LifeEvent.ABORT)
 
-    def reboot(self, ending: Ending) -> None:
-        """Restart as the CSMS asked: end transactions, close, be gone for a while, boot.
-
-        A soft reset lets the transaction messages out first; a hard one cuts the line and keeps them for afterwards
-        (OCPP 1.6 §5.14).
-        """
-        if self.life is not Life.ON:
-            return
-        self.life = Life.REBOOTING
-        self.leaving = True
-        self._remote_boot = True
-        now = self.context.clock()
-        self._stop_arrivals()
-        if ending is Ending.HARD_RESET:
-            self._drop()
-            self._end_charging_sessions(ending, now)
-            self._power_cycle()
-            return
-        self._end_charging_sessions(ending, now)
-        self.context.timers.cancel(self._boot_timer)
-        self._boot_timer = self.context.timers.at(now + self.context.call_timeout, self._close)
-        self._close_when_idle()
+    def lose_power(self) -> None:
+        """Be gone until `start`; transactions have ended when the power is back (PowerLoss)."""
+        self._happens(LifeEvent.POWER_LOSS, Ending.POWER_LOSS)
 
     def cut(self, code: int | None = None) -> None:
         """Lose the connection, with a Close frame of this code or without a word, and come back by the back-off."""
         if self.life is not Life.ON or self.socket is None:
             return
-        if code is not None and self.speaking:
-            self.speaking = False
-            self.socket.close(code)
+        if code is not None and self.messaging.speaking:
+            self.messaging.close(code)
             return
-        self._drop()
-        self._reconnect_later()
+        self._connection.cut()
+        self._happens(LifeEvent.CONNECTION_OVER)
 
     def part(self) -> StationSocket | None:
         """Take the connection for dead and leave its socket to the caller; another one is opened at once."""
-        socket, self.socket = self.socket, None
-        self._disconnected()
+        socket = self._connection.hand_over()
         self.connect_now()
         return socket
 
     def connect_now(self) -> None:
         """Connect without waiting for the back-off."""
         if self.life is Life.ON and self.socket is None:
-            self.context.timers.cancel(self._boot_timer)
-            self._connect(self.context.clock())
+            self._connection.open()
 
-    def lose_power(self) -> None:
-        """Be gone until `start`; transactions have ended when the power is back (PowerLoss)."""
-        if self.life in (Life.ON, Life.REBOOTING):
-            self.life = Life.REBOOTING
-            self._drop()
-            self._end_charging_sessions(Ending.POWER_LOSS, self.context.clock())
-            self._forget()
+    # -- what commands do --------------------------------------------------------------------------------------------
+
+    def reboot(self, ending: Ending) -> None:
+        """Restart as the CSMS asked: end transactions, close, be gone for a while, boot.
+
+        A soft reset lets the transaction messages out first; a hard one, or one that nobody hears of, cuts the
+        connection and keeps them for afterwards (OCPP 1.6 §5.14).
+        """
+        softly = ending is not Ending.HARD_RESET and self._connected
+        event = LifeEvent.SOFT_RESET if softly else LifeEvent.HARD_RESET
+        if self._happens(event, ending, self.context.call_timeout):
+            self._registrar.after_reset = True
 
     def boot_now(self) -> None:
         """Send a BootNotification because the CSMS triggered it."""
-        now = self.context.clock()
-        self.context.timers.cancel(self._boot_timer)
-        self._boot_timer = None
-        self.call("BootNotification", self._boot_payload(), now, self._boot_answered, triggered=True)
+        self._registrar.boot_now()
 
     def beat_now(self) -> None:
         """Send a Heartbeat because the CSMS triggered it."""
@@ -236,26 +245,37 @@ class Station(Messaging):
 
     def beat_every(self, seconds: float) -> None:
         """Change the heartbeat interval."""
-        self.heartbeat_interval = seconds if seconds > 0 else HEARTBEAT
-        if self.registration is Registration.ACCEPTED:
-            self._plan_heartbeat()
+        self.day.heartbeat_interval = seconds if seconds > 0 else HEARTBEAT
+        if self.messaging.registration is Registration.ACCEPTED:
+            self.day.plan_heartbeat()
 
     def reconnect(self) -> None:
         """Close the connection and come back, as with a new password."""
         if self.life is Life.ON and self.socket is not None:
-            self.speaking = False
-            self.socket.close(1000)
+            self.messaging.close(1000)
 
-    def answer_by_rule(self, event: CallReceived) -> None:
-        """Answer as the load profile wants it: later, with a no, or never."""
-        answer_by_rule(self, event)
+    # -- what parts ask and tell -------------------------------------------------------------------------------------
 
-    def respond(self, call: Call, *, refuse: bool = False) -> Reply:
-        """Decide what to say to a CALL of the CSMS; `refuse` where the profile wants a no."""
-        return respond(self, call, refuse=refuse)
+    def new_message_id(self) -> str:
+        """Make the id of a CALL that is sent now."""
+        return self.messaging.new_message_id()
+
+    def accepted(self, now: float, interval: float, *, fresh: bool) -> None:
+        """Go on as an accepted station; `fresh` where it was not one before."""
+        if fresh:
+            self.online_since = now
+        self.day.follow_csms(interval)
+        if self.context.observer is not None:
+            self.context.observer.booted(self)
+        if fresh:
+            self.day.tell_statuses(now)
+            self._hears_again(now, booted=True)
+            self.day.begin(now)
+            if self.storm is not None:
+                self.storm.accepted(now)
 
     def call_ended(self) -> None:
-        """Take note that one of our CALLs has ended: a station on its way out may have waited for it."""
+        """Take note that a CALL has ended: a station on its way out may have waited for it."""
         self._close_when_idle()
 
     def charging_session_over(self) -> None:
@@ -266,108 +286,159 @@ class Station(Messaging):
             self.reset_when_idle = False
             self.reboot(Ending.SOFT_RESET)
 
-    # -- connection: the listener of the socket ----------------------------------------------------------------------
+    def disconnected(self, now: float) -> None:
+        """Take note that a connection which stood is gone."""
+        self._registrar.cancel()
+        if self.storm is not None:
+            self.storm.lost(now)
+
+    # -- the listener of the socket ----------------------------------------------------------------------------------
 
     def on_open(self, handshake: Handshake) -> None:  # noqa: ARG002 - its times are for a later table
         """Begin, or go on where the last connection ended."""
-        recorder, now = self.context.recorder, self.context.clock()
-        recorder.connection(OPENED)
-        recorder.connected(1)
-        self.session.connection_made()
-        self.speaking = True
-        self._waits = 0
+        now, messaging = self.context.clock(), self.messaging
         self.online_since = now
-        vendor, away = self.context.vendor, now - (now if self._offline_since is None else self._offline_since)
-        if vendor.ping and self.socket is not None:
-            self.socket.ping_every(vendor.ping)
-        if self.registration is Registration.ACCEPTED and vendor.boots_again(away):
-            self.registration = Registration.UNKNOWN
-            self._boot_at = 0.0
+        away = self._connection.opened(now)
+        if messaging.registration is Registration.ACCEPTED and self.context.vendor.boots_again(away):
+            self._registrar.forget()
         if self.storm is not None:
             self.storm.opened(now)
-        if self.registration is Registration.ACCEPTED:
+        if messaging.registration is Registration.ACCEPTED:
             # No BootNotification: nothing in it has changed (OCPP-J 1.6 §5.4, 2.x Part 4 §5.4).
             self._come_back(now, away)
-        elif self._boot_at > now:
-            self._plan_boot(self._boot_at)
         else:
-            self._boot(now)
+            self._registrar.begin(now)
 
     def on_failed(self, outcome: str, reason: str) -> None:  # noqa: ARG002 - counted by class
         """Try again later."""
-        self.socket = None
-        self.context.recorder.connection(outcome)
+        self._connection.failed(outcome)
         if self.storm is not None:
             self.storm.failed(outcome)
-        self._reconnect_later()
+        self._happens(LifeEvent.CONNECTION_OVER)
+
+    def on_text(self, data: str | bytes, now: float) -> None:
+        """Take a message."""
+        self.messaging.on_text(data, now)
 
     def on_closed(self, code: int, reason: str, how: How) -> None:  # noqa: ARG002 - counted by class
         """Keep what is to be kept, and come back later."""
-        if how is not How.LOCAL:
-            self.context.recorder.lost()
-        if how in (How.VIOLATION, How.TOO_BIG, How.SLOW_CONSUMER):
-            self.context.recorder.fault(how)
-        self._disconnected()
-        if self.life is Life.STOPPING:
-            self._finish()
-        elif self.life is Life.REBOOTING:
-            self._power_cycle()
-        else:
-            self._reconnect_later()
+        self._connection.closed(how)
+        self._happens(LifeEvent.CONNECTION_OVER)
+
+    def on_backlog(self) -> None:
+        """Count a CSMS that reads too slowly."""
+        self.messaging.on_backlog()
 
     def on_crash(self, error: Exception) -> None:
-        """Restart the station after a mistake of ours; the user that it belongs to lives on."""
+        """Start over after a mistake of ours; the user that the station belongs to lives on."""
         try:
-            self._drop()
+            self._connection.cut()
         except Exception:  # noqa: BLE001 - whatever was wrong may be so still, and the first error is the one to tell
             _logger.debug("The failed station %s failed again.", self.lease.identity)
-        if self.context.crashed(self, error) or self.life in (Life.OFF, Life.STOPPING):
-            self._finish()
-            return
-        self._forget()
-        self._drop_store()
-        self._reconnect_later()
+        taken_over = self.context.crashed(self, error)
+        self._happens(LifeEvent.ABORT if taken_over else LifeEvent.CRASH)
 
-    # -- connection: inside ------------------------------------------------------------------------------------------
+    # -- inside: life ------------------------------------------------------------------------------------------------
 
-    def _connect(self, _: float) -> None:
-        self._boot_timer = None
-        context, dialect = self.context, self.dialect
-        self.life = Life.ON
-        self.leaving = False
-        target = context.target
-        if self.storm is not None:
-            if self.storm.refuses():
-                self._reconnect_later()
-                return
-            target = self.storm.where() or target
-        self.socket = context.make_socket(context.engine, target, self, target.source(self.lease.number))
-        password = None if self.store is None else self.store.password
-        headers = context.headers(self.lease, dialect.version, password)
-        self.socket.connect(context.url(self.lease, target), dialect.rules.subprotocol, headers)
+    @property
+    def _connected(self) -> bool:
+        return self.messaging.session.connected
 
-    def _reconnect_later(self) -> None:
-        if self.life is not Life.ON:
-            return
-        wait = reconnect_wait(self.context.backoff, self._waits, self.draws.uniform())
-        self._waits += 1
-        self.context.timers.cancel(self._boot_timer)
-        self._boot_timer = self.context.timers.at(self.context.clock() + wait, self._connect)
+    def _happens(self, event: LifeEvent, ending: Ending = Ending.LOCAL, patience: float = 0.0) -> bool:
+        """Do what the table says about an event; return False where that is nothing.
 
-    def _power_cycle(self) -> None:
+        `ending` says why transactions end, and `patience` for how many seconds the last answers are waited for.
+        """
+        transition = after(self.life, event)
+        if transition is None:
+            return False
+        self.life = transition.life
+        _ACTIONS[transition.action](self, ending, patience)
+        return True
+
+    def _connect(self, _: Ending, __: float) -> None:
+        self.context.timers.cancel(self._restart)
+        self._restart = None
+        self.messaging.leaving = False
+        self._connection.open()
+
+    def _connect_later(self, _: Ending, __: float) -> None:
+        self._connection.open_later()
+
+    def _say_goodbye(self, ending: Ending, patience: float) -> None:
+        context = self.context
+        self.messaging.leaving = True
+        self.day.end()
+        self._end_charging_sessions(ending)
+        context.timers.cancel(self._patience)
+        self._patience = context.timers.at(context.clock() + patience, self._patience_over, self)
+        self._close_when_idle()
+
+    def _cut_and_restart(self, ending: Ending, patience: float) -> None:
+        self.messaging.leaving = True
+        self.day.end()
+        self._connection.cut()
+        self._end_charging_sessions(ending)
+        self._be_gone(ending, patience)
+
+    def _be_gone(self, _: Ending, __: float) -> None:
         context = self.context
         self._forget()
-        gone = context.draw(self.profile.reboot, self.draws)
-        self._boot_timer = context.timers.at(context.clock() + gone, self._connect)
+        gone = context.draw(context.profile.reboot, self.draws)
+        self._restart = context.timers.at(context.clock() + gone, self._power_is_back, self)
+
+    def _go_dark(self, ending: Ending, _: float) -> None:
+        self._connection.cut()
+        self._end_charging_sessions(ending)
+        self._forget()
+
+    def _start_over(self, _: Ending, __: float) -> None:
+        self.messaging.leaving = False
+        self._forget()
+        self._drop_store()
+        self._connection.open_later()
+
+    def _finish(self, _: Ending, __: float) -> None:
+        self._connection.discard()
+        self._forget()
+        if self.storm is not None:
+            self.storm.end()
+        self.messaging.forget()
+        if self._transaction_queue is not None:
+            self._transaction_queue.close()
+        self._drop_store()
+        on_stopped, self._on_stopped = self._on_stopped, None
+        if on_stopped is not None:
+            on_stopped()
+
+    def _power_is_back(self, _: float) -> None:
+        self._happens(LifeEvent.POWER_ON)
+
+    def _patience_over(self, _: float) -> None:
+        self._close()
+
+    def _close_when_idle(self) -> None:
+        """Say goodbye as soon as nothing is on its way any more."""
+        if self.life in _LEAVING and not self.awaits_answer and not self._transaction_queue:
+            self._close()
+
+    def _close(self) -> None:
+        self.context.timers.cancel(self._patience)
+        self._patience = None
+        if self.life in _LEAVING:
+            self.messaging.close(_LEAVING[self.life])
+
+    # -- inside: memory ----------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
         """Lose what a station loses without power; transaction messages stay (OCPP 1.6 §3.7)."""
-        self.context.timers.cancel(self._boot_timer)
-        self.context.timers.cancel(self._heartbeat_timer)
-        self._boot_timer = self._heartbeat_timer = None
-        self._stop_arrivals()
-        self.registration = Registration.UNKNOWN
-        self._boot_at = 0.0
+        timers = self.context.timers
+        timers.cancel(self._patience)
+        timers.cancel(self._restart)
+        self._patience = self._restart = None
+        self._connection.cancel()
+        self._registrar.forget()
+        self.day.end()
         for connector in self.connectors:
             connector.told = ""
             if connector.charging_session is not None:
@@ -378,183 +449,24 @@ class Station(Messaging):
         if store is not None:
             store.close()
 
-    def _drop(self) -> None:
-        """Cut the connection, as a power loss does."""
-        socket, self.socket = self.socket, None
-        if socket is not None:
-            socket.abort()
-        self._disconnected()
-
-    def _disconnected(self) -> None:
-        """Settle the books of a connection that is gone."""
-        self.socket = None
-        self.speaking = False
-        if not self.session.connected:
-            return
-        recorder, now = self.context.recorder, self.context.clock()
-        recorder.connected(-1)
-        if self.registration is Registration.ACCEPTED:
-            recorder.booted(-1)
-        self._offline_since = now
-        self.settle(now)
-        if self.storm is not None:
-            self.storm.lost(now)
-
-    def _finish(self) -> None:
-        """Stop for good."""
-        if self.life is Life.OFF:
-            return
-        if self.socket is not None:
-            self.socket.abort()
-            self.socket = None
-        self._forget()
-        self.life = Life.OFF
-        if self.storm is not None:
-            self.storm.end()
-        self.context.timers.cancel(self._sweep)
-        self._sweep = None
-        if self._transaction_queue is not None:
-            self._transaction_queue.close()
-        self._drop_store()
-        on_stopped, self._on_stopped = self._on_stopped, None
-        if on_stopped is not None:
-            on_stopped()
-
-    def _close_when_idle(self) -> None:
-        """Close as soon as nothing is on its way any more."""
-        if self.life not in (Life.STOPPING, Life.REBOOTING) or self.socket is None:
-            return
-        if self.session.open_call is None and not self._transaction_queue:
-            self._close(self.context.clock())
-
-    def _close(self, _: float) -> None:
-        self.context.timers.cancel(self._boot_timer)
-        self._boot_timer = None
-        if self.socket is not None:
-            self.speaking = False
-            self.socket.close(1000 if self.life is Life.REBOOTING else 1001)
-
-    # -- registration and heartbeat ----------------------------------------------------------------------------------
-
-    def _boot(self, when: float) -> None:
-        self._boot_timer = None
-        self.call("BootNotification", self._boot_payload(), when, self._boot_answered)
-
-    def _boot_payload(self) -> Payload:
-        payload = self.dialect.boot(self.individual, remote=self._remote_boot)
-        if self.store is not None and self.store.boot_reason is not None and "reason" in payload:
-            payload["reason"] = self.store.boot_reason
-        return payload
-
-    def _boot_answered(self, payload: Payload | None, _: str) -> None:
-        if not self.session.connected:
-            return
-        now = self.context.clock()
-        answer = payload or {}
-        status, interval = answer.get("status"), _seconds(answer.get("interval"))
-        if status == Registration.ACCEPTED:
-            self._accepted(now, interval or HEARTBEAT)
-            return
-        if status in (Registration.PENDING, Registration.REJECTED):
-            if self.registration is Registration.ACCEPTED:
-                self.context.recorder.booted(-1)
-            self.registration = Registration(status)
-        elif self.registration is Registration.ACCEPTED:
-            return
-        self._boot_at = now + (interval or BOOT_RETRY)
-        self._plan_boot(self._boot_at)
-
-    def _plan_boot(self, when: float) -> None:
-        if self.life is Life.ON:
-            self.context.timers.cancel(self._boot_timer)
-            self._boot_timer = self.context.timers.at(when, self._boot)
-
-    def _accepted(self, now: float, interval: float) -> None:
-        fresh = self.registration is not Registration.ACCEPTED
-        self.registration = Registration.ACCEPTED
-        self._remote_boot = False
-        if fresh:
-            self.context.recorder.booted(1)
-            self.online_since = now
-        if self.profile.heartbeat is None:
-            self.heartbeat_interval = interval / self.profile.interval_scale
-        if not self.profile.recorded.cues:
-            self._plan_heartbeat()
-        if self.context.observer is not None:
-            self.context.observer.booted(self)
-        if fresh:
-            self._begin_day(now)
-
-    def _begin_day(self, now: float) -> None:
-        """Do what a station does once it was accepted; what it already does goes on."""
-        if not self.profile.recorded.cues:
-            self._tell_statuses(now)
-        if self.store is not None:
-            self.store.back(now, booted=True)
-        if self._transaction_queue is not None:
-            self._transaction_queue.pump()
-        if self._clock_aligned is None and self.context.vendor.clock_aligned:
-            self._clock_aligned = ClockAlignedMeter(self)
-        if self.arrivals is None and self.life is Life.ON:
-            self.arrivals = arrivals_at(self)
-            if self.arrivals is not None:
-                self.arrivals.plan(now)
-        if self.storm is not None:
-            self.storm.accepted(now)
-
     def _come_back(self, now: float, away: float) -> None:
+        """Go on after a lost connection: the CSMS still knows the station as accepted."""
         self.context.recorder.booted(1)
-        tell_all = self.context.vendor.tells_all(away)
-        for connector in self.connectors:
-            if self.profile.recorded.cues:
-                break  # a recording has its own
-            if tell_all or self.dialect.status_words[connector.status] != connector.told:
-                connector.tell(now)
-        if self.store is not None:
-            self.store.back(now, booted=False)
-        if self._transaction_queue is not None:
-            self._transaction_queue.pump()
-        if isinstance(self.arrivals, ReplayPlayer):
-            self.arrivals.pump()
+        self.day.tell_changes(now, away)
+        self._hears_again(now, booted=False)
+        self.day.go_on()
         if self.storm is not None:
             self.storm.accepted(now)
 
-    def _tell_statuses(self, now: float) -> None:
-        context, dialect = self.context, self.dialect
-        for payload in dialect.station_status(dialect.status_words[Status.AVAILABLE], context.timestamp(now)):
-            self.call("StatusNotification", payload, now)
-        for connector in self.connectors:
-            connector.tell(now)
+    def _hears_again(self, now: float, *, booted: bool) -> None:
+        """Let the CSMS hear what waited for it."""
+        if self.store is not None:
+            self.store.back(now, booted=booted)
+        if self._transaction_queue is not None:
+            self._transaction_queue.pump()
 
-    def _plan_heartbeat(self) -> None:
-        context = self.context
-        context.timers.cancel(self._heartbeat_timer)
-        if self.life is not Life.ON:
-            return
-        phase = van_der_corput(self.lease.number)
-        first = next_in_phase(context.clock(), self.heartbeat_interval, phase, context.epoch)
-        self._heartbeat_timer = context.timers.at(first, self._heartbeat_due)
-
-    def _heartbeat_due(self, when: float) -> None:
-        if self.spoken is not None and self.spoken.at + self.heartbeat_interval > when:
-            # Whatever was said since tells that the station lives (OCPP 1.6 §4.6).
-            quiet = self.spoken.at + self.heartbeat_interval
-            self._heartbeat_timer = self.context.timers.at(quiet, self._heartbeat_due)
-            return
-        # From the intended time on: a slow CSMS or a busy process does not shift the schedule.
-        self._heartbeat_timer = self.context.timers.at(when + self.heartbeat_interval, self._heartbeat_due)
-        if self.online:
-            self.call("Heartbeat", {}, when)
-
-    def _stop_arrivals(self) -> None:
-        if self.arrivals is not None:
-            self.arrivals.cancel()
-            self.arrivals = None
-        if self._clock_aligned is not None:
-            self._clock_aligned.cancel()
-            self._clock_aligned = None
-
-    def _end_charging_sessions(self, ending: Ending, now: float) -> None:
+    def _end_charging_sessions(self, ending: Ending) -> None:
+        now = self.context.clock()
         for connector in self.connectors:
             charging_session = connector.charging_session
             if charging_session is None:
@@ -566,6 +478,17 @@ class Station(Messaging):
                 charging_session.stop(ending, now)
 
 
-def _seconds(value: Any) -> float:
-    """Read an interval of the CSMS; anything that is none counts as 0, the station's own choice."""
-    return float(value) if type(value) in (int, float) and 0 < value < 10**9 else 0.0
+_LEAVING: Mapping[Life, int] = MappingProxyType({Life.RESETTING: 1000, Life.STOPPING: 1001})
+"""The lives in which a station says its last words, and with which code it closes the connection."""
+_ACTIONS: Mapping[LifeAction, Callable[[Station, Ending, float], None]] = MappingProxyType(
+    {
+        LifeAction.CONNECT: Station._connect,  # noqa: SLF001 - a dispatch table of this very class
+        LifeAction.CONNECT_LATER: Station._connect_later,  # noqa: SLF001
+        LifeAction.SAY_GOODBYE: Station._say_goodbye,  # noqa: SLF001
+        LifeAction.CUT_AND_RESTART: Station._cut_and_restart,  # noqa: SLF001
+        LifeAction.RESTART: Station._be_gone,  # noqa: SLF001
+        LifeAction.GO_DARK: Station._go_dark,  # noqa: SLF001
+        LifeAction.START_OVER: Station._start_over,  # noqa: SLF001
+        LifeAction.FINISH: Station._finish,  # noqa: SLF001
+    }
+)

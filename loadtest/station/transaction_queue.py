@@ -6,27 +6,24 @@ is sent again, each time after a longer wait, and given up after the last attemp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from loadtest.measuring.recorder import TO_CSMS
+from evidence.vocabulary import TO_CSMS, UNDELIVERED
+from loadtest.station.contract import Host
+from loadtest.station.dialect.contract import Payload, Said
+from loadtest.station.views import ChargingSessionView
 from loadtest.timing.backoff import retry_delay
+from loadtest.timing.timers import Timer
 from loadtest.workload.vendor import NEUTRAL
 from ocppj.outcomes import Outcome
 
-if TYPE_CHECKING:
-    from loadtest.station.charging_session import ChargingSession
-    from loadtest.station.dialect.contract import Payload, Said
-    from loadtest.station.station import Station
-    from loadtest.timing.timers import Timer
-
-__all__ = ["ATTEMPTS", "MOST_KEPT", "RETRY_INTERVAL", "UNDELIVERED", "TransactionQueue"]
+__all__ = ["ATTEMPTS", "MOST_KEPT", "RETRY_INTERVAL", "TransactionQueue"]
 
 # What a vendor without habits of its own does.
 ATTEMPTS: Final = NEUTRAL.retry.attempts
 RETRY_INTERVAL: Final = NEUTRAL.retry.interval
 MOST_KEPT: Final = NEUTRAL.queue
 
-UNDELIVERED: Final = "transaction-message-undelivered"
 _KEPT = (Outcome.LOST, Outcome.NEVER_SENT)
 _UNANSWERED = (Outcome.LOST, Outcome.TIMEOUT)
 
@@ -35,7 +32,7 @@ class _Message:
     __slots__ = ("charging_session", "failures", "intended_at", "is_start", "is_stop", "message_id", "said", "tried")
 
     def __init__(
-        self, said: Said, charging_session: ChargingSession, intended_at: float, *, is_start: bool, is_stop: bool
+        self, said: Said, charging_session: ChargingSessionView, intended_at: float, *, is_start: bool, is_stop: bool
     ) -> None:
         self.said = said
         self.charging_session = charging_session
@@ -57,7 +54,7 @@ class TransactionQueue:
 
     __slots__ = ("_messages", "_on_way", "_retry", "station")
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: Host) -> None:
         """Start empty."""
         self.station = station
         self._messages: list[_Message] = []  # seldom more than one, and an empty deque is 0.6 KB
@@ -70,7 +67,7 @@ class TransactionQueue:
     def add(
         self,
         said: Said,
-        charging_session: ChargingSession,
+        charging_session: ChargingSessionView,
         intended_at: float,
         *,
         is_start: bool = False,
@@ -79,7 +76,7 @@ class TransactionQueue:
         """Queue a message, and send it when nothing is before it."""
         message = _Message(said, charging_session, intended_at, is_start=is_start, is_stop=is_stop)
         if message.is_money:
-            charging_session.entry.queued(is_start=is_start)
+            charging_session.record.queued(is_start=is_start)
         if len(self._messages) >= self.station.context.vendor.queue:
             self._count_undelivered(message)
             return
@@ -94,12 +91,14 @@ class TransactionQueue:
         message = self._on_way = self._messages[0]
         message.tried = True
         if message.message_id is None and station.context.vendor.quirks.retries_with_same_id:
-            message.message_id = (station.spoken or station.context.new_id)()
+            message.message_id = station.new_message_id()
         # While it was offline a station intended nothing; what it kept falls due when it is back.
         intended_at = max(message.intended_at, station.online_since)
         action, payload, charging_session = message.said.action, message.said.build(), message.charging_session
         if message.is_money:
-            charging_session.entry.building(action, payload, charging_session.transaction_id, is_start=message.is_start)
+            charging_session.record.building(
+                action, payload, charging_session.transaction_id, is_start=message.is_start
+            )
         station.call(action, payload, intended_at, self._ended, message_id=message.message_id)
 
     def close(self) -> None:
@@ -116,7 +115,7 @@ class TransactionQueue:
         if message is None or not self._messages or self._messages[0] is not message:
             return
         if message.is_money:
-            message.charging_session.entry.ended(payload, outcome, is_start=message.is_start)
+            message.charging_session.record.ended(payload, outcome, is_start=message.is_start)
         if payload is None and not self._forgets(message, outcome):
             if outcome in _KEPT:
                 return
@@ -131,21 +130,21 @@ class TransactionQueue:
         if message.is_start:
             message.charging_session.start_answered(payload)
         if message.is_money:
-            message.charging_session.entry.settled(message.charging_session.transaction_id)
-        observer = self.station.context.observer
+            message.charging_session.record.settled(message.charging_session.transaction_id)
+        observer = self.station.observer
         if observer is not None and payload is not None:
             observer.delivered(self.station, message, payload)
         self.pump()
 
     def _forgets(self, message: _Message, outcome: str) -> bool:
-        """Tell whether the station gives up the start of a transaction that nobody answered."""
+        """Return whether the station gives up the start of a transaction that nobody answered."""
         forgets = self.station.context.vendor.quirks.forgets_lost_start
         return forgets and message.said.action == "StartTransaction" and outcome in _UNANSWERED
 
     def _wait(self, message: _Message, delay: float) -> None:
         due = self.station.context.clock() + delay
         message.intended_at = due
-        self._retry = self.station.context.timers.at(due, self._retry_due)
+        self._retry = self.station.context.timers.at(due, self._retry_due, self.station)
 
     def _retry_due(self, _: float) -> None:
         self._retry = None
@@ -155,8 +154,8 @@ class TransactionQueue:
         context = self.station.context
         if message.is_money:
             if message is self._on_way:
-                message.charging_session.entry.ended(None, Outcome.LOST, is_start=message.is_start)
-            message.charging_session.entry.settled(message.charging_session.transaction_id)
+                message.charging_session.record.ended(None, Outcome.LOST, is_start=message.is_start)
+            message.charging_session.record.settled(message.charging_session.transaction_id)
         context.recorder.fault(UNDELIVERED)
         if message.tried:
             return  # each try was counted with its own outcome

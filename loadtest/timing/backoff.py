@@ -9,6 +9,9 @@ from typing import Literal
 
 import msgspec
 
+from config.errors import ConfigError
+from config.quantities import seconds, whole
+from config.words import hint
 from ocppj.errors import UsageError
 
 __all__ = ["SHORTEST_WAIT", "SPEC", "Backoff", "parse_backoff", "reconnect_wait", "retry_delay"]
@@ -32,37 +35,42 @@ class Backoff(msgspec.Struct, frozen=True):
         if self.kind == "none":
             return "none"
         if self.kind == "fixed":
-            return f"fixed:{self.minimum:g}/{self.random_range:g}"
-        return f"spec:{self.minimum:g}/{self.random_range:g}/{self.repeat_times}"
+            return f"fixed:{_number(self.minimum)}/{_number(self.random_range)}"
+        return f"spec:{_number(self.minimum)}/{_number(self.random_range)}/{self.repeat_times}"
+
+
+def _number(value: float) -> str:
+    """Write a number so that reading it again gives the same."""
+    return repr(float(value)).removesuffix(".0")
 
 
 SPEC = Backoff()
 """The formula with 3 s / 10 s / 3, a triple that charger software ships; OCPP sets no defaults."""
 
-_EXAMPLES = "spec, spec:3/10/3 (minimum/random range/repeats), fixed:10, fixed:10/5 (wait/random range) or none"
+_HOW = "write spec, spec:3/10/3 (minimum/random range/repeats), fixed:10, fixed:10/5 (wait/random range) or none"
 _MOST_NUMBERS = {"spec": 3, "fixed": 2, "none": 0}
 
 
 def parse_backoff(text: str) -> Backoff:
     """Read a back-off as people write it: `spec`, `spec:3/10/3`, `fixed:10`, `none`; raises `UsageError`."""
     kind, _, rest = text.strip().partition(":")
+    parts = rest.split("/") if rest else []
+    if kind not in _MOST_NUMBERS:
+        raise UsageError(f"Back-off {text!r} is none that Plugstorm knows; {hint(kind, _MOST_NUMBERS, _HOW)}")
+    if len(parts) > _MOST_NUMBERS[kind]:
+        raise UsageError(f"Back-off {text!r} has more than {_MOST_NUMBERS[kind]} numbers; {_HOW}")
     try:
-        numbers = [float(part) for part in rest.split("/")] if rest else []
-    except ValueError:
-        raise UsageError(f"Back-off {text!r} holds something that is no number; write {_EXAMPLES}") from None
-    if kind not in _MOST_NUMBERS or len(numbers) > _MOST_NUMBERS[kind]:
-        raise UsageError(f"Back-off {text!r} is none that Plugstorm knows; write {_EXAMPLES}")
-    if any(number < 0 or number != number or number == float("inf") for number in numbers):  # noqa: PLR0124 - NaN test
-        raise UsageError(f"Back-off {text!r} holds a negative or endless time; write {_EXAMPLES}")
+        times = [seconds(part) for part in parts[:2]]
+        repeats = whole(parts[2]) if len(parts) > len(times) else SPEC.repeat_times
+    except ConfigError as error:
+        raise UsageError(f"Back-off {text!r}: {error}; {_HOW}") from None
     if kind == "none":
         return Backoff("none", 0.0, 0.0, 0)
     if kind == "fixed":
-        wait, random_range = _with_defaults(numbers, 10.0, 0.0)
+        wait, random_range = _with_defaults(times, 10.0, 0.0)
         return Backoff("fixed", wait, random_range, 0)
-    minimum, random_range, repeats = _with_defaults(numbers, SPEC.minimum, SPEC.random_range, SPEC.repeat_times)
-    if repeats != int(repeats):
-        raise UsageError(f"Back-off {text!r}: the number of repeats must be whole; write {_EXAMPLES}")
-    return Backoff("spec", minimum, random_range, int(repeats))
+    minimum, random_range = _with_defaults(times, SPEC.minimum, SPEC.random_range)
+    return Backoff("spec", minimum, random_range, repeats)
 
 
 def _with_defaults(numbers: list[float], *defaults: float) -> list[float]:

@@ -7,14 +7,12 @@ ten thousand stations cost the event loop one timer.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["HubTimers", "Timer", "TimerQueue"]
+__all__ = ["HubTimers", "Owner", "Timer", "TimerQueue"]
 
 _logger = logging.getLogger(__name__)
 
@@ -23,15 +21,22 @@ BATCH = 256
 _COMPACT_FROM = 512
 
 
+class Owner(Protocol):
+    """Who answers for a timer."""
+
+    def on_crash(self, error: Exception) -> object:
+        """Take an exception that the callback of a timer raised."""
+
+
 class Timer:
-    """One future call; `when` is the intended time, in monotonic seconds."""
+    """One future call."""
 
-    __slots__ = ("callback", "when")
+    __slots__ = ("callback", "owner")
 
-    def __init__(self, when: float, callback: Callable[[float], object]) -> None:
-        """Hold the callback, which gets `when` and not the time at which it really runs."""
-        self.when = when
+    def __init__(self, callback: Callable[[float], object], owner: Owner | None = None) -> None:
+        """Hold the callback, which gets the intended time and not the one at which it really runs."""
         self.callback: Callable[[float], object] | None = callback
+        self.owner = owner
 
     @property
     def pending(self) -> bool:
@@ -42,15 +47,13 @@ class Timer:
 class TimerQueue:
     """Timers in the order of their times; equal times run in the order of their making."""
 
-    __slots__ = ("_cancelled", "_count", "_heap", "on_error", "worst_lag")
+    __slots__ = ("_cancelled", "_count", "_heap", "worst_lag")
 
     def __init__(self) -> None:
         """Start empty."""
         self._heap: list[tuple[float, int, Timer]] = []
         self._count = 0
         self._cancelled = 0
-        self.on_error: Callable[[Callable[[float], object], Exception], bool] | None = None
-        """Gets a callback that failed, with its exception; returns whether it has dealt with it."""
         self.worst_lag = 0.0
         """Seconds by which a timer ran late at most, since `take_worst_lag`."""
 
@@ -66,9 +69,12 @@ class TimerQueue:
             self._cancelled -= 1
         return heap[0][0] if heap else None
 
-    def at(self, when: float, callback: Callable[[float], object]) -> Timer:
-        """Call `callback(when)` at that time, or as soon as possible when it has passed."""
-        timer = Timer(when, callback)
+    def at(self, when: float, callback: Callable[[float], object], owner: Owner | None = None) -> Timer:
+        """Call `callback(when)` at that time, in monotonic seconds, or as soon as possible when it has passed.
+
+        An exception of the callback goes to its owner; without an owner it is logged.
+        """
+        timer = Timer(callback, owner)
         self._count += 1
         heappush(self._heap, (when, self._count, timer))
         return timer
@@ -100,10 +106,19 @@ class TimerQueue:
             self.worst_lag = max(self.worst_lag, now - when)
             try:
                 callback(when)
-            except Exception as error:
-                if self.on_error is None or not self.on_error(callback, error):
-                    _logger.exception("A timer's callback failed; the other timers go on.")
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other timers must go on
+                self._tell_owner(timer.owner, error)
         return ran
+
+    def _tell_owner(self, owner: Owner | None, error: Exception) -> None:
+        if owner is not None:
+            try:
+                owner.on_crash(error)
+            except Exception as second:  # noqa: BLE001 - neither may this one
+                error = second
+            else:
+                return
+        _logger.error("A timer's callback failed; the other timers go on.", exc_info=error)
 
     def take_worst_lag(self) -> float:
         """Return the worst lag in seconds since the last call."""
@@ -124,9 +139,9 @@ class HubTimers(TimerQueue):
         self._wakes_at: float | None = None
         self._running = False
 
-    def at(self, when: float, callback: Callable[[float], object]) -> Timer:
+    def at(self, when: float, callback: Callable[[float], object], owner: Owner | None = None) -> Timer:
         """Call `callback(when)` in the hub; it must neither block nor switch greenlets."""
-        timer = TimerQueue.at(self, when, callback)
+        timer = TimerQueue.at(self, when, callback, owner)
         if not self._running and (self._wakes_at is None or when < self._wakes_at):
             self._wake_at(when)
         return timer

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    from loadtest.timing.timers import HubTimers
+from evidence import vocabulary
+from loadtest.timing.timers import HubTimers, TimerQueue
 
-__all__ = ["READ_SIZE", "Attempt", "Engine", "Handshake", "How", "Listener"]
+__all__ = ["READ", "READ_SIZE", "WRITE", "Attempt", "Engine", "Handshake", "How", "Listener", "Pinged"]
 
+READ, WRITE = 1, 2
+"""What a watcher of the event loop waits for."""
 READ_SIZE: Final = 16_384
 """Bytes of one `recv`; larger ones make Python allocate more than nearly every frame needs."""
 
@@ -19,7 +21,7 @@ READ_SIZE: Final = 16_384
 class Attempt(StrEnum):
     """How a connection attempt ended; a refused upgrade is `http-<status>`."""
 
-    OPENED = "opened"
+    OPENED = vocabulary.OPENED
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     CONNECT_TIMEOUT = "connect-timeout"
@@ -52,7 +54,7 @@ class Handshake(msgspec.Struct, frozen=True):
     connect_s: float
     """From the start of the attempt until TCP (and TLS) stood."""
     upgrade_s: float
-    """From then until the CSMS' 101."""
+    """From then until the CSMS's 101."""
 
 
 class Listener(Protocol):
@@ -75,6 +77,20 @@ class Listener(Protocol):
 
     def on_crash(self, error: Exception) -> None:
         """Take an exception that one of these methods raised; the connection is gone already."""
+
+
+class Pinged(Protocol):
+    """What `Pinger` asks of the connection that it keeps alive."""
+
+    @property
+    def timers(self) -> TimerQueue:
+        """The timers of the process."""
+
+    def send_ping(self, payload: bytes) -> None:
+        """Write a ping of at most 125 bytes."""
+
+    def give_up(self, reason: str, how: How) -> None:
+        """End the connection at once, because the CSMS does not answer."""
 
 
 class Engine:

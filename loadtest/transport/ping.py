@@ -1,14 +1,9 @@
-"""WebSocket pings of a station, and the pongs that tell that somebody is still there (RFC 6455 §5.5.2)."""
+"""WebSocket pings of a station, and the pongs that show that the CSMS is still there (RFC 6455 §5.5.2)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from loadtest.transport.contract import How
-
-if TYPE_CHECKING:
-    from loadtest.timing.timers import Timer
-    from loadtest.transport.socket import StationSocket
+from loadtest.timing.timers import Timer
+from loadtest.transport.contract import How, Pinged
 
 __all__ = ["Pinger"]
 
@@ -20,7 +15,7 @@ class Pinger:
 
     __slots__ = ("_interval", "_number", "_open", "_socket", "_timer", "_timers")
 
-    def __init__(self, socket: StationSocket, interval: float, now: float) -> None:
+    def __init__(self, socket: Pinged, interval: float, now: float) -> None:
         """Send the first ping after `interval` seconds."""
         self._socket = socket
         self._interval = interval

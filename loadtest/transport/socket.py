@@ -10,16 +10,16 @@ from __future__ import annotations
 import _socket
 import errno
 import logging
-import socket
 import struct
+from collections.abc import Mapping
 from enum import StrEnum
 from random import getrandbits
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
-from websockets.exceptions import InvalidStatus, NegotiationError, PayloadTooBig
+from websockets.exceptions import InvalidStatus, PayloadTooBig
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol as WebSocketProtocol
 from websockets.protocol import Side, State
@@ -27,18 +27,15 @@ from websockets.speedups import apply_mask
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from loadtest.transport.contract import READ_SIZE, Attempt, Engine, Handshake, How, Listener
+from loadtest.timing.timers import Timer, TimerQueue
+from loadtest.transport.connecting import TcpConnect
+from loadtest.transport.contract import READ, READ_SIZE, WRITE, Attempt, Engine, Handshake, How, Listener
+from loadtest.transport.failures import one_line, upgrade_failure
 from loadtest.transport.ping import Pinger
+from loadtest.transport.target import Target
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+__all__ = ["Attempt", "ConnectionPhase", "Engine", "Handshake", "How", "Listener", "StationSocket"]
 
-    from loadtest.timing.timers import Timer, TimerQueue
-    from loadtest.transport.target import Target
-
-__all__ = ["READ", "READ_SIZE", "Attempt", "Engine", "Handshake", "How", "Listener", "Phase", "StationSocket"]
-
-READ, WRITE = 1, 2
 _quiet = logging.getLogger("plugstorm.websockets")
 _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
@@ -47,20 +44,9 @@ _quiet.setLevel(logging.CRITICAL)
 _HEADS = [bytes((0x81, 0x80 | length)) for length in range(126)]
 _HEAD_16 = struct.Struct("!BBH").pack
 _HEAD_64 = struct.Struct("!BBQ").pack
-_BIND_NO_PORT: Final = 24
-"""Linux' IP_BIND_ADDRESS_NO_PORT: a source address must not cost a port that others could share."""
-_FAILED_CODES = {
-    errno.ECONNREFUSED: Attempt.REFUSED,
-    errno.EADDRNOTAVAIL: Attempt.NO_LOCAL_PORT,
-    errno.EAGAIN: Attempt.NO_LOCAL_PORT,
-    errno.EMFILE: Attempt.NO_FILE_DESCRIPTOR,
-    errno.ENFILE: Attempt.NO_FILE_DESCRIPTOR,
-    errno.ETIMEDOUT: Attempt.CONNECT_TIMEOUT,
-    errno.ECONNRESET: Attempt.RESET,
-}
 
 
-class Phase(StrEnum):
+class ConnectionPhase(StrEnum):
     """How far a connection is."""
 
     NEW = "new"
@@ -72,16 +58,16 @@ class Phase(StrEnum):
     CLOSED = "closed"
 
 
-_CONNECTING, _SECURING, _UPGRADING = Phase.CONNECTING, Phase.SECURING, Phase.UPGRADING
-_OPEN, _CLOSING, _CLOSED = Phase.OPEN, Phase.CLOSING, Phase.CLOSED
+_CONNECTING, _SECURING, _UPGRADING = ConnectionPhase.CONNECTING, ConnectionPhase.SECURING, ConnectionPhase.UPGRADING
+_OPEN, _CLOSING, _CLOSED = ConnectionPhase.OPEN, ConnectionPhase.CLOSING, ConnectionPhase.CLOSED
 
 
 class StationSocket:
     """One connection, from `connect` to its end; make a new one for the next."""
 
     __slots__ = (
-        "_address",
         "_backlog",
+        "_connecting",
         "_deadline",
         "_deaf",
         "_end",
@@ -93,8 +79,6 @@ class StationSocket:
         "_pinger",
         "_protocol",
         "_sock",
-        "_source",
-        "_target",
         "_times",
         "_wanted",
         "_watcher",
@@ -103,10 +87,11 @@ class StationSocket:
     def __init__(self, engine: Engine, target: Target, listener: Listener, source: str | None = None) -> None:
         """Prepare; `source` is the local address to connect from."""
         self._engine = engine
-        self._target = target
         self._listener = listener
-        self._source = source
-        self._phase = Phase.NEW
+        self._connecting: TcpConnect | None = TcpConnect(
+            engine, target, source, connected=self._on_tcp, failed=self._fail
+        )
+        self._phase = ConnectionPhase.NEW
         self._sock: _socket.socket | None = None
         self._watcher: Any = None
         self._protocol: WebSocketProtocol | None = None
@@ -118,13 +103,13 @@ class StationSocket:
         self._pinger: Pinger | None = None
         self._deaf = False
         self._end: tuple[int, str, How] | None = None
-        self._address = 0
         self._times: tuple[float, float] | None = None
 
     # -- opening -----------------------------------------------------------------------------------------------------
 
     def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
         """Begin; `on_open` or `on_failed` follows, never from within this call."""
+        assert self._connecting is not None
         protocol = ClientProtocol(
             parse_uri(url),
             subprotocols=[Subprotocol(subprotocol)],
@@ -140,47 +125,11 @@ class StationSocket:
         self._deadline = self._engine.timers.at(now + self._engine.connect_timeout, self._too_late)
         self._engine.open_sockets += 1
         self._phase = _CONNECTING
-        self._try_address()
+        self._connecting.start()
 
-    def _try_address(self) -> None:
-        family, address = self._target.addresses[self._address]
-        try:
-            sock = self._sock = _socket.socket(family, socket.SOCK_STREAM)
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._source is not None:
-                try:
-                    sock.setsockopt(socket.IPPROTO_IP, _BIND_NO_PORT, 1)
-                except OSError:  # another system than Linux: binding takes a port, and still works
-                    _quiet.debug("IP_BIND_ADDRESS_NO_PORT is not available.")
-                sock.bind((self._source, 0))
-            code = sock.connect_ex(address)
-        except OSError as error:
-            self._engine.loop.run_callback(self._connect_failed, error.errno or 0)
-            return
-        if code not in (0, errno.EINPROGRESS):
-            self._engine.loop.run_callback(self._connect_failed, code)
-            return
-        self._watcher = self._engine.loop.io(sock.fileno(), WRITE)
-        self._watcher.start(self._on_connected)
-
-    def _connect_failed(self, code: int) -> None:
-        if self._phase is not _CONNECTING:
-            return
-        self._drop_socket()
-        if self._address + 1 < len(self._target.addresses):
-            self._address += 1
-            self._try_address()
-            return
-        reason = errno.errorcode.get(code, "unknown error")
-        self._fail(_FAILED_CODES.get(code, Attempt.UNREACHABLE), reason)
-
-    def _on_connected(self) -> None:
-        assert self._sock is not None
-        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            self._connect_failed(code)
-            return
+    def _on_tcp(self, sock: _socket.socket, watcher: Any) -> None:
+        self._connecting = None
+        self._sock, self._watcher = sock, watcher
         self._connected()
 
     def _connected(self) -> None:
@@ -192,7 +141,7 @@ class StationSocket:
         assert self._times is not None
         self._phase = _UPGRADING
         self._times = (self._times[0], monotonic())
-        self._observer(READ)
+        self._watch(READ)
         for data in self._protocol.data_to_send():
             self._write(data)
 
@@ -203,7 +152,7 @@ class StationSocket:
         if error is None and protocol.state is State.CONNECTING:
             return
         if error is not None:
-            self._fail(_upgrade_outcome(error), _one_line(error))
+            self._fail(upgrade_failure(error), one_line(error))
         elif protocol.subprotocol is None:
             protocol.send_close(1002, "no subprotocol")
             for data in protocol.data_to_send():
@@ -296,7 +245,7 @@ class StationSocket:
         return data[position:]
 
     def _parse(self, frame: bytes, now: float) -> None:
-        """Let `websockets` read one whole frame that is no whole text message."""
+        """Let `websockets` read one whole frame that is not a whole text message."""
         protocol = self._protocol or self._make_protocol()
         protocol.receive_data(frame)
         self._act_on(protocol, now)
@@ -318,7 +267,7 @@ class StationSocket:
         if protocol.parser_exc is not None:
             how = How.TOO_BIG if isinstance(protocol.parser_exc, PayloadTooBig) else How.VIOLATION
             code = protocol.close_sent.code if protocol.close_sent else 1006
-            self._await_end(code, _one_line(protocol.parser_exc), how)
+            self._await_end(code, one_line(protocol.parser_exc), how)
         elif protocol.state is State.CLOSING and protocol.close_rcvd is not None:
             self._await_end(protocol.close_rcvd.code, protocol.close_rcvd.reason, How.PEER)
         elif protocol.current_size is None:
@@ -355,7 +304,7 @@ class StationSocket:
             self._protocol.receive_eof()
             error = self._protocol.handshake_exc
             status = isinstance(error, InvalidStatus)
-            self._fail(_upgrade_outcome(error) if status else Attempt.RESET, _one_line(error) if status else reason)
+            self._fail(upgrade_failure(error) if status else Attempt.RESET, one_line(error) if status else reason)
         elif phase in (_CONNECTING, _SECURING):
             self._fail(Attempt.RESET, reason)
         elif phase in (_OPEN, _CLOSING):
@@ -417,7 +366,7 @@ class StationSocket:
             return
         if sent < len(data):
             self._backlog = bytearray()
-            self._observer(READ | WRITE)
+            self._watch(READ | WRITE)
             self._keep(data[sent:])
             self._listener.on_backlog()
 
@@ -442,7 +391,7 @@ class StationSocket:
         del backlog[:sent]
         if not backlog:
             self._backlog = None
-            self._observer(READ)
+            self._watch(READ)
 
     # -- storms ------------------------------------------------------------------------------------------------------
 
@@ -461,7 +410,7 @@ class StationSocket:
     def _listen(self, *, deaf: bool) -> None:
         self._deaf = deaf
         if self._watcher is not None and self._phase is not _CONNECTING:
-            self._observer(READ if self._backlog is None else READ | WRITE)
+            self._watch(READ if self._backlog is None else READ | WRITE)
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
@@ -525,6 +474,10 @@ class StationSocket:
         self._partial = None
         self._backlog = None
         self._drop_socket()
+        if self._connecting is not None:
+            # It holds methods of this socket: without it, both go now and not at a collection.
+            self._connecting.cancel()
+            self._connecting = None
         self._engine.open_sockets -= 1
 
     def _drop_protocol(self) -> None:
@@ -542,7 +495,7 @@ class StationSocket:
             self._sock.close()
             self._sock = None
 
-    def _observer(self, events: int) -> None:
+    def _watch(self, events: int) -> None:
         watcher = self._watcher
         watcher.stop()
         if self._deaf:
@@ -567,13 +520,3 @@ def _long_header(data: bytes, position: int) -> tuple[int, int]:
         start += width
     # A server must not mask; where one does, the key belongs to the frame that is handed on.
     return start + 4 * (data[position + 1] >> 7), length
-
-
-def _upgrade_outcome(error: Exception | None) -> str:
-    if isinstance(error, InvalidStatus):
-        return f"http-{error.response.status_code}"
-    return Attempt.NO_SUBPROTOCOL if isinstance(error, NegotiationError) else Attempt.BAD_UPGRADE
-
-
-def _one_line(error: Exception | None) -> str:
-    return " ".join(str(error).split())[:200]

@@ -5,13 +5,10 @@ from __future__ import annotations
 import errno
 import ssl
 from time import monotonic
-from typing import TYPE_CHECKING
 
-from loadtest.transport.socket import READ, READ_SIZE, Attempt, Phase, StationSocket
-
-if TYPE_CHECKING:
-    from loadtest.transport.socket import Engine, Listener
-    from loadtest.transport.target import Target
+from loadtest.transport.contract import READ, READ_SIZE, Attempt, Engine, Listener
+from loadtest.transport.socket import ConnectionPhase, StationSocket
+from loadtest.transport.target import Target
 
 __all__ = ["TlsStationSocket", "open_socket"]
 
@@ -32,8 +29,8 @@ class TlsStationSocket(StationSocket):
         self._tls = target.tls.wrap_bio(self._cipher_in, self._cipher_out, server_hostname=target.host)
 
     def _connected(self) -> None:
-        self._phase = Phase.SECURING
-        self._observer(READ)
+        self._phase = ConnectionPhase.SECURING
+        self._watch(READ)
         self._secure()
 
     def _secure(self) -> None:
@@ -63,16 +60,16 @@ class TlsStationSocket(StationSocket):
                 self._ended("end of stream")
                 return
             self._cipher_in.write(data)
-            if self._phase is Phase.SECURING:
+            if self._phase is ConnectionPhase.SECURING:
                 self._secure()
-            if self._phase not in (Phase.SECURING, Phase.CLOSED):
+            if self._phase not in (ConnectionPhase.SECURING, ConnectionPhase.CLOSED):
                 self._read_plain()
         except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
             self._crash(error)
 
     def _read_plain(self) -> None:
         now = monotonic()
-        while self._phase is not Phase.CLOSED:
+        while self._phase is not ConnectionPhase.CLOSED:
             try:
                 data = self._tls.read(READ_SIZE)
             except ssl.SSLWantReadError:

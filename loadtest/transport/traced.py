@@ -15,7 +15,8 @@ from gevent.threadpool import ThreadPool
 from websockets.frames import Opcode
 
 from loadtest.timing.pacing import Draws
-from loadtest.transport.socket import How, Phase, StationSocket
+from loadtest.transport.contract import How
+from loadtest.transport.socket import ConnectionPhase, StationSocket
 from loadtest.transport.tls import TlsStationSocket, open_socket
 from loadtest.transport.trace_file import TraceFile
 from ocppj.trace import Kind, TraceRecord
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from websockets.frames import Frame
 
     from loadtest.timing.timers import TimerQueue
-    from loadtest.transport.socket import Engine, Handshake, Listener
+    from loadtest.transport.contract import Engine, Handshake, Listener
     from loadtest.transport.target import Target
 
 __all__ = ["TracedSocket", "TracedTlsSocket", "Tracer", "trace_path"]
@@ -58,7 +59,7 @@ class Tracer:
         self.file = TraceFile(path, timers, self._submit, lost)
 
     def chooses(self, identity: str) -> bool:
-        """Tell whether a station is traced; the same in every process and run with this seed."""
+        """Return whether a station is traced; the same in every process and run with this seed."""
         return Draws(self._seed, identity, "trace").uniform() < self._share
 
     def open_socket(
@@ -115,7 +116,7 @@ class _TraceTap:
         self._info: dict[str, Any] = {}
 
     def note(self, kind: Kind, t: float, info: dict[str, Any]) -> None:
-        """Write a record that is no frame."""
+        """Write a record that is not a frame."""
         record = TraceRecord(t=t, station=self._identity, connection=self._connection, kind=kind, info=info)
         self._file.write(record, self._secrets)
 
@@ -189,7 +190,7 @@ class _Traced(StationSocket):
         super().send_ping(payload)
 
     def abort(self) -> None:
-        if self._phase in (Phase.OPEN, Phase.CLOSING):
+        if self._phase in (ConnectionPhase.OPEN, ConnectionPhase.CLOSING):
             # No callback follows, so that nobody else would tell.
             self._ear.note(Kind.CLOSED, monotonic(), {"code": 1006, "reason": "", "by": "station"})
         super().abort()

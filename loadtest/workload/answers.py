@@ -10,7 +10,6 @@ Pure: what happens to one command follows from its rule and a draw.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from math import isfinite
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from config.words import hint
 from ocppj.actions import csms_actions
 from ocppj.schemas import schema
 from ocppj.versions import Version
@@ -65,7 +65,7 @@ class AnswerRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Share that is never answered."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span, and shares of more than everything."""
+        """Refuse invalid times, and shares of more than everything."""
         _check(self, "delay")
         if self.reject + self.silence > 1:
             raise ValueError("`reject` and `silence` together are more than 1")
@@ -83,7 +83,7 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Share of the downloads, uploads and installations that fail."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span."""
+        """Refuse what is not a valid time."""
         _check(self, "download", "install", "upload")
 
 
@@ -92,9 +92,8 @@ def check_actions(rules: Iterable[str]) -> None:
     known = sorted({action for version in Version for action in csms_actions(version)})
     for name in rules:
         if name != ANY and name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else "write it as OCPP does, or '*' for every action"
-            raise ValueError(f"`answers` has {name!r}, which is no action of a CSMS; {hint}")
+            near = hint(name, known, "write it as OCPP does, or '*' for every action")
+            raise ValueError(f"`answers` has {name!r}, which is not an action of a CSMS; {near}")
 
 
 class Verdict(StrEnum):

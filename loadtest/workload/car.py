@@ -20,7 +20,7 @@ from fixtures.meter import circuit_of, first_reading, next_reading, vehicle_of, 
 if TYPE_CHECKING:
     from fixtures.meter import Circuit, Reading
     from fixtures.models import ConnectorModel
-    from loadtest.workload.sessions import Session
+    from loadtest.workload.sessions import PlannedSession
 
 __all__ = ["circuit_for", "reading_after"]
 
@@ -28,7 +28,7 @@ _STEPS = 12
 """Readings from which the charge is worked out that a car has when one comes upon it."""
 
 
-def circuit_for(connector: ConnectorModel, session: Session, compression: float = 1.0) -> Circuit:
+def circuit_for(connector: ConnectorModel, session: PlannedSession, compression: float = 1.0) -> Circuit:
     """Plug the car of a session in; under compression, one with a smaller battery."""
     dc = connector.evse.supply == "DC"
     own = circuit_of(connector, vehicle_of(session.car), session.car)

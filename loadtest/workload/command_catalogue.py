@@ -17,10 +17,10 @@ from ocppj.versions import Version
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ALIASES", "KEYS", "PLACEHOLDERS", "Effect", "Recipe", "Target", "known_words", "recipe_of"]
+__all__ = ["ALIASES", "EXAMPLES", "KEYS", "PLACEHOLDERS", "Candidates", "Effect", "Recipe", "known_words", "recipe_of"]
 
 
-class Target(StrEnum):
+class Candidates(StrEnum):
     """Which stations a command is for; all of them are connected and accepted."""
 
     IDLE = "idle"
@@ -50,7 +50,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     action: str
     payload: dict[str, Any]
-    target: Target = Target.ANY
+    target: Candidates = Candidates.ANY
     effect: Effect = Effect.NONE
     disturbs: bool = False
     """Whether it changes what other commands count on, such as a reset; it waits until the station has no other."""
@@ -69,16 +69,21 @@ PLACEHOLDERS: Final[Mapping[str, Any]] = MappingProxyType(
     }
 )
 """What may stand in braces, with an example: `number` is another one for each command, as ids have to be."""
+_TEXT_ID: Final = MappingProxyType({**PLACEHOLDERS, "transactionId": "1"})
+EXAMPLES: Final[Mapping[Version, Mapping[str, Any]]] = MappingProxyType(
+    {Version.V16: PLACEHOLDERS, Version.V201: _TEXT_ID, Version.V21: _TEXT_ID}
+)
+"""The examples of each version: a transactionId is a number in 1.6, a text in 2.x."""
 
 _CLEAR_PURPOSE: Final = "TxProfile"
 
 
 def _start(**more: Any) -> dict[str, Any]:
-    return {"target": Target.IDLE, "effect": Effect.METERED, "disturbs": True} | more
+    return {"target": Candidates.IDLE, "effect": Effect.METERED, "disturbs": True} | more
 
 
 def _stop(**more: Any) -> dict[str, Any]:
-    return {"target": Target.CHARGING, "effect": Effect.ENDED, "disturbs": True} | more
+    return {"target": Candidates.CHARGING, "effect": Effect.ENDED, "disturbs": True} | more
 
 
 _SCHEDULE: Final = {
@@ -118,7 +123,7 @@ _V16: Final = (
                 "chargingSchedule": _SCHEDULE,
             },
         },
-        target=Target.CHARGING,
+        target=Candidates.CHARGING,
         effect=Effect.LIMITED,
     ),
     Recipe(
@@ -127,9 +132,9 @@ _V16: Final = (
     ),
     Recipe(action="GetCompositeSchedule", payload={"connectorId": "{connector}", "duration": 3600}),
     Recipe(
-        action="ChangeAvailability", payload={"connectorId": "{connector}", "type": "Operative"}, target=Target.IDLE
+        action="ChangeAvailability", payload={"connectorId": "{connector}", "type": "Operative"}, target=Candidates.IDLE
     ),
-    Recipe(action="UnlockConnector", payload={"connectorId": "{connector}"}, target=Target.IDLE, disturbs=True),
+    Recipe(action="UnlockConnector", payload={"connectorId": "{connector}"}, target=Candidates.IDLE, disturbs=True),
     Recipe(action="ClearCache", payload={}),
     Recipe(action="GetLocalListVersion", payload={}),
     Recipe(action="DataTransfer", payload={"vendorId": "plugstorm"}),
@@ -186,7 +191,7 @@ _V2X: Final = (
                 "chargingSchedule": [{"id": "{number}", **_SCHEDULE}],
             },
         },
-        target=Target.CHARGING,
+        target=Candidates.CHARGING,
         effect=Effect.LIMITED,
     ),
     Recipe(
@@ -197,12 +202,12 @@ _V2X: Final = (
     Recipe(
         action="ChangeAvailability",
         payload={"evse": {"id": "{evse}"}, "operationalStatus": "Operative"},
-        target=Target.IDLE,
+        target=Candidates.IDLE,
     ),
     Recipe(
         action="UnlockConnector",
         payload={"evseId": "{evse}", "connectorId": "{connector}"},
-        target=Target.IDLE,
+        target=Candidates.IDLE,
         disturbs=True,
     ),
     Recipe(action="GetTransactionStatus", payload={}),

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
-import yaml
 
-from loadtest.workload.command_catalogue import PLACEHOLDERS, Recipe, Target, known_words, recipe_of
-from ocppj.errors import UsageError
+from config import quantities
+from config.errors import ConfigError
+from config.typed import convert
+from config.words import hint
+from config.yaml_files import read_yaml
+from loadtest.workload.command_catalogue import EXAMPLES, PLACEHOLDERS, Candidates, Recipe, known_words, recipe_of
+from ocppj.errors import UsageError, as_usage_error
 from ocppj.schemas import validator
 from ocppj.versions import Version
 
@@ -21,10 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Command", "Errand", "Rate", "explain", "fill", "plan", "read_commands"]
+__all__ = ["Command", "Errand", "Rate", "fill", "plan", "read_commands"]
 
-_RATE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)\s*/\s*(s|min|h)")
-_SECONDS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _EFFECT_WITHIN: Final = 120.0
 
@@ -32,7 +33,7 @@ _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
-    """How often."""
+    """How often a command is sent."""
 
     per_second: float = 0.0
     """Of the whole fleet."""
@@ -46,11 +47,8 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_rate(text: str) -> Rate:
     """Read `5/s`, `30/min` or `20%/h`; raises `ValueError`."""
-    match = _RATE.fullmatch(text.strip())
-    value = float(match[1]) / _SECONDS[match[3]] if match else 0.0
-    if match is None or value <= 0:
-        raise ValueError(f"`rate` is {text!r}; write 2/s, 30/min, 100/h or a share of all stations as in 20%/h")
-    return Rate(share_per_second=value / 100) if match[2] else Rate(per_second=value)
+    found = quantities.rate(text)
+    return Rate(share_per_second=found.per_second) if found.of_each else Rate(per_second=found.per_second)
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,27 +57,30 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     action: str
     rate: str
     name: str = ""
-    """What it is called in the results, where two of the same action are to be told apart."""
+    """Its name in the results, needed where two commands have the same action."""
     payload: dict[str, Any] | None = None
     """Instead of the one that is known for the action; texts in braces are filled in."""
-    target: Target | None = None
+    target: Candidates | None = None
     during: Literal["measure", "run"] = "measure"
     """`run` begins with the first stations."""
     limit: _Positive = 10.0
     """A per phase, for `{limit}`."""
     timeout: _Positive = 30.0
-    """Seconds until the CSMS' API has failed to answer, and until a station has failed to see what was answered."""
+    """Seconds until the CSMS's API has failed to answer, and until a station has failed to see what was answered."""
     effect_within: _Positive = _EFFECT_WITHIN
     """Seconds from the CALL at the station to its effect."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Refuse unknown words and rates."""
         if self.action not in known_words():
-            raise ValueError(f"{self.action!r} is no command; {_nearest(self.action, known_words())}")
-        parse_rate(self.rate)
+            raise ValueError(f"`action` is {self.action!r}, no known command; {hint(self.action, known_words())}")
+        try:
+            parse_rate(self.rate)
+        except ConfigError as error:
+            raise ValueError(f"`rate`: {error}") from None
         for name in _names_in(self.payload):
             if name not in PLACEHOLDERS:
-                raise ValueError(f"{{{name}}} in `payload` is unknown; {_nearest(name, list(PLACEHOLDERS))}")
+                raise ValueError(f"`payload` has {{{name}}}, which is unknown; {hint(name, PLACEHOLDERS)}")
 
     @property
     def label(self) -> str:
@@ -96,12 +97,12 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     recipes: Mapping[Version, Recipe]
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Candidates:
         """Which stations it is for."""
         return next(iter(self.recipes.values())).target
 
     def uses(self, placeholder: str) -> bool:
-        """Tell whether a payload has a certain gap."""
+        """Return whether a payload has a certain gap."""
         return any(placeholder in _names_in(recipe.payload) for recipe in self.recipes.values())
 
 
@@ -116,7 +117,7 @@ def plan(commands: Sequence[Command], versions: Iterable[Version]) -> list[Erran
         recipes = {version: made for version in versions if (made := _recipe(command, version)) is not None}
         if not recipes:
             spoken = " or ".join(versions)
-            raise UsageError(f"{command.action} is no command of OCPP {spoken}; {_other(command.action)}")
+            raise UsageError(f"{command.action} is not a command of OCPP {spoken}; {_other(command.action)}")
         errands.append(Errand(label=label, command=command, rate=parse_rate(command.rate), recipes=recipes))
     return errands
 
@@ -128,14 +129,12 @@ def _recipe(command: Command, version: Version) -> Recipe | None:
     payload = known.payload if command.payload is None else command.payload
     target = command.target
     if target is None:
-        target = Target.CHARGING if "transactionId" in _names_in(payload) else known.target
-    example = {**PLACEHOLDERS, "limit": command.limit}
-    if version is not Version.V16:
-        example["transactionId"] = "1"
+        target = Candidates.CHARGING if "transactionId" in _names_in(payload) else known.target
+    example = {**EXAMPLES[version], "limit": command.limit}
     errors = validator(version, known.action, "request").errors(fill(payload, example))
     if errors:
         where = f"{errors[0].path or '/'}: {errors[0].message}"
-        what = f"is no {known.action} of OCPP {version}"
+        what = f"is not a valid {known.action} of OCPP {version}"
         raise UsageError(f"The payload of the command {command.label!r} {what}: {where}")
     return msgspec.structs.replace(known, payload=payload, target=target)
 
@@ -152,41 +151,17 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     commands: list[Command]
 
 
+@as_usage_error(ConfigError)
 def read_commands(path: Path) -> list[Command]:
     """Read a file, which is a list or has one under `commands`; raises `UsageError`."""
-    where = f"Command file {path}"
-    try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"{where} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{where} is no YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise UsageError(f"{where} nests too deeply.") from None
-    try:
-        file = msgspec.convert({"commands": document} if isinstance(document, list) else document, _File)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{where}: {explain(str(error))}") from None
-    if not file.commands:
-        raise UsageError(f"{where} has no commands; write at least one, as in - {{action: remote-start, rate: 1/s}}")
-    return file.commands
-
-
-_UNKNOWN_FIELD: Final = re.compile(r"unknown field `(?P<name>[^`]*)`")
-
-
-def explain(message: str) -> str:
-    """Add the nearest known key to msgspec's sentence about an unknown one."""
-    match = _UNKNOWN_FIELD.search(message)
-    if match is None:
-        return message
-    known = Command.__struct_fields__ if "$.commands" in message else _File.__struct_fields__
-    return f"the key {match['name']!r} is unknown; {_nearest(match['name'], list(known))}"
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    near = get_close_matches(word, known, n=1, cutoff=0.4)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    document, location = read_yaml(path, "command file")
+    if isinstance(document, list):
+        commands = convert(document, list[Command], location)
+    else:
+        commands = convert(document, _File, location).commands
+    if not commands:
+        raise location.error("there are no commands; write at least one, as in - {action: remote-start, rate: 1/s}")
+    return commands
 
 
 # -- templates ---------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Saturday and Sunday; None is a day like any other."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no curve."""
+        """Refuse what is not a curve."""
         for name in ("weekday", "weekend"):
             rates = getattr(self, name)
             if rates is None:
@@ -121,7 +121,7 @@ class Rates:
 
 
 def _occupancy(served: Sequence[float], stays: Sequence[Spread]) -> list[float]:
-    """Tell for each quarter of an hour the share of it in which a place is taken.
+    """Return for each quarter of an hour the share of it in which a place is taken.
 
     That is the sum over earlier starts of the chance that the car is still there: exact where the starts follow a
     Poisson process that knows nothing of the place, as they do here.
@@ -154,7 +154,7 @@ def seconds_of_day(text: str | int) -> float:
     if isinstance(text, int) and not isinstance(text, bool):
         hours, minutes = str(text // 60), f"{text % 60:02d}"
     if not (hours.isdecimal() and minutes.isdecimal() and len(minutes) == 2 and int(minutes) < 60 and int(hours) < 24):  # noqa: PLR2004 - a clock
-        raise ValueError(f"{text!r} is no time of the day; write it as 17:00")
+        raise ValueError(f"{text!r} is not a time of day; write it as 17:00")
     return int(hours) * 3600.0 + int(minutes) * 60.0
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
+import io
 import string
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from config.errors import ConfigError
+from config.words import hint
+from config.yaml_files import read_text
 from fixtures.tokens import POOL_SIZE, pool_token
-from ocppj.errors import UsageError
+from loadtest.workload.defaults import DEFAULT_PATTERN
+from ocppj.errors import UsageError, as_usage_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["DEFAULT_PATTERN", "Identities", "Lease", "read_identities"]
+__all__ = ["Identities", "Lease", "read_identities"]
 
-DEFAULT_PATTERN: Final = "PS{n:06d}"
 _COLUMNS: Final = ("identity", "token", "password")
 
 
@@ -45,6 +49,13 @@ class Identities:
         self._pattern = pattern
         self._rows = rows
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether both name every station alike."""
+        return isinstance(other, Identities) and (self._pattern, self._rows) == (other._pattern, other._rows)
+
+    def __hash__(self) -> int:
+        return hash(self._pattern)
+
     @property
     def capacity(self) -> int | None:
         """How many stations can be named; None without a limit."""
@@ -68,39 +79,38 @@ def _check_pattern(pattern: str) -> None:
         raise UsageError(f"The identity pattern {pattern!r} does not give each station its own name; {hint}")
 
 
+@as_usage_error(ConfigError)
 def read_identities(path: Path) -> Identities:
     """Read a CSV list of registered stations: identity, and where given token and password.
 
     A first line that begins with `identity` names the columns. Raises `UsageError` with the line of the mistake.
     """
+    reader = csv.reader(io.StringIO(read_text(path, "station list"), newline=""))
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [(reader.line_num, row) for reader in [csv.reader(file)] for row in reader if any(row)]
-    except OSError as error:
-        raise UsageError(f"The station list {path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"The station list {path} is no CSV text in UTF-8: {error}") from None
+        lines = [(reader.line_num, row) for row in reader if any(row)]
+    except csv.Error as error:
+        raise UsageError(f"{path}:{reader.line_num}: expected CSV text, but {error}") from None
     columns: tuple[str, ...] = _COLUMNS
     if lines and lines[0][1][0].strip().lower() == _COLUMNS[0]:
         columns = tuple(name.strip().lower() for name in lines.pop(0)[1])
         unknown = [name for name in columns if name not in _COLUMNS]
         if unknown:
-            raise UsageError(f"{path}: column {unknown[0]!r} is unknown; known are {', '.join(_COLUMNS)}")
+            raise UsageError(f"{path}:1: the column {unknown[0]!r} is unknown; {hint(unknown[0], _COLUMNS)}")
     rows: list[Lease] = []
     line_of: dict[str, int] = {}
     for line, row in lines:
         if len(row) > len(columns):
-            raise UsageError(f"{path} line {line}: more values than the columns {', '.join(columns)}")
+            raise UsageError(f"{path}:{line}: more values than the columns {', '.join(columns)}")
         values = dict(zip(columns, (value.strip() for value in row), strict=False))
         identity = values.get("identity", "")
         if not identity:
-            raise UsageError(f"{path} line {line}: the identity is empty")
+            raise UsageError(f"{path}:{line}: the identity is empty")
         if identity in line_of:
-            raise UsageError(f"{path} line {line}: {identity} stands in line {line_of[identity]} already")
+            raise UsageError(f"{path}:{line}: {identity} stands in line {line_of[identity]} already")
         line_of[identity] = line
         number = len(rows) + 1
         token = values.get("token") or pool_token(number % POOL_SIZE)
         rows.append(Lease(number, identity, token, values.get("password") or None))
     if not rows:
-        raise UsageError(f"The station list {path} is empty; write one identity on each line")
+        raise UsageError(f"{path}:1: the station list is empty; write one identity on each line")
     return Identities(rows=rows)

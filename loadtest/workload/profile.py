@@ -8,40 +8,44 @@ station draws for itself.
 
 from __future__ import annotations
 
-import re
-from difflib import get_close_matches
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import yaml
 
+from config.errors import ConfigError
+from config.locations import Location
+from config.typed import convert
+from config.words import hint
+from config.yaml_files import read_yaml
 from fixtures.models import station_models
 from loadtest.timing.pacing import Draws, van_der_corput
 from loadtest.workload.answers import AnswerRule, Files, check_actions
 from loadtest.workload.commands import Command
-from loadtest.workload.curve import DAY, DAYS, Curve, clock_text, seconds_of_day
-from loadtest.workload.replay import Recorded, Replay, read_recorded
-from loadtest.workload.sessions import Tariff, Workload
-from loadtest.workload.spread import Lognormal, Normal, Shape, draw
+from loadtest.workload.curve import DAY, DAYS, clock_text, seconds_of_day
+from loadtest.workload.recording import Recorded, Replay
+from loadtest.workload.replay import read_recorded
+from loadtest.workload.sessions import Workload
+from loadtest.workload.spread import draw
 from loadtest.workload.storms import read_storms
 from loadtest.workload.vendor import find_vendor
-from ocppj.errors import UsageError
+from ocppj.actions import ACTIONS
+from ocppj.errors import UsageError, as_usage_error
+from ocppj.versions import Version
 
 __all__ = [
-    "DEFAULT_PROFILE",
     "Profile",
     "Sessions",
     "Span",
     "bounds",
+    "check_versions",
     "load_profile",
     "profile_names",
     "read_profile",
     "with_time",
 ]
-
-DEFAULT_PROFILE = "quick"
 
 SHORTEST_CYCLE = 0.1
 """Seconds from one arrival to the next; a shorter one is a closed loop, and `plugstorm bench` does that better."""
@@ -71,7 +75,7 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """From the end of the transaction to pulling the plug."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span of time."""
+        """Refuse what is not a valid time."""
         _check_spans(self, "duration", "gap", "unplug")
         if bounds(self.duration)[0] + bounds(self.gap)[0] < SHORTEST_CYCLE:
             raise ValueError(f"`duration` and `gap` together must be at least {SHORTEST_CYCLE:g} s")
@@ -100,7 +104,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reboot: Span = (5.0, 15.0)
     """Seconds that a station is gone when it restarts."""
     sessions: Sessions | None = None
-    """Without it, a workload or a replay nobody charges, unless the CSMS starts a transaction."""
+    """Without it, a workload or a replay no car charges, unless the CSMS starts a transaction."""
     commands: list[Command] = []
     """What the CSMS is made to send, through a driver (`docs/commands.md`)."""
     answers: dict[str, AnswerRule] = {}
@@ -210,6 +214,19 @@ def _same_clock(profile: Profile) -> Profile:
     return msgspec.structs.replace(profile, members=parts)
 
 
+def check_versions(profile: Profile, versions: Iterable[Version]) -> None:
+    """Raise `UsageError` where a trace that a profile replays has messages that a version does not know."""
+    parts = [part for part, _ in profile.members] or [profile]
+    actions = {cue.action for part in parts for cues in part.recorded.cues for cue in cues}
+    for version in versions:
+        unknown = sorted(actions - set(ACTIONS[version]))
+        if unknown:
+            raise UsageError(
+                f"The trace that {profile.name} replays has {unknown[0]}, which OCPP {version} does not know; "
+                "choose another version with --ocpp"
+            )
+
+
 def _check_spans(owner: msgspec.Struct, *names: str) -> None:
     for name in names:
         low, high = bounds(getattr(owner, name))
@@ -230,22 +247,26 @@ def load_profile(name_or_path: str) -> Profile:
         return read_profile(Path(name_or_path))
     names = profile_names()
     if name_or_path not in names:
-        near = get_close_matches(name_or_path, names, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else "or name a file that ends in .yaml."
-        raise UsageError(f"There is no load profile {name_or_path!r}; known are {', '.join(names)}; {hint}")
+        near = hint(name_or_path, names, "or name a file that ends in .yaml")
+        raise UsageError(f"There is no load profile {name_or_path!r}; known are {', '.join(names)}; {near}")
     return read_profile(_FOLDER / f"{name_or_path}.yaml")
 
 
+@as_usage_error(ConfigError)
 def read_profile(path: Path) -> Profile:
     """Read one file and what it names; raises `UsageError` that says where the mistake is and what was meant."""
-    profile = _read(path)
+    profile, location = _read(path)
     if not profile.mix:
         return profile
     members = []
     for name, weight in profile.mix.items():
-        part = _read(path.parent / name) if _is_file(name) else load_profile(name)
+        here = location.below("mix", name)
+        try:
+            part = _read(path.parent / name)[0] if _is_file(name) else load_profile(name)
+        except (ConfigError, UsageError) as error:
+            raise here.error(str(error)) from None
         if part.mix:
-            raise UsageError(f"Load profile {path}: {name!r} is a mix itself; name its parts here")
+            raise here.error(f"{name!r} is a mix itself; name its parts here")
         members.append((part, weight))
     return _same_clock(msgspec.structs.replace(profile, members=tuple(members)))
 
@@ -254,73 +275,32 @@ def _is_file(name: str) -> bool:
     return name.endswith((".yaml", ".yml")) or "/" in name
 
 
-def _read(path: Path) -> Profile:
-    try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"Load profile {path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"Load profile {path} is no YAML: {' '.join(str(error).split())}") from None
+def _read(path: Path) -> tuple[Profile, Location]:
+    document, location = read_yaml(path, "load profile")
     if isinstance(document, dict) and isinstance(document.get("replay"), str):
         document["replay"] = {"file": document["replay"]}
-    try:
-        profile = msgspec.convert(document, Profile)
-        _check_document(document, profile)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise UsageError(f"Load profile {path}: {_explain(str(error))}") from None
-    read_storms(list(profile.storms), f"Load profile {path}")
+    profile = convert(document, Profile, location, hidden=_NEVER_IN_A_FILE)
+    if profile.mix:
+        for key in _OF_THE_PARTS:
+            if key in document:
+                raise location.below(key).error(f"`{key}` has no meaning beside `mix`; write it in the parts")
+    read_storms(list(profile.storms), location.below("storms"))
     models = station_models()
     for model in profile.models:
         if model not in models:
-            near = get_close_matches(model, models, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(models)}"
-            raise UsageError(f"Load profile {path}: there is no station model {model!r}; {hint}")
+            raise location.below("models", model).error(f"there is no station model {model!r}; {hint(model, models)}")
+    vendors = {}
+    for name, weight in profile.vendors.items():
+        try:
+            vendors[find_vendor(name, path.parent)] = weight
+        except UsageError as error:
+            raise location.below("vendors", name).error(str(error)) from None
     try:
-        vendors = {find_vendor(name, path.parent): weight for name, weight in profile.vendors.items()}
+        recorded = Recorded() if profile.replay is None else read_recorded(profile.replay, path.parent)
     except UsageError as error:
-        raise UsageError(f"Load profile {path}: {error}") from None
-    recorded = Recorded() if profile.replay is None else read_recorded(profile.replay, path.parent)
-    return msgspec.structs.replace(profile, name=path.stem, vendors=vendors, recorded=recorded)
+        raise location.below("replay").error(str(error)) from None
+    return msgspec.structs.replace(profile, name=path.stem, vendors=vendors, recorded=recorded), location
 
 
 _OF_THE_PARTS = ("heartbeat", "meter", "models", "reboot")
 _NEVER_IN_A_FILE = frozenset({"name", "members", "recorded"})
-
-
-def _check_document(document: Any, profile: Profile) -> None:
-    for key in ("members", "recorded"):
-        if key in document:
-            raise ValueError(f"unknown field `{key}`")
-    for key in _OF_THE_PARTS:
-        if profile.mix and key in document:
-            raise ValueError(f"`{key}` has no meaning beside `mix`; write it in the parts")
-
-
-_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
-_PLACE = re.compile(r"(\w+)(?:\[[^]]*\])*`$")
-_OWNERS: dict[str, Any] = {
-    "sessions": Sessions,
-    "commands": Command,
-    "workload": Workload,
-    "curve": Curve,
-    "tariff": Tariff,
-    "replay": Replay,
-    "answers": AnswerRule,
-    "files": Files,
-    "lognormal": Lognormal,
-    "normals": Normal,
-    **dict.fromkeys(("duration", "energy_kwh", "idle", "unplug", "spread"), Shape),
-}
-
-
-def _explain(message: str) -> str:
-    """Add the nearest known key to msgspec's sentence about an unknown one."""
-    match = _UNKNOWN_FIELD.search(message)
-    if match is None:
-        return message
-    place = _PLACE.search(message[match.end() :])
-    owner = Profile if place is None else _OWNERS.get(place[1], Profile)
-    known = [field for field in owner.__struct_fields__ if field not in _NEVER_IN_A_FILE]
-    near = get_close_matches(match["name"], known, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-    return f"the key {match['name']!r} is unknown; {hint}"

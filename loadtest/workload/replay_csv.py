@@ -6,14 +6,14 @@ import csv
 import io
 import re
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from config.words import hint
 from loadtest.timing.pacing import Draws
-from loadtest.workload.sessions import Session
+from loadtest.workload.sessions import PlannedSession
 from loadtest.workload.spread import number
 from ocppj.errors import UsageError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from loadtest.workload.replay import Replay
+    from loadtest.workload.recording import Replay
 
 __all__ = ["KNOWN_HEADERS", "read_sessions"]
 
@@ -51,7 +51,7 @@ class _Row(NamedTuple):
     token: str | None
 
 
-def read_sessions(text: str, path: Path, replay: Replay) -> tuple[tuple[Session, ...], ...]:
+def read_sessions(text: str, path: Path, replay: Replay) -> tuple[tuple[PlannedSession, ...], ...]:
     """Read the sessions of each recorded station, in the order of their begin; raises `UsageError` with the row."""
     first = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ",")
@@ -61,9 +61,9 @@ def read_sessions(text: str, path: Path, replay: Replay) -> tuple[tuple[Session,
         filled = (cells for cells in reader if any(cell.strip() for cell in cells))
         rows.extend(_read(cells, columns, recorded_tokens=replay.tokens == "recorded") for cells in filled)
     except (ValueError, csv.Error) as error:
-        raise UsageError(f"Replay file {path}, row {reader.line_num}: {error}") from None
+        raise UsageError(f"{path}:{reader.line_num}: {error}") from None
     if not rows:
-        raise UsageError(f"Replay file {path} has no sessions")
+        raise UsageError(f"{path}:1: the replay file has no sessions")
     rows.sort(key=lambda row: row.at)
     return tuple(tuple(part) for part in _deal(rows, replay, has_stations="station" in columns))
 
@@ -74,16 +74,14 @@ def _columns(header: Sequence[str], path: Path, replay: Replay) -> dict[str, tup
     for what, known in KNOWN_HEADERS.items():
         wanted = replay.columns.get(what)  # type: ignore[call-overload]  # the keys of both are the same words
         if wanted is not None and wanted.strip().lower() not in names:
-            near = get_close_matches(wanted.lower(), names, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-            raise UsageError(f"Replay file {path} has no column {wanted!r}; {hint}")
+            raise UsageError(f"{path}:1: there is no column {wanted!r}; {hint(wanted, names)}")
         for name in (wanted.strip().lower(),) if wanted is not None else known:
             if name in names:
                 columns[what] = (names.index(name), name)
                 break
     if "start" not in columns or not columns.keys() & {"end", "duration"}:
         lacking = "start" if "start" not in columns else "end or duration"
-        raise UsageError(f"Replay file {path} has no column for {lacking}; say which one it is with `columns:`")
+        raise UsageError(f"{path}:1: there is no column for {lacking}; say which one it is with `columns:`")
     return columns
 
 
@@ -101,7 +99,7 @@ def _read(cells: Sequence[str], columns: Mapping[str, tuple[int, str]], *, recor
         raise ValueError(f"the session ends {at - until:g} s before it begins" if until < at else "it takes no time")
     connector, token = cell("connector"), cell("token")
     if connector and not connector.isdecimal():
-        raise ValueError(f"connector {connector!r} is no number")
+        raise ValueError(f"connector {connector!r} is not a number")
     if recorded_tokens and token and len(token) > _LONGEST_TOKEN:
         raise ValueError(f"token {token!r} has more than {_LONGEST_TOKEN} characters")
     energy = _energy(cell("energy"), columns.get("energy", (0, ""))[1])
@@ -130,7 +128,7 @@ def _moment(text: str, what: str) -> float:
         try:
             found = parsedate_to_datetime(text)
         except ValueError:
-            raise ValueError(f"{what} {text!r} is no time") from None
+            raise ValueError(f"{what} {text!r} is not a time") from None
     return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
@@ -153,7 +151,7 @@ def _energy(text: str, header: str) -> float | None:
     try:
         value = _decimal(text)
     except ValueError:
-        raise ValueError(f"energy {text!r} is no number") from None
+        raise ValueError(f"energy {text!r} is not a number") from None
     if value < 0:
         raise ValueError(f"energy {text} is below 0")
     return round(value * (1.0 if "wh" in header and "kwh" not in header else 1000.0), 1)
@@ -166,9 +164,9 @@ def _decimal(text: str) -> float:
     return value
 
 
-def _deal(rows: Sequence[_Row], replay: Replay, *, has_stations: bool) -> list[list[Session]]:
+def _deal(rows: Sequence[_Row], replay: Replay, *, has_stations: bool) -> list[list[PlannedSession]]:
     """Give each row to a station: in turn, as recorded, or to the first that has no car then."""
-    dealt: list[list[Session]] = []
+    dealt: list[list[PlannedSession]] = []
     names: dict[str, int] = {}
     leaving: list[tuple[float, int]] = []
     free: list[int] = []
@@ -187,7 +185,7 @@ def _deal(rows: Sequence[_Row], replay: Replay, *, has_stations: bool) -> list[l
             dealt.append([])
         draws = Draws(place, "replay")
         dealt[station].append(
-            Session(
+            PlannedSession(
                 number=len(dealt[station]),
                 at=round(row.at - begin, 3),
                 until=round(row.until - begin, 3),

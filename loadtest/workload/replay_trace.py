@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from loadtest.workload.replay import Cue, Recorded
+from loadtest.workload.recording import Cue, Recorded
 from ocppj.errors import UsageError
 from ocppj.trace import Kind, TraceRecord, decode_record
 from ocppj.versions import MessageType
@@ -60,7 +60,7 @@ class _Recording:
 
 
 def read_trace(text: str, path: Path) -> Recorded:
-    """Read the CALLs that stations sent; raises `UsageError` with the row of the first line that is no record."""
+    """Read the CALLs that stations sent; raises `UsageError` with the row of the first line that is not a record."""
     stations: dict[str, _Recording] = {}
     begin: float | None = None
     for row, line in enumerate(text.splitlines(), 1):
@@ -69,7 +69,7 @@ def read_trace(text: str, path: Path) -> Recorded:
         try:
             record = decode_record(line)
         except msgspec.DecodeError as error:
-            raise UsageError(f"Replay file {path}, row {row}: this is no line of a trace ({error})") from None
+            raise UsageError(f"{path}:{row}: this is not a line of a trace ({error})") from None
         message = _message(record)
         if not isinstance(message, list) or len(message) < _ANSWER_PARTS:
             continue
@@ -81,10 +81,10 @@ def read_trace(text: str, path: Path) -> Recorded:
             else:
                 recording.received(message)
         except ValueError as error:
-            raise UsageError(f"Replay file {path}, row {row}: {error}") from None
+            raise UsageError(f"{path}:{row}: {error}") from None
     found = [recording for recording in stations.values() if recording.cues]
     if not found:
-        raise UsageError(f"Replay file {path} has no CALL of a station")
+        raise UsageError(f"{path}:1: the replay file has no CALL of a station")
     return Recorded(
         cues=tuple(tuple(recording.cues) for recording in found),
         left_out=sum(recording.left_out for recording in found),

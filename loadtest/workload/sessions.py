@@ -22,7 +22,7 @@ from loadtest.workload.spread import Spread, check, draw, quantile, settled
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Schedule", "Session", "Tariff", "Workload"]
+__all__ = ["PlannedSession", "Schedule", "Tariff", "Workload"]
 
 _PER_KWH: Final = 1000.0
 
@@ -38,7 +38,7 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Seconds by which a car begins later, as its clock has it."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no time and no share."""
+        """Refuse an invalid time or share."""
         seconds_of_day(self.at)
         check(self.spread, "spread")
         if not 0 <= self.share <= 1:
@@ -69,7 +69,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """From the end of the transaction to pulling the plug."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no workload."""
+        """Refuse what is not a workload."""
         if not 0 < self.per_day < float("inf"):
             raise ValueError("`per_day` must be above 0")
         check(self.duration, "duration")
@@ -86,7 +86,7 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         rates_of(self)
 
 
-class Session(NamedTuple):
+class PlannedSession(NamedTuple):
     """One car's stay, in seconds of the simulated day from the begin of the run."""
 
     number: int
@@ -130,11 +130,11 @@ class Schedule:
         self._number = -1
         self._expected = self._rates.expected(start - self._rates.history)
 
-    def __iter__(self) -> Iterator[Session]:
+    def __iter__(self) -> Iterator[PlannedSession]:
         """Be its own iterator."""
         return self
 
-    def __next__(self) -> Session:
+    def __next__(self) -> PlannedSession:
         """Return the next car that finds the place free."""
         workload, draws = self._workload, self._draws
         at = self._rates.when(self._expected + draws.exponential(1.0))
@@ -146,7 +146,7 @@ class Schedule:
         # Whoever came meanwhile drove on; a Poisson process does not remember them.
         self._expected = self._rates.expected(until + unplug)
         self._number += 1
-        return Session(
+        return PlannedSession(
             self._number,
             round(at - self._start, 3),
             round(until - self._start, 3),
@@ -160,7 +160,7 @@ class Schedule:
 
 
 def _waits(tariff: Tariff, at: float, until: float, draws: Draws) -> float:
-    """Tell when a car begins to charge that may wait for the tariff."""
+    """Return when a car begins to charge that may wait for the tariff."""
     waits, late = draws.uniform() < tariff.share, draw(tariff.spread, draws)
     begins = at + (seconds_of_day(tariff.at) - at) % DAY
     return begins + late if waits and begins + late < until else at

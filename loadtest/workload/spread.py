@@ -10,13 +10,15 @@ Bounds cut by setting what lies beyond them to the bound, so that median and p90
 
 from __future__ import annotations
 
-import re
 from itertools import accumulate
 from math import exp, isfinite, log
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from config.errors import ConfigError
+from config.quantities import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +30,6 @@ __all__ = ["Lognormal", "Normal", "Quantity", "Spread", "check", "draw", "mean",
 Quantity = float | str
 """A number, in seconds where it is a span of time; or text with a unit: `90s`, `32min`, `4h`, `1h30min`."""
 
-_SPAN = re.compile(r"(?=\d)(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)min)?(?:(\d+(?:\.\d+)?)s)?")
-_UNITS = (3600.0, 60.0, 1.0)
 _STANDARD = NormalDist()
 _P90 = _STANDARD.inv_cdf(0.9)
 
@@ -88,12 +88,14 @@ Spread = float | str | tuple[Quantity, Quantity] | Shape
 
 def number(quantity: Quantity) -> float:
     """Read a quantity; raises `ValueError`."""
-    if not isinstance(quantity, str):
-        return quantity
-    match = _SPAN.fullmatch(quantity.replace(" ", ""))
-    if match is None:
-        raise ValueError(f"{quantity!r} is neither a number nor a span of time such as 90s, 32min, 4h or 1h30min")
-    return sum(float(part or 0) * unit for part, unit in zip(match.groups(), _UNITS, strict=True))
+    return seconds(quantity) if isinstance(quantity, str) else quantity
+
+
+def _number(quantity: Quantity, name: str) -> float:
+    try:
+        return number(quantity)
+    except ConfigError as error:
+        raise ValueError(f"`{name}`: {error}") from None
 
 
 def check(spread: Spread, name: str, *, least: float = 0.0, most: float = float("inf")) -> None:
@@ -106,7 +108,7 @@ def check(spread: Spread, name: str, *, least: float = 0.0, most: float = float(
         if high > most:
             raise ValueError(f"`{name}` needs a `max` of at most {most:g}")
         return
-    low, high = (number(part) for part in _ends(spread))
+    low, high = (_number(part, name) for part in _ends(spread))
     if not least <= low or not high <= most or not isfinite(high):
         bounds = f"from {least:g} up" if most == float("inf") else f"from {least:g} to {most:g}"
         raise ValueError(f"`{name}` must be {bounds}")
@@ -191,7 +193,7 @@ def _numbers(owner: msgspec.Struct, *names: str) -> None:
     for name in names:
         value = getattr(owner, name)
         if value is not None:
-            read = number(value)
+            read = _number(value, name)
             if not isfinite(read):
                 raise ValueError(f"`{name}` must be a finite number")
             msgspec.structs.force_setattr(owner, name, read)

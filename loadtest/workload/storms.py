@@ -9,17 +9,21 @@ storms:                                # in a load profile, or in a file of its 
 
 from __future__ import annotations
 
-import re
-from difflib import get_close_matches
 from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import msgspec
-import yaml
 
-from ocppj.errors import UsageError
+from config.assignments import split_assignment
+from config.errors import ConfigError
+from config.locations import Location
+from config.quantities import seconds, share
+from config.typed import convert
+from config.words import hint
+from config.yaml_files import read_yaml
+from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_target_url
 
 if TYPE_CHECKING:
@@ -72,7 +76,7 @@ class Storm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """From the end of the storm until the CSMS is expected to be as before; 0 takes it from the back-off formula."""
 
     def __post_init__(self) -> None:
-        """Refuse what is no span of time."""
+        """Refuse what is not a valid time."""
         for field in msgspec.structs.fields(type(self)):
             if field.type is float and not (0 <= (value := getattr(self, field.name)) < _LONGEST):
                 raise ValueError(f"`{field.name}` is {value:g}; write a time from 0 up to a week")
@@ -100,7 +104,7 @@ class RollingDeploy(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     name: ClassVar[str] = "rolling-deploy"
     says: ClassVar[str] = (
-        "The CSMS' nodes restart in turn, some at a time; stations go over to nodes whose turn is still to come."
+        "The CSMS's nodes restart in turn, some at a time; stations go over to nodes whose turn is still to come."
     )
 
     nodes: _Count = 4
@@ -227,7 +231,7 @@ class MassRemoteStart(Storm, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The CSMS starts transactions everywhere."""
 
     name: ClassVar[str] = "mass-remote-start"
-    says: ClassVar[str] = "A fleet operator starts charging everywhere at once, through the CSMS' own interface."
+    says: ClassVar[str] = "A fleet operator starts charging everywhere at once, through the CSMS's own interface."
     cuts: ClassVar[bool] = False
 
     spread: float = 0.0
@@ -293,12 +297,9 @@ def write_storm(storm: Storm) -> dict[str, Any]:
 
 # -- reading -----------------------------------------------------------------------------------------------------------
 
-_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")
-_SECONDS: Final = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, None: 1.0})
-_UNKNOWN_FIELD: Final = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
-
-def make_storm(entry: Any, where: str) -> Storm:
+@as_usage_error(ConfigError)
+def make_storm(entry: Any, location: Location) -> Storm:
     """Make a storm from its name and parameters; raises `UsageError` that says where the mistake is.
 
     Values may be text, as they come from a command line.
@@ -306,72 +307,60 @@ def make_storm(entry: Any, where: str) -> Storm:
     if isinstance(entry, str):
         entry = {"storm": entry}
     if not isinstance(entry, dict) or not isinstance(entry.get("storm"), str):
-        raise UsageError(f"{where}: a storm needs its name, as in {{storm: csms-restart, at: 60s}}")
-    kind = _kind(entry["storm"], where)
+        raise location.error("a storm needs its name, as in {storm: csms-restart, at: 60s}")
+    name = entry["storm"]
+    if name not in STORMS:
+        raise location.below("storm").error(f"there is no storm {name!r}; {hint(name, STORMS)}")
+    kind = STORMS[name]
     types = {field.name: field.type for field in msgspec.structs.fields(kind)}
-    given = {str(key): _value(str(key), value, types, where) for key, value in entry.items() if key != "storm"}
-    try:
-        storm = msgspec.convert(given, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{where}: {kind.name}: {_explain(str(error), types)}") from None
-    _check(storm, f"{where}: {kind.name}")
+    given = {key: _value(value, types.get(key), location.below(key)) for key, value in entry.items() if key != "storm"}
+    storm = convert(given, kind, location, strict=False)
+    _check(storm, location)
     return storm
 
 
-def _kind(name: str, where: str) -> type[Storm]:
-    if name not in STORMS:
-        near = get_close_matches(name, STORMS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(STORMS)}"
-        raise UsageError(f"{where}: there is no storm {name!r}; {hint}")
-    return STORMS[name]
-
-
-def _value(name: str, value: Any, types: Mapping[str, Any], where: str) -> Any:
-    if types.get(name) is not float or not isinstance(value, str):
+def _value(value: Any, kind: Any, location: Location) -> Any:
+    """Read text with a unit."""
+    read = {float: seconds, _Share: share}.get(kind)
+    if read is None or not isinstance(value, str):
         return value
-    match = _SPAN.fullmatch(value.strip())
-    if match is None:
-        raise UsageError(f"{where}: `{name}` {value} is no span of time; write 5s, 2m or 1h")
-    return float(match[1]) * _SECONDS[match[2]]
+    try:
+        return read(value)
+    except ConfigError as error:
+        raise location.error(str(error)) from None
 
 
-def _explain(message: str, types: Mapping[str, Any]) -> str:
-    match = _UNKNOWN_FIELD.search(message)
-    if match is None:
-        return message
-    near = get_close_matches(match["name"], types, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(types)}"
-    return f"the key {match['name']!r} is unknown; {hint}"
-
-
-def _check(storm: Storm, where: str) -> None:
+def _check(storm: Storm, location: Location) -> None:
     """Refuse what fits each type and still makes no sense."""
     if storm.stations and storm.share != 1.0:
-        raise UsageError(f"{where}: `stations` and `share` exclude each other; leave one out")
+        raise location.error("`stations` and `share` exclude each other; leave one out")
     if isinstance(storm, RollingDeploy) and storm.k > storm.nodes:
-        raise UsageError(f"{where}: `k` is {storm.k}, more than the {storm.nodes} `nodes`")
+        raise location.below("k").error(f"`k` is {storm.k}, more than the {storm.nodes} `nodes`")
     if isinstance(storm, RollingDeploy) and storm.k == storm.nodes and not storm.sticky:
-        raise UsageError(f"{where}: `k` takes all `nodes` at once; that is csms-restart")
+        raise location.below("k").error("`k` takes all `nodes` at once; that is csms-restart")
     if isinstance(storm, Flapping) and storm.away >= storm.period:
-        raise UsageError(f"{where}: `away` must be shorter than `period`")
+        raise location.below("away").error("`away` must be shorter than `period`")
     if isinstance(storm, RegionFailover) and storm.to:
         try:
             check_target_url(storm.to)
         except UsageError as error:
-            raise UsageError(f"{where}: `to`: {error}") from None
+            raise location.below("to").error(str(error)) from None
 
 
-def read_storms(document: Any, where: str) -> list[Storm]:
+@as_usage_error(ConfigError)
+def read_storms(document: Any, location: Location) -> list[Storm]:
     """Read a list of storms, one storm, or a document with a list under `storms`; raises `UsageError`."""
     if isinstance(document, dict) and "storms" in document:
-        others = [key for key in document if key != "storms"]
-        if others:
-            raise UsageError(f"{where}: the key {others[0]!r} is unknown; a file of storms holds `storms` alone")
-        document = document["storms"]
-    entries = document if isinstance(document, list) else [document]
-    return [make_storm(entry, f"{where}: storm {number}") for number, entry in enumerate(entries, 1)]
+        for key in document:
+            if key != "storms":
+                raise location.below(key).error(f"the key {key!r} is unknown; a file of storms holds `storms` alone")
+        document, location = document["storms"], location.below("storms")
+    if not isinstance(document, list):
+        return [make_storm(document, location)]
+    return [make_storm(entry, location.below(index)) for index, entry in enumerate(document)]
 
 
+@as_usage_error(ConfigError)
 def read_storm_words(words: Iterable[str]) -> list[Storm]:
     """Read what was given as `--storm`: names with time and parameters, or files; raises `UsageError`."""
     return [storm for word in words for storm in _read_word(word)]
@@ -380,7 +369,7 @@ def read_storm_words(words: Iterable[str]) -> list[Storm]:
 def _read_word(word: str) -> Sequence[Storm]:
     head = word.split(",", 1)[0]
     if head.endswith((".yaml", ".yml")) or "/" in head:
-        return _read_file(Path(word))
+        return read_storms(*read_yaml(Path(word), "storm file"))
     # A shell command may hold commas itself, so it is the last.
     before, _, command = word.partition(",command=")
     name, *rest = before.split(",")
@@ -390,21 +379,11 @@ def _read_word(word: str) -> Sequence[Storm]:
         entry["at"] = at
     if command:
         entry["command"] = command
-    return [make_storm(reduce(lambda found, pair: found | _pair(pair, word), rest, entry), f"--storm {head}")]
+    return [make_storm(reduce(lambda found, pair: found | _pair(pair, word), rest, entry), Location(f"--storm {head}"))]
 
 
 def _pair(text: str, word: str) -> dict[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"--storm {word}: {text!r} is no parameter; write it as in csms-restart@60s,down=5s,share=0.5")
-    return {key.strip(): value.strip()}
-
-
-def _read_file(path: Path) -> list[Storm]:
-    try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"Storm file {path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"Storm file {path} is no YAML: {' '.join(str(error).split())}") from None
-    return read_storms(document, f"Storm file {path}")
+    key, value = split_assignment(text)
+    if value is None:
+        raise UsageError(f"--storm {word}: {text!r} is not a parameter; write csms-restart@60s,down=5s,share=0.5")
+    return {key: value}

@@ -7,19 +7,20 @@ the command line and the CSMS say; a vendor without any key behaves like a stati
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
 from math import inf, isfinite
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
-import yaml
 
+from config.errors import ConfigError
+from config.typed import convert
+from config.words import hint
+from config.yaml_files import read_yaml
 from fixtures.payloads.sampled_values import MEASURANDS
 from loadtest.timing.backoff import Backoff, parse_backoff
-from ocppj.errors import UsageError
+from ocppj.errors import UsageError, as_usage_error
 
 __all__ = [
     "NEUTRAL",
@@ -36,7 +37,7 @@ __all__ = [
 OFFLINE_THRESHOLD: Final = 600.0
 """Seconds offline after which all connector statuses are sent again (OfflineThreshold of 2.x)."""
 SHORTEST_SILENCE: Final = 1.0
-"""Seconds; heartbeats, pings and clock-aligned readings that come faster than this are no habit of any station."""
+"""Seconds; heartbeats, pings and clock-aligned readings that come faster than this are not the habit of any station."""
 
 _FOLDER = Path(__file__).with_name("vendors")
 _ZONE = re.compile(r"Z|none|[+-](?:0\d|1[0-4]):[0-5]\d")
@@ -131,21 +132,21 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             try:
                 parse_backoff(self.backoff)
             except UsageError as error:
-                raise ValueError(str(error)) from None
+                raise ValueError(f"`backoff`: {error}") from None
         for measurand in self.measurands:
             if measurand not in MEASURANDS:
-                raise ValueError(f"no meter measures {measurand!r}; {_hint(measurand, MEASURANDS)}")
+                raise ValueError(f"`measurands` has {measurand!r}; {hint(measurand, MEASURANDS)}")
 
     def way_back(self, otherwise: Backoff) -> Backoff:
         """Return how connection attempts are spaced; `otherwise` where the vendor has no way of its own."""
         return otherwise if self.backoff is None else parse_backoff(self.backoff)
 
     def boots_again(self, offline: float) -> bool:
-        """Tell whether a station boots again after so many seconds offline."""
+        """Return whether a station boots again after so many seconds offline."""
         return _is_due(self.boot_on_reconnect, offline)
 
     def tells_all(self, offline: float) -> bool:
-        """Tell whether every connector tells its status after so many seconds offline."""
+        """Return whether every connector tells its status after so many seconds offline."""
         return _is_due(self.statuses_on_reconnect, offline)
 
 
@@ -154,7 +155,7 @@ def _is_due(when: bool | float, offline: float) -> bool:  # noqa: FBT001 - a val
 
 
 NEUTRAL: Final = Vendor(name="neutral", title="No habits of its own")
-"""The vendor of a station where nobody chose one."""
+"""The vendor of a station where none was chosen."""
 
 
 def vendor_names() -> list[str]:
@@ -173,7 +174,7 @@ def find_vendor(name_or_path: str, folder: Path) -> str:
         return str(path)
     names = vendor_names()
     if name_or_path not in names:
-        raise UsageError(f"there is no vendor {name_or_path!r}; {_hint(name_or_path, names)}")
+        raise UsageError(f"there is no vendor {name_or_path!r}; {hint(name_or_path, names)}")
     return name_or_path
 
 
@@ -185,36 +186,8 @@ def load_vendor(name_or_path: str) -> Vendor:
     return read_vendor(_FOLDER / f"{name_or_path}.yaml")
 
 
+@as_usage_error(ConfigError)
 def read_vendor(path: Path) -> Vendor:
     """Read one file; raises `UsageError` that says where the mistake is and what was probably meant."""
-    try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"Vendor {path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"Vendor {path} is no YAML: {' '.join(str(error).split())}") from None
-    try:
-        vendor = msgspec.convert(document, Vendor)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"Vendor {path}: {_explain(str(error))}") from None
-    return msgspec.structs.replace(vendor, name=path.stem)
-
-
-_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
-_PARTS: dict[str, Any] = {"$.quirks": Quirks, "$.retry": Retry}
-
-
-def _explain(message: str) -> str:
-    """Add the nearest known key to msgspec's sentence about an unknown one."""
-    match = _UNKNOWN_FIELD.search(message)
-    if match is None:
-        return message
-    owner = next((part for place, part in _PARTS.items() if place in message), Vendor)
-    known = [field for field in owner.__struct_fields__ if field != "name"]
-    return f"the key {match['name']!r} is unknown; {_hint(match['name'], known)}"
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = get_close_matches(name, names, n=1, cutoff=0.4)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+    document, location = read_yaml(path, "vendor file")
+    return msgspec.structs.replace(convert(document, Vendor, location, hidden=("name",)), name=path.stem)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from analysis import Report, Rule, check_traces
+from analysis import Rule, TraceReport, check_traces
 from analysis.findings import MOST_FINDINGS
-from analysis.meters import instant, power_mismatch, samples_of
+from analysis.meter_readings import instant, power_mismatch, samples_of
 from ocppj.errors import UsageError
 from ocppj.trace import Kind, TraceRecord, encode_record
 from ocppj.versions import RULES, Version
@@ -121,7 +121,7 @@ class Tape:
         }
         return self.call("TransactionEvent", payload)
 
-    def check(self, folder: Path, **settings: Any) -> Report:
+    def check(self, folder: Path, **settings: Any) -> TraceReport:
         path = folder / "load-1.jsonl"
         path.write_bytes(b"".join(encode_record(record) + b"\n" for record in self.records))
         return check_traces([path], **settings)
@@ -296,7 +296,7 @@ def test_findings_beyond_the_limit_are_counted(tmp_path: Path) -> None:
 def test_a_file_that_is_no_trace_is_a_usage_error(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text("{}\n")
-    with pytest.raises(UsageError, match="line 1 is no trace record"):
+    with pytest.raises(UsageError, match="line 1 is not a trace record"):
         check_traces([path])
     with pytest.raises(UsageError, match="No such file"):
         check_traces([tmp_path / "none.jsonl"])

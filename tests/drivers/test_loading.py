@@ -7,7 +7,8 @@ import pytest
 from drivers.declarative import DeclarativeDriver
 from drivers.factory import make_declarative_driver
 from drivers.loading import Loaded, load_driver, preset_names, read_driver
-from interop_suite.run.options import Settings, make_driver
+from interop_suite.run.plan import make_driver
+from interop_suite.run.request import InteropRequest
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 
@@ -44,26 +45,27 @@ def driver_of(operations: str, *, head: str = "", environment: dict[str, str] | 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("method", "metod", "my.yaml:15: operations.trigger[0].http.metod: is not known; did you mean method?"),
-        ("  trigger:", "  triger:", "my.yaml:11: operations.triger: is not known; did you mean trigger?"),
-        ("http:\n  base", "https:\n  base", "my.yaml:8: https: is not known; did you mean http?"),
-        ("POST", "PSOT", "my.yaml:15: operations.trigger[0].http.method: is 'PSOT'; did you mean POST?"),
-        ("1.6]", "1.7]", "my.yaml:12: operations.trigger[0].versions[0]: is '1.7'; did you mean 1.6?"),
+        ("method", "metod", "my.yaml:15: operations.trigger[0].http.metod: the key 'metod' is unknown; did you"),
+        ("  trigger:", "  triger:", "my.yaml:11: operations.triger: the key 'triger' is unknown; did you mean"),
+        ("http:\n  base", "https:\n  base", "my.yaml:8: https: the key 'https' is unknown; did you mean 'http'?"),
+        ("POST", "PSOT", "my.yaml:15: operations.trigger[0].http.method: expected one of GET, POST, PUT, PATCH, "),
+        ("POST", "PSOT", ", DELETE, but it is 'PSOT'; did you mean 'POST'?"),
+        ("1.6]", "1.7]", "my.yaml:12: operations.trigger[0].versions[0]: expected one of 1.6, 2.0.1, 2.1, but"),
         ("[Reset]", "[Rest]", "my.yaml:13: operations.trigger[0].actions[0]: Rest is nothing that a CSMS"),
-        ("[Reset]", "[Rest]", "; did you mean Reset?"),
-        ("[Reset]", "Reset", "my.yaml:13: operations.trigger[0].actions: expected `array`, got `str`"),
-        ("{{ identity }}", "{{ identty }}", "http.url: identty is not known; did you mean identity?"),
+        ("[Reset]", "[Rest]", "; did you mean 'Reset'?"),
+        ("[Reset]", "Reset", "my.yaml:13: operations.trigger[0].actions: expected a list, but it is 'Reset'"),
+        ("{{ identity }}", "{{ identty }}", "http.url: identty is not known; did you mean 'identity'?"),
         ("{{ identity }}", "{{ token }}", "http.url: token is not known; known here are "),
         ('"{{ payload }}"', '"{{ payload | jsn }}"', "No filter named 'jsn'"),
         ('"{{ payload }}"', '"{{ payload"', "http.body: unexpected end of template"),
-        ("        url: /stations/{{ identity }}\n", "", "operations.trigger[0].http: lacks url"),
-        ("driver: mine\n", "", "my.yaml: lacks driver"),
-        ("driver: mine\n", "driver: mine\ndriver: yours\n", "my.yaml:1: driver: stands twice, here and in line 2"),
-        ("driver: mine", "driver: [mine", "my.yaml:2: is no YAML"),
+        ("        url: /stations/{{ identity }}\n", "", ".http: expected the key 'url', but it is missing"),
+        ("driver: mine\n", "", "my.yaml:1: expected the key 'driver', but it is missing"),
+        ("driver: mine\n", "driver: mine\ndriver: yours\n", "my.yaml:2: driver: expected each key once, but line 1 "),
+        ("driver: mine", "driver: [mine", "my.yaml:2: expected YAML, but"),
         ("  fast:", "  identity: {}\n  fast:", "variables.identity: is a name of Plugstorm's own"),
-        ("  trigger:\n", "  trigger:\n    - 5\n", "operations.trigger[0]: must be a mapping, is 5"),
+        ("  trigger:\n", "  trigger:\n    - 5\n", "operations.trigger[0]: expected a mapping with versions, actions, "),
         ("      http:", "      shell: {command: x}\n      http:", "has http and shell; give one of"),
-        ("      http:", "      unsupported: broken\n      htp:", "htp: is not known; did you mean http?"),
+        ("      http:", "      unsupported: broken\n      htp:", "htp: the key 'htp' is unknown; did you mean 'http'?"),
         ('"{{ payload }}"', "1\n        text: x", "has several bodies"),
         ('"{{ payload }}"', '"{{ callback_url }}"', "uses callback_url without a 'callback'"),
         ("    - versions", "    - when: payload.x\n      versions", "may ask only about variables"),
@@ -93,9 +95,9 @@ def test_options_take_the_type_of_their_default() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"prt": "1"}, "--driver-option prt: mine has no such option; did you mean port?"),
-        ({"port": "many"}, "--driver-option port=many must be a whole number"),
-        ({"fast": "perhaps"}, "--driver-option fast=perhaps must be true or false"),
+        ({"prt": "1"}, "--driver-option prt: mine has no such option; did you mean 'port'?"),
+        ({"port": "many"}, "--driver-option port: expected a whole number, but it is 'many'"),
+        ({"fast": "perhaps"}, "--driver-option fast: expected true or false, but it is 'perhaps'"),
         ({"key": "hunter2hunter2"}, "must not stand on a command line"),
     ],
 )
@@ -126,15 +128,15 @@ def test_required_variable_that_is_not_set_ends_before_anything_is_sent() -> Non
 
 
 def test_preset_file_and_nearest_name() -> None:
-    with pytest.raises(UsageError, match=r"--driver stve is not known; did you mean steve\?"):
+    with pytest.raises(UsageError, match=r"--driver stve is not known; did you mean 'steve'\?"):
         load_driver("stve", {})
-    with pytest.raises(UsageError, match=r"--driver no\.yaml cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"no\.yaml: the driver file cannot be read: No such file"):
         load_driver("no.yaml", {})
 
 
 def test_file_that_is_no_text_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(UsageError, match="it is no UTF-8 text"):
+    with pytest.raises(UsageError, match=r"x\.yaml:1: expected text in UTF-8, but"):
         load_driver(str(tmp_path / "x.yaml"), {})
 
 
@@ -255,15 +257,21 @@ def test_presets_are_the_promised_ones() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (Settings(driver="practice"), "--driver practice needs --driver-option control_url="),
-        (Settings(driver="http"), "--driver http needs --control-url"),
-        (Settings(driver="none", driver_options={"a": "b"}), "--driver-option a: driver none has no options"),
-        (Settings(driver="tzi-contract", control_url="http://h"), "--control-url is nothing that driver tzi-contract"),
-        (Settings(driver="practice", control_url="h:1"), "h:1 must begin with http"),
-        (Settings(driver="practice", control_url="http://h", resume="x"), "--resume is for drivers that ask a person"),
+        (InteropRequest(driver="practice"), "--driver practice needs --driver-option control_url="),
+        (InteropRequest(driver="http"), "--driver http needs --control-url"),
+        (InteropRequest(driver="none", driver_options={"a": "b"}), "--driver-option a: driver none has no options"),
+        (
+            InteropRequest(driver="tzi-contract", control_url="http://h"),
+            "--control-url is nothing that driver tzi-contract",
+        ),
+        (InteropRequest(driver="practice", control_url="h:1"), "h:1 must begin with http"),
+        (
+            InteropRequest(driver="practice", control_url="http://h", resume="x"),
+            "--resume is for drivers that ask a person",
+        ),
     ],
 )
-def test_settings_that_cannot_work_are_usage_errors(settings: Settings, message: str) -> None:
+def test_settings_that_cannot_work_are_usage_errors(settings: InteropRequest, message: str) -> None:
     with pytest.raises(UsageError) as error:
         make_driver(settings).close()
     assert message in str(error.value)

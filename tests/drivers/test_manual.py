@@ -17,8 +17,9 @@ from drivers.manual import ANSWERS_FILE, Answer, Desk, Terminal, read_answers
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
 from interop_suite.catalogue import all_cases
-from interop_suite.drive.probe import Target
-from interop_suite.run.options import Settings, make_driver
+from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.run.plan import make_driver
+from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from ocppj.errors import UsageError
 from ocppj.versions import Version
@@ -123,7 +124,7 @@ def test_answers_file_that_was_cut_off_is_read_up_to_there(tmp_path: Path) -> No
     (tmp_path / ANSWERS_FILE).write_bytes(good + b"\n" + good[:20])
     assert [answer.about for answer in read_answers(str(tmp_path))] == ["register CP1"]
     (tmp_path / ANSWERS_FILE).write_bytes(b"nonsense\n" + good + b"\n")
-    with pytest.raises(UsageError, match="line 1 is no answer"):
+    with pytest.raises(UsageError, match="line 1 is not an answer"):
         read_answers(str(tmp_path))
     with pytest.raises(UsageError, match="cannot be read"):
         read_answers(str(tmp_path / "nowhere"))
@@ -141,7 +142,7 @@ def test_person_without_a_terminal_is_a_usage_error(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(UsageError, match="there is no terminal"):
-        make_driver(Settings(driver="manual"))
+        make_driver(InteropRequest(driver="manual"))
 
 
 @pytest.fixture
@@ -203,7 +204,7 @@ class Operator:
 def test_case_passes_with_a_person_as_the_driver_and_goes_on_after_an_interruption(tmp_path: Path) -> None:
     cases = {case.id: case for case in all_cases() if case.ocpp == "1.6"}
     with practice_csms() as csms:
-        target = Target(url=csms.url, identities=("CP01",), timeout=5)
+        target = CsmsUnderTest(url=csms.url, identities=("CP01",), timeout=5)
         operator = Operator(csms.control_url, lambda text: "n no reservations here" if "ReserveNow" in text else None)
         driver = make_declarative_driver("manual", {}, person=lambda: operator)
         driver.begin(tmp_path)
@@ -228,7 +229,7 @@ def test_command_that_the_operator_cannot_give_is_inconclusive_and_then_not_appl
     with practice_csms() as csms:
         operator = Operator(csms.control_url, lambda text: "never not in the menu" if "GetConfig" in text else None)
         driver = make_declarative_driver("manual", {}, person=lambda: operator)
-        runner = Runner(Target(url=csms.url, identities=("CP01",), timeout=5), driver, None)
+        runner = Runner(CsmsUnderTest(url=csms.url, identities=("CP01",), timeout=5), driver, None)
         results = [runner.run(case) for _ in range(2)]
         driver.close()
     assert [result.verdict for result in results] == [Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE]

@@ -12,14 +12,15 @@ from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
 from interop_suite.catalogue import all_cases
-from interop_suite.run.options import Settings, make_driver
+from interop_suite.run.plan import make_driver
+from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
-from interop_suite.run.state import csms_settings
+from interop_suite.run.state import csms_request
 from ocppj.versions import Version
 
 
 def run_certification_list(name: str) -> list[CaseResult]:
-    with practice_csms(tls_port=0, call_timeout=2) as csms, csms_settings(csms, Settings(timeout=2)) as settings:
+    with practice_csms(tls_port=0, call_timeout=2) as csms, csms_request(csms, InteropRequest(timeout=2)) as settings:
         driver = make_driver(msgspec.structs.replace(settings, driver=name))
         runner = Runner(settings.target(), driver, None)
         cases = [case for case in all_cases() if case.ocpp == "1.6" and case.id.startswith("TC_")]
@@ -51,7 +52,7 @@ def test_practice_preset_and_built_in_driver_do_the_same(version: Version) -> No
     outcomes = []
     for name in ("http", "practice"):
         with practice_csms() as csms:
-            driver = make_driver(Settings(driver=name, control_url=csms.control_url))
+            driver = make_driver(InteropRequest(driver=name, control_url=csms.control_url))
             outcomes.append(drive(driver, csms.control_url))
             stations = csms.do(lambda practice: list(practice.world.stations.values()))
             outcomes[-1].append([(s.identity, s.boot_status, s.interval, s.security_profile) for s in stations])

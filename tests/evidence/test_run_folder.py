@@ -27,9 +27,9 @@ from evidence.run_model import (
     Latency,
     LoadRun,
     Percentiles,
+    RunTarget,
     SloResult,
     Stations,
-    Target,
     WindowResult,
 )
 from evidence.verdicts import RunVerdict, Verdict
@@ -64,7 +64,7 @@ def interop_run(reason: str = "as expected") -> InteropRun:
     )
     return InteropRun(
         tool={"name": "plugstorm"},
-        target=Target(url="ws://h", ocpp=["1.6"]),
+        target=RunTarget(url="ws://h", ocpp=["1.6"]),
         started=utc_now(),
         finished=utc_now(),
         seed=1,
@@ -78,7 +78,7 @@ def interop_run(reason: str = "as expected") -> InteropRun:
 def load_run() -> LoadRun:
     return LoadRun(
         tool={"name": "plugstorm"},
-        target=Target(url="ws://h", ocpp=["1.6", "2.0.1"]),
+        target=RunTarget(url="ws://h", ocpp=["1.6", "2.0.1"]),
         started=utc_now(),
         finished=utc_now(),
         seed=None,
@@ -199,10 +199,10 @@ def test_run_holds_no_secret_and_no_unwritable_text(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         (None, "cannot be read"),
-        (b"", "is no run.json"),
-        (b"\xff", "is no run.json"),
-        (b'{"kind":"load","settings":' + b'{"a":' * 100_000, "is no run.json"),
-        (b'{"kind":"dance"}', "is no run.json"),
+        (b"", "is not a run.json"),
+        (b"\xff", "is not a run.json"),
+        (b'{"kind":"load","settings":' + b'{"a":' * 100_000, "is not a run.json"),
+        (b'{"kind":"dance"}', "is not a run.json"),
         (b'{"kind":"load","format":1}', "missing required field"),
     ],
 )
@@ -293,7 +293,7 @@ def test_other_line_is_named_by_its_number(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "a.jsonl"
     write_trace(path, TraceRecord(t=1.0, station="A", kind=Kind.NOTE))
     path.write_bytes(path.read_bytes() + line)
-    with pytest.raises(UsageError, match=r"a\.jsonl line 2 is no trace record"):
+    with pytest.raises(UsageError, match=r"a\.jsonl line 2 is not a trace record"):
         list(read_trace(path))
 
 

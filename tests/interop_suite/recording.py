@@ -17,11 +17,14 @@ class Recording:
     def __init__(self, version: Version = Version.V16) -> None:
         self.version = version
         self.records: list[TraceRecord] = []
+        self.connection = 1
         self.add(Kind.NOTE, info={"role": "primary"})
 
     def add(self, kind: Kind, text: str | None = None, *, station: str = STATION, **fields: Any) -> Recording:
         t = len(self.records) / 100
-        self.records.append(TraceRecord(t=t, station=station, connection=1, kind=kind, text=text, **fields))
+        self.records.append(
+            TraceRecord(t=t, station=station, connection=self.connection, kind=kind, text=text, **fields)
+        )
         return self
 
     def script(self) -> Recording:
@@ -29,6 +32,11 @@ class Recording:
 
     def opened(self, **info: Any) -> Recording:
         return self.add(Kind.HANDSHAKE, info={"status": 101, "subprotocol": RULES[self.version].subprotocol, **info})
+
+    def opened_again(self) -> Recording:
+        """Open the next connection of the same station."""
+        self.connection += 1
+        return self.opened()
 
     def closed(self, by: str = "csms", code: int | None = 1011) -> Recording:
         return self.add(Kind.CLOSED, info={"by": by, "code": code, "reason": ""})

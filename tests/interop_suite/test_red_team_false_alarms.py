@@ -6,7 +6,6 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
@@ -15,27 +14,29 @@ from websockets.http11 import Request, Response
 from drivers.base import NoDriver
 from drivers.loading import read_driver
 from evidence.verdicts import Verdict
-from interop_suite.cases.v16.security import opens
 from interop_suite.cases.wire.call_order import _judge_turn
-from interop_suite.catalogue import Case, Level, all_cases
+from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.checks import connection, refused_upgrade, reported, takes_csr
+from interop_suite.claims.claim import Level
 from interop_suite.claims.orders import differences
-from interop_suite.drive.probe import Target
-from interop_suite.drive.station import Order, ScriptedStation
-from interop_suite.drive.wire import Closed, Offer, Wire
+from interop_suite.drive.answers import Order
+from interop_suite.drive.offer import Offer
+from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.drive.wire import Closed, Wire
 from interop_suite.main import run_interop
 from interop_suite.run.judge import judge
-from interop_suite.run.options import Settings
+from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from interop_suite.run.state import State
+from interop_suite.steps.connections import opens
 from interop_suite.steps.transaction_records import keeps_own_energy
 from ocppj.errors import UsageError
 from ocppj.identity import basic_authorization
 from ocppj.messages import Call
-from ocppj.trace import Kind
-from ocppj.versions import RULES, Version
+from ocppj.versions import Version
+from tests.interop_suite.odd_csms import odd_csms
 from tests.interop_suite.recording import Recording, begun
-from tests.interop_suite.run.test_runner import odd_csms
 
 HEARTBEAT_ANSWER = '{"currentTime":"2026-01-01T00:00:00Z"}'
 
@@ -267,7 +268,7 @@ def wants(password: str, *, of: str | None = None) -> Any:
 
 def test_password_alone_lets_every_station_in_no_false_alarm() -> None:
     with odd_csms(serve, process_request=wants("s3cret")) as url:
-        target = Target(url=url, timeout=2, password="s3cret")
+        target = CsmsUnderTest(url=url, timeout=2, password="s3cret")
         results = [Runner(target, NoDriver(), None).run(case(name)) for name in ("TC_001_CSMS", "TC_088_CSMS", "HS_04")]
     assert [result.verdict for result in results] == [Verdict.OK] * 3, [result.reason for result in results]
 
@@ -277,7 +278,7 @@ def test_password_alone_lets_every_station_in_no_false_alarm() -> None:
     [
         ({}, None, "it wants credentials; give the password of its stations with --password, and with --identity"),
         ({"password": "wrong"}, None, "the password does not fit; check --password"),
-        ({"password": "s3cret", "identities": ["CP1", "CP2"]}, "CP1", "refused CP2 with HTTP 401"),
+        ({"password": "s3cret", "identities": ("CP1", "CP2")}, "CP1", "refused CP2 with HTTP 401"),
     ],
 )
 def test_credentials_that_do_not_fit_end_the_run_before_any_case(
@@ -285,17 +286,19 @@ def test_credentials_that_do_not_fit_end_the_run_before_any_case(
 ) -> None:
     out = tmp_path / "run"
     with odd_csms(serve, process_request=wants("s3cret", of=of)) as url, pytest.raises(UsageError) as caught:
-        run_interop(Settings(url=url, ocpp=["1.6"], out=str(out), timeout=2, **given), jobs=1, write=lambda _: None)
+        run_interop(
+            InteropRequest(url=url, ocpp=("1.6",), out=str(out), timeout=2, **given), jobs=1, write=lambda _: None
+        )
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not out.exists()
 
 
 def test_each_worker_has_identities_of_its_own_no_false_alarm(tmp_path: Any) -> None:
-    settings = Settings(url="ws://127.0.0.1:9", identities=["A", "B", "C", "D", "E"], out=str(tmp_path / "run"))
-    state = State.start(settings)
+    request = InteropRequest(url="ws://127.0.0.1:9", identities=("A", "B", "C", "D", "E"), out=str(tmp_path / "run"))
+    state = State.start(request)
     with state.stack:
-        shares = [state.share(number, 2)["settings"]["identities"] for number in range(2)]
+        shares = [list(state.share(number, 2)["request"]["identities"]) for number in range(2)]
     assert shares == [["A", "C", "E"], ["B", "D"]]
 
 
@@ -348,9 +351,7 @@ def test_records_without_meter_values_say_nothing_about_energy_no_false_alarm(
 def test_wrong_password_that_is_turned_away_after_the_upgrade_is_only_late_no_false_alarm(
     *, served: bool, verdict: Verdict
 ) -> None:
-    recording = begun()
-    recording.records = recording.records[:1]
-    recording.script().opened()
+    recording = Recording().script().opened()
     if served:
         recording.sent('[2,"1","Heartbeat",{}]').got(f'[3,"1",{HEARTBEAT_ANSWER}]')
     recording.closed(code=1008)
@@ -361,10 +362,7 @@ def test_id_used_again_on_a_new_connection_is_against_2x_and_not_against_16_no_f
     claim = "The CSMS gives every CALL an id of its own"
     for version in Version:
         recording = begun(version).got('[2,"1","ClearCache",{}]').sent('[3,"1",{"status":"Accepted"}]').closed()
-        recording.add(Kind.HANDSHAKE, info={"status": 101, "subprotocol": RULES[version].subprotocol})
-        recording.records[-1] = msgspec.structs.replace(recording.records[-1], connection=2)
-        recording.got('[2,"1","GetLocalListVersion",{}]')
-        recording.records[-1] = msgspec.structs.replace(recording.records[-1], connection=2)
+        recording.opened_again().got('[2,"1","GetLocalListVersion",{}]')
         assert (claim in found("CMD_01", recording)) is (version is not Version.V16)
 
 

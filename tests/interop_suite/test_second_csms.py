@@ -19,10 +19,12 @@ import pytest
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import all_cases
-from interop_suite.run.driver_check import State, check_driver
-from interop_suite.run.options import Settings, load_expectations, make_driver
+from interop_suite.run.driver_check import OperationState, check_driver
+from interop_suite.run.plan import make_driver
+from interop_suite.run.request import InteropRequest
 from interop_suite.run.results import apply_expectation
 from interop_suite.run.runner import Runner
+from interop_suite.run.selection import load_expectations
 
 HERE = Path(__file__).parent
 NODE_CSMS = HERE / "csms_ocpp_rpc"
@@ -43,11 +45,11 @@ def running(command: Sequence[str], **variables: str) -> Iterator[dict[str, Any]
             process.wait(20)
 
 
-def certification_list(settings: Settings) -> dict[str, CaseResult]:
+def certification_list(request: InteropRequest) -> dict[str, CaseResult]:
     cases = [case for case in all_cases() if case.ocpp == "1.6" and case.id.startswith("TC_")]
-    expectations = load_expectations(settings.expect, cases)
-    driver = make_driver(settings)
-    runner = Runner(settings.target(), driver, None)
+    expectations = load_expectations(request.expect, cases)
+    driver = make_driver(request)
+    runner = Runner(request.target(), driver, None)
     with ThreadPoolExecutor(8) as pool:
         results = [apply_expectation(result, expectations) for result in pool.map(runner.run, cases)]
     driver.close()
@@ -67,7 +69,7 @@ def other_than_ok(results: Mapping[str, CaseResult]) -> dict[str, str]:
 
 def test_mobilityhouse_csms_no_false_alarm() -> None:
     with running([sys.executable, str(HERE / "csms_mobilityhouse.py")]) as csms:
-        settings = Settings(
+        request = InteropRequest(
             url=csms["url"],
             tls_url=csms["tls_url"],
             ca_file=csms["ca"],
@@ -75,11 +77,11 @@ def test_mobilityhouse_csms_no_false_alarm() -> None:
             driver_options={"api": csms["api"]},
             timeout=5,
         )
-        assert other_than_ok(certification_list(settings)) == {}
-        checked = check_driver(settings)
+        assert other_than_ok(certification_list(request)) == {}
+        checked = check_driver(request)
     states = {operation.operation: operation.state for operation in checked}
-    assert State.BROKEN not in states.values()
-    assert {name for name, state in states.items() if state is State.WORKS} == {
+    assert OperationState.BROKEN not in states.values()
+    assert {name for name, state in states.items() if state is OperationState.WORKS} == {
         "connect", "password", "register", "sign_client_certificate", "token:Accepted", "token:Blocked",
         "token:Expired", "token:parent", "transactions", "trigger:GetConfiguration",
     }  # fmt: skip
@@ -104,16 +106,16 @@ def node_csms(tmp_path: Path) -> list[str]:
 def test_ocpp_rpc_csms_no_false_alarm(node_csms: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CSMS_PASSWORD", OPERATOR_PASSWORD)
     with running(node_csms) as csms:
-        settings = Settings(
+        request = InteropRequest(
             url=csms["url"],
             driver=str(NODE_CSMS / "driver.yaml"),
             driver_options={"api": csms["api"]},
             expect=str(NODE_CSMS / "expected-failures.yaml"),
             timeout=5,
         )
-        polled = certification_list(settings)
+        polled = certification_list(request)
         called_back = certification_list(
-            msgspec.structs.replace(settings, driver_options={"api": csms["api"], "hooks": "true"})
+            msgspec.structs.replace(request, driver_options={"api": csms["api"], "hooks": "true"})
         )
     tls, signing = ("TC_083_CSMS", "TC_086_CSMS", "TC_087_CSMS"), ("TC_074_CSMS", "TC_077_CSMS")
     expected: dict[str, str] = {**dict.fromkeys((*tls, *signing), Verdict.NOT_APPLICABLE), "TC_088_CSMS": Verdict.XFAIL}

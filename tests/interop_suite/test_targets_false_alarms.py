@@ -17,12 +17,13 @@ from interop_suite.cases.v16 import smart_charging
 from interop_suite.cases.wire.framing import UNKNOWN_TYPES
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.checks import still_serves
-from interop_suite.drive.probe import Target, make_password
+from interop_suite.drive.probe import make_password
+from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.run.runner import Runner
 from ocppj.identity import decode_authorization_key
 from ocppj.versions import Version
+from tests.interop_suite.odd_csms import odd_csms
 from tests.interop_suite.recording import Recording, begun
-from tests.interop_suite.run.test_runner import odd_csms
 
 SECURITY_EVENT = (
     '[2,"{id}","SecurityEventNotification",{{"type":"SettingSystemTime","timestamp":"2026-01-01T00:00:00Z"}}]'
@@ -93,7 +94,7 @@ def test_csms_that_loses_a_second_call_at_once_is_not_sent_one_where_that_is_not
     name: str,
 ) -> None:
     with odd_csms(deaf_while_busy) as url:
-        result = Runner(Target(url=url, timeout=2), NoDriver(), None).run(case(name))
+        result = Runner(CsmsUnderTest(url=url, timeout=2), NoDriver(), None).run(case(name))
     assert result.verdict in (Verdict.OK, Verdict.NON_STRICT), result.actual
 
 
@@ -123,7 +124,7 @@ class UnableDriver(NoDriver):
 
 def test_key_that_nobody_told_the_csms_to_roll_is_not_missed_no_false_alarm() -> None:
     with odd_csms(deaf_while_busy) as url:
-        result = Runner(Target(url=url, timeout=1), UnableDriver(), None).run(case("TC_073_CSMS"))
+        result = Runner(CsmsUnderTest(url=url, timeout=1), UnableDriver(), None).run(case("TC_073_CSMS"))
     assert result.verdict is Verdict.INCONCLUSIVE, result.actual
     assert "no ChangeConfiguration" in result.reason
 

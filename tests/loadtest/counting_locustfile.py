@@ -19,9 +19,9 @@ from gevent import socket
 from gevent.event import AsyncResult
 from locust import User, events, task
 
+from evidence.vocabulary import OPENED, TO_CSMS
 from loadtest.judging.settings import Settings
 from loadtest.locust_edge.wiring import install, wired
-from loadtest.measuring.recorder import OPENED, TO_CSMS
 from loadtest.workload.identities import Identities, Lease
 from ocppj.errors import UsageError
 

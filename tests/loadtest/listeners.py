@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import gevent
 import gevent.event
+from websockets.protocol import Protocol
 
-from loadtest.transport.socket import Handshake, How
+from loadtest.transport.contract import Handshake, How
+from loadtest.transport.socket import StationSocket
 
-__all__ = ["TIMEOUT", "Listener"]
+__all__ = ["TIMEOUT", "Listener", "kept_by"]
 
 TIMEOUT = 10.0
+
+
+def kept_by(sock: StationSocket) -> list[object]:
+    """List the buffers and protocols that a socket keeps: between messages none, so that it costs little memory."""
+    return [one for one in gc.get_referents(sock) if isinstance(one, bytearray | Protocol)]
 
 
 class Listener:

@@ -47,6 +47,12 @@ class Peer:
             if isinstance(event, Frame) and event.opcode is Opcode.TEXT:
                 return bytes(event.data).decode()
 
+    def next_frame(self) -> Frame:
+        """Wait for any frame."""
+        event = self._next_event()
+        assert isinstance(event, Frame)
+        return event
+
     def say(self, text: str) -> None:
         """Send a text frame."""
         self._protocol.send_text(text.encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from analysis import Report, check_traces
+from analysis import TraceReport, check_traces
 from loadtest.transport.socket import How
 from ocppj.trace import Kind, TraceRecord, encode_record
 from tests.loadtest.fleet_harness import FleetHarness, HarnessSocket
@@ -18,7 +18,7 @@ class TracedFleet(FleetHarness):
 
     records: list[TraceRecord]
 
-    def check(self, folder: Path) -> Report:
+    def check(self, folder: Path) -> TraceReport:
         """Judge what was said until now."""
         path = folder / "load-1.jsonl"
         path.write_bytes(b"".join(encode_record(record) + b"\n" for record in self.records))

@@ -55,11 +55,16 @@ def plugstorm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
 
 @pytest.fixture
 def spawn(tmp_path: Path) -> Iterator[Spawn]:
-    """Start `plugstorm` with these words in an empty folder, as a process of its own with readable output."""
+    """Start `plugstorm` with these words in an empty folder, as a process of its own with readable output.
+
+    `in_background` starts it as a shell starts a job in the background: SIGINT is ignored.
+    """
     started: list[subprocess.Popen[str]] = []
 
-    def start(*words: str) -> subprocess.Popen[str]:
+    def start(*words: str, in_background: bool = False) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "plugstorm", *words]
+        if in_background:
+            command = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("PLUGSTORM_", "LOCUST_"))
         }

@@ -35,6 +35,8 @@ def test_a_calibration_measures_and_recommends(plugstorm: Plugstorm, tmp_path: P
     [
         (["--plan", "many"], "does not begin with a number of stations"),
         (["--plan", "5 stations, stedy"], "did you mean 'steady'?"),
+        (["--plan", "5 stations, 0/s"], "--plan '5 stations, 0/s': expected a rate such as 10/s"),
+        (["--plan", "5 stations, 5%/h"], "not at a share"),
         (["--plan", "5 stations", "--profile", "idle"], "leave --stations and --profile out"),
         (["--profile", "idle"], "--profile needs --stations"),
         (["--try", "9000000"], "open files"),

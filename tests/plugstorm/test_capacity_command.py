@@ -12,10 +12,11 @@ import pytest
 
 from evidence import exit_codes
 from evidence.run_folder import RunFolder
-from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, Stations, Target
+from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, RunTarget, Stations
 from evidence.run_model import SloResult as Slo
 from evidence.verdicts import RunVerdict
 from loadtest.judging.slo import read_slo
+from loadtest.plugins.quantities import QUANTITIES
 from plugstorm import capacity_command
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
@@ -26,14 +27,14 @@ Csms = Callable[[int], dict[str, Any]]
 def written(folder: Path, stations: int, slo: Path, shows: dict[str, Any]) -> None:
     latency = Percentiles(p50=1, p90=1, p99=shows["p99"], p999=1, max=1)
     results = []
-    for one in read_slo(slo):
+    for one in read_slo(slo, QUANTITIES):
         value = 100.0 if one.expression.family == "stations" else shows["p99"]
         passed = one.expression.holds(value * one.expression.scale)
         results.append(Slo(expr=one.text, value=value, passed=passed, unit=one.expression.unit))
     RunFolder(folder).write_run(
         LoadRun(
             tool={},
-            target=Target(url="ws://127.0.0.1:1", ocpp=["1.6"]),
+            target=RunTarget(url="ws://127.0.0.1:1", ocpp=["1.6"]),
             started="2026-01-01T00:00:00Z",
             finished="2026-01-01T00:00:09Z",
             seed=1,
@@ -65,7 +66,7 @@ def search(plugstorm: Plugstorm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         def child(command: Sequence[str], *, environment: Any, output: Path) -> int:
             assert environment
             stations, out, slo = (command[command.index(flag) + 1] for flag in ("--users", "--out", "--slo"))
-            assert command[-2:] == ["--warm-up", "10"]
+            assert command[command.index("--warm-up") + 1] == "10"
             shows = csms(int(stations))
             output.write_text(shows.get("said", ""))
             if "p99" in shows:

@@ -30,17 +30,17 @@ def test_a_run_finds_what_a_csms_loses_and_nothing_at_one_that_keeps_everything(
         for process in (losing, keeping):
             process.communicate(timeout=90)
     lost, kept = result(tmp_path / "losing"), result(tmp_path / "keeping")
-    counts = {name: count for name, count in lost.ledger["counts"].items() if count}
-    assert counts.pop("lost") >= lost.ledger["judged"] // 20 > 0
+    counts = {name: count for name, count in lost.ledger.counts.items() if count}
+    assert counts.pop("lost") >= lost.ledger.judged // 20 > 0
     assert set(counts) <= {"open", "unanswered"}
-    assert lost.ledger["failed"]
+    assert lost.ledger.failed
     # A busy machine may make the generator INVALID, which says nothing about the records.
     invalid = lost.generator.verdict == "INVALID"
     assert losing.returncode == (exit_codes.INVALID if invalid else exit_codes.FAILED)
-    assert kept.ledger["says"][0].startswith(f"0 lost of {kept.ledger['judged']:,} transactions; none ")
-    assert kept.ledger["judged"] > 20
-    assert not kept.ledger["failed"]
-    assert kept.kpis["charging_whole_run"]["succeeded"] > 20
+    assert kept.ledger.says[0].startswith(f"0 lost of {kept.ledger.judged:,} transactions; none ")
+    assert kept.ledger.judged > 20
+    assert not kept.ledger.failed
+    assert kept.kpis.charging_whole_run.succeeded > 20
 
 
 def test_a_control_port_without_its_csms_is_an_error_in_one_line(plugstorm: Plugstorm, closed_url: str) -> None:

@@ -119,7 +119,7 @@ def test_a_full_disk_degrades_the_run_and_its_traces_prove_nothing(plugstorm: Pl
     assert (run / "locust.log").read_text().count("Frames are missing in the trace") == 1
     (run / "traces" / "load-1.jsonl").unlink()
     (run / "traces" / "load-1.jsonl").write_bytes(b"".join(encode_record(record) + b"\n" for record in _one_boot()))
-    plugstorm("check-trace", str(run)).assert_one_line(exit_codes.INVALID, "frames could not be written")
+    plugstorm("check-trace", str(run)).assert_one_line(exit_codes.INVALID, "frames are missing from these traces")
 
 
 def _one_boot() -> list[TraceRecord]:
@@ -140,4 +140,4 @@ def test_a_run_without_traces_is_told(plugstorm: Plugstorm, tmp_path: Path) -> N
 def test_a_trace_without_calls_proves_nothing(plugstorm: Plugstorm, tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").touch()
     result = plugstorm("check-trace", "empty.jsonl")
-    result.assert_one_line(exit_codes.INVALID, "holds no CALL of a station")
+    result.assert_one_line(exit_codes.INVALID, "contains no CALL of a station")

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from evidence.histogram import Histogram, Interval, Tag, write_hlog
-from evidence.run_folder import RunFolder
+from evidence.plugin_results import LedgerResult
+from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import (
     CallStats,
     CaseResult,
@@ -19,13 +20,14 @@ from evidence.run_model import (
     Latency,
     LoadRun,
     Percentiles,
+    RunTarget,
     SloResult,
     Stations,
-    Target,
     WindowResult,
 )
 from evidence.verdicts import RunVerdict, Verdict, run_verdict
 from ocppj.trace import Kind, TraceRecord, encode_record
+from reports.html import render_report, write_report
 
 STATION = "PS-0001"
 STARTED = "2026-03-02T09:00:00.000Z"
@@ -129,7 +131,7 @@ def write_interop(folder: Path, cases: list[CaseResult], **fields: Any) -> Path:
         counts[case.verdict] = counts.get(case.verdict, 0) + 1
     defaults: dict[str, Any] = {
         "tool": TOOL,
-        "target": Target(url="ws://csms.example:9000/ocpp", ocpp=["1.6", "2.0.1"], driver="http"),
+        "target": RunTarget(url="ws://csms.example:9000/ocpp", ocpp=["1.6", "2.0.1"], driver="http"),
         "started": STARTED,
         "finished": "2026-03-02T09:00:41.000Z",
         "seed": 7,
@@ -341,7 +343,7 @@ def write_load(
     total = sum(call.count for call in calls)
     defaults: dict[str, Any] = {
         "tool": TOOL,
-        "target": Target(url="ws://csms.example:9000/ocpp", ocpp=["1.6", "2.0.1"]),
+        "target": RunTarget(url="ws://csms.example:9000/ocpp", ocpp=["1.6", "2.0.1"]),
         "started": STARTED,
         "finished": "2026-03-02T09:00:34.500Z",
         "seed": seed,
@@ -362,7 +364,7 @@ def write_load(
             SloResult(expr="p99(Authorize, response) < 250 ms", value=31.2, passed=True),
             SloResult(expr="share(timeout) < 0.1 %", value=failing / 2, passed=failing < 0.002),
         ],
-        "ledger": {"transactions started": 171, "transactions stopped": 171, "lost": 0, "duplicated": 0},
+        "ledger": LedgerResult(transactions=171, judged=171, counts={"lost": 0, "duplicated": 0}),
         "timeline": _timeline(chance, seconds, total / seconds, failing),
         "windows": [
             WindowResult(name="ramp", start=0.0, seconds=10.0, calls=[]),
@@ -377,7 +379,7 @@ def write_load(
     return folder
 
 
-def _measure(  # noqa: PLR0917  # one row of figures
+def _measure(  # noqa: PLR0917 - one row of figures
     chance: random.Random, action: str, outcome: str, amount: int, median: float, seconds: int
 ) -> tuple[CallStats, list[Interval]]:
     service, response = Histogram(), Histogram()
@@ -432,3 +434,12 @@ def edit_run(folder: Path, **fields: Any) -> Path:
     document = msgspec.json.decode(file.read_bytes())
     file.write_bytes(msgspec.json.encode(document | fields))
     return folder
+
+
+def report(*folders: Path, out: Path | None = None) -> Path:
+    """Write the report of run folders as `plugstorm report` does."""
+    return write_report([(folder, read_run(folder)) for folder in folders], out)
+
+
+def page_text(folder: Path) -> str:
+    return render_report([(folder, read_run(folder))], base=folder)

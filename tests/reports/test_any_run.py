@@ -14,6 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from evidence.plugin_results import (
+    ChargingResult,
+    CommandLatency,
+    CommandOutcome,
+    CommandResult,
+    KpiResult,
+    LedgerClass,
+    LedgerResult,
+    RemoteStartResult,
+    StormFormula,
+    StormResult,
+    StormSample,
+    StormStations,
+)
 from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import (
     CallStats,
@@ -24,18 +38,18 @@ from evidence.run_model import (
     LoadRun,
     Percentiles,
     Run,
+    RunTarget,
     SloResult,
     Stations,
-    Target,
     WindowResult,
 )
 from evidence.verdicts import RunVerdict, Verdict
 from ocppj.errors import UsageError
 from reports.compare import compare_runs
 from reports.compare_text import comparison_json, print_comparison
-from reports.html import render_report
 from reports.junit import junit_xml
 from reports.summary import print_summary, summary_markdown
+from tests.reports.report_builders import page_text
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 figure = st.floats(0, 1e9) | st.floats(allow_nan=False, allow_infinity=False)
@@ -50,9 +64,17 @@ percentiles = st.none() | st.builds(Percentiles, p50=figure, p90=figure, p99=fig
 latencies = st.dictionaries(
     text, st.builds(Latency, count=amount, p50=figure, p95=figure, p99=figure, max=figure), max_size=2
 )
+counts = st.dictionaries(text, amount, max_size=2)
+spread = st.dictionaries(st.sampled_from(["p50", "p95", "p99", "p999", "max"]), figure, max_size=5)
+
+
+def rows_of(*columns: str) -> st.SearchStrategy[list[dict[str, float]]]:
+    return st.lists(st.dictionaries(st.sampled_from(columns) | text, figure, max_size=4), max_size=4)
+
+
 common: dict[str, st.SearchStrategy[Any]] = {
     "tool": st.dictionaries(st.sampled_from(["name", "version"]), text),
-    "target": st.builds(Target, url=text, ocpp=st.lists(text, max_size=2), driver=st.none() | text),
+    "target": st.builds(RunTarget, url=text, ocpp=st.lists(text, max_size=2), driver=st.none() | text),
     "started": text | st.just("2026-03-02T09:00:00Z") | st.just("2026-03-02T09:00:00"),
     "finished": text | st.just("2026-03-02T09:00:09Z"),
     "seed": st.none() | st.integers(0, 2**53),
@@ -110,11 +132,56 @@ load_runs = st.builds(
         details=json_object,
     ),
     slo=st.lists(st.builds(SloResult, expr=text, value=st.none() | figure, passed=st.booleans()), max_size=2),
-    ledger=json_object,
-    kpis=json_object,
-    timeline=st.lists(
-        st.dictionaries(st.sampled_from(["t", "calls", "connected"]) | text, figure, max_size=4), max_size=4
+    ledger=st.builds(
+        LedgerResult,
+        says=st.lists(text, max_size=2),
+        failed=st.booleans(),
+        source=text,
+        no_records=text,
+        judged=amount,
+        records=st.none() | amount,
+        counts=st.dictionaries(st.sampled_from(LedgerClass) | text, st.none() | amount, max_size=3),
+        examples=st.dictionaries(text, st.lists(json_object, max_size=2), max_size=2),
     ),
+    kpis=st.builds(
+        KpiResult,
+        says=st.lists(text, max_size=2),
+        charging=st.builds(ChargingResult, attempts=amount, succeeded=amount, failed=counts),
+        authorize_to_start_s=spread,
+        remote_start=st.builds(RemoteStartResult, accepted=amount, succeeded=amount, to_start_s=spread),
+        sessions=counts,
+        energy_kwh=st.none() | figure,
+        timeline=rows_of("t", "attempts", "succeeded"),
+    ),
+    storms=st.lists(
+        st.builds(
+            StormResult,
+            storm=text,
+            says=text,
+            stations=st.builds(StormStations, struck=amount, unrecovered=amount, lost_again=amount),
+            recovery_ms=spread,
+            formula=st.builds(StormFormula, backoff=text, expected_ms=spread, deviation=figure, distance=figure),
+            failed_upgrades=counts,
+            calls=st.dictionaries(st.sampled_from(["before", "during", "after"]), st.builds(StormSample), max_size=3),
+            recovered=st.none() | st.booleans(),
+            curve=rows_of("t", "struck", "back", "booted", "drained", "expected", "queued"),
+            twins=counts,
+        ),
+        max_size=2,
+    ),
+    commands=st.lists(
+        st.builds(
+            CommandResult,
+            command=text,
+            action=text,
+            ocpp=text,
+            outcomes=st.dictionaries(st.sampled_from(CommandOutcome) | text, amount, max_size=3),
+            reach_ms=st.builds(CommandLatency, p50=figure, p99=st.none() | figure, max=figure),
+            reasons=st.lists(text, max_size=2),
+        ),
+        max_size=2,
+    ),
+    timeline=rows_of("t", "calls", "connected"),
     faults=st.dictionaries(text, amount, max_size=2),
     connections=st.dictionaries(text, amount, max_size=2),
     windows=st.lists(st.builds(WindowResult, name=text, start=figure, seconds=figure, calls=st.just([])), max_size=2),
@@ -133,7 +200,7 @@ def test_every_report_can_be_made_of_any_run(run: Run) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         run = written(folder, run)
-        page = render_report([folder], base=folder)
+        page = page_text(folder)
     assert page.encode().decode() == page
     assert page.endswith("</html>")
     ET.fromstring(junit_xml(run))
@@ -156,4 +223,4 @@ def test_any_two_runs_of_one_kind_can_be_compared(pair: tuple[Run, Run]) -> None
 def test_run_json_that_nests_without_end_is_a_usage_error(tmp_path: Path, deep: str) -> None:
     (tmp_path / "run.json").write_text('{"kind":"interop","settings":' + deep * 200_000)
     with pytest.raises(UsageError, match=r"run\.json"):
-        render_report([tmp_path], base=tmp_path)
+        page_text(tmp_path)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from evidence.histogram import Histogram
 from evidence.sequence import Role, read_diagram
 from ocppj.trace import Kind
-from reports.charts import HEIGHT, WIDTH, Figure, Part, Series, Span, share_bar, thin_out, time_chart
+from reports.charts import HEIGHT, WIDTH, Figure, Part, Period, Series, share_bar, thin_out, time_chart
 from reports.frames import gaps
 from reports.histograms import curve
 from reports.latency_charts import MAXIMUM, Band, latency_overview, percentile_curves
@@ -74,7 +74,9 @@ def line(values: list[float], name: str = "calls") -> Series:
 
 
 def test_time_chart_stays_inside_its_frame_and_names_itself() -> None:
-    figure = time_chart("Throughput", "Calls a second.", [line([0, 30, 10])], unit="1/s", spans=[Span("ramp", 0, 1.5)])
+    figure = time_chart(
+        "Throughput", "Calls a second.", [line([0, 30, 10])], unit="1/s", periods=[Period("ramp", 0, 1.5)]
+    )
     root = parse(figure.svg)
     assert root.get("role") == "img"
     assert root.get("aria-label") == "Throughput. Calls a second."

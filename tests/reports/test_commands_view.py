@@ -3,12 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
+from ocppj.errors import UsageError
 from reports.commands_view import view_commands
-from reports.html import render_report
 from reports.summary import summary_markdown
-from tests.reports.report_builders import edit_run, write_load
+from tests.reports.report_builders import page_text, write_load
 
 
 def clock(middle: float) -> dict[str, float]:
@@ -51,8 +53,8 @@ def test_commands_are_shown_with_their_three_latencies_and_how_they_ended(tmp_pa
     )
     (bar,) = view.bars
     assert "never-seen 5 %" in bar.note
-    assert "1 were seen twice" in bar.note
-    page = render_report([folder], base=tmp_path)
+    assert "1 reached the station twice" in bar.note
+    page = page_text(folder)
     assert "Commands of the CSMS" in page
     assert "&lt;b&gt;oh&lt;/b&gt;" in page
     assert "<b>oh</b>" not in page
@@ -62,11 +64,34 @@ def test_commands_are_shown_with_their_three_latencies_and_how_they_ended(tmp_pa
 def test_a_run_without_commands_says_nothing_of_them(tmp_path: Path) -> None:
     folder = write_load(tmp_path / "run")
     assert view_commands(loaded(folder)) is None
-    assert "Commands of the CSMS" not in render_report([folder], base=tmp_path)
+    assert "Commands of the CSMS" not in page_text(folder)
 
 
-def test_rows_of_another_shape_do_not_break_the_page(tmp_path: Path) -> None:
-    rows = [{}, {"command": 5, "outcomes": [], "reach_ms": "x"}, {**ROW, "reach_ms": {"p50": "slow"}, "reasons": 4}]
-    folder = edit_run(write_load(tmp_path / "run"), commands=rows)
-    assert "Commands of the CSMS" in render_report([folder], base=tmp_path)
+def test_commands_of_which_little_is_known_are_shown(tmp_path: Path) -> None:
+    least = {"command": "reset", "action": "Reset", "ocpp": "2.0.1"}
+    rows = [
+        least,
+        {**least, "outcomes": {}, "reach_ms": {"p50": 5.0}},
+        {**ROW, "outcomes": {"eaten": 1}, "reasons": []},
+    ]
+    folder = write_load(tmp_path / "run", commands=rows)
+    page = page_text(folder)
+    assert "reset (Reset, OCPP 2.0.1)" in page
+    assert "eaten 100 %" in page
     assert summary_markdown(loaded(folder))
+
+
+@pytest.mark.parametrize(
+    ("row", "path"),
+    [
+        ({**ROW, "command": 5}, r"\$\.commands\[0\]\.command"),
+        ({**ROW, "outcomes": []}, r"\$\.commands\[0\]\.outcomes"),
+        ({**ROW, "reach_ms": {"p50": "slow"}}, r"\$\.commands\[0\]\.reach_ms\.p50"),
+    ],
+)
+def test_a_command_of_another_shape_is_an_error_that_names_the_field(
+    tmp_path: Path, row: dict[str, Any], path: str
+) -> None:
+    folder = write_load(tmp_path / "run", commands=[row])
+    with pytest.raises(UsageError, match=path):
+        read_run(folder)

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
-from evidence.run_model import Generator, LoadRun, SloResult, Stations, Target
+from evidence.run_model import Generator, LoadRun, RunTarget, SloResult, Stations
 from evidence.verdicts import RunVerdict, Verdict
 from ocppj.errors import UsageError
-from reports.compare import Comparison, Direction, Kept, compare
+from reports.compare import CaseTrend, Comparison, Trend, compare
 from reports.compare_text import comparison_json, print_comparison
 from tests.reports.report_builders import make_case, write_interop, write_load
 
@@ -43,30 +43,30 @@ OK, FAILED, NON_STRICT = Verdict.OK, Verdict.FAILED, Verdict.NON_STRICT
 @pytest.mark.parametrize(
     ("before", "after", "kept"),
     [
-        (OK, FAILED, Kept.WORSE),
-        (OK, NON_STRICT, Kept.WORSE),
-        (NON_STRICT, FAILED, Kept.WORSE),
-        (Verdict.XPASS, FAILED, Kept.WORSE),
-        (Verdict.INFORMATIONAL, FAILED, Kept.WORSE),
-        (FAILED, OK, Kept.BETTER),
-        (FAILED, NON_STRICT, Kept.BETTER),
-        (Verdict.XFAIL, Verdict.XPASS, Kept.BETTER),
-        (FAILED, Verdict.XFAIL, Kept.CHANGED),
-        (OK, Verdict.XFAIL, Kept.CHANGED),
-        (OK, Verdict.INFORMATIONAL, Kept.CHANGED),
-        (OK, Verdict.NOT_APPLICABLE, Kept.LOST),
-        (OK, Verdict.INCONCLUSIVE, Kept.LOST),
-        (FAILED, None, Kept.LOST),
-        (None, FAILED, Kept.NEW),
-        (Verdict.NOT_APPLICABLE, FAILED, Kept.NEW),
-        (Verdict.NOT_APPLICABLE, Verdict.INCONCLUSIVE, Kept.CHANGED),
+        (OK, FAILED, CaseTrend.WORSE),
+        (OK, NON_STRICT, CaseTrend.WORSE),
+        (NON_STRICT, FAILED, CaseTrend.WORSE),
+        (Verdict.XPASS, FAILED, CaseTrend.WORSE),
+        (Verdict.INFORMATIONAL, FAILED, CaseTrend.WORSE),
+        (FAILED, OK, CaseTrend.BETTER),
+        (FAILED, NON_STRICT, CaseTrend.BETTER),
+        (Verdict.XFAIL, Verdict.XPASS, CaseTrend.BETTER),
+        (FAILED, Verdict.XFAIL, CaseTrend.CHANGED),
+        (OK, Verdict.XFAIL, CaseTrend.CHANGED),
+        (OK, Verdict.INFORMATIONAL, CaseTrend.CHANGED),
+        (OK, Verdict.NOT_APPLICABLE, CaseTrend.LOST),
+        (OK, Verdict.INCONCLUSIVE, CaseTrend.LOST),
+        (FAILED, None, CaseTrend.LOST),
+        (None, FAILED, CaseTrend.NEW),
+        (Verdict.NOT_APPLICABLE, FAILED, CaseTrend.NEW),
+        (Verdict.NOT_APPLICABLE, Verdict.INCONCLUSIVE, CaseTrend.CHANGED),
     ],
 )
-def test_change_of_a_verdict_is_named(tmp_path: Path, before: Verdict, after: Verdict, kept: Kept) -> None:
+def test_change_of_a_verdict_is_named(tmp_path: Path, before: Verdict, after: Verdict, kept: CaseTrend) -> None:
     comparison = compare_verdicts(tmp_path, before, after)
     assert [(case.id, case.before, case.after, case.kept) for case in comparison.cases] == [("X", before, after, kept)]
-    assert comparison.regressed is (kept is Kept.WORSE)
-    assert (comparison.exit_code == exit_codes.FAILED) is (kept is Kept.WORSE)
+    assert comparison.regressed is (kept is CaseTrend.WORSE)
+    assert (comparison.exit_code == exit_codes.FAILED) is (kept is CaseTrend.WORSE)
 
 
 def test_same_verdicts_are_no_change(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_one_case_in_two_versions_is_two_cases(tmp_path: Path) -> None:
     write_interop(tmp_path / "base", [make_case("X"), make_case("X", ocpp="2.0.1")])
     write_interop(tmp_path / "new", [make_case("X"), make_case("X", FAILED, ocpp="2.0.1")])
     assert [(case.ocpp, case.kept) for case in compare(tmp_path / "base", tmp_path / "new").cases] == [
-        ("2.0.1", Kept.WORSE)
+        ("2.0.1", CaseTrend.WORSE)
     ]
 
 
@@ -116,19 +116,19 @@ def test_runs_without_a_common_case_say_so(tmp_path: Path) -> None:
 
 def test_free_port_and_place_of_a_run_are_beside_the_point(tmp_path: Path) -> None:
     for name, port in (("base", 40001), ("new", 40002)):
-        target = Target(url=f"ws://127.0.0.1:{port}/ocpp", ocpp=["1.6"])
+        target = RunTarget(url=f"ws://127.0.0.1:{port}/ocpp", ocpp=["1.6"])
         write_interop(tmp_path / name, [make_case()], target=target, settings={"out": name, "seed": port})
     assert compare(tmp_path / "base", tmp_path / "new").warnings == ()
 
 
 def test_other_settings_target_and_environment_are_warned_of(tmp_path: Path) -> None:
-    write_interop(tmp_path / "base", [make_case()], settings={"jobs": 8}, target=Target(url="ws://a", ocpp=["1.6"]))
+    write_interop(tmp_path / "base", [make_case()], settings={"jobs": 8}, target=RunTarget(url="ws://a", ocpp=["1.6"]))
     write_interop(tmp_path / "new", [make_case()], settings={"jobs": 1}, environment={"cpus": 64}, interrupted=True)
     warnings = compare(tmp_path / "base", tmp_path / "new").warnings
     assert "The new run was interrupted." in warnings
-    assert "Another target: url ws://a → ws://csms.example:9000/ocpp." in warnings
-    assert "Another setting: jobs 8 → 1." in warnings
-    assert "Another environment: cpus 2 → 64." in warnings
+    assert "Different target: url ws://a → ws://csms.example:9000/ocpp." in warnings
+    assert "Different setting: jobs 8 → 1." in warnings
+    assert "Different environment: cpus 2 → 64." in warnings
 
 
 # -- load ------------------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def worse(comparison: Comparison) -> set[tuple[str, str]]:
-    return {(c.name, c.figure) for c in comparison.changes if c.direction is Direction.WORSE}
+    return {(c.name, c.figure) for c in comparison.changes if c.direction is Trend.WORSE}
 
 
 def changed(folder: Path, source: Path, change: Callable[[LoadRun], LoadRun]) -> Path:
@@ -170,7 +170,7 @@ def changed(folder: Path, source: Path, change: Callable[[LoadRun], LoadRun]) ->
 def test_run_compared_with_itself_shows_no_change(base: Path) -> None:
     comparison = compare(base, base)
     assert comparison.compared > 30
-    assert {change.direction for change in comparison.changes} == {Direction.SAME}
+    assert {change.direction for change in comparison.changes} == {Trend.SAME}
     assert comparison.exit_code == exit_codes.PASSED
 
 
@@ -193,7 +193,7 @@ def test_slower_answers_are_found_in_both_clocks(base: Path, slower: Path) -> No
 def test_faster_answers_are_an_improvement(base: Path, slower: Path) -> None:
     comparison = compare(slower, base)
     assert not comparison.regressed
-    assert any(change.direction is Direction.BETTER for change in comparison.changes)
+    assert any(change.direction is Trend.BETTER for change in comparison.changes)
     assert "got better" in printed(comparison)
 
 

@@ -18,7 +18,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 
 @settings(max_examples=50)
 @given(json_values, st.booleans())
-def test_laid_out_text_means_the_same(value: Any, ascii_only: bool) -> None:  # noqa: FBT001  # drawn by hypothesis
+def test_laid_out_text_means_the_same(value: Any, ascii_only: bool) -> None:  # noqa: FBT001 - drawn by hypothesis
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=ascii_only)
     assert json.loads(lay_out(text)) == value
 

@@ -9,12 +9,12 @@ import pytest
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from evidence.verdicts import RunVerdict
+from ocppj.errors import UsageError
 from reports.headline import headline
-from reports.html import render_report
 from reports.junit import junit_xml
 from reports.ledger_view import view_ledger
 from reports.summary import summary_markdown
-from tests.reports.report_builders import write_load
+from tests.reports.report_builders import page_text, write_load
 
 COUNTS = {"lost": 2, "duplicated": 0, "wrong-time": 1, "open": 3, "phantom": None}
 LEDGER: dict[str, Any] = {
@@ -50,7 +50,7 @@ def load(folder: Path, **fields: Any) -> LoadRun:
 
 def test_the_page_says_how_many_are_lost_and_which(tmp_path: Path) -> None:
     load(tmp_path)
-    page = render_report([tmp_path], base=tmp_path)
+    page = page_text(tmp_path)
     for text in (
         "Ledger: 2 lost of 1,234 transactions",
         "<b>2 lost</b>",
@@ -70,7 +70,7 @@ def test_the_page_says_how_many_are_lost_and_which(tmp_path: Path) -> None:
 
 def test_a_failed_ledger_is_in_the_headline_the_summary_and_junit(tmp_path: Path) -> None:
     run = load(tmp_path)
-    assert "did not keep them all" in headline(run).sentence
+    assert "did not record every transaction correctly" in headline(run).sentence
     summary = summary_markdown(run)
     assert "Ledger: 2 lost of 1,234 transactions" in summary
     assert "Charging success 99 %" in summary
@@ -101,7 +101,7 @@ def test_a_ledger_that_could_not_be_held_against_records_is_skipped_and_not_pass
 def test_a_run_that_says_nothing_of_transactions_shows_nothing(tmp_path: Path) -> None:
     run = load(tmp_path, ledger={}, kpis={}, verdict=RunVerdict.PASSED)
     assert view_ledger(run) is None
-    page = render_report([tmp_path], base=tmp_path)
+    page = page_text(tmp_path)
     assert "Ledger" not in page
     assert "load.ledger" not in junit_xml(run)
 
@@ -109,13 +109,29 @@ def test_a_run_that_says_nothing_of_transactions_shows_nothing(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("ledger", "kpis"),
     [
-        ({"says": 5, "counts": [1], "examples": {"lost": 3}}, {"charging": [], "timeline": [{"t": "x"}]}),
-        ({"counts": {"lost": "many"}, "examples": {"lost": ["x", {"says": 4}]}}, {"charging": {"succeeded": 1}}),
-        ({"judged": 0, "counts": {"lost": 0}}, {"authorize_to_start_s": {"p95": None}, "energy_kwh": True}),
+        ({"says": ["Short."]}, {"charging": {}, "timeline": [{"t": 1.0}]}),
+        (
+            {"counts": {"lost": None, "stolen": 3}, "examples": {"lost": [{}, {"says": 4}]}},
+            {"charging": {"attempts": 1}},
+        ),
+        ({"judged": 0, "counts": {"lost": 0}}, {"authorize_to_start_s": {"p50": 1.0}, "energy_kwh": 0.0}),
     ],
 )
-def test_fields_of_another_shape_break_no_page(tmp_path: Path, ledger: dict[str, Any], kpis: dict[str, Any]) -> None:
+def test_fields_that_are_missing_break_no_page(tmp_path: Path, ledger: dict[str, Any], kpis: dict[str, Any]) -> None:
     run = load(tmp_path, ledger=ledger, kpis=kpis, verdict=RunVerdict.PASSED)
-    assert render_report([tmp_path], base=tmp_path)
+    assert page_text(tmp_path)
     assert junit_xml(run)
     assert summary_markdown(run)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"ledger": {"says": 5}}, r"\$\.ledger\.says"),
+        ({"ledger": {"counts": {"lost": "many"}}}, r"\$\.ledger\.counts"),
+        ({"kpis": {"charging": []}}, r"\$\.kpis\.charging"),
+    ],
+)
+def test_a_field_of_another_type_is_an_error_that_names_it(tmp_path: Path, fields: dict[str, Any], path: str) -> None:
+    with pytest.raises(UsageError, match=path):
+        load(tmp_path, **fields)

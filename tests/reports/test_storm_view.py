@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
-from reports.html import render_report
+from ocppj.errors import UsageError
 from reports.storm_view import StormView, view_storms
-from tests.reports.report_builders import write_load
+from tests.reports.report_builders import page_text, write_load
 
 
 def storm(**changes: Any) -> dict[str, Any]:
@@ -52,21 +54,21 @@ def views(folder: Path, *storms: Any) -> Sequence[StormView]:
 
 
 def page(folder: Path, *storms: Any) -> str:
-    return render_report([write_load(folder, storms=list(storms))], base=folder)
+    return page_text(write_load(folder, storms=list(storms)))
 
 
 def test_a_storm_shows_its_curve_beside_the_expected_one(tmp_path: Path) -> None:
     (view,) = views(tmp_path, storm())
     assert (view.title, view.tone, view.word) == ("Storm 1: csms-restart", "pass", "recovered")
-    assert "99.9 % were back after 5" in view.says
-    assert "at most 3.1 % of the stations away from what the back-off spec:3/10/3 promises, 0 % beyond" in view.says
+    assert "99.9 % of them were back after 5" in view.says
+    assert "that the back-off spec:3/10/3 predicts by at most 3.1 % of the stations; 0 % if half" in view.says
     recovery = view.figures[0]
     names = [name for _, name in recovery.legend]
-    assert names == ["struck", "connected again", "accepted again", "expected from the back-off"]
+    assert names == ["struck", "connected again", "accepted again", "predicted from the back-off"]
     assert recovery.table.columns == ("time", *names)
     assert len(view.figures) == 3
     assert view.times is not None
-    assert ("everything answered", "2.6 s", "4.9 s", "–", "–") in view.times.rows
+    assert ("until everything was answered", "2.6 s", "4.9 s", "–", "–") in view.times.rows
     assert ("failed attempts: http-503", "4") in view.costs
 
 
@@ -92,17 +94,31 @@ def test_the_page_holds_the_storms_and_escapes_them(tmp_path: Path) -> None:
     assert "<i>" not in text
 
 
-def test_a_damaged_storm_spoils_no_page(tmp_path: Path) -> None:
+def test_what_a_storm_does_not_say_breaks_no_page(tmp_path: Path) -> None:
     text = page(
         tmp_path,
-        {},
-        {"storm": 3},
-        storm(curve=[{"t": "x"}]),
+        {"storm": "lb-drain"},
         storm(curve=[{}, {"t": 1.0}]),
-        storm(formula={"deviation": "x", "expected_ms": 4}),
+        storm(formula={"backoff": "fixed:1", "deviation": None, "distance": None}),
         storm(recovery_ms={}, stations={}, calls={"before": {}}),
     )
-    assert text.count("cannot be read") == 3
+    assert text.count('<h3 class="sub">Storm ') == 4
+
+
+@pytest.mark.parametrize(
+    ("damaged", "path"),
+    [
+        ({}, "missing required field `storm`"),
+        ({"storm": 3}, r"\$\.storms\[0\]\.storm"),
+        (storm(curve=[{"t": "x"}]), r"\$\.storms\[0\]\.curve"),
+        (storm(formula={"expected_ms": 4}), r"\$\.storms\[0\]\.formula\.expected_ms"),
+    ],
+)
+def test_a_storm_of_another_shape_is_an_error_that_names_the_field(
+    tmp_path: Path, damaged: dict[str, Any], path: str
+) -> None:
+    with pytest.raises(UsageError, match=path):
+        views(tmp_path, damaged)
 
 
 def test_a_run_without_storms_says_nothing_of_them(tmp_path: Path) -> None:

@@ -14,6 +14,10 @@ from reports.summary import print_summary, write_summary
 from tests.reports.report_builders import every_verdict, hostile_case, make_case, write_interop, write_load
 
 
+def summary(folder: Path) -> str:
+    return write_summary(folder, read_run(folder)).read_text("utf-8")
+
+
 def printed(folder: Path, *, width: int = 100, terminal: bool = False) -> str:
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=terminal, color_system="standard" if terminal else None)
@@ -78,12 +82,12 @@ def test_long_list_ends_with_how_many_are_left(tmp_path: Path) -> None:
     cases = [make_case(f"C{number}", Verdict.FAILED, reason="r") for number in range(30)]
     folder = write_interop(tmp_path, cases)
     assert "  and 18 more in the report" in printed(folder)
-    assert "… and 18 more in the report." in write_summary(folder).read_text("utf-8")
+    assert "… and 18 more in the report." in summary(folder)
 
 
 def test_empty_runs_are_said_in_a_sentence(tmp_path: Path) -> None:
     empty = write_interop(tmp_path / "a", [])
-    assert printed(empty) == "No conclusion. Not a single case was run, so nothing is known about this CSMS.\n"
+    assert printed(empty) == "No conclusion. No case was run, so nothing is known about this CSMS.\n"
     nothing = write_load(
         tmp_path / "b", seconds=1, calls=[], slo=[], throughput={}, verdict=RunVerdict.INCONCLUSIVE, histograms=False
     )
@@ -91,7 +95,7 @@ def test_empty_runs_are_said_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_markdown_of_an_interop_run(interop: Path) -> None:
-    lines = write_summary(interop).read_text("utf-8").splitlines()
+    lines = summary(interop).splitlines()
     assert lines[0] == "## ❌ Plugstorm interop: failed"
     assert lines[2] == "**This CSMS broke the specification in 1 of 10 cases.**"
     assert (
@@ -102,7 +106,7 @@ def test_markdown_of_an_interop_run(interop: Path) -> None:
 
 
 def test_markdown_of_a_load_run(load: Path) -> None:
-    lines = write_summary(load).read_text("utf-8").splitlines()
+    lines = summary(load).splitlines()
     assert "| ❌ | `share(timeout) < 0.1 %` | 0.02 |" in lines
     assert any(line.startswith("| 1.6 MeterValues | 1,300 | 96 % |") for line in lines)
     assert "Load generator: **DEGRADED** Lag is high." in lines
@@ -111,7 +115,7 @@ def test_markdown_of_a_load_run(load: Path) -> None:
 def test_every_row_of_a_markdown_table_has_as_many_cells(interop: Path, load: Path, tmp_path: Path) -> None:
     hostile = write_interop(tmp_path, [make_case("a|b", Verdict.FAILED, reason="`tick` | pipe\nline", profile="p|q")])
     for folder in (interop, load, hostile):
-        tables = re.split(r"\n\n", write_summary(folder).read_text("utf-8"))
+        tables = re.split(r"\n\n", summary(folder))
         for table in tables:
             rows = [line for line in table.splitlines() if line.startswith("|")]
             assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) <= 1
@@ -120,7 +124,7 @@ def test_every_row_of_a_markdown_table_has_as_many_cells(interop: Path, load: Pa
 def test_markdown_of_a_stranger_is_not_obeyed(tmp_path: Path) -> None:
     reason = "@everyone <img src=x> **bold** `code` [a](b)"
     case = make_case("X", Verdict.FAILED, reason=reason, profile="*P* <b>", clause="<i>")
-    text = write_summary(write_interop(tmp_path, [case])).read_text("utf-8")
+    text = summary(write_interop(tmp_path, [case]))
     assert f"`` {reason} ``" in text
     assert r"1.6 \*P\* \<b\>" in text
     assert r"\<i\>" in text

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from evidence.run_model import Generator, InteropRun, LoadRun, SloResult, Stations, Target
+from evidence.run_model import Generator, InteropRun, LoadRun, RunTarget, SloResult, Stations
 from evidence.verdicts import RunVerdict, Verdict, run_verdict
 from reports import words
 from reports.facts import facts
@@ -77,7 +77,7 @@ def test_settings_of_any_depth_end() -> None:
 
 COMMON: dict[str, Any] = {
     "tool": {},
-    "target": Target(url="ws://x", ocpp=["1.6"]),
+    "target": RunTarget(url="ws://x", ocpp=["1.6"]),
     "started": "2026-03-02T09:00:00Z",
     "finished": "2026-03-02T09:00:30Z",
     "seed": None,
@@ -124,13 +124,13 @@ OK, FAILED, NON_STRICT = Verdict.OK, Verdict.FAILED, Verdict.NON_STRICT
             [Verdict.NOT_APPLICABLE] * 3,
             Tone.UNKNOWN,
             "No conclusion",
-            "None of the 3 cases could be tried here, so nothing is known about this CSMS.",
+            "None of the 3 cases could be run here, so nothing is known about this CSMS.",
         ),
         (
             [],
             Tone.UNKNOWN,
             "No conclusion",
-            "Not a single case was run, so nothing is known about this CSMS.",
+            "No case was run, so nothing is known about this CSMS.",
         ),
     ],
 )
@@ -141,7 +141,7 @@ def test_interop_headline_is_one_sentence(verdicts: list[Verdict], tone: Tone, w
 
 def test_interrupted_run_says_so_first() -> None:
     head = headline(interop(OK, FAILED, interrupted=True))
-    assert head.remarks[0] == "The run was interrupted; this is what was finished until then."
+    assert head.remarks[0] == "The run was interrupted; the report shows what had finished by then."
 
 
 def test_remarks_name_what_the_sentence_leaves_out() -> None:
@@ -175,7 +175,7 @@ MET, MISSED = SloResult(expr="a", value=1, passed=True), SloResult(expr="b", val
         (
             {"verdict": RunVerdict.INVALID},
             Tone.UNKNOWN,
-            "The load generator could not do what was asked of it, so the figures say nothing about the CSMS.",
+            "The load generator could not generate the requested load, so the figures do not describe the CSMS.",
         ),
         (
             {"throughput": {}, "verdict": RunVerdict.INCONCLUSIVE, "finished": "soon"},

@@ -1,64 +1,26 @@
-"""Security whitepaper: keys, certificates, logs, signed firmware, and a higher profile, from the CSMS' side."""
+"""Security whitepaper: certificates and the security log, from the CSMS's side."""
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from cryptography import x509
 
+from drivers.base import trigger_need
 from fixtures.certificates import Authority, SigningRequest, hash_data, make_csr
-from interop_suite.cases.v16.core import every_status_is_answered
-from interop_suite.cases.v16.security import boot_is_accepted, opens
-from interop_suite.catalogue import case, trigger_need
-from interop_suite.claims.checks import answered, asked, connection, noted, one_of, present, refused_upgrade, takes_csr
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked, noted, takes_csr
 from interop_suite.claims.clauses import Clause
-from interop_suite.drive.probe import OPERATOR, Probe, now
+from interop_suite.claims.expected import one_of, present
+from interop_suite.drive.probe import OPERATOR, Probe
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps import v16 as steps
+from interop_suite.steps.v16 import security_event_is_answered
 
 BLOCK = "Security"
 PROFILE = "Advanced Security"
 CSR_ACCEPTED = takes_csr()
-EVENT_ANSWERED = answered("SecurityEventNotification", claim="The CSMS answers the security event")
 SIGN_NEEDS = (trigger_need("ExtendedTriggerMessage"), "certificate-signing")
-
-
-@case(
-    id="TC_073_CSMS",
-    ocpp="1.6",
-    title="The CSMS rolls the Basic-auth key and accepts only the new one",
-    block=BLOCK,
-    profile=PROFILE,
-    initiator="csms",
-    needs=("password", trigger_need("ChangeConfiguration")),
-    password=True,
-    sends="Accepted to ChangeConfiguration of AuthorizationKey, an upgrade with the old key, one with the new key.",
-    expects="The CSMS SHALL send the key that its operator named, then refuse the old one and accept the new one.",
-    clause=Clause("SWP", "A01.FR.03"),
-    defect="old-password-kept",
-    also=("wrong-password-accepted",),
-    checks=(
-        asked("ChangeConfiguration", {"key": one_of("AuthorizationKey"), "value": present()}),
-        noted("key_as_asked", "ChangeConfiguration carries the key that the operator named"),
-        refused_upgrade("The old key is refused", nth=0),
-        connection("The new key is accepted", opens, nth=1),
-        boot_is_accepted,
-    ),
-)
-def roll_key(probe: Probe) -> None:
-    station, key = probe.station, secrets.token_hex(20)
-    station.reply("ChangeConfiguration", {"status": "Accepted"})
-    probe.command("ChangeConfiguration", {"key": "AuthorizationKey", "value": key})
-    request = station.expect("ChangeConfiguration")
-    if request is None:
-        return
-    station.note(key_as_asked=[str(request.get("value")).lower() == key, "the key is not written down"])
-    station.disconnect()
-    probe.try_to_boot(station)
-    probe.use_password(station, key)
-    probe.reconnect(station, judged=True)
-    probe.boot(station)
 
 
 def _request_certificate(probe: Probe, answer: str) -> tuple[ScriptedStation, SigningRequest, dict[str, Any] | None]:
@@ -73,12 +35,12 @@ def _request_certificate(probe: Probe, answer: str) -> tuple[ScriptedStation, Si
 
 
 def _fits(chain: object, request: SigningRequest) -> tuple[bool, str]:
-    """Tell whether the first certificate of a chain is for the key of the request."""
+    """Return whether the first certificate of a chain is for the key of the request."""
     try:
         certificates = x509.load_pem_x509_certificates(str(chain).encode())
         key = x509.load_pem_x509_csr(request.csr_pem).public_key()
     except ValueError:
-        return False, "the chain is no PEM"
+        return False, "the chain is not PEM"
     fits = bool(certificates) and certificates[0].public_key() == key
     return fits, f"{len(certificates)} certificates, the first {'fits' if fits else 'does not fit'} the request"
 
@@ -210,10 +172,6 @@ def delete_certificate(probe: Probe) -> None:
         )
 
 
-def _security_event(station: ScriptedStation, kind: str) -> None:
-    station.call("SecurityEventNotification", {"type": kind, "timestamp": now()})
-
-
 @case(
     id="TC_077_CSMS",
     ocpp="1.6",
@@ -230,12 +188,12 @@ def _security_event(station: ScriptedStation, kind: str) -> None:
         asked("ExtendedTriggerMessage", {"requestedMessage": one_of("SignChargePointCertificate")}),
         CSR_ACCEPTED,
         asked("CertificateSigned", {"certificateChain": present()}),
-        EVENT_ANSWERED,
+        security_event_is_answered,
     ),
 )
 def refuse_certificate(probe: Probe) -> None:
     station, _, _ = _request_certificate(probe, "Rejected")
-    _security_event(station, "InvalidChargePointCertificate")
+    steps.security_event(station, "InvalidChargePointCertificate")
 
 
 @case(
@@ -254,12 +212,12 @@ def refuse_certificate(probe: Probe) -> None:
     checks=(
         asked("InstallCertificate", {"certificateType": one_of("CentralSystemRootCertificate")}),
         CERTIFICATE_AS_ASKED,
-        EVENT_ANSWERED,
+        security_event_is_answered,
     ),
 )
 def refuse_central_system_root(probe: Probe) -> None:
     _install(probe, "CentralSystemRootCertificate", "Rejected")
-    _security_event(probe.station, "InvalidCentralSystemCertificate")
+    steps.security_event(probe.station, "InvalidCentralSystemCertificate")
 
 
 @case(
@@ -288,127 +246,3 @@ def security_log(probe: Probe) -> None:
     number = (station.expect("GetLog") or request).get("requestId", 5)
     for status in ("Uploading", "Uploaded"):
         station.call("LogStatusNotification", {"status": status, "requestId": number})
-
-
-FIRMWARE_NEEDS = (trigger_need("SignedUpdateFirmware"),)
-FIRMWARE_FIELDS = {
-    "requestId": present(),
-    "firmware.location": present(),
-    "firmware.retrieveDateTime": present(),
-    "firmware.signingCertificate": present(),
-    "firmware.signature": present(),
-}
-FIRMWARE_STATUS_ANSWERED = answered("SignedFirmwareStatusNotification", claim="The CSMS answers every firmware status")
-
-
-def _signed_update(probe: Probe, *statuses: str) -> int:
-    station, authority = probe.station, Authority("Plugstorm Firmware Signing")
-    firmware = {
-        "location": "https://firmware.example.org/station-3.0.bin",
-        "retrieveDateTime": steps.ago(minutes=1),
-        "signingCertificate": authority.certificate_pem.decode(),
-        "signature": secrets.token_hex(64),
-    }
-    station.reply("SignedUpdateFirmware", {"status": "Accepted"})
-    probe.command("SignedUpdateFirmware", {"requestId": 9, "firmware": firmware})
-    sent = station.expect("SignedUpdateFirmware") or {}
-    number = sent.get("requestId")
-    number = number if isinstance(number, int) else 9
-    for status in statuses:
-        _firmware_status(station, status, number)
-    return number
-
-
-def _firmware_status(station: ScriptedStation, status: str, number: int) -> None:
-    station.call("SignedFirmwareStatusNotification", {"status": status, "requestId": number})
-
-
-@case(
-    id="TC_080_CSMS",
-    ocpp="1.6",
-    title="A signed firmware update with a good signature",
-    block=BLOCK,
-    profile=PROFILE,
-    initiator="csms",
-    needs=FIRMWARE_NEEDS,
-    sends="Accepted to SignedUpdateFirmware, the statuses of a good update with a reboot, and FirmwareUpdated.",
-    expects="The CSMS SHALL send location, certificate and signature, and answer every status, boot and event.",
-    clause=Clause("SWP", "L01.FR.11"),
-    defect="signed-firmware-without-signature",
-    checks=(
-        asked("SignedUpdateFirmware", FIRMWARE_FIELDS),
-        FIRMWARE_STATUS_ANSWERED,
-        every_status_is_answered,
-        boot_is_accepted,
-        EVENT_ANSWERED,
-    ),
-)
-def signed_firmware(probe: Probe) -> None:
-    station = probe.station
-    number = _signed_update(probe, "Downloading", "Downloaded", "SignatureVerified", "Installing")
-    steps.status(station, "Unavailable")
-    _firmware_status(station, "InstallRebooting", number)
-    station.disconnect()
-    probe.reconnect(station)
-    probe.boot(station)
-    _firmware_status(station, "Installed", number)
-    _security_event(station, "FirmwareUpdated")
-    probe.report_available(station)
-
-
-@case(
-    id="TC_081_CSMS",
-    ocpp="1.6",
-    title="A signed firmware update with a bad signature",
-    block=BLOCK,
-    profile=PROFILE,
-    initiator="csms",
-    needs=FIRMWARE_NEEDS,
-    sends="Accepted to SignedUpdateFirmware, the statuses up to InvalidSignature, then SecurityEventNotification.",
-    expects="The CSMS SHALL send SignedUpdateFirmware, and answer every status and the event.",
-    clause=Clause("SWP", "5.19"),
-    defect="invalid-signature-status-refused",
-    checks=(asked("SignedUpdateFirmware", FIRMWARE_FIELDS), FIRMWARE_STATUS_ANSWERED, EVENT_ANSWERED),
-)
-def signed_firmware_invalid(probe: Probe) -> None:
-    _signed_update(probe, "Downloading", "Downloaded", "InvalidSignature")
-    _security_event(probe.station, "InvalidFirmwareSignature")
-
-
-@case(
-    id="TC_083_CSMS",
-    ocpp="1.6",
-    title="The CSMS raises the security profile: TLS from then on, and the lower one no more",
-    block=BLOCK,
-    profile=PROFILE,
-    initiator="csms",
-    needs=("tls", "password", trigger_need("ChangeConfiguration"), trigger_need("Reset")),
-    password=True,
-    sends="Accepted to ChangeConfiguration of SecurityProfile and to Reset, a plain connection, then TLS and a boot.",
-    expects="The CSMS SHALL send SecurityProfile 2 and Reset, refuse the lower profile and accept the higher one.",
-    clause=Clause("SWP", "A00.FR.002"),
-    defect="security-profile-not-raised",
-    also=("tls-profile-on-plain-port", "server-certificate-of-another-host"),
-    checks=(
-        asked("ChangeConfiguration", {"key": one_of("SecurityProfile"), "value": one_of("2")}),
-        asked("Reset", {"type": one_of("Hard", "Soft")}),
-        refused_upgrade("The station is refused on its old security profile", nth=0),
-        connection("The station is accepted over TLS", opens, nth=1),
-        boot_is_accepted,
-        every_status_is_answered,
-    ),
-)
-def raise_profile(probe: Probe) -> None:
-    station = probe.station
-    station.reply("ChangeConfiguration", {"status": "Accepted"})
-    station.reply("Reset", {"status": "Accepted"})
-    probe.command("ChangeConfiguration", {"key": "SecurityProfile", "value": "2"})
-    probe.command("Reset", {"type": "Hard"})
-    station.expect("Reset")
-    station.disconnect()
-    plain = station.offer
-    probe.secure(station, profile=2)
-    probe.try_to_boot(station, url=plain.url, tls=None)
-    probe.reconnect(station, judged=True)
-    probe.boot(station)
-    probe.report_available(station)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from drivers.base import token_need
 from fixtures.payloads import v16
-from interop_suite.catalogue import Start, case, token_need
-from interop_suite.claims.checks import Expected, answered, one_of, present, unknown_token_refused
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, unknown_token_refused
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import one_of, present
 from interop_suite.drive.probe import Probe
+from interop_suite.drive.setup import Start
 from interop_suite.steps import v16 as steps
-from interop_suite.steps.v16 import transaction_id
+from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.v16 import ACCEPTED, STARTED, every_status_is_answered, stop_is_answered, transaction_id
 
-ACCEPTED: Mapping[str, Expected] = {"idTagInfo.status": one_of("Accepted")}
-STARTED: Mapping[str, Expected] = {**ACCEPTED, "transactionId": present()}
 BLOCK = "Core"
-
-
-every_status_is_answered = answered("StatusNotification", claim="The CSMS answers every StatusNotification")
-stop_is_answered = answered("StopTransaction", claim="The CSMS answers StopTransaction")
 
 
 @case(
@@ -45,7 +41,7 @@ stop_is_answered = answered("StopTransaction", claim="The CSMS answers StopTrans
 def cold_boot(probe: Probe) -> None:
     probe.boot(probe.station)
     probe.report_available(probe.station)
-    steps.heartbeat(probe.station)
+    heartbeat(probe.station)
 
 
 @case(

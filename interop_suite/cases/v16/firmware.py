@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from interop_suite.cases.v16.core import every_status_is_answered
-from interop_suite.catalogue import case, trigger_need
-from interop_suite.claims.checks import answered, asked, one_of, present
+from drivers.base import trigger_need
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import one_of, present
 from interop_suite.drive.probe import Probe
 from interop_suite.steps import v16 as steps
+from interop_suite.steps.v16 import every_status_is_answered
 
 BLOCK = "Firmware Management"
 UPDATE = (trigger_need("UpdateFirmware"),)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from interop_suite.catalogue import case, token_need, trigger_need
-from interop_suite.claims.checks import asked, each, one_of, present, still_serves
+from drivers.base import token_need, trigger_need
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import asked, still_serves
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import each, one_of, present
 from interop_suite.drive.probe import Probe
-from interop_suite.steps import v16 as steps
+from interop_suite.steps.connections import heartbeat
 
 BLOCK = "Local Authorization List"
 PROFILE = "Local Auth List"
@@ -40,7 +42,7 @@ def _full(token: str, version: int = LIST_VERSION) -> dict[str, Any]:
 def version_without_support(probe: Probe) -> None:
     probe.station.reply("GetLocalListVersion", {"listVersion": -1})
     probe.command("GetLocalListVersion", {})
-    steps.heartbeat(probe.station)
+    heartbeat(probe.station)
 
 
 @case(
@@ -65,7 +67,7 @@ def version_of_empty_list(probe: Probe) -> None:
 def _refused_list(probe: Probe, status: str) -> None:
     probe.station.reply("SendLocalList", {"status": status})
     probe.command("SendLocalList", _full(probe.token()))
-    steps.heartbeat(probe.station)
+    heartbeat(probe.station)
 
 
 @case(

@@ -12,13 +12,15 @@ from itertools import groupby
 from evidence.verdicts import Verdict
 from fixtures.corpus import Mutation, MutationKind, minimal, mutations
 from fixtures.csms.defects.v16_payloads import KIND_NAMES, payload_defect_id
-from interop_suite.catalogue import Check, Finding, case
+from interop_suite.catalogue import case
 from interop_suite.claims.checks import still_serves
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.features import is_unsupported
-from interop_suite.claims.history import BYSTANDER, AnswerKind, Exchange, History
+from interop_suite.claims.history import BYSTANDER, History
 from interop_suite.drive.probe import Probe
-from interop_suite.steps import v16 as steps
+from interop_suite.steps.connections import heartbeat
 from ocppj.actions import station_actions
 from ocppj.versions import Version
 
@@ -42,7 +44,7 @@ WORDS = {
     MutationKind.BAD_ENUM: "with a word outside each enumeration in turn",
     MutationKind.EXTRA_PROPERTY: "with a property that the schema does not have",
     MutationKind.EMPTY_ARRAY: "with each list empty in turn",
-    MutationKind.BAD_FORMAT: "with text that is no time in place of each time stamp",
+    MutationKind.BAD_FORMAT: "with text that is not a time in place of each time stamp",
     MutationKind.BOUNDARY_OK: "with each field at its limit in turn",
 }
 
@@ -120,7 +122,7 @@ def _drive(probe: Probe, action: str, group: list[Mutation]) -> None:
     for each in (station, probe.bystander):
         if not each.connected:
             probe.reconnect(each)
-        steps.heartbeat(each)
+        heartbeat(each)
 
 
 # A payload may meet more defects than the one that its case is for.

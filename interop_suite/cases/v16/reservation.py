@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from interop_suite.cases.v16.core import ACCEPTED, STARTED, every_status_is_answered
-from interop_suite.catalogue import Level, case, token_need, trigger_need
-from interop_suite.claims.checks import answered, asked, one_of, present, still_serves
+from drivers.base import token_need, trigger_need
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked, still_serves
+from interop_suite.claims.claim import Level
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import one_of, present
 from interop_suite.drive.probe import Probe
 from interop_suite.steps import v16 as steps
-from interop_suite.steps.v16 import CONNECTOR
+from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.v16 import ACCEPTED, CONNECTOR, STARTED, every_status_is_answered
 
 BLOCK = "Reservation"
 RESERVE = (token_need("Accepted"), trigger_need("ReserveNow"))
@@ -96,7 +99,7 @@ def reservation_expires(probe: Probe) -> None:
 
 def _refused(probe: Probe, answer: str) -> None:
     _reserve(probe, probe.token(), answer)
-    steps.heartbeat(probe.station)
+    heartbeat(probe.station)
 
 
 @case(
@@ -259,7 +262,7 @@ def cancel_refused(probe: Probe) -> None:
     steps.status(station, "Reserved")
     station.reply("CancelReservation", {"status": "Rejected"})
     probe.command("CancelReservation", {"reservationId": reservation})
-    steps.heartbeat(station)
+    heartbeat(station)
 
 
 @case(

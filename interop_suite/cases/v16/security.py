@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from interop_suite.catalogue import Start, case
-from interop_suite.claims.checks import answered, connection, one_of, refused_upgrade
+import secrets
+
+from drivers.base import trigger_need
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import asked, connection, noted, refused_upgrade
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import Connection, History
+from interop_suite.claims.expected import one_of, present
 from interop_suite.drive.probe import Probe
+from interop_suite.drive.setup import Start
+from interop_suite.steps.connections import UNKNOWN_SUBPROTOCOL, boot_is_accepted, not_served, opens, opens_securely
+from interop_suite.steps.v16 import every_status_is_answered
 from ocppj.versions import RULES
 
 BLOCK = "Security"
-UNKNOWN_SUBPROTOCOL = "ocpp0.1"
-SECURE_TLS = ("TLSv1.2", "TLSv1.3")
-
-
-def opens(attempt: Connection, history: History) -> tuple[bool, str]:
-    return attempt.opened and attempt.subprotocol == history.rules.subprotocol, attempt.describe()
-
-
-def opens_securely(attempt: Connection, history: History) -> tuple[bool, str]:
-    tls = attempt.info.get("tls") or {}
-    return opens(attempt, history)[0] and tls.get("version") in SECURE_TLS, f"{attempt.describe()}, {tls or 'no TLS'}"
-
-
-def not_served(attempt: Connection, history: History) -> tuple[bool, str]:
-    served = any(
-        call.call.connection == attempt.number and call.answer is not None for call in history.calls("BootNotification")
-    )
-    if served:
-        return False, f"{attempt.describe()}, and the boot was answered"
-    closed = not attempt.opened or attempt.ended_by_csms
-    echoed = attempt.subprotocol == UNKNOWN_SUBPROTOCOL
-    return closed and not echoed, attempt.describe() + ("" if closed else ", and the connection stays open")
-
-
-boot_is_accepted = answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The boot is accepted")
+PROFILE = "Advanced Security"
 
 
 @case(
@@ -42,7 +24,7 @@ boot_is_accepted = answered("BootNotification", {"status": one_of("Accepted")}, 
     ocpp="1.6",
     title="Basic authentication: no connection without the right credentials",
     block=BLOCK,
-    profile="Advanced Security",
+    profile=PROFILE,
     needs=("password",),
     start=Start.OFFLINE,
     password=True,
@@ -71,7 +53,7 @@ def basic_authentication(probe: Probe) -> None:
     ocpp="1.6",
     title="TLS: a certificate that holds, and at least version 1.2",
     block=BLOCK,
-    profile="Advanced Security",
+    profile=PROFILE,
     needs=("tls", "password"),
     start=Start.OFFLINE,
     password=True,
@@ -93,7 +75,7 @@ def server_certificate(probe: Probe) -> None:
     ocpp="1.6",
     title="Mutual TLS: only a station with its own certificate gets in",
     block=BLOCK,
-    profile="Advanced Security",
+    profile=PROFILE,
     needs=("tls", "client-certificate"),
     start=Start.OFFLINE,
     sends="A TLS connection without a client certificate, then one with the station's certificate, and a boot.",
@@ -137,3 +119,79 @@ def subprotocol(probe: Probe) -> None:
     station = probe.station
     probe.try_to_boot(station, subprotocols=(UNKNOWN_SUBPROTOCOL,))
     station.connect(subprotocols=(UNKNOWN_SUBPROTOCOL, RULES[probe.version].subprotocol))
+
+
+@case(
+    id="TC_073_CSMS",
+    ocpp="1.6",
+    title="The CSMS rolls the Basic-auth key and accepts only the new one",
+    block=BLOCK,
+    profile=PROFILE,
+    initiator="csms",
+    needs=("password", trigger_need("ChangeConfiguration")),
+    password=True,
+    sends="Accepted to ChangeConfiguration of AuthorizationKey, an upgrade with the old key, one with the new key.",
+    expects="The CSMS SHALL send the key that its operator named, then refuse the old one and accept the new one.",
+    clause=Clause("SWP", "A01.FR.03"),
+    defect="old-password-kept",
+    also=("wrong-password-accepted",),
+    checks=(
+        asked("ChangeConfiguration", {"key": one_of("AuthorizationKey"), "value": present()}),
+        noted("key_as_asked", "ChangeConfiguration carries the key that the operator named"),
+        refused_upgrade("The old key is refused", nth=0),
+        connection("The new key is accepted", opens, nth=1),
+        boot_is_accepted,
+    ),
+)
+def roll_key(probe: Probe) -> None:
+    station, key = probe.station, secrets.token_hex(20)
+    station.reply("ChangeConfiguration", {"status": "Accepted"})
+    probe.command("ChangeConfiguration", {"key": "AuthorizationKey", "value": key})
+    request = station.expect("ChangeConfiguration")
+    if request is None:
+        return
+    station.note(key_as_asked=[str(request.get("value")).lower() == key, "the key is not written down"])
+    station.disconnect()
+    probe.try_to_boot(station)
+    probe.use_password(station, key)
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+@case(
+    id="TC_083_CSMS",
+    ocpp="1.6",
+    title="The CSMS raises the security profile: TLS from then on, and the lower one no more",
+    block=BLOCK,
+    profile=PROFILE,
+    initiator="csms",
+    needs=("tls", "password", trigger_need("ChangeConfiguration"), trigger_need("Reset")),
+    password=True,
+    sends="Accepted to ChangeConfiguration of SecurityProfile and to Reset, a plain connection, then TLS and a boot.",
+    expects="The CSMS SHALL send SecurityProfile 2 and Reset, refuse the lower profile and accept the higher one.",
+    clause=Clause("SWP", "A00.FR.002"),
+    defect="security-profile-not-raised",
+    also=("tls-profile-on-plain-port", "server-certificate-of-another-host"),
+    checks=(
+        asked("ChangeConfiguration", {"key": one_of("SecurityProfile"), "value": one_of("2")}),
+        asked("Reset", {"type": one_of("Hard", "Soft")}),
+        refused_upgrade("The station is refused on its old security profile", nth=0),
+        connection("The station is accepted over TLS", opens, nth=1),
+        boot_is_accepted,
+        every_status_is_answered,
+    ),
+)
+def raise_profile(probe: Probe) -> None:
+    station = probe.station
+    station.reply("ChangeConfiguration", {"status": "Accepted"})
+    station.reply("Reset", {"status": "Accepted"})
+    probe.command("ChangeConfiguration", {"key": "SecurityProfile", "value": "2"})
+    probe.command("Reset", {"type": "Hard"})
+    station.expect("Reset")
+    station.disconnect()
+    plain = station.offer
+    probe.secure(station, profile=2)
+    probe.try_to_boot(station, url=plain.url, tls=None)
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+    probe.report_available(station)

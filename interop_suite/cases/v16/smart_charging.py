@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from interop_suite.cases.v16.core import ACCEPTED, STARTED, every_status_is_answered
-from interop_suite.catalogue import case, token_need, trigger_need
-from interop_suite.claims.checks import answered, asked, noted, one_of, present
+from drivers.base import token_need, trigger_need
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked, noted
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import one_of, present
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps import v16 as steps
-from interop_suite.steps.v16 import CONNECTOR, transaction_id
+from interop_suite.steps.v16 import ACCEPTED, CONNECTOR, STARTED, every_status_is_answered, transaction_id
 
 BLOCK = "Smart Charging"
 # One decimal (OCPP 1.6 §7.14), and a multiple of 0.1 also to a checker that reckons in binary, unlike 8.1.

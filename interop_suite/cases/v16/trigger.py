@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from drivers.base import trigger_need
 from fixtures.payloads import v16
-from interop_suite.catalogue import case, trigger_need
-from interop_suite.claims.checks import answered, asked, one_of, still_serves
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked, still_serves
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import one_of
 from interop_suite.drive.probe import Probe, now
 from interop_suite.drive.station import ScriptedStation
-from interop_suite.steps import v16 as steps
+from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.v16 import CONNECTOR
 
 BLOCK = "Remote Trigger"
@@ -75,4 +77,4 @@ def trigger_each(probe: Probe) -> None:
 def trigger_rejected(probe: Probe) -> None:
     probe.station.reply("TriggerMessage", {"status": "Rejected"})
     probe.command("TriggerMessage", {"requestedMessage": "MeterValues", "connectorId": CONNECTOR})
-    steps.heartbeat(probe.station)
+    heartbeat(probe.station)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from interop_suite.cases.wire.payloads import authorize
-from interop_suite.catalogue import case, token_need
-from interop_suite.claims.checks import answered, one_of, present, unknown_token_refused
+from drivers.base import token_need
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, unknown_token_refused
+from interop_suite.claims.expected import one_of, present
+from interop_suite.drive.answers import Answer
 from interop_suite.drive.probe import Probe
-from interop_suite.drive.station import Answer
-from interop_suite.steps.charging import Charging
+from interop_suite.steps.charging import Charging, authorize
 from interop_suite.steps.v2x import ACCEPTED, VERSIONS, part6, starts_with_token
 from interop_suite.steps.v16 import ago
 

@@ -7,11 +7,14 @@ from typing import Any
 
 import msgspec
 
-from interop_suite.catalogue import case, trigger_need
-from interop_suite.claims.checks import Expected, asked, each, one_of, present, still_serves
+from drivers.base import trigger_need
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import asked, still_serves
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import Expected, each, one_of, present
 from interop_suite.drive.probe import Probe
-from interop_suite.steps.v2x import VERSIONS, heartbeat, part6
+from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.v2x import VERSIONS, part6
 
 Payload = dict[str, Any]
 HEARTBEAT_INTERVAL = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
@@ -19,7 +22,7 @@ RESET_RETRIES = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "R
 TIME_ZONE = {"component": {"name": "ClockCtrlr"}, "variable": {"name": "DateTime"}}
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class OperatorOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One order of the operator, and what the station answers; None leaves the answer to a good station."""
 
     id: str
@@ -61,7 +64,7 @@ def _local_list(probe: Probe) -> Payload:
 
 
 ORDERS = (
-    Order(
+    OperatorOrder(
         id="TC_B_06_CSMS",
         title="Read one variable",
         block="Provisioning",
@@ -71,7 +74,7 @@ ORDERS = (
         clause=part6("B06.FR.01"),
         defect="get-variables-of-another-name",
     ),
-    Order(
+    OperatorOrder(
         id="TC_B_07_CSMS",
         title="Read two variables in one request",
         block="Provisioning",
@@ -84,7 +87,7 @@ ORDERS = (
         clause=part6("B06.FR.01"),
         defect="get-variables-one-by-one",
     ),
-    Order(
+    OperatorOrder(
         id="TC_B_09_CSMS",
         title="Write one variable",
         block="Provisioning",
@@ -97,7 +100,7 @@ ORDERS = (
         clause=part6("B05.FR.01"),
         defect="set-variables-number",
     ),
-    Order(
+    OperatorOrder(
         id="TC_B_10_CSMS",
         title="Write two variables in one request",
         block="Provisioning",
@@ -113,7 +116,7 @@ ORDERS = (
         defect="set-variables-one-by-one",
         also=("set-variables-number",),
     ),
-    Order(
+    OperatorOrder(
         id="TC_B_20_CSMS",
         title="Reset the station when it is idle",
         block="Provisioning",
@@ -124,7 +127,7 @@ ORDERS = (
         clause=part6("B11.FR.04"),
         defect="reset-on-idle-sent-as-immediate",
     ),
-    Order(
+    OperatorOrder(
         id="TC_B_25_CSMS",
         title="Reset one EVSE",
         block="Provisioning",
@@ -135,7 +138,7 @@ ORDERS = (
         clause=part6("B11.FR.04"),
         defect="reset-drops-evse",
     ),
-    Order(
+    OperatorOrder(
         id="TC_C_37_CSMS",
         title="Clear the authorization cache",
         block="Authorization",
@@ -146,7 +149,7 @@ ORDERS = (
         clause=part6("TC_C_37_CSMS"),
         defect="clear-cache-with-payload",
     ),
-    Order(
+    OperatorOrder(
         id="TC_D_01_CSMS",
         title="Send a full local list",
         block="Local Authorization List",
@@ -162,7 +165,7 @@ ORDERS = (
         clause=Clause("201-4", "4.1.7"),
         defect="local-list-without-version",
     ),
-    Order(
+    OperatorOrder(
         id="TC_F_06_CSMS",
         title="Unlock a connector",
         block="Remote Control",
@@ -173,7 +176,7 @@ ORDERS = (
         clause=part6("TC_F_06_CSMS"),
         defect="unlock-without-connector",
     ),
-    Order(
+    OperatorOrder(
         id="TC_F_27_CSMS",
         title="The station does not know the message that it is to send",
         block="Remote Control",
@@ -184,7 +187,7 @@ ORDERS = (
         clause=part6("F06.FR.08"),
         defect="closes-after-trigger-not-implemented",
     ),
-    Order(
+    OperatorOrder(
         id="TC_G_03_CSMS",
         title="Take an EVSE out of service",
         block="Availability",
@@ -195,7 +198,7 @@ ORDERS = (
         clause=part6("TC_G_03_CSMS"),
         defect="availability-drops-evse",
     ),
-    Order(
+    OperatorOrder(
         id="TC_G_06_CSMS",
         title="Put the whole station back into service",
         block="Availability",
@@ -206,7 +209,7 @@ ORDERS = (
         clause=part6("TC_G_06_CSMS"),
         defect="change-availability-lower-case",
     ),
-    Order(
+    OperatorOrder(
         id="TC_H_01_CSMS",
         title="Reserve an EVSE",
         block="Reservation",
@@ -218,7 +221,7 @@ ORDERS = (
         clause=Clause("201-4", "4.1.7"),
         defect="reserve-without-expiry",
     ),
-    Order(
+    OperatorOrder(
         id="TC_K_01_CSMS",
         title="Set a default charging profile, its limit with one decimal",
         block="Smart Charging",
@@ -237,7 +240,7 @@ ORDERS = (
 )
 
 
-def _add(order: Order) -> None:
+def _add(order: OperatorOrder) -> None:
     @case(
         id=order.id,
         ocpp=VERSIONS,

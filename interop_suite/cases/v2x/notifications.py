@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from drivers.base import trigger_need
 from evidence.verdicts import Verdict
 from fixtures.payloads import v2x
-from interop_suite.catalogue import Check, Finding, case, trigger_need
-from interop_suite.claims.checks import answered, asked, one_of, present
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import one_of, present
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.v2x import EVSE, VERSIONS, meter_values, notify_event, part6, status

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from drivers.base import StationSettings
+from drivers.base import StationSettings, trigger_need
 from fixtures.payloads import v2x
-from interop_suite.cases.wire.registration import WAIT
-from interop_suite.catalogue import Start, case, trigger_need
-from interop_suite.claims.checks import answered, asked, one_of, present
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked
+from interop_suite.claims.expected import one_of, present
 from interop_suite.drive.probe import Probe, now
-from interop_suite.steps.v2x import VERSIONS, boots, heartbeat, notify_event, part6, status_answered
+from interop_suite.drive.setup import Start
+from interop_suite.steps.connections import boot_is_accepted, heartbeat
+from interop_suite.steps.registration import WAIT, boot_as
+from interop_suite.steps.v2x import VERSIONS, notify_event, part6, status_answered
 
 BLOCK = "Provisioning"
 PROFILE = "Core"
@@ -29,7 +32,7 @@ AVAILABILITY = ("Connector", "AvailabilityState", "Available")
     also=("heartbeat-unanswered", "answer-with-other-id"),
     checks=(
         answered("BootNotification", {"currentTime": present(), "interval": present()}),
-        boots,
+        boot_is_accepted,
         status_answered,
         answered("NotifyEvent"),
         answered("Heartbeat", {"currentTime": present()}),
@@ -59,14 +62,13 @@ def cold_boot(probe: Probe) -> None:
     checks=(
         answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The operator's decision counts"),
         asked("TriggerMessage", {"requestedMessage": one_of("BootNotification")}),
-        boots,
+        boot_is_accepted,
         status_answered,
     ),
 )
 def triggered_boot(probe: Probe) -> None:
     station = probe.station
-    probe.set_up(station, StationSettings(boot_status="Pending", interval=WAIT))
-    if probe.send_boot(station).get("status") != "Pending":
+    if boot_as(probe, "Pending") != "Pending":
         return
     station.reply("TriggerMessage", {"status": "Accepted"})
     probe.command("TriggerMessage", {"requestedMessage": "BootNotification"})

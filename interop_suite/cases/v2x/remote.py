@@ -7,17 +7,19 @@ from typing import Any
 
 import msgspec
 
+from drivers.base import token_need, trigger_need
 from fixtures.csms.defects.v2x_events import event_defect_id
 from fixtures.payloads import v2x
-from interop_suite.cases.v2x.transactions import CHARGING, answers_all
-from interop_suite.cases.wire.commands import remote_start_request
-from interop_suite.cases.wire.payloads import authorize
-from interop_suite.catalogue import case, token_need, trigger_need
-from interop_suite.claims.checks import answered, asked, noted, one_of, present
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked, noted
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import one_of, present
 from interop_suite.drive.probe import Probe
-from interop_suite.steps.charging import Charging, meter_value
-from interop_suite.steps.v2x import EVSE, VERSIONS, heartbeat, meter_values, part6, starts_with_token, status
+from interop_suite.steps.charging import Charging, authorize, meter_value
+from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.remote_start import remote_start_request
+from interop_suite.steps.transaction_events import CHARGING, answers_all
+from interop_suite.steps.v2x import EVSE, VERSIONS, meter_values, part6, starts_with_token, status
 from ocppj.versions import Version
 
 BLOCK = "Remote Control"

@@ -5,16 +5,20 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from drivers.base import trigger_need
 from evidence.verdicts import Verdict
 from fixtures.certificates import make_csr
-from interop_suite.cases.v16.security import UNKNOWN_SUBPROTOCOL, not_served, opens, opens_securely
-from interop_suite.catalogue import Check, Finding, Start, case, trigger_need
-from interop_suite.claims.checks import asked, connection, noted, one_of, refused_upgrade, takes_csr
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import asked, connection, noted, refused_upgrade, takes_csr
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import one_of
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import OPERATOR, Probe
+from interop_suite.drive.setup import Start
+from interop_suite.steps.connections import UNKNOWN_SUBPROTOCOL, boot_is_accepted, not_served, opens, opens_securely
 from interop_suite.steps.shared_case import shared
-from interop_suite.steps.v2x import VERSIONS, boots, part6
+from interop_suite.steps.v2x import VERSIONS, part6
 from ocppj.versions import RULES, Version
 
 BLOCK = "Security"
@@ -34,7 +38,7 @@ PASSWORD = {"name": "SecurityCtrlr"}, {"name": "BasicAuthPassword"}
     expects="The CSMS SHALL accept the connection and serve it.",
     clause=part6("A00.FR.204"),
     defect="right-credentials-refused",
-    checks=(connection("The right credentials are accepted", opens), boots),
+    checks=(connection("The right credentials are accepted", opens), boot_is_accepted),
 )
 def right_credentials(probe: Probe) -> None:
     probe.reconnect(probe.station, judged=True)
@@ -57,7 +61,7 @@ def right_credentials(probe: Probe) -> None:
     checks=(
         refused_upgrade("Another username is refused", nth=0),
         connection("The right credentials are accepted", opens, nth=1),
-        boots,
+        boot_is_accepted,
     ),
 )
 def wrong_username(probe: Probe) -> None:
@@ -85,7 +89,7 @@ def wrong_username(probe: Probe) -> None:
         refused_upgrade("A wrong password is refused", nth=0),
         refused_upgrade("No credentials are refused", nth=1),
         connection("The right credentials are accepted", opens, nth=2),
-        boots,
+        boot_is_accepted,
     ),
 )
 def wrong_password(probe: Probe) -> None:
@@ -109,7 +113,7 @@ def wrong_password(probe: Probe) -> None:
     expects="The CSMS SHALL show a valid certificate for its host and agree on TLS 1.2 or later.",
     clause=part6("A00.FR.306"),
     defect="server-certificate-of-another-host",
-    checks=(connection("The TLS connection is trusted and recent", opens_securely), boots),
+    checks=(connection("The TLS connection is trusted and recent", opens_securely), boot_is_accepted),
 )
 def server_certificate(probe: Probe) -> None:
     station = probe.station
@@ -134,7 +138,7 @@ def server_certificate(probe: Probe) -> None:
     checks=(
         refused_upgrade("A station without a client certificate is refused", nth=0),
         connection("A station with its certificate is accepted", opens_securely, nth=1),
-        boots,
+        boot_is_accepted,
     ),
 )
 def mutual_tls(probe: Probe) -> None:
@@ -187,7 +191,7 @@ SETS_PASSWORD = asked("SetVariables", {"setVariableData.0.variable.name": one_of
         SETS_PASSWORD,
         refused_upgrade("The old password is refused", nth=0),
         connection("The new password is accepted", opens, nth=1),
-        boots,
+        boot_is_accepted,
     ),
 )
 def new_password(probe: Probe) -> None:
@@ -220,7 +224,7 @@ def new_password(probe: Probe) -> None:
         SETS_PASSWORD,
         refused_upgrade("The password that the station rejected is refused", nth=0),
         connection("The old password is still accepted", opens, nth=1),
-        boots,
+        boot_is_accepted,
     ),
 )
 def rejected_password(probe: Probe) -> None:

@@ -3,68 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
+from drivers.base import token_need, trigger_need
 from fixtures.csms.defects.v2x_events import EVENTS, event_defect_id
-from interop_suite.cases.wire.payloads import authorize
-from interop_suite.catalogue import Check, case, token_need, trigger_need
-from interop_suite.claims.checks import answered, asked, noted, present, unknown_token_refused
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked, noted, unknown_token_refused
+from interop_suite.claims.claim import Check
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import present
 from interop_suite.drive.probe import Probe
-from interop_suite.steps.charging import Charging, meter_value
+from interop_suite.steps.charging import Charging, authorize, meter_value
+from interop_suite.steps.transaction_events import (
+    AUTHORIZED,
+    CHARGING,
+    ENDED_DEAUTHORIZED,
+    ENDED_DEPARTED,
+    ENDED_REMOTE,
+    ENDED_TIMEOUT,
+    ENDED_UNPLUGGED,
+    PLUGGED_IN,
+    STARTED_BY_BAY,
+    STARTED_BY_CABLE,
+    STARTED_BY_ENERGY,
+    STARTED_BY_TOKEN,
+    STOP_SHOWN,
+    UNPLUGGED,
+    SessionEvent,
+    answers_all,
+)
 from interop_suite.steps.v2x import ACCEPTED, VERSIONS, part6, starts_with_token, status
 
 BLOCK = "Transactions"
 PROFILE = "Core"
-answers_all = answered("TransactionEvent", claim="Every TransactionEvent is answered")
 accepts_token = answered("Authorize", ACCEPTED)
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One TransactionEvent; the token goes with it where the driver shows one."""
-
-    kind: str
-    trigger: str
-    token: bool = False
-    fields: dict[str, Any] = {}
-
-    def send(self, charging: Charging) -> None:
-        """Send it as the next event of a session."""
-        token = {"token": charging.identified()} if self.token else {}
-        charging.event(self.kind, self.trigger, **token, **self.fields)
-
-
-def step(kind: str, trigger: str, *, token: bool = False, **fields: Any) -> Step:
-    return Step(kind=kind, trigger=trigger, token=token, fields=fields)
-
-
-STARTED_BY_CABLE = step("Started", "CablePluggedIn", charging_state="EVConnected")
-STARTED_BY_TOKEN = step("Started", "Authorized", token=True)
-STARTED_BY_ENERGY = step("Started", "ChargingStateChanged", token=True, charging_state="Charging")
-STARTED_BY_BAY = step("Started", "EVDetected")
-AUTHORIZED = step("Updated", "Authorized", token=True, charging_state="EVConnected")
-PLUGGED_IN = step("Updated", "CablePluggedIn", charging_state="EVConnected")
-CHARGING = step("Updated", "ChargingStateChanged", charging_state="Charging")
-STOP_SHOWN = step("Updated", "StopAuthorized", token=True, charging_state="EVConnected")
-UNPLUGGED = step("Updated", "EVCommunicationLost", charging_state="Idle")
-ENDED_UNPLUGGED = step("Ended", "EVCommunicationLost", stopped_reason="EVDisconnected", charging_state="Idle")
-ENDED_DEPARTED = step("Ended", "EVDeparted", stopped_reason="Local", charging_state="Idle")
-ENDED_TIMEOUT = step("Ended", "EVConnectTimeout", stopped_reason="Timeout", charging_state="Idle")
-ENDED_DEAUTHORIZED = step("Ended", "Deauthorized", stopped_reason="DeAuthorized", charging_state="Idle")
-ENDED_REMOTE = step("Ended", "RemoteStop", stopped_reason="Remote", charging_state="EVConnected")
-
-
-def _defects_of(steps: Iterable[Step]) -> tuple[str, ...]:
+def _defects_of(events: Iterable[SessionEvent]) -> tuple[str, ...]:
     """List the defects that a sequence of events meets."""
-    named = [event_defect_id(s.kind, s.trigger) for s in steps if (s.kind, s.trigger) in EVENTS]
-    tokens = ["event-without-token-info"] if any(s.token for s in steps) else []
+    named = [event_defect_id(s.kind, s.trigger) for s in events if (s.kind, s.trigger) in EVENTS]
+    tokens = ["event-without-token-info"] if any(s.token for s in events) else []
     return (*named, *tokens)
 
 
-def _checks_of(steps: Iterable[Step]) -> tuple[Check, ...]:
-    return (answers_all, starts_with_token("Accepted")) if any(s.token for s in steps) else (answers_all,)
+def _checks_of(events: Iterable[SessionEvent]) -> tuple[Check, ...]:
+    return (answers_all, starts_with_token("Accepted")) if any(s.token for s in events) else (answers_all,)
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +57,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     title: str
     clause: Clause
-    steps: tuple[Step, ...]
-    about: Step
+    events: tuple[SessionEvent, ...]
+    about: SessionEvent
     """The event that the case is about."""
     authorizes: bool = False
     """Whether the token is authorized before the session."""
@@ -85,14 +69,14 @@ COURSES = (
         id="TC_E_03_CSMS",
         title="Local start, cable first",
         clause=part6("E02.FR.02"),
-        steps=(STARTED_BY_CABLE, AUTHORIZED, CHARGING),
+        events=(STARTED_BY_CABLE, AUTHORIZED, CHARGING),
         about=STARTED_BY_CABLE,
     ),
     Course(
         id="TC_E_04_CSMS",
         title="Local start, token first",
         clause=part6("E03.FR.02"),
-        steps=(STARTED_BY_TOKEN, PLUGGED_IN, CHARGING),
+        events=(STARTED_BY_TOKEN, PLUGGED_IN, CHARGING),
         about=PLUGGED_IN,
         authorizes=True,
     ),
@@ -100,7 +84,7 @@ COURSES = (
         id="TC_E_02_CSMS",
         title="The transaction starts when energy flows",
         clause=part6("E01.FR.06"),
-        steps=(STARTED_BY_ENERGY,),
+        events=(STARTED_BY_ENERGY,),
         about=STARTED_BY_ENERGY,
         authorizes=True,
     ),
@@ -108,42 +92,42 @@ COURSES = (
         id="TC_E_12_CSMS",
         title="The transaction starts when the bay is occupied",
         clause=part6("E01.FR.01"),
-        steps=(STARTED_BY_BAY, AUTHORIZED, CHARGING),
+        events=(STARTED_BY_BAY, AUTHORIZED, CHARGING),
         about=STARTED_BY_BAY,
     ),
     Course(
         id="TC_E_15_CSMS",
         title="The driver stops with the token",
         clause=part6("E06.FR.03"),
-        steps=(STARTED_BY_TOKEN, CHARGING, STOP_SHOWN),
+        events=(STARTED_BY_TOKEN, CHARGING, STOP_SHOWN),
         about=STOP_SHOWN,
     ),
     Course(
         id="TC_E_20_CSMS",
         title="The driver unplugs at the car, and the session ends",
         clause=part6("E06.FR.02"),
-        steps=(STARTED_BY_TOKEN, CHARGING, ENDED_UNPLUGGED),
+        events=(STARTED_BY_TOKEN, CHARGING, ENDED_UNPLUGGED),
         about=ENDED_UNPLUGGED,
     ),
     Course(
         id="TC_E_19_CSMS",
         title="The session ends when the bay is free again",
         clause=part6("E06.FR.01"),
-        steps=(STARTED_BY_TOKEN, CHARGING, ENDED_DEPARTED),
+        events=(STARTED_BY_TOKEN, CHARGING, ENDED_DEPARTED),
         about=ENDED_DEPARTED,
     ),
     Course(
         id="TC_E_26_CSMS",
         title="The driver unplugs at the car, and the session only pauses",
         clause=part6("E10.FR.01"),
-        steps=(STARTED_BY_TOKEN, CHARGING, UNPLUGGED),
+        events=(STARTED_BY_TOKEN, CHARGING, UNPLUGGED),
         about=UNPLUGGED,
     ),
     Course(
         id="TC_E_39_CSMS",
         title="Token shown, no cable in time: the session ends",
         clause=part6("E03.FR.05"),
-        steps=(STARTED_BY_TOKEN, ENDED_TIMEOUT),
+        events=(STARTED_BY_TOKEN, ENDED_TIMEOUT),
         about=ENDED_TIMEOUT,
         authorizes=True,
     ),
@@ -152,7 +136,7 @@ COURSES = (
 
 def _add(course: Course) -> None:
     defect, *_ = _defects_of([course.about])
-    also = tuple(name for name in _defects_of(course.steps) if name != defect)
+    also = tuple(name for name in _defects_of(course.events) if name != defect)
 
     @case(
         id=course.id,
@@ -161,19 +145,19 @@ def _add(course: Course) -> None:
         block=BLOCK,
         profile=PROFILE,
         needs=(token_need("Accepted"),),
-        sends=f"TransactionEvents: {', '.join(f'{s.kind} by {s.trigger}' for s in course.steps)}.",
+        sends=f"TransactionEvents: {', '.join(f'{s.kind} by {s.trigger}' for s in course.events)}.",
         expects="The CSMS SHALL answer every TransactionEvent, and say what the token in it is worth.",
         clause=course.clause,
         defect=defect,
         also=also,
-        checks=(*_checks_of(course.steps), *((accepts_token,) if course.authorizes else ())),
+        checks=(*_checks_of(course.events), *((accepts_token,) if course.authorizes else ())),
     )
     def script(probe: Probe) -> None:
         station, token = probe.station, probe.token()
         if course.authorizes:
             authorize(station, token)
         charging = Charging(station, token)
-        for each in course.steps:
+        for each in course.events:
             each.send(charging)
 
 

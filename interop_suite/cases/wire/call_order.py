@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import secrets
 
+from drivers.base import trigger_need
 from evidence.verdicts import Verdict
-from interop_suite.catalogue import Check, Finding, Level, trigger_need
-from interop_suite.claims.checks import answered, asked, present, reported, still_serves
+from interop_suite.claims.checks import answered, asked, reported, still_serves
+from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import AnswerKind, Exchange, History
+from interop_suite.claims.exchange import AnswerKind, Exchange
+from interop_suite.claims.expected import present
+from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
+from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.pending_commands import (
     COMMAND,
     COMMANDS,
     SECOND_COMMAND,
     answer,
-    heartbeat,
     hold,
     is_answered,
     second_command,

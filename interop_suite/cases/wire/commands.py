@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from drivers.base import trigger_need
 from evidence.verdicts import Verdict
-from interop_suite.catalogue import Check, Finding, trigger_need
 from interop_suite.claims.checks import asked, reported, still_serves
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
-from interop_suite.steps.pending_commands import (
-    COMMAND,
-    heartbeat,
-    is_answered,
-)
-from interop_suite.steps.shared_case import ALL, NEUTRAL_COMMAND, bystander_serves, shared, wire_clause
+from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.pending_commands import COMMAND, is_answered
+from interop_suite.steps.remote_start import REMOTE_START, remote_start_request
+from interop_suite.steps.shared_case import ALL, NEUTRAL_COMMAND, V2X, bystander_serves, shared, wire_clause
 from ocppj.versions import Version
 
 BLOCK = "RPC"
@@ -45,20 +42,6 @@ def right_station(probe: Probe) -> None:
     heartbeat(probe.bystander)
 
 
-REMOTE_START = {
-    Version.V16: "RemoteStartTransaction",
-    Version.V201: "RequestStartTransaction",
-    Version.V21: "RequestStartTransaction",
-}
-
-
-def remote_start_request(version: Version, token: str) -> dict[str, Any]:
-    """Write what starts a session from afar."""
-    if version is Version.V16:
-        return {"connectorId": 1, "idTag": token}
-    return {"evseId": 1, "remoteStartId": 7, "idToken": {"idToken": token, "type": "ISO14443"}}
-
-
 def _once(version: Version) -> Check:
     action, claim = REMOTE_START[version], "One request of the operator is one command"
 
@@ -70,13 +53,6 @@ def _once(version: Version) -> Check:
     return Check(claim=claim, judge=judge)
 
 
-REMOTE_START_CLAUSE = {
-    Version.V16: Clause("1.6", "5.11"),
-    Version.V201: Clause("201-6", "F01.FR.01"),
-    Version.V21: Clause("201-6", "F01.FR.01"),
-}
-
-
 @shared(
     id="CMD_02",
     title="A remote start is sent once",
@@ -85,7 +61,7 @@ REMOTE_START_CLAUSE = {
     needs={v: (trigger_need(REMOTE_START[v]), "token:Accepted") for v in ALL},
     sends="The answer Accepted to a remote start, then a Heartbeat.",
     expects="The CSMS SHALL send one request for one order of its operator; a second one starts a second session.",
-    clause=REMOTE_START_CLAUSE,
+    clause={Version.V16: Clause("1.6", "5.11"), **dict.fromkeys(V2X, Clause("201-6", "F01.FR.01"))},
     defect="remote-start-doubled",
     checks={v: (asked(REMOTE_START[v]), _once(v), still_serves()) for v in ALL},
 )

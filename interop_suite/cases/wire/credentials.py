@@ -7,31 +7,36 @@ import secrets
 
 import msgspec
 
+from drivers.base import trigger_need
 from evidence.verdicts import Verdict
 from fixtures.certificates import Authority
-from interop_suite.cases.v16.security import opens, opens_securely
-from interop_suite.cases.wire.handshake import SERVER_ERROR, boots
-from interop_suite.catalogue import Check, Finding, Start, case, trigger_need
-from interop_suite.claims.checks import asked, connection, one_of, refused_upgrade
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import asked, connection, refused_upgrade
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import Connection, History
+from interop_suite.claims.exchange import Connection
+from interop_suite.claims.expected import one_of
+from interop_suite.claims.history import History
 from interop_suite.drive.probe import OPERATOR, Probe
+from interop_suite.drive.setup import Start
+from interop_suite.steps.connections import (
+    AUTHENTICATION,
+    SERVER_ERROR,
+    boot_is_accepted,
+    opens,
+    opens_securely,
+    requirement,
+)
 from interop_suite.steps.shared_case import ALL, V2X, shared
 from ocppj.identity import station_url
 from ocppj.versions import Version
 
-BLOCK = "Authentication"
 SETTABLE = ("password", "register")
 OTHER = "other"
 TEXT_KEY = "Kettle-Plug-Storm-42"
-"""A password that is no hexadecimal digits: 20 bytes, as many as 1.6 allows."""
+"""A password that is not hexadecimal digits: 20 bytes, as many as 1.6 allows."""
 COLON_KEY = "Kettle-Plug-Storm-42-Kettle:Plug-Storm-4"
 """40 characters, as many as 2.0.1 allows everywhere."""
-
-
-def requirement(number: str) -> dict[Version, Clause]:
-    """Cite the security whitepaper for 1.6, and the test cases for 2.x, whose Part 2 has the same requirement."""
-    return {Version.V16: Clause("SWP", number), **{version: Clause("201-6", number) for version in V2X}}
 
 
 lets_in = connection("The right credentials are accepted afterwards", opens, nth=-1)
@@ -41,7 +46,7 @@ lets_in = connection("The right credentials are accepted afterwards", opens, nth
     id="AU_03",
     ocpp=Version.V16,
     title="A username that is not the identity is refused, however right the password",
-    block=BLOCK,
+    block=AUTHENTICATION,
     needs=("password",),
     start=Start.OFFLINE,
     password=True,
@@ -49,7 +54,7 @@ lets_in = connection("The right credentials are accepted afterwards", opens, nth
     expects="The CSMS SHALL refuse the first before the upgrade, and accept the second.",
     clause=Clause("SWP", "A00.FR.204"),
     defect="wrong-username-accepted",
-    checks=(refused_upgrade("Another username is refused", nth=0), lets_in, boots),
+    checks=(refused_upgrade("Another username is refused", nth=0), lets_in, boot_is_accepted),
 )
 def wrong_username(probe: Probe) -> None:
     station = probe.station
@@ -61,7 +66,7 @@ def wrong_username(probe: Probe) -> None:
 @shared(
     id="AU_04",
     title="The credentials of another station open no door but its own",
-    block=BLOCK,
+    block=AUTHENTICATION,
     needs=("password",),
     start=Start.OFFLINE,
     password=True,
@@ -69,7 +74,7 @@ def wrong_username(probe: Probe) -> None:
     expects="The CSMS SHALL refuse it before the upgrade: the username is the identity in the URL.",
     clause=requirement("A00.FR.204"),
     defect="foreign-credentials-accepted",
-    checks=(refused_upgrade("Another station's credentials are refused", nth=0), lets_in, boots),
+    checks=(refused_upgrade("Another station's credentials are refused", nth=0), lets_in, boot_is_accepted),
 )
 def foreign_credentials(probe: Probe) -> None:
     station, other = probe.station, probe.new_station(OTHER, password=True)
@@ -95,7 +100,7 @@ def _malformed(identity: str) -> dict[str, tuple[str, ...]]:
     }
 
 
-_REFUSED_IN_ORDER = "A header that proves nothing is refused with a 4xx"
+_REFUSED_WITH_4XX = "A header that proves nothing is refused with a 4xx"
 
 
 def _judge_malformed(history: History) -> list[Finding]:
@@ -106,7 +111,7 @@ def _judge_malformed(history: History) -> list[Finding]:
         verdict = Verdict.NON_STRICT if history.turned_away(attempt) else Verdict.FAILED if broken else Verdict.OK
         findings.append(
             Finding(
-                verdict=verdict, claim=_REFUSED_IN_ORDER, actual=f"{name}: {attempt.describe()}", frame=attempt.line
+                verdict=verdict, claim=_REFUSED_WITH_4XX, actual=f"{name}: {attempt.describe()}", frame=attempt.line
             )
         )
     return findings
@@ -114,8 +119,8 @@ def _judge_malformed(history: History) -> list[Finding]:
 
 @shared(
     id="AU_05",
-    title="Authorization headers that make no sense are refused in good order",
-    block=BLOCK,
+    title="Malformed Authorization headers are refused with a 4xx",
+    block=AUTHENTICATION,
     needs=("password",),
     start=Start.OFFLINE,
     password=True,
@@ -124,7 +129,7 @@ def _judge_malformed(history: History) -> list[Finding]:
     clause=requirement("A00.FR.203"),
     defect="malformed-credentials-crash",
     also=("malformed-credentials-accepted", "wrong-password-accepted"),
-    checks=(Check(claim=_REFUSED_IN_ORDER, judge=_judge_malformed), lets_in, boots),
+    checks=(Check(claim=_REFUSED_WITH_4XX, judge=_judge_malformed), lets_in, boot_is_accepted),
 )
 def malformed_credentials(probe: Probe) -> None:
     station = probe.station
@@ -141,14 +146,14 @@ def malformed_credentials(probe: Probe) -> None:
     id="AU_06",
     ocpp=Version.V16,
     title="A key of raw bytes, with 00, colon and FF among them, is accepted",
-    block=BLOCK,
+    block=AUTHENTICATION,
     needs=SETTABLE,
     start=Start.OFFLINE,
     sends="An upgrade with the 20 bytes of a key that was set as 40 hexadecimal digits.",
     expects="The CSMS SHALL take the password as bytes: it begins after the first colon and may hold any of them.",
     clause=Clause("1.6J", "6.2.2"),
     defect="binary-key-refused",
-    checks=(connection("A key of any bytes is accepted", opens), boots),
+    checks=(connection("A key of any bytes is accepted", opens), boot_is_accepted),
 )
 def binary_key(probe: Probe) -> None:
     station = probe.station
@@ -160,14 +165,14 @@ def binary_key(probe: Probe) -> None:
 @shared(
     id="AU_07",
     title="A password of 40 characters with a colon is accepted",
-    block=BLOCK,
+    block=AUTHENTICATION,
     needs=SETTABLE,
     start=Start.OFFLINE,
     sends="An upgrade with a password of 40 characters, one of them a colon.",
     expects="The CSMS SHALL split the credentials at the first colon only, as an identity has none.",
     clause={version: Clause("201-6", "A00.FR.204") for version in V2X},
     defect="password-with-colon-refused",
-    checks=(connection("A password with a colon is accepted", opens), boots),
+    checks=(connection("A password with a colon is accepted", opens), boot_is_accepted),
 )
 def password_with_colon(probe: Probe) -> None:
     station = probe.station
@@ -179,7 +184,7 @@ def password_with_colon(probe: Probe) -> None:
 @shared(
     id="AU_13",
     title="Credentials count however the name of their header is written",
-    block=BLOCK,
+    block=AUTHENTICATION,
     needs=("password",),
     start=Start.OFFLINE,
     password=True,
@@ -187,7 +192,7 @@ def password_with_colon(probe: Probe) -> None:
     expects="The CSMS SHALL read it as any other: the name of a header has no case.",
     clause={version: Clause("RFC9110", "5.1") for version in ALL},
     defect="header-names-case-sensitive",
-    checks=(connection("Credentials under AUTHORIZATION are accepted", opens, nth=0), boots),
+    checks=(connection("Credentials under AUTHORIZATION are accepted", opens, nth=0), boot_is_accepted),
 )
 def header_name_in_capitals(probe: Probe) -> None:
     station = probe.station
@@ -231,7 +236,7 @@ def _judge_nearly(history: History) -> list[Finding]:
 @shared(
     id="AU_08",
     title="The whole password is compared: no prefix, no suffix, no other case",
-    block=BLOCK,
+    block=AUTHENTICATION,
     needs=SETTABLE,
     start=Start.OFFLINE,
     sends="Upgrades with the password cut, prolonged, in upper case, with NUL or a line break; then the right one.",
@@ -239,7 +244,7 @@ def _judge_nearly(history: History) -> list[Finding]:
     clause=requirement("A00.FR.203"),
     defect="password-prefix-accepted",
     also=("wrong-password-accepted",),
-    checks=(Check(claim=_WHOLE, judge=_judge_nearly), lets_in, boots),
+    checks=(Check(claim=_WHOLE, judge=_judge_nearly), lets_in, boot_is_accepted),
 )
 def nearly_right(probe: Probe) -> None:
     station, password = probe.station, TEXT_KEY
@@ -256,7 +261,7 @@ def nearly_right(probe: Probe) -> None:
     id="AU_09",
     ocpp=Version.V16,
     title="A new key that the station rejects does not become valid",
-    block=BLOCK,
+    block=AUTHENTICATION,
     initiator="csms",
     needs=("password", trigger_need("ChangeConfiguration")),
     password=True,
@@ -269,7 +274,7 @@ def nearly_right(probe: Probe) -> None:
         asked("ChangeConfiguration", {"key": one_of("AuthorizationKey")}),
         refused_upgrade("The key that the station rejected is refused", nth=0),
         connection("The old key is still accepted", opens, nth=1),
-        boots,
+        boot_is_accepted,
     ),
 )
 def rejected_key(probe: Probe) -> None:
@@ -289,7 +294,7 @@ def rejected_key(probe: Probe) -> None:
     id="AU_12",
     ocpp=Version.V16,
     title="A station of security profile 2 is refused on the port without TLS",
-    block=BLOCK,
+    block=AUTHENTICATION,
     needs=("tls", "security-profile", "password"),
     start=Start.OFFLINE,
     password=True,
@@ -301,7 +306,7 @@ def rejected_key(probe: Probe) -> None:
     checks=(
         refused_upgrade("The same credentials without TLS are refused", nth=0),
         connection("Over TLS they are accepted", opens_securely, nth=-1),
-        boots,
+        boot_is_accepted,
     ),
 )
 def downgrade(probe: Probe) -> None:
@@ -330,7 +335,7 @@ def _judge_certificates(history: History) -> list[Finding]:
 @shared(
     id={Version.V16: "TLS_06", **dict.fromkeys(V2X, "TC_A_08_CSMS")},
     title="Mutual TLS: another station's, another operator's or an unknown authority's certificate is refused",
-    block=BLOCK,
+    block=AUTHENTICATION,
     profile="Advanced Security",
     needs=("tls", "client-certificate", "security-profile"),
     start=Start.OFFLINE,
@@ -342,7 +347,7 @@ def _judge_certificates(history: History) -> list[Finding]:
     checks=(
         Check(claim=_STRANGERS, judge=_judge_certificates),
         connection("The station's own certificate is accepted", opens_securely, nth=-1),
-        boots,
+        boot_is_accepted,
     ),
 )
 def foreign_certificates(probe: Probe) -> None:

@@ -1,10 +1,10 @@
-"""RPC framing: what is no message, what is one of an unknown kind, and every legal way to write one."""
+"""RPC framing: what is not a message, what is one of an unknown kind, and every legal way to write one."""
 
 from __future__ import annotations
 
 from evidence.verdicts import Verdict
 from fixtures.frames import Frame
-from interop_suite.catalogue import Level
+from interop_suite.claims.claim import Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.malformed_frames import Grades, Reaction, frames_of, let_react, named_frames, odd_checks, throw
@@ -62,10 +62,10 @@ UNREADABLE_CLAUSE = {**wire_clause("4.1.2", "4.2.3", "4.2.3")}
 
 @shared(
     id="RPC_01",
-    title="Frames that are no JSON are refused or dropped, and service goes on",
+    title="Frames that are not JSON are refused or dropped, and service goes on",
     block=BLOCK,
     bystander=True,
-    sends=f"{len(NO_JSON)} texts that are no JSON, each followed by a Heartbeat, then a Heartbeat of another station.",
+    sends=f"{len(NO_JSON)} texts that are not JSON, each followed by a Heartbeat, then a Heartbeat of another station.",
     expects="The CSMS MAY refuse or drop each; it SHALL confirm none, and it SHALL go on serving both stations.",
     clause=UNREADABLE_CLAUSE,
     defect={Version.V16: "deaf-after-garbage", **dict.fromkeys(V2X, NULL_ID)},
@@ -73,7 +73,7 @@ UNREADABLE_CLAUSE = {**wire_clause("4.1.2", "4.2.3", "4.2.3")}
         Version.V16: tuple(defect for defect in GARBAGE_DEFECTS if defect != "deaf-after-garbage"),
         **dict.fromkeys(V2X, GARBAGE_DEFECTS),
     },
-    checks=odd_checks("What is no JSON is refused or dropped", UNREADABLE),
+    checks=odd_checks("What is not JSON is refused or dropped", UNREADABLE),
 )
 def no_json(probe: Probe) -> None:
     throw(probe, NO_JSON)
@@ -81,7 +81,7 @@ def no_json(probe: Probe) -> None:
 
 @shared(
     id="RPC_02",
-    title="JSON that is no array, or an empty one, is refused or dropped, and service goes on",
+    title="JSON that is not an array, or an empty one, is refused or dropped, and service goes on",
     block=BLOCK,
     bystander=True,
     sends="An object, a string, a number, null, true and [], each followed by a Heartbeat.",
@@ -89,7 +89,7 @@ def no_json(probe: Probe) -> None:
     clause=UNREADABLE_CLAUSE,
     defect="deaf-after-garbage",
     also=GARBAGE_ALSO,
-    checks=odd_checks("What is no message is refused or dropped", NO_MESSAGE),
+    checks=odd_checks("What is not a message is refused or dropped", NO_MESSAGE),
 )
 def no_array(probe: Probe) -> None:
     throw(probe, NO_ARRAY)
@@ -194,7 +194,7 @@ RESET = {
     expects="The CSMS SHALL answer with a CALLERROR, do nothing and go on serving.",
     clause=wire_clause("4.2.3", "4.1.7", "4.1.7"),
     defect="csms-action-confirmed",
-    checks=odd_checks("A CSMS' command is refused", REFUSED),
+    checks=odd_checks("A CSMS's command is refused", REFUSED),
 )
 def csms_action(probe: Probe) -> None:
     throw(probe, [Frame("reset", RESET[probe.version], None)])

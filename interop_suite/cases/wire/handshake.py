@@ -7,21 +7,20 @@ import secrets
 import msgspec
 
 from evidence.verdicts import Verdict
-from interop_suite.cases.v16.security import opens
-from interop_suite.catalogue import Check, Finding, Start
-from interop_suite.claims.checks import answered, connection, one_of, reported, still_serves
+from interop_suite.claims.checks import answered, connection, reported, still_serves
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import AnswerKind, Connection, History
+from interop_suite.claims.exchange import AnswerKind, Connection
+from interop_suite.claims.expected import one_of
+from interop_suite.claims.history import History
 from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
+from interop_suite.drive.setup import Start
+from interop_suite.steps.connections import SERVER_ERROR, boot_is_accepted, opens
 from interop_suite.steps.pending_commands import COMMAND, is_answered
 from interop_suite.steps.shared_case import ALL, NEUTRAL_COMMAND, V2X, shared, wire_clause
 from ocppj.versions import RULES, Version
 
 BLOCK = "Handshake"
-SERVER_ERROR = 500
-
-boots = answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The boot is accepted")
-
 
 # -- which version ---------------------------------------------------------------------------------------------------
 
@@ -53,7 +52,7 @@ def _judge_unnamed(history: History) -> list[Finding]:
     checks=(
         Check(claim=_UNNAMED, judge=_judge_unnamed),
         connection("A connection that names the version is accepted", opens, nth=1),
-        boots,
+        boot_is_accepted,
     ),
 )
 def no_subprotocol(probe: Probe) -> None:
@@ -195,7 +194,7 @@ LOWER_CASE = ("sec-websocket-protocol", "sec-websocket-key", "sec-websocket-vers
     expects="The CSMS SHALL read it as any other: the name of a header has no case.",
     clause={version: Clause("RFC9110", "5.1") for version in ALL},
     defect="header-names-case-sensitive",
-    checks=(connection("An upgrade in lower case is accepted", opens, nth=0), boots),
+    checks=(connection("An upgrade in lower case is accepted", opens, nth=0), boot_is_accepted),
 )
 def header_names(probe: Probe) -> None:
     station = probe.station
@@ -218,7 +217,7 @@ WRONG_VERSION = (("Sec-WebSocket-Version", "99"),)
 
 @shared(
     id="HS_12",
-    title="A request that is no upgrade, or for another WebSocket version, is refused in good order",
+    title="A request that is not an upgrade, or for another WebSocket version, is refused with a 4xx",
     block=BLOCK,
     sends="A plain GET, a GET with Sec-WebSocket-Version 99, and then a proper connection with a Heartbeat.",
     expects="The CSMS SHALL answer with an HTTP error of the client (4xx), neither upgrade nor fail itself.",

@@ -6,16 +6,21 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from drivers.base import token_need, trigger_need
 from evidence.verdicts import Verdict
 from fixtures.corpus import Mutation, MutationKind, mutations
 from fixtures.payloads import v2x, v16
-from interop_suite.catalogue import Check, Finding, case, token_need, trigger_need
-from interop_suite.claims.checks import answered, asked, one_of, reported, still_serves
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, asked, reported, still_serves
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import AnswerKind, Exchange, History
+from interop_suite.claims.exchange import AnswerKind, Exchange
+from interop_suite.claims.expected import one_of
+from interop_suite.claims.history import History
+from interop_suite.drive.answers import Answer
 from interop_suite.drive.probe import Probe, now
-from interop_suite.drive.station import Answer, ScriptedStation
-from interop_suite.steps.charging import Charging
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.steps.charging import TOKEN_STATUS, authorize
 from interop_suite.steps.malformed_frames import Grades, Reaction
 from interop_suite.steps.shared_case import ALL, V2X, bystander_serves, shared
 from ocppj.versions import Version
@@ -135,16 +140,6 @@ def limits_in_a_call(probe: Probe) -> None:
     probe.station.call("NotifyChargingLimit", v2x.notify_charging_limit(evse_id=1, schedules=[schedule]))
 
 
-INFO = {Version.V16: "idTagInfo.status", **dict.fromkeys(V2X, "idTokenInfo.status")}
-
-
-def authorize(station: ScriptedStation, token: str) -> Answer:
-    """Send Authorize in the words of the station's version."""
-    if station.version is Version.V16:
-        return station.call("Authorize", v16.authorize(token))
-    return station.call("Authorize", v2x.authorize(Charging(station, token).identified()))
-
-
 @shared(
     id="PAY_11",
     title="A token is the same in upper and in lower case",
@@ -154,7 +149,9 @@ def authorize(station: ScriptedStation, token: str) -> Answer:
     expects="The CSMS SHALL accept both: the case of an identifier does not count.",
     clause={Version.V16: Clause("1.6", "7.15"), **{version: Clause("201-E", "2.15.1") for version in V2X}},
     defect="tag-case-sensitive",
-    checks={v: (answered("Authorize", {INFO[v]: one_of("Accepted")}, claim="Either case is accepted"),) for v in ALL},
+    checks={
+        v: (answered("Authorize", {TOKEN_STATUS[v]: one_of("Accepted")}, claim="Either case is accepted"),) for v in ALL
+    },
 )
 def either_case(probe: Probe) -> None:
     token = probe.token()

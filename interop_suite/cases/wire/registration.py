@@ -5,33 +5,26 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from drivers.base import StationSettings
+from drivers.base import trigger_need
 from evidence.verdicts import Verdict
-from interop_suite.cases.wire.commands import REMOTE_START, remote_start_request
-from interop_suite.catalogue import Check, Finding, Level, Start, trigger_need
-from interop_suite.claims.checks import answered, one_of, present
+from interop_suite.claims.checks import answered
+from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import AnswerKind, Exchange, History
+from interop_suite.claims.exchange import AnswerKind, Exchange
+from interop_suite.claims.expected import one_of, present
+from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
-from interop_suite.drive.station import ScriptedStation
+from interop_suite.drive.setup import Start
+from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.refusals import refused_with
+from interop_suite.steps.registration import boot_as, booted_as
+from interop_suite.steps.remote_start import REMOTE_START, remote_start_request
 from interop_suite.steps.shared_case import ALL, NEUTRAL_COMMAND, V2X, shared
-from ocppj.errors import InconclusiveError
 from ocppj.versions import Version
 
 BLOCK = "Registration"
-WAIT = 60
-"""Seconds that a station is told to wait; no case waits so long."""
-
-
-def boots_as(probe: Probe, status: str) -> ScriptedStation:
-    """Have the operator decide on the boot, and send one; the case goes on only if that is what the CSMS answered."""
-    station = probe.station
-    probe.set_up(station, StationSettings(boot_status=status, interval=WAIT))
-    answer = probe.send_boot(station)
-    if answer.get("status") != status:
-        raise InconclusiveError(f"The boot was answered {answer.get('status') or answer.kind} instead of {status}.")
-    return station
+WAITING_LEVEL = {Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQUIRED)}
+"""How strongly the texts speak about a station that is not accepted."""
 
 
 @shared(
@@ -47,7 +40,7 @@ def boots_as(probe: Probe, status: str) -> ScriptedStation:
         Version.V16: Clause("1.6J-E", "3.8"),
         **{version: Clause("201-6", "B02.FR.09") for version in V2X},
     },
-    level={Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQUIRED)},
+    level=WAITING_LEVEL,
     defect={Version.V16: "boot-status-ignored", **dict.fromkeys(V2X, "unaccepted-station-served")},
     also={
         Version.V16: ("answer-with-other-id",),
@@ -56,18 +49,14 @@ def boots_as(probe: Probe, status: str) -> ScriptedStation:
     checks={
         version: (
             answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The operator's decision counts"),
-            refused_with(
-                "Heartbeat", "SecurityError", level=Level.RECOMMENDED if version is Version.V16 else Level.REQUIRED
-            ),
+            refused_with("Heartbeat", "SecurityError", level=level),
         )
-        for version in ALL
+        for version, level in WAITING_LEVEL.items()
     },
 )
 def before_acceptance(probe: Probe) -> None:
-    station = probe.station
-    probe.set_up(station, StationSettings(boot_status="Pending", interval=WAIT))
-    if probe.send_boot(station).get("status") == "Pending":
-        station.call("Heartbeat", {})
+    if boot_as(probe, "Pending") == "Pending":
+        heartbeat(probe.station)
 
 
 def _never_sent(action: str | None, claim: str, level: Level = Level.REQUIRED) -> Check:
@@ -105,13 +94,12 @@ def _never_sent(action: str | None, claim: str, level: Level = Level.REQUIRED) -
     checks={v: (_never_sent(REMOTE_START[v], "A Pending station is sent no remote start"),) for v in ALL},
 )
 def remote_start_while_pending(probe: Probe) -> None:
-    station = boots_as(probe, "Pending")
+    station = booted_as(probe, "Pending")
     action = REMOTE_START[probe.version]
     station.reply(action, {"status": "Rejected"})
     probe.command(action, remote_start_request(probe.version, probe.token()))
 
 
-REJECTED_LEVEL = {Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQUIRED)}
 _NOTHING_SENT = "A rejected station is sent nothing until it boots again"
 
 
@@ -160,13 +148,13 @@ _REJECTED = answered("BootNotification", {"status": one_of("Rejected")}, nth=0, 
     sends="A boot that is answered Rejected, while the operator asks for a command.",
     expects="The CSMS SHALL NOT (1.6: SHOULD NOT) send anything to a station that it has rejected.",
     clause={Version.V16: Clause("1.6", "4.2"), **{v: Clause("201-6", "B03.FR.08") for v in V2X}},
-    level=REJECTED_LEVEL,
+    level=WAITING_LEVEL,
     defect={Version.V16: "boot-status-ignored", **dict.fromkeys(V2X, "calls-while-rejected")},
     also={Version.V16: (), **dict.fromkeys(V2X, ("rejected-station-asked", "boot-status-ignored"))},
-    checks={v: (_REJECTED, _nothing_while_rejected(level)) for v, level in REJECTED_LEVEL.items()},
+    checks={v: (_REJECTED, _nothing_while_rejected(level)) for v, level in WAITING_LEVEL.items()},
 )
 def command_while_rejected(probe: Probe) -> None:
-    station = boots_as(probe, "Rejected")
+    station = booted_as(probe, "Rejected")
     probe.command(NEUTRAL_COMMAND, {})
     # What the CSMS sends of its own accord to every station that has booted, it sends now.
     station.listen(UNASKED)
@@ -188,7 +176,7 @@ def not_negative(value: Any) -> str | None:
     profile="Core",
     start=Start.CONNECTED,
     sends="A BootNotification.",
-    expects="The CSMS SHALL answer with a status, its time, and an interval that is no negative number.",
+    expects="The CSMS SHALL answer with a status, its time, and an interval that is not negative.",
     clause={Version.V16: Clause("1.6", "6.4"), **{v: Clause("201-6", "B01.FR.02") for v in V2X}},
     defect="boot-interval-negative",
     checks=(
@@ -256,7 +244,7 @@ def _has_zone(text: object) -> bool:
 
 
 def _weigh_skew(skew: float, *, zoned: bool) -> tuple[Verdict, str]:
-    """Weigh by how many seconds a CSMS is ahead of us; the offset of a time zone is no error of a clock."""
+    """Weigh by how many seconds a CSMS is ahead of us; the offset of a time zone is not an error of a clock."""
     offset = round(skew / ZONE_STEP) * ZONE_STEP
     if zoned and 0 < abs(offset) <= ZONE_MOST and abs(skew - offset) <= ZONE_NEAR:
         return Verdict.FAILED, f"it is {skew:+.0f} s off ours: this looks like local time that is marked as UTC"

@@ -1,4 +1,4 @@
-"""Resources and WebSocket: large messages, pings, and bytes that are no frames; in depth, Autobahn does it."""
+"""Resources and WebSocket: large messages, pings, and bytes that are not frames; in depth, Autobahn does it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import os
 from evidence.verdicts import Verdict
 from fixtures.frames import FRAMES
 from fixtures.payloads import v2x
-from interop_suite.catalogue import Check, Finding, Level
 from interop_suite.claims.checks import noted, still_serves
+from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import AnswerKind, History
+from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.shared_case import ALL, V2X, bystander_serves, shared
 from ocppj.errors import Fault
@@ -107,7 +108,7 @@ def _judge_answers_to_bytes(history: History) -> list[Finding]:
     title="Bytes that break WebSocket cost only the connection that they came on",
     block=BLOCK,
     bystander=True,
-    sends="Frames with a reserved opcode or bit, without mask, an overlong ping, text that is no UTF-8, noise.",
+    sends="Frames with a reserved opcode or bit, without mask, an overlong ping, text that is not UTF-8, noise.",
     expects="The CSMS SHALL fail that connection, let the station in again, and go on serving the others.",
     clause={version: Clause("RFC6455", "7.1.7") for version in ALL},
     level=Level.BEHAVIOUR,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from evidence.verdicts import Verdict
-from interop_suite.cases.wire.credentials import BLOCK as _AUTHENTICATION
-from interop_suite.cases.wire.credentials import requirement
-from interop_suite.catalogue import Check, Finding, Level
 from interop_suite.claims.checks import asked, refused_upgrade, still_serves
-from interop_suite.claims.history import PRIMARY, AnswerKind, History
+from interop_suite.claims.claim import Check, Finding, Level
+from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.history import PRIMARY, History
 from interop_suite.drive.probe import Probe
-from interop_suite.steps.pending_commands import COMMAND, heartbeat
+from interop_suite.steps.connections import AUTHENTICATION, heartbeat, requirement
+from interop_suite.steps.pending_commands import COMMAND
 from interop_suite.steps.shared_case import NEUTRAL_COMMAND, shared, wire_clause
 
 BLOCK = "Session"
@@ -35,7 +35,7 @@ def _judge_undisturbed(history: History) -> list[Finding]:
 @shared(
     id="ID_01",
     title="Who cannot prove to be the station does not disturb it",
-    block=_AUTHENTICATION,
+    block=AUTHENTICATION,
     initiator="csms",
     needs=("password", *COMMAND),
     password=True,

@@ -6,18 +6,19 @@ import secrets
 
 from evidence.verdicts import Verdict
 from fixtures.frames import Frame
-from interop_suite.catalogue import Check, Finding, case
+from interop_suite.catalogue import case
 from interop_suite.claims.checks import asked, reported, still_serves
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.history import BYSTANDER, PRIMARY, History
 from interop_suite.drive.probe import Probe, now
+from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.malformed_frames import throw
 from interop_suite.steps.pending_commands import (
     COMMAND,
     COMMANDS,
     SECOND_COMMAND,
     answer,
-    heartbeat,
     hold,
     is_answered,
     second_command,

@@ -17,10 +17,12 @@ from fixtures.corpus import minimal
 from fixtures.csms.defects.station_messages import unanswered_defect_id
 from fixtures.device import Variable
 from fixtures.payloads import v2x, v16
-from interop_suite.catalogue import Check, Finding, case
+from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.history import AnswerKind, History
+from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.history import History
 from interop_suite.drive.probe import OPERATOR, Probe, now
 from interop_suite.steps.shared_case import V2X
 from ocppj.actions import ACTIONS

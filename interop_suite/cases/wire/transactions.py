@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from drivers.base import token_need
 from evidence.verdicts import Verdict
-from interop_suite.catalogue import Check, Finding, case, token_need
+from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.history import BYSTANDER, History
 from interop_suite.drive.probe import Probe

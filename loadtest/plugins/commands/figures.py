@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from evidence.histogram import Histogram, Interval, Tag
-from loadtest.plugins.commands.matching import Api, Sent, Verdict
+from loadtest.judging.quantities import Kind, Values
+from loadtest.plugins.commands.matching import Api, CommandVerdict, Sent
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-__all__ = ["CLOCKS", "FAILURES", "Figures", "live_line"]
+__all__ = ["CLOCKS", "FAILURES", "QUANTITIES", "Figures", "live_line"]
 
 CLOCKS: Final = ("service", "response", "reach", "started", "effect")
 """From the API call to its answer, from the intended time to that answer, and from the API call to the CALL at the
 station, to the answered start of the transaction, and to the effect."""
 FAILURES: Final = frozenset(
     {
-        Verdict.WRONG_STATION,
-        Verdict.WRONG_TOKEN,
-        Verdict.NEVER_SENT,
-        Verdict.API_ERROR,
-        Verdict.NEVER_SEEN,
-        Verdict.API_TIMEOUT,
-        Verdict.NO_EFFECT,
+        CommandVerdict.WRONG_STATION,
+        CommandVerdict.WRONG_TOKEN,
+        CommandVerdict.NEVER_SENT,
+        CommandVerdict.API_ERROR,
+        CommandVerdict.NEVER_SEEN,
+        CommandVerdict.API_TIMEOUT,
+        CommandVerdict.NO_EFFECT,
     }
 )
-_UNKNOWN: Final = frozenset({Verdict.OPEN, Verdict.NO_TARGET})
+_UNKNOWN: Final = frozenset({CommandVerdict.OPEN, CommandVerdict.NO_TARGET})
+QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        **{
+            f"{clock}-{statistic}": "time"
+            for clock in CLOCKS
+            for statistic in ("p50", "p90", "p95", "p99", "p99.9", "max")
+        },
+        "failed": "amount",
+        **{verdict.value: "amount" for verdict in CommandVerdict if verdict not in _UNKNOWN},
+    }
+)
 _PERCENTILES: Final = (50.0, 90.0, 95.0, 99.0, 99.9)
 _NAMES: Final = ("p50", "p90", "p95", "p99", "p999")
 _LATE: Final = 1.0
@@ -42,7 +53,7 @@ class _Tally:
         self.action = action
         self.effect = effect
         self.clocks = {clock: Histogram() for clock in CLOCKS}
-        self.verdicts: Counter[Verdict] = Counter()
+        self.verdicts: Counter[CommandVerdict] = Counter()
         self.api: Counter[Api] = Counter()
         self.intended = self.late = self.seen = self.seen_again = self.taken = self.effects = 0
         self.reasons: Counter[str] = Counter()
@@ -55,7 +66,7 @@ class Figures:
         """Start empty."""
         self._tallies: dict[tuple[str, str], _Tally] = {}
 
-    def close(self, sent: Sent, verdict: Verdict) -> None:
+    def close(self, sent: Sent, verdict: CommandVerdict) -> None:
         """Count a command that is over; times are those of one clock, in seconds."""
         tally = self._tally(sent.errand.label, sent.ocpp, sent.recipe.action, sent.recipe.effect)
         tally.intended += 1
@@ -68,7 +79,7 @@ class Figures:
         if sent.answered is not None and sent.api is not Api.ERROR:
             _record(tally, "service", sent.answered - sent.sent)
             _record(tally, "response", sent.answered - sent.intended)
-        if verdict in (Verdict.WRONG_STATION, Verdict.WRONG_TOKEN) or sent.seen is None:
+        if verdict in (CommandVerdict.WRONG_STATION, CommandVerdict.WRONG_TOKEN) or sent.seen is None:
             return
         tally.seen += 1
         tally.seen_again += sent.seen_again
@@ -84,7 +95,7 @@ class Figures:
         """Count a command that was not sent: after so many seconds, or for want of a station (None)."""
         tally = self._tally(label, ocpp, action, effect)
         tally.intended += 1
-        tally.verdicts[Verdict.NO_TARGET if waited is None else Verdict.NEVER_SENT] += 1
+        tally.verdicts[CommandVerdict.NO_TARGET if waited is None else CommandVerdict.NEVER_SENT] += 1
         if waited is not None:
             # Left out, it would make the percentiles look better the worse it gets.
             _record(tally, "response", waited)
@@ -100,7 +111,7 @@ class Figures:
                 if histogram.counts:
                     yield Interval(str(Tag(ocpp, label, "command", "all", clock)), 0.0, seconds, histogram)
 
-    def quantities(self) -> dict[str, tuple[float | None, float | None]]:
+    def quantities(self) -> Values:
         """Write what objectives are about: ms, and numbers with the whole that they are shares of."""
         found: dict[str, tuple[float | None, float | None]] = {}
         for clock in CLOCKS:
@@ -112,16 +123,16 @@ class Figures:
         verdicts = self.verdicts
         known = sum(number for verdict, number in verdicts.items() if verdict not in _UNKNOWN)
         whole = float(known) if known else None
-        for verdict in Verdict:
+        for verdict in CommandVerdict:
             found[verdict] = (float(verdicts[verdict]) if whole else None, whole)
         failed = sum(number for verdict, number in verdicts.items() if verdict in FAILURES)
         found["failed"] = (float(failed) if whole else None, whole)
         return found
 
     @property
-    def verdicts(self) -> Counter[Verdict]:
+    def verdicts(self) -> Counter[CommandVerdict]:
         """How all commands ended."""
-        total: Counter[Verdict] = Counter()
+        total: Counter[CommandVerdict] = Counter()
         for tally in self._tallies.values():
             total.update(tally.verdicts)
         return total
@@ -141,10 +152,10 @@ class Figures:
         return tally
 
 
-def live_line(verdicts: Mapping[Verdict, int], under_way: int, reach: Histogram) -> str:
-    """Say in a line how commands fare."""
+def live_line(verdicts: Mapping[CommandVerdict, int], under_way: int, reach: Histogram) -> str:
+    """Write the state of all commands in a line."""
     failed = sum(number for verdict, number in verdicts.items() if verdict in FAILURES)
-    sent = sum(verdicts.values()) - verdicts.get(Verdict.NO_TARGET, 0) + under_way
+    sent = sum(verdicts.values()) - verdicts.get(CommandVerdict.NO_TARGET, 0) + under_way
     parts = [f"commands {sent} sent, {failed} failed"]
     if reach.counts:
         parts.append(f"reach p95 {reach.percentile(95) / 1000:.1f} ms")
@@ -156,7 +167,7 @@ def _record(tally: _Tally, clock: str, seconds: float) -> None:
 
 
 def _row(label: str, ocpp: str, tally: _Tally) -> dict[str, Any]:
-    unsent = tally.verdicts[Verdict.NEVER_SENT] + tally.verdicts[Verdict.NO_TARGET]
+    unsent = tally.verdicts[CommandVerdict.NEVER_SENT] + tally.verdicts[CommandVerdict.NO_TARGET]
     row: dict[str, Any] = {
         "command": label,
         "action": tally.action,
@@ -165,7 +176,7 @@ def _row(label: str, ocpp: str, tally: _Tally) -> dict[str, Any]:
         "intended": tally.intended,
         "sent": tally.intended - unsent,
         "late": tally.late,
-        "outcomes": {str(verdict): number for verdict in Verdict if (number := tally.verdicts[verdict])},
+        "outcomes": {str(verdict): number for verdict in CommandVerdict if (number := tally.verdicts[verdict])},
         "api": {str(word): number for word in Api if (number := tally.api[word])},
         "seen": tally.seen,
         "seen_again": tally.seen_again,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from loadtest.workload.commands import Errand
 
-__all__ = ["Api", "Matcher", "SeenEffect", "Sent", "Verdict", "digest_of", "key_of"]
+__all__ = ["Api", "CommandVerdict", "Matcher", "SeenEffect", "Sent", "digest_of", "key_of"]
 
 _MOST_STRAYS: Final = 10_000
 _REPORTING: Final = 5.0
@@ -28,7 +28,7 @@ _REPORTING: Final = 5.0
 
 
 class Api(StrEnum):
-    """What the CSMS' API said of a command."""
+    """What the CSMS's API said of a command."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -55,7 +55,7 @@ class SeenEffect(StrEnum):
     LIMITED = "limited"
 
 
-class Verdict(StrEnum):
+class CommandVerdict(StrEnum):
     """How a command ended, the gravest first; each has exactly one."""
 
     WRONG_STATION = "wrong-station"
@@ -135,36 +135,36 @@ class Sent(msgspec.Struct, kw_only=True, eq=False, weakref=True):
     refused: bool = False
     cut_short: bool = False
     """Whether the transaction ended before its first meter value."""
-    strayed: Verdict | None = None
+    strayed: CommandVerdict | None = None
 
     @property
     def expects_effect(self) -> bool:
         """Whether something has to follow that the station tells of."""
         return self.taken and self.recipe.effect is not Effect.NONE
 
-    def verdict(self) -> Verdict:
-        """Say how it ended, of what is known by now."""
+    def verdict(self) -> CommandVerdict:
+        """Return how it ended, from what is known by now."""
         if self.strayed is not None:
             return self.strayed
         if self.api is Api.ERROR:
-            return Verdict.API_ERROR
+            return CommandVerdict.API_ERROR
         if self.seen is None:
-            return Verdict.OPEN if self.api is None else Verdict.NEVER_SEEN
+            return CommandVerdict.OPEN if self.api is None else CommandVerdict.NEVER_SEEN
         if self.api is Api.TIMEOUT:
-            return Verdict.API_TIMEOUT
+            return CommandVerdict.API_TIMEOUT
         if not self.taken or self.api in (Api.REJECTED, Api.CALLERROR):
-            return Verdict.REJECTED
+            return CommandVerdict.REJECTED
         if self.refused:
-            return Verdict.NO_EFFECT
+            return CommandVerdict.NO_EFFECT
         if self.expects_effect and self.effect is None:
-            return Verdict.OPEN if self.cut_short else Verdict.NO_EFFECT
-        return Verdict.OPEN if self.api is None else Verdict.ACCEPTED
+            return CommandVerdict.OPEN if self.cut_short else CommandVerdict.NO_EFFECT
+        return CommandVerdict.OPEN if self.api is None else CommandVerdict.ACCEPTED
 
 
 class Matcher:
     """All commands that are still open; `close` takes each one that is over, once."""
 
-    def __init__(self, close: Callable[[Sent, Verdict], object]) -> None:
+    def __init__(self, close: Callable[[Sent, CommandVerdict], object]) -> None:
         """Begin with none."""
         self._close = close
         self._open: dict[int, Sent] = {}
@@ -202,13 +202,13 @@ class Matcher:
             self._strays.append((station, action, digest, at))
             return
         if sent.station != station:
-            sent.strayed = Verdict.WRONG_STATION
+            sent.strayed = CommandVerdict.WRONG_STATION
             return
         if sent.seen is not None:
             sent.seen_again += 1
             return
         if key != sent.key and action in _TOKEN_KEYS:
-            sent.strayed = Verdict.WRONG_TOKEN
+            sent.strayed = CommandVerdict.WRONG_TOKEN
         sent.seen, sent.taken = at, taken
 
     def did(self, station: str, seen_effect: SeenEffect, key: str, at: float) -> None:
@@ -241,11 +241,15 @@ class Matcher:
             verdict, command = sent.verdict(), sent.errand.command
             answered = stopped if sent.answered is None else sent.answered
             if (
-                (verdict in (Verdict.NEVER_SEEN, Verdict.API_ERROR) and answered >= stopped)
-                or (verdict is Verdict.NEVER_SEEN and sent.api is Api.SENT and stopped - answered < command.timeout)
-                or (verdict is Verdict.NO_EFFECT and not sent.refused and not _waited(sent, stopped))
+                (verdict in (CommandVerdict.NEVER_SEEN, CommandVerdict.API_ERROR) and answered >= stopped)
+                or (
+                    verdict is CommandVerdict.NEVER_SEEN
+                    and sent.api is Api.SENT
+                    and stopped - answered < command.timeout
+                )
+                or (verdict is CommandVerdict.NO_EFFECT and not sent.refused and not _waited(sent, stopped))
             ):
-                verdict = Verdict.OPEN
+                verdict = CommandVerdict.OPEN
             self._finish(sent, verdict)
 
     def _is_over(self, sent: Sent, now: float) -> bool:
@@ -261,9 +265,9 @@ class Matcher:
             return now - sent.answered > _REPORTING or sent.effect is not None
         return now - sent.seen > command.effect_within + _REPORTING
 
-    def _finish(self, sent: Sent, verdict: Verdict) -> None:
-        if verdict is Verdict.NEVER_SEEN and self._claim_stray(sent):
-            verdict = Verdict.WRONG_STATION
+    def _finish(self, sent: Sent, verdict: CommandVerdict) -> None:
+        if verdict is CommandVerdict.NEVER_SEEN and self._claim_stray(sent):
+            verdict = CommandVerdict.WRONG_STATION
         del self._open[id(sent)]
         at = self._at[sent.station]
         at.remove(sent)

@@ -1,11 +1,11 @@
-"""The eyes in a process with stations: which CALL of the CSMS each one saw, what came of it, and how each one stands.
+"""What stations of one process see: which CALL of the CSMS each one got, what followed, and the state of each.
 
 Switched on by an order of the leader (`loadtest.plugins.commands.plugin`); only then do stations ask anything of it:
 
-    watch.called(station, call, reply, at)         # a CALL of the CSMS was answered
-    watch.delivered(station, message, payload)     # the CSMS answered a transaction message
-    watch.booted(station)                          # the CSMS accepted the station
-    watch.triggered(station, action, on_end)       # a CALL that a trigger asked for goes out; returns a new `on_end`
+    observer.called(station, call, outcome, at)       # a CALL of the CSMS was answered
+    observer.delivered(station, message, payload)     # the CSMS answered a transaction message
+    observer.booted(station)                          # the CSMS accepted the station
+    observer.triggered(station, action, on_end)       # a CALL that a trigger asked for goes out; returns a new `on_end`
 
 Times go out as those of the leader's clock. Processes of one machine share it; on another machine it follows from the
 fastest of the leader's latest orders, so what happens there reads too early by the way of that order at most.
@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections import deque
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from loadtest.plugins.commands.matching import SeenEffect, digest_of, key_of
-from loadtest.station.charging_session import Phase
+from loadtest.station.views import Phase
 from loadtest.workload.command_catalogue import Effect, recipe_of
 from ocppj.outcomes import Outcome, is_accepted
 from ocppj.versions import Version
@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loadtest.measuring.recorder import Recorder
-    from loadtest.station.charging_session import ChargingSession
-    from loadtest.station.dialect.contract import Said
-    from loadtest.station.messaging import Messaging
+    from loadtest.station.contract import Host
     from loadtest.station.station import Station
+    from loadtest.station.views import TransactionMessage
     from loadtest.timing.timers import Timer, TimerQueue
     from ocppj.messages import Call
 
@@ -43,7 +42,7 @@ DID: Final = "command-did"
 STATE: Final = "command-state"
 
 _PATIENCE: Final = 10.0
-"""Seconds without an order after which nobody listens any more."""
+"""Seconds without an order after which stations are no longer watched."""
 _SLICE: Final = 0.1
 """Seconds between two looks at a part of the stations; each is looked at once a second."""
 _MOST_PENDING: Final = 32
@@ -57,14 +56,6 @@ def machine_of() -> str:
         return _BOOT_ID.read_text("ascii").strip()
     except OSError:
         return ""
-
-
-class Message(Protocol):
-    """A transaction message of a station, as its transaction message queue keeps it."""
-
-    said: Said
-    charging_session: ChargingSession
-    intended_at: float
 
 
 class _Pending:
@@ -125,7 +116,7 @@ class CommandObserver:
 
     # -- what stations tell -------------------------------------------------------------------------------------------
 
-    def called(self, station: Messaging, call: Call, outcome: str, at: float) -> None:
+    def called(self, station: Host, call: Call, outcome: str, at: float) -> None:
         """Take note of a CALL of the CSMS that a station has answered, before it acts on it."""
         action, payload, identity = call.action, call.payload or {}, station.lease.identity
         key, taken = key_of(action, payload), outcome == Outcome.ACCEPTED
@@ -145,12 +136,12 @@ class CommandObserver:
         waiting.append(pending)
         del waiting[:-_MOST_PENDING]
 
-    def delivered(self, station: Messaging, message: Message, answer: Mapping[str, Any]) -> None:
+    def delivered(self, station: Host, message: TransactionMessage, answer: Mapping[str, Any]) -> None:
         """Take note of a transaction message that the CSMS has answered."""
         waiting = self._pending.get(station.lease.identity)
         if not waiting:
             return
-        charging_session, kind, asked = message.charging_session, *_kind_of(message)
+        charging_session, kind, asked = message.charging_session, *_kind_of(station.version, message)
         for pending in list(waiting):
             match pending.effect, kind:
                 case Effect.METERED, SeenEffect.STARTED if pending.key == charging_session.token:
@@ -167,14 +158,14 @@ class CommandObserver:
                     if drawn <= pending.limit:
                         self._did(station, SeenEffect.LIMITED, pending)
 
-    def booted(self, station: Messaging) -> None:
+    def booted(self, station: Host) -> None:
         """Take note of a station that the CSMS has accepted."""
         for pending in list(self._pending.get(station.lease.identity, ())):
             if pending.effect is Effect.BOOTED:
                 self._did(station, SeenEffect.BOOTED, pending)
 
     def triggered(
-        self, station: Messaging, action: str, on_end: Callable[[Any, str], object] | None
+        self, station: Host, action: str, on_end: Callable[[Any, str], object] | None
     ) -> Callable[[Any, str], object] | None:
         """Follow a CALL that goes out because the CSMS asked for it."""
         waiting = self._pending.get(station.lease.identity, ())
@@ -192,7 +183,7 @@ class CommandObserver:
 
         return ended
 
-    def _did(self, station: Messaging, seen_effect: SeenEffect, pending: _Pending, *, over: bool | None = None) -> None:
+    def _did(self, station: Host, seen_effect: SeenEffect, pending: _Pending, *, over: bool | None = None) -> None:
         identity = station.lease.identity
         self._note(DID, identity, str(seen_effect), pending.key, self._clock() - self._offset)
         if over is False or (over is None and seen_effect is SeenEffect.STARTED):
@@ -227,50 +218,61 @@ class CommandObserver:
             self._attach(None)
 
     def _farewell(self, identity: str) -> list[Any]:
-        _, ocpp, _, token, places = self._told.pop(identity)
-        return [identity, ocpp, False, token, places]
+        _, ocpp, _, token, connectors = self._told.pop(identity)
+        return [identity, ocpp, False, token, connectors]
 
     def _row(self, station: Station) -> list[Any] | None:
-        places = [_place(connector) for connector in station.connectors]
+        connectors = [_connector_row(connector) for connector in station.connectors]
         lease = station.lease
-        row = [lease.identity, station.dialect.ocpp, station.online, lease.token, places]
+        row = [lease.identity, station.dialect.ocpp, station.online, lease.token, connectors]
         if self._told.get(lease.identity) == row:
             return None
         self._told[lease.identity] = row
         return row
 
 
-def _place(connector: Any) -> list[Any]:
-    place, charging_session = connector.model, connector.charging_session
+def _connector_row(connector: Any) -> list[Any]:
+    model, charging_session = connector.model, connector.charging_session
     busy = charging_session is not None or not connector.operative
     number = (
         charging_session.transaction_id
         if charging_session is not None and charging_session.phase is Phase.CHARGING
         else None
     )
-    return [place.number, place.evse_id, place.connector_id, busy, number]
+    return [model.number, model.evse_id, model.connector_id, busy, number]
 
 
-# What each transaction message of 1.6 is; those of 2.x say it themselves.
-_KINDS_16: Final[Mapping[str, SeenEffect]] = {
+def _kind_of(version: Version, message: TransactionMessage) -> tuple[SeenEffect | None, bool]:
+    """Return what a transaction message was, and whether a trigger had asked for it."""
+    return _KINDS[version](message.said.action, message.said.build())
+
+
+_ACTIONS_V16: Final[Mapping[str, SeenEffect]] = {
     "StartTransaction": SeenEffect.STARTED,
     "MeterValues": SeenEffect.METERED,
     "StopTransaction": SeenEffect.ENDED,
 }
-_KINDS_2X: Final[Mapping[str, SeenEffect]] = {"Started": SeenEffect.STARTED, "Ended": SeenEffect.ENDED}
+_EVENTS_V2X: Final[Mapping[str, SeenEffect]] = {"Started": SeenEffect.STARTED, "Ended": SeenEffect.ENDED}
 
 
-def _kind_of(message: Message) -> tuple[SeenEffect | None, bool]:
-    """Tell what a transaction message was, and whether a trigger had asked for it."""
-    kind = _KINDS_16.get(message.said.action)
-    payload = message.said.build()
-    if message.charging_session.station.version is not Version.V16:
-        kind = _KINDS_2X.get(payload["eventType"], SeenEffect.METERED if "meterValue" in payload else None)
-        return kind, payload["triggerReason"] == "Trigger"
+def _kind_v16(action: str, payload: Mapping[str, Any]) -> tuple[SeenEffect | None, bool]:
+    kind = _ACTIONS_V16.get(action)
     if kind is not SeenEffect.METERED:
         return kind, False
     values = payload["meterValue"][0]["sampledValue"]
     return kind, any(value.get("context") == "Trigger" for value in values)
+
+
+def _kind_v2x(_: str, payload: Mapping[str, Any]) -> tuple[SeenEffect | None, bool]:
+    kind = _EVENTS_V2X.get(payload["eventType"], SeenEffect.METERED if "meterValue" in payload else None)
+    return kind, payload["triggerReason"] == "Trigger"
+
+
+_KINDS: Final[Mapping[Version, Callable[[str, Mapping[str, Any]], tuple[SeenEffect | None, bool]]]] = {
+    Version.V16: _kind_v16,
+    Version.V201: _kind_v2x,
+    Version.V21: _kind_v2x,
+}
 
 
 def _limit_of(payload: Mapping[str, Any]) -> tuple[str, float] | None:

@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from math import ceil
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 import gevent.event
 
-from drivers.base import TokenSettings
+from drivers.base import MOST_AT_ONCE, TokenSettings
 from evidence.histogram import write_hlog
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE
+from evidence.vocabulary import COOL_DOWN, MEASURE
 from loadtest.plugins.commands.figures import Figures, live_line
-from loadtest.plugins.commands.matching import Api, Matcher, SeenEffect, Sent, Verdict, digest_of, key_of
+from loadtest.plugins.commands.matching import Api, CommandVerdict, Matcher, SeenEffect, Sent, digest_of, key_of
 from loadtest.plugins.commands.observer import DID, ORDER, SEEN, STATE, machine_of
-from loadtest.plugins.commands.roster import Roster
-from loadtest.plugins.commands.schedule import Due, Schedule
+from loadtest.plugins.commands.roster import Roster, StationSeen, connector_id
+from loadtest.plugins.commands.schedule import CommandSchedule, Due
 from loadtest.plugins.commands.sender import Sender
 from loadtest.plugins.commands.tokens import MOST_TOKENS, TokenStore
-from loadtest.plugins.contract import Conclusion
-from loadtest.plugins.storms.plugin import REMOTE_START
+from loadtest.plugins.contract import REMOTE_START, Conclusion, Note, Plugin, RunAccess
 from loadtest.timing.pacing import Draws
-from loadtest.workload.command_catalogue import Target
+from loadtest.workload.command_catalogue import Candidates
 from loadtest.workload.commands import Command, fill, plan
 from ocppj.errors import HarnessError, UsageError
 from ocppj.trace import wall_clock
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from drivers.base import Driver
-    from loadtest.plugins.commands.roster import Seen
-    from loadtest.plugins.contract import Note, RunAccess
     from loadtest.workload.commands import Errand
 
 __all__ = ["CommandPlugin"]
@@ -47,17 +46,21 @@ __all__ = ["CommandPlugin"]
 _logger = logging.getLogger(__name__)
 
 _LAST_ANSWERS: Final = 2.0
-"""Seconds that the end of a run waits for answers of the CSMS' API."""
+"""Seconds that the end of a run waits for answers of the CSMS's API."""
 _SPARE: Final = 32
 _TOKEN_SETTERS: Final = 8
 _TOKEN_TYPE: Final = "ISO14443"  # noqa: S105 - a word of the IdTokenEnumType
+_TOKEN_TYPES: Final[Mapping[Version, str | None]] = MappingProxyType(
+    {Version.V16: None, Version.V201: _TOKEN_TYPE, Version.V21: _TOKEN_TYPE}
+)
+"""An idTag of 1.6 has no type."""
 _FIRED_RATE: Final = "1/h"
 _LONG: Final = 3600.0
 _AHEAD: Final = 3.0
-"""Seconds that stations need to tell that they are there, where nobody asked before."""
+"""Seconds that stations need to report that they are there, where they were not asked before."""
 
 
-class CommandPlugin:
+class CommandPlugin(Plugin):
     """Commands through a driver, within one run after another."""
 
     name = "command"
@@ -71,11 +74,12 @@ class CommandPlugin:
         seed: int,
         *,
         duration: float | None = None,
+        most: int = MOST_AT_ONCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Plan; raises `UsageError` for commands that no station of the run could be sent.
 
-        `duration` is that of the run in seconds, where it has one.
+        `duration` is that of the run in seconds, where it has one; `most` commands are under way at once.
         """
         self._versions = list(versions)
         self._commands = list(commands)
@@ -83,6 +87,7 @@ class CommandPlugin:
         self._make_driver = make_driver
         self._seed = seed
         self._duration = _LONG if duration is None else duration
+        self._most = most
         self._clock = clock
         self._machine = machine_of()
         self._line = ""
@@ -105,11 +110,13 @@ class CommandPlugin:
         self._number = 0
         self._complained = False
         self._draws = Draws(self._seed, "stations", "commands")
-        self._schedule = Schedule(self._planned, self._seed, lambda: self._access.stations or self._roster.online)
+        self._schedule = CommandSchedule(
+            self._planned, self._seed, lambda: self._access.stations or self._roster.online
+        )
         self._news = gevent.event.Event()
         self._driver = self._make_driver()
         self._driver.begin(access.folder)
-        self._sender = Sender(self._driver, self._clock, self._prepare, self._answered)
+        self._sender = Sender(self._driver, self._clock, self._prepare, self._answered, self._most)
         self._helpers = [gevent.spawn(self._keep_time)]
         starts = [errand for errand in self._planned if errand.uses("token")]
         rate = sum(errand.rate.of(self._access.stations) for errand in starts)
@@ -149,7 +156,7 @@ class CommandPlugin:
             self._news.set()
 
     def standing(self) -> Conclusion:
-        """Tell how things stand."""
+        """Return how things stand."""
         lines = [self._line] if self._line else []
         return Conclusion(quantities=self._figures.quantities(), lines=lines)
 
@@ -164,7 +171,7 @@ class CommandPlugin:
             self._count_unsent(due, waited if waited >= due.errand.command.timeout else None)
         gevent.killall(self._helpers, timeout=1.0)
         if self._on:
-            # What stations still tell would be told to the next run.
+            # What stations still report would reach the next run.
             self._access.order({"kind": ORDER, "last": True})
         self._driver.close()
         self._matcher.end(self._stopped)
@@ -172,7 +179,7 @@ class CommandPlugin:
         intervals = list(self._figures.intervals(seconds))
         if intervals:
             path = self._access.folder / "histograms" / "commands.hlog"
-            write_hlog(path, intervals, started=time.time() - seconds)
+            write_hlog(path, intervals, started=self._access.started)
         rows = self._figures.rows()
         return Conclusion(fields={"commands": rows} if rows else {}, quantities=self._figures.quantities())
 
@@ -181,12 +188,12 @@ class CommandPlugin:
 
         `alias` is the name of a planned command, an alias or an action. Raises `UsageError` for one that no station of
         the run knows. A station that is not there then counts as `no-target`; so where nothing was planned, call this
-        or `observer` three seconds ahead, for stations to tell that they are there.
+        or `watch` three seconds ahead, for stations to tell that they are there.
         """
         errand = self._errands.get(alias)
         if errand is None:
             errand = self._errands[alias] = self.errand_of(alias)
-        self.observer()
+        self.watch()
         if errand.uses("token"):
             self._make_tokens_known(len(stations))
         for station in stations:
@@ -213,7 +220,7 @@ class CommandPlugin:
             raise UsageError(str(error)) from None
         return plan([command], self._versions)[0]
 
-    def observer(self) -> None:
+    def watch(self) -> None:
         """Have stations tell what they see from now on, though nothing was planned."""
         self._on = True
 
@@ -251,16 +258,16 @@ class CommandPlugin:
             return None
         recipe = errand.recipes[Version(seen.ocpp)]
         self._number += 1
-        place = seen.place_for(recipe.target)
+        connector = seen.connector_for(recipe.target)
         token = (self._tokens.take(seen.identity, self._is_idle) or seen.token) if errand.uses("token") else ""
         payload = fill(
             recipe.payload,
             {
                 "token": token,
                 "tokenType": _TOKEN_TYPE,
-                "connector": place.number if seen.ocpp == Version.V16 else place.connector_id,
-                "evse": place.evse_id,
-                "transactionId": place.transaction_id,
+                "connector": connector_id(seen.ocpp, connector),
+                "evse": connector.evse_id,
+                "transactionId": connector.transaction_id,
                 "number": self._number,
                 "limit": errand.command.limit,
                 "now": wall_clock(time.time()),
@@ -281,7 +288,7 @@ class CommandPlugin:
         self._matcher.begin(sent)
         return sent
 
-    def _choose(self, due: Due) -> Seen | None:
+    def _choose(self, due: Due) -> StationSeen | None:
         errand = due.errand
         if due.station is None:
             return self._roster.choose(
@@ -290,15 +297,15 @@ class CommandPlugin:
         seen = self._roster.find(due.station)
         if seen is None or seen.ocpp not in errand.recipes:
             return None
-        needs_transaction = errand.target is Target.CHARGING and Target.CHARGING not in seen.targets
+        needs_transaction = errand.target is Candidates.CHARGING and Candidates.CHARGING not in seen.targets
         return None if needs_transaction else seen
 
     def _is_idle(self, station: str) -> bool:
         seen = self._roster.find(station)
-        return seen is not None and Target.IDLE in seen.targets and not self._matcher.at(station)
+        return seen is not None and Candidates.IDLE in seen.targets and not self._matcher.at(station)
 
     def _is_free(self, station: str, errand: Errand) -> bool:
-        """Tell whether no open command at a station gets into the way of another one."""
+        """Return whether no open command at a station gets into the way of another one."""
         opened = self._matcher.at(station)
         if not opened:
             return True
@@ -310,9 +317,9 @@ class CommandPlugin:
     def _answered(self, sent: Sent, api: Api, at: float, why: str) -> None:
         self._matcher.answered(sent, api, at, why)
 
-    def _closed(self, sent: Sent, verdict: Verdict) -> None:
+    def _closed(self, sent: Sent, verdict: CommandVerdict) -> None:
         self._figures.close(sent, verdict)
-        if sent.token and (sent.cut_short or verdict not in (Verdict.ACCEPTED, Verdict.OPEN)):
+        if sent.token and (sent.cut_short or verdict not in (CommandVerdict.ACCEPTED, CommandVerdict.OPEN)):
             self._tokens.rest(sent.token)
 
     def _count_unsent(self, due: Due, waited: float | None) -> None:
@@ -322,7 +329,7 @@ class CommandPlugin:
     # -- tokens ------------------------------------------------------------------------------------------------------
 
     def _make_tokens_known(self, number: int) -> None:
-        """Have the CSMS know so many tokens for commands; where it cannot be told, stations' own are used."""
+        """Have the CSMS know so many tokens for commands; where it takes none, the stations' own are used."""
         number = min(number, MOST_TOKENS) - self._tokens.made
         version = self._versions[0]
         if number > 0 and self._driver.missing("token:Accepted", version) is None:
@@ -330,7 +337,7 @@ class CommandPlugin:
             self._helpers += [gevent.spawn(self._set_tokens, wanted, version) for _ in range(_TOKEN_SETTERS)]
 
     def _set_tokens(self, wanted: Iterable[str], version: Version) -> None:
-        settings = TokenSettings(status="Accepted", type=None if version is Version.V16 else _TOKEN_TYPE)
+        settings = TokenSettings(status="Accepted", type=_TOKEN_TYPES[version])
         for token in wanted:
             if self._stopped is not None:
                 return

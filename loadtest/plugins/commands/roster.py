@@ -1,27 +1,25 @@
-"""What the leader of a run knows of the stations: which are there, what they do, and whom a command may go to."""
+"""What the leader of a run knows of the stations: which are there, what they do, and which may get a command."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 
-from loadtest.workload.command_catalogue import Target
+from loadtest.timing.pacing import Draws
+from loadtest.workload.command_catalogue import Candidates
 from ocppj.versions import Version
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
-    from loadtest.timing.pacing import Draws
-
-__all__ = ["Place", "Roster", "Seen"]
+__all__ = ["ConnectorSeen", "Roster", "StationSeen", "connector_id"]
 
 _TRIES: Final = 24
-"""Stations that are looked at for one command before nobody counts as free."""
+"""Stations that are looked at for one command before all count as busy."""
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """One connector, as its station tells of it."""
+class ConnectorSeen(msgspec.Struct, frozen=True, array_like=True):
+    """One connector, as its station reports it."""
 
     number: int
     """Of 1.6, where every connector of the station has its own."""
@@ -33,54 +31,68 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     """Of the transaction that is under way there, where the CSMS knows it."""
 
 
-class Seen(msgspec.Struct, frozen=True, array_like=True):
-    """One station, as it tells of itself when something has changed."""
+_CONNECTOR_IDS: Final[Mapping[str, Callable[[ConnectorSeen], int]]] = MappingProxyType(
+    {
+        Version.V16: lambda connector: connector.number,
+        Version.V201: lambda connector: connector.connector_id,
+        Version.V21: lambda connector: connector.connector_id,
+    }
+)
+
+
+def connector_id(ocpp: str, connector: ConnectorSeen) -> int:
+    """Return what a message of this version calls a connector: counted over the station, or within its EVSE."""
+    return _CONNECTOR_IDS[ocpp](connector)
+
+
+class StationSeen(msgspec.Struct, frozen=True, array_like=True):
+    """One station, as it reports itself when something has changed."""
 
     identity: str
     ocpp: str
     online: bool
     token: str
-    places: list[Place]
+    connectors: list[ConnectorSeen]
 
     @property
-    def targets(self) -> frozenset[Target]:
+    def targets(self) -> frozenset[Candidates]:
         """What it could be chosen for."""
         if not self.online:
             return frozenset()
-        found = {Target.ANY}
-        if not any(place.busy for place in self.places):
-            found.add(Target.IDLE)
-        if any(place.transaction_id is not None for place in self.places):
-            found.add(Target.CHARGING)
+        found = {Candidates.ANY}
+        if not any(connector.busy for connector in self.connectors):
+            found.add(Candidates.IDLE)
+        if any(connector.transaction_id is not None for connector in self.connectors):
+            found.add(Candidates.CHARGING)
         return frozenset(found)
 
-    def place_for(self, target: Target) -> Place:
+    def connector_for(self, target: Candidates) -> ConnectorSeen:
         """Choose the connector that a command is about."""
-        if target is Target.CHARGING:
-            return next(place for place in self.places if place.transaction_id is not None)
-        return next((place for place in self.places if not place.busy), self.places[0])
+        if target is Candidates.CHARGING:
+            return next(connector for connector in self.connectors if connector.transaction_id is not None)
+        return next((connector for connector in self.connectors if not connector.busy), self.connectors[0])
 
 
 class Roster:
     """All stations by what they could be chosen for; choosing costs the same for ten and for ten thousand."""
 
     def __init__(self) -> None:
-        """Know nobody."""
-        self._stations: dict[str, Seen] = {}
-        self._bags: dict[tuple[str, Target], _Bag] = {}
+        """Know no station."""
+        self._stations: dict[str, StationSeen] = {}
+        self._bags: dict[tuple[str, Candidates], _Bag] = {}
         self.online = 0
         """How many are there."""
 
     def __len__(self) -> int:
         return len(self._stations)
 
-    def find(self, identity: str) -> Seen | None:
-        """Return what a station told last."""
+    def find(self, identity: str) -> StationSeen | None:
+        """Return what a station reported last."""
         return self._stations.get(identity)
 
     def learn(self, rows: Sequence[Any]) -> None:
-        """Take what stations tell."""
-        for seen in msgspec.convert(rows, list[Seen]):
+        """Take what stations report."""
+        for seen in msgspec.convert(rows, list[StationSeen]):
             before = self._stations.get(seen.identity)
             self._stations[seen.identity] = seen
             old = before.targets if before is not None else frozenset()
@@ -92,22 +104,22 @@ class Roster:
             self.online += seen.online - (before.online if before is not None else False)
 
     def choose(
-        self, versions: Collection[Version], target: Target, draws: Draws, free: Callable[[str], bool]
-    ) -> Seen | None:
+        self, versions: Collection[Version], target: Candidates, draws: Draws, free: Callable[[str], bool]
+    ) -> StationSeen | None:
         """Draw a station that fits and is `free`; None where there is none, or hardly any."""
         bags = [bag for version in versions if (bag := self._bag(version, target))]
         total = sum(map(len, bags))
         for _ in range(min(_TRIES, total * 4)):
-            place = draws.below(total)
+            drawn = draws.below(total)
             for bag in bags:
-                if place < len(bag):
-                    if free(bag[place]):
-                        return self._stations[bag[place]]
+                if drawn < len(bag):
+                    if free(bag[drawn]):
+                        return self._stations[bag[drawn]]
                     break
-                place -= len(bag)
+                drawn -= len(bag)
         return None
 
-    def _bag(self, ocpp: str, target: Target) -> _Bag:
+    def _bag(self, ocpp: str, target: Candidates) -> _Bag:
         key = str(ocpp), target
         bag = self._bags.get(key)
         if bag is None:
@@ -118,24 +130,24 @@ class Roster:
 class _Bag:
     """A set from which a random member is drawn at once."""
 
-    __slots__ = ("_items", "_places")
+    __slots__ = ("_indices", "_items")
 
     def __init__(self) -> None:
         self._items: list[str] = []
-        self._places: dict[str, int] = {}
+        self._indices: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def __getitem__(self, place: int) -> str:
-        return self._items[place]
+    def __getitem__(self, index: int) -> str:
+        return self._items[index]
 
     def add(self, item: str) -> None:
-        self._places[item] = len(self._items)
+        self._indices[item] = len(self._items)
         self._items.append(item)
 
     def remove(self, item: str) -> None:
-        place, last = self._places.pop(item), self._items.pop()
+        index, last = self._indices.pop(item), self._items.pop()
         if last != item:
-            self._items[place] = last
-            self._places[last] = place
+            self._items[index] = last
+            self._indices[last] = index

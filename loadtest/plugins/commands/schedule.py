@@ -1,4 +1,4 @@
-"""When commands are meant to be sent: seeded draws alone decide, never how fast the CSMS' API answers."""
+"""When commands are meant to be sent: seeded draws alone decide, never how fast the CSMS's API answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from loadtest.workload.commands import Errand
 
-__all__ = ["Due", "Schedule"]
+__all__ = ["CommandSchedule", "Due"]
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     """The one that it is for; None chooses one that fits when it is sent."""
 
 
-class Schedule:
+class CommandSchedule:
     """The arrivals of all commands, each a Poisson process of its own; times in seconds of one clock."""
 
     def __init__(self, errands: Sequence[Errand], seed: int, stations: Callable[[], int]) -> None:

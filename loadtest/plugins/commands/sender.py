@@ -1,4 +1,4 @@
-"""Hands commands to the CSMS' API, so many at once, and never lets a slow answer move the schedule.
+"""Hands commands to the CSMS's API, so many at once, and never lets a slow answer move the schedule.
 
 Under Locust sockets, waits and child processes are gevent's, so a driver that speaks HTTP, runs a shell command or
 asks a database client holds up nobody but the greenlet that it runs in.

@@ -26,7 +26,7 @@ class ControlPort:
         """Remember the address; raises `UsageError` for one that is none."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"--control-url {url} is no address; write http://HOST:PORT")
+            raise UsageError(f"--control-url {url} is not an address; write http://HOST:PORT")
         self._url = url.rstrip("/")
         self._http = requests.Session()
         # A proxy between the harness and its target would be measured instead of the target.

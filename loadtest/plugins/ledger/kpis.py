@@ -9,16 +9,19 @@ answered, and energy flowed where the car wanted some. Attempts count by the win
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from evidence.histogram import Histogram
-from loadtest.measuring.recorder import MEASURE
+from evidence.vocabulary import MEASURE
+from loadtest.judging.quantities import Kind, Values
 from ocppj.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from loadtest.plugins.ledger.row_file import Row
+    from loadtest.measuring.session_row import Row
 
-__all__ = ["CUT", "SUCCEEDED", "Kpis", "outcome_of"]
+__all__ = ["CUT", "QUANTITIES", "SUCCEEDED", "Kpis", "outcome_of"]
 
 SUCCEEDED: Final = "succeeded"
 CUT: Final = "cut short"
@@ -28,13 +31,23 @@ _LONG_ENOUGH: Final = 10.0
 _TRUSTING: Final = frozenset({"", Outcome.ACCEPTED, Outcome.LOST, Outcome.NEVER_SENT})
 """Outcomes of Authorize with which a station begins: without a connection it trusts the driver."""
 
+QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "charging-success": "share",
+        "authorize-to-start-p50": "time",
+        "authorize-to-start-p95": "time",
+        "authorize-to-start-p99": "time",
+        "remote-start-success": "share",
+    }
+)
+
 _BUCKET: Final = 5.0
 _MOST_BUCKETS: Final = 240
 _PERCENTILES: Final = (50.0, 95.0, 99.0)
 
 
 def outcome_of(row: Row) -> str:
-    """Say how an attempt went: `succeeded`, `cut short`, or what kept the driver from charging."""
+    """Return how an attempt went: `succeeded`, `cut short`, or what kept the driver from charging."""
     failure = _failure(row)
     if failure is None:
         return SUCCEEDED
@@ -93,7 +106,7 @@ class Kpis:
         if outcome not in (CUT, NOT_MEANT):
             self._count(row.plugged - self._started, succeeded=outcome == SUCCEEDED)
 
-    def quantities(self) -> dict[str, tuple[float | None, float | None]]:
+    def quantities(self) -> Values:
         """Return what objectives can be about, of the window `measure`."""
         succeeded, attempts = self._charging([MEASURE])
         remote = self._remote[MEASURE, True]
@@ -134,7 +147,7 @@ class Kpis:
         }
 
     def says(self) -> list[str]:
-        """Say the most important figures in sentences; nothing where nobody came in the window `measure`."""
+        """Write the most important figures in sentences; none without an attempt in the window `measure`."""
         succeeded, attempts = self._charging([MEASURE])
         said = []
         if attempts:

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from evidence.redact import redact_frame
-from loadtest.plugins.contract import Conclusion
+from loadtest.judging.quantities import Values
+from loadtest.measuring.session_row import NOTE, row_of
+from loadtest.plugins.contract import Conclusion, Note, Plugin, RunAccess
 from loadtest.plugins.ledger.kpis import Kpis
-from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, Findings, Span, reconcile
+from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, Findings, RunPeriod, reconcile
 from loadtest.plugins.ledger.records import FILE as RECORDS_FILE
 from loadtest.plugins.ledger.records import seconds_of
-from loadtest.plugins.ledger.row_file import FILE, NOTE, RowFile, RowWriter, row_of
+from loadtest.plugins.ledger.row_file import FILE, RowFile, RowWriter
 from ocppj.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-    from loadtest.plugins.contract import Note, RunAccess
 
     FetchRecords = Callable[[], Sequence[Mapping[str, Any]] | None]
 
@@ -44,7 +44,7 @@ _NOT_ASKED: Final = "the run was not told where to ask for them (--control-url)"
 _TOLD_NOTHING: Final = "the CSMS gives none of them away"
 
 
-class LedgerPlugin:
+class LedgerPlugin(Plugin):
     """Writes the rows down as they come, and reconciles them when the run is over; keeps nothing in memory."""
 
     name = "ledger"
@@ -73,7 +73,7 @@ class LedgerPlugin:
     def begin(self, access: RunAccess) -> None:
         """Begin a file."""
         self._access = access
-        self._started = time.time() - access.clock()
+        self._started = access.started
         self._writer = RowWriter(access.folder / FILE)
 
     def note(self, worker: str, note: Note) -> None:
@@ -87,13 +87,6 @@ class LedgerPlugin:
         del elapsed, window
         if self._writer is not None:
             self._writer.flush()
-
-    def stopping(self) -> None:
-        """Go on: the stations are about to end their transactions."""
-
-    def standing(self) -> Conclusion:
-        """Say nothing: what is lost shows at the end."""
-        return Conclusion()
 
     def conclude(self) -> Conclusion:
         """Ask for the records and reconcile."""
@@ -117,7 +110,7 @@ class LedgerPlugin:
         before: Findings | None = None
         for wait in (*_PATIENCE, None):
             records, why = self._ask()
-            span = Span(self._started, time.time())
+            span = RunPeriod(self._started, self._started + self._access.clock())
             complete = self._access.complete()
             findings = reconcile(rows, records, span, keeps=self._keeps, complete=complete)
             missing = sum(findings.counts[name] or 0 for name in _LATE)
@@ -157,7 +150,7 @@ def _without_rows(reason: str) -> Conclusion:
     return Conclusion(fields={"ledger": {"says": [f"{reason}."], "failed": False}}, invalid=[reason])
 
 
-class KpiPlugin:
+class KpiPlugin(Plugin):
     """Counts what drivers would notice."""
 
     name = "kpi"
@@ -169,30 +162,24 @@ class KpiPlugin:
 
     def begin(self, access: RunAccess) -> None:
         """Begin a run."""
-        self._kpis = Kpis(time.time() - access.clock())
+        self._kpis = Kpis(access.started)
 
     def note(self, worker: str, note: Note) -> None:
         """Count a charging session."""
         del worker
         self._kpis.add(row_of(note))
 
-    def beat(self, elapsed: float, window: str) -> None:
-        """Do nothing: every charging session counts when it is over."""
-
-    def stopping(self) -> None:
-        """Go on: charging sessions that are under way end now."""
-
     def standing(self) -> Conclusion:
-        """Tell how things stand."""
+        """Return the figures so far."""
         line = self._kpis.line()
         return Conclusion(quantities=self._kpis.quantities(), lines=[line] if line else [])
 
     def conclude(self) -> Conclusion:
-        """Tell how it went."""
+        """Return the figures of the run."""
         return Conclusion(fields={"kpis": self._kpis.figures()}, quantities=self._kpis.quantities())
 
 
-def quantities_of(findings: Findings) -> dict[str, tuple[float | None, float | None]]:
+def quantities_of(findings: Findings) -> Values:
     """Return what objectives can be about: for each class a number, and the transactions that it is a share of."""
     found: dict[str, tuple[float | None, float | None]] = {}
     for name in CLASSES:
@@ -218,7 +205,7 @@ _WORDS: Final = {
     "wrong-id": "with a wrong id",
     "wrong-energy": "with wrong energy",
     "wrong-time": "with a wrong time",
-    "phantom": "that nobody started",
+    "phantom": "that no station started",
     "open": "still open when the run ended",
     "unanswered": "without an answer to the start or the stop",
 }

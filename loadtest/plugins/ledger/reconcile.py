@@ -2,44 +2,47 @@
 
 The rows are gone through twice and never kept, so that memory follows the records alone. First each row claims the
 record under its own station and id. What is left over is then held against the rows by content: it may be a second
-record of a transaction, one under another station or another id, or one that nobody told of.
+record of a transaction, one under another station or another id, or one that no station reported.
 
-Whatever may be there by right is no finding. OCPP 1.6 has no rule by which a repeated StartTransaction is known for one
-(§3.7.1 repeats it, §4.8 gives it an id): a message that was sent twice, or never answered, may have left one record,
-two or none. Such a record is `ambiguous`.
+A record that may legally exist is not a finding. OCPP 1.6 has no rule by which a CSMS recognizes a repeated
+StartTransaction (§3.7.1 repeats it, §4.8 gives it an id): a message that was sent twice, or never answered, may have
+left one record, two or none. Such a record is `ambiguous`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from math import floor
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from loadtest.judging.quantities import Kind
+from loadtest.plugins.ledger.record_index import Unclaimed, add_record, csms_gives_id, dropped_before
 from loadtest.plugins.ledger.records import read_records, same_energy, same_place, same_time, same_token, seconds_of
-from ocppj.versions import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
 
+    from loadtest.measuring.session_row import Row
     from loadtest.plugins.ledger.records import Record
-    from loadtest.plugins.ledger.row_file import Row
 
-__all__ = ["CLASSES", "FAILING", "Findings", "Span", "reconcile"]
+__all__ = ["CLASSES", "FAILING", "QUANTITIES", "Findings", "RunPeriod", "reconcile"]
 
 RECORDED: Final = ("lost", "duplicated", "crossed", "wrong-id", "wrong-energy", "wrong-time", "phantom")
 """Classes that need the records of the CSMS; a wrong id may show in its answers, too."""
 ANSWERED: Final = ("unanswered", "refused", "open", "ambiguous")
-"""Classes that are no fault of its books."""
+"""Classes that are not a fault of its records."""
 CLASSES: Final = (*RECORDED, *ANSWERED)
+QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(dict.fromkeys(CLASSES, "amount"))
 FAILING: Final = ("lost", "duplicated", "crossed", "wrong-id", "wrong-energy")
 """Classes that fail a run by themselves: each is money that somebody loses, whatever was asked of the run."""
 
 _MOST_EXAMPLES: Final = 10
 
 
-class Span(msgspec.Struct, frozen=True):
+class RunPeriod(msgspec.Struct, frozen=True):
     """When the run took place, in seconds since 1970; what was recorded before it is of an earlier one."""
 
     started: float
@@ -51,7 +54,7 @@ class Findings(msgspec.Struct, kw_only=True):
 
     charging_sessions: int = 0
     transactions: int = 0
-    """Those whose start was told, or was to be told."""
+    """Those whose start was sent, or was to be sent."""
     judged: int = 0
     """Those that were held against the records."""
     records: int | None = None
@@ -77,7 +80,7 @@ class Findings(msgspec.Struct, kw_only=True):
 def reconcile(
     rows: Iterable[Row],
     records: Iterable[Mapping[str, Any]] | None,
-    span: Span,
+    span: RunPeriod,
     *,
     keeps: int | None = None,
     complete: bool = True,
@@ -85,7 +88,7 @@ def reconcile(
     """Hold rows against records; `rows` is gone through twice.
 
     `keeps` is how many closed transactions of a station the CSMS keeps, None for all. Unless the rows are `complete`,
-    a record that nobody told of means nothing.
+    a record that no station reported means nothing.
     """
     work = _Work(records, span, keeps)
     for row in rows:
@@ -98,7 +101,7 @@ def reconcile(
 class _Work:
     """One reconciliation under way."""
 
-    def __init__(self, records: Iterable[Mapping[str, Any]] | None, span: Span, keeps: int | None) -> None:
+    def __init__(self, records: Iterable[Mapping[str, Any]] | None, span: RunPeriod, keeps: int | None) -> None:
         self.found = Findings()
         self._counts: Counter[str] = Counter()
         self._span = span
@@ -110,9 +113,9 @@ class _Work:
         self._records = read
         self._by_id: dict[tuple[str, str], Record | list[Record]] = {}
         for record in read:
-            _put(self._by_id, (record.station, record.id), record)
-        self._dropped_before = _dropped_before(read, keeps) if keeps is not None else {}
-        self._left: _Left | None = None
+            add_record(self._by_id, (record.station, record.id), record)
+        self._dropped_before = dropped_before(read, keeps) if keeps is not None else {}
+        self._left: Unclaimed | None = None
         self._stations: set[str] = set()
         self._seen: set[int] = set()
         self._repeated: set[int] = set()
@@ -126,7 +129,7 @@ class _Work:
         if not row.is_transaction:
             return
         self.found.transactions += 1
-        if row.ocpp == Version.V16 and row.id is not None:
+        if csms_gives_id(row) and row.id is not None:
             number = hash(row.id)
             (self._repeated if number in self._seen else self._seen).add(number)
         record = self._own(row)
@@ -153,7 +156,7 @@ class _Work:
         if not self._known:
             return
         if self._left is None:
-            self._left = _Left(record for record in self._records if not record.claimed)
+            self._left = Unclaimed(record for record in self._records if not record.claimed)
         own = self._own(row)
         if own is not None:
             self.found.judged += 1
@@ -178,7 +181,7 @@ class _Work:
             self._add("unanswered", row, _unanswered(row))
         if row.start == "rejected":
             self._add("refused", row, "was begun and refused")
-        if row.ocpp == Version.V16 and row.start_answered:
+        if csms_gives_id(row) and row.start_answered:
             if row.id is None:
                 self._add("wrong-id", row, "got no transactionId with the answer to its start")
             elif hash(row.id) in self._repeated:
@@ -209,7 +212,7 @@ class _Work:
         if times:
             self._add("wrong-time", row, f"is recorded with {' and '.join(times)}")
 
-    def _search(self, row: Row, left: _Left) -> None:
+    def _search(self, row: Row, left: Unclaimed) -> None:
         """Look for a row without a record of its own among those that nobody has claimed."""
         if not row.start_answered:
             return  # whatever there is of it is there by right
@@ -243,7 +246,7 @@ class _Work:
             chosen.claimed = True
         return chosen
 
-    # -- at last: what nobody told of ---------------------------------------------------------------------------------
+    # -- at last: what no station reported -----------------------------------------------------------------------------
 
     def finish(self, *, complete: bool) -> Findings:
         found = self.found
@@ -254,7 +257,7 @@ class _Work:
             if record.station not in self._stations or record.start is None or not self._within(record.start):
                 found.earlier += 1
             elif complete:
-                self._add_record("phantom", record, "was never told by its station")
+                self._add_record("phantom", record, "was never reported by its station")
             else:
                 self._add_record("ambiguous", record, "may be one of which the report was lost")
         found.counts = {name: self._counts[name] for name in CLASSES}
@@ -323,49 +326,9 @@ class _Work:
             examples.append(example)
 
 
-class _Left:
-    """Records that nobody has claimed by station and id: by id, and by the second in which they began."""
-
-    def __init__(self, records: Iterable[Record]) -> None:
-        self._by_id: dict[str, list[Record]] = {}
-        self._by_second: dict[int, list[Record]] = {}
-        for record in records:
-            self._by_id.setdefault(record.id, []).append(record)
-            if record.start is not None:
-                self._by_second.setdefault(floor(record.start), []).append(record)
-
-    def under(self, number: str, row: Row) -> Record | None:
-        """Find the record with this id at whatever station; a number of 1.6 may stand at several by right."""
-        unique = row.ocpp != Version.V16
-        found = (one for one in self._by_id.get(number, ()) if not one.claimed and (unique or _alike(row, one)))
-        return next(found, None)
-
-    def like(self, row: Row) -> Iterator[Record]:
-        """Go through the records that say the same as a row and are not claimed, at whatever station."""
-        started = seconds_of(row.start_time)
-        if started is None or not self._by_second:
-            return
-        for second in range(floor(started) - 1, floor(started) + 2):
-            for record in self._by_second.get(second, ()):
-                if not record.claimed and _alike(row, record):
-                    yield record
-
-
-def _alike(row: Row, record: Record) -> bool:
-    """Whether a record holds what a row says of its start; a token alone is at too many places to tell."""
-    return (
-        record.start is not None
-        and same_time(seconds_of(row.start_time), record.start)
-        and same_energy(row.meter_start, record.meter_start)
-        and same_token(row.token, record.token)
-        and same_place(row.evse, row.connector, record)
-        and (record.station == row.station or record.token is not None)
-    )
-
-
 def _named(row: Row) -> bool:
     """Whether the stop named the transaction by its id, and not by the -1 of one whose start was not answered."""
-    return row.ocpp != Version.V16 or (row.id is not None and row.stop_id == row.id)
+    return not csms_gives_id(row) or (row.id is not None and row.stop_id == row.id)
 
 
 def _unanswered(row: Row) -> str:
@@ -384,25 +347,3 @@ def _place(evse: int | None, connector: int | None) -> str:
 def _differ(into: list[str], same: bool, name: str, recorded: float | None, told: Any) -> None:  # noqa: FBT001 - a comparison
     if not same:
         into.append(f"{name} {recorded:.15g} instead of {told if isinstance(told, str) else format(told, '.15g')}")
-
-
-def _put(table: dict[tuple[str, str], Record | list[Record]], key: tuple[str, str], record: Record) -> None:
-    known = table.get(key)
-    if known is None:
-        table[key] = record
-    elif isinstance(known, list):
-        known.append(record)
-    else:
-        table[key] = [known, record]
-
-
-def _dropped_before(records: Iterable[Record], keeps: int) -> dict[str, float]:
-    """Tell up to which end the transactions of a station may have been dropped, where it has as many as are kept.
-
-    A station tells the ends of its transactions in their order, and the oldest are dropped first.
-    """
-    closed: dict[str, list[float]] = {}
-    for record in records:
-        if record.stop is not None:
-            closed.setdefault(record.station, []).append(record.stop)
-    return {station: min(stops) for station, stops in closed.items() if len(stops) >= keeps}

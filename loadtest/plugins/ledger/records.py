@@ -1,7 +1,8 @@
 """What a CSMS recorded, in whatever spelling it has, and what two spellings of the same thing have in common.
 
-A record is one line of `GET /transactions` of the driver contract. Legal freedom is no difference: numbers as text, any
-zone, cut fractions of a second (OCPP 1.6 §3.14-3.15), upper and lower case in an idTag (CiString, OCPP 1.6 §7.17).
+A record is one line of `GET /transactions` of the driver contract. What the texts leave free is not a difference:
+numbers as text, any zone, cut fractions of a second (OCPP 1.6 §3.14-3.15), upper and lower case in an idTag (CiString,
+OCPP 1.6 §7.17).
 """
 
 from __future__ import annotations

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from evidence.plugin_results import KpiResult, LedgerResult
 from evidence.run_folder import RunFolder
+from evidence.vocabulary import NOTES_DROPPED
+from loadtest.judging.quantities import Values
 from loadtest.judging.result import run_verdict
 from loadtest.judging.slo import Figures, judge, threshold
-from loadtest.measuring.recorder import NOTES_DROPPED
+from loadtest.plugins.ledger.kpis import QUANTITIES as KPI_QUANTITIES
 from loadtest.plugins.ledger.kpis import Kpis
 from loadtest.plugins.ledger.plugin import ledger_field, quantities_of
-from loadtest.plugins.ledger.reconcile import Span, reconcile
+from loadtest.plugins.ledger.reconcile import QUANTITIES as LEDGER_QUANTITIES
+from loadtest.plugins.ledger.reconcile import RunPeriod, reconcile
 from loadtest.plugins.ledger.records import FILE as RECORDS_FILE
 from loadtest.plugins.ledger.records import seconds_of
 from loadtest.plugins.ledger.row_file import FILE, RowFile
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["rejudge"]
 
+_QUANTITIES: Final = {"ledger": LEDGER_QUANTITIES, "kpi": KPI_QUANTITIES}
+
 
 def rejudge(folder: Path, run: LoadRun) -> LoadRun:
     """Reconcile again, hold the objectives about it against the result, and write `run.json`.
@@ -36,17 +42,19 @@ def rejudge(folder: Path, run: LoadRun) -> LoadRun:
     rows = RowFile(folder / FILE)
     started, finished = seconds_of(run.started) or 0.0, seconds_of(run.finished) or 0.0
     records = _read(folder / RECORDS_FILE)
-    keeps = run.ledger.get("keeps")
-    findings = reconcile(rows, records, Span(started, finished), keeps=keeps, complete=_is_complete(run))
+    keeps = run.ledger.keeps
+    findings = reconcile(rows, records, RunPeriod(started, finished), keeps=keeps, complete=_is_complete(run))
     kpis = Kpis(started)
     for row in rows:
         kpis.add(row)
-    why = str(run.ledger.get("no_records") or ("" if records is not None else f"{RECORDS_FILE} is missing"))
-    field = ledger_field(findings, source=str(run.ledger.get("source", "")), why=why, keeps=keeps)
-    quantities = {f"ledger {name}": pair for name, pair in quantities_of(findings).items()}
-    quantities |= {f"kpi {name}": pair for name, pair in kpis.quantities().items()}
-    slo = [_again(result, quantities) for result in run.slo]
-    new = msgspec.structs.replace(run, ledger=field, kpis=kpis.figures(), slo=slo)
+    why = run.ledger.no_records or ("" if records is not None else f"{RECORDS_FILE} is missing")
+    field = ledger_field(findings, source=run.ledger.source, why=why, keeps=keeps)
+    values = {f"ledger {name}": pair for name, pair in quantities_of(findings).items()}
+    values |= {f"kpi {name}": pair for name, pair in kpis.quantities().items()}
+    slo = [_again(result, values) for result in run.slo]
+    new = msgspec.structs.replace(
+        run, ledger=msgspec.convert(field, LedgerResult), kpis=msgspec.convert(kpis.figures(), KpiResult), slo=slo
+    )
     new.verdict = run_verdict(new)
     RunFolder(folder).write_run(new)
     return new
@@ -62,7 +70,7 @@ def _read(path: Path) -> list[dict[str, Any]] | None:
     try:
         return [msgspec.json.decode(line, type=dict[str, Any]) for line in lines]
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UsageError(f"{path} holds a line that is no record: {error}") from None
+        raise UsageError(f"{path} holds a line that is not a record: {error}") from None
 
 
 def _is_complete(run: LoadRun) -> bool:
@@ -72,12 +80,12 @@ def _is_complete(run: LoadRun) -> bool:
     return all(isinstance(worker, dict) and worker.get("complete") for worker in workers)
 
 
-def _again(result: SloResult, quantities: dict[str, tuple[float | None, float | None]]) -> SloResult:
+def _again(result: SloResult, values: Values) -> SloResult:
     try:
-        one = threshold(result.expr)
+        one = threshold(result.expr, quantities=_QUANTITIES)
     except UsageError:
-        return result  # of another window, or of another version
-    if one.expression.metric not in quantities:
+        return result  # of another window, another plugin or another version
+    if one.expression.metric not in values:
         return result
     figures = Figures(
         window=lambda _: {},
@@ -89,6 +97,6 @@ def _again(result: SloResult, quantities: dict[str, tuple[float | None, float | 
         calls=0,
         faults={},
         connections={},
-        plugins=quantities,
+        plugins=values,
     )
     return judge([one], figures)[0]

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
+from loadtest.plugins.storms.plan import Return
 from loadtest.timing.backoff import SHORTEST_WAIT, Backoff
+from loadtest.workload.profile import Profile
+from loadtest.workload.vendor import NEUTRAL, load_vendor
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from loadtest.plugins.storms.plan import Return
-
-__all__ = ["Curve", "Expected", "distance", "expected", "first_success"]
+__all__ = ["Curve", "Expected", "distance", "expected", "first_success", "ways_back"]
 
 _CELLS: Final = 2000
 
@@ -156,6 +154,22 @@ _FOR_EVER: Final = 1e7
 _HALVINGS: Final = 50
 
 
+def ways_back(profile: Profile, backoff: Backoff) -> dict[Backoff, float]:
+    """Return how the stations of a profile space their connection attempts, with the share of each way in the fleet.
+
+    `backoff` is that of the vendors without a way of their own.
+    """
+    parts = profile.members or ((profile, 1.0),)
+    ways: dict[Backoff, float] = {}
+    for part, weight in parts:
+        vendors = part.vendors or profile.vendors or {NEUTRAL.name: 1.0}
+        for name, share in vendors.items():
+            way = load_vendor(name).way_back(backoff)
+            whole = sum(vendors.values()) * sum(other for _, other in parts)
+            ways[way] = ways.get(way, 0.0) + weight * share / whole
+    return ways
+
+
 def expected(backoff: Backoff | Mapping[Backoff, float], stations: Iterable[Return | None]) -> Expected | None:
     """Return the curve of the stations of a storm; None where one of them comes back in a way that no plan says.
 
@@ -183,7 +197,7 @@ def expected(backoff: Backoff | Mapping[Backoff, float], stations: Iterable[Retu
 def distance(measured: Iterable[tuple[float, float]], curve: Expected, tolerance: float) -> float:
     """Return the largest distance between measured shares (seconds, share) and a curve (Kolmogorov and Smirnov).
 
-    What a station needs to connect makes it late: up to `tolerance` seconds to either side are no distance.
+    What a station needs to connect makes it late: up to `tolerance` seconds to either side do not count.
     """
     return max(
         (_outside(share, curve.at(at - tolerance), curve.at(at + tolerance)) for at, share in measured), default=0.0

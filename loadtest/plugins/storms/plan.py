@@ -33,7 +33,7 @@ from loadtest.workload.storms import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Place", "Return", "Shuffle", "Step", "Verb", "ends", "place_of", "plan", "returns", "victims"]
+__all__ = ["Position", "Return", "Shuffle", "StormStep", "Verb", "ends", "plan", "position_of", "returns", "victims"]
 
 
 class Verb(StrEnum):
@@ -66,12 +66,12 @@ class Verb(StrEnum):
     REBOOT = "reboot"
     """The station restarts in order."""
     EXPECT = "expect"
-    """Somebody else makes the station begin a transaction."""
-    WATCH = "observer"
-    """Somebody else does something: whatever happens until `value` counts."""
+    """The CSMS makes the station begin a transaction."""
+    WATCH = "watch"
+    """The CSMS is restarted by other means: whatever happens until `value` counts."""
 
 
-class Step(NamedTuple):
+class StormStep(NamedTuple):
     """One step of a plan; `at` is seconds since the beginning of the storm."""
 
     at: float
@@ -80,7 +80,7 @@ class Step(NamedTuple):
     word: str = ""
 
 
-class Place(msgspec.Struct, frozen=True):
+class Position(msgspec.Struct, frozen=True):
     """Where a station stands among those that are hit."""
 
     index: int
@@ -104,7 +104,7 @@ class Shuffle:
         self._keys = tuple(draws.bits() for _ in range(_ROUNDS))
 
     def __getitem__(self, number: int) -> int:
-        """Return the place of a number; one beyond the range counts as the one that it wraps to."""
+        """Return the position of a number; one beyond the range counts as the one that it wraps to."""
         value = number % self._total
         while True:
             left, right = value >> self._half, value & self._mask
@@ -120,24 +120,24 @@ _ROUNDS: Final = 5
 
 
 def victims(storm: Storm, total: int) -> int:
-    """Tell how many of `total` stations are hit: at least one."""
+    """Return how many of `total` stations are hit: at least one."""
     wanted = storm.stations or round(storm.share * total)
     return min(max(wanted, 1), max(total, 1))
 
 
-def place_of(storm: Storm, shuffle: Shuffle, number: int, total: int, draws: Draws) -> Place | None:
-    """Find the place of the station of this number, which counts from 1; None where it is spared."""
+def position_of(storm: Storm, shuffle: Shuffle, number: int, total: int, draws: Draws) -> Position | None:
+    """Find the position of the station of this number, which counts from 1; None where it is spared."""
     index, count = shuffle[number - 1], victims(storm, total)
-    return Place(index, count, draws) if index < count else None
+    return Position(index, count, draws) if index < count else None
 
 
-def plan(storm: Storm, place: Place) -> list[Step]:
+def plan(storm: Storm, position: Position) -> list[StormStep]:
     """List what happens to one station, in the order of time."""
-    return _PLANS[type(storm)](storm, place)
+    return _PLANS[type(storm)](storm, position)
 
 
 def ends(storm: Storm) -> float:
-    """Tell when the storm is over, however long its traces last."""
+    """Return when the storm is over, however long its traces last."""
     return _ENDS[type(storm)](storm)
 
 
@@ -151,8 +151,8 @@ class Return(NamedTuple):
     """Whether it connects at `free_from`, rather than at the first attempt of its back-off after it."""
 
 
-def returns(steps: list[Step]) -> Return | None:
-    """Tell how a station comes back after its plan; None where it never goes, or the plan does not say."""
+def returns(steps: list[StormStep]) -> Return | None:
+    """Return how a station comes back after its plan; None where it never goes, or the plan does not say."""
     for step in reversed(steps):
         match step.verb:
             case Verb.CUT:
@@ -169,33 +169,33 @@ def returns(steps: list[Step]) -> Return | None:
 # -- the plans ---------------------------------------------------------------------------------------------------------
 
 
-def _batch(place: Place, batches: int) -> int:
-    return place.index * batches // place.count
+def _batch(position: Position, batches: int) -> int:
+    return position.index * batches // position.count
 
 
-def _csms_restart(storm: CsmsRestart, _: Place) -> list[Step]:
+def _csms_restart(storm: CsmsRestart, _: Position) -> list[StormStep]:
     if storm.command or not storm.cut:
-        return [Step(0.0, Verb.WATCH, _watched(storm))]
-    return [Step(0.0, Verb.CUT, storm.down)]
+        return [StormStep(0.0, Verb.WATCH, _watched(storm))]
+    return [StormStep(0.0, Verb.CUT, storm.down)]
 
 
 def _watched(storm: CsmsRestart) -> float:
-    """Tell until when a loss of the connection counts as the restart's: commands take their time to begin."""
+    """Return until when a loss of the connection counts as the restart's: commands take their time to begin."""
     return storm.down + 30.0
 
 
-def _rolling_deploy(storm: RollingDeploy, place: Place) -> list[Step]:
-    node, steps = place.index * storm.nodes // place.count, []
+def _rolling_deploy(storm: RollingDeploy, position: Position) -> list[StormStep]:
+    node, steps = position.index * storm.nodes // position.count, []
     for turn in range(_turns(storm)):
         gone = range(turn * storm.k, min((turn + 1) * storm.k, storm.nodes))
         if node not in gone:
             continue
         at = turn * storm.every
-        steps.append(Step(at, Verb.CUT, at + storm.down))
+        steps.append(StormStep(at, Verb.CUT, at + storm.down))
         if storm.sticky:
             break
         others = [other for other in range(storm.nodes) if other not in gone]
-        node = others[place.draws.below(len(others))]
+        node = others[position.draws.below(len(others))]
     return steps
 
 
@@ -203,64 +203,68 @@ def _turns(storm: RollingDeploy) -> int:
     return -(-storm.nodes // storm.k)
 
 
-def _lb_drain(storm: LbDrain, place: Place) -> list[Step]:
-    return [Step(_batch(place, storm.batches) * storm.every, Verb.CLOSE, storm.code)]
+def _lb_drain(storm: LbDrain, position: Position) -> list[StormStep]:
+    return [StormStep(_batch(position, storm.batches) * storm.every, Verb.CLOSE, storm.code)]
 
 
-def _region_failover(storm: RegionFailover, _: Place) -> list[Step]:
-    return [Step(0.0, Verb.CUT, storm.down)]
+def _region_failover(storm: RegionFailover, _: Position) -> list[StormStep]:
+    return [StormStep(0.0, Verb.CUT, storm.down)]
 
 
-def _blackout(storm: Blackout, place: Place) -> list[Step]:
-    up = storm.down + place.draws.uniform() * storm.spread
-    return [Step(0.0, Verb.OFF), Step(up, Verb.ON)]
+def _blackout(storm: Blackout, position: Position) -> list[StormStep]:
+    up = storm.down + position.draws.uniform() * storm.spread
+    return [StormStep(0.0, Verb.OFF), StormStep(up, Verb.ON)]
 
 
-def _half_open(storm: HalfOpen, place: Place) -> list[Step]:
-    return [Step(van_der_corput(place.index) * storm.spread, Verb.PART, storm.hold)]
+def _half_open(storm: HalfOpen, position: Position) -> list[StormStep]:
+    return [StormStep(van_der_corput(position.index) * storm.spread, Verb.PART, storm.hold)]
 
 
-def _offline_flush(storm: OfflineFlush, _: Place) -> list[Step]:
-    steps = [Step(0.0, Verb.CUT, storm.down)]
-    return [*steps, Step(storm.down, Verb.CONNECT)] if storm.together else steps
+def _offline_flush(storm: OfflineFlush, _: Position) -> list[StormStep]:
+    steps = [StormStep(0.0, Verb.CUT, storm.down)]
+    return [*steps, StormStep(storm.down, Verb.CONNECT)] if storm.together else steps
 
 
-def _clock_surge(storm: ClockSurge, place: Place) -> list[Step]:
-    return [Step(place.draws.uniform() * storm.spread, Verb.METERS)]
+def _clock_surge(storm: ClockSurge, position: Position) -> list[StormStep]:
+    return [StormStep(position.draws.uniform() * storm.spread, Verb.METERS)]
 
 
-def _tariff_switch(storm: TariffSwitch, _: Place) -> list[Step]:
-    arrive = [Step(0.0, Verb.PLUG_IN, storm.before + storm.stay)] if storm.plug_in else []
+def _tariff_switch(storm: TariffSwitch, _: Position) -> list[StormStep]:
+    arrive = [StormStep(0.0, Verb.PLUG_IN, storm.before + storm.stay)] if storm.plug_in else []
     # Those that came a moment ago have begun their transaction by then.
-    return [*arrive, Step(storm.before / 2, Verb.SUSPEND), Step(storm.before, Verb.RESUME)]
+    return [*arrive, StormStep(storm.before / 2, Verb.SUSPEND), StormStep(storm.before, Verb.RESUME)]
 
 
-def _firmware_rollout(storm: FirmwareRollout, place: Place) -> list[Step]:
-    at = _batch(place, storm.waves) * storm.every
+def _firmware_rollout(storm: FirmwareRollout, position: Position) -> list[StormStep]:
+    at = _batch(position, storm.waves) * storm.every
     loaded = at + storm.download
     return [
-        Step(at, Verb.FIRMWARE, word="Downloading"),
-        Step(loaded, Verb.FIRMWARE, word="Downloaded"),
-        Step(loaded, Verb.FIRMWARE, word="Installing"),
-        Step(loaded + storm.install, Verb.REBOOT),
+        StormStep(at, Verb.FIRMWARE, word="Downloading"),
+        StormStep(loaded, Verb.FIRMWARE, word="Downloaded"),
+        StormStep(loaded, Verb.FIRMWARE, word="Installing"),
+        StormStep(loaded + storm.install, Verb.REBOOT),
     ]
 
 
-def _mass_remote_start(storm: MassRemoteStart, place: Place) -> list[Step]:
-    return [Step(place.index / place.count * storm.spread, Verb.EXPECT)]
+def _mass_remote_start(storm: MassRemoteStart, position: Position) -> list[StormStep]:
+    return [StormStep(position.index / position.count * storm.spread, Verb.EXPECT)]
 
 
-def _flapping(storm: Flapping, place: Place) -> list[Step]:
-    first = van_der_corput(place.index) * storm.period
+def _flapping(storm: Flapping, position: Position) -> list[StormStep]:
+    first = van_der_corput(position.index) * storm.period
     times = [first + turn * storm.period for turn in range(storm.count)]
-    return [step for at in times for step in (Step(at, Verb.CUT, at + storm.away), Step(at + storm.away, Verb.CONNECT))]
+    return [
+        step
+        for at in times
+        for step in (StormStep(at, Verb.CUT, at + storm.away), StormStep(at + storm.away, Verb.CONNECT))
+    ]
 
 
-def _slow_consumer(storm: SlowConsumer, _: Place) -> list[Step]:
-    return [Step(0.0, Verb.MUTE, storm.pause)]
+def _slow_consumer(storm: SlowConsumer, _: Position) -> list[StormStep]:
+    return [StormStep(0.0, Verb.MUTE, storm.pause)]
 
 
-_PLANS: Final[Mapping[type[Storm], Callable[[Any, Place], list[Step]]]] = MappingProxyType(
+_PLANS: Final[Mapping[type[Storm], Callable[[Any, Position], list[StormStep]]]] = MappingProxyType(
     {
         CsmsRestart: _csms_restart,
         RollingDeploy: _rolling_deploy,

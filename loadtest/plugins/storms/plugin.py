@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-import time
 from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
+from config.locations import Location
 from evidence.redact import redact_text
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE
-from loadtest.plugins.contract import Conclusion
+from evidence.vocabulary import COOL_DOWN, MEASURE, UNDELIVERED
+from loadtest.plugins.contract import REMOTE_START, Conclusion, Note, Plugin, RunAccess
 from loadtest.plugins.storms.control_channel import ControlChannel
-from loadtest.plugins.storms.figures import QUANTILES, Totals
 from loadtest.plugins.storms.formula import Expected, expected
-from loadtest.plugins.storms.plan import Place, Return, Shuffle, ends, place_of, plan, returns, victims
+from loadtest.plugins.storms.plan import Position, Return, Shuffle, ends, plan, position_of, returns, victims
 from loadtest.plugins.storms.process import KIND
-from loadtest.plugins.storms.stability import LEAST_SECONDS, Seconds, compare
+from loadtest.plugins.storms.result import StormRun, quantities_of, result_of
+from loadtest.plugins.storms.shell import MOST_OUTPUT, run_shell_command
+from loadtest.plugins.storms.stability import LEAST_SECONDS, Seconds
 from loadtest.plugins.storms.tally import PER_SECOND
-from loadtest.station.transaction_queue import UNDELIVERED
 from loadtest.timing.pacing import Draws
 from loadtest.workload.storms import (
     ClockSurge,
@@ -37,13 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from loadtest.measuring.recorder import Delta
-    from loadtest.plugins.contract import Note, RunAccess
     from loadtest.timing.backoff import Backoff
 
-__all__ = ["REMOTE_START", "StormPlugin"]
-
-REMOTE_START: Final = "remote-start"
-"""What the plugin that commands the CSMS is asked for (`RunAccess.ask`): number and delay of stations."""
+__all__ = ["StormPlugin"]
 
 _BEFORE: Final = 30.0
 """Seconds that the time after a storm is compared with."""
@@ -54,43 +49,23 @@ _GRACE: Final = 10.0
 _AHEAD: Final = 1.1
 """Seconds before its time that a storm is ordered, so that a beat a second does not delay it."""
 _SAMPLED: Final = 1000
-_MOST_OUTPUT: Final = 4000
 
 _logger = logging.getLogger(__name__)
 
 
-class _Storm:
-    """A storm that has begun; times in seconds since the start of the run."""
-
-    def __init__(self, storm: Storm, number: int, trigger: str, began: float, stations: int) -> None:
-        self.storm = storm
-        self.number = number
-        self.trigger = trigger
-        self.began = began
-        self.stations = stations
-        self.totals = Totals()
-        self.expected: Expected | None = None
-        self.settles = began + ends(storm)
-        """When the CSMS is expected to be as before."""
-        self.exit_code: int | None = None
-        self.result: dict[str, Any] | None = None
-
-
-class StormPlugin:
+class StormPlugin(Plugin):
     """Leads the storms of one run after another."""
 
     name = "storm"
     kinds = frozenset({KIND})
     _access: RunAccess
-    _storms: list[_Storm]
+    _storms: list[StormRun]
     _due: list[Storm]
     _seconds: Seconds
     _control_channel: ControlChannel | None = None
     _measured_from: float | None
     """When the window `measure` began, in seconds since the start of the run."""
     _stopped: float | None
-    _started: float
-    """Seconds since 1970."""
 
     def __init__(
         self,
@@ -110,23 +85,23 @@ class StormPlugin:
         self._ways = list(backoff) if isinstance(backoff, Mapping) else [backoff]
         self._seed = seed
         self._owned = tuple(owned)
-        self._run_command = run_command or _run_command
+        self._run_command = run_command or run_shell_command
         for storm in storms:
             self._check_target(storm)
         self._reset()
 
-    # -- what the run tells ------------------------------------------------------------------------------------------
+    # -- the course of the run -----------------------------------------------------------------------------------------
 
     def begin(self, access: RunAccess) -> None:
         """Begin a run."""
         self._reset()
         self._access = access
-        self._started = time.time() - access.clock()
         self._due = sorted(self._planned, key=lambda storm: storm.at)
         self._control_channel = ControlChannel(access.folder)
 
-    def note(self, worker: str, note: Note) -> None:  # noqa: ARG002 - all workers alike
+    def note(self, worker: str, note: Note) -> None:
         """Add what a process tells of a storm."""
+        del worker
         _, number, news = note
         for one in self._storms:
             if one.number == number and one.result is None:
@@ -134,16 +109,16 @@ class StormPlugin:
 
     def delta(self, delta: Delta) -> None:
         """Hear what a process recorded."""
-        self._seconds.add(delta, int(self._access.clock()), self._started)
+        self._seconds.add(delta, int(self._access.clock()), self._access.started)
 
     def beat(self, elapsed: float, window: str) -> None:
-        """Order the storms that are due and take letters."""
+        """Order the storms that are due and take requests."""
         if window == MEASURE and self._measured_from is None:
             self._measured_from = elapsed
         if self._measured_from is not None and window != COOL_DOWN:
             while self._due and elapsed + _AHEAD >= self._measured_from + self._due[0].at:
                 storm = self._due.pop(0)
-                self._let_loose(storm, "schedule", max(self._measured_from + storm.at - elapsed, 0.0))
+                self._order(storm, "schedule", max(self._measured_from + storm.at - elapsed, 0.0))
         if self._control_channel is not None:
             for name, document in self._control_channel.take():
                 self._control_channel.answer(name, self.trigger(document, "command"))
@@ -158,18 +133,15 @@ class StormPlugin:
         self._stopped = self._access.clock()
 
     def standing(self) -> Conclusion:
-        """Tell how far each storm is; objectives look at those that are over."""
+        """Return how far each storm is; objectives look at those that are over."""
         lines = []
         for one in self._storms:
-            struck = one.totals.total("struck")
-            if one.result is None and struck:
-                word = "booted" if one.storm.cuts else "drained"
+            if one.result is None and one.struck:
                 back = one.totals.total("back") if one.storm.cuts else one.totals.total("drained")
                 since = self._access.clock() - one.began
-                accepted = f", {one.totals.total(word)} accepted" if one.storm.cuts else ""
-                lines.append(f"{one.storm.name} {since:.0f} s ago: {back} of {struck} stations back{accepted}")
-        over = [one for one in self._storms if one.result is not None]
-        return Conclusion(quantities=self._quantities(over), lines=lines)
+                accepted = f", {one.totals.total(one.goal)} accepted" if one.storm.cuts else ""
+                lines.append(f"{one.storm.name} {since:.0f} s ago: {back} of {one.struck} stations back{accepted}")
+        return Conclusion(quantities=quantities_of(self._results), lines=lines)
 
     def conclude(self) -> Conclusion:
         """Write all storms."""
@@ -184,8 +156,8 @@ class StormPlugin:
             _logger.warning(
                 "The storm %s was due %g s into the measurement; the run was shorter.", storm.name, storm.at
             )
-        fields = {"storms": [one.result for one in self._storms]} if self._storms else {}
-        return Conclusion(fields=fields, quantities=self._quantities(self._storms))
+        fields = {"storms": self._results} if self._storms else {}
+        return Conclusion(fields=fields, quantities=quantities_of(self._results))
 
     # -- what people ask ---------------------------------------------------------------------------------------------
 
@@ -197,35 +169,38 @@ class StormPlugin:
                 "storm": one.storm.name,
                 "number": one.number,
                 "at": round(one.began, 1),
-                "struck": one.totals.total("struck"),
-                "back": one.totals.total("booted" if one.storm.cuts else "drained"),
+                "struck": one.struck,
+                "back": one.totals.total(one.goal),
                 "over": one.result is not None,
             }
             for one in self._storms
         ]
 
     def trigger(self, document: Any, who: str) -> dict[str, Any]:
-        """Let a storm come now because somebody asks for it; returns its number and name, or an `error`."""
+        """Start a storm now because somebody asks for it; return its number and name, or an `error`."""
         try:
-            storm = make_storm(document, "The storm")
+            storm = make_storm(document, Location("The storm"))
             if isinstance(storm, CsmsRestart) and storm.command:
                 raise UsageError(  # noqa: TRY301 - answered like all other mistakes
                     "A running test takes no `command`; restart the CSMS yourself, and trigger this with cut=false"
                 )
             self._check_target(storm)
-            number = self._let_loose(storm, who, 0.0)
+            number = self._order(storm, who, 0.0)
         except UsageError as error:
             return {"error": str(error)}
         return {"storm": storm.name, "number": number, "stations": self._storms[-1].stations}
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
+    @property
+    def _results(self) -> list[dict[str, Any]]:
+        return [one.result for one in self._storms if one.result is not None]
+
     def _reset(self) -> None:
         self._storms = []
         self._due = []
         self._seconds = Seconds()
         self._measured_from = self._stopped = None
-        self._started = 0.0
         if self._control_channel is not None:
             self._control_channel.close()
             self._control_channel = None
@@ -234,16 +209,25 @@ class StormPlugin:
         if isinstance(storm, RegionFailover) and storm.to:
             check_owned(storm.to, self._owned)
 
-    def _let_loose(self, storm: Storm, trigger: str, delay: float) -> int:
+    def _order(self, storm: Storm, trigger: str, delay: float) -> int:
         """Order a storm; raises `UsageError` where it cannot come."""
         if self._stopped is not None:
             raise UsageError("The run ends; no storm begins any more.")
+        access = self._access
         if isinstance(storm, ClockSurge) and storm.align:
-            now = time.time() + delay
+            now = access.started + access.clock() + delay
             delay += storm.align - now % storm.align
-        access, number = self._access, len(self._storms) + 1
+        number = len(self._storms) + 1
         total = max(access.target(), 1)
-        one = _Storm(storm, number, trigger, access.clock() + delay, victims(storm, total))
+        began = access.clock() + delay
+        one = StormRun(
+            storm=storm,
+            number=number,
+            trigger=trigger,
+            began=began,
+            stations=victims(storm, total),
+            settles=began + ends(storm),
+        )
         if isinstance(storm, MassRemoteStart):
             self._ask_for_starts(one, storm, total, delay)
         self._storms.append(one)
@@ -256,27 +240,27 @@ class StormPlugin:
         _logger.info("Storm %d: %s, %d of %d stations.", number, storm.name, one.stations, total)
         return number
 
-    def _ask_for_starts(self, one: _Storm, storm: MassRemoteStart, total: int, delay: float) -> None:
+    def _ask_for_starts(self, one: StormRun, storm: MassRemoteStart, total: int, delay: float) -> None:
         shuffle = Shuffle(self._seed, total, f"storm/{one.number}")
-        places = {n: place_of(storm, shuffle, n, total, Draws(0, "")) for n in range(1, total + 1)}
+        positions = {n: position_of(storm, shuffle, n, total, Draws(0, "")) for n in range(1, total + 1)}
         stations = [
-            [number, round(delay + place.index / place.count * storm.spread, 3)]
-            for number, place in places.items()
-            if place is not None
+            [number, round(delay + position.index / position.count * storm.spread, 3)]
+            for number, position in positions.items()
+            if position is not None
         ]
         if not self._access.ask(REMOTE_START, {"stations": sorted(stations, key=lambda pair: pair[1])}):
             raise UsageError(
                 "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
             )
 
-    def _command_ended(self, one: _Storm, code: int, said: str) -> None:
+    def _command_ended(self, one: StormRun, code: int, said: str) -> None:
         one.exit_code = code
         level = logging.WARNING if code else logging.INFO
         _logger.log(level, "The command of storm %d (%s) ended with %d.", one.number, one.storm.name, code)
-        for line in redact_text(said[:_MOST_OUTPUT]).splitlines():
+        for line in redact_text(said[:MOST_OUTPUT]).splitlines():
             _logger.log(level, "storm %d: %s", one.number, line)
 
-    def _promise(self, storm: Storm, one: _Storm) -> Expected | None:
+    def _promise(self, storm: Storm, one: StormRun) -> Expected | None:
         """Work the formula out for the stations of a storm, or for as many of them as make a smooth curve."""
         if not storm.cuts:
             return None
@@ -287,10 +271,10 @@ class StormPlugin:
         draws = {index: Draws(self._seed, str(index), f"storm/{one.number}") for index in indices}
         return expected(
             self._backoff,
-            [returns(plan(storm, Place(index, one.stations, draws[index]))) for index in indices],
+            [returns(plan(storm, Position(index, one.stations, draws[index]))) for index in indices],
         )
 
-    def _measured_promise(self, one: _Storm) -> Expected | None:
+    def _measured_promise(self, one: StormRun) -> Expected | None:
         """Work the formula out for a restart that was not ours, from when it began and ended for the stations."""
         storm = one.storm
         if not isinstance(storm, CsmsRestart) or not (storm.command or not storm.cut):
@@ -306,123 +290,34 @@ class StormPlugin:
         ]
         return expected(self._backoff, lost)
 
-    def _after_from(self, one: _Storm) -> float:
-        """Tell from when on the CSMS is held to be as before: when all are back, and at the latest after the grace."""
-        totals = one.totals
-        struck = totals.total("struck")
-        if struck and totals.total("drained") >= struck:
-            return min(max(one.began + totals.last_change, one.began + ends(one.storm)) + 1.0, one.settles)
+    def _after_from(self, one: StormRun) -> float:
+        """Return when the CSMS counts as recovered: when all are back, and at the latest after the grace."""
+        if one.struck and one.totals.total("drained") >= one.struck:
+            return min(max(one.began + one.totals.last_change, one.began + ends(one.storm)) + 1.0, one.settles)
         return one.settles
 
-    def _after_until(self, one: _Storm) -> float:
+    def _after_until(self, one: StormRun) -> float:
         since = self._after_from(one)
         later = [other.began for other in self._storms if other.began > since]
         return min([since + _AFTER, *later])
 
-    def _before_from(self, one: _Storm) -> float:
-        """Tell from when on the run is as it is without a storm: not during the ramp, nor soon after another storm."""
+    def _before_from(self, one: StormRun) -> float:
+        """Return when the calm before a storm begins: not during the ramp, nor soon after another storm."""
         others = [self._after_from(other) for other in self._storms if other.number < one.number]
         begin = one.began if self._measured_from is None else self._measured_from
         return max([begin, one.began - _BEFORE, *others])
 
-    def _conclude(self, one: _Storm, now: float) -> dict[str, Any]:
-        storm, totals = one.storm, one.totals
-        struck = totals.total("struck")
-        word = "booted" if storm.cuts else "drained"
-        unrecovered = struck - totals.total(word)
+    def _conclude(self, one: StormRun, now: float) -> dict[str, Any]:
         since = self._after_from(one)
         until = min(self._after_until(one), now)
-        before = self._seconds.sample(self._before_from(one), one.began)
-        # Also of a storm that takes an instant.
-        during = self._seconds.sample(int(one.began), max(ceil(min(since, now)), int(one.began) + 2))
-        after = self._seconds.sample(since, until)
-        verdict = compare(before, after, struck=struck, unrecovered=unrecovered)
-        curve = self._measured_promise(one)
-        expected_ms = {name: round(curve.when(share) * 1000, 1) for name, share in QUANTILES} if curve else {}
-        lost = self._seconds.faults(UNDELIVERED, one.began, min(max(since, until), now))
-        lasted = min(max(since, one.began + totals.last_change), now) - one.began
-        deviation = totals.deviation(curve) if curve is not None else None
-        apart = totals.deviation(curve, 0.0) if curve is not None else None
-        result: dict[str, Any] = {
-            "storm": storm.name,
-            "number": one.number,
-            "says": storm.says,
-            "trigger": one.trigger,
-            "at": round(one.began, 3),
-            "ends": ends(storm),
-            "parameters": {key: value for key, value in write_storm(storm).items() if key != "storm"},
-            "stations": {
-                "struck": struck,
-                "connected": totals.total("back") if storm.cuts else struck,
-                "accepted": totals.total("booted") if storm.cuts else struck,
-                "settled": totals.total("drained"),
-                "unrecovered": unrecovered,
-                "lost_again": totals.numbers["lost_again"],
-            },
-            "recovery_ms": totals.times_ms(word),
-            "connected_ms": totals.times_ms("back") if storm.cuts else {},
-            "settled_ms": totals.times_ms("drained"),
-            "outage_ms": totals.outage_ms() if storm.cuts else {},
-            "formula": {
-                "backoff": ", ".join(map(str, self._ways)),
-                "expected_ms": expected_ms,
-                "deviation": None if deviation is None else round(deviation, 4),
-                "distance": None if apart is None else round(apart, 4),
-            }
-            if curve
-            else {},
-            "peak_connects_per_s": max(totals.counts("opened").values(), default=0),
-            "failed_upgrades": dict(totals.counts("failed").most_common()),
-            "refused_by_storm": totals.numbers["refused"],
-            "messages": {"queued_most": max(totals.counts("queued").values(), default=0), "lost": lost},
-            "calls": {"before": before.told(), "during": during.told(), "after": after.told()},
-            "recovered": verdict.recovered,
-            "reasons": list(verdict.reasons),
-            "curve": totals.curve(max(lasted, ends(storm)), curve),
-        }
-        if storm.name == "half-open":
-            result["twins"] = {word: totals.numbers[word] for word in ("old_closed", "old_open", "new_kicked")}
-        if one.exit_code is not None:
-            result["command_exit_code"] = one.exit_code
-        return result
-
-    def _quantities(self, storms: Sequence[_Storm]) -> dict[str, tuple[float | None, float | None]]:
-        results = [one.result for one in storms if one.result is not None]
-        if not results:
-            return {}
-        found: dict[str, tuple[float | None, float | None]] = {}
-        for name, _ in QUANTILES:
-            times = [result["recovery_ms"][name] for result in results]
-            found[f"recovery-{name}"] = (None if None in times else max(times), None)
-        struck = sum(result["stations"]["struck"] for result in results)
-        found["unrecovered"] = (float(sum(result["stations"]["unrecovered"] for result in results)), float(struck))
-        found["lost-messages"] = (float(sum(result["messages"]["lost"] for result in results)), None)
-        found["queued-messages"] = (float(max(result["messages"]["queued_most"] for result in results)), None)
-        found["failed-upgrades"] = (float(sum(sum(result["failed_upgrades"].values()) for result in results)), None)
-        found["peak-connects"] = (float(max(result["peak_connects_per_s"] for result in results)), None)
-        verdicts = [result["recovered"] for result in results]
-        metastable = float(sum(verdict is False for verdict in verdicts))
-        found["metastable"] = (metastable if metastable or None not in verdicts else None, None)
-        return found
-
-
-def _run_command(command: str, delay: float, ended: Callable[[int, str], object]) -> None:
-    """Run a shell command beside the event loop; a CSMS that it leaves behind lives on."""
-    import gevent  # noqa: PLC0415 - `plugstorm` reads storms too, and has no event loop
-    from gevent import subprocess  # noqa: PLC0415
-
-    def run() -> None:
-        # A file, because a server that the command starts would keep a pipe open for ever.
-        with tempfile.TemporaryFile() as output:
-            child = subprocess.Popen(
-                ["/bin/sh", "-c", command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            code = child.wait()
-            output.seek(0)
-            ended(code, output.read(_MOST_OUTPUT).decode(errors="replace"))
-
-    gevent.spawn_later(delay, run)
+        return result_of(
+            one,
+            before=self._seconds.sample(self._before_from(one), one.began),
+            # Also of a storm that takes an instant.
+            during=self._seconds.sample(int(one.began), max(ceil(min(since, now)), int(one.began) + 2)),
+            after=self._seconds.sample(since, until),
+            expected=self._measured_promise(one),
+            backoff=", ".join(map(str, self._ways)),
+            lost=self._seconds.faults(UNDELIVERED, one.began, min(max(since, until), now)),
+            lasted=min(max(since, one.began + one.totals.last_change), now) - one.began,
+        )

@@ -1,14 +1,15 @@
-"""The storms of one process with stations: it takes the master's orders and tells once a second how things stand."""
+"""The storms of one process with stations: it takes the master's orders and reports once a second."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from loadtest.plugins.storms.plan import Shuffle, place_of, plan
+from config.locations import Location
+from loadtest.plugins.storms.plan import Shuffle, plan, position_of
 from loadtest.plugins.storms.station_storm import StationStorm
 from loadtest.plugins.storms.tally import Tally
-from loadtest.station.station import Life
+from loadtest.station.life import Life
 from loadtest.timing.pacing import Draws
 from loadtest.workload.storms import RegionFailover, Storm, make_storm
 
@@ -59,7 +60,7 @@ class StormProcess:
         find_target: Callable[[str, Callable[[Target], object]], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Begin with fair storm.
+        """Begin without a storm.
 
         `find_target` looks up a URL and gives the target to a callback, without blocking.
         """
@@ -79,7 +80,7 @@ class StormProcess:
         An order holds a `storm` as `write_storm` writes it, its `number`, the `delay` in seconds, and the `total` of
         stations that its share is taken of.
         """
-        storm = make_storm(order["storm"], "the master's order")
+        storm = make_storm(order["storm"], Location("the master's order"))
         begins = self._clock() + order["delay"]
 
         def begin(target: Target | None = None) -> None:
@@ -96,9 +97,21 @@ class StormProcess:
             begin()
 
     def close(self) -> None:
-        """Tell the last that was seen; the run ends."""
-        self._tell(self._clock())
+        """Report the last that was seen; the run ends."""
+        self.report()
         self._storms.clear()
+
+    def report(self) -> None:
+        """Leave a note of what was counted since the last one; done by itself once a second."""
+        now = self._clock()
+        for one in self._storms:
+            if now >= one.begins:
+                one.tally.queued(
+                    now, sum(station_storm.station.messages_waiting for station_storm in one.station_storms)
+                )
+            news = one.tally.take()
+            if news:
+                self._recorder.note(KIND, one.number, news)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -118,7 +131,7 @@ class StormProcess:
             return
         number = station.lease.number
         draws = Draws(self._seed, station.lease.identity, f"storm/{one.number}")
-        place = place_of(one.storm, one.shuffle, number, one.total, draws)
+        place = position_of(one.storm, one.shuffle, number, one.total, draws)
         if place is not None:
             steps = plan(one.storm, place)
             if steps:
@@ -139,18 +152,8 @@ class StormProcess:
                     station_storm.leave()
         if now >= self._tell_at:
             self._tell_at = now + _TELL_EVERY
-            self._tell(now)
+            self.report()
             self._storms = [one for one in self._storms if one.station_storms or not one.planned]
         self._looks = bool(self._storms)
         if self._looks:
             self._timers.at(now + _LOOK_EVERY, self._look)
-
-    def _tell(self, now: float) -> None:
-        for one in self._storms:
-            if now >= one.begins:
-                one.tally.queued(
-                    now, sum(station_storm.station.messages_waiting for station_storm in one.station_storms)
-                )
-            news = one.tally.take()
-            if news:
-                self._recorder.note(KIND, one.number, news)

@@ -11,12 +11,12 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from evidence.histogram import Histogram
-from loadtest.measuring.recorder import TO_CSMS, is_failure
+from evidence.vocabulary import TO_CSMS, is_failure
 
 if TYPE_CHECKING:
     from loadtest.measuring.recorder import Delta
 
-__all__ = ["LEAST_SECONDS", "Sample", "Seconds", "Verdict", "compare"]
+__all__ = ["LEAST_SECONDS", "Sample", "Seconds", "StormVerdict", "compare"]
 
 LEAST_SECONDS: Final = 3
 """A shorter time shows nothing."""
@@ -68,22 +68,22 @@ class Sample(NamedTuple):
         }
 
 
-class Verdict(NamedTuple):
+class StormVerdict(NamedTuple):
     """Whether it recovered, None where that cannot be told, and why."""
 
     recovered: bool | None
     reasons: tuple[str, ...] = ()
 
 
-def compare(before: Sample, after: Sample, *, struck: int, unrecovered: int) -> Verdict:
+def compare(before: Sample, after: Sample, *, struck: int, unrecovered: int) -> StormVerdict:
     """Judge the time after a storm, which struck so many stations, by the time before it."""
     if after.seconds < LEAST_SECONDS:
-        return Verdict(None, (f"less than {LEAST_SECONDS} s were left after it, before the end or another storm",))
+        return StormVerdict(None, (f"less than {LEAST_SECONDS} s were left after it, before the end or another storm",))
     reasons = []
     if unrecovered > struck // 1000:
         reasons.append(f"{unrecovered} of {struck} stations are not back")
     if before.seconds < LEAST_SECONDS:
-        return Verdict(
+        return StormVerdict(
             False if reasons else None,
             (*reasons, f"less than {LEAST_SECONDS} s were left before it, after the ramp or another storm"),
         )
@@ -93,7 +93,7 @@ def compare(before: Sample, after: Sample, *, struck: int, unrecovered: int) -> 
         reasons.append(f"stations still reconnect, {after.connects / after.seconds:.1f} a second")
     if before.calls >= _LEAST_CALLS:
         reasons += _work(before, after)
-    return Verdict(not reasons, tuple(reasons))
+    return StormVerdict(not reasons, tuple(reasons))
 
 
 def _work(before: Sample, after: Sample) -> list[str]:

@@ -10,11 +10,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from fixtures.payloads import v2x, v16
-from loadtest.plugins.storms.plan import Step, Verb
-from loadtest.station.arrivals import token_for
-from loadtest.station.charging_session import ChargingSession, Phase
-from loadtest.station.dialect.contract import Ending, Trigger
-from loadtest.station.station import Life
+from loadtest.plugins.storms.old_socket import OldSocket
+from loadtest.plugins.storms.plan import StormStep, Verb
+from loadtest.station.charging_session import ChargingSession
+from loadtest.station.dialect.contract import Ending, Payload, Trigger
+from loadtest.station.life import Life
+from loadtest.station.state.connectors import token_for
+from loadtest.station.views import ChargingSessionView, Phase
 from ocppj.versions import Version
 
 if TYPE_CHECKING:
@@ -23,13 +25,10 @@ if TYPE_CHECKING:
     from loadtest.plugins.storms.tally import Tally
     from loadtest.station.station import Station
     from loadtest.timing.timers import Timer
-    from loadtest.transport.socket import Handshake, How, StationSocket
+    from loadtest.transport.socket import StationSocket
     from loadtest.transport.target import Target
 
 __all__ = ["State", "StationStorm"]
-
-_LAST_WORD: Final = 1.0
-"""Seconds in which an old socket that is read again shows what the CSMS had done with it."""
 
 
 class State(Enum):
@@ -55,11 +54,11 @@ class StationStorm:
         "_gone_at",
         "_held",
         "_installs",
+        "_old_sockets",
         "_older",
         "_steps",
         "_timer",
         "_until",
-        "_zombies",
         "begins",
         "cuts",
         "state",
@@ -73,7 +72,7 @@ class StationStorm:
         self,
         station: Station,
         tally: Tally,
-        steps: list[Step],
+        steps: list[StormStep],
         begins: float,
         *,
         cuts: bool,
@@ -90,7 +89,7 @@ class StationStorm:
         self.cuts = cuts
         self.target = target
         self.state = State.WAITING
-        # At once and not when its turn among thousands of timers comes: others wait for nobody.
+        # Known at once, not when its turn among thousands of timers comes.
         self.watched_until = begins + steps[0].value if steps[0].verb is Verb.WATCH else float("-inf")
         """Until when a loss of the connection counts as the storm's, where it is not the station that plays it."""
         self._steps = steps
@@ -98,15 +97,17 @@ class StationStorm:
         self._gone_at = self._back_at = self._booted_at = 0.0
         self._expects = self._installs = False
         self._held: StationSocket | None = None
-        self._zombies: list[_Zombie] = []
-        self._older = station.storm
+        self._old_sockets: list[OldSocket] = []
+        older = station.storm
+        assert older is None or isinstance(older, StationStorm)
+        self._older = older
         station.storm = self
-        self._timer: Timer | None = station.context.timers.at(begins + steps[0].at, self._next)
+        self._timer: Timer | None = station.context.timers.at(begins + steps[0].at, self._next, self.station)
 
     # -- what the station asks and tells -----------------------------------------------------------------------------
 
     def refuses(self) -> bool:
-        """Tell whether an attempt to connect fails in this moment, and count it."""
+        """Return whether an attempt to connect fails in this moment, and count it."""
         if self.station.context.clock() < self._until:
             self.tally.refused += 1
             return True
@@ -117,7 +118,7 @@ class StationStorm:
         return self.target or (self._older.where() if self._older is not None else None)
 
     def plays_a_loss(self) -> bool:
-        """Tell whether the station has just cut its own connection, for this storm or an older one."""
+        """Return whether the station has just cut its own connection, for this storm or an older one."""
         if self.cuts and self.state is State.GONE:
             return True
         return self._older is not None and self._older.plays_a_loss()
@@ -163,7 +164,7 @@ class StationStorm:
         elif self.state in (State.BACK, State.ACCEPTED):
             self.tally.lost_again += not played
             self._withdraw()
-        if not played and any(not zombie.judged for zombie in self._zombies):
+        if not played and any(not old.judged for old in self._old_sockets):
             self.tally.new_kicked += 1
         if self._older is not None:
             self._older.lost(now, played=played)
@@ -173,21 +174,21 @@ class StationStorm:
         timers = self.station.context.timers
         timers.cancel(self._timer)
         self._timer = None
-        for zombie in self._zombies:
-            zombie.close()
-        self._zombies.clear()
+        for old in self._old_sockets:
+            old.close()
+        self._old_sockets.clear()
         self._held = None
         self.station.storm = None
         if self._older is not None:
             self._older.end()
             self._older = None
 
-    # -- what the front asks -----------------------------------------------------------------------------------------
+    # -- what the storm process asks -----------------------------------------------------------------------------------
 
     @property
     def done(self) -> bool:
         """Whether nothing more is to come and to be seen."""
-        return self.state is State.OVER and not self._steps and not self._zombies
+        return self.state is State.OVER and not self._steps and not self._old_sockets
 
     def look(self, now: float) -> None:
         """See whether all that the station had to say is answered."""
@@ -196,9 +197,9 @@ class StationStorm:
             self.state = State.OVER
         if self.state is not (State.ACCEPTED if self.cuts else State.GONE) or self._steps:
             return
-        if self._held is not None or self._zombies or (self._expects and not self._charging_sessions()):
+        if self._held is not None or self._old_sockets or (self._expects and not self._charging_sessions()):
             return
-        if station.online and station.session.open_call is None and not station.messages_waiting:
+        if station.online and not station.awaits_answer and not station.messages_waiting:
             self.state = State.OVER
             self.tally.drained(now)
 
@@ -225,15 +226,17 @@ class StationStorm:
     def _next(self, when: float) -> None:
         step = self._steps.pop(0)
         steps = self._steps
-        self._timer = self.station.context.timers.at(self.begins + steps[0].at, self._next) if steps else None
-        _DEEDS[step.verb](self, step, when)
+        self._timer = (
+            self.station.context.timers.at(self.begins + steps[0].at, self._next, self.station) if steps else None
+        )
+        _STEPS[step.verb](self, step, when)
 
-    def _cut(self, step: Step, when: float) -> None:
+    def _cut(self, step: StormStep, when: float) -> None:
         self._until = self.begins + step.value
         self._lose(when)
         self.station.cut()
 
-    def _close(self, step: Step, when: float) -> None:
+    def _close(self, step: StormStep, when: float) -> None:
         self._lose(when)
         self.station.cut(int(step.value))
 
@@ -251,24 +254,33 @@ class StationStorm:
             self.tally.outage(self._booted_at - self._gone_at, -1)
         self.state = State.GONE
 
-    def _off(self, _: Step, when: float) -> None:
+    def _off(self, _: StormStep, when: float) -> None:
         self._lose(when)
         self.station.lose_power()
 
-    def _on(self, _: Step, __: float) -> None:
+    def _on(self, _: StormStep, __: float) -> None:
         self.station.start()
 
-    def _connect(self, _: Step, __: float) -> None:
+    def _connect(self, _: StormStep, __: float) -> None:
         self._until = float("-inf")
         self.station.connect_now()
 
-    def _part(self, step: Step, when: float) -> None:
+    def _part(self, step: StormStep, when: float) -> None:
         self._lose(when)
-        socket = self.station.part()
+        station = self.station
+        socket = station.part()
         if socket is not None:
-            self._zombies.append(_Zombie(self, socket, when + step.value))
+            self._old_sockets.append(
+                OldSocket(socket, station.context.timers, when + step.value, self._old_socket_seen, station)
+            )
 
-    def _mute(self, step: Step, when: float) -> None:
+    def _old_socket_seen(self, old: OldSocket, *, closed: bool) -> None:
+        """Count what the CSMS has done with an old socket."""
+        self.tally.old_closed += closed
+        self.tally.old_open += not closed
+        self._old_sockets.remove(old)
+
+    def _mute(self, step: StormStep, when: float) -> None:
         station = self.station
         self._strike(when)
         socket = self._held = station.socket
@@ -277,14 +289,14 @@ class StationStorm:
         socket.pause()
         # One answer at least has to wait for its reader.
         station.call("Heartbeat", {}, when)
-        self._timer = station.context.timers.at(when + step.value, self._unmute)
+        self._timer = station.context.timers.at(when + step.value, self._unmute, self.station)
 
     def _unmute(self, _: float) -> None:
         socket, self._held, self._timer = self._held, None, None
         if socket is not None and socket is self.station.socket:
             socket.resume()
 
-    def _meters(self, _: Step, when: float) -> None:
+    def _meters(self, _: StormStep, when: float) -> None:
         station = self.station
         self._strike(when)
         for connector in station.connectors:
@@ -298,7 +310,7 @@ class StationStorm:
                     when,
                 )
 
-    def _plug_in(self, step: Step, when: float) -> None:
+    def _plug_in(self, step: StormStep, when: float) -> None:
         busy = {
             connector.model.evse_id for connector in self.station.connectors if connector.charging_session is not None
         }
@@ -306,21 +318,21 @@ class StationStorm:
         for connector in self.station.connectors:
             if connector.operative and connector.model.evse_id not in busy:
                 busy.add(connector.model.evse_id)
-                charging_session = ChargingSession(connector, token_for(self.station, connector))
+                charging_session = ChargingSession(self.station, connector, token_for(self.station, connector))
                 charging_session.begin(when, when + step.value, authorize=sessions is None or sessions.authorize)
 
-    def _charging_sessions(self) -> list[ChargingSession]:
+    def _charging_sessions(self) -> list[ChargingSessionView]:
         return [
             connector.charging_session
             for connector in self.station.connectors
             if connector.charging_session is not None
         ]
 
-    def _suspend(self, _: Step, when: float) -> None:
+    def _suspend(self, _: StormStep, when: float) -> None:
         for charging_session in self._charging_sessions():
             charging_session.suspend(when)
 
-    def _resume(self, _: Step, when: float) -> None:
+    def _resume(self, _: StormStep, when: float) -> None:
         charging_sessions = self._charging_sessions()
         if charging_sessions:
             self._strike(when)
@@ -329,31 +341,41 @@ class StationStorm:
         for charging_session in charging_sessions:
             charging_session.resume(when)
 
-    def _firmware(self, step: Step, when: float) -> None:
+    def _firmware(self, step: StormStep, when: float) -> None:
         self._say_firmware(step.word, when)
 
-    def _reboot(self, _: Step, when: float) -> None:
+    def _reboot(self, _: StormStep, when: float) -> None:
         self._lose(when)
         self._installs = True
         self.station.reboot(Ending.SOFT_RESET)
 
     def _say_firmware(self, word: str, when: float) -> None:
-        station = self.station
-        if station.version is Version.V16:
-            payload = v16.firmware_status_notification(word)
-        else:
-            payload = v2x.firmware_status_notification(word, request_id=self.tally.number)
-        station.call("FirmwareStatusNotification", payload, when)
+        payload = _FIRMWARE_STATUS[self.station.version](word, self.tally.number)
+        self.station.call("FirmwareStatusNotification", payload, when)
 
-    def _expect(self, _: Step, when: float) -> None:
+    def _expect(self, _: StormStep, when: float) -> None:
         self._strike(when)
         self._expects = True
 
-    def _observer(self, _: Step, __: float) -> None:
+    def _watch(self, _: StormStep, __: float) -> None:
         """Do nothing: what is watched was known from the start."""
 
 
-_DEEDS: Final[dict[Verb, Callable[[StationStorm, Step, float], None]]] = {
+def _firmware_status_v16(word: str, _: int) -> Payload:
+    return v16.firmware_status_notification(word)
+
+
+def _firmware_status_v2x(word: str, number: int) -> Payload:
+    return v2x.firmware_status_notification(word, request_id=number)
+
+
+_FIRMWARE_STATUS: Final[dict[Version, Callable[[str, int], Payload]]] = {
+    Version.V16: _firmware_status_v16,
+    Version.V201: _firmware_status_v2x,
+    Version.V21: _firmware_status_v2x,
+}
+
+_STEPS: Final[dict[Verb, Callable[[StationStorm, StormStep, float], None]]] = {
     Verb.CUT: StationStorm._cut,  # noqa: SLF001 - a dispatch table of this very class
     Verb.CLOSE: StationStorm._close,  # noqa: SLF001
     Verb.OFF: StationStorm._off,  # noqa: SLF001
@@ -368,63 +390,6 @@ _DEEDS: Final[dict[Verb, Callable[[StationStorm, Step, float], None]]] = {
     Verb.FIRMWARE: StationStorm._firmware,  # noqa: SLF001
     Verb.REBOOT: StationStorm._reboot,  # noqa: SLF001
     Verb.EXPECT: StationStorm._expect,  # noqa: SLF001
-    Verb.WATCH: StationStorm._observer,  # noqa: SLF001
+    Verb.WATCH: StationStorm._watch,  # noqa: SLF001
 }
 _CUTS: Final = frozenset({Verb.CUT, Verb.CLOSE, Verb.OFF, Verb.PART, Verb.REBOOT})
-
-
-class _Zombie:
-    """An old socket that nobody reads, and what the CSMS has done with it in the end."""
-
-    __slots__ = ("_ended", "_socket", "_timer", "judged", "station", "station_storm")
-
-    def __init__(self, station_storm: StationStorm, socket: StationSocket, until: float) -> None:
-        self.station_storm = station_storm
-        self.station = station_storm.station
-        self.judged = False
-        self._socket = socket
-        self._ended = False
-        socket.pause()
-        socket.hand_over(self)
-        self._timer: Timer | None = self.station.context.timers.at(until, self._read_again)
-
-    def close(self) -> None:
-        self.station.context.timers.cancel(self._timer)
-        self._socket.abort()
-
-    def _read_again(self, when: float) -> None:
-        self._timer = self.station.context.timers.at(when + _LAST_WORD, self._judge)
-        self._socket.resume()
-
-    def _judge(self, _: float) -> None:
-        tally = self.station_storm.tally
-        self.judged = True
-        if self._ended:
-            tally.old_closed += 1
-        else:
-            tally.old_open += 1
-        self.close()
-        self.station_storm._zombies.remove(self)  # noqa: SLF001 - a part of it
-
-    # -- the listener of the socket ----------------------------------------------------------------------------------
-
-    def on_open(self, handshake: Handshake) -> None:
-        """Hear nothing: it was open before."""
-
-    def on_failed(self, outcome: str, reason: str) -> None:  # noqa: ARG002 - whatever the reason
-        """Take note of an attempt that was under way."""
-        self._ended = True
-
-    def on_text(self, data: str | bytes, now: float) -> None:
-        """Ignore what was meant for a station that has moved on."""
-
-    def on_closed(self, code: int, reason: str, how: How) -> None:  # noqa: ARG002 - whatever the reason
-        """Take note that the CSMS had ended it."""
-        self._ended = True
-
-    def on_backlog(self) -> None:
-        """Ignore it: nothing is said any more."""
-
-    def on_crash(self, error: Exception) -> None:  # noqa: ARG002 - these methods raise nothing
-        """Take note that it is gone."""
-        self._ended = True

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from fixtures.answers.common import root_hash_data
-from fixtures.certificates import CertificateError, SigningRequest, hash_data, make_csr, same_key
+from fixtures.certificates import CertificateError, hash_data, make_csr, same_key
 from fixtures.device import CERTIFICATE_STORE_LENGTH
 from fixtures.payloads import v2x, v16
 from loadtest.station.commands.common import Reaction, Request
-from loadtest.station.commands.settings import text_setting
-from loadtest.station.state.store import store_of
+from loadtest.station.contract import Controls
+from loadtest.station.state.certificates import CertificateStore, Root
+from loadtest.station.state.settings import text_setting
+from loadtest.station.state.store import need, peek
 from ocppj.versions import Version
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from loadtest.station.station import Station
-
 __all__ = [
-    "CertificateStore",
     "certificate_signed",
     "delete_certificate",
     "get_installed_certificate_ids_2x",
@@ -31,73 +27,33 @@ __all__ = [
 ]
 
 
-class _Root(NamedTuple):
-    """A trusted root; `pem` is None for the one that the station came with."""
-
-    kind: str
-    pem: str | None
-    hashes: dict[str, str]
-
-    def is_meant(self, wanted: Request) -> bool:
-        """Tell whether somebody's hashes mean this one, by whatever algorithm."""
-        mine = self.hashes
-        if self.pem is not None and wanted["hashAlgorithm"] != mine["hashAlgorithm"]:
-            mine = hash_data(self.pem, self.pem, wanted["hashAlgorithm"])
-        return all(str(mine[name]).lower() == str(wanted[name]).lower() for name in mine)
-
-
-class CertificateStore:
-    """What one station trusts, and the key of the certificate that it has asked for."""
-
-    __slots__ = ("pending", "roots")
-
-    def __init__(self, first_kind: str) -> None:
-        """Start with the root of a new station."""
-        self.roots = [_Root(first_kind, None, root_hash_data())]
-        self.pending: SigningRequest | None = None
-
-    def __len__(self) -> int:
-        return len(self.roots)
-
-
 class _Words(NamedTuple):
-    csms_root: str
     sign: Callable[[str, str | None], Request]
     invalid: str
-    """The security event for a signed certificate that is none for this station."""
+    """The security event for a signed certificate that is not for this station."""
 
 
 _WORDS_2X = _Words(
-    "CSMSRootCertificate",
     lambda csr, kind: v2x.sign_certificate(csr, certificate_type=kind),
     "InvalidChargingStationCertificate",
 )
 _WORDS: Mapping[Version, _Words] = MappingProxyType(
     {
-        Version.V16: _Words(
-            "CentralSystemRootCertificate", lambda csr, _: v16.sign_certificate(csr), "InvalidChargePointCertificate"
-        ),
+        Version.V16: _Words(lambda csr, _: v16.sign_certificate(csr), "InvalidChargePointCertificate"),
         Version.V201: _WORDS_2X,
         Version.V21: _WORDS_2X,
     }
 )
 
 
-def _store(station: Station) -> CertificateStore:
-    store = store_of(station)
-    if store.certificates is None:
-        store.certificates = CertificateStore(_WORDS[station.version].csms_root)
-    return store.certificates
-
-
 # -- the station's own certificate -------------------------------------------------------------------------------------
 
 
-def sign_certificate(station: Station, kind: str | None) -> None:
+def sign_certificate(station: Controls, kind: str | None) -> None:
     """Make a key and ask the CSMS to sign it: CN is the serial number, O the operator (A00.FR.509 and .511)."""
     operator = text_setting(station, "organization")[:_LONGEST_NAME].strip() or "Plugstorm Operator"
     request = make_csr(station.individual.serial_number, operator)
-    _store(station).pending = request
+    need(station, CertificateStore).pending = request
     payload = _WORDS[station.version].sign(request.csr_pem.decode(), kind)
     station.call("SignCertificate", payload, station.context.clock(), triggered=True)
 
@@ -106,15 +62,15 @@ _LONGEST_NAME = 64
 """Characters of a name in a certificate (RFC 5280 appendix A)."""
 
 
-def certificate_signed(station: Station, request: Request, _: Request) -> Reaction:
+def certificate_signed(station: Controls, request: Request, _: Request) -> Reaction:
     """Take the certificate for the key of the last request; one for no such key is useless and refused (A02)."""
-    kept = None if station.store is None else station.store.certificates
+    kept = peek(station, CertificateStore)
     if kept is not None and kept.pending is not None and same_key(request["certificateChain"], kept.pending):
         return Reaction(then=partial(setattr, kept, "pending", None))
     return Reaction("Rejected", partial(_tell_invalid, station))
 
 
-def _tell_invalid(station: Station) -> None:
+def _tell_invalid(station: Controls) -> None:
     now = station.context.clock()
     payload = v2x.security_event_notification(_WORDS[station.version].invalid, station.context.timestamp(now))
     station.call("SecurityEventNotification", payload, now)
@@ -123,7 +79,7 @@ def _tell_invalid(station: Station) -> None:
 # -- what it trusts ----------------------------------------------------------------------------------------------------
 
 
-def install_certificate(station: Station, request: Request, _: Request) -> Reaction:
+def install_certificate(station: Controls, request: Request, _: Request) -> Reaction:
     """Trust one more root, where it is one (M05)."""
     pem, kind = request["certificate"], request["certificateType"]
     try:
@@ -133,39 +89,39 @@ def install_certificate(station: Station, request: Request, _: Request) -> React
     others = [root for root in _roots(station) if not (root.kind == kind and root.is_meant(hashes))]
     if len(others) >= CERTIFICATE_STORE_LENGTH:
         return Reaction("Rejected")
-    return Reaction(then=partial(_install, station, _Root(kind, pem, hashes)))
+    return Reaction(then=partial(_install, station, Root(kind, pem, hashes)))
 
 
-def _install(station: Station, root: _Root) -> None:
-    store = _store(station)
+def _install(station: Controls, root: Root) -> None:
+    store = need(station, CertificateStore)
     store.roots = [kept for kept in store.roots if not (kept.kind == root.kind and kept.is_meant(root.hashes))]
     store.roots.append(root)
 
 
-def delete_certificate(station: Station, request: Request, _: Request) -> Reaction:
+def delete_certificate(station: Controls, request: Request, _: Request) -> Reaction:
     """Trust a root no longer (M04)."""
     wanted = request["certificateHashData"]
     found = [root for root in _roots(station) if root.is_meant(wanted)]
     return Reaction(then=partial(_delete, station, found)) if found else Reaction("NotFound")
 
 
-def _delete(station: Station, found: list[_Root]) -> None:
-    store = _store(station)
+def _delete(station: Controls, found: list[Root]) -> None:
+    store = need(station, CertificateStore)
     store.roots = [root for root in store.roots if root not in found]
 
 
-def _roots(station: Station) -> list[_Root]:
-    kept = None if station.store is None else station.store.certificates
-    return kept.roots if kept is not None else CertificateStore(_WORDS[station.version].csms_root).roots
+def _roots(station: Controls) -> list[Root]:
+    kept = peek(station, CertificateStore)
+    return kept.roots if kept is not None else CertificateStore(station).roots
 
 
-def get_installed_certificate_ids_16(station: Station, request: Request, answer: Request) -> Reaction:
+def get_installed_certificate_ids_16(station: Controls, request: Request, answer: Request) -> Reaction:
     """List what is trusted of one kind (whitepaper M03)."""
     found = [root.hashes for root in _roots(station) if root.kind == request["certificateType"]]
     return _list(answer, "certificateHashData", found)
 
 
-def get_installed_certificate_ids_2x(station: Station, request: Request, answer: Request) -> Reaction:
+def get_installed_certificate_ids_2x(station: Controls, request: Request, answer: Request) -> Reaction:
     """List what is trusted, of some kinds or of all (OCPP 2.x M03)."""
     kinds = request.get("certificateType")
     found = [

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fixtures.payloads.v21 import report_der_control
-from loadtest.station.commands.common import Reaction, Request, ongoing
-from loadtest.station.state.store import store_of
+from loadtest.station.commands.common import Reaction, Request
+from loadtest.station.contract import Controls, Host, State
+from loadtest.station.state.connectors import ongoing
+from loadtest.station.state.store import need, peek
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+__all__ = ["DerControls", "allowed_energy_transfer", "clear_der_control", "get_der_control", "set_der_control"]
 
-    from loadtest.station.station import Station
-
-__all__ = ["Controls", "allowed_energy_transfer", "clear_der_control", "get_der_control", "set_der_control"]
-
-Controls = dict[str, Request]
-"""By controlId, as they came."""
 
 _MOST: Final = 24
 """As many as one ReportDERControl holds of a kind."""
@@ -51,12 +47,29 @@ def _field(control: Request) -> _Field:
     return _FIELDS.get(control["controlType"], _CURVE)
 
 
-def set_der_control(station: Station, request: Request, answer: Request) -> Reaction:
-    """Keep a control; a default takes the place of the default before it."""
+class DerControls(State):
+    """The controls of one station."""
+
+    __slots__ = ("by_id",)
+
+    def __init__(self, station: Host) -> None:
+        """Start without any."""
+        super().__init__(station)
+        self.by_id: dict[str, Request] = {}
+        """As they came."""
+
+
+def _kept(station: Controls) -> dict[str, Request]:
+    found = peek(station, DerControls)
+    return {} if found is None else found.by_id
+
+
+def set_der_control(station: Controls, request: Request, answer: Request) -> Reaction:
+    """Keep a control; a default replaces the default before it."""
     if _field(request).name not in request:
         # The type names a control that the message does not hold.
         return Reaction("Rejected")
-    kept = (station.store and station.store.controls) or {}
+    kept = _kept(station)
     superseded = [
         number
         for number, other in kept.items()
@@ -72,12 +85,12 @@ def set_der_control(station: Station, request: Request, answer: Request) -> Reac
     return Reaction(then=partial(_keep, station, left | {request["controlId"]: request}))
 
 
-def _keep(station: Station, controls: Controls) -> None:
-    store_of(station).controls = controls
+def _keep(station: Controls, controls: dict[str, Request]) -> None:
+    need(station, DerControls).by_id = controls
 
 
-def _matching(station: Station, request: Request) -> Controls:
-    kept = (station.store and station.store.controls) or {}
+def _matching(station: Controls, request: Request) -> dict[str, Request]:
+    kept = _kept(station)
     return {
         number: control
         for number, control in kept.items()
@@ -87,7 +100,7 @@ def _matching(station: Station, request: Request) -> Controls:
     }
 
 
-def get_der_control(station: Station, request: Request, _: Request) -> Reaction:
+def get_der_control(station: Controls, request: Request, _: Request) -> Reaction:
     """Report the controls that fit."""
     found = _matching(station, request)
     return (
@@ -95,7 +108,7 @@ def get_der_control(station: Station, request: Request, _: Request) -> Reaction:
     )
 
 
-def _report(station: Station, request_id: int, found: Controls) -> None:
+def _report(station: Controls, request_id: int, found: dict[str, Request]) -> None:
     lists: dict[str, list[Any]] = {}
     for number, control in found.items():
         field = _field(control)
@@ -109,16 +122,16 @@ def _report(station: Station, request_id: int, found: Controls) -> None:
     station.call("ReportDERControl", payload, station.context.clock(), triggered=True)
 
 
-def clear_der_control(station: Station, request: Request, _: Request) -> Reaction:
+def clear_der_control(station: Controls, request: Request, _: Request) -> Reaction:
     """Remove the controls that fit."""
     found = _matching(station, request)
     if not found:
         return Reaction("NotFound")
-    kept = (station.store and station.store.controls) or {}
+    kept = _kept(station)
     left = {number: control for number, control in kept.items() if number not in found}
     return Reaction(then=partial(_keep, station, left))
 
 
-def allowed_energy_transfer(station: Station, request: Request, _: Request) -> Reaction:
+def allowed_energy_transfer(station: Controls, request: Request, _: Request) -> Reaction:
     """Take what a running transaction may do with energy; there is nothing to choose from here (Q)."""
     return Reaction(None if ongoing(station, request["transactionId"]) is not None else "Rejected")

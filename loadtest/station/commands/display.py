@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from fixtures.payloads.v2x import notify_display_messages
-from loadtest.station.commands.common import Reaction, Request, moment, ongoing, parts_of
-from loadtest.station.state.store import store_of
+from loadtest.station.commands.common import Reaction, Request, parts_of
+from loadtest.station.contract import Controls, Host, State
+from loadtest.station.state.connectors import moment, ongoing
+from loadtest.station.state.store import need, peek
 
-if TYPE_CHECKING:
-    from loadtest.station.station import Station
+__all__ = ["DisplayMessages", "clear_display_message", "get_display_messages", "set_display_message"]
 
-__all__ = ["Messages", "clear_display_message", "get_display_messages", "set_display_message"]
-
-Messages = dict[int, Request]
-"""By id, as they came."""
 
 _FORMATS: Final = ("ASCII", "UTF8")
 _MOST: Final = 50
@@ -24,22 +21,34 @@ _PART: Final = 5
 """Messages in one NotifyDisplayMessages."""
 
 
-def _present(station: Station) -> Messages:
+class DisplayMessages(State):
+    """The messages of one station."""
+
+    __slots__ = ("by_id",)
+
+    def __init__(self, station: Host) -> None:
+        """Start without any."""
+        super().__init__(station)
+        self.by_id: dict[int, Request] = {}
+        """As they came."""
+
+
+def _present(station: Controls) -> dict[int, Request]:
     """Return the messages that still count."""
-    kept = (station.store and station.store.messages) or {}
-    now = station.context.clock()
-    return {number: message for number, message in kept.items() if not _is_over(station, message, now)}
+    kept, now = peek(station, DisplayMessages), station.context.clock()
+    by_id = {} if kept is None else kept.by_id
+    return {number: message for number, message in by_id.items() if not _is_over(station, message, now)}
 
 
-def _is_over(station: Station, message: Request, now: float) -> bool:
+def _is_over(station: Controls, message: Request, now: float) -> bool:
     if "transactionId" in message and ongoing(station, message["transactionId"]) is None:
         return True
-    end = moment(station, message["endDateTime"]) if "endDateTime" in message else None
+    end = moment(station.context, message["endDateTime"]) if "endDateTime" in message else None
     return end is not None and end <= now
 
 
-def set_display_message(station: Station, request: Request, _: Request) -> Reaction:
-    """Show a message, in the place of one with the same id (O01, O02, O06)."""
+def set_display_message(station: Controls, request: Request, _: Request) -> Reaction:
+    """Show a message, which replaces one with the same id (O01, O02, O06)."""
     message = request["message"]
     contents = [message["message"], *message.get("messageExtra", ())]
     if any(content["format"] not in _FORMATS for content in contents):
@@ -56,11 +65,11 @@ def set_display_message(station: Station, request: Request, _: Request) -> React
     return Reaction(then=partial(_keep, station, present))
 
 
-def _keep(station: Station, messages: Messages) -> None:
-    store_of(station).messages = messages
+def _keep(station: Controls, messages: dict[int, Request]) -> None:
+    need(station, DisplayMessages).by_id = messages
 
 
-def get_display_messages(station: Station, request: Request, _: Request) -> Reaction:
+def get_display_messages(station: Controls, request: Request, _: Request) -> Reaction:
     """Report the messages that fit (O03, O04)."""
     ids = request.get("id")
     found = [
@@ -73,7 +82,7 @@ def get_display_messages(station: Station, request: Request, _: Request) -> Reac
     return Reaction("Accepted", partial(_send, station, request["requestId"], found)) if found else Reaction("Unknown")
 
 
-def _send(station: Station, request_id: int, found: list[Request]) -> None:
+def _send(station: Controls, request_id: int, found: list[Request]) -> None:
     parts = parts_of(found, _PART)
     for number, part in enumerate(parts):
         more = True if number < len(parts) - 1 else None
@@ -81,7 +90,7 @@ def _send(station: Station, request_id: int, found: list[Request]) -> None:
         station.call("NotifyDisplayMessages", payload, station.context.clock(), triggered=True)
 
 
-def clear_display_message(station: Station, request: Request, _: Request) -> Reaction:
+def clear_display_message(station: Controls, request: Request, _: Request) -> Reaction:
     """Show a message no longer (O05)."""
     present = _present(station)
     if present.pop(request["id"], None) is None:

@@ -6,21 +6,19 @@ one timer at a time drives it. A message that cannot be sent now waits until the
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fixtures.payloads.v2x import security_event_notification
 from loadtest.station.commands.common import Request
+from loadtest.station.contract import Controls, Host, State
 from loadtest.station.dialect.contract import Ending
-from loadtest.station.state.store import store_of
+from loadtest.station.state.firmware import Firmware
+from loadtest.station.state.store import need, store_of
+from loadtest.timing.timers import Timer
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from loadtest.station.station import Station
-    from loadtest.timing.timers import Timer
 
 __all__ = [
     "DIAGNOSTICS",
@@ -30,6 +28,7 @@ __all__ = [
     "PUBLICATION",
     "SIGNED_FIRMWARE",
     "Job",
+    "Jobs",
     "Publication",
     "tell_security",
 ]
@@ -146,6 +145,34 @@ KINDS: Mapping[Version, Mapping[str, Kind]] = MappingProxyType(
 _BEYOND_RECALL = frozenset({"Installing", "InstallRebooting"})
 
 
+class Jobs(State):
+    """The jobs of one station, the latest of each kind."""
+
+    __slots__ = ("by_name",)
+
+    def __init__(self, station: Host) -> None:
+        """Start with none."""
+        super().__init__(station)
+        self.by_name: dict[str, Job] = {}
+        # Its hooks must come first: a job that goes on after a boot may set the reason of the next one.
+        need(station, Firmware)
+
+    def back(self, now: float, *, booted: bool) -> None:  # noqa: ARG002 - either lets them go on
+        """Go on with what waited for the CSMS."""
+        for job in list(self.by_name.values()):
+            job.back(now)
+
+    def charging_session_over(self, now: float) -> None:
+        """Go on with what waited for the last car to leave."""
+        for job in list(self.by_name.values()):
+            job.charging_session_over(now)
+
+    def close(self) -> None:
+        """Give up all of them."""
+        for job in self.by_name.values():
+            job.cancel()
+
+
 class Job:
     """One sequence on its way at one station."""
 
@@ -168,7 +195,7 @@ class Job:
     )
 
     def __init__(
-        self, station: Station, kind: Kind, request: Request, times: Mapping[str, float], *, signed: bool = False
+        self, station: Controls, kind: Kind, request: Request, times: Mapping[str, float], *, signed: bool = False
     ) -> None:
         """Prepare; `times` are the moments that the CSMS set."""
         self.station = station
@@ -233,10 +260,10 @@ class Job:
         return any(connector.charging_session for connector in self.station.connectors)
 
     def _at(self, when: float, callback: Callable[[float], object]) -> None:
-        self._timer = self.station.context.timers.at(when, callback)
+        self._timer = self.station.context.timers.at(when, callback, self.station)
 
     def _after(self, now: float, span: Any, callback: Callable[[float], object]) -> None:
-        self._at(now + self.station.context.draw(span, store_of(self.station).draws), callback)
+        self._at(now + self.station.context.draw(span, store_of(self.station).draws("reactions")), callback)
 
     def _say(self, word: str, now: float, then: Callable[[float], object]) -> None:
         """Tell the CSMS, now or when it hears the station again, and go on after that."""
@@ -261,7 +288,7 @@ class Job:
                 self._say(step.waits_as, now, wait)
             return
         if step.when_idle:
-            self._close()
+            need(self.station, Firmware).close_connectors()
             if self._cars:
                 self._waits = "cars"
                 if step.waits_as is not None and self.word != step.waits_as:
@@ -289,7 +316,7 @@ class Job:
     def _worked(self, now: float) -> None:
         step = self.steps[self._index]
         share = self.station.context.profile.files.fail
-        if not step.fails_as or not share or store_of(self.station).draws.uniform() >= share:
+        if not step.fails_as or not share or store_of(self.station).draws("reactions").uniform() >= share:
             self._next(now)
         elif step.retried and self._attempts:
             self._attempts -= 1
@@ -306,35 +333,18 @@ class Job:
 
     def _end(self, *, worked: bool = True) -> None:  # noqa: ARG002 - what a failure changes is others' affair
         self.over = True
-        store = store_of(self.station)
-        if any(step.when_idle for step in self.steps) and store.closed is not None:
-            store.reopen()
-            self._show()
+        if any(step.when_idle for step in self.steps):
+            need(self.station, Firmware).finish_installation()
 
     def _restart(self) -> None:
-        station, store = self.station, store_of(self.station)
+        station, firmware = self.station, need(self.station, Firmware)
         self._waits = "boot"
-        store.boot_reason = "FirmwareUpdate"
-        store.firmware_version = _newer(station)
+        firmware.boot_reason = "FirmwareUpdate"
+        firmware.version = _newer(station)
         station.reboot(Ending.SOFT_RESET)
 
-    def _close(self) -> None:
-        """Let nobody else begin to charge until the firmware is in (AllowNewSessionsPendingFirmwareUpdate is off)."""
-        store = store_of(self.station)
-        if store.closed is None:
-            store.closed = {connector.model.number for connector in self.station.connectors if connector.operative}
-            for connector in self.station.connectors:
-                connector.operative = False
-            self._show()
 
-    def _show(self) -> None:
-        now = self.station.context.clock()
-        for connector in self.station.connectors:
-            if connector.charging_session is None:
-                connector.rest(now)
-
-
-def _newer(station: Station) -> str:
+def _newer(station: Controls) -> str:
     """Name the firmware that comes after the present one; the newest is installed again."""
     versions, present = station.model.firmware, station.individual.firmware_version
     later = versions[versions.index(present) + 1 :] if present in versions else ()
@@ -346,7 +356,7 @@ class Publication(Job):
 
     __slots__ = ("_checksum", "_location")
 
-    def __init__(self, station: Station, kind: Kind, request: Request, times: Mapping[str, float]) -> None:
+    def __init__(self, station: Controls, kind: Kind, request: Request, times: Mapping[str, float]) -> None:
         """Prepare."""
         super().__init__(station, kind, request, times)
         self._checksum = request["checksum"]
@@ -360,8 +370,7 @@ class Publication(Job):
     def _end(self, *, worked: bool = True) -> None:
         super()._end(worked=worked)
         if worked:
-            store = store_of(self.station)
-            store.published = (store.published or set()) | {self._checksum}
+            need(self.station, Firmware).published.add(self._checksum)
 
     @property
     def checksum(self) -> str:
@@ -369,7 +378,7 @@ class Publication(Job):
         return str(self._checksum)
 
 
-def tell_security(station: Station, kind: str) -> None:
+def tell_security(station: Controls, kind: str) -> None:
     """Report a security event; 1.6 has the same message, by the whitepaper."""
     now = station.context.clock()
     payload = security_event_notification(kind, station.context.timestamp(now))

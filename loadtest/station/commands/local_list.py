@@ -1,41 +1,22 @@
-"""The local authorization list: SendLocalList and GetLocalListVersion (OCPP 1.6 §5.10 and §5.15, 2.x D01 and D02)."""
+"""SendLocalList and GetLocalListVersion (OCPP 1.6 §5.10 and §5.15, 2.x D01 and D02)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fixtures.device import LOCAL_LIST_LENGTH, LOCAL_LIST_PART
-from loadtest.station.commands.common import Reaction, Request, Token, token_2x
-from loadtest.station.commands.settings import flag
-from loadtest.station.state.store import store_of
+from loadtest.station.commands.common import Reaction, Request
+from loadtest.station.contract import Controls
+from loadtest.station.state.connectors import Token, token_2x
+from loadtest.station.state.local_list import ListEntry, LocalList
+from loadtest.station.state.settings import flag
+from loadtest.station.state.store import need, peek
 from ocppj.versions import Version
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from loadtest.station.station import Station
-
-__all__ = ["LocalList", "known_parent", "list_verdict", "list_version", "send_local_list"]
-
-
-class Entry(NamedTuple):
-    """What the list says about a token."""
-
-    status: str
-    parent: str
-
-
-class LocalList:
-    """The list of one station."""
-
-    __slots__ = ("entries", "version")
-
-    def __init__(self) -> None:
-        """Start as the empty list of a new station."""
-        self.version = 0
-        self.entries: dict[Token, Entry] = {}
+__all__ = ["list_version", "send_local_list"]
 
 
 class _Words(NamedTuple):
@@ -70,37 +51,20 @@ _WORDS: Mapping[Version, _Words] = MappingProxyType(
 )
 
 
-def known_parent(station: Station, token: Token) -> str | None:
-    """Look up the group of a token; None for a token that is not in the list."""
-    entry = _entry(station, token)
-    return None if entry is None else entry.parent
-
-
-def list_verdict(station: Station, token: Token) -> bool | None:
-    """Tell whether the list lets a token charge; None where it says nothing."""
-    entry = _entry(station, token)
-    return None if entry is None else entry.status == "Accepted"
-
-
-def _entry(station: Station, token: Token) -> Entry | None:
-    kept = station.store and station.store.local_list
-    return kept.entries.get(token) if kept and flag(station, "local_list") else None
-
-
-def list_version(station: Station, _: Request, answer: Request) -> Reaction:
-    """Tell the version of the list, 0 where there is none."""
-    kept = station.store and station.store.local_list
+def list_version(station: Controls, _: Request, answer: Request) -> Reaction:
+    """Return the version of the list, 0 without a list."""
+    kept = peek(station, LocalList)
     if kept and flag(station, "local_list"):
         answer[_WORDS[station.version].version] = kept.version
     return Reaction()
 
 
-def send_local_list(station: Station, request: Request, _: Request) -> Reaction:
+def send_local_list(station: Controls, request: Request, _: Request) -> Reaction:
     """Replace the list, or change it, by the rules for versions."""
     words = _WORDS[station.version]
     if not flag(station, "local_list"):
         return Reaction(words.disabled)
-    kept = station.store and station.store.local_list
+    kept = peek(station, LocalList)
     version, sent = request[words.version], request.get("localAuthorizationList") or []
     full = request["updateType"] == "Full"
     if not full and version <= (kept.version if kept else 0):
@@ -118,18 +82,16 @@ def send_local_list(station: Station, request: Request, _: Request) -> Reaction:
     return Reaction(then=partial(_replace, station, version, entries))
 
 
-def _changes(words: _Words, sent: list[Request]) -> dict[Token, Entry | None] | None:
+def _changes(words: _Words, sent: list[Request]) -> dict[Token, ListEntry | None] | None:
     """Read what was sent, with None for a token to be removed; None when a token comes twice."""
-    changes: dict[Token, Entry | None] = {}
+    changes: dict[Token, ListEntry | None] = {}
     for item in sent:
         info = item.get(words.info)
-        changes[words.token(item)] = None if info is None else Entry(info["status"], words.parent(info).upper())
+        changes[words.token(item)] = None if info is None else ListEntry(info["status"], words.parent(info).upper())
     return changes if len(changes) == len(sent) else None
 
 
-def _replace(station: Station, version: int, entries: dict[Token, Entry]) -> None:
-    store = store_of(station)
-    if store.local_list is None:
-        store.local_list = LocalList()
-    store.local_list.version = version
-    store.local_list.entries = entries
+def _replace(station: Controls, version: int, entries: dict[Token, ListEntry]) -> None:
+    kept = need(station, LocalList)
+    kept.version = version
+    kept.entries = entries

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fixtures.device import Variable, device_model, find_variable
 from fixtures.payloads.v2x import component_variable, event_data, monitor_data, notify_event, notify_monitoring_report
 from loadtest.station.commands.common import Reaction, Request, parts_of
 from loadtest.station.commands.reports import is_asked_for
 from loadtest.station.commands.settings import value_of
-from loadtest.station.state.store import store_of
+from loadtest.station.contract import Controls, Host, State
+from loadtest.station.state.store import need, peek
 from loadtest.timing.pacing import next_in_phase
-
-if TYPE_CHECKING:
-    from loadtest.station.station import Station
-    from loadtest.timing.timers import Timer
+from loadtest.timing.timers import Timer
 
 __all__ = [
     "Monitors",
@@ -59,21 +57,21 @@ class Monitor:
         self.timer: Timer | None = None
 
     @property
-    def station(self) -> Station:
+    def station(self) -> Host:
         """Where it watches."""
         return self.owner.station
 
-    def observer(self) -> None:
+    def watch(self) -> None:
         """Wait for the next report of one that works by the clock."""
         if self.type in _PERIODIC:
             context = self.station.context
             now = context.clock()
             aligned = self.type == "PeriodicClockAligned"
             due = next_in_phase(now, self.value, 0.0, context.epoch) if aligned else now + self.value
-            self.timer = context.timers.at(due, self._due)
+            self.timer = context.timers.at(due, self._due, self.station)
 
     def _due(self, when: float) -> None:
-        self.timer = self.station.context.timers.at(when + self.value, self._due)
+        self.timer = self.station.context.timers.at(when + self.value, self._due, self.station)
         self.owner.report(self, when)
 
     def shown(self) -> Request:
@@ -88,14 +86,14 @@ class Monitor:
         )
 
 
-class Monitors:
+class Monitors(State):
     """The monitors of one station; ids are never used twice."""
 
-    __slots__ = ("_events", "_last_id", "_monitors", "level", "station")
+    __slots__ = ("_events", "_last_id", "_monitors", "level")
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: Host) -> None:
         """Start with none."""
-        self.station = station
+        super().__init__(station)
         self.level = _LEAST_SEVERE
         """The highest severity number that is still reported."""
         self._monitors: dict[int, Monitor] = {}
@@ -120,7 +118,7 @@ class Monitors:
         else:
             self.clear(monitor_id)
         monitor = self._monitors[monitor_id] = Monitor(self, monitor_id, variable, part)
-        monitor.observer()
+        monitor.watch()
         return result | {"status": status, "id": monitor_id}
 
     def _judge(self, part: Request, variable: Variable, monitor_id: int | None) -> str:
@@ -140,7 +138,7 @@ class Monitors:
         return "Accepted" if len(self._monitors) < _MOST else "Rejected"
 
     def clear(self, monitor_id: int) -> bool:
-        """Remove one; False when there is none with this id."""
+        """Remove one; return False when no monitor has this id."""
         monitor = self._monitors.pop(monitor_id, None)
         if monitor is not None:
             self.station.context.timers.cancel(monitor.timer)
@@ -170,23 +168,16 @@ class Monitors:
         station.call("NotifyEvent", notify_event(0, timestamp, [event]), when)
 
 
-def _monitors(station: Station) -> Monitors:
-    store = store_of(station)
-    if store.monitors is None:
-        store.monitors = Monitors(station)
-    return store.monitors
-
-
-def set_variable_monitoring(station: Station, request: Request, answer: Request) -> Reaction:
+def set_variable_monitoring(station: Controls, request: Request, answer: Request) -> Reaction:
     """Set monitors (N04)."""
-    monitors = _monitors(station)
+    monitors = need(station, Monitors)
     answer["setMonitoringResult"] = [monitors.set(part) for part in request["setMonitoringData"]]
     return Reaction()
 
 
-def clear_variable_monitoring(station: Station, request: Request, answer: Request) -> Reaction:
+def clear_variable_monitoring(station: Controls, request: Request, answer: Request) -> Reaction:
     """Remove monitors (N06)."""
-    kept = station.store and station.store.monitors
+    kept = peek(station, Monitors)
     answer["clearMonitoringResult"] = [
         {"id": monitor_id, "status": "Accepted" if kept and kept.clear(monitor_id) else "NotFound"}
         for monitor_id in request["id"]
@@ -194,26 +185,26 @@ def clear_variable_monitoring(station: Station, request: Request, answer: Reques
     return Reaction()
 
 
-def set_monitoring_base(station: Station, request: Request, _: Request) -> Reaction:
-    """Go back to what the station came with, which is no monitor at all: `All` keeps those that were set (N05)."""
-    kept = station.store and station.store.monitors
+def set_monitoring_base(station: Controls, request: Request, _: Request) -> Reaction:
+    """Go back to what the station came with, without any monitor; `All` keeps those that were set (N05)."""
+    kept = peek(station, Monitors)
     if kept and request["monitoringBase"] != "All":
         return Reaction(then=kept.close)
     return Reaction()
 
 
-def set_monitoring_level(station: Station, request: Request, _: Request) -> Reaction:
+def set_monitoring_level(station: Controls, request: Request, _: Request) -> Reaction:
     """Hear only of what is this severe (N03)."""
     level = request["severity"]
     if not 0 <= level <= _LEAST_SEVERE:
         return Reaction("Rejected")
-    return Reaction(then=partial(setattr, _monitors(station), "level", level))
+    return Reaction(then=partial(setattr, need(station, Monitors), "level", level))
 
 
-def get_monitoring_report(station: Station, request: Request, _: Request) -> Reaction:
+def get_monitoring_report(station: Controls, request: Request, _: Request) -> Reaction:
     """Report monitors by their kind and variables (N02)."""
     kept, criteria, named = (
-        station.store and station.store.monitors,
+        peek(station, Monitors),
         request.get("monitoringCriteria"),
         request.get("componentVariable"),
     )
@@ -223,15 +214,15 @@ def get_monitoring_report(station: Station, request: Request, _: Request) -> Rea
     for monitor in kept.all() if kept else ():
         mine = kinds is None or monitor.type in kinds
         if mine and (not named or any(is_asked_for(monitor.variable, part) for part in named)):
-            place = model.index(monitor.variable) if monitor.variable in model else -monitor.monitor_id
-            by_variable.setdefault(place, (monitor.variable, []))[1].append(monitor.shown())
+            rank = model.index(monitor.variable) if monitor.variable in model else -monitor.monitor_id
+            by_variable.setdefault(rank, (monitor.variable, []))[1].append(monitor.shown())
     if not by_variable:
         return Reaction("EmptyResultSet")
     shown = [{**component_variable(variable), "variableMonitoring": found} for variable, found in by_variable.values()]
     return Reaction("Accepted", partial(_send, station, request["requestId"], shown))
 
 
-def _send(station: Station, request_id: int, shown: list[Any]) -> None:
+def _send(station: Controls, request_id: int, shown: list[Any]) -> None:
     now = station.context.clock()
     timestamp, parts = station.context.timestamp(now), parts_of(shown, _PART)
     for number, part in enumerate(parts):

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from fixtures.payloads.v16 import data_transfer as data_transfer_payload
-from loadtest.station.commands.common import Reaction, Request, charging
-from loadtest.station.commands.settings import flag
+from loadtest.station.commands.common import Reaction, Request
+from loadtest.station.contract import Controls
 from loadtest.station.dialect.contract import Ending
-
-if TYPE_CHECKING:
-    from loadtest.station.charging_session import Connector
-    from loadtest.station.station import Station
+from loadtest.station.state.connectors import charging
+from loadtest.station.state.firmware import Firmware
+from loadtest.station.state.reservations import Reservations
+from loadtest.station.state.settings import flag
+from loadtest.station.state.store import peek
+from loadtest.station.views import ConnectorView
 
 __all__ = ["availability_2x", "availability_16", "clear_cache", "data_transfer", "reset_2x", "reset_16"]
 
 
-def reset_16(station: Station, request: Request, _: Request) -> Reaction:
+def reset_16(station: Controls, request: Request, _: Request) -> Reaction:
     """Restart, softly or hard (OCPP 1.6 §5.14)."""
     ending = Ending.HARD_RESET if request["type"] == "Hard" else Ending.SOFT_RESET
     return Reaction(then=partial(station.reboot, ending))
 
 
-def reset_2x(station: Station, request: Request, _: Request) -> Reaction:
+def reset_2x(station: Controls, request: Request, _: Request) -> Reaction:
     """Restart, at once or when the last driver has left (OCPP 2.x B11 and B12)."""
     if "evseId" in request:
         # These stations cannot restart one EVSE alone (AllowReset is absent from their device model).
@@ -33,14 +34,14 @@ def reset_2x(station: Station, request: Request, _: Request) -> Reaction:
     return Reaction(then=partial(station.reboot, Ending.SOFT_RESET))
 
 
-def availability_16(station: Station, request: Request, _: Request) -> Reaction:
+def availability_16(station: Controls, request: Request, _: Request) -> Reaction:
     """Take connectors out of service, or back (OCPP 1.6 §5.2)."""
     number = request["connectorId"]
     connectors = [connector for connector in station.connectors if number in (0, connector.model.number)]
     return _availability(station, connectors, operative=request["type"] == "Operative")
 
 
-def availability_2x(station: Station, request: Request, _: Request) -> Reaction:
+def availability_2x(station: Controls, request: Request, _: Request) -> Reaction:
     """Take an EVSE, one of its connectors or everything out of service, or back (OCPP 2.x G03 and G04)."""
     evse = request.get("evse", {})
     evse_id, connector_id = evse.get("id"), evse.get("connectorId")
@@ -52,33 +53,31 @@ def availability_2x(station: Station, request: Request, _: Request) -> Reaction:
     return _availability(station, connectors, operative=request["operationalStatus"] == "Operative")
 
 
-def _availability(station: Station, connectors: list[Connector], *, operative: bool) -> Reaction:
+def _availability(station: Controls, connectors: list[ConnectorView], *, operative: bool) -> Reaction:
     waits = not operative and any(connector.charging_session for connector in connectors)
     return Reaction("Scheduled" if waits else None, partial(_switch, station, connectors, operative=operative))
 
 
-def _switch(station: Station, connectors: list[Connector], *, operative: bool) -> None:
-    store, now = station.store, station.context.clock()
-    numbers = {connector.model.number for connector in connectors}
-    if store is not None and store.closed is not None:
-        # During an installation everything is closed; this is what counts afterwards.
-        store.closed = store.closed | numbers if operative else store.closed - numbers
+def _switch(station: Controls, connectors: list[ConnectorView], *, operative: bool) -> None:
+    now, firmware = station.context.clock(), peek(station, Firmware)
+    if firmware is not None and firmware.switch({one.model.number for one in connectors}, operative=operative):
         return
     for connector in connectors:
         connector.operative = operative
-    if not operative and store is not None and store.reservations is not None:
-        store.reservations.withdraw(connectors, now)
+    reservations = None if operative else peek(station, Reservations)
+    if reservations is not None:
+        reservations.withdraw(connectors, now)
     for connector in connectors:
         if connector.charging_session is None:
             connector.rest(now)
 
 
-def clear_cache(station: Station, _: Request, __: Request) -> Reaction:
+def clear_cache(station: Controls, _: Request, __: Request) -> Reaction:
     """Forget whom the CSMS has accepted, where that is remembered at all (OCPP 1.6 §5.3, 2.x C11)."""
     return Reaction(None if flag(station, "cache") else "Rejected")
 
 
-def data_transfer(station: Station, request: Request, answer: Request) -> Reaction:
+def data_transfer(station: Controls, request: Request, answer: Request) -> Reaction:
     """Answer the messages of the station's own vendor: `echo` returns its data, `call-back` makes the station send one.
 
     Anything else of this vendor is an unknown message, and every other vendor an unknown one (OCPP 1.6 §5.5, 2.x P01).
@@ -91,6 +90,6 @@ def data_transfer(station: Station, request: Request, answer: Request) -> Reacti
     return Reaction(then=partial(_call_back, station) if message == "call-back" else None)
 
 
-def _call_back(station: Station) -> None:
+def _call_back(station: Controls) -> None:
     payload = data_transfer_payload(station.model.vendor, message_id="echo", data=station.individual.serial_number)
     station.call("DataTransfer", payload, station.context.clock())

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
-from fixtures.device import REPORT_PART, device_model
+from fixtures.device import REPORT_PART, Variable, device_model
 from fixtures.payloads.v2x import notify_customer_information, notify_report, report_item
-from loadtest.station.commands.common import Reaction, Request, parts_of, token_2x
+from loadtest.station.commands.common import Reaction, Request, parts_of
 from loadtest.station.commands.settings import value_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from fixtures.device import Variable
-    from loadtest.station.station import Station
+from loadtest.station.contract import Controls
+from loadtest.station.state.connectors import token_2x
+from loadtest.station.state.local_list import LocalList
+from loadtest.station.state.store import peek
 
 __all__ = ["customer_information", "get_base_report", "get_report", "is_asked_for"]
 
@@ -29,13 +27,13 @@ _BASES: Mapping[str, Callable[[Variable], bool]] = MappingProxyType(
 )
 
 
-def get_base_report(station: Station, request: Request, _: Request) -> Reaction:
+def get_base_report(station: Controls, request: Request, _: Request) -> Reaction:
     """Report one of the three inventories (B07)."""
     wanted = _BASES[request["reportBase"]]
     return _report(station, request["requestId"], [v for v in device_model(station.individual) if wanted(v)])
 
 
-def get_report(station: Station, request: Request, _: Request) -> Reaction:
+def get_report(station: Controls, request: Request, _: Request) -> Reaction:
     """Report what fits the components, variables and criteria that are named (B08)."""
     model = device_model(station.individual)
     criteria, named = request.get("componentCriteria"), request.get("componentVariable")
@@ -46,7 +44,7 @@ def get_report(station: Station, request: Request, _: Request) -> Reaction:
 
 
 def is_asked_for(variable: Variable, part: Request) -> bool:
-    """Tell whether a ComponentVariableType means a variable; what it leaves out may be anything."""
+    """Return whether a ComponentVariableType means a variable; what it leaves out may be anything."""
     component, wanted = part["component"], part.get("variable")
     evse = component.get("evse")
     if component["name"].lower() != variable.component.lower() or "instance" in component:
@@ -63,24 +61,24 @@ def is_asked_for(variable: Variable, part: Request) -> bool:
     )
 
 
-def _meets(station: Station, model: tuple[Variable, ...], variable: Variable, criteria: list[str]) -> bool:
-    """Tell whether a component is in one of the states; one that does not say so has no problem and works."""
-    place = variable.component, variable.evse_id, variable.connector_id
+def _meets(station: Controls, model: tuple[Variable, ...], variable: Variable, criteria: list[str]) -> bool:
+    """Return whether a component is in one of the states; one that does not say so has no problem and works."""
+    owner = variable.component, variable.evse_id, variable.connector_id
     states = {
         other.name: value_of(station, other)
         for other in model
-        if other.name in criteria and (other.component, other.evse_id, other.connector_id) == place
+        if other.name in criteria and (other.component, other.evse_id, other.connector_id) == owner
     }
     return any(states.get(word, "false" if word == "Problem" else "true") == "true" for word in criteria)
 
 
-def _report(station: Station, request_id: int, variables: list[Variable]) -> Reaction:
+def _report(station: Controls, request_id: int, variables: list[Variable]) -> Reaction:
     if not variables:
         return Reaction("EmptyResultSet")
     return Reaction(then=partial(_send, station, request_id, variables))
 
 
-def _send(station: Station, request_id: int, variables: list[Variable]) -> None:
+def _send(station: Controls, request_id: int, variables: list[Variable]) -> None:
     now = station.context.clock()
     timestamp = station.context.timestamp(now)
     parts = parts_of([report_item(variable, value_of(station, variable)) for variable in variables], REPORT_PART)
@@ -94,7 +92,7 @@ def _send(station: Station, request_id: int, variables: list[Variable]) -> None:
 _LONGEST_DATA = 512
 
 
-def customer_information(station: Station, request: Request, _: Request) -> Reaction:
+def customer_information(station: Controls, request: Request, _: Request) -> Reaction:
     """Report or clear what the station keeps of one customer, which is at most an entry of its list (N09, N10)."""
     named = [name for name in ("idToken", "customerCertificate", "customerIdentifier") if name in request]
     if len(named) != 1:
@@ -105,10 +103,10 @@ def customer_information(station: Station, request: Request, _: Request) -> Reac
     return Reaction(then=partial(_inform, station, request))
 
 
-def _inform(station: Station, request: Request) -> None:
+def _inform(station: Controls, request: Request) -> None:
     text = "No customer data found."
-    kept, id_token = station.store and station.store.local_list, request.get("idToken", {})
-    entry: Any = kept.entries.get(token_2x(id_token)) if kept and id_token else None
+    kept, id_token = peek(station, LocalList), request.get("idToken", {})
+    entry = kept.entries.get(token_2x(id_token)) if kept and id_token else None
     if entry is not None:
         text = f"Local authorization list: {id_token['idToken']}, {entry.status}, group {entry.parent or 'none'}."
     if not request["report"]:

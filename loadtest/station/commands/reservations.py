@@ -1,306 +1,46 @@
-"""Reservations: ReserveNow and CancelReservation, who is let in, and how they end (OCPP 1.6 §5.13, 2.x H01-H04)."""
+"""ReserveNow and CancelReservation (OCPP 1.6 §5.13, 2.x H01-H04)."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from functools import partial
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
 
-from fixtures.payloads.v2x import reservation_status_update
-from loadtest.station.commands.common import (
-    Reaction,
-    Request,
-    Token,
-    evse_busy,
-    free_connectors,
-    moment,
-    place_number,
-    token_2x,
-)
-from loadtest.station.commands.local_list import known_parent
-from loadtest.station.commands.settings import flag
-from loadtest.station.state.store import store_of
-from ocppj.versions import Version
+from loadtest.station.commands.common import Reaction, Request
+from loadtest.station.contract import Controls
+from loadtest.station.state.connectors import moment
+from loadtest.station.state.reservations import RULES, ReservationRequest, Reservations
+from loadtest.station.state.settings import flag
+from loadtest.station.state.store import need, peek
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from loadtest.station.charging_session import ChargingSession, Connector
-    from loadtest.station.station import Station
-    from loadtest.timing.timers import Timer
-
-__all__ = ["Claim", "Reservations", "admits", "cancel_reservation", "claim_of", "reserve_now", "take"]
+__all__ = ["cancel_reservation", "reserve_now"]
 
 
-class Claim(StrEnum):
-    """What reservations say about a token at a connector."""
-
-    FREE = "free"
-    OURS = "ours"
-    ASK = "ask"
-    """Only the CSMS knows whether the token belongs to the group that has reserved."""
-    TAKEN = "taken"
-
-
-class _Wanted(NamedTuple):
-    """A ReserveNow in the words of no version."""
-
-    reservation_id: int
-    place: int | None
-    connector_type: str | None
-    expiry: str
-    token: Token
-    parent: str
-
-
-def _read_16(request: Request) -> _Wanted:
-    token = request["idTag"].upper(), "ISO14443"
-    place, parent = request["connectorId"] or None, request.get("parentIdTag", "").upper()
-    return _Wanted(request["reservationId"], place, None, request["expiryDate"], token, parent)
-
-
-def _read_2x(request: Request) -> _Wanted:
-    return _Wanted(
-        request["id"],
-        request.get("evseId") or None,
-        request.get("connectorType"),
-        request["expiryDateTime"],
-        token_2x(request["idToken"]),
-        request.get("groupIdToken", {}).get("idToken", "").upper(),
-    )
-
-
-class _Rules(NamedTuple):
-    read: Callable[[Request], _Wanted]
-    shows_all_taken: bool
-    """Whether free connectors show Reserved once there are as many reservations without a place (H01.FR.20, .24)."""
-    tells_end: bool
-    """Whether ReservationStatusUpdate exists."""
-
-
-_RULES: Mapping[Version, _Rules] = MappingProxyType(
-    {
-        Version.V16: _Rules(_read_16, shows_all_taken=False, tells_end=False),
-        Version.V201: _Rules(_read_2x, shows_all_taken=True, tells_end=True),
-        Version.V21: _Rules(_read_2x, shows_all_taken=True, tells_end=True),
-    }
-)
-
-
-class _Reservation:
-    __slots__ = ("numbers", "parent", "reservation_id", "specific", "timer", "token")
-
-    def __init__(self, wanted: _Wanted, numbers: frozenset[int]) -> None:
-        self.reservation_id = wanted.reservation_id
-        self.numbers = numbers
-        self.specific = wanted.place is not None
-        self.token = wanted.token
-        self.parent = wanted.parent
-        self.timer: Timer | None = None
-
-    def fits(self, token: Token, parent: str | None) -> bool:
-        return token == self.token or bool(parent and parent.upper() == self.parent)
-
-
-class Reservations:
-    """The reservations of one station."""
-
-    __slots__ = ("_kept", "station")
-
-    def __init__(self, station: Station) -> None:
-        """Start with none."""
-        self.station = station
-        self._kept: list[_Reservation] = []
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def find(self, reservation_id: int) -> _Reservation | None:
-        """Find one by its id."""
-        return next((kept for kept in self._kept if kept.reservation_id == reservation_id), None)
-
-    def refusal(self, wanted: _Wanted, numbers: frozenset[int]) -> str | None:
-        """Say why a reservation cannot be made, as a ReservationStatus; None when it can."""
-        others = [kept for kept in self._kept if kept.reservation_id != wanted.reservation_id]
-        connectors = [connector for connector in self.station.connectors if connector.model.number in numbers]
-        if not any(connector.operative for connector in connectors):
-            return "Unavailable"
-        loose = sum(1 for other in others if not other.specific)
-        if wanted.place is not None:
-            taken = any(other.specific and other.numbers & numbers for other in others)
-            if taken or any(evse_busy(connector) for connector in connectors):
-                return "Occupied"
-        everywhere = frozenset(connector.model.number for connector in self.station.connectors)
-        suitable = everywhere if wanted.place is not None else numbers
-        return None if self._free(suitable, others) > loose else "Occupied"
-
-    def add(self, wanted: _Wanted, numbers: frozenset[int], expires: float) -> None:
-        """Make a reservation, in the place of one with the same id."""
-        before = self.find(wanted.reservation_id)
-        if before is not None:
-            self._forget(before)
-        reservation = _Reservation(wanted, numbers)
-        reservation.timer = self.station.context.timers.at(expires, _Expiry(self, reservation).due)
-        self._kept.append(reservation)
-        self.refresh(self.station.context.clock())
-
-    def end(self, reservation: _Reservation, at: float, word: str | None = None) -> None:
-        """End a reservation; `word` says why where the station decided it (Expired, Removed)."""
-        if reservation not in self._kept:
-            return
-        self._forget(reservation)
-        if word is not None and _RULES[self.station.version].tells_end:
-            update = reservation_status_update(reservation.reservation_id, word)
-            self.station.call("ReservationStatusUpdate", update, at)
-        self.refresh(at)
-
-    def withdraw(self, connectors: list[Connector], at: float) -> None:
-        """End what was reserved at connectors that go out of service."""
-        numbers = {connector.model.number for connector in connectors}
-        for reservation in [kept for kept in self._kept if kept.specific and kept.numbers & numbers]:
-            self.end(reservation, at, "Removed")
-
-    def refresh(self, at: float) -> None:
-        """Show at every free connector what it is now."""
-        for connector in self.station.connectors:
-            if connector.charging_session is None:
-                connector.rest(at)
-
-    def covers(self, connector: Connector) -> bool:
-        """Tell whether a connector without a car shows Reserved."""
-        if self._at(connector) is not None:
-            return True
-        loose = self._loose(connector)
-        return bool(loose) and _RULES[self.station.version].shows_all_taken and self._scarce(loose)
-
-    def claim(self, connector: Connector, token: Token, parent: str | None) -> tuple[Claim, _Reservation | None]:
-        """Judge a token at a connector; `parent` None means that nobody was asked about its group."""
-        reservation = self._at(connector)
-        if reservation is not None:
-            if reservation.fits(token, parent):
-                return Claim.OURS, reservation
-            return (Claim.ASK if reservation.parent and parent is None else Claim.TAKEN), None
-        loose = self._loose(connector)
-        for reservation in loose:
-            if reservation.fits(token, parent):
-                return Claim.OURS, reservation
-        if not loose or not self._scarce(loose, connector):
-            return Claim.FREE, None
-        ask = parent is None and any(reservation.parent for reservation in loose)
-        return (Claim.ASK if ask else Claim.TAKEN), None
-
-    def close(self) -> None:
-        """Forget everything."""
-        for reservation in self._kept[:]:
-            self._forget(reservation)
-
-    def _forget(self, reservation: _Reservation) -> None:
-        self.station.context.timers.cancel(reservation.timer)
-        self._kept.remove(reservation)
-
-    def _at(self, connector: Connector) -> _Reservation | None:
-        number = connector.model.number
-        return next((kept for kept in self._kept if kept.specific and number in kept.numbers), None)
-
-    def _loose(self, connector: Connector) -> list[_Reservation]:
-        return [kept for kept in self._kept if not kept.specific and connector.model.number in kept.numbers]
-
-    def _scarce(self, loose: list[_Reservation], asked: Connector | None = None) -> bool:
-        """Tell whether every free EVSE is needed for those who reserved without a place.
-
-        `asked` is where a car stands already that wants to know, so that it counts as free.
-        """
-        return any(self._free(reservation.numbers, self._kept, asked) <= len(loose) for reservation in loose)
-
-    def _free(self, numbers: frozenset[int], reservations: list[_Reservation], asked: Connector | None = None) -> int:
-        held = {number for kept in reservations if kept.specific for number in kept.numbers}
-        free = free_connectors(
-            connector for connector in self.station.connectors if connector.model.number in numbers - held
-        )
-        return len({connector.model.evse_id for connector in (*free, *([] if asked is None else [asked]))})
-
-
-class _Expiry:
-    """The end of one reservation, as a callback that knows its station."""
-
-    __slots__ = ("_owner", "_reservation")
-
-    def __init__(self, owner: Reservations, reservation: _Reservation) -> None:
-        self._owner = owner
-        self._reservation = reservation
-
-    @property
-    def station(self) -> Station:
-        return self._owner.station
-
-    def due(self, when: float) -> None:
-        self._owner.end(self._reservation, when, "Expired")
-
-
-# -- what charging sessions ask --------------------------------------------------------------------------------------
-
-
-def claim_of(connector: Connector, token: Token, parent: str | None = None) -> Claim:
-    """Judge a token at a connector."""
-    kept = connector.station.store and connector.station.store.reservations
-    if not kept:
-        return Claim.FREE
-    return kept.claim(connector, token, known_parent(connector.station, token) if parent is None else parent)[0]
-
-
-def admits(connector: Connector, token: str) -> bool:
-    """Tell whether a driver may try this token here: one that is reserved for others turns everybody else away."""
-    return claim_of(connector, (token.upper(), "ISO14443")) is not Claim.TAKEN
-
-
-def take(charging_session: ChargingSession, parent: str | None) -> bool:
-    """Use up the reservation that a charging session has, if any; False when the place is kept for somebody else."""
-    store = charging_session.station.store
-    if store is None or not store.reservations:
-        return True
-    token = charging_session.token.upper(), charging_session.token_type
-    # A CSMS that was asked and named no group has not denied what the list says.
-    known = parent or known_parent(charging_session.station, token)
-    claim, reservation = store.reservations.claim(charging_session.connector, token, parent if known is None else known)
-    if reservation is not None:
-        charging_session.reservation_id = reservation.reservation_id
-        store.reservations.end(reservation, charging_session.context.clock())
-    return claim in (Claim.FREE, Claim.OURS)
-
-
-# -- what the CSMS asks ----------------------------------------------------------------------------------------------
-
-
-def reserve_now(station: Station, request: Request, _: Request) -> Reaction:
+def reserve_now(station: Controls, request: Request, _: Request) -> Reaction:
     """Keep a connector for somebody."""
-    wanted, now = _RULES[station.version].read(request), station.context.clock()
-    expires = moment(station, wanted.expiry)
+    wanted, now = RULES[station.version].read(request), station.context.clock()
+    expires = moment(station.context, wanted.expiry)
     numbers = _numbers(station, wanted)
     if expires is None or expires <= now or not numbers or not flag(station, "reservations"):
         return Reaction("Rejected")
-    store = store_of(station)
-    if store.reservations is None:
-        store.reservations = Reservations(station)
-    refusal = store.reservations.refusal(wanted, numbers)
+    reservations = need(station, Reservations)
+    refusal = reservations.refusal(wanted, numbers)
     if refusal is not None:
         return Reaction(refusal)
-    return Reaction(then=partial(store.reservations.add, wanted, numbers, expires))
+    return Reaction(then=partial(reservations.add, wanted, numbers, expires))
 
 
-def _numbers(station: Station, wanted: _Wanted) -> frozenset[int]:
+def _numbers(station: Controls, wanted: ReservationRequest) -> frozenset[int]:
     """List the connectors that a reservation may speak of; all of an EVSE are reserved together."""
     return frozenset(
         connector.model.number
         for connector in station.connectors
-        if wanted.place in (None, place_number(station, connector.model))
+        if wanted.address in (None, station.dialect.address(connector.model))
         and wanted.connector_type in (None, connector.model.plug.type)
     )
 
 
-def cancel_reservation(station: Station, request: Request, _: Request) -> Reaction:
+def cancel_reservation(station: Controls, request: Request, _: Request) -> Reaction:
     """Give a reserved connector back."""
-    kept = station.store and station.store.reservations
+    kept = peek(station, Reservations)
     reservation = kept.find(request["reservationId"]) if kept else None
     if not kept or reservation is None:
         return Reaction("Rejected")

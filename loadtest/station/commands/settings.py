@@ -1,58 +1,30 @@
-"""Settings that keep what the CSMS set: configuration keys of 1.6 (§9) and variables of 2.x (B05-B07).
-
-The values of a station that nobody changed are those of `fixtures.device`; a store begins with the first change.
-"""
+"""Reading and changing settings: configuration keys of 1.6 (§5.3, §5.8) and variables of 2.x (B05-B07, B09)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final
 
-from fixtures.device import find_key, find_variable
+from fixtures.device import Variable, find_key, find_variable
 from fixtures.payloads.sampled_values import MEASURANDS
 from loadtest.station.commands.common import Reaction, Request
-from loadtest.station.state.store import store_of
-from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from fixtures.device import Variable
-    from loadtest.station.station import Station
+from loadtest.station.contract import Controls, Host
+from loadtest.station.state.certificates import CertificateStore
+from loadtest.station.state.charging_limits import ChargingLimits
+from loadtest.station.state.local_list import LocalList
+from loadtest.station.state.settings import Key, Settings
+from loadtest.station.state.store import need, peek
 
 __all__ = [
-    "Settings",
     "change_configuration",
-    "flag",
     "get_configuration",
     "get_variables",
     "set_network_profile",
     "set_variables",
-    "text_setting",
     "value_of",
 ]
-
-Key = tuple[str | int, ...]
-"""Of 1.6 the name; of 2.x component, variable, instance, EVSE and connector; in lower case."""
-
-
-class Settings:
-    """What was changed at one station."""
-
-    __slots__ = ("measurands", "pending", "values")
-
-    def __init__(self) -> None:
-        """Start as delivered."""
-        self.values: dict[Key, str] = {}
-        self.pending: dict[Key, str] = {}
-        """What counts after the next boot (RebootRequired)."""
-        self.measurands: tuple[str, ...] | None = None
-
-    def rebooted(self) -> None:
-        """Let everything count that waited for this."""
-        self.values |= self.pending
-        self.pending.clear()
 
 
 def _key(variable: Variable) -> Key:
@@ -65,65 +37,6 @@ def _key(variable: Variable) -> Key:
     )
 
 
-def _settings(station: Station) -> Settings:
-    store = store_of(station)
-    if store.settings is None:
-        store.settings = Settings()
-    return store.settings
-
-
-# -- what a station itself goes by -------------------------------------------------------------------------------------
-
-
-class _Named(NamedTuple):
-    """A setting that a station goes by, with its place in each version; None where the version has none."""
-
-    default: str
-    in_16: str | None
-    in_2x: tuple[str, str] | None
-
-
-_NAMED: Final[Mapping[str, _Named]] = MappingProxyType(
-    {
-        "authorize_remote": _Named("false", "AuthorizeRemoteTxRequests", ("AuthCtrlr", "AuthorizeRemoteStart")),
-        "cache": _Named("true", "AuthorizationCacheEnabled", ("AuthCacheCtrlr", "Enabled")),
-        "local_list": _Named("true", "LocalAuthListEnabled", ("LocalAuthListCtrlr", "Enabled")),
-        "local_offline": _Named("true", "LocalAuthorizeOffline", ("AuthCtrlr", "LocalAuthorizeOffline")),
-        "local_pre": _Named("false", "LocalPreAuthorize", ("AuthCtrlr", "LocalPreAuthorize")),
-        "organization": _Named("Plugstorm Operator", "CpoName", ("SecurityCtrlr", "OrganizationName")),
-        "reservations": _Named("true", None, ("ReservationCtrlr", "Enabled")),
-        "smart_charging": _Named("true", None, ("SmartChargingCtrlr", "Enabled")),
-    }
-)
-
-
-def _place_16(named: _Named) -> Key | None:
-    return None if named.in_16 is None else (named.in_16.lower(),)
-
-
-def _place_2x(named: _Named) -> Key | None:
-    return None if named.in_2x is None else (named.in_2x[0].lower(), named.in_2x[1].lower(), "", 0, 0)
-
-
-_PLACES: Mapping[Version, Callable[[_Named], Key | None]] = MappingProxyType(
-    {Version.V16: _place_16, Version.V201: _place_2x, Version.V21: _place_2x}
-)
-
-
-def text_setting(station: Station, name: str) -> str:
-    """Return what a setting is now, by the name that all versions share here."""
-    named, kept = _NAMED[name], station.store and station.store.settings
-    if not kept:
-        return named.default
-    place = _PLACES[station.version](named)
-    return named.default if place is None else kept.values.get(place, named.default)
-
-
-def flag(station: Station, name: str) -> bool:
-    """Tell whether a setting is on."""
-    return text_setting(station, name).lower() == "true"
-
-
 # -- 1.6 ---------------------------------------------------------------------------------------------------------------
 
 _SAMPLED_16: Final = "MeterValuesSampledData"
@@ -132,19 +45,19 @@ _MEASURAND_KEYS: Final = frozenset(
 )
 
 
-def get_configuration(station: Station, _: Request, answer: Request) -> Reaction:
+def get_configuration(station: Controls, _: Request, answer: Request) -> Reaction:
     """Show what was set, and what the station goes by now."""
-    kept = station.store and station.store.settings
+    kept = peek(station, Settings)
     for entry in answer["configurationKey"]:
         live = _LIVE_16.get(entry["key"])
         if live is not None:
             entry["value"] = live(station)
-        elif kept:
+        elif kept is not None:
             entry["value"] = kept.values.get((entry["key"].lower(),), entry["value"])
     return Reaction()
 
 
-def change_configuration(station: Station, request: Request, answer: Request) -> Reaction:
+def change_configuration(station: Controls, request: Request, answer: Request) -> Reaction:
     """Keep a value that the station takes."""
     found = find_key(station.individual, request["key"])
     assert found is not None
@@ -162,8 +75,8 @@ def _measurable(value: str, *, empty: bool) -> bool:
     return all(word.strip() in MEASURANDS for word in value.split(","))
 
 
-def _keep_16(station: Station, name: str, value: str, *, later: bool) -> None:
-    settings = _settings(station)
+def _keep_16(station: Controls, name: str, value: str, *, later: bool) -> None:
+    settings = need(station, Settings)
     (settings.pending if later else settings.values)[name.lower(),] = value
     if name == _SAMPLED_16:
         settings.measurands = _words(value)
@@ -179,19 +92,19 @@ def _words(value: str) -> tuple[str, ...]:
 _SAMPLED_2X: Final = ("sampleddatactrlr", "txupdatedmeasurands")
 
 
-def value_of(station: Station, variable: Variable) -> str | None:
+def value_of(station: Host, variable: Variable) -> str | None:
     """Return what a variable is now; None for one that cannot be read."""
     live = _LIVE_2X.get((variable.component, variable.name))
     if live is not None:
         return live(station, variable)
-    kept = station.store and station.store.settings
-    if kept and variable.value is not None:
+    kept = peek(station, Settings)
+    if kept is not None and variable.value is not None:
         return kept.values.get(_key(variable), variable.value)
     return variable.value
 
 
-def get_variables(station: Station, request: Request, answer: Request) -> Reaction:
-    """Show what was set, and what is so now."""
+def get_variables(station: Controls, request: Request, answer: Request) -> Reaction:
+    """Show what was set, and the current state."""
     for part, result in zip(request["getVariableData"], answer["getVariableResult"], strict=True):
         _, found = find_variable(station.individual, part)
         if found is not None and result["attributeStatus"] == "Accepted":
@@ -199,7 +112,7 @@ def get_variables(station: Station, request: Request, answer: Request) -> Reacti
     return Reaction()
 
 
-def set_variables(station: Station, request: Request, answer: Request) -> Reaction:
+def set_variables(station: Controls, request: Request, answer: Request) -> Reaction:
     """Keep the values that the station takes."""
     changes: list[tuple[Variable, str, bool]] = []
     for part, result in zip(request["setVariableData"], answer["setVariableResult"], strict=True):
@@ -214,19 +127,19 @@ def set_variables(station: Station, request: Request, answer: Request) -> Reacti
     return Reaction(then=partial(_keep_2x, station, changes))
 
 
-def _keep_2x(station: Station, changes: list[tuple[Variable, str, bool]]) -> None:
+def _keep_2x(station: Controls, changes: list[tuple[Variable, str, bool]]) -> None:
     for variable, value, later in changes:
         if variable.value is None:
             _new_password(station, value)
             continue
-        settings, key = _settings(station), _key(variable)
+        settings, key = need(station, Settings), _key(variable)
         (settings.pending if later else settings.values)[key] = value
         if key[:2] == _SAMPLED_2X:
             settings.measurands = _words(value)
         _follow(station, (variable.component, variable.name), value)
 
 
-def set_network_profile(station: Station, request: Request, _: Request) -> Reaction:
+def set_network_profile(station: Controls, request: Request, _: Request) -> Reaction:
     """Keep a way to a CSMS in one of the slots; it is not taken (OCPP 2.x B09)."""
     slot, data = request["configurationSlot"], request["connectionData"]
     # The schemas know slots that no station here has, and transports that nobody speaks any more.
@@ -240,39 +153,38 @@ _SLOTS: Final = (1, 2)
 _MOST_SECURE: Final = 3
 
 
-def _keep_profile(station: Station, slot: int, data: dict[str, Any]) -> None:
-    store = store_of(station)
-    store.network_profiles = (store.network_profiles or {}) | {slot: data}
+def _keep_profile(station: Controls, slot: int, data: dict[str, Any]) -> None:
+    need(station, Settings).network_profiles[slot] = data
 
 
 # -- what follows from a setting ---------------------------------------------------------------------------------------
 
 
-def _follow(station: Station, place: tuple[str, ...], value: str) -> None:
+def _follow(station: Controls, changed: tuple[str, ...], value: str) -> None:
     """Go by a new setting, where a station here does; it was found to be a count already."""
-    name = tuple(part.lower() for part in place)
+    name = tuple(part.lower() for part in changed)
     if name == tuple(part.lower() for part in station.dialect.heartbeat_setting):
         station.beat_every(float(value))
     elif name == tuple(part.lower() for part in station.dialect.meter_setting):
         station.meter_interval = float(value)
 
 
-def _new_password(station: Station, value: str) -> None:
+def _new_password(station: Controls, value: str) -> None:
     """Come back with the new password, where the station has one at all (A01)."""
     if station.context.headers(station.lease, station.version):
-        store_of(station).password = value
+        need(station, Settings).password = value
         station.reconnect()
 
 
-def _heartbeat(station: Station) -> str:
+def _heartbeat(station: Host) -> str:
     return str(round(station.heartbeat_interval))
 
 
-def _meter(station: Station) -> str:
+def _meter(station: Host) -> str:
     return str(round(station.meter_interval))
 
 
-def _availability(station: Station, variable: Variable) -> str:
+def _availability(station: Host, variable: Variable) -> str:
     """Say how a connector stands, or what the best one of an EVSE or of the station does."""
     words = [
         station.dialect.status_words[connector.status]
@@ -283,25 +195,25 @@ def _availability(station: Station, variable: Variable) -> str:
     return next((word for word in ("Available", "Occupied", "Reserved", "Unavailable") if word in words), "Unavailable")
 
 
-def _list_entries(station: Station, _: Variable) -> str:
-    kept = station.store and station.store.local_list
+def _list_entries(station: Host, _: Variable) -> str:
+    kept = peek(station, LocalList)
     return str(len(kept.entries) if kept else 0)
 
 
-def _profile_entries(station: Station, _: Variable) -> str:
-    kept = station.store and station.store.limits
+def _profile_entries(station: Host, _: Variable) -> str:
+    kept = peek(station, ChargingLimits)
     return str(len(kept.profiles) if kept else 0)
 
 
-def _certificate_entries(station: Station, variable: Variable) -> str:
-    kept = None if station.store is None else station.store.certificates
+def _certificate_entries(station: Host, variable: Variable) -> str:
+    kept = peek(station, CertificateStore)
     return str(variable.value) if kept is None else str(len(kept))
 
 
-_LIVE_16: Mapping[str, Callable[[Station], str]] = MappingProxyType(
+_LIVE_16: Mapping[str, Callable[[Host], str]] = MappingProxyType(
     {"HeartbeatInterval": _heartbeat, "MeterValueSampleInterval": _meter}
 )
-_LIVE_2X: Mapping[tuple[str, str], Callable[[Station, Variable], str]] = MappingProxyType(
+_LIVE_2X: Mapping[tuple[str, str], Callable[[Host, Variable], str]] = MappingProxyType(
     {
         ("ChargingStation", "AvailabilityState"): _availability,
         ("Connector", "AvailabilityState"): _availability,

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from fixtures.device import MAX_PROFILES, MAX_SCHEDULE_PERIODS, MAX_STACK_LEVEL
 from fixtures.payloads.v2x import report_charging_profiles
-from loadtest.station.commands.common import Reaction, Request, charging, moment, ongoing, place_number
-from loadtest.station.commands.settings import flag
-from loadtest.station.state.charging_limits import Limits, limits_of, replaces
+from loadtest.station.commands.common import Reaction, Request
+from loadtest.station.contract import Controls
+from loadtest.station.state.charging_limits import ChargingLimits, replaces
 from loadtest.station.state.charging_profiles import (
     ChargingProfile,
     Kind,
-    Place,
+    Occupancy,
     Purpose,
-    Session,
+    Supply,
     Wiring,
     composite,
     read_profile,
 )
+from loadtest.station.state.connectors import charging, moment, ongoing
+from loadtest.station.state.settings import flag
+from loadtest.station.state.store import need, peek
+from loadtest.station.views import ConnectorView
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from loadtest.station.charging_session import Connector
-    from loadtest.station.station import Station
 
 __all__ = [
     "clear_charging_profile_2x",
@@ -62,7 +61,7 @@ _WORDS: Mapping[Version, _Words] = MappingProxyType(
 )
 
 
-def _read(station: Station, raw: Request, place: int) -> ChargingProfile | None:
+def _read(station: Controls, raw: Request, address: int) -> ChargingProfile | None:
     """Read a profile that this station could keep; None for any other."""
     words = _WORDS[station.version]
     schedule = words.schedule(raw)
@@ -70,12 +69,17 @@ def _read(station: Station, raw: Request, place: int) -> ChargingProfile | None:
         return None
     now = station.context.clock()
     return read_profile(
-        raw, schedule, profile_id=raw[words.profile_id], place=place, moment=partial(moment, station), now=now
+        raw,
+        schedule,
+        profile_id=raw[words.profile_id],
+        address=address,
+        moment=partial(moment, station.context),
+        now=now,
     )
 
 
-def readable(station: Station, raw: Request) -> bool:
-    """Tell whether a profile may come with a remote start: one for a transaction, and for no other one."""
+def readable(station: Controls, raw: Request) -> bool:
+    """Return whether a profile may come with a remote start: one for a transaction, and for no other one."""
     return (
         raw["chargingProfilePurpose"] == "TxProfile"
         and "transactionId" not in raw
@@ -84,38 +88,42 @@ def readable(station: Station, raw: Request) -> bool:
     )
 
 
-def install_for_start(connector: Connector, raw: Request) -> None:
+def install_for_start(station: Controls, connector: ConnectorView, raw: Request) -> None:
     """Install the profile of a transaction that begins now."""
-    station = connector.station
-    profile = _read(station, raw, place_number(station, connector.model))
+    profile = _read(station, raw, station.dialect.address(connector.model))
     if profile is not None:
-        limits_of(station).install(profile)
+        need(station, ChargingLimits).install(profile)
 
 
-def set_charging_profile_16(station: Station, request: Request, _: Request) -> Reaction:
+def set_charging_profile_16(station: Controls, request: Request, _: Request) -> Reaction:
     """Keep and obey a profile (OCPP 1.6 §5.16)."""
     return _set(station, request["csChargingProfiles"], request["connectorId"])
 
 
-def set_charging_profile_2x(station: Station, request: Request, _: Request) -> Reaction:
+def set_charging_profile_2x(station: Controls, request: Request, _: Request) -> Reaction:
     """Keep and obey a profile (OCPP 2.x K01)."""
     return _set(station, request["chargingProfile"], request["evseId"])
 
 
-def _set(station: Station, raw: Request, place: int) -> Reaction:
-    profile = _read(station, raw, place)
-    kept = station.store and station.store.limits
-    if profile is None or not flag(station, "smart_charging") or not _PLACES[profile.purpose](station, profile):
+def _set(station: Controls, raw: Request, address: int) -> Reaction:
+    profile = _read(station, raw, address)
+    kept = peek(station, ChargingLimits)
+    if profile is None or not flag(station, "smart_charging") or not _FITS[profile.purpose](station, profile):
         return Reaction("Rejected")
     if kept and sum(1 for other in kept.profiles if not replaces(profile, other)) >= MAX_PROFILES:
         return Reaction("Rejected")
-    return Reaction(then=lambda: limits_of(station).change(partial(limits_of(station).install, profile)))
+    return Reaction(then=partial(_install, station, profile))
 
 
-def _fits_transaction(station: Station, profile: ChargingProfile) -> bool:
-    """Tell whether the transaction runs for which a profile is, which 1.6 may leave unnamed."""
+def _install(station: Controls, profile: ChargingProfile) -> None:
+    limits = need(station, ChargingLimits)
+    limits.change(partial(limits.install, profile))
+
+
+def _fits_transaction(station: Controls, profile: ChargingProfile) -> bool:
+    """Return whether the transaction runs for which a profile is, which 1.6 may leave unnamed."""
     charging_session = next(
-        (v for v in charging(station) if place_number(station, v.connector.model) == profile.place), None
+        (one for one in charging(station) if station.dialect.address(one.model) == profile.address), None
     )
     if charging_session is None:
         return False
@@ -123,9 +131,9 @@ def _fits_transaction(station: Station, profile: ChargingProfile) -> bool:
     return unnamed or profile.transaction_id == charging_session.transaction_id
 
 
-_PLACES: Mapping[Purpose, Callable[[Station, ChargingProfile], bool]] = MappingProxyType(
+_FITS: Mapping[Purpose, Callable[[Controls, ChargingProfile], bool]] = MappingProxyType(
     {
-        Purpose.STATION: lambda _, profile: profile.place == 0,
+        Purpose.STATION: lambda _, profile: profile.address == 0,
         Purpose.DEFAULT: lambda _, __: True,
         Purpose.TRANSACTION: _fits_transaction,
         Purpose.PRIORITY: lambda _, __: True,
@@ -138,111 +146,113 @@ _PLACES: Mapping[Purpose, Callable[[Station, ChargingProfile], bool]] = MappingP
 # -- ClearChargingProfile and GetChargingProfiles ----------------------------------------------------------------------
 
 
-def _matches(profile: ChargingProfile, place: int | None, criteria: Request) -> bool:
+def _matches(profile: ChargingProfile, address: int | None, criteria: Request) -> bool:
     return (
-        place in (None, profile.place)
+        address in (None, profile.address)
         and criteria.get("chargingProfilePurpose") in (None, profile.raw["chargingProfilePurpose"])
         and criteria.get("stackLevel") in (None, profile.stack_level)
     )
 
 
-def clear_charging_profile_16(station: Station, request: Request, _: Request) -> Reaction:
+def clear_charging_profile_16(station: Controls, request: Request, _: Request) -> Reaction:
     """Take out one profile by its id, or all that fit (OCPP 1.6 §5.4)."""
     return _clear(station, request.get("id"), request.get("connectorId"), request)
 
 
-def clear_charging_profile_2x(station: Station, request: Request, _: Request) -> Reaction:
+def clear_charging_profile_2x(station: Controls, request: Request, _: Request) -> Reaction:
     """Take out one profile by its id, or all that fit (OCPP 2.x K10)."""
     criteria = request.get("chargingProfileCriteria", {})
     return _clear(station, request.get("chargingProfileId"), criteria.get("evseId"), criteria)
 
 
-def _clear(station: Station, profile_id: int | None, place: int | None, criteria: Request) -> Reaction:
-    kept = station.store and station.store.limits
+def _clear(station: Controls, profile_id: int | None, address: int | None, criteria: Request) -> Reaction:
+    kept = peek(station, ChargingLimits)
     found = [
         profile
         for profile in (kept.profiles if kept else ())
-        if profile_id in (None, profile.profile_id) and (profile_id is not None or _matches(profile, place, criteria))
+        if profile_id in (None, profile.profile_id) and (profile_id is not None or _matches(profile, address, criteria))
     ]
     if not kept or not found:
         return Reaction("Unknown")
     return Reaction(then=partial(kept.change, partial(kept.remove, found)))
 
 
-def get_charging_profiles(station: Station, request: Request, _: Request) -> Reaction:
+def get_charging_profiles(station: Controls, request: Request, _: Request) -> Reaction:
     """Report the profiles that fit, a message for each EVSE (OCPP 2.x K09)."""
-    kept, criteria = station.store and station.store.limits, request["chargingProfile"]
+    kept, criteria = peek(station, ChargingLimits), request["chargingProfile"]
     ids, sources = criteria.get("chargingProfileId"), criteria.get("chargingLimitSource")
-    by_place: dict[int, list[Request]] = {}
+    by_address: dict[int, list[Request]] = {}
     for profile in kept.profiles if kept else ():
         mine = profile.profile_id in ids if ids else _matches(profile, None, criteria)
-        if mine and request.get("evseId") in (None, profile.place) and (not sources or "CSO" in sources):
-            by_place.setdefault(profile.place, []).append(profile.raw)
-    if not by_place:
+        if mine and request.get("evseId") in (None, profile.address) and (not sources or "CSO" in sources):
+            by_address.setdefault(profile.address, []).append(profile.raw)
+    if not by_address:
         return Reaction("NoProfiles")
-    return Reaction("Accepted", partial(_report, station, request["requestId"], by_place))
+    return Reaction("Accepted", partial(_report, station, request["requestId"], by_address))
 
 
-def _report(station: Station, request_id: int, by_place: dict[int, list[Request]]) -> None:
-    for left, (place, profiles) in zip(range(len(by_place) - 1, -1, -1), sorted(by_place.items()), strict=True):
-        payload = report_charging_profiles(request_id, place, profiles, tbc=True if left else None)
+def _report(station: Controls, request_id: int, by_address: dict[int, list[Request]]) -> None:
+    for left, (address, profiles) in zip(range(len(by_address) - 1, -1, -1), sorted(by_address.items()), strict=True):
+        payload = report_charging_profiles(request_id, address, profiles, tbc=True if left else None)
         station.call("ReportChargingProfiles", payload, station.context.clock(), triggered=True)
 
 
 # -- GetCompositeSchedule ----------------------------------------------------------------------------------------------
 
 
-def get_composite_schedule_16(station: Station, request: Request, answer: Request) -> Reaction:
+def get_composite_schedule_16(station: Controls, request: Request, answer: Request) -> Reaction:
     """Answer with what counts from now on (OCPP 1.6 §5.7)."""
     return _compose(station, request["connectorId"], request["duration"], answer["chargingSchedule"])
 
 
-def get_composite_schedule_2x(station: Station, request: Request, answer: Request) -> Reaction:
+def get_composite_schedule_2x(station: Controls, request: Request, answer: Request) -> Reaction:
     """Answer with what counts from now on (OCPP 2.x K08)."""
     return _compose(station, request["evseId"], request["duration"], answer["schedule"])
 
 
-def _compose(station: Station, number: int, duration: float, schedule: Request) -> Reaction:
-    kept = station.store and station.store.limits
+def _compose(station: Controls, number: int, duration: float, schedule: Request) -> Reaction:
+    kept = peek(station, ChargingLimits)
     if duration < 0:
         return Reaction("Rejected")
     if kept and kept.profiles:
         now, unit = station.context.clock(), schedule["chargingRateUnit"]
-        places = [_place(station, connector, now, unit, kept) for connector in _places(station, number)]
-        spans = composite(kept.profiles, places, now, duration, unit=unit, most=MAX_SCHEDULE_PERIODS)
-        schedule["chargingSchedulePeriod"] = [{"startPeriod": span.start, "limit": span.limit} for span in spans]
+        supplies = [_supply(station, connector, now, unit, kept) for connector in _connectors(station, number)]
+        periods = composite(kept.profiles, supplies, now, duration, unit=unit, most=MAX_SCHEDULE_PERIODS)
+        schedule["chargingSchedulePeriod"] = [
+            {"startPeriod": period.start, "limit": period.limit} for period in periods
+        ]
     return Reaction()
 
 
-def _places(station: Station, number: int) -> list[Connector]:
+def _connectors(station: Controls, number: int) -> list[ConnectorView]:
     """List one connector of each EVSE that a number means; the one in use, where there is one."""
-    by_evse: dict[int, Connector] = {}
+    by_evse: dict[int, ConnectorView] = {}
     for connector in station.connectors:
-        if number in (0, place_number(station, connector.model)) and (
+        if number in (0, station.dialect.address(connector.model)) and (
             connector.model.evse_id not in by_evse or connector.charging_session is not None
         ):
             by_evse[connector.model.evse_id] = connector
     return list(by_evse.values())
 
 
-def _place(station: Station, connector: Connector, now: float, unit: str, kept: Limits) -> Place:
+def _supply(station: Controls, connector: ConnectorView, now: float, unit: str, kept: ChargingLimits) -> Supply:
     evse, charging_session = connector.model.evse, connector.charging_session
     runs = charging_session is not None and charging_session in charging(station)
-    session = Session(
-        place_number(station, connector.model),
+    occupancy = Occupancy(
+        station.dialect.address(connector.model),
         charging_session.started_at if runs and charging_session is not None else now,
         charging=runs,
         priority=charging_session is not None and charging_session.transaction_id in kept.priority,
     )
-    return Place(session, Wiring(evse.phases, evse.voltage), float(evse.current if unit == "A" else evse.power))
+    return Supply(occupancy, Wiring(evse.phases, evse.voltage), float(evse.current if unit == "A" else evse.power))
 
 
 # -- 2.1 ---------------------------------------------------------------------------------------------------------------
 
 
-def update_dynamic_schedule(station: Station, request: Request, _: Request) -> Reaction:
+def update_dynamic_schedule(station: Controls, request: Request, _: Request) -> Reaction:
     """Set the present limit of a dynamic profile (OCPP 2.1 K28)."""
-    kept = station.store and station.store.limits
+    kept = peek(station, ChargingLimits)
     wanted = request["chargingProfileId"]
     dynamic = [profile for profile in kept.profiles if profile.kind is Kind.DYNAMIC] if kept else []
     found = next((profile for profile in dynamic if profile.profile_id == wanted), None)
@@ -255,13 +265,13 @@ def update_dynamic_schedule(station: Station, request: Request, _: Request) -> R
     return Reaction(then=partial(kept.change, partial(_exchange, kept, found, found._replace(periods=periods))))
 
 
-def _exchange(kept: Limits, old: ChargingProfile, new: ChargingProfile) -> None:
+def _exchange(kept: ChargingLimits, old: ChargingProfile, new: ChargingProfile) -> None:
     kept.profiles = [new if profile is old else profile for profile in kept.profiles]
 
 
-def use_priority_charging(station: Station, request: Request, _: Request) -> Reaction:
+def use_priority_charging(station: Controls, request: Request, _: Request) -> Reaction:
     """Give a transaction the priority profile, or take it back (OCPP 2.1 K21 and K22)."""
-    kept, transaction_id = station.store and station.store.limits, request["transactionId"]
+    kept, transaction_id = peek(station, ChargingLimits), request["transactionId"]
     if ongoing(station, transaction_id) is None:
         return Reaction("Rejected")
     if not kept or not any(profile.purpose is Purpose.PRIORITY for profile in kept.profiles):

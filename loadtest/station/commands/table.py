@@ -1,9 +1,9 @@
-"""Which reaction follows which action, one table for each version."""
+"""Which handler takes which command, one table for each version."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from loadtest.station.commands import (
     certificates,
@@ -21,24 +21,19 @@ from loadtest.station.commands import (
     transactions,
     triggers,
 )
-from loadtest.station.commands.common import Reaction, Request
+from loadtest.station.commands.common import Handler, Reaction, Request
+from loadtest.station.contract import Controls
 from ocppj.versions import Version
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from loadtest.station.commands.common import Maker
-    from loadtest.station.station import Station
-
-__all__ = ["DEEDS", "EVEN_AFTER_NO"]
+__all__ = ["HANDLERS", "REFUSED_BY_DEFAULT"]
 
 
-def _never(_: Station, __: Request, ___: Request) -> Reaction:
+def _never(_: Controls, __: Request, ___: Request) -> Reaction:
     """Refuse what these stations have no part for."""
     return Reaction("Rejected")
 
 
-_DEEDS_201: dict[str, Maker] = {
+_HANDLERS_201: dict[str, Handler] = {
     "CancelReservation": reservations.cancel_reservation,
     "CertificateSigned": certificates.certificate_signed,
     "ChangeAvailability": operation.availability_2x,
@@ -80,7 +75,7 @@ _DEEDS_201: dict[str, Maker] = {
     "UpdateFirmware": sequences.update_firmware_2x,
 }
 
-DEEDS: Mapping[Version, Mapping[str, Maker]] = MappingProxyType(
+HANDLERS: Mapping[Version, Mapping[str, Handler]] = MappingProxyType(
     {
         Version.V16: MappingProxyType(
             {
@@ -112,10 +107,10 @@ DEEDS: Mapping[Version, Mapping[str, Maker]] = MappingProxyType(
                 "UpdateFirmware": sequences.update_firmware,
             }
         ),
-        Version.V201: MappingProxyType(_DEEDS_201),
+        Version.V201: MappingProxyType(_HANDLERS_201),
         Version.V21: MappingProxyType(
             {
-                **_DEEDS_201,
+                **_HANDLERS_201,
                 # Without a stream, a battery to swap or a car that feeds in, there is nothing to say yes to.
                 "AFRRSignal": _never,
                 "AdjustPeriodicEventStream": _never,
@@ -136,7 +131,7 @@ DEEDS: Mapping[Version, Mapping[str, Maker]] = MappingProxyType(
 )
 """What is not here is answered, and nothing follows: CostUpdated, GetPeriodicEventStream, NotifyWebPaymentStarted."""
 
-EVEN_AFTER_NO = frozenset(
+REFUSED_BY_DEFAULT = frozenset(
     {
         "GetChargingProfiles",
         "GetDERControl",
@@ -147,4 +142,4 @@ EVEN_AFTER_NO = frozenset(
         "UnpublishFirmware",
     }
 )
-"""Actions to which a station without any state says no, and one with state may say yes."""
+"""Actions refused by default; a station with state may accept them."""

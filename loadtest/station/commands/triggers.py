@@ -1,45 +1,42 @@
-"""TriggerMessage: the station says what it would say anyway, with what is so now (OCPP 1.6 §5.17, 2.x F06)."""
+"""TriggerMessage: the station says what it would say anyway, with the current state (OCPP 1.6 §5.17, 2.x F06)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from loadtest.station.commands.certificates import sign_certificate
-from loadtest.station.commands.common import Reaction, Request, charging
+from loadtest.station.commands.common import Reaction, Request
 from loadtest.station.commands.jobs import DIAGNOSTICS, FIRMWARE, LOG, PUBLICATION, SIGNED_FIRMWARE
 from loadtest.station.commands.sequences import present_status
+from loadtest.station.contract import Controls
 from loadtest.station.dialect.contract import Trigger
+from loadtest.station.state.connectors import charging
+from loadtest.station.views import ConnectorView
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from loadtest.station.charging_session import Connector
-    from loadtest.station.station import Station
 
 __all__ = ["extended_trigger", "trigger"]
 
 
-def trigger(station: Station, request: Request, _: Request) -> Reaction:
+def trigger(station: Controls, request: Request, _: Request) -> Reaction:
     """Send what is asked for, after the answer."""
     return _trigger(station, request, _TRIGGERS[station.version])
 
 
-def extended_trigger(station: Station, request: Request, _: Request) -> Reaction:
+def extended_trigger(station: Controls, request: Request, _: Request) -> Reaction:
     """Send what is asked for; in the whitepaper's message, firmware means signed firmware (§5.4)."""
     return _trigger(station, request, _EXTENDED_16)
 
 
 def _trigger(
-    station: Station, request: Request, table: Mapping[str, Callable[[Station, list[Connector]], Reaction]]
+    station: Controls, request: Request, table: Mapping[str, Callable[[Controls, list[ConnectorView]], Reaction]]
 ) -> Reaction:
-    maker = table.get(request["requestedMessage"])
-    return Reaction("NotImplemented") if maker is None else maker(station, _connectors(station, request))
+    handler = table.get(request["requestedMessage"])
+    return Reaction("NotImplemented") if handler is None else handler(station, _connectors(station, request))
 
 
-def _connectors(station: Station, request: Request) -> list[Connector]:
+def _connectors(station: Controls, request: Request) -> list[ConnectorView]:
     evse = request.get("evse", {})
     number, evse_id, connector_id = request.get("connectorId"), evse.get("id"), evse.get("connectorId")
     return [
@@ -51,32 +48,32 @@ def _connectors(station: Station, request: Request) -> list[Connector]:
     ]
 
 
-def _boot(station: Station, _: list[Connector]) -> Reaction:
+def _boot(station: Controls, _: list[ConnectorView]) -> Reaction:
     return Reaction(then=station.boot_now)
 
 
-def _beat(station: Station, _: list[Connector]) -> Reaction:
+def _beat(station: Controls, _: list[ConnectorView]) -> Reaction:
     return Reaction(then=station.beat_now)
 
 
-def _statuses(_: Station, connectors: list[Connector]) -> Reaction:
-    return Reaction(then=partial(_tell, connectors))
+def _statuses(station: Controls, connectors: list[ConnectorView]) -> Reaction:
+    return Reaction(then=partial(_tell, station, connectors))
 
 
-def _tell(connectors: list[Connector]) -> None:
+def _tell(station: Controls, connectors: list[ConnectorView]) -> None:
     for connector in connectors:
-        connector.tell(connector.station.context.clock(), triggered=True)
+        connector.tell(station.context.clock(), triggered=True)
 
 
-def _meters(_: Station, connectors: list[Connector]) -> Reaction:
-    return Reaction(then=partial(_read_meters, connectors))
+def _meters(station: Controls, connectors: list[ConnectorView]) -> Reaction:
+    return Reaction(then=partial(_read_meters, station, connectors))
 
 
-def _read_meters(connectors: list[Connector]) -> None:
+def _read_meters(station: Controls, connectors: list[ConnectorView]) -> None:
     for connector in connectors:
-        station, now = connector.station, connector.station.context.clock()
+        now = station.context.clock()
         if station.dialect.meter_values_in_transaction and connector.charging_session in charging(station):
-            _report([connector])
+            _report(station, [connector])
         else:
             if connector.charging_session is not None and connector.charging_session in charging(station):
                 connector.charging_session.read_meter(now)
@@ -84,39 +81,39 @@ def _read_meters(connectors: list[Connector]) -> None:
             station.call("MeterValues", payload, now, triggered=True)
 
 
-def _transactions(station: Station, connectors: list[Connector]) -> Reaction:
+def _transactions(station: Controls, connectors: list[ConnectorView]) -> Reaction:
     if not any(charging_session.connector in connectors for charging_session in charging(station)):
         return Reaction("Rejected")
-    return Reaction(then=partial(_report, connectors))
+    return Reaction(then=partial(_report, station, connectors))
 
 
-def _report(connectors: list[Connector]) -> None:
+def _report(station: Controls, connectors: list[ConnectorView]) -> None:
     for connector in connectors:
-        if connector.charging_session is not None and connector.charging_session in charging(connector.station):
-            connector.charging_session.report(connector.station.context.clock(), Trigger.ASKED)
+        if connector.charging_session is not None and connector.charging_session in charging(station):
+            connector.charging_session.report(station.context.clock(), Trigger.ASKED)
 
 
-def _status_of(name: str) -> Callable[[Station, list[Connector]], Reaction]:
-    def maker(station: Station, _: list[Connector]) -> Reaction:
+def _status_of(name: str) -> Callable[[Controls, list[ConnectorView]], Reaction]:
+    def handler(station: Controls, _: list[ConnectorView]) -> Reaction:
         return Reaction(then=partial(_tell_progress, station, name))
 
-    return maker
+    return handler
 
 
-def _tell_progress(station: Station, name: str) -> None:
+def _tell_progress(station: Controls, name: str) -> None:
     found = present_status(station, name)
     assert found is not None
     station.call(*found, station.context.clock(), triggered=True)
 
 
-def _certificate(kind: str | None) -> Callable[[Station, list[Connector]], Reaction]:
-    def maker(station: Station, _: list[Connector]) -> Reaction:
+def _certificate(kind: str | None) -> Callable[[Controls, list[ConnectorView]], Reaction]:
+    def handler(station: Controls, _: list[ConnectorView]) -> Reaction:
         return Reaction(then=partial(sign_certificate, station, kind))
 
-    return maker
+    return handler
 
 
-_EVERYWHERE: Mapping[str, Callable[[Station, list[Connector]], Reaction]] = MappingProxyType(
+_EVERYWHERE: Mapping[str, Callable[[Controls, list[ConnectorView]], Reaction]] = MappingProxyType(
     {
         "BootNotification": _boot,
         "FirmwareStatusNotification": _status_of(FIRMWARE),
@@ -125,7 +122,7 @@ _EVERYWHERE: Mapping[str, Callable[[Station, list[Connector]], Reaction]] = Mapp
         "StatusNotification": _statuses,
     }
 )
-_EXTENDED_16: Mapping[str, Callable[[Station, list[Connector]], Reaction]] = MappingProxyType(
+_EXTENDED_16: Mapping[str, Callable[[Controls, list[ConnectorView]], Reaction]] = MappingProxyType(
     {
         **_EVERYWHERE,
         "FirmwareStatusNotification": _status_of(SIGNED_FIRMWARE),
@@ -133,7 +130,7 @@ _EXTENDED_16: Mapping[str, Callable[[Station, list[Connector]], Reaction]] = Map
         "SignChargePointCertificate": _certificate(None),
     }
 )
-_TRIGGERS_201: Mapping[str, Callable[[Station, list[Connector]], Reaction]] = MappingProxyType(
+_TRIGGERS_201: Mapping[str, Callable[[Controls, list[ConnectorView]], Reaction]] = MappingProxyType(
     {
         **_EVERYWHERE,
         "LogStatusNotification": _status_of(LOG),
@@ -145,7 +142,7 @@ _TRIGGERS_201: Mapping[str, Callable[[Station, list[Connector]], Reaction]] = Ma
         "TransactionEvent": _transactions,
     }
 )
-_TRIGGERS: Mapping[Version, Mapping[str, Callable[[Station, list[Connector]], Reaction]]] = MappingProxyType(
+_TRIGGERS: Mapping[Version, Mapping[str, Callable[[Controls, list[ConnectorView]], Reaction]]] = MappingProxyType(
     {
         Version.V16: MappingProxyType({**_EVERYWHERE, "DiagnosticsStatusNotification": _status_of(DIAGNOSTICS)}),
         Version.V201: _TRIGGERS_201,

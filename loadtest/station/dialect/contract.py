@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from fixtures.meter import Reading
+from fixtures.models import ConnectorModel
+from fixtures.models import Station as Individual
 from ocppj.versions import Rules, Version
 
-if TYPE_CHECKING:
-    from fixtures.meter import Reading
-    from fixtures.models import ConnectorModel
-    from fixtures.models import Station as Individual
-    from loadtest.station.charging_session import ChargingSession
-
-__all__ = ["Dialect", "Ending", "Payload", "Phase", "Said", "Status", "Trigger"]
+__all__ = ["Dialect", "Ending", "OnEnd", "Payload", "Said", "Status", "TransactionView", "Trigger"]
 
 Payload = dict[str, Any]
+OnEnd = Callable[[Payload | None, str], object]
+"""Gets the payload of the CALLRESULT, or None where there was none, and the outcome."""
 
 
 class Status(StrEnum):
@@ -30,15 +29,6 @@ class Status(StrEnum):
     FINISHING = "Finishing"
     RESERVED = "Reserved"
     UNAVAILABLE = "Unavailable"
-
-
-class Phase(StrEnum):
-    """How far a charging session is."""
-
-    AUTHORIZING = "authorizing"
-    CHARGING = "charging"
-    LEAVING = "leaving"
-    GONE = "gone"
 
 
 class Ending(StrEnum):
@@ -72,6 +62,47 @@ class Said(NamedTuple):
     build: Callable[[], Payload]
 
 
+class TransactionView(Protocol):
+    """A charging session, as a dialect sees it; of all this, a dialect sets the transaction id only."""
+
+    token: str
+    token_type: str
+    transaction_id: int | str | None
+    reservation_id: int | None
+    """The reservation that it has used up."""
+    remote_start_id: int | None
+    """The number of the request by which the CSMS started it (2.x)."""
+    started_at: float
+    reading: Reading
+    """What the meter showed last."""
+
+    @property
+    def model(self) -> ConnectorModel:
+        """At what kind of connector it takes place, and at which one."""
+
+    @property
+    def status(self) -> Status:
+        """How that connector stands."""
+
+    @property
+    def measurands(self) -> tuple[str, ...]:
+        """What the meter reports."""
+
+    @property
+    def register_wh(self) -> int:
+        """The meter's register in whole Wh."""
+
+    @property
+    def online(self) -> bool:
+        """Whether the CSMS hears of it now."""
+
+    def timestamp(self, at: float) -> str:
+        """Write a moment as OCPP time stamps are written."""
+
+    def next_seq_no(self) -> int:
+        """Count the next event of the transaction (OCPP 2.x E01)."""
+
+
 class Dialect(Protocol):
     """The strategy of one version; without state, shared by all its stations."""
 
@@ -90,6 +121,9 @@ class Dialect(Protocol):
     """Where the CSMS sets the heartbeat interval."""
     meter_setting: tuple[str, ...]
     """Where the CSMS sets the interval of meter values."""
+
+    def address(self, connector: ConnectorModel) -> int:
+        """Return the number by which the CSMS names a connector: its own in 1.6, that of its EVSE in 2.x."""
 
     def boot(self, individual: Individual, *, remote: bool) -> Payload:
         """Introduce the station; `remote` after a reset by the CSMS."""
@@ -111,14 +145,14 @@ class Dialect(Protocol):
     ) -> Payload:
         """Report what a meter shows outside the messages of a transaction."""
 
-    def started(self, charging_session: ChargingSession, now: float) -> Said:
+    def started(self, charging_session: TransactionView, now: float) -> Said:
         """Report the begin of a transaction."""
 
-    def metered(self, charging_session: ChargingSession, at: float, trigger: Trigger) -> Said:
+    def metered(self, charging_session: TransactionView, at: float, trigger: Trigger) -> Said:
         """Report the last reading of a charging session, taken at `at`."""
 
-    def ended(self, charging_session: ChargingSession, ending: Ending, now: float) -> Said:
+    def ended(self, charging_session: TransactionView, ending: Ending, now: float) -> Said:
         """Report the end of a transaction."""
 
-    def read_start(self, charging_session: ChargingSession, answer: Mapping[str, Any] | None) -> bool:
-        """Take the answer to `started`, None when there never was one; tell whether the driver may go on."""
+    def read_start(self, charging_session: TransactionView, answer: Mapping[str, Any] | None) -> bool:
+        """Take the answer to `started`, None when there never was one; return whether the driver may go on."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
+from loadtest.station.dialect.contract import Dialect
 from loadtest.station.dialect.v2x import Dialect2x
 from loadtest.station.dialect.v16 import Dialect16
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from loadtest.station.dialect.contract import Dialect
 
 __all__ = ["DIALECTS"]
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fixtures.meter import Reading
+from fixtures.models import ConnectorModel
+from fixtures.models import Station as Individual
 from fixtures.payloads import v16
 from fixtures.payloads.sampled_values import meter_value_16
-from loadtest.station.dialect.contract import Ending, Payload, Said, Status, Trigger
+from loadtest.station.dialect.contract import Ending, Payload, Said, Status, TransactionView, Trigger
 from ocppj.outcomes import is_accepted
 from ocppj.versions import RULES, Version
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fixtures.meter import Reading
-    from fixtures.models import ConnectorModel
-    from fixtures.models import Station as Individual
-    from loadtest.station.charging_session import ChargingSession
 
 __all__ = ["Dialect16"]
 
@@ -61,6 +57,10 @@ class Dialect16:
     heartbeat_setting: tuple[str, ...] = ("HeartbeatInterval",)
     meter_setting: tuple[str, ...] = ("MeterValueSampleInterval",)
 
+    def address(self, connector: ConnectorModel) -> int:
+        """Return the number of the connector."""
+        return connector.number
+
     def boot(self, individual: Individual, *, remote: bool) -> Payload:  # noqa: ARG002 - 1.6 gives no reason
         """Introduce the station."""
         return v16.boot_notification(individual)
@@ -88,11 +88,11 @@ class Dialect16:
         value = meter_value_16(reading, _REGISTER, timestamp, context=_CONTEXTS[trigger])
         return v16.meter_values(connector.number, [value])
 
-    def started(self, charging_session: ChargingSession, now: float) -> Said:
+    def started(self, charging_session: TransactionView, now: float) -> Said:
         """Report the begin of a transaction."""
-        timestamp = charging_session.context.timestamp(now)
+        timestamp = charging_session.timestamp(now)
         payload = v16.start_transaction(
-            charging_session.connector.model.number,
+            charging_session.model.number,
             charging_session.token,
             charging_session.register_wh,
             timestamp,
@@ -100,21 +100,19 @@ class Dialect16:
         )
         return Said("StartTransaction", lambda: payload)
 
-    def metered(self, charging_session: ChargingSession, at: float, trigger: Trigger) -> Said:
+    def metered(self, charging_session: TransactionView, at: float, trigger: Trigger) -> Said:
         """Report the last reading."""
-        reading, timestamp = charging_session.reading, charging_session.context.timestamp(at)
+        reading, timestamp = charging_session.reading, charging_session.timestamp(at)
 
         def build() -> Payload:
             value = meter_value_16(reading, charging_session.measurands, timestamp, context=_CONTEXTS[trigger])
-            return v16.meter_values(
-                charging_session.connector.model.number, [value], transaction_id=_id(charging_session)
-            )
+            return v16.meter_values(charging_session.model.number, [value], transaction_id=_id(charging_session))
 
         return Said("MeterValues", build)
 
-    def ended(self, charging_session: ChargingSession, ending: Ending, now: float) -> Said:
+    def ended(self, charging_session: TransactionView, ending: Ending, now: float) -> Said:
         """Report the end of a transaction."""
-        meter_stop, timestamp = charging_session.register_wh, charging_session.context.timestamp(now)
+        meter_stop, timestamp = charging_session.register_wh, charging_session.timestamp(now)
         token = charging_session.token if ending is Ending.LOCAL else None
 
         def build() -> Payload:
@@ -124,7 +122,7 @@ class Dialect16:
 
         return Said("StopTransaction", build)
 
-    def read_start(self, charging_session: ChargingSession, answer: Mapping[str, Any] | None) -> bool:
+    def read_start(self, charging_session: TransactionView, answer: Mapping[str, Any] | None) -> bool:
         """Take the transaction id of the CSMS."""
         if answer is None:
             return True
@@ -135,5 +133,5 @@ class Dialect16:
         return is_accepted({"idTagInfo": info})
 
 
-def _id(charging_session: ChargingSession) -> int:
+def _id(charging_session: TransactionView) -> int:
     return charging_session.transaction_id if isinstance(charging_session.transaction_id, int) else NO_TRANSACTION_ID

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
+from fixtures.meter import Reading
+from fixtures.models import ConnectorModel
+from fixtures.models import Station as Individual
 from fixtures.payloads import v2x
 from fixtures.payloads.sampled_values import meter_value_2x
 from fixtures.tokens import Token
-from loadtest.station.dialect.contract import Ending, Payload, Said, Status, Trigger
+from loadtest.station.dialect.contract import Ending, Payload, Said, Status, TransactionView, Trigger
 from ocppj.outcomes import is_accepted
 from ocppj.versions import RULES, Version
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fixtures.meter import Reading
-    from fixtures.models import ConnectorModel
-    from fixtures.models import Station as Individual
-    from loadtest.station.charging_session import ChargingSession
 
 __all__ = ["Dialect2x"]
 
@@ -77,6 +73,10 @@ class Dialect2x:
         self.rules = RULES[version]
         self.ocpp = str(version)
 
+    def address(self, connector: ConnectorModel) -> int:
+        """Return the number of the EVSE."""
+        return connector.evse_id
+
     def boot(self, individual: Individual, *, remote: bool) -> Payload:
         """Introduce the station."""
         return v2x.boot_notification(individual, "RemoteReset" if remote else "PowerUp")
@@ -104,13 +104,13 @@ class Dialect2x:
         value = meter_value_2x(reading, _REGISTER, timestamp, context=_TRIGGERS[trigger][0])
         return v2x.meter_values(connector.evse_id, [value])
 
-    def started(self, charging_session: ChargingSession, now: float) -> Said:
+    def started(self, charging_session: TransactionView, now: float) -> Said:
         """Report the begin of a transaction."""
         remote = charging_session.remote_start_id is not None
         value = meter_value_2x(
             charging_session.reading,
             charging_session.measurands,
-            charging_session.context.timestamp(now),
+            charging_session.timestamp(now),
             context="Transaction.Begin",
         )
         return self._event(
@@ -118,34 +118,34 @@ class Dialect2x:
             now,
             "Started",
             "RemoteStart" if remote else "Authorized",
-            charging_state=_STATES.get(charging_session.connector.status, "Charging"),
+            charging_state=_STATES.get(charging_session.status, "Charging"),
             reservation_id=charging_session.reservation_id,
             remote_start_id=charging_session.remote_start_id,
-            evse_id=charging_session.connector.model.evse_id,
-            connector_id=charging_session.connector.model.connector_id,
+            evse_id=charging_session.model.evse_id,
+            connector_id=charging_session.model.connector_id,
             id_token=_id_token(charging_session),
             meter_value=[value],
         )
 
-    def metered(self, charging_session: ChargingSession, at: float, trigger: Trigger) -> Said:
+    def metered(self, charging_session: TransactionView, at: float, trigger: Trigger) -> Said:
         """Report the last reading."""
         context, reason = _TRIGGERS[trigger]
         value = meter_value_2x(
             charging_session.reading,
             charging_session.measurands,
-            charging_session.context.timestamp(at),
+            charging_session.timestamp(at),
             context=context,
         )
-        state = _STATES.get(charging_session.connector.status, "Charging")
+        state = _STATES.get(charging_session.status, "Charging")
         return self._event(charging_session, at, "Updated", reason, charging_state=state, meter_value=[value])
 
-    def ended(self, charging_session: ChargingSession, ending: Ending, now: float) -> Said:
+    def ended(self, charging_session: TransactionView, ending: Ending, now: float) -> Said:
         """Report the end of a transaction."""
         stopped_reason, trigger = _ENDINGS[ending]
         value = meter_value_2x(
             charging_session.reading,
             charging_session.measurands,
-            charging_session.context.timestamp(now),
+            charging_session.timestamp(now),
             context="Transaction.End",
         )
         return self._event(
@@ -160,13 +160,13 @@ class Dialect2x:
             meter_value=[value],
         )
 
-    def read_start(self, charging_session: ChargingSession, answer: Mapping[str, Any] | None) -> bool:  # noqa: ARG002 - the id is ours
+    def read_start(self, charging_session: TransactionView, answer: Mapping[str, Any] | None) -> bool:  # noqa: ARG002 - the id is ours
         """Take the verdict on the token; a left-out one is a yes (OCPP 2.x E01)."""
         return answer is None or is_accepted({"idTokenInfo": answer.get("idTokenInfo")})
 
     def _event(
         self,
-        charging_session: ChargingSession,
+        charging_session: TransactionView,
         at: float,
         kind: str,
         trigger: str,
@@ -179,8 +179,8 @@ class Dialect2x:
             trigger,
             charging_session.next_seq_no(),
             str(charging_session.transaction_id),
-            charging_session.context.timestamp(at),
-            offline=None if charging_session.station.online else True,
+            charging_session.timestamp(at),
+            offline=None if charging_session.online else True,
             **fields,
         )
         if id_token is not None:
@@ -188,6 +188,6 @@ class Dialect2x:
         return Said("TransactionEvent", lambda: payload)
 
 
-def _id_token(charging_session: ChargingSession) -> Payload:
+def _id_token(charging_session: TransactionView) -> Payload:
     # A CSMS may start a transaction with any type of token, and hears of it with that type.
     return {"idToken": charging_session.token, "type": charging_session.token_type}

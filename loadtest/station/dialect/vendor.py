@@ -6,29 +6,24 @@ and pays nothing for this module.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache, partial
 from hashlib import shake_256
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
-from loadtest.station.dialect.contract import Payload, Said, Trigger
+from fixtures.meter import Reading
+from fixtures.models import ConnectorModel
+from loadtest.station.dialect.contract import Dialect, Ending, Payload, Said, TransactionView, Trigger
 from loadtest.station.dialect.table import DIALECTS
 from loadtest.station.dialect.v2x import Dialect2x
 from loadtest.station.dialect.v16 import Dialect16
+from loadtest.workload.vendor import Quirks, Vendor
 from ocppj.trace import wall_clock
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from fixtures.meter import Reading
-    from fixtures.models import ConnectorModel
-    from loadtest.station.charging_session import ChargingSession
-    from loadtest.station.dialect.contract import Dialect, Ending
-    from loadtest.workload.vendor import Quirks, Vendor
 
 __all__ = ["clock_writer", "dialect_of", "dress"]
 
@@ -38,8 +33,6 @@ _SIGNED: Final = shake_256(b"plugstorm signed meter data").hexdigest(30_000)
 """Stands for what a signing meter writes: as long as it is asked for, and as hard to compress."""
 _KEY: Final = _SIGNED[:182]
 """As long as the public key of a curve of 256 bits in DER, in hexadecimal."""
-_MOST_SIGNED_2X: Mapping[Version, int] = MappingProxyType({Version.V201: 2500, Version.V21: 32_768})
-"""Longest `signedMeterData` (SignedMeterValueType)."""
 
 
 # -- time stamps -----------------------------------------------------------------------------------------------------
@@ -80,7 +73,7 @@ def dress(vendor: Vendor, version: Version, payload: Payload) -> Payload:
         for value in values:
             value["sampledValue"] = [part | {"value": _decimal(part["value"])} for part in value["sampledValue"]]
     if vendor.meter_bytes:
-        _fill_up(version, payload, values[-1]["sampledValue"], vendor.meter_bytes)
+        _FILL_UP[version](payload, values[-1]["sampledValue"], vendor.meter_bytes)
     return payload
 
 
@@ -104,22 +97,23 @@ def _decimal(value: str | float) -> str | float:
     return float(value)
 
 
-def _fill_up(version: Version, payload: Payload, samples: list[dict[str, Any]], wanted: int) -> None:
-    """Add signed data until the payload has `wanted` bytes, or as many as its schema takes."""
+def _fill_up_16(payload: Payload, samples: list[dict[str, Any]], wanted: int) -> None:
+    """Add signed data, which the schema of 1.6 takes at any length."""
+    signed = {
+        "value": "",
+        "context": samples[0]["context"],
+        "format": "SignedData",
+        "measurand": "Energy.Active.Import.Register",
+        "location": "Outlet",
+    }
+    missing = wanted - len(_encode(payload)) - len(_encode(signed)) - 1
+    if missing > 0:
+        samples.append(signed | {"value": _SIGNED[:missing]})
+
+
+def _fill_up_2x(most: int, payload: Payload, samples: list[dict[str, Any]], wanted: int) -> None:
+    """Add signed data to one sample after the other, to each at most `most` characters."""
     missing = wanted - len(_encode(payload))
-    if version is Version.V16:
-        signed = {
-            "value": "",
-            "context": samples[0]["context"],
-            "format": "SignedData",
-            "measurand": "Energy.Active.Import.Register",
-            "location": "Outlet",
-        }
-        missing -= len(_encode(signed)) + 1
-        if missing > 0:
-            samples.append(signed | {"value": _SIGNED[:missing]})
-        return
-    most = _MOST_SIGNED_2X[version]
     for index, part in enumerate(samples):
         signed = {"signedMeterData": "", "signingMethod": "ECDSA-secp256r1-SHA256", "encodingMethod": "OCMF"}
         signed["publicKey"] = _KEY
@@ -129,6 +123,17 @@ def _fill_up(version: Version, payload: Payload, samples: list[dict[str, Any]], 
         signed["signedMeterData"] = _SIGNED[: min(missing, most)]
         missing -= min(missing, most)
         samples[index] = part | {"signedMeterValue": signed}
+
+
+_FILL_UP: Mapping[Version, Callable[[Payload, list[dict[str, Any]], int], None]] = MappingProxyType(
+    {
+        Version.V16: _fill_up_16,
+        # The longest `signedMeterData` (SignedMeterValueType).
+        Version.V201: partial(_fill_up_2x, 2500),
+        Version.V21: partial(_fill_up_2x, 32_768),
+    }
+)
+"""How a payload gets the number of bytes that is wanted, or as many as its schema takes."""
 
 
 # -- dialects --------------------------------------------------------------------------------------------------------
@@ -157,13 +162,13 @@ class _Writing:
         payload: Payload = super().meter_values(connector, reading, timestamp, trigger)  # type: ignore[misc]  # as above
         return dress(self.vendor, self.version, payload)
 
-    def started(self, charging_session: ChargingSession, now: float) -> Said:
+    def started(self, charging_session: TransactionView, now: float) -> Said:
         return self._say(super().started(charging_session, now))  # type: ignore[misc]  # as above
 
-    def metered(self, charging_session: ChargingSession, at: float, trigger: Trigger) -> Said:
+    def metered(self, charging_session: TransactionView, at: float, trigger: Trigger) -> Said:
         return self._say(super().metered(charging_session, at, trigger))  # type: ignore[misc]  # as above
 
-    def ended(self, charging_session: ChargingSession, ending: Ending, now: float) -> Said:
+    def ended(self, charging_session: TransactionView, ending: Ending, now: float) -> Said:
         return self._say(super().ended(charging_session, ending, now))  # type: ignore[misc]  # as above
 
     def _say(self, said: Said) -> Said:
@@ -178,10 +183,19 @@ class _Writing2x(_Writing, Dialect2x):
     """2.0.1 and 2.1 as a vendor writes them."""
 
 
+_DIALECTS: Mapping[Version, Callable[[Vendor], Dialect]] = MappingProxyType(
+    {
+        Version.V16: _Writing16,
+        Version.V201: lambda vendor: _Writing2x(vendor, Version.V201),
+        Version.V21: lambda vendor: _Writing2x(vendor, Version.V21),
+    }
+)
+
+
 @cache
 def dialect_of(vendor: Vendor, version: Version) -> Dialect:
     """Return how a vendor speaks a version; the plain dialect where it has no habits in that."""
     quirks = vendor.quirks
     if not (quirks.lower_case_tokens or quirks.decimal_values or vendor.meter_bytes):
         return DIALECTS[version]
-    return _Writing16(vendor) if version is Version.V16 else _Writing2x(vendor, version)
+    return _DIALECTS[version](vendor)

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
-from fixtures.meter import first_reading, next_reading
-from loadtest.station.commands.common import charging, place_number
-from loadtest.station.state.charging_profiles import ChargingProfile, Offer, Purpose, Session, changes_after, offer
-from loadtest.station.state.store import store_of
+from fixtures.meter import Circuit, Reading, first_reading, next_reading
+from loadtest.station.contract import Host, State
+from loadtest.station.state.charging_profiles import ChargingProfile, Occupancy, Offer, Purpose, changes_after, offer
+from loadtest.station.state.connectors import charging
+from loadtest.station.views import ChargingSessionView
+from loadtest.timing.timers import Timer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from fixtures.meter import Circuit, Reading
-    from loadtest.station.charging_session import ChargingSession
-    from loadtest.station.station import Station
-    from loadtest.timing.timers import Timer
-
-__all__ = ["Limits", "limits_of", "replaces"]
+__all__ = ["ChargingLimits", "replaces"]
 
 
-class Limits:
+class ChargingLimits(State):
     """The charging profiles of one station, and the timer that waits for what they say next."""
 
-    __slots__ = ("_timer", "priority", "profiles", "station")
+    __slots__ = ("_timer", "priority", "profiles")
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: Host) -> None:
         """Start without a profile."""
-        self.station = station
+        super().__init__(station)
         self.profiles: list[ChargingProfile] = []
         self.priority: set[Any] = set()
         """Transactions with priority charging."""
@@ -37,13 +32,13 @@ class Limits:
 
     # -- what charging sessions ask -----------------------------------------------------------------------------------
 
-    def first(self, charging_session: ChargingSession, at: float) -> Reading:
+    def first(self, charging_session: ChargingSessionView, at: float) -> Reading:
         """Read the meter of a car that has just been plugged in."""
         circuit, allowed = self._allowed(charging_session, at)
         limit = _amperes(circuit, allowed)
         return first_reading(circuit, energy_wh=charging_session.connector.energy_wh, limit_a=limit)
 
-    def read(self, charging_session: ChargingSession, since: float, at: float) -> Reading:
+    def read(self, charging_session: ChargingSessionView, since: float, at: float) -> Reading:
         """Read the meter, with every limit obeyed as long as it lasted."""
         reading, limit_from = charging_session.reading, since
         for _ in range(_MOST_STEPS):
@@ -58,15 +53,15 @@ class Limits:
             reading = self._next(charging_session, reading, at, at)
         return reading
 
-    def charging_session_began(self, at: float) -> None:
+    def transaction_began(self, at: float) -> None:
         """Take note of one more car, with which others may have to share."""
         self.follow(at)
 
-    def charging_session_over(self, charging_session: ChargingSession, at: float) -> None:
+    def transaction_over(self, charging_session: ChargingSessionView, at: float) -> None:
         """Take note that a transaction is over: its own profile ends with it."""
-        place = place_number(self.station, charging_session.connector.model)
+        address = self.station.dialect.address(charging_session.connector.model)
         self.profiles = [
-            kept for kept in self.profiles if kept.purpose is not Purpose.TRANSACTION or kept.place != place
+            kept for kept in self.profiles if kept.purpose is not Purpose.TRANSACTION or kept.address != address
         ]
         self.priority.discard(charging_session.transaction_id)
         self.follow(at)
@@ -96,10 +91,10 @@ class Limits:
         )
         if change < at + _FURTHEST:
             # Not in steps that no meter could show, whatever a schedule says.
-            self._timer = context.timers.at(max(change, at + _SHORTEST), self._due)
+            self._timer = context.timers.at(max(change, at + _SHORTEST), self._due, self.station)
 
     def install(self, profile: ChargingProfile) -> None:
-        """Add a profile in the place of the one that it replaces (OCPP 1.6 §5.16.3)."""
+        """Add a profile in place of the one that it replaces (OCPP 1.6 §5.16.3)."""
         self.remove([kept for kept in self.profiles if replaces(profile, kept)])
         self.profiles.append(profile)
 
@@ -119,19 +114,22 @@ class Limits:
         self._timer = None
         self.follow(when)
 
-    def _allowed(self, charging_session: ChargingSession, at: float) -> tuple[Circuit, Offer]:
+    def _allowed(self, charging_session: ChargingSessionView, at: float) -> tuple[Circuit, Offer]:
         circuit = charging_session.circuit
-        place = place_number(self.station, charging_session.connector.model)
-        session = Session(
-            place, charging_session.started_at, charging=True, priority=charging_session.transaction_id in self.priority
+        address = self.station.dialect.address(charging_session.connector.model)
+        occupancy = Occupancy(
+            address,
+            charging_session.started_at,
+            charging=True,
+            priority=charging_session.transaction_id in self.priority,
         )
         phases = 1 if circuit.dc else circuit.phases
-        allowed = offer(self.profiles, at, session, phases, len(charging(self.station)))
+        allowed = offer(self.profiles, at, occupancy, phases, len(charging(self.station)))
         if allowed.phases < circuit.phases:
             circuit = msgspec.structs.replace(circuit, phases=allowed.phases)
         return circuit, allowed
 
-    def _next(self, charging_session: ChargingSession, last: Reading, since: float, at: float) -> Reading:
+    def _next(self, charging_session: ChargingSessionView, last: Reading, since: float, at: float) -> Reading:
         circuit, allowed = self._allowed(charging_session, since)
         limit_w = None if allowed.watts == _NEVER else allowed.watts
         limit_a = None if allowed.amperes == _NEVER else allowed.amperes
@@ -152,17 +150,9 @@ def _amperes(circuit: Circuit, allowed: Offer) -> float | None:
 
 
 def replaces(new: ChargingProfile, old: ChargingProfile) -> bool:
-    """Tell whether a new profile takes the place of an old one."""
+    """Return whether a new profile replaces an old one."""
     if new.profile_id == old.profile_id:
         return True
-    same = (new.purpose, new.stack_level, new.place) == (old.purpose, old.stack_level, old.place)
+    same = (new.purpose, new.stack_level, new.address) == (old.purpose, old.stack_level, old.address)
     # Side by side where they never count at the same time (OCPP 2.x K01.FR.06).
     return same and new.valid_from < old.valid_to and old.valid_from < new.valid_to
-
-
-def limits_of(station: Station) -> Limits:
-    """Return the profiles of a station, now that it gets one."""
-    store = store_of(station)
-    if store.limits is None:
-        store.limits = Limits(station)
-    return store.limits

@@ -5,23 +5,21 @@ OCPP 1.6 §3.13 and §7.8-§7.14, OCPP 2.x K01-K09. Times are seconds of one clo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from math import floor, inf
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 __all__ = [
     "ChargingProfile",
+    "CompositePeriod",
     "Kind",
+    "Occupancy",
     "Offer",
     "Period",
-    "Place",
     "Purpose",
-    "Session",
-    "Span",
+    "Supply",
     "Wiring",
     "changes_after",
     "composite",
@@ -42,7 +40,7 @@ class Purpose(StrEnum):
     DEFAULT = "default"
     TRANSACTION = "transaction"
     PRIORITY = "priority"
-    """Takes the place of the others while a driver has priority (2.1)."""
+    """Takes the address of the others while a driver has priority (2.1)."""
     OTHER = "other"
     """Kept and shown, without an effect here: external constraints, local generation."""
 
@@ -81,8 +79,8 @@ class ChargingProfile(NamedTuple):
     """An installed profile; times of its own are moments, None where left out."""
 
     profile_id: int
-    place: int
-    """Connector (1.6) or EVSE (2.x); 0 for all."""
+    address: int
+    """As the CSMS names it: connector (1.6) or EVSE (2.x); 0 for all."""
     purpose: Purpose
     kind: Kind
     stack_level: int
@@ -100,18 +98,18 @@ class ChargingProfile(NamedTuple):
 
 
 class Wiring(NamedTuple):
-    """How amperes become watts at a place."""
+    """How amperes become watts at a connector."""
 
     phases: int
     volts: float
 
 
-class Session(NamedTuple):
-    """A place at which somebody charges or could."""
+class Occupancy(NamedTuple):
+    """An EVSE at which somebody charges or could."""
 
-    place: int
+    address: int
     began: float
-    """When its transaction began; of a place without one, the moment asked about."""
+    """When its transaction began; of an EVSE without one, the moment asked about."""
     charging: bool
     priority: bool = False
 
@@ -124,7 +122,7 @@ class Offer(NamedTuple):
     phases: int
 
 
-class Span(NamedTuple):
+class CompositePeriod(NamedTuple):
     """A part of a composite schedule; seconds from its beginning."""
 
     start: int
@@ -136,7 +134,7 @@ def read_profile(
     schedule: dict[str, Any],
     *,
     profile_id: int,
-    place: int,
+    address: int,
     moment: Callable[[str], float | None],
     now: float,
 ) -> ChargingProfile | None:
@@ -161,7 +159,7 @@ def read_profile(
     duration = schedule.get("duration")
     return ChargingProfile(
         profile_id=profile_id,
-        place=place,
+        address=address,
         purpose=PURPOSES[raw["chargingProfilePurpose"]],
         kind=kind,
         stack_level=raw["stackLevel"],
@@ -245,17 +243,17 @@ def _leading(
 
 
 def _of_session(
-    profiles: Sequence[ChargingProfile], at: float, session: Session
+    profiles: Sequence[ChargingProfile], at: float, occupancy: Occupancy
 ) -> tuple[ChargingProfile, Period] | tuple[None, None]:
-    """Find what counts for a transaction: its own profile before a default, that of the place before that of all."""
-    ranks: list[tuple[Purpose, int]] = [(Purpose.DEFAULT, session.place), (Purpose.DEFAULT, 0)]
-    if session.charging:
-        ranks.insert(0, (Purpose.TRANSACTION, session.place))
-    if session.priority:
-        ranks[:0] = [(Purpose.PRIORITY, session.place), (Purpose.PRIORITY, 0)]
-    for purpose, place in ranks:
-        mine = (profile for profile in profiles if profile.purpose is purpose and profile.place == place)
-        profile, period = _leading(mine, at, session.began)
+    """Find what counts for a transaction: its own profile before a default, that of the EVSE before that of all."""
+    ranks: list[tuple[Purpose, int]] = [(Purpose.DEFAULT, occupancy.address), (Purpose.DEFAULT, 0)]
+    if occupancy.charging:
+        ranks.insert(0, (Purpose.TRANSACTION, occupancy.address))
+    if occupancy.priority:
+        ranks[:0] = [(Purpose.PRIORITY, occupancy.address), (Purpose.PRIORITY, 0)]
+    for purpose, address in ranks:
+        mine = (profile for profile in profiles if profile.purpose is purpose and profile.address == address)
+        profile, period = _leading(mine, at, occupancy.began)
         if profile is not None and period is not None:
             return profile, period
     return None, None
@@ -267,15 +265,15 @@ def _of_station(
     return _leading((profile for profile in profiles if profile.purpose is Purpose.STATION), at, began)
 
 
-def offer(profiles: Sequence[ChargingProfile], at: float, session: Session, phases: int, sharers: int) -> Offer:
+def offer(profiles: Sequence[ChargingProfile], at: float, occupancy: Occupancy, phases: int, sharers: int) -> Offer:
     """Tell what one car may draw at a moment, on at most `phases` phases.
 
     The limit of the whole station is shared evenly among the `sharers` transactions.
     """
     amperes = watts = inf
     for (profile, period), share in (
-        (_of_session(profiles, at, session), 1),
-        (_of_station(profiles, at, session.began), max(1, sharers)),
+        (_of_session(profiles, at, occupancy), 1),
+        (_of_station(profiles, at, occupancy.began), max(1, sharers)),
     ):
         if profile is None or period is None or period.limit is None:
             continue
@@ -298,10 +296,10 @@ def _in_unit(profile: ChargingProfile, period: Period, unit: str, wiring: Wiring
     return limit * watts_per_ampere if unit == "W" else limit / watts_per_ampere
 
 
-class Place(NamedTuple):
-    """A place whose composite is asked for, with what its hardware allows, in the unit asked for."""
+class Supply(NamedTuple):
+    """An EVSE whose composite is asked for, with what its hardware allows, in the unit asked for."""
 
-    session: Session
+    occupancy: Occupancy
     wiring: Wiring
     most: float
 
@@ -311,32 +309,38 @@ _MOST_STEPS: Final = 400
 
 
 def composite(
-    profiles: Sequence[ChargingProfile], places: Sequence[Place], now: float, duration: float, *, unit: str, most: int
-) -> list[Span]:
-    """Reckon what some places together may draw from now on, in at most `most` spans (OCPP 1.6 §5.7, 2.x K08)."""
-    spans: list[Span] = []
+    profiles: Sequence[ChargingProfile],
+    supplies: Sequence[Supply],
+    now: float,
+    duration: float,
+    *,
+    unit: str,
+    most: int,
+) -> list[CompositePeriod]:
+    """Reckon what some EVSEs together may draw from now on, in at most `most` periods (OCPP 1.6 §5.7, 2.x K08)."""
+    periods: list[CompositePeriod] = []
     at, end = now, now + duration
     for _ in range(_MOST_STEPS):
-        start, limit = round(at - now), round(_together(profiles, places, at, unit), 1)
-        if spans and spans[-1].start == start:
-            spans.pop()
-        if not spans or spans[-1].limit != limit:
-            if len(spans) == most:
+        start, limit = round(at - now), round(_together(profiles, supplies, at, unit), 1)
+        if periods and periods[-1].start == start:
+            periods.pop()
+        if not periods or periods[-1].limit != limit:
+            if len(periods) == most:
                 break
-            spans.append(Span(start, limit))
-        at = min(changes_after(profiles, at, place.session.began) for place in places)
+            periods.append(CompositePeriod(start, limit))
+        at = min(changes_after(profiles, at, supply.occupancy.began) for supply in supplies)
         if at >= end - _EPSILON:
             break
-    return spans
+    return periods
 
 
-def _together(profiles: Sequence[ChargingProfile], places: Sequence[Place], at: float, unit: str) -> float:
+def _together(profiles: Sequence[ChargingProfile], supplies: Sequence[Supply], at: float, unit: str) -> float:
     total = 0.0
-    for place in places:
-        profile, period = _of_session(profiles, at, place.session)
-        limit = inf if profile is None or period is None else _in_unit(profile, period, unit, place.wiring)
-        total += min(place.most, limit)
-    profile, period = _of_station(profiles, at, places[0].session.began)
+    for supply in supplies:
+        profile, period = _of_session(profiles, at, supply.occupancy)
+        limit = inf if profile is None or period is None else _in_unit(profile, period, unit, supply.wiring)
+        total += min(supply.most, limit)
+    profile, period = _of_station(profiles, at, supplies[0].occupancy.began)
     if profile is not None and period is not None:
-        total = min(total, _in_unit(profile, period, unit, places[0].wiring))
+        total = min(total, _in_unit(profile, period, unit, supplies[0].wiring))
     return total

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from evidence.verdicts import Verdict
-from interop_suite.catalogue import Check, Level
-from interop_suite.claims.checks import answered, asked, each, noted, one_of, present, refused_upgrade, still_serves
+from interop_suite.claims.checks import answered, asked, noted, refused_upgrade, still_serves
+from interop_suite.claims.claim import Check, Level
+from interop_suite.claims.expected import each, one_of, present
 from tests.interop_suite.recording import Recording, begun
 
 AUTHORIZE = '[2,"1","Authorize",{"idTag":"A"}]'

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from evidence import exit_codes
 from fixtures.csms import practice_csms
-from interop_suite.run.driver_check import CheckedOperation, State, check_driver, check_table, exit_code_of
-from interop_suite.run.options import Settings
-from interop_suite.run.state import csms_settings
+from interop_suite.run.driver_check import CheckedOperation, OperationState, check_driver, check_table, exit_code_of
+from interop_suite.run.request import InteropRequest
+from interop_suite.run.state import csms_request
 from ocppj.errors import UsageError
 
 PRACTICE = (Path(__file__).parents[3] / "drivers" / "presets" / "practice.yaml").read_text()
@@ -22,8 +22,11 @@ TRIED = [
 
 
 def checked(driver: str, version: str = "1.6", **more: object) -> dict[str, CheckedOperation]:
-    with practice_csms(call_timeout=1) as csms, csms_settings(csms, Settings(timeout=2, ocpp=[version])) as settings:
-        changed = msgspec.structs.replace(settings, driver=driver, **more)
+    with (
+        practice_csms(call_timeout=1) as csms,
+        csms_request(csms, InteropRequest(timeout=2, ocpp=(version,))) as request,
+    ):
+        changed = msgspec.structs.replace(request, driver=driver, **more)
         return {operation.operation: operation for operation in check_driver(changed)}
 
 
@@ -41,8 +44,8 @@ def mistaken(tmp_path: Path, *changes: tuple[str, str]) -> str:
 def test_driver_that_works_is_found_to_work(driver: str, version: str, harmless: str) -> None:
     operations = checked(driver, version)
     for name in (*TRIED, f"trigger:{harmless}"):
-        assert (name, operations[name].state) == (name, State.WORKS)
-    assert operations["trigger:Reset"].state is State.UNTRIED
+        assert (name, operations[name].state) == (name, OperationState.WORKS)
+    assert operations["trigger:Reset"].state is OperationState.UNTRIED
     assert exit_code_of(list(operations.values())) == exit_codes.PASSED
 
 
@@ -82,14 +85,14 @@ CHAIN = 'certificate: "{{ response.json.certificateChain }}"'
         ('rows: "{{ response.json }}"', 'rows: "{{ [] }}"', "transactions", "is not among the 0"),
         (BOOT, 'boot_status: "{{ omit if boot_status is defined else omit }}"', "boot_status", "boots were answered"),
         ('"{{ password |', '"{{ password[:5] |', "password", "with the password that was set is refused"),
-        (CHAIN, "certificate: none", "sign_client_certificate", "no PEM"),
+        (CHAIN, "certificate: none", "sign_client_certificate", "not a PEM"),
     ],
 )
 def test_mistake_in_a_driver_is_found_in_the_operation_that_has_it(
     tmp_path: Path, old: str, new: str, operation: str, reason: str
 ) -> None:
     operations = checked(mistaken(tmp_path, (old, new)))
-    assert operations[operation].state is State.BROKEN
+    assert operations[operation].state is OperationState.BROKEN
     assert reason in operations[operation].reason
     assert exit_code_of(list(operations.values())) == exit_codes.FAILED
 
@@ -98,43 +101,43 @@ def test_what_a_driver_does_not_offer_is_unsupported_with_its_reason(tmp_path: P
     without = PRACTICE[: PRACTICE.index("  transactions:")] + "  transactions: {unsupported: no such page}\n"
     (tmp_path / "less.yaml").write_text(without)
     operations = checked(str(tmp_path / "less.yaml"))
-    assert operations["transactions"].state is State.UNSUPPORTED
+    assert operations["transactions"].state is OperationState.UNSUPPORTED
     assert operations["transactions"].reason == "no such page"
-    assert operations["sign_client_certificate"].state is State.UNSUPPORTED
+    assert operations["sign_client_certificate"].state is OperationState.UNSUPPORTED
 
 
 def test_without_a_driver_only_the_connection_is_tried() -> None:
     operations = checked("none", control_url=None)
-    assert operations["connect"].state is State.WORKS
-    assert operations["register"].state is State.UNSUPPORTED
-    assert operations["trigger:Reset"].state is State.UNSUPPORTED
+    assert operations["connect"].state is OperationState.WORKS
+    assert operations["register"].state is OperationState.UNSUPPORTED
+    assert operations["trigger:Reset"].state is OperationState.UNSUPPORTED
 
 
 def test_token_that_was_named_is_tried_as_it_is() -> None:
     operations = checked("practice", tokens={"Accepted": "NOBODYS", "Blocked": "NOBODYS"})
-    assert operations["token:Accepted"].state is State.BROKEN
+    assert operations["token:Accepted"].state is OperationState.BROKEN
     assert operations["token:Accepted"].reason == "Authorize of NOBODYS is answered 'Invalid', not 'Accepted'"
-    assert operations["transactions"].state is State.WORKS
+    assert operations["transactions"].state is OperationState.WORKS
 
 
 def test_csms_that_is_not_there_is_broken_and_the_rest_is_not_tried() -> None:
-    settings = Settings(url="ws://127.0.0.1:9", driver="practice", control_url="http://127.0.0.1:9", timeout=1)
-    operations = {operation.operation: operation for operation in check_driver(settings)}
+    request = InteropRequest(url="ws://127.0.0.1:9", driver="practice", control_url="http://127.0.0.1:9", timeout=1)
+    operations = {operation.operation: operation for operation in check_driver(request)}
     for name in ("health", "register", "connect"):
-        assert operations[name].state is State.BROKEN
-    assert operations["transactions"].state is State.UNTRIED
+        assert operations[name].state is OperationState.BROKEN
+    assert operations["transactions"].state is OperationState.UNTRIED
     assert "not connected" in operations["transactions"].reason
 
 
 def test_settings_that_cannot_work_are_a_usage_error() -> None:
     with pytest.raises(UsageError, match="No CSMS was named"):
-        check_driver(Settings(driver="practice"))
+        check_driver(InteropRequest(driver="practice"))
 
 
 def test_password_is_in_no_report() -> None:
     operations = checked("practice", password="stati0n-passw0rd")
-    assert operations["connect"].state is State.WORKS
-    assert operations["password"].state is State.UNTRIED
+    assert operations["connect"].state is OperationState.WORKS
+    assert operations["password"].state is OperationState.UNTRIED
     assert "stati0n-passw0rd" not in msgspec.json.encode(list(operations.values())).decode()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -10,10 +11,12 @@ from evidence.run_model import InteropRun
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
 from interop_suite.catalogue import all_cases
-from interop_suite.run.options import Expectation, Settings, make_driver
-from interop_suite.run.results import apply_expectation, rejudge, write_interop_run
+from interop_suite.run.plan import make_driver
+from interop_suite.run.request import InteropRequest
+from interop_suite.run.results import apply_expectation, outcome_of, rejudge, write_interop_run
 from interop_suite.run.runner import Runner, not_applicable
-from interop_suite.run.state import csms_settings
+from interop_suite.run.selection import Expectation
+from interop_suite.run.state import csms_request
 
 EXPECTED = {"TC_001_CSMS": Expectation(reason="known")}
 
@@ -37,10 +40,10 @@ def test_declared_failure_must_fail(seen: Verdict, verdict: Verdict) -> None:
 
 def run_cases(folder: RunFolder, *names: str, defects: tuple[str, ...] = ()) -> InteropRun:
     cases = [case for case in all_cases() if case.id in names and case.ocpp == "1.6"]
-    with practice_csms(defects=defects, tls_port=0) as csms, csms_settings(csms, Settings(timeout=5)) as settings:
-        runner = Runner(settings.target(), make_driver(settings), folder.traces)
-        results = [runner.run(case) for case in cases]
-        return write_interop_run(folder, settings, results, started="2026-01-01T00:00:00Z", driver="http")
+    with practice_csms(defects=defects, tls_port=0) as csms, csms_request(csms, InteropRequest(timeout=5)) as request:
+        runner = Runner(request.target(), make_driver(request), folder.traces)
+        outcomes = [outcome_of(runner.attempt(case)) for case in cases]
+        return write_interop_run(folder, request, outcomes, started="2026-01-01T00:00:00Z", driver="http")
 
 
 def test_run_is_judged_again_from_its_traces_alone(tmp_path: Path) -> None:
@@ -59,11 +62,15 @@ def test_password_is_in_no_file_of_a_run(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", "interop")
     cases = [case for case in all_cases() if case.id == "TC_073_CSMS"]
     password = "00112233445566778899aabbccddeeff00112233"
-    with practice_csms(tls_port=0) as csms, csms_settings(csms, Settings(timeout=5, password=password)) as settings:
-        runner = Runner(settings.target(), make_driver(settings), folder.traces, secrets=frozenset({password}))
-        results = [runner.run(case) for case in cases]
-        write_interop_run(folder, settings, results, started="", driver="http", secrets=frozenset({password}))
-    assert results[0].verdict is Verdict.OK
+    with (
+        practice_csms(tls_port=0) as csms,
+        csms_request(csms, InteropRequest(timeout=5, password=password)) as request,
+    ):
+        runner = Runner(request.target(), make_driver(request), folder.traces, secrets=frozenset({password}))
+        outcomes = [outcome_of(runner.attempt(case)) for case in cases]
+        run = write_interop_run(folder, request, outcomes, started="", driver="http", secrets=frozenset({password}))
+    assert run.cases[0].verdict is Verdict.OK
+    assert password not in msgspec.json.encode(run).decode()
     for path in folder.path.rglob("*"):
         if path.is_file():
             content = path.read_text()
@@ -75,3 +82,14 @@ def test_report_says_how_to_repeat_a_case(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", "interop")
     run = run_cases(folder, "TC_001_CSMS")
     assert run.cases[0].reproduce == "plugstorm interop --select 1.6-TC_001_CSMS"
+
+
+def test_finished_run_is_what_run_json_says_and_needs_no_trace_read_again(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", "interop")
+    with practice_csms(tls_port=0) as csms, csms_request(csms, InteropRequest(timeout=5)) as request:
+        runner = Runner(request.target(), make_driver(request), folder.traces)
+        outcomes = [outcome_of(runner.attempt(case)) for case in all_cases() if case.key == "1.6-TC_001_CSMS"]
+    shutil.rmtree(folder.traces)
+    run = write_interop_run(folder, request, outcomes, started="2026-01-01T00:00:00Z", driver="http")
+    assert run == read_run(folder.path)
+    assert run.latency_ms["Heartbeat"].count == run.cases[0].latency_ms["Heartbeat"].count > 0

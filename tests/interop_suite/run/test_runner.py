@@ -1,47 +1,17 @@
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.typing import Subprotocol
+from websockets.asyncio.server import ServerConnection
 
 from drivers.base import NoDriver
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import all_cases
-from interop_suite.drive.probe import Target
+from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.run.runner import IdentityPool, Runner
 from ocppj.errors import HarnessError
-
-Handler = Callable[[ServerConnection], Awaitable[None]]
-
-
-@contextmanager
-def odd_csms(handler: Handler, **options: Any) -> Iterator[str]:
-    """A server that upgrades every connection and then does whatever it likes."""
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-    address: list[str] = []
-    stop = asyncio.Event()
-
-    async def run() -> None:
-        async with serve(handler, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")], **options) as server:
-            address.append(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
-    thread.start()
-    ready.wait()
-    try:
-        yield address[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
+from tests.interop_suite.odd_csms import Handler, never_answers, odd_csms
 
 
 async def say(socket: ServerConnection, *frames: str | bytes) -> None:
@@ -59,22 +29,18 @@ async def close_at_once(socket: ServerConnection) -> None:
     await socket.close(1011)
 
 
-async def never_answers(socket: ServerConnection) -> None:
-    await socket.wait_closed()
-
-
 @pytest.mark.parametrize("handler", [garbage, close_at_once, never_answers])
 def test_csms_that_makes_no_sense_gives_a_verdict_and_never_an_exception(handler: Handler) -> None:
     case = next(case for case in all_cases() if case.id == "TC_001_CSMS")
     with odd_csms(handler) as url:
-        result = Runner(Target(url=url, timeout=0.3), NoDriver(), None).run(case)
+        result = Runner(CsmsUnderTest(url=url, timeout=0.3), NoDriver(), None).run(case)
     assert result.verdict in (Verdict.FAILED, Verdict.INCONCLUSIVE)
     assert result.reason
 
 
 def test_unreachable_csms_is_inconclusive_and_says_so() -> None:
     case = next(case for case in all_cases() if case.id == "TC_001_CSMS")
-    result = Runner(Target(url="ws://127.0.0.1:9", timeout=0.3), NoDriver(), None).run(case)
+    result = Runner(CsmsUnderTest(url="ws://127.0.0.1:9", timeout=0.3), NoDriver(), None).run(case)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "could not connect (TCP: Connection refused)" in result.reason
 
@@ -88,7 +54,7 @@ def test_case_whose_need_cannot_be_met_is_not_applicable_before_anything_is_sent
 
     case = next(case for case in all_cases() if case.id == "TC_013_CSMS")
     with odd_csms(notice) as url:
-        result = Runner(Target(url=url, timeout=0.3), NoDriver(), None).run(case)
+        result = Runner(CsmsUnderTest(url=url, timeout=0.3), NoDriver(), None).run(case)
     assert result.verdict is Verdict.NOT_APPLICABLE
     assert "make the CSMS send Reset" in result.reason
     assert not connected.is_set()

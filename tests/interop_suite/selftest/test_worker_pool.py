@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 
 import psutil
 import pytest
 
 from interop_suite.selftest.worker_pool import Ended, WorkerPool
-from tests.interop_suite.chores import open_chores
+from tests.interop_suite.selftest.chores import open_chores
 
 
 def pool(*, processes: int = 1, lanes: int = 1, limit: float = 60) -> WorkerPool:
@@ -70,15 +69,10 @@ def children() -> list[psutil.Process]:
 @pytest.mark.parametrize("leave", [KeyboardInterrupt, RuntimeError])
 def test_leaving_ends_every_worker_at_once(leave: Callable[[], BaseException]) -> None:
     before = children()
-
-    def work_and_leave() -> float:
-        with contextlib.suppress(KeyboardInterrupt, RuntimeError), pool(processes=2, lanes=2) as workers:
-            workers.give("wash", "hang", "hang", "hang")
-            next(iter(workers.ended()))
-            assert len(children()) == len(before) + 2
-            began = time.monotonic()
-            raise leave()
-        return time.monotonic() - began
-
-    assert work_and_leave() < 1
+    with contextlib.suppress(KeyboardInterrupt, RuntimeError), pool(processes=2, lanes=2) as workers:
+        workers.give("wash", "hang", "hang", "hang")
+        next(iter(workers.ended()))
+        assert len(children()) == len(before) + 2
+        raise leave()
+    # The three that hang would do so for longer than any test may take.
     assert children() == before

@@ -17,7 +17,7 @@ QUARANTINE = 8.0
 SETTLE = 1.0
 
 
-def book(capacity: int | None = None) -> LeaseTable:
+def table(capacity: int | None = None) -> LeaseTable:
     return LeaseTable(capacity, quarantine=QUARANTINE, settle=SETTLE)
 
 
@@ -25,11 +25,11 @@ def serve(leases: LeaseTable, now: float) -> dict[str, list[int]]:
     return {grant.worker: grant.numbers for grant in leases.serve(now)}
 
 
-# -- the book --------------------------------------------------------------------------------------------------------
+# -- the table --------------------------------------------------------------------------------------------------------
 
 
 def test_low_numbers_are_given_first_and_none_twice() -> None:
-    leases = book()
+    leases = table()
     leases.ask("a", 1, 3, 0.0)
     leases.ask("b", 1, 2, 0.0)
     assert serve(leases, 0.0) == {"a": [1, 2, 3], "b": [4, 5]}
@@ -37,7 +37,7 @@ def test_low_numbers_are_given_first_and_none_twice() -> None:
 
 
 def test_asking_again_for_the_same_gives_nothing_more() -> None:
-    leases = book()
+    leases = table()
     leases.ask("a", 1, 3, 0.0)
     serve(leases, 0.0)
     leases.ask("a", 1, 3, 0.1)
@@ -47,7 +47,7 @@ def test_asking_again_for_the_same_gives_nothing_more() -> None:
 
 
 def test_a_released_number_settles_before_its_next_use() -> None:
-    leases = book(capacity=1)
+    leases = table(capacity=1)
     leases.ask("a", 1, 1, 0.0)
     serve(leases, 0.0)
     leases.release("a", [1], 10.0)
@@ -58,7 +58,7 @@ def test_a_released_number_settles_before_its_next_use() -> None:
 
 
 def test_a_number_is_released_only_by_its_holder() -> None:
-    leases = book(capacity=1)
+    leases = table(capacity=1)
     leases.ask("a", 1, 1, 0.0)
     serve(leases, 0.0)
     leases.release("b", [1, 99], 0.0)
@@ -66,7 +66,7 @@ def test_a_number_is_released_only_by_its_holder() -> None:
 
 
 def test_who_asks_first_is_served_first_when_numbers_are_short() -> None:
-    leases = book(capacity=3)
+    leases = table(capacity=3)
     leases.ask("a", 1, 2, 0.0)
     leases.ask("b", 1, 2, 0.0)
     assert serve(leases, 0.0) == {"a": [1, 2], "b": [3]}
@@ -74,7 +74,7 @@ def test_who_asks_first_is_served_first_when_numbers_are_short() -> None:
 
 
 def test_numbers_of_a_silent_worker_are_kept_for_the_quarantine() -> None:
-    leases = book(capacity=1)
+    leases = table(capacity=1)
     leases.ask("a", 1, 1, 0.0)
     serve(leases, 0.0)
     leases.ask("b", 1, 1, 1.0)
@@ -84,7 +84,7 @@ def test_numbers_of_a_silent_worker_are_kept_for_the_quarantine() -> None:
 
 
 def test_a_worker_that_is_heard_keeps_its_numbers_for_ever() -> None:
-    leases = book(capacity=1)
+    leases = table(capacity=1)
     leases.ask("a", 1, 1, 0.0)
     serve(leases, 0.0)
     for now in range(1, 60):
@@ -94,7 +94,7 @@ def test_a_worker_that_is_heard_keeps_its_numbers_for_ever() -> None:
 
 
 def test_without_a_limit_numbers_of_a_silent_worker_are_never_reused() -> None:
-    leases = book()
+    leases = table()
     leases.ask("a", 1, 2, 0.0)
     serve(leases, 0.0)
     leases.ask("b", 1, 2, 100.0)
@@ -102,7 +102,7 @@ def test_without_a_limit_numbers_of_a_silent_worker_are_never_reused() -> None:
 
 
 def test_a_worker_that_leaves_gives_everything_back() -> None:
-    leases = book(capacity=2)
+    leases = table(capacity=2)
     leases.ask("a", 1, 2, 0.0)
     serve(leases, 0.0)
     leases.leave("a", 5.0)
@@ -111,7 +111,7 @@ def test_a_worker_that_leaves_gives_everything_back() -> None:
 
 
 def test_a_worker_that_was_frozen_beyond_the_quarantine_leaves_duplicates() -> None:
-    leases = book(capacity=1)
+    leases = table(capacity=1)
     leases.ask("a", 1, 1, 0.0)
     serve(leases, 0.0)
     leases.ask("b", 1, 1, 20.0)
@@ -122,7 +122,7 @@ def test_a_worker_that_was_frozen_beyond_the_quarantine_leaves_duplicates() -> N
 
 
 def test_a_worker_that_closed_its_stations_in_time_leaves_none_however_late_it_says_so() -> None:
-    leases = book(capacity=1)
+    leases = table(capacity=1)
     leases.ask("a", 1, 1, 0.0)
     serve(leases, 0.0)
     leases.ask("b", 1, 1, 20.0)
@@ -131,7 +131,7 @@ def test_a_worker_that_closed_its_stations_in_time_leaves_none_however_late_it_s
     assert leases.duplicates == set()
 
 
-# -- desk and holders together ---------------------------------------------------------------------------------------
+# -- server and holders together ---------------------------------------------------------------------------------------
 
 
 class Station:
@@ -161,12 +161,12 @@ class Station:
 
 
 class Cluster:
-    """A desk and workers on one simulated clock; messages wait while a worker is frozen or cut off."""
+    """A server and workers on one simulated clock; messages wait while a worker is frozen or cut off."""
 
     def __init__(self, workers: int, capacity: int | None) -> None:
         self.now = 100.0
         rows = None if capacity is None else [Identities().lease(n + 1) for n in range(capacity)]
-        self.desk = LeaseServer(Identities(rows=rows), self.send_down, lambda: self.now, book(capacity))
+        self.server = LeaseServer(Identities(rows=rows), self.send_down, lambda: self.now, table(capacity))
         self.names = [f"w{n}" for n in range(workers)]
         self.up: dict[str, deque[dict[str, Any]]] = {name: deque() for name in self.names}
         self.down: dict[str, deque[dict[str, Any]]] = {name: deque() for name in self.names}
@@ -191,7 +191,7 @@ class Cluster:
         for name in self.names:
             if name not in self.frozen:
                 self.holders[name].tick()
-        self.desk.tick()
+        self.server.tick()
         self.deliver()
 
     def deliver(self) -> None:
@@ -203,7 +203,7 @@ class Cluster:
                     self.soon[name].popleft()()
                     busy = True
                 while self.up[name] and name not in self.cut_off:
-                    self.desk.handle(name, self.up[name].popleft())
+                    self.server.handle(name, self.up[name].popleft())
                     busy = True
                 while self.down[name] and name not in self.frozen | self.cut_off:
                     self.holders[name].handle(self.down[name].popleft())
@@ -244,10 +244,10 @@ def test_a_lease_that_nobody_wants_any_more_goes_back() -> None:
     cluster = Cluster(1, capacity=1)
     cluster.start("w0")
     cluster.soon["w0"].popleft()()
-    cluster.desk.handle("w0", cluster.up["w0"].popleft())
+    cluster.server.handle("w0", cluster.up["w0"].popleft())
     cluster.stations["w0"][0].close()
     cluster.deliver()
-    assert cluster.desk.book.held == {}
+    assert cluster.server.table.held == {}
 
 
 def test_a_worker_without_the_master_closes_its_stations_and_gets_new_leases_later() -> None:
@@ -300,7 +300,7 @@ def test_a_grant_that_comes_after_the_fence_is_not_used() -> None:
     cluster = Cluster(1, capacity=1)
     cluster.start("w0")
     cluster.soon["w0"].popleft()()
-    cluster.desk.handle("w0", cluster.up["w0"].popleft())
+    cluster.server.handle("w0", cluster.up["w0"].popleft())
     cluster.now += FENCE_AFTER + 1
     cluster.holders["w0"].handle(cluster.down["w0"].popleft())
     assert cluster.open() == []
@@ -326,7 +326,7 @@ def test_leaving_tells_the_master_that_nothing_is_connected() -> None:
     cluster.deliver()
     cluster.holders["w0"].leave()
     cluster.deliver()
-    assert cluster.desk.book.held == {}
+    assert cluster.server.table.held == {}
 
 
 class Mishaps(Cluster):
@@ -389,7 +389,7 @@ def test_no_identity_is_ever_open_twice(seed: int, capacity: int) -> None:
         cluster.pass_second()
     wanted = sum(len(group) for group in cluster.stations.values())
     assert len(set(cluster.open())) == min(wanted, capacity)
-    assert cluster.desk.book.duplicates == set()
+    assert cluster.server.table.duplicates == set()
 
 
 @pytest.mark.parametrize("silence", [FENCE_AFTER + 1, QUARANTINE + 20])
@@ -404,5 +404,5 @@ def test_freezing_for_long_is_seen_and_said(silence: float) -> None:
     overlapped = len(cluster.open()) == 2
     cluster.frozen.clear()
     cluster.pass_second()
-    assert bool(cluster.desk.book.duplicates) is overlapped is (silence > QUARANTINE)
+    assert bool(cluster.server.table.duplicates) is overlapped is (silence > QUARANTINE)
     assert cluster.stations["w0"][0].fences == 1

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, Stations, Target
+from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, RunTarget, Stations
 from evidence.verdicts import RunVerdict
+from evidence.vocabulary import TO_CSMS
 from loadtest.cluster.live import PLAIN_EVERY, Progress, Snapshot, print_result, snapshot
 from loadtest.measuring.merged import Merged
-from loadtest.measuring.recorder import TO_CSMS, Recorder
+from loadtest.measuring.recorder import Recorder
 
 
 def view(elapsed: float = 12.0) -> Snapshot:
@@ -82,7 +83,7 @@ def finished(**changes: object) -> LoadRun:
     outcomes = (("accepted", 90), ("rejected", 7), ("timeout", 3))
     run = LoadRun(
         tool={},
-        target=Target(url="ws://127.0.0.1", ocpp=["1.6"]),
+        target=RunTarget(url="ws://127.0.0.1", ocpp=["1.6"]),
         started="",
         finished="",
         seed=None,

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +11,23 @@ import gevent
 import pytest
 
 from evidence import exit_codes
+from evidence.plugin_results import LedgerResult
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
-from loadtest.cluster.delivery import TransactionQueue
+from evidence.vocabulary import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS
+from loadtest.cluster.delivery import ReportQueue
 from loadtest.cluster.master import MasterEnd
 from loadtest.judging.settings import Settings
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, Recorder
-from loadtest.plugins.contract import Conclusion, Note, RunAccess
+from loadtest.judging.slo import Threshold
+from loadtest.judging.slo_expression import parse
+from loadtest.measuring.recorder import Delta, Recorder
+from loadtest.plugins.contract import Conclusion, Note, Plugin, RunAccess
 
 
 class Fixture:
     """A master end with two workers that are driven by hand."""
 
-    def __init__(self, out: Path, **settings: Any) -> None:
+    def __init__(self, out: Path, *, stop: Callable[[], None] = lambda: None, **settings: Any) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
         known = {"url": "ws://127.0.0.1:1", "ocpp": ["1.6"], "out": str(out), "live": False, "flush_timeout": 0.3}
         self.master = MasterEnd(
@@ -29,24 +35,25 @@ class Fixture:
             lambda worker, message: self.sent.append((worker, message)),
             workers=lambda: ["host_a", "host_b"],
             name=lambda worker: f"worker {worker[-1]}",
+            stop=stop,
         )
         self.recorders = {name: Recorder() for name in ("host_a", "host_b")}
-        self.transaction_queues = {
-            name: TransactionQueue(recorder, dict, time.monotonic) for name, recorder in self.recorders.items()
+        self.report_queues = {
+            name: ReportQueue(recorder, dict, time.monotonic) for name, recorder in self.recorders.items()
         }
 
     def begin(self) -> None:
         self.master.target = 2
         self.master.begin()
-        for transaction_queue in self.transaction_queues.values():
-            transaction_queue.begin(1)
+        for report_queue in self.report_queues.values():
+            report_queue.begin(1)
 
     def call(self, worker: str, count: int) -> None:
         for _ in range(count):
             self.recorders[worker].call("1.6", "Heartbeat", TO_CSMS, "accepted", 0.001, 0.001)
 
     def report(self, worker: str, *, last: bool = False) -> None:
-        for report in self.transaction_queues[worker].reports(last=last):
+        for report in self.report_queues[worker].reports(last=last):
             self.master.handle(worker, {"kind": "report", "report": report})
 
     def told(self, worker: str, kind: str) -> list[dict[str, Any]]:
@@ -96,6 +103,38 @@ def test_the_window_follows_the_stations_and_is_announced(tmp_path: Path) -> Non
     assert [message["window"] for message in fixture.told("host_b", "window")] == [MEASURE, COOL_DOWN]
 
 
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_setting_the_wall_clock_moves_no_window_and_breaks_no_objective(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    stopped: list[bool] = []
+    slo = [Threshold(expression=parse("lost == 1"), abort=True, delay=600.0)]
+    fixture = Fixture(tmp_path / "run", duration=600.0, cool_down=60.0, slo=slo, stop=lambda: stopped.append(True))
+    fixture.begin()
+    wall = time.time
+    monkeypatch.setattr(time, "time", lambda: wall() + jump)
+    fixture.call("host_a", 1)
+    fixture.report("host_a")
+    fixture.master.beat()
+    assert fixture.told("host_a", "window") == []
+    assert stopped == []
+    fixture.master.cool_down()
+    for worker in fixture.report_queues:
+        fixture.report(worker, last=True)
+    fixture.master.finish()
+    result = fixture.master.result
+    assert result is not None
+    assert [window.name for window in result.windows] == [RAMP, COOL_DOWN]
+    assert all(0 <= window.start < 600 and window.seconds < 600 for window in result.windows)
+    assert 0 <= seconds_between(result) < 600
+    assert result.timeline
+
+
+def seconds_between(result: LoadRun) -> float:
+    started, finished = map(datetime.fromisoformat, (result.started, result.finished))
+    return (finished - started).total_seconds()
+
+
 def test_the_end_waits_for_the_last_report_of_every_worker(fixture: Fixture, tmp_path: Path) -> None:
     fixture.begin()
     fixture.call("host_a", 10)
@@ -124,16 +163,17 @@ def test_a_worker_that_stays_silent_is_named_when_the_time_is_over(fixture: Fixt
     assert fixture.master.exit_code == exit_codes.INVALID
 
 
-class Choir:
-    """A plugin that counts notes."""
+class NoteCounter(Plugin):
+    """A plugin that counts notes, and does something for others."""
 
-    name = "choir"
-    kinds = frozenset({"sung"})
+    name = "counter"
+    kinds = frozenset({"counted"})
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, Note]] = []
         self.access: RunAccess | None = None
         self.beats: list[str] = []
+        self.calls = 0
         self.stopped = 0
 
     def begin(self, access: RunAccess) -> None:
@@ -142,43 +182,55 @@ class Choir:
     def note(self, worker: str, note: Note) -> None:
         self.heard.append((worker, note))
 
+    def delta(self, delta: Delta) -> None:
+        self.calls += sum(sum(response.values()) for rows in delta["windows"].values() for *_, response in rows)
+
     def beat(self, elapsed: float, window: str) -> None:
         assert elapsed >= 0
         self.beats.append(window)
 
+    def asked(self, kind: str, request: dict[str, Any]) -> bool:
+        return kind == "count" and request["from"] == 1
+
     def stopping(self) -> None:
         self.stopped += 1
 
-    def standing(self) -> Conclusion:
-        return Conclusion()
-
     def conclude(self) -> Conclusion:
-        return Conclusion(fields={"ledger": {"songs": len(self.heard)}}, invalid=["one voice is missing"])
+        return Conclusion(fields={"ledger": {"judged": len(self.heard)}}, invalid=["one note is missing"])
 
 
-def test_a_companion_hears_each_note_once_orders_the_workers_and_writes_into_the_result(tmp_path: Path) -> None:
-    choir = Choir()
-    fixture = Fixture(tmp_path / "run", plugins=[choir])
+class Idle(Plugin):
+    """A plugin that has a use for nothing."""
+
+    name = "idle"
+
+
+def test_a_plugin_hears_each_note_once_orders_the_workers_and_writes_into_the_result(tmp_path: Path) -> None:
+    counter = NoteCounter()
+    fixture = Fixture(tmp_path / "run", plugins=[Idle(), counter])
     fixture.begin()
-    assert choir.access is not None
-    assert choir.access.folder == tmp_path / "run"
-    choir.access.order({"kind": "check_target", "song": 1})
+    assert counter.access is not None
+    assert counter.access.folder == tmp_path / "run"
+    assert counter.access.ask("count", {"from": 1})
+    assert not counter.access.ask("count", {"from": 2})
+    counter.access.order({"kind": "check_target", "number": 1})
     for worker in ("host_a", "host_b"):
-        assert fixture.told(worker, "order") == [{"kind": "order", "order": {"kind": "check_target", "song": 1}}]
-        fixture.recorders[worker].note("sung", 1, "la")
-        fixture.recorders[worker].note("mumbled", 2)
+        assert fixture.told(worker, "order") == [{"kind": "order", "order": {"kind": "check_target", "number": 1}}]
+        fixture.recorders[worker].note("counted", 1, "first")
+        fixture.recorders[worker].note("ignored", 2)
+    fixture.call("host_a", 3)
     fixture.master.beat()
     fixture.report("host_a")
     fixture.report("host_a", last=True)
     fixture.report("host_b", last=True)
     fixture.master.finish()
-    assert choir.heard == [("host_a", ["sung", 1, "la"]), ("host_b", ["sung", 1, "la"])]
-    assert (choir.beats, choir.stopped) == ([RAMP], 1)
+    assert counter.heard == [("host_a", ["counted", 1, "first"]), ("host_b", ["counted", 1, "first"])]
+    assert (counter.beats, counter.stopped, counter.calls) == ([RAMP], 1, 3)
     result = read_run(tmp_path / "run")
     assert isinstance(result, LoadRun)
-    assert result.ledger == {"songs": 2}
+    assert result.ledger == LedgerResult(judged=2)
     assert result.generator.verdict == "INVALID"
-    assert "one voice is missing" in result.generator.reasons
+    assert "one note is missing" in result.generator.reasons
 
 
 def test_an_impatient_person_does_not_wait(tmp_path: Path) -> None:
@@ -194,7 +246,7 @@ def test_an_impatient_person_does_not_wait(tmp_path: Path) -> None:
 
 def test_ending_twice_writes_once(fixture: Fixture) -> None:
     fixture.begin()
-    for worker in fixture.transaction_queues:
+    for worker in fixture.report_queues:
         fixture.report(worker, last=True)
     both = [gevent.spawn(fixture.master.finish) for _ in range(2)]
     gevent.joinall(both, timeout=10, raise_error=True)
@@ -206,7 +258,7 @@ def test_figures_that_come_after_the_end_are_not_lost_silently(
     fixture: Fixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     fixture.begin()
-    for worker in fixture.transaction_queues:
+    for worker in fixture.report_queues:
         fixture.report(worker, last=True)
     fixture.master.finish()
     fixture.report("host_a", last=True)
@@ -220,7 +272,7 @@ def test_figures_that_come_after_the_end_are_not_lost_silently(
 
 def test_a_result_that_cannot_be_written_is_a_usage_error_and_no_crash(fixture: Fixture, tmp_path: Path) -> None:
     fixture.begin()
-    for worker in fixture.transaction_queues:
+    for worker in fixture.report_queues:
         fixture.call(worker, 1)
         fixture.report(worker, last=True)
     for folder in ("histograms", "traces"):

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from evidence.histogram import Histogram
-from loadtest.cluster.delivery import WorkerState
-from loadtest.judging.generator import LIMITS, Facts, WorkerFacts, gather, judge, worker_facts
-from loadtest.measuring.recorder import MEASURE
+from evidence.vocabulary import MEASURE
+from loadtest.judging.generator import LIMITS, Facts, Limit, WorkerFacts, gather, judge, worker_facts
 from loadtest.measuring.sampler import Health, WindowHealth
+from loadtest.measuring.worker_state import WorkerState
 
 
 def worker(name: str = "worker 1", **facts: Any) -> WorkerFacts:
@@ -78,9 +78,43 @@ def test_every_row_of_the_table_is_tested() -> None:
     assert len(only_degrade) == len(DEGRADES)
 
 
-@pytest.mark.parametrize("limit", [limit for limit in LIMITS if limit.invalid and limit.degraded])
-def test_a_value_at_the_limit_itself_does_not_break_it(limit: Any) -> None:
-    assert limit.degraded < limit.invalid
+def facts_at(fact: str, value: float) -> Facts:
+    """Make facts in which one fact has exactly this value, and all others break nothing."""
+    match fact:
+        case "lag_ms_p99" | "longest_stall_ms" | "cpu" | "descriptors":
+            given: dict[str, Any] = {fact: value}
+            return facts(worker(**given))
+        case "ports" | "unstarted" | "cut_short":
+            return facts(**{fact: value})
+        case "shortfall":
+            return facts(offered=1000, measured=round(1000 * (1 - value)))
+        case "lost_share":
+            lost = round(1000 * value)
+            return facts(worker(complete=False, stations=0, estimated_loss=lost), worker("worker 2"), calls=1000 - lost)
+        case "lost_stations":
+            lost = round(100 * value)
+            return facts(worker(left=True, stations=lost), worker("worker 2", stations=100 - lost))
+    assert value == 0
+    return facts()
+
+
+@pytest.mark.parametrize("limit", [limit for limit in LIMITS if limit.degraded is not None], ids=lambda one: one.fact)
+def test_a_value_at_the_limit_does_not_degrade_a_run(limit: Limit) -> None:
+    assert limit.degraded is not None
+    generator = judge(facts_at(limit.fact, limit.degraded))
+    assert (generator.verdict, generator.reasons) == ("VALID", [])
+
+
+@pytest.mark.parametrize("limit", [limit for limit in LIMITS if limit.invalid is not None], ids=lambda one: one.fact)
+def test_a_value_at_the_limit_does_not_make_a_run_invalid(limit: Limit) -> None:
+    assert limit.invalid is not None
+    assert judge(facts_at(limit.fact, limit.invalid)).verdict != "INVALID"
+
+
+@pytest.mark.parametrize("limit", [limit for limit in LIMITS if limit.invalid], ids=lambda one: one.fact)
+def test_a_value_just_above_the_limit_makes_a_run_invalid(limit: Limit) -> None:
+    assert limit.invalid is not None
+    assert judge(facts_at(limit.fact, limit.invalid + 0.01)).verdict == "INVALID"
 
 
 def test_a_worker_that_died_is_named_with_its_loss() -> None:

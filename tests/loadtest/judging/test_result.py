@@ -11,10 +11,11 @@ from evidence.histogram import Tag, read_hlog
 from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import Generator, LoadRun, SloResult
 from evidence.verdicts import RunVerdict
+from evidence.vocabulary import MEASURE, RAMP, TO_CSMS, WARM_UP
 from loadtest.judging.result import Course, build_run, exit_code, measured_seconds, write_result
 from loadtest.judging.settings import Settings
 from loadtest.measuring.merged import Merged
-from loadtest.measuring.recorder import MEASURE, RAMP, TO_CSMS, WARM_UP, Recorder
+from loadtest.measuring.recorder import Recorder
 
 STARTED = 1_700_000_000.0
 VALID = Generator(verdict="VALID", reasons=[])

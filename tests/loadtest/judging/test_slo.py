@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from evidence.histogram import Histogram
 from evidence.run_model import Generator
-from loadtest.judging.slo import CommandObserver, Figures, Threshold, judge, measure, read_slo, threshold
+from evidence.vocabulary import FROM_CSMS, MEASURE, RAMP, TO_CSMS
+from loadtest.judging.slo import Figures, SloWatch, Threshold, judge, measure, read_slo, threshold
 from loadtest.judging.slo_expression import parse
 from loadtest.measuring.merged import Latencies, Merged
-from loadtest.measuring.recorder import FROM_CSMS, MEASURE, RAMP, TO_CSMS, Recorder
+from loadtest.measuring.recorder import Recorder
+from loadtest.plugins.quantities import QUANTITIES
 from ocppj.errors import UsageError
 
 
@@ -124,28 +126,28 @@ def test_another_window_is_part_of_the_name() -> None:
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
-        ("Authorise response p99 < 500 ms", "did you mean Authorize?"),
-        ("authorize response p99 < 500 ms", "did you mean Authorize?"),
-        ("Authorize respons p99 < 500 ms", "did you mean response?"),
-        ("Authorize response q99 < 500 ms", "did you mean p99?"),
+        ("Authorise response p99 < 500 ms", "did you mean 'Authorize'?"),
+        ("authorize response p99 < 500 ms", "did you mean 'Authorize'?"),
+        ("Authorize respons p99 < 500 ms", "did you mean 'response'?"),
+        ("Authorize response q99 < 500 ms", "did you mean 'p99'?"),
         ("Authorize p99 < 500 ms", "'service p99' or 'response p99'"),
         ("Authorize response p99 < 500", "p99 needs a unit; write us"),
-        ("Authorize response p99 < 500 %", "'%' is no unit of p99"),
-        ("Authorize response p99 => 500 ms", "=> is no comparison"),
-        ("Authorize response p99 < x ms", "is no number"),
+        ("Authorize response p99 < 500 %", "'%' is not a unit of p99"),
+        ("Authorize response p99 => 500 ms", "=> is not a comparison"),
+        ("Authorize response p99 < x ms", "there is no number"),
         ("Authorize response p99 <", "no number behind the comparison"),
         ("Authorize response p99", "it compares nothing"),
         ("Authorize response < 5 ms", "response takes one word of p50"),
         ("Authorize < 5 ms", "say what of it"),
         ("< 5 ms", "does not say what is compared"),
-        ("error < 1 %", "did you mean errors?"),
-        ("errors < 1 ms", "'ms' is no unit of errors"),
-        ("errors < -1 %", "must be a number from 0 up"),
-        ("errors < nan %", "is no number"),
+        ("error < 1 %", "did you mean 'errors'?"),
+        ("errors < 1 ms", "'ms' is not a unit of errors"),
+        ("errors < -1 %", "expected a number of 0 or more, but it is '-1'"),
+        ("errors < nan %", "there is no number"),
         ("errors Authorize < 1 %", "'Authorize' is unknown"),
         ("throughput > 5", "needs a unit; write /s"),
-        ("calls > 5 %", "is no unit of calls"),
-        ("stations bootet == 3", "did you mean booted?"),
+        ("calls > 5 %", "is not a unit of calls"),
+        ("stations bootet == 3", "did you mean 'booted'?"),
         ("stations == 3", "stations takes one word of booted"),
         ("connections http-5 == 3", "'http-5' is unknown"),
         ("generator ram < 3 KB", "'ram' is unknown; known are lag"),
@@ -155,17 +157,17 @@ def test_another_window_is_part_of_the_name() -> None:
 )
 def test_a_mistake_is_one_line_with_the_way_out(line: str, hint: str) -> None:
     with pytest.raises(UsageError, match="The objective ") as error:
-        parse(line)
+        parse(line, QUANTITIES)
     assert hint in str(error.value)
 
 
 @given(st.text(max_size=80) | st.text(alphabet="p9.%< =ms/errosvcAuthize-:16", max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        expression = parse(text)
+        expression = parse(text, QUANTITIES)
     except UsageError:
         return
-    assert parse(expression.text) == expression
+    assert parse(expression.text, QUANTITIES) == expression
 
 
 # -- the file --------------------------------------------------------------------------------------------------------
@@ -174,7 +176,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def read(tmp_path: Path, text: str) -> list[Threshold]:
     path = tmp_path / "slo.yaml"
     path.write_text(text)
-    return read_slo(path)
+    return read_slo(path, QUANTITIES)
 
 
 def test_a_file_holds_lines_and_lines_with_more(tmp_path: Path) -> None:
@@ -200,28 +202,34 @@ def test_a_file_may_be_nothing_but_a_list(tmp_path: Path) -> None:
     ("text", "hint"),
     [
         ("threshold: [errors == 0]", "did you mean 'thresholds'?"),
-        ("thresholds: [{expr: errors == 0, abbort: true}]", "threshold 1: the key 'abbort' is unknown"),
-        ("thresholds: [errors == 0, erors == 0]", "threshold 2: The objective 'erors == 0'"),
+        (
+            "thresholds: [{expr: errors == 0, abbort: true}]",
+            "thresholds[0].abbort: the key 'abbort' is unknown",
+        ),
+        ("thresholds: [errors == 0, erors == 0]", "slo.yaml:1: thresholds[1]: The objective 'erors == 0'"),
         ("thresholds: [{expr: errors == 0, window: meassure}]", "did you mean 'measure'?"),
         ("thresholds: [{expr: stations lost == 0, window: ramp}]", "leave window out"),
         ("thresholds: [{expr: generator lag < 1 ms, abort: true}]", "leave abort out"),
-        ("thresholds: [{expr: errors == 0, delay: soon}]", "no span of time"),
+        ("thresholds: [{expr: errors == 0, delay: soon}]", "thresholds[0].delay: expected a time such as"),
         ("thresholds: [errors == 0, errors == 0]", "stands there twice"),
         ("thresholds: []", "there are no thresholds"),
-        ("thresholds: [7]", "threshold 1"),
-        ("7", "Expected `object`"),
-        ("thresholds: [", "no YAML"),
+        (
+            "thresholds: [7]",
+            "thresholds[0]: expected a mapping with expr, window, abort, delay, but it is 7",
+        ),
+        ("7", "expected a mapping with thresholds, window, title, but it is 7"),
+        ("thresholds: [", "slo.yaml:1: expected YAML"),
     ],
 )
 def test_a_mistake_in_a_file_names_the_file_and_the_mend(tmp_path: Path, text: str, hint: str) -> None:
-    with pytest.raises(UsageError, match=r"SLO file .*slo\.yaml") as error:
+    with pytest.raises(UsageError, match=r"slo\.yaml:1: ") as error:
         read(tmp_path, text)
     assert hint in str(error.value)
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
-        read_slo(tmp_path / "none.yaml")
+        read_slo(tmp_path / "none.yaml", QUANTITIES)
 
 
 # -- ending a run early ----------------------------------------------------------------------------------------------
@@ -232,10 +240,10 @@ def aborting(line: str, delay: float, window: str = MEASURE) -> Threshold:
 
 
 def test_a_broken_objective_ends_the_run_after_its_delay_and_names_itself() -> None:
-    observer = CommandObserver([threshold("errors == 0"), aborting("timeout == 0", delay=5.0)])
-    assert observer
-    assert observer.check(figures(seconds={MEASURE: 4.9}), 30.0) is None
-    broken = observer.check(figures(seconds={MEASURE: 5.0}), 30.0)
+    watch = SloWatch([threshold("errors == 0"), aborting("timeout == 0", delay=5.0)])
+    assert watch
+    assert watch.check(figures(seconds={MEASURE: 4.9}), 30.0) is None
+    broken = watch.check(figures(seconds={MEASURE: 5.0}), 30.0)
     assert broken is not None
     assert broken.reason == "stopped after 30 s: timeout == 0 was broken with 1"
 
@@ -243,7 +251,7 @@ def test_a_broken_objective_ends_the_run_after_its_delay_and_names_itself() -> N
 def test_an_objective_that_ended_the_run_stays_missed() -> None:
     one = aborting("Heartbeat service p50 < 10 ms", delay=0.0)
     slow = figures(window=lambda _: {("1.6", "Heartbeat", TO_CSMS, "accepted"): latencies(500.0)})
-    broken = CommandObserver([one]).check(slow, 12.0)
+    broken = SloWatch([one]).check(slow, 12.0)
     result = judge([one], figures(), broken)[0]
     assert result.value == pytest.approx(500, rel=0.001)
     assert not result.passed
@@ -251,21 +259,19 @@ def test_an_objective_that_ended_the_run_stays_missed() -> None:
 
 
 def test_nothing_ends_a_run_before_it_is_measured() -> None:
-    observer = CommandObserver(
-        [aborting("errors == 0", delay=0.0), aborting("MeterValues timeout == 0", delay=0.0, window=RAMP)]
-    )
-    assert observer.check(figures(seconds={}), 30.0) is None
-    assert observer.check(figures(seconds={RAMP: 10.0}), 30.0) is None
+    watch = SloWatch([aborting("errors == 0", delay=0.0), aborting("MeterValues timeout == 0", delay=0.0, window=RAMP)])
+    assert watch.check(figures(seconds={}), 30.0) is None
+    assert watch.check(figures(seconds={RAMP: 10.0}), 30.0) is None
 
 
 def test_the_delay_of_what_has_no_window_counts_from_the_start() -> None:
-    observer = CommandObserver([aborting("stations lost <= 2", delay=8.0)])
-    assert observer.check(figures(seconds={}), 7.0) is None
-    assert observer.check(figures(seconds={}), 8.0) is not None
+    watch = SloWatch([aborting("stations lost <= 2", delay=8.0)])
+    assert watch.check(figures(seconds={}), 7.0) is None
+    assert watch.check(figures(seconds={}), 8.0) is not None
 
 
 def test_nothing_is_watched_without_abort() -> None:
-    assert not CommandObserver([threshold("timeout == 0")])
+    assert not SloWatch([threshold("timeout == 0")])
 
 
 def test_only_the_generator_knows_its_stalls() -> None:

@@ -51,5 +51,5 @@ def test_a_mistake_in_the_file_starts_nothing(tmp_path: Path) -> None:
     code, said, _ = load(tmp_path, "- erors == 0\n", "--duration", "3s")
     assert code == exit_codes.USAGE
     assert said.count("\n") == 1
-    assert "did you mean errors?" in said
+    assert "did you mean 'errors'?" in said
     assert not (tmp_path / "run").exists()

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from loadtest.locust_edge.options import LoadOptions, add_options, measure_settings, read_options
+from loadtest.locust_edge.parser import add_options, request_of
+from loadtest.locust_edge.request import LoadRequest
+from loadtest.locust_edge.run_settings import profile_of, settings_of
 from loadtest.timing.backoff import parse_backoff
 from ocppj.errors import UsageError
 from ocppj.versions import Version
@@ -37,60 +39,59 @@ def parse(*words: str) -> Any:
     return given
 
 
-def read(*words: str, host: str | None = HOST) -> LoadOptions:
-    return read_options(parse(*words), host)
+def read(*words: str, host: str | None = HOST) -> LoadRequest:
+    return request_of(parse(*words), host)
 
 
 def test_nothing_but_the_host_is_needed() -> None:
-    options = read()
-    assert options.url == HOST
-    assert options.ocpp == {}
-    assert options.profile.name == "quick"
-    assert options.call_timeout == 30.0
-    assert options.password is None
-    assert options.sources == ()
+    request = read()
+    assert request.url == HOST
+    assert request.versions == {}
+    assert request.profile == "quick"
+    assert request.call_timeout == 30.0
+    assert request.password is None
+    assert request.addresses == ()
 
 
 def test_everything_can_be_said() -> None:
-    options = read(
+    request = read(
         *("--ocpp", "1.6=3", "--ocpp", "2.0.1", "--plugstorm-profile", "idle", "--seed", "7", "--password", "p"),
         *("--call-timeout", "5", "--connect-timeout", "2.5", "--backoff", "fixed:10", "--schema-share", "1"),
         *("--source-address", "127.0.0.2-127.0.0.4", "--source-address", "127.0.0.9", "--stop-patience", "0"),
     )
-    assert options.ocpp == {Version.V16: 3, Version.V201: 1}
-    assert options.profile.name == "idle"
-    assert (options.seed, options.password, options.call_timeout, options.connect_timeout) == (7, "p", 5.0, 2.5)
-    assert options.backoff == parse_backoff("fixed:10")
-    assert options.sources == ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.9")
+    assert request.versions == {Version.V16: 3, Version.V201: 1}
+    assert request.profile == "idle"
+    assert (request.seed, request.password, request.call_timeout, request.connect_timeout) == (7, "p", 5.0, 2.5)
+    assert request.backoff == parse_backoff("fixed:10")
+    assert request.addresses == ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.9")
 
 
 def test_a_seed_that_nobody_gave_is_drawn_once_for_all_processes() -> None:
     given = parse()
-    first = read_options(given, HOST).seed
-    assert read_options(given, HOST).seed == first
+    first = request_of(given, HOST).seed
+    assert request_of(given, HOST).seed == first
     assert given.seed == str(first)
 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("--ocpp", "1.7"), r"--ocpp 1\.7.*did you mean 1\.6"),
+        (("--ocpp", "1.7"), r"--ocpp 1\.7.*did you mean '1\.6'"),
         (("--ocpp", "three"), r"known are 1\.6, 2\.0\.1, 2\.1"),
-        (("--ocpp", "1.6=0"), r"from 1 up"),
-        (("--ocpp", "1.6=x"), r"no whole number"),
-        (("--plugstorm-profile", "qick"), r"did you mean 'quick'"),
-        (("--seed", "x"), r"--seed x is no whole number"),
-        (("--seed", "-1"), r"--seed -1 must be"),
-        (("--call-timeout", "-1"), r"--call-timeout -1 must be a number from 0 up"),
-        (("--call-timeout", "0"), r"--call-timeout 0 leaves no time"),
-        (("--call-timeout", "nan"), r"--call-timeout nan"),
-        (("--connect-timeout", "soon"), r"--connect-timeout soon is no number"),
+        (("--ocpp", "1.6=0"), r"--ocpp 1\.6=: expected a whole number of 1 or more, but it is '0'"),
+        (("--ocpp", "1.6=x"), r"--ocpp 1\.6=: expected a whole number of 1 or more, but 'x' is not a number"),
+        (("--seed", "x"), r"--seed: expected a whole number of 0 or more, but 'x' is not a number"),
+        (("--seed", "-1"), r"--seed: expected a whole number of 0 or more, but it is '-1'"),
+        (("--call-timeout", "-1"), r"--call-timeout: expected a time such as .*, but '-1' is negative"),
+        (("--call-timeout", "0"), r"--call-timeout: expected a time above 0, but it is '0'"),
+        (("--call-timeout", "nan"), r"--call-timeout: expected a time such as .*, but 'nan' is not"),
+        (("--connect-timeout", "soon"), r"--connect-timeout: expected a time such as .*, but 'soon' is not"),
         (("--schema-share", "2"), r"from 0 to 1"),
-        (("--stop-patience", "-2"), r"--stop-patience -2"),
+        (("--stop-patience", "-2"), r"--stop-patience: expected a time such as .*, but '-2' is negative"),
         (("--backoff", "spec:-1"), r"negative"),
-        (("--source-address", "localhost"), r"--source-address localhost is no IP address"),
-        (("--source-address", "127.0.0.9-127.0.0.2"), r"no range"),
-        (("--source-address", "127.0.0.1-::1"), r"no range"),
+        (("--source-address", "localhost"), r"--source-address localhost is not an IP address"),
+        (("--source-address", "127.0.0.9-127.0.0.2"), r"not a range"),
+        (("--source-address", "127.0.0.1-::1"), r"not a range"),
     ],
 )
 def test_a_mistake_is_one_line(words: tuple[str, ...], complaint: str) -> None:
@@ -114,12 +115,12 @@ def test_numbers_that_locust_would_misunderstand_are_refused(name: str, value: f
     given = parse()
     setattr(given, name, value)
     with pytest.raises(UsageError, match="--"):
-        read_options(given, HOST)
+        request_of(given, HOST)
 
 
 def test_the_measuring_side_learns_everything_but_the_password_in_clear() -> None:
     given = parse("--password", "hunter2hunter2", "--out", "somewhere", "--cool-down", "3", "--warm-up", "4")
-    settings = measure_settings(given, read_options(given, HOST), [Version.V16, Version.V21])
+    settings = settings_of(request_of(given, HOST), [Version.V16, Version.V21])
     assert settings.ocpp == ["1.6", "2.1"]
     assert (settings.stations, settings.duration, settings.warm_up, settings.cool_down) == (20, 30.0, 4.0, 3.0)
     assert settings.out == "somewhere"
@@ -130,36 +131,41 @@ def test_the_measuring_side_learns_everything_but_the_password_in_clear() -> Non
 
 def test_identities_that_a_version_forbids_are_refused() -> None:
     given = parse("--identity-pattern", "A:{n}")
-    options = read_options(given, HOST)
-    assert measure_settings(given, options, [Version.V16]).identities.lease(3).identity == "A:3"
+    request = request_of(given, HOST)
+    assert settings_of(request, [Version.V16]).identities.lease(3).identity == "A:3"
     with pytest.raises(UsageError, match="':'"):
-        measure_settings(given, options, [Version.V201])
+        settings_of(request, [Version.V201])
 
 
 def test_a_list_of_stations_and_a_pattern_exclude_each_other(tmp_path: Path) -> None:
     file = tmp_path / "stations.csv"
     file.write_text("CP-1\nCP-2\n")
     given = parse("--station-list", str(file))
-    assert measure_settings(given, read_options(given, HOST), [Version.V16]).identities.capacity == 2
+    assert settings_of(request_of(given, HOST), [Version.V16]).identities.capacity == 2
     given.identity_pattern = "X{n}"
     with pytest.raises(UsageError, match="exclude each other"):
-        measure_settings(given, read_options(given, HOST), [Version.V16])
+        settings_of(request_of(given, HOST), [Version.V16])
 
 
 def test_the_time_of_the_profile_can_be_set() -> None:
-    profile = read("--plugstorm-profile", "dc_hub", "--time-compression", "60", "--start-at", "06:00").profile
+    profile = profile_of(read("--plugstorm-profile", "dc_hub", "--time-compression", "60", "--start-at", "06:00"))
     assert (profile.compression, profile.start) == (60.0, 6 * 3600.0)
-    assert read("--plugstorm-profile", "dc_hub").profile.compression == 1.0
+    assert profile_of(read("--plugstorm-profile", "dc_hub")).compression == 1.0
 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("--time-compression", "fast"), "--time-compression fast is no number"),
-        (("--time-compression", "0"), "--time-compression 0 leaves no time at all"),
-        (("--start-at", "24:00"), "--start-at '24:00' is no time of the day; write it as 17:00"),
+        (("--time-compression", "fast"), "--time-compression: expected a number above 0, but 'fast' is not a number"),
+        (("--time-compression", "0"), "--time-compression: expected a number above 0, but it is '0'"),
+        (("--start-at", "24:00"), "--start-at '24:00' is not a time of day; write it as 17:00"),
     ],
 )
-def test_a_wrong_time_of_the_profile_is_told(words: tuple[str, str], complaint: str) -> None:
+def test_a_wrong_time_of_the_profile_is_refused(words: tuple[str, str], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
-        read(*words)
+        profile_of(read(*words))
+
+
+def test_an_unknown_profile_is_told_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'quick'"):
+        profile_of(read("--plugstorm-profile", "qick"))

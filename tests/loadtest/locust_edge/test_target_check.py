@@ -55,13 +55,13 @@ def test_a_csms_that_takes_the_station_hears_no_more_of_it() -> None:
         (b"", TargetUnreachableError, r"ended the connection without an answer"),
     ],
 )
-def test_each_no_is_one_line_with_the_mend(raw: bytes, kind: type[HarnessError], complaint: str) -> None:
+def test_each_refusal_is_one_line_with_the_fix(raw: bytes, kind: type[HarnessError], complaint: str) -> None:
     with ScriptedServer(answering(raw)) as server, pytest.raises(kind, match=complaint) as caught:
         try_out(server.url)
     assert "\n" not in str(caught.value)
 
 
-def test_no_common_subprotocol_is_told() -> None:
+def test_no_common_subprotocol_is_named() -> None:
     def script(peer: Peer) -> None:
         peer.upgrade(subprotocol=None)
         peer.until_end()
@@ -74,11 +74,11 @@ def test_no_common_subprotocol_is_told() -> None:
 
 
 def test_a_csms_that_says_nothing_is_unreachable() -> None:
-    with ScriptedServer(Peer.until_end) as server, pytest.raises(TargetUnreachableError, match="then said nothing"):
+    with ScriptedServer(Peer.until_end) as server, pytest.raises(TargetUnreachableError, match="then sent nothing"):
         try_out(server.url)
 
 
-def test_nobody_there_is_unreachable_and_a_password_in_the_address_is_not_told() -> None:
+def test_nobody_there_is_unreachable_and_a_password_in_the_address_is_not_shown() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with pytest.raises(TargetUnreachableError, match="is the CSMS running there") as caught:
@@ -86,7 +86,7 @@ def test_nobody_there_is_unreachable_and_a_password_in_the_address_is_not_told()
     assert "hunter2" not in str(caught.value)
 
 
-def test_tls_where_there_is_none_is_told() -> None:
+def test_tls_where_there_is_none_is_explained() -> None:
     no_tls = ScriptedServer(answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
     with no_tls as server, pytest.raises(UsageError, match="--tls-ca"):
         try_out(server.url.replace("ws:", "wss:"))

@@ -206,6 +206,25 @@ def test_a_run_is_led_from_the_web_page(storm: Storm, csms: ThreadCsms) -> None:
     assert run.stations.connected_peak == 4
 
 
+def test_a_start_from_the_web_page_leases_the_listed_stations(storm: Storm, csms: ThreadCsms) -> None:
+    (storm.folder / "first.csv").write_text("LISTED-1\nLISTED-2\n")
+    (storm.folder / "second.csv").write_text("OTHER-1\nOTHER-2\n")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    storm.start("--web-host", "127.0.0.1", "--web-port", str(port), "--out", "run", "--host", csms.url)
+    base = f"http://127.0.0.1:{port}"
+    wait_for(lambda: page(base))
+    seen: set[str] = set()
+    for name, listed in (("first.csv", {"LISTED-1", "LISTED-2"}), ("second.csv", {"OTHER-1", "OTHER-2"})):
+        form = {"user_count": "2", "spawn_rate": "2", "plugstorm_profile": "idle", "station_list": name}
+        assert requests.post(f"{base}/swarm", data=form | {"host": csms.url}, timeout=30).json()["success"]
+        wait_for(lambda: get(csms, "/health")["connections"] == 2)
+        assert {station["id"] for station in get(csms, "/stations")} - seen == listed
+        seen |= listed
+        assert requests.post(f"{base}/stop", timeout=30).ok
+        wait_for(lambda: get(csms, "/health")["connections"] == 0)
+
+
 def stats(base: str) -> Any:
     return requests.get(f"{base}/stats/requests", timeout=10).json()
 
@@ -251,7 +270,7 @@ def test_ctrl_c_ends_transactions_and_leaves_no_process(storm: Storm, csms: Thre
         (("--host", "http://127.0.0.1:9"), exit_codes.USAGE, "Try ws://127.0.0.1:9"),
         ((), exit_codes.USAGE, "--host"),
         (("--host", "ws://127.0.0.1:9", "--users=-3"), exit_codes.USAGE, "--users -3"),
-        (("--host", "ws://127.0.0.1:9", "--call-timeout=-3"), exit_codes.USAGE, "--call-timeout -3"),
+        (("--host", "ws://127.0.0.1:9", "--call-timeout=-3"), exit_codes.USAGE, "--call-timeout: expected a time"),
         (("--host", "ws://127.0.0.1:9", "--plugstorm-profile", "qick"), exit_codes.USAGE, "did you mean 'quick'"),
     ],
 )
@@ -472,18 +491,22 @@ from loadtest import locustfile
 from loadtest.locustfile import ChargePoint16
 from loadtest.station import Station
 
-beat = Station._heartbeat_due
+accepted = Station.accepted
 failed = set()
 
 
-def fail_once(self, when):
+def fail(when):
+    raise RuntimeError("a mistake of ours")
+
+
+def fail_once(self, now, interval, *, fresh):
+    accepted(self, now, interval, fresh=fresh)
     if self.lease.number not in failed:
         failed.add(self.lease.number)
-        raise RuntimeError("a mistake of ours")
-    beat(self, when)
+        self.context.timers.at(now, fail, self)
 
 
-Station._heartbeat_due = fail_once
+Station.accepted = fail_once
 """
 
 
@@ -502,6 +525,6 @@ def test_a_crash_in_a_station_restarts_the_station_and_not_the_user(storm: Storm
 
 
 def test_stations_can_be_used_without_locust() -> None:
-    modules = "loadtest.station, loadtest.locust_edge.target_check, loadtest.locust_edge.options"
+    modules = "loadtest.station, loadtest.locust_edge.target_check, loadtest.locust_edge.parser"
     code = f"import {modules}, sys; sys.exit('locust' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence.histogram import Histogram, Tag
+from evidence.vocabulary import MEASURE, RAMP, TO_CSMS
 from loadtest.measuring.merged import INTERVAL, Merged
-from loadtest.measuring.recorder import MEASURE, RAMP, TO_CSMS, Delta, Key
+from loadtest.measuring.recorder import Delta, Key
 
 KEY: Key = ("1.6", "Heartbeat", TO_CSMS, "accepted")
 

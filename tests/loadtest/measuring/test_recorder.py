@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence.histogram import Histogram
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, WARM_UP, Delta, Recorder, is_failure
+from evidence.vocabulary import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, WARM_UP, is_failure
+from loadtest.measuring.recorder import Delta, Recorder
 from ocppj.outcomes import Outcome
 
 
@@ -246,7 +247,11 @@ def test_a_rejection_is_an_answer_and_no_failure(outcome: str, *, failure: bool)
 
 
 def test_importing_the_measuring_parts_patches_nothing() -> None:
-    names = "recorder", "merged", "cluster", "leases", "generator", "sampler", "result", "live", "windows", "settings"
-    modules = ", ".join(f"loadtest.{name}" for name in names)
+    rooms = {
+        "measuring": ("recorder", "merged", "sampler", "windows"),
+        "judging": ("generator", "result", "settings"),
+        "cluster": ("delivery", "leases", "live"),
+    }
+    modules = ", ".join(f"loadtest.{room}.{name}" for room, names in rooms.items() for name in names)
     code = f"import sys, {modules}; sys.exit(bool({{'locust', 'gevent'}} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from evidence.histogram import Histogram
-from loadtest.measuring.recorder import MEASURE, RAMP, Recorder
+from evidence.vocabulary import MEASURE, RAMP
+from loadtest.measuring.recorder import Recorder
 from loadtest.measuring.sampler import PROBE_EVERY, Health, Sampler
 
 

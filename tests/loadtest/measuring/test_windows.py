@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from loadtest.measuring.recorder import COOL_DOWN, MEASURE, RAMP, WARM_UP
+from evidence.vocabulary import COOL_DOWN, MEASURE, RAMP, WARM_UP
 from loadtest.measuring.windows import PATIENCE, WindowPlan
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, Stations, Target
+from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, RunTarget, Stations
 from evidence.verdicts import RunVerdict
 from loadtest.planning.calibrate import COMFORTABLE, Measured, Plan, Recommendation, measured, read_plan, recommend
 from loadtest.planning.machine_check import Machine
@@ -98,7 +98,7 @@ def run(**generator: Any) -> LoadRun:
     latency = Percentiles(p50=0.2, p90=1, p99=2, p999=4, max=5)
     return LoadRun(
         tool={},
-        target=Target(url="ws://127.0.0.1", ocpp=["1.6"]),
+        target=RunTarget(url="ws://127.0.0.1", ocpp=["1.6"]),
         started="",
         finished="",
         seed=1,

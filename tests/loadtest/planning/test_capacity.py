@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evidence.capacity_model import CapacityFinding, Trial
 from evidence.run_model import CallStats as Calls
-from evidence.run_model import Generator, LoadRun, Percentiles, SloResult, Stations, Target
+from evidence.run_model import Generator, LoadRun, Percentiles, RunTarget, SloResult, Stations
 from evidence.verdicts import RunVerdict
 from loadtest.judging.slo import threshold
 from loadtest.planning.capacity import (
     MOST_STRAIN,
     MOST_TRIALS,
-    Finding,
-    Trial,
     conclude,
     next_stations,
     strain,
@@ -26,7 +25,7 @@ from loadtest.planning.capacity import (
 
 def search(
     holds: Callable[[int, int], str], *, start: int = 50, most: int = 10_000, precision: float = 0.05
-) -> tuple[Finding, list[Trial]]:
+) -> tuple[CapacityFinding, list[Trial]]:
     """Search against a CSMS that is a function: stations and number of the trial to kept, missed or generator."""
     trials: list[Trial] = []
     while (stations := next_stations(trials, start=start, most=most, precision=precision)) is not None:
@@ -149,7 +148,7 @@ def run(verdict: str, *results: SloResult) -> LoadRun:
     generator: Any = Generator(verdict=verdict, reasons=["it lagged"] if verdict != "VALID" else [])  # type: ignore[arg-type]  # a table of words
     return LoadRun(
         tool={},
-        target=Target(url="ws://127.0.0.1", ocpp=["1.6"]),
+        target=RunTarget(url="ws://127.0.0.1", ocpp=["1.6"]),
         started="",
         finished="",
         seed=1,

@@ -10,7 +10,7 @@ import pytest
 
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
-from loadtest.measuring.recorder import MEASURE
+from evidence.vocabulary import MEASURE
 from loadtest.planning.forecast import Forecast, forecast
 from loadtest.planning.machine_check import Machine, lacking, machine, needs
 from loadtest.planning.rehearsal import frame_bytes, rehearse

@@ -7,9 +7,9 @@ import pytest
 
 from loadtest.station.state.charging_profiles import (
     ChargingProfile,
-    Place,
-    Session,
-    Span,
+    CompositePeriod,
+    Occupancy,
+    Supply,
     Wiring,
     changes_after,
     composite,
@@ -18,14 +18,14 @@ from loadtest.station.state.charging_profiles import (
 )
 
 NOW = 1_000_000.0
-SESSION = Session(place=1, began=NOW, charging=True)
+OCCUPANCY = Occupancy(address=1, began=NOW, charging=True)
 
 
 def profile(
     *periods: tuple[float, float],
     purpose: str = "TxDefaultProfile",
     kind: str = "Absolute",
-    place: int = 0,
+    address: int = 0,
     **more: Any,
 ) -> ChargingProfile:
     schedule: dict[str, Any] = {
@@ -36,13 +36,13 @@ def profile(
         if name in more:
             schedule[name] = more.pop(name)
     raw = {"chargingProfilePurpose": purpose, "chargingProfileKind": kind, "stackLevel": 0} | more
-    found = read_profile(raw, schedule, profile_id=1, place=place, moment=float, now=NOW)
+    found = read_profile(raw, schedule, profile_id=1, address=address, moment=float, now=NOW)
     assert found is not None
     return found
 
 
-def amperes(profiles: list[ChargingProfile], at: float, session: Session = SESSION, sharers: int = 1) -> float:
-    return offer(profiles, NOW + at, session, 3, sharers).amperes
+def amperes(profiles: list[ChargingProfile], at: float, occupancy: Occupancy = OCCUPANCY, sharers: int = 1) -> float:
+    return offer(profiles, NOW + at, occupancy, 3, sharers).amperes
 
 
 def test_periods_follow_each_other_until_the_duration_ends() -> None:
@@ -56,7 +56,7 @@ def test_the_last_period_goes_on_without_a_duration() -> None:
 
 def test_a_relative_schedule_counts_from_the_begin_of_the_transaction() -> None:
     mine = [profile((0, 16.0), (60, 10.0), kind="Relative")]
-    later = SESSION._replace(began=NOW + 100.0)
+    later = OCCUPANCY._replace(began=NOW + 100.0)
     assert [amperes(mine, at, later) for at in (100.0, 159.0, 160.0)] == [16.0, 16.0, 10.0]
 
 
@@ -82,14 +82,14 @@ def test_the_highest_stack_level_counts_and_lower_ones_fill_its_gaps() -> None:
 def test_the_own_profile_of_a_transaction_comes_before_any_default() -> None:
     default, here, own = (
         profile((0, 10.0), stackLevel=8),
-        profile((0, 12.0), place=1),
-        profile((0, 20.0), purpose="TxProfile", place=1),
+        profile((0, 12.0), address=1),
+        profile((0, 20.0), purpose="TxProfile", address=1),
     )
     assert amperes([default], 0.0) == 10.0
     assert amperes([default, here], 0.0) == 12.0
     assert amperes([default, here, own], 0.0) == 20.0
-    assert amperes([default, here, own], 0.0, SESSION._replace(charging=False)) == 12.0
-    assert amperes([default, here, own], 0.0, SESSION._replace(place=2)) == 10.0
+    assert amperes([default, here, own], 0.0, OCCUPANCY._replace(charging=False)) == 12.0
+    assert amperes([default, here, own], 0.0, OCCUPANCY._replace(address=2)) == 10.0
 
 
 def test_the_limit_of_the_station_is_shared_and_only_lowers() -> None:
@@ -103,9 +103,9 @@ def test_watts_and_phases_are_kept_apart_from_amperes() -> None:
         "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 3680.0, "numberPhases": 1}],
     }
     raw = {"chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Absolute", "stackLevel": 0}
-    mine = read_profile(raw, schedule, profile_id=1, place=0, moment=float, now=NOW)
+    mine = read_profile(raw, schedule, profile_id=1, address=0, moment=float, now=NOW)
     assert mine is not None
-    assert offer([mine], NOW, SESSION, 3, 1) == (inf, 3680.0, 1)
+    assert offer([mine], NOW, OCCUPANCY, 3, 1) == (inf, 3680.0, 1)
 
 
 @pytest.mark.parametrize(
@@ -128,13 +128,13 @@ def test_what_contradicts_itself_is_no_profile(periods: list[tuple[int, float]],
     def moment(text: str) -> float | None:
         return None if text == "never" else float(text)
 
-    assert read_profile(raw, schedule, profile_id=1, place=0, moment=moment, now=NOW) is None
+    assert read_profile(raw, schedule, profile_id=1, address=0, moment=moment, now=NOW) is None
 
 
 # -- composite ---------------------------------------------------------------------------------------------------------
 
 WIRING = Wiring(3, 230.0)
-PLACE = Place(SESSION, WIRING, 32.0)
+SUPPLY = Supply(OCCUPANCY, WIRING, 32.0)
 
 
 def test_a_composite_joins_all_profiles_and_the_hardware() -> None:
@@ -142,24 +142,24 @@ def test_a_composite_joins_all_profiles_and_the_hardware() -> None:
         profile((0, 16.0), (100, 40.0), startSchedule=str(NOW)),
         profile((0, 20.0), (50, 6.0), startSchedule=str(NOW), duration=60, purpose="ChargePointMaxProfile"),
     ]
-    assert composite(mine, [PLACE], NOW, 300.0, unit="A", most=24) == [(0, 16.0), (50, 6.0), (60, 16.0), (100, 32.0)]
-    assert composite(mine, [PLACE], NOW, 100.0, unit="A", most=24)[-1] == Span(60, 16.0)
-    assert composite(mine, [PLACE], NOW, 300.0, unit="A", most=2) == [(0, 16.0), (50, 6.0)]
+    assert composite(mine, [SUPPLY], NOW, 300.0, unit="A", most=24) == [(0, 16.0), (50, 6.0), (60, 16.0), (100, 32.0)]
+    assert composite(mine, [SUPPLY], NOW, 100.0, unit="A", most=24)[-1] == CompositePeriod(60, 16.0)
+    assert composite(mine, [SUPPLY], NOW, 300.0, unit="A", most=2) == [(0, 16.0), (50, 6.0)]
 
 
 def test_a_composite_speaks_the_unit_that_was_asked_for() -> None:
-    watts, in_watts = [profile((0, 6900.0), unit="W")], PLACE._replace(most=22_080.0)
-    assert composite(watts, [PLACE], NOW, 60.0, unit="A", most=24) == [(0, 10.0)]
+    watts, in_watts = [profile((0, 6900.0), unit="W")], SUPPLY._replace(most=22_080.0)
+    assert composite(watts, [SUPPLY], NOW, 60.0, unit="A", most=24) == [(0, 10.0)]
     assert composite([profile((0, 10.0))], [in_watts], NOW, 60.0, unit="W", most=24) == [(0, 6900.0)]
 
 
-def test_the_composite_of_a_station_adds_its_places_up() -> None:
-    places = [PLACE, PLACE._replace(session=SESSION._replace(place=2))]
-    mine = [profile((0, 10.0), place=1), profile((0, 35.0), purpose="ChargePointMaxProfile")]
-    assert composite(mine[:1], places, NOW, 60.0, unit="A", most=24) == [(0, 42.0)]
-    assert composite(mine, places, NOW, 60.0, unit="A", most=24) == [(0, 35.0)]
+def test_the_composite_of_a_station_adds_its_evses_up() -> None:
+    supplies = [SUPPLY, SUPPLY._replace(occupancy=OCCUPANCY._replace(address=2))]
+    mine = [profile((0, 10.0), address=1), profile((0, 35.0), purpose="ChargePointMaxProfile")]
+    assert composite(mine[:1], supplies, NOW, 60.0, unit="A", most=24) == [(0, 42.0)]
+    assert composite(mine, supplies, NOW, 60.0, unit="A", most=24) == [(0, 35.0)]
 
 
 def test_a_composite_of_a_thousand_years_ends() -> None:
     daily = profile((0, 16.0), (3600, 16.0), kind="Recurring", recurrencyKind="Daily", startSchedule=str(NOW), unit="A")
-    assert composite([daily], [PLACE], NOW, 1e12, unit="A", most=24) == [(0, 16.0)]
+    assert composite([daily], [SUPPLY], NOW, 1e12, unit="A", most=24) == [(0, 16.0)]

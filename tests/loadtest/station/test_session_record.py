@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.measuring.recorder import RAMP
-from loadtest.plugins.ledger.row_file import NOTE, Row, row_of
+from evidence.vocabulary import RAMP
+from loadtest.measuring.session_row import NOTE, Row, row_of
 from loadtest.station.dialect.contract import Ending
 from loadtest.station.transaction_queue import RETRY_INTERVAL
 from ocppj.versions import Version
@@ -44,7 +44,7 @@ def charging_now(harness: FleetHarness) -> FleetHarness:
 
 
 @every_version
-def test_a_visit_leaves_one_row_with_what_was_said(version: Version) -> None:
+def test_a_charging_session_leaves_one_row_with_what_was_said(version: Version) -> None:
     harness = charging_now(charging_session(version).start())
     assert rows(harness) == []
     harness.run(60.0)
@@ -136,7 +136,7 @@ def test_a_transaction_that_begins_without_a_connection_says_so() -> None:
 
 
 @every_version
-def test_a_visit_that_a_crash_ends_is_cut_and_open(version: Version) -> None:
+def test_a_charging_session_that_a_crash_ends_is_cut_and_open(version: Version) -> None:
     harness = charging_now(charging_session(version).start())
     harness.station.on_crash(RuntimeError("a mistake of ours"))
     row = one(harness)

@@ -153,7 +153,7 @@ STATES: dict[str, Callable[[FleetHarness], None]] = {
 def in_state(version: Version, state: str) -> FleetHarness:
     harness = FleetHarness(version, PROFILE, seed=5).start()
     STATES[state](harness)
-    assert harness.station.speaking
+    assert harness.station.messaging.speaking
     return harness
 
 
@@ -178,7 +178,7 @@ def test_every_command_is_answered_validly_in_every_state(version: Version, stat
     for action in csms_actions(version):
         for request in requests(harness, action):
             assert validator(version, action, "request").is_valid(request), (action, request)
-            if not harness.station.speaking:
+            if not harness.station.messaging.speaking:
                 unharmed(harness)
                 harness = in_state(version, state)
             # The harness judges the answer and each message that follows, by the schemas.
@@ -196,7 +196,7 @@ def test_commands_in_any_order_leave_a_station_that_works(version: Version) -> N
     random = Random(str(version))
     actions = csms_actions(version)
     for number in range(400):
-        if not harness.station.speaking:
+        if not harness.station.messaging.speaking:
             harness.run(40.0)
             continue
         action = random.choice(actions)
@@ -216,6 +216,6 @@ def test_requests_at_the_limits_are_answered_validly(version: Version) -> None:
         for mutation in mutations(version, action)[::3]:
             if mutation.valid and action != "Reset":
                 harness.command(action, mutation.payload)
-                if not harness.station.speaking:
+                if not harness.station.messaging.speaking:
                     harness.run(60.0)
     unharmed(harness)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtest.measuring.recorder import Recorder
-from loadtest.station import Station
+from loadtest.station.contract import Host
 from loadtest.station.messaging import MOST_QUEUED
 from loadtest.transport.socket import How
 from ocppj.versions import Version
@@ -44,7 +46,7 @@ def test_a_late_answer_is_counted_and_changes_nothing() -> None:
     harness.hear(f'[3,"{first}",{{}}]')
     assert harness.outcomes()["Heartbeat", "timeout"] == 1
     assert harness.faults == {"late": 1}
-    assert harness.station.session.open_call is not None
+    assert harness.station.awaits_answer
 
 
 def test_second_and_unasked_answers_are_counted() -> None:
@@ -116,7 +118,7 @@ def test_callerrors_are_told_apart_by_their_code() -> None:
 def test_the_queue_of_a_station_is_bounded_and_what_does_not_fit_is_counted() -> None:
     harness = FleetHarness(answers={"BootNotification": boot(1), "Heartbeat": SILENT}, call_timeout=10_000.0).start()
     harness.run(MOST_QUEUED + 20.0)
-    assert harness.station.session.queue_depth == MOST_QUEUED
+    assert harness.station.messaging.session.queue_depth == MOST_QUEUED
     assert harness.outcomes()["Heartbeat", "never-sent"] == 19
 
 
@@ -176,7 +178,7 @@ def test_whatever_a_csms_answers_the_station_lives(version: Version, values: lis
     harness.run(200.0)
     harness.outcomes()
     assert "station-crash" not in harness.faults
-    assert harness.station.session.connected  # maybe told to wait for years, and still there
+    assert harness.station.messaging.session.connected  # maybe told to wait for years, and still there
 
 
 @given(st.sampled_from(list(Version)), st.lists(json_values, min_size=1, max_size=6))
@@ -205,9 +207,9 @@ def test_a_station_that_fails_is_counted_and_starts_over_after_its_back_off(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     harness = FleetHarness(profile=charging(duration=600.0, gap=60.0)).start().run(400.0)
-    connected = harness.station.session.connected
+    connected = harness.station.messaging.session.connected
     with monkeypatch.context() as patch:
-        patch.setattr(Station, "respond", fail)
+        patch.setattr("loadtest.station.commands.respond.plausible_answer", fail)
         with pytest.raises(ZeroDivisionError):
             harness.hear('[2,"1","ClearCache",{}]')
         # The socket hands such an exception over; the harness has none.
@@ -231,6 +233,16 @@ def test_a_failure_within_a_timer_restarts_the_station_that_it_belongs_to(monkey
     harness.outcomes()
     assert harness.faults["station-crash"] >= 1
     assert harness.station.online
+
+
+@pytest.mark.parametrize("callback", [partial(fail), lambda _: fail()], ids=["partial", "lambda"])
+def test_a_failure_of_any_callback_restarts_the_station_that_owns_the_timer(callback: Callable[[float], Any]) -> None:
+    harness = beating()
+    harness.context.timers.at(harness.now + 1.0, callback, harness.station)
+    harness.run(10.0)
+    harness.outcomes()
+    assert harness.faults == {"station-crash": 1}
+    assert len(harness.sent("BootNotification")) == 2
 
 
 def test_a_recorder_that_fails_cannot_keep_a_station_from_starting_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +269,7 @@ def test_only_the_first_failures_are_logged(caplog: pytest.LogCaptureFixture) ->
 def test_an_exception_that_somebody_takes_over_ends_the_station() -> None:
     seen: list[Exception] = []
 
-    def take(_: Station, error: Exception) -> bool:
+    def take(_: Host, error: Exception) -> bool:
         seen.append(error)
         return True
 

@@ -8,6 +8,8 @@ import pytest
 
 from fixtures.certificates import Authority, hash_data, read_subject
 from fixtures.corpus import minimal
+from loadtest.station.state.local_list import LocalList
+from loadtest.station.state.store import need
 from loadtest.workload.profile import Profile, Sessions
 from ocppj.versions import Version
 from tests.loadtest.fleet_harness import SILENT, FleetHarness
@@ -63,16 +65,15 @@ def test_the_list_follows_the_rules_for_versions(version: Version) -> None:
     assert list_version(harness) == 3
     assert send_list(harness, 3, "Differential", entry(version, "C")) == "VersionMismatch"
     assert send_list(harness, 4, "Differential", entry(version, "C"), entry(version, "a", None)) == "Accepted"
-    assert harness.station.store is not None
-    assert harness.station.store.local_list is not None
-    assert sorted(token for token, _ in harness.station.store.local_list.entries) == ["B", "C"]
+    kept = need(harness.station, LocalList)
+    assert sorted(token for token, _ in kept.entries) == ["B", "C"]
     assert send_list(harness, 5, "Full", entry(version, "A"), entry(version, "a")) == "Failed"
     assert send_list(harness, 5, "Full", entry(version, "A", None)) == "Failed"
     assert send_list(harness, 0, "Full") == "Failed"
     assert send_list(harness, 5, "Full", *(entry(version, f"T{number}") for number in range(101))) == "Failed"
     assert list_version(harness) == 4
     assert send_list(harness, 1, "Full") == "Accepted"
-    assert (list_version(harness), harness.station.store.local_list.entries) == (1, {})
+    assert (list_version(harness), kept.entries) == (1, {})
 
 
 @every_version
@@ -90,8 +91,7 @@ def test_offline_the_list_decides_and_with_pre_authorization_also_online(version
     harness.lose(refuse_with="refused")
     harness.run(300.0)
     assert harness.station.messages_waiting == 0
-    assert harness.station.store is not None
-    harness.station.store.local_list = None
+    need(harness.station, LocalList).entries = {}
     harness.run(300.0)
     assert harness.station.messages_waiting > 0
 

@@ -6,8 +6,9 @@ from itertools import pairwise
 import pytest
 
 from loadtest.station import Station
-from loadtest.station.context import BOOT_RETRY, HEARTBEAT
-from loadtest.station.station import Life
+from loadtest.station.day import HEARTBEAT
+from loadtest.station.life import Life
+from loadtest.station.registrar import BOOT_RETRY
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.timing.pacing import van_der_corput
 from loadtest.transport.socket import How
@@ -198,7 +199,7 @@ def test_the_random_part_spreads_a_fleet_that_was_cut_off_at_once() -> None:
 
 def test_a_call_that_was_open_or_waiting_when_the_line_broke_is_recorded() -> None:
     harness = FleetHarness(answers={"Heartbeat": SILENT, "BootNotification": boot("Accepted", 5)}).start().run(12.0)
-    assert harness.station.session.queue_depth == 1
+    assert harness.station.messaging.session.queue_depth == 1
     harness.lose(How.PEER)
     outcomes = harness.outcomes()
     assert outcomes["Heartbeat", "lost"] == 1
@@ -297,6 +298,6 @@ def test_models_are_drawn_by_their_weights_and_repeat_with_the_seed() -> None:
     assert set(drawn) == {"ac-single", "dc-150"}
 
 
-def test_the_idle_profile_of_the_yard_never_charges() -> None:
+def test_the_idle_profile_of_the_harness_never_charges() -> None:
     harness = FleetHarness(profile=IDLE).start().run(3600.0)
     assert "Authorize" not in harness.actions

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from loadtest.station.charging_session import ChargingSession
 from loadtest.workload.curve import DAY, Curve
 from loadtest.workload.mix import messages_a_day
 from loadtest.workload.profile import Profile, load_profile, with_time
-from loadtest.workload.sessions import Schedule, Session, Tariff, Workload
+from loadtest.workload.sessions import PlannedSession, Schedule, Tariff, Workload
 from ocppj.versions import Version
 from tests.loadtest.fleet_harness import FleetHarness
 
@@ -31,7 +32,7 @@ def of_one_model(name: str, model: str, **changes: Any) -> Profile:
     return with_time(profile, start_at="00:00")
 
 
-def planned(harness: FleetHarness, evse: int, days: float = 1.0) -> list[Session]:
+def planned(harness: FleetHarness, evse: int, days: float = 1.0) -> list[PlannedSession]:
     """List what the schedule alone says, without any station."""
     profile = harness.context.profile
     assert profile.workload is not None
@@ -104,7 +105,8 @@ def test_a_run_begins_with_the_cars_that_are_there_already(name: str) -> None:
         charging += sum(charging_session is not None for charging_session in charging_sessions)
         for sessions, charging_session in zip(first.values(), charging_sessions, strict=True):
             if charging_session is not None:
-                assert charging_session.session == sessions[-1]
+                assert isinstance(charging_session, ChargingSession)
+                assert charging_session.planned == sessions[-1]
                 assert sessions[-1].at < 0 < sessions[-1].until
     assert charging > 8
 
@@ -202,7 +204,7 @@ def test_a_car_that_has_what_it_wanted_stays_connected_without_power() -> None:
         assert register[0] == register[-1]
 
 
-def test_a_full_visit_takes_the_energy_that_was_planned() -> None:
+def test_a_full_charging_session_takes_the_energy_that_was_planned() -> None:
     harness = FleetHarness(profile=of_one_model("public_ac", "ac-single"), seed=SEED, number=BUSY).start().run(6 * DAY)
     wanted = [session for session in planned(harness, 1, days=6.0) if session.at > 0 and session.until < 6 * DAY]
     starts = [one.payload for one in harness.sent("StartTransaction") if seconds(one.payload["timestamp"]) > 0.5]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 import gevent
 import gevent.event
@@ -82,10 +84,6 @@ def test_a_callback_may_cancel_its_neighbours_while_they_are_being_run() -> None
 def test_a_failing_callback_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     queue = TimerQueue()
     ran: list[float] = []
-
-    def fail(_: float) -> None:
-        raise ValueError("a mistake")
-
     queue.at(1.0, fail)
     queue.at(2.0, ran.append)
     queue.run_due(3.0)
@@ -93,22 +91,42 @@ def test_a_failing_callback_does_not_stop_the_others(caplog: pytest.LogCaptureFi
     assert "a mistake" in caplog.text
 
 
-def test_whoever_takes_over_an_error_keeps_it_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    queue = TimerQueue()
-    seen: list[str] = []
+class Owner:
+    """Collects what went wrong."""
 
-    def fail(_: float) -> None:
-        raise ValueError("a mistake")
+    def __init__(self) -> None:
+        self.errors: list[str] = []
 
-    def take_over(_: object, error: Exception) -> bool:
-        seen.append(str(error))
-        return True
+    def on_crash(self, error: Exception) -> None:
+        self.errors.append(str(error))
 
-    queue.on_error = take_over
-    queue.at(1.0, fail)
+
+def fail(_: float) -> None:
+    raise ValueError("a mistake")
+
+
+@pytest.mark.parametrize("callback", [fail, partial(fail), lambda _: fail(0.0)], ids=["function", "partial", "lambda"])
+def test_the_owner_of_a_timer_gets_its_error_and_keeps_it_out_of_the_log(
+    callback: Callable[[float], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    queue, owner = TimerQueue(), Owner()
+    queue.at(1.0, callback, owner)
     queue.run_due(3.0)
-    assert seen == ["a mistake"]
+    assert owner.errors == ["a mistake"]
     assert caplog.text == ""
+
+
+def test_an_owner_that_fails_does_not_stop_the_other_timers(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing:
+        def on_crash(self, error: Exception) -> None:
+            raise TypeError("a second mistake") from error
+
+    queue, owner = TimerQueue(), Owner()
+    queue.at(1.0, fail, Failing())
+    queue.at(2.0, fail, owner)
+    queue.run_due(3.0)
+    assert owner.errors == ["a mistake"]
+    assert "a second mistake" in caplog.text
 
 
 def test_one_turn_runs_a_batch_and_leaves_the_rest_for_the_next() -> None:

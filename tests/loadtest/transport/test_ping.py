@@ -10,7 +10,8 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from loadtest.timing.timers import HubTimers
-from loadtest.transport.socket import Engine, How, StationSocket
+from loadtest.transport.contract import Engine, How
+from loadtest.transport.socket import StationSocket
 from loadtest.transport.target import Target
 from tests.loadtest.listeners import TIMEOUT, Listener
 from tests.loadtest.scripted_server import Peer, ScriptedServer

@@ -12,10 +12,11 @@ import pytest
 from websockets.frames import Opcode
 
 from loadtest.timing.timers import HubTimers
-from loadtest.transport.socket import READ_SIZE, Attempt, Engine, How, StationSocket
+from loadtest.transport.contract import READ_SIZE, Attempt, Engine, How
+from loadtest.transport.socket import StationSocket
 from loadtest.transport.target import Target
 from ocppj.errors import TargetUnreachableError, UsageError
-from tests.loadtest.listeners import TIMEOUT, Listener
+from tests.loadtest.listeners import TIMEOUT, Listener, kept_by
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 
 
@@ -246,7 +247,7 @@ def test_a_frame_that_comes_byte_by_byte_is_heard_once_it_is_whole(engine: Engin
         sock, ear = opened(engine, server)
         ear.wait(3)
         assert ear.messages == ["y" * 128, "done"]
-        assert sock._protocol is None
+        assert kept_by(sock) == []
         sock.abort()
 
 
@@ -264,7 +265,7 @@ def test_fragments_and_pings_in_between_make_one_message(engine: Engine) -> None
         sock, ear = opened(engine, server)
         ear.wait(3)
         assert ear.messages == ['[3,"ä"]', "next"]
-        assert sock._protocol is None
+        assert kept_by(sock) == []
         sock.abort()
 
 
@@ -274,8 +275,7 @@ def test_a_ping_is_answered_with_its_own_words(engine: Engine) -> None:
     def script(peer: Peer) -> None:
         peer.upgrade()
         peer.frame(Opcode.PING, b"42")
-        event = peer._next_event()
-        pongs.append(bytes(getattr(event, "data", b"")))
+        pongs.append(bytes(peer.next_frame().data))
         peer.say("thanks")
         peer.until_end()
 
@@ -308,8 +308,7 @@ def test_a_lone_surrogate_is_sent_as_a_tester_wants_it(engine: Engine) -> None:
 
     def script(peer: Peer) -> None:
         peer.upgrade()
-        event = peer._next_event()
-        received.append(bytes(getattr(event, "data", b"")))
+        received.append(bytes(peer.next_frame().data))
         peer.say("got it")
         peer.until_end()
 
@@ -343,7 +342,7 @@ def test_a_csms_that_does_not_read_fills_a_backlog_which_flows_when_it_reads_aga
         read_on.set()
         assert ear.wait(3)[2] == "all read"
         assert seen == texts
-        assert sock._backlog is None
+        assert kept_by(sock) == []
         sock.abort()
 
 

@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from loadtest.timing.timers import HubTimers
-from loadtest.transport.socket import READ_SIZE, Attempt, Engine, How
+from loadtest.transport.contract import READ_SIZE, Attempt, Engine, How
 from loadtest.transport.target import Target, client_context
 from loadtest.transport.tls import TlsStationSocket, open_socket
 from ocppj.errors import UsageError

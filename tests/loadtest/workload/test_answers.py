@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.measuring.recorder import FROM_CSMS, Recorder, is_failure
+from evidence.vocabulary import FROM_CSMS, is_failure
+from loadtest.measuring.recorder import Recorder
 from loadtest.timing.pacing import Draws
 from loadtest.workload.answers import ANY, AnswerRule, Verdict, manner_of, negative_status, rule_for
 from loadtest.workload.profile import Profile, read_profile
@@ -104,7 +105,7 @@ def test_a_silent_station_answers_nothing_and_owes_nothing() -> None:
         hear(harness, "ClearCache", message_id=str(number))
     harness.run(100.0)
     assert harness.replies == []
-    assert harness.station.session.unanswered == {}
+    assert harness.station.messaging.session.unanswered == {}
     assert harness.outcomes()["ClearCache", "silent"] == 5
     assert not is_failure(Outcome.SILENT)
 
@@ -144,10 +145,10 @@ def test_rules_are_read_from_the_profile(tmp_path: Path) -> None:
             "answers: {RemoteStartTransacton: {delay: 1}}",
             "'RemoteStartTransacton'.*did you mean 'RemoteStartTransaction'",
         ),
-        ("answers: {Heartbeat: {delay: 1}}", "'Heartbeat', which is no action of a CSMS"),
+        ("answers: {Heartbeat: {delay: 1}}", "'Heartbeat', which is not an action of a CSMS"),
         ("answers: {Reset: {dely: 1}}", "'dely' is unknown; did you mean 'delay'"),
         ("answers: {Reset: {delay: [2, 1]}}", "lower bound first"),
-        ("answers: {Reset: {reject: 2}}", "<= 1"),
+        ("answers: {Reset: {reject: 2}}", "yaml:2: answers.Reset.reject: expected a number of at most 1, but it is 2"),
         ("answers: {Reset: {reject: 0.6, silence: 0.6}}", "together are more than 1"),
         ("files: {downlod: 1}", "'downlod' is unknown; did you mean 'download'"),
         ("files: {upload: -1}", "seconds from 0 up"),

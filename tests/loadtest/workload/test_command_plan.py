@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.workload.command_catalogue import ALIASES, Target, known_words, recipe_of
+from loadtest.workload.command_catalogue import ALIASES, Candidates, known_words, recipe_of
 from loadtest.workload.commands import Command, fill, plan, read_commands
 from loadtest.workload.profile import read_profile
 from ocppj.errors import UsageError
@@ -37,14 +37,17 @@ def test_every_known_action_of_a_version_has_a_payload_that_its_schema_takes(ver
     [
         ("- {action: remote-strat, rate: 1/s}", "did you mean 'remote-start'?"),
         ("- {action: reset, rte: 1/s}", "the key 'rte' is unknown; did you mean 'rate'?"),
-        ("- {action: reset, rate: often}", "write 2/s, 30/min, 100/h or a share"),
-        ("- {action: reset, rate: 0/s}", "write 2/s"),
+        (
+            "- {action: reset, rate: often}",
+            "commands.yaml:1: [0].rate: expected a rate such as 10/s",
+        ),
+        ("- {action: reset, rate: 0/s}", "but '0/s' is zero"),
         ("- {action: Reset, rate: 1/s, payload: {type: '{tokn}'}}", "did you mean 'token'?"),
         ("- {action: reset, rate: 1/s, target: charged}", "charged"),
         ("- {action: reset}", "rate"),
-        ("commands: []", "has no commands"),
+        ("commands: []", "there are no commands"),
         ("comands: []", "did you mean 'commands'?"),
-        ("- {action: [", "is no YAML"),
+        ("- {action: [", "commands.yaml:1: expected YAML"),
     ],
 )
 def test_a_mistake_in_a_command_file_is_one_line_that_helps(text: str, said: str, tmp_path: Path) -> None:
@@ -62,7 +65,7 @@ def test_a_profile_brings_its_commands_along(tmp_path: Path) -> None:
 
 
 def test_what_no_station_of_the_run_knows_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"no command of OCPP 2.0.1; OCPP 1.6 has it"):
+    with pytest.raises(UsageError, match=r"is not a command of OCPP 2.0.1; OCPP 1.6 has it"):
         plan([Command(action="RemoteStartTransaction", rate="1/s")], [Version.V201])
     with pytest.raises(UsageError, match=r"'type'|/type"):
         plan([Command(action="Reset", rate="1/s", payload={"type": "Softly"})], [Version.V16])
@@ -83,7 +86,7 @@ def test_a_payload_with_a_transaction_goes_to_stations_that_charge() -> None:
         [Command(action="GetTransactionStatus", rate="1/s", payload={"transactionId": "{transactionId}"})],
         [Version.V201],
     )
-    assert errand.target is Target.CHARGING
+    assert errand.target is Candidates.CHARGING
 
 
 def test_a_gap_alone_keeps_its_type_and_one_within_a_text_becomes_text() -> None:

@@ -49,10 +49,10 @@ def test_a_first_line_may_name_the_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("CP1\nCP2\nCP1\n", "line 3: CP1 stands in line 1"),
-        ("CP1\n,x\n", "line 2: the identity is empty"),
-        ("CP1,a,b,c\n", "line 1: more values"),
-        ("identity,pasword\nCP1,x\n", "'pasword' is unknown"),
+        ("CP1\nCP2\nCP1\n", r"csv:3: CP1 stands in line 1"),
+        ("CP1\n,x\n", r"csv:2: the identity is empty"),
+        ("CP1,a,b,c\n", r"csv:1: more values"),
+        ("identity,pasword\nCP1,x\n", "csv:1: the column 'pasword' is unknown; did you mean 'password'"),
         ("identity\n", "is empty"),
         ("", "is empty"),
     ],
@@ -67,7 +67,7 @@ def test_a_list_that_is_no_text_or_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_identities(path)
     path.write_bytes(b"\xff\xfe\x00CP")
-    with pytest.raises(UsageError, match="no CSV text"):
+    with pytest.raises(UsageError, match="csv:1: expected text in UTF-8, but byte 0xff is not"):
         read_identities(path)
 
 

@@ -12,8 +12,7 @@ import msgspec
 import pytest
 
 from fixtures.tokens import is_pool_token
-from loadtest.workload.profile import Profile, read_profile
-from loadtest.workload.replay import check_versions
+from loadtest.workload.profile import Profile, check_versions, read_profile
 from ocppj.errors import UsageError
 from ocppj.trace import Kind, TraceRecord, encode_record, wall_clock
 from ocppj.versions import Version
@@ -85,17 +84,17 @@ def test_rows_are_dealt_in_turn_and_other_headers_are_named(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ("start,end\n2024-05-01T08:00,2024-05-01T09:00\nsoon,2024-05-01T09:00\n", "row 3: start 'soon' is no time"),
-        ("start,end\n2024-05-01T08:00,2024-05-01T07:59\n", "row 2: the session ends 60 s before it begins"),
-        ("start,end,energy\n2024-05-01T08:00,2024-05-01T09:00,much\n", "row 2: energy 'much' is no number"),
-        ("start,end,energy\n2024-05-01T08:00,2024-05-01T09:00,-1\n", "row 2: energy -1 is below 0"),
-        ("start,end\n\n2024-05-01T08:00,\n", "row 3: duration '' is no span of time"),
-        ("start,duration\n5,long\n", "row 2: duration 'long' is no span of time"),
-        ("start,end,connector\n0,9,left\n", "row 2: connector 'left' is no number"),
+        ("start,end\n2024-05-01T08:00,2024-05-01T09:00\nsoon,2024-05-01T09:00\n", "csv:3: start 'soon' is not a time"),
+        ("start,end\n2024-05-01T08:00,2024-05-01T07:59\n", "csv:2: the session ends 60 s before it begins"),
+        ("start,end,energy\n2024-05-01T08:00,2024-05-01T09:00,much\n", "csv:2: energy 'much' is not a number"),
+        ("start,end,energy\n2024-05-01T08:00,2024-05-01T09:00,-1\n", "csv:2: energy -1 is below 0"),
+        ("start,end\n\n2024-05-01T08:00,\n", "csv:3: duration '' is no span of time"),
+        ("start,duration\n5,long\n", "csv:2: duration 'long' is no span of time"),
+        ("start,end,connector\n0,9,left\n", "csv:2: connector 'left' is not a number"),
         ("start,end\n", "has no sessions"),
-        ("begin,end\n0,9\n", "has no column for start; say which one it is with `columns:`"),
-        ("start\n0\n", "has no column for end or duration"),
-        ("", "has no column for start"),
+        ("begin,end\n0,9\n", "sessions.csv:1: there is no column for start; say which one it is with `columns:`"),
+        ("start\n0\n", "sessions.csv:1: there is no column for end or duration"),
+        ("", "sessions.csv:1: there is no column for start"),
     ],
 )
 def test_a_bad_row_is_one_line_with_its_number(tmp_path: Path, rows: str, complaint: str) -> None:
@@ -106,9 +105,9 @@ def test_a_bad_row_is_one_line_with_its_number(tmp_path: Path, rows: str, compla
 
 
 def test_a_wrong_column_and_a_missing_file_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no column 'strat'; did you mean 'start'"):
+    with pytest.raises(UsageError, match="csv:1: there is no column 'strat'; did you mean 'start'"):
         replaying(tmp_path, PLAIN, "replay: {file: sessions.csv, columns: {start: strat}}")
-    with pytest.raises(UsageError, match=r"other.csv cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"yaml:\d: replay: .*other.csv: the replay file cannot be read: No such"):
         replaying(tmp_path, PLAIN, "replay: other.csv")
     rows = f"start,end,token\n0,9,{'x' * 21}\n"
     with pytest.raises(UsageError, match=r"token 'x{21}' has more than 20 characters"):
@@ -320,10 +319,10 @@ def test_each_recorded_station_has_a_part(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (line(0.0, [2, "h", "Heartbeat", {}]) + "\nnonsense\n", "row 2: this is no line of a trace"),
+        (line(0.0, [2, "h", "Heartbeat", {}]) + "\nnonsense\n", "jsonl:2: this is not a line of a trace"),
         (
             '{"t": 1, "station": "A", "kind": "sent", "text": "[2,\\"h\\",\\"Heartbeat\\",{}]"}',
-            "row 1: the record has no `wall`",
+            "jsonl:1: the record has no `wall`",
         ),
         ("\n", "has no CALL of a station"),
     ],

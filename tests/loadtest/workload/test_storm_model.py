@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.locations import Location
 from loadtest.workload.profile import read_profile
 from loadtest.workload.storms import (
     STORMS,
@@ -41,7 +42,7 @@ def test_a_file_holds_one_storm_or_many(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", STORMS)
 def test_every_storm_survives_its_way_to_a_worker(name: str) -> None:
     storm = STORMS[name]()
-    assert make_storm(write_storm(storm), "order") == storm
+    assert make_storm(write_storm(storm), Location("order")) == storm
     assert storm.says.endswith(".")
     assert parameters(type(storm)).keys() == write_storm(storm).keys() - {"storm"}
 
@@ -52,8 +53,8 @@ def test_every_storm_survives_its_way_to_a_worker(name: str) -> None:
         ("csms-restrt", "did you mean 'csms-restart'"),
         ("xyz", "known are csms-restart"),
         ("csms-restart,dwn=3", "'dwn' is unknown; did you mean 'down'"),
-        ("csms-restart,down", "'down' is no parameter"),
-        ("csms-restart,down=soon", "`down` soon is no span of time"),
+        ("csms-restart,down", "'down' is not a parameter"),
+        ("csms-restart,down=soon", "down: expected a time such as .*, but 'soon' is not a time"),
         ("csms-restart,share=2", "share"),
         ("csms-restart,share=0", "share"),
         ("csms-restart,share=0.5,stations=3", "exclude each other"),
@@ -72,19 +73,19 @@ def test_a_mistake_is_one_line(word: str, complaint: str) -> None:
 
 def test_numbers_of_yaml_are_held_to_the_same_rules() -> None:
     with pytest.raises(UsageError, match="`down` is -1"):
-        read_storms([{"storm": "csms-restart", "down": -1}], "x")
-    with pytest.raises(UsageError, match="storm 2: a storm needs its name"):
-        read_storms(["lb-drain", {"at": 3}], "x")
+        read_storms([{"storm": "csms-restart", "down": -1}], Location("x"))
+    with pytest.raises(UsageError, match=r"x: \[1\]: a storm needs its name"):
+        read_storms(["lb-drain", {"at": 3}], Location("x"))
     with pytest.raises(UsageError, match="'storm' is unknown"):
-        read_storms({"storms": [], "storm": "lb-drain"}, "x")
+        read_storms({"storms": [], "storm": "lb-drain"}, Location("x"))
 
 
 def test_a_load_profile_may_hold_storms_and_its_mistakes_are_found_at_once(tmp_path: Path) -> None:
     path = tmp_path / "windy.yaml"
     path.write_text("title: t\nstorms:\n- {storm: lb-drain, at: 5s}\n")
-    assert read_storms(list(read_profile(path).storms), "x") == [LbDrain(at=5.0)]
+    assert read_storms(list(read_profile(path).storms), Location("x")) == [LbDrain(at=5.0)]
     path.write_text("title: t\nstorms:\n- {storm: lb-drain, batch: 5}\n")
-    with pytest.raises(UsageError, match=r"windy\.yaml: storm 1: lb-drain: the key 'batch' is unknown"):
+    with pytest.raises(UsageError, match=r"windy\.yaml:3: storms\[0\]\.batch: the key 'batch' is unknown; did you"):
         read_profile(path)
 
 

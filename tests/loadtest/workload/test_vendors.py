@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from evidence.vocabulary import UNDELIVERED
 from loadtest.station.dialect.table import DIALECTS
 from loadtest.station.dialect.vendor import clock_writer, dialect_of, dress
-from loadtest.station.transaction_queue import UNDELIVERED
 from loadtest.timing.backoff import SPEC, parse_backoff
 from loadtest.workload.identities import Identities
 from loadtest.workload.profile import Profile, load_profile, read_profile
@@ -77,8 +77,9 @@ def test_there_are_eight_kinds_of_firmware_and_more() -> None:
         ("title: x\nquirks: {fraction_digits: 7}", r"fraction_digits"),
         ("title: x\nquirks: {time_zone: CET}", r"`time_zone` must be Z, none, or an offset"),
         ("heartbeat: 3", r"title"),
-        ("- a list", r"array"),
-        ("title: [", r"no YAML"),
+        ("- a list", r":1: expected a mapping with title, .*, but it is a list"),
+        ("title: x\nname: y", r":2: name: the key 'name' is unknown"),
+        ("title: [", r":1: expected YAML"),
     ],
 )
 def test_a_mistake_in_a_vendor_is_one_line_that_names_the_place(tmp_path: Path, text: str, complaint: str) -> None:
@@ -102,9 +103,9 @@ def test_a_profile_names_vendors_and_files_beside_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("vendors", "complaint"),
     [
-        ("{spec-21: 1}", r"there is no vendor 'spec-21'; did you mean 'spec-201'"),
-        ("{none.yaml: 1}", r"none.yaml cannot be read"),
-        ("{spec-201: 0}", r"> 0"),
+        ("{spec-21: 1}", r"profile.yaml:2: vendors.spec-21: there is no vendor 'spec-21'; did you mean 'spec-201'"),
+        ("{none.yaml: 1}", r"profile.yaml:2: vendors.none.yaml: .*none.yaml: the vendor file cannot be read"),
+        ("{spec-201: 0}", r":2: vendors.spec-201: expected a number of more than 0, but it is 0"),
     ],
 )
 def test_a_mistake_in_a_mix_is_told_when_the_profile_is_read(tmp_path: Path, vendors: str, complaint: str) -> None:
@@ -184,14 +185,14 @@ def test_a_vendor_boots_again_never_always_or_after_a_long_outage(
     tmp_path: Path, text: str, short: int, long: int
 ) -> None:
     harness = FleetHarness(profile=mixed(tmp_path, text, charging(5000.0, 5.0))).start().run(2600.0)
-    plan = harness.station.arrivals
+    plan = harness.station.day.arrivals
     assert outage(harness, 60.0).count("BootNotification") == short
     assert outage(harness, 400.0).count("BootNotification") == long
     assert harness.recorder.booted_now == 1
     harness.run(100.0)
     assert len(harness.sent("StartTransaction")) == 1, "the car charges on"
     assert harness.sent("MeterValues")[-1].at > harness.now - 11.0
-    assert harness.station.arrivals is plan
+    assert harness.station.day.arrivals is plan
     harness.run(7600.0 - (harness.now - 1000.0))
     assert len(harness.sent("StartTransaction")) == 2, "and the next one comes once"
 

@@ -20,7 +20,7 @@ from loadtest.workload.car import circuit_for
 from loadtest.workload.curve import DAY, WEEK, Curve, Rates, clock_text, seconds_of_day
 from loadtest.workload.mix import messages_a_day, sessions_a_day
 from loadtest.workload.profile import Profile, load_profile
-from loadtest.workload.sessions import Schedule, Session, Workload, rates_of
+from loadtest.workload.sessions import PlannedSession, Schedule, Workload, rates_of
 from loadtest.workload.spread import Lognormal, Normal, Shape, Spread, draw, mean, quantile
 
 WITH_A_DAY = ["public_ac", "dc_hub", "home", "depot"]
@@ -36,14 +36,16 @@ def workload_of(name: str) -> Workload:
     return workload
 
 
-def day(workload: Workload, number: int, *, start: float = 0.0, days: float = 1.0, seed: int = 11) -> list[Session]:
+def day(
+    workload: Workload, number: int, *, start: float = 0.0, days: float = 1.0, seed: int = 11
+) -> list[PlannedSession]:
     """List the sessions of one EVSE that begin within so many days."""
     schedule = Schedule(workload, seed=seed, identity=f"CP{number:06d}", evse=1, start=start)
     return [session for session in takewhile(lambda session: session.at < days * DAY, schedule) if session.at >= 0]
 
 
 @cache
-def sample(name: str, start: float = 0.0) -> list[Session]:
+def sample(name: str, start: float = 0.0) -> list[PlannedSession]:
     """List the sessions of four weekdays, or of one weekend, at as many places as bring about four thousand of them."""
     workload = workload_of(name)
     places = places_of(name)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from loadtest.plugins.commands.figures import Figures
-from loadtest.plugins.commands.matching import Api, Matcher, SeenEffect, Sent, Verdict, digest_of, key_of
+from loadtest.plugins.commands.matching import Api, CommandVerdict, Matcher, SeenEffect, Sent, digest_of, key_of
 from loadtest.workload.commands import Command, fill, plan
 from ocppj.versions import Version
 
@@ -14,7 +14,7 @@ class Case:
     """One matcher, and what it closed."""
 
     def __init__(self) -> None:
-        self.closed: list[tuple[Sent, Verdict]] = []
+        self.closed: list[tuple[Sent, CommandVerdict]] = []
         self.matcher = Matcher(lambda sent, verdict: self.closed.append((sent, verdict)))
 
     def send(self, alias: str, station: str, at: float = 10.0, **values: Any) -> Sent:
@@ -39,7 +39,7 @@ class Case:
         self.matcher.seen(station or sent.station, sent.recipe.action, key or sent.key, sent.digest, at, taken=taken)
 
     @property
-    def verdicts(self) -> list[Verdict]:
+    def verdicts(self) -> list[CommandVerdict]:
         return [verdict for _, verdict in self.closed]
 
 
@@ -58,7 +58,7 @@ def test_a_start_is_followed_to_its_first_meter_value(case: Case) -> None:
     assert case.closed == []
     case.matcher.did("A", SeenEffect.METERED, "T1", 20.0)
     case.matcher.settle(30.0)
-    assert case.verdicts == [Verdict.ACCEPTED]
+    assert case.verdicts == [CommandVerdict.ACCEPTED]
     figures = Figures()
     figures.close(*case.closed[0])
     (row,) = figures.rows()
@@ -74,7 +74,7 @@ def test_one_that_no_station_sees_is_lost_only_when_its_time_is_over(case: Case)
     case.matcher.settle(20.0)
     assert case.closed == []
     case.matcher.settle(20.2)
-    assert case.verdicts == [Verdict.NEVER_SEEN]
+    assert case.verdicts == [CommandVerdict.NEVER_SEEN]
 
 
 def test_a_start_at_another_station_is_found_by_its_token(case: Case) -> None:
@@ -82,7 +82,7 @@ def test_a_start_at_another_station_is_found_by_its_token(case: Case) -> None:
     case.matcher.answered(sent, Api.ACCEPTED, 10.1)
     case.see(sent, 10.1, "B")
     case.matcher.settle(11.0)
-    assert case.verdicts == [Verdict.WRONG_STATION]
+    assert case.verdicts == [CommandVerdict.WRONG_STATION]
     assert case.matcher.strays == 0
 
 
@@ -91,7 +91,7 @@ def test_a_start_with_another_token_is_told(case: Case) -> None:
     case.see(sent, 10.1, key="T9")
     case.matcher.answered(sent, Api.ACCEPTED, 10.1)
     case.matcher.settle(11.0)
-    assert case.verdicts == [Verdict.WRONG_TOKEN]
+    assert case.verdicts == [CommandVerdict.WRONG_TOKEN]
 
 
 def test_a_command_without_a_key_that_another_station_saw_is_found_by_its_payload(case: Case) -> None:
@@ -101,7 +101,7 @@ def test_a_command_without_a_key_that_another_station_saw_is_found_by_its_payloa
     for sent in (lost, right):
         case.matcher.answered(sent, Api.ACCEPTED, 10.2)
     case.matcher.end(12.0)
-    assert case.verdicts == [Verdict.WRONG_STATION, Verdict.ACCEPTED]
+    assert case.verdicts == [CommandVerdict.WRONG_STATION, CommandVerdict.ACCEPTED]
     assert case.matcher.strays == 1
 
 
@@ -116,18 +116,18 @@ def test_one_that_comes_twice_is_counted_once_and_noted(case: Case) -> None:
 @pytest.mark.parametrize(
     ("api", "seen", "verdict"),
     [
-        (Api.ERROR, False, Verdict.API_ERROR),
-        (Api.TIMEOUT, False, Verdict.NEVER_SEEN),
-        (Api.TIMEOUT, True, Verdict.API_TIMEOUT),
-        (Api.UNANSWERED, False, Verdict.NEVER_SEEN),
-        (Api.REJECTED, True, Verdict.REJECTED),
-        (Api.CALLERROR, True, Verdict.REJECTED),
-        (Api.SENT, True, Verdict.ACCEPTED),
-        (None, False, Verdict.OPEN),
+        (Api.ERROR, False, CommandVerdict.API_ERROR),
+        (Api.TIMEOUT, False, CommandVerdict.NEVER_SEEN),
+        (Api.TIMEOUT, True, CommandVerdict.API_TIMEOUT),
+        (Api.UNANSWERED, False, CommandVerdict.NEVER_SEEN),
+        (Api.REJECTED, True, CommandVerdict.REJECTED),
+        (Api.CALLERROR, True, CommandVerdict.REJECTED),
+        (Api.SENT, True, CommandVerdict.ACCEPTED),
+        (None, False, CommandVerdict.OPEN),
     ],
 )
 def test_what_the_api_and_the_station_say_gives_one_verdict(
-    case: Case, *, api: Api | None, seen: bool, verdict: Verdict
+    case: Case, *, api: Api | None, seen: bool, verdict: CommandVerdict
 ) -> None:
     sent = case.send("get-configuration", "A")
     if seen:
@@ -147,7 +147,7 @@ def test_what_the_end_of_the_run_cuts_off_is_nobodys_failure(case: Case) -> None
     # The station had left already.
     case.matcher.answered(gone, Api.ERROR, 71.2)
     case.matcher.end(71.1)
-    assert case.verdicts == [Verdict.NO_EFFECT, Verdict.OPEN, Verdict.OPEN]
+    assert case.verdicts == [CommandVerdict.NO_EFFECT, CommandVerdict.OPEN, CommandVerdict.OPEN]
 
 
 def test_a_refused_start_has_no_effect_and_one_that_ends_early_stays_open(case: Case) -> None:
@@ -159,7 +159,7 @@ def test_a_refused_start_has_no_effect_and_one_that_ends_early_stays_open(case: 
     case.matcher.did("B", SeenEffect.STARTED, "T2", 10.3)
     case.matcher.did("B", SeenEffect.ENDED, "T2", 11.0)
     case.matcher.settle(20.0)
-    assert case.verdicts == [Verdict.NO_EFFECT, Verdict.OPEN]
+    assert case.verdicts == [CommandVerdict.NO_EFFECT, CommandVerdict.OPEN]
 
 
 def test_keys_are_read_where_each_version_has_them_and_nonsense_has_none() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from loadtest.plugins.commands.matching import SeenEffect
 from loadtest.plugins.commands.observer import DID, SEEN, STATE, CommandObserver, machine_of
-from loadtest.station.state.charging_limits import limits_of
+from loadtest.station.contract import Observer
+from loadtest.station.state.charging_limits import ChargingLimits
+from loadtest.station.state.store import need
 from loadtest.workload.profile import Profile
 from ocppj.versions import Version
 from tests.loadtest.fleet_harness import FleetHarness, charging
@@ -25,7 +27,7 @@ class Watched:
         self.identity = station.lease.identity
         self.stations: dict[str, Any] = {self.identity: station}
 
-        def attach(observer: CommandObserver | None) -> None:
+        def attach(observer: Observer | None) -> None:
             self.harness.context.observer = observer
 
         self.observer = CommandObserver(
@@ -147,7 +149,7 @@ def test_a_limit_is_kept_by_a_meter_value_that_was_read_after_it(*, limit: float
     assert seen.notes(DID) == []
     if not kept:
         # A station that says yes and goes on as before.
-        limits_of(seen.harness.station).profiles.clear()
+        need(seen.harness.station, ChargingLimits).profiles.clear()
     seen.run(10)
     found = [(note[1], note[2]) for note in seen.notes(DID)]
     assert found == ([(SeenEffect.LIMITED, "77")] if kept else [])
@@ -166,9 +168,9 @@ def test_stations_tell_how_they_stand_once_and_again_when_it_changes() -> None:
     seen = Watched()
     seen.run(1.2)
     (first,) = seen.notes(STATE)
-    ((identity, ocpp, online, token, places),) = first[0]
+    ((identity, ocpp, online, token, connectors),) = first[0]
     assert (identity, ocpp, online, token) == (seen.identity, "1.6", True, seen.harness.station.lease.token)
-    assert places == [[1, 1, 1, False, None]]
+    assert connectors == [[1, 1, 1, False, None]]
     seen.run(3)
     assert seen.notes(STATE) == []
     seen.order()

@@ -14,12 +14,12 @@ from fixtures.csms.options import Mode, Options
 from fixtures.csms.practice_csms import PracticeCsms
 from fixtures.csms.world import World
 from loadtest.measuring.recorder import Recorder
-from loadtest.plugins.ledger.reconcile import Findings, Span, reconcile
-from loadtest.plugins.ledger.row_file import Row, row_of
+from loadtest.measuring.session_row import Row, row_of
+from loadtest.plugins.ledger.reconcile import Findings, RunPeriod, reconcile
 from loadtest.station import Context, Station
 from loadtest.timing.backoff import Backoff
 from loadtest.timing.timers import TimerQueue
-from loadtest.transport.socket import Handshake, How
+from loadtest.transport.contract import Handshake, How
 from loadtest.transport.target import Target
 from loadtest.workload.identities import Identities
 from loadtest.workload.profile import Profile, Sessions
@@ -208,8 +208,8 @@ class SimulatedCsms:
         return records
 
     @property
-    def span(self) -> Span:
-        return Span(WALL + self.began - 1000.0, WALL + self.now - 1000.0)
+    def span(self) -> RunPeriod:
+        return RunPeriod(WALL + self.began - 1000.0, WALL + self.now - 1000.0)
 
     def reconcile(self) -> Findings:
         return reconcile(self.rows(), self.records(), self.span, keeps=1000)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from loadtest.measuring.recorder import MEASURE, RAMP
+from evidence.vocabulary import MEASURE, RAMP
+from loadtest.measuring.session_row import Row
 from loadtest.plugins.ledger.kpis import CUT, NOT_MEANT, SUCCEEDED, Kpis, outcome_of
-from loadtest.plugins.ledger.row_file import Row
 
 
 def charging_session(**changes: Any) -> Row:

@@ -11,18 +11,21 @@ import pytest
 from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import Generator, LoadRun
+from evidence.vocabulary import OPENED, TO_CSMS
 from fixtures.csms import practice_csms
 from fixtures.csms.transaction_store import CLOSED_PER_STATION
 from loadtest.cluster import master
 from loadtest.cluster.master import MasterEnd
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import threshold
-from loadtest.measuring.recorder import OPENED, TO_CSMS, Recorder
-from loadtest.plugins.contract import QUANTITIES, Conclusion, RunAccess
+from loadtest.measuring.recorder import Recorder
+from loadtest.measuring.session_row import NOTE, Row
+from loadtest.plugins.contract import Conclusion, RunAccess
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.ledger.rejudge import rejudge
-from loadtest.plugins.ledger.row_file import NOTE, Row, RowFile
+from loadtest.plugins.ledger.row_file import RowFile
+from loadtest.plugins.quantities import QUANTITIES
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.trace import wall_clock
 
@@ -75,7 +78,9 @@ def conclude(
 ) -> Conclusion:
     slept = [] if waits is None else waits
     plugin = LedgerPlugin(fetch, sleep=slept.append, **more)
-    plugin.begin(RunAccess(order=lambda _: None, folder=folder, url="", stations=1, clock=lambda: 1.0))
+    plugin.begin(
+        RunAccess(order=lambda _: None, folder=folder, url="", stations=1, started=time.time() - 1.0, clock=lambda: 1.0)
+    )
     for row in rows:
         plugin.note("worker", note(row))
     plugin.beat(1.0, "measure")
@@ -93,7 +98,7 @@ def test_rows_go_to_the_disk_and_come_back_as_they_were(tmp_path: Path) -> None:
     assert list(file) == rows
     with file.path.open("ab") as end:
         end.write(b"\n")
-    with pytest.raises(UsageError, match=r"line 4 is no row of a ledger"):
+    with pytest.raises(UsageError, match=r"line 4 is not a row of a ledger"):
         list(file)
 
 
@@ -162,11 +167,15 @@ def test_records_are_kept_without_secrets_and_without_those_of_earlier_runs(tmp_
 
 def test_a_ledger_that_cannot_be_read_makes_the_run_invalid_and_nothing_else(tmp_path: Path) -> None:
     plugin = LedgerPlugin(None)
-    plugin.begin(RunAccess(order=lambda _: None, folder=tmp_path, url="", stations=1, clock=lambda: 1.0))
+    plugin.begin(
+        RunAccess(
+            order=lambda _: None, folder=tmp_path, url="", stations=1, started=time.time() - 1.0, clock=lambda: 1.0
+        )
+    )
     plugin.note("worker", note(told(1)))
     plugin.beat(1.0, "measure")
     (tmp_path / "ledger.jsonl").write_text("?\n")
-    assert "is no row of a ledger" in plugin.conclude().invalid[0]
+    assert "is not a row of a ledger" in plugin.conclude().invalid[0]
 
 
 def test_a_disk_that_refuses_makes_the_run_invalid_and_nothing_else(tmp_path: Path) -> None:
@@ -191,7 +200,7 @@ class Run:
         self.folder = out
         self.reports: list[Any] = []
         plugins = [LedgerPlugin(fetch, sleep=lambda _: None), KpiPlugin()]
-        slo = [threshold(line) for line in lines]
+        slo = [threshold(line, quantities=QUANTITIES) for line in lines]
         settings = Settings(
             url="ws://127.0.0.1:1",
             ocpp=["1.6"],
@@ -229,14 +238,14 @@ def test_a_csms_that_loses_money_fails_the_run_without_any_objective(tmp_path: P
     good = Run(tmp_path / "good", lambda: [record_of(row) for row in rows])
     result = good.finish(rows)
     assert result.verdict == "passed"
-    assert result.kpis["charging"]["share"] == 1.0
+    assert result.kpis.charging.share == 1.0
 
 
 def test_what_is_unclear_fails_no_run(tmp_path: Path) -> None:
     run = Run(tmp_path / "run", lambda: [*map(record_of, rows), record_of(rows[0]) | {"transactionId": 77}])
     rows = [told(1, start_sends=2), told(2, stop="timeout", stop_sends=3)]
     result = run.finish(rows)
-    assert (result.ledger["counts"]["ambiguous"], result.ledger["counts"]["unanswered"]) == (1, 1)
+    assert (result.ledger.counts["ambiguous"], result.ledger.counts["unanswered"]) == (1, 1)
     assert result.verdict == "passed"
 
 
@@ -262,8 +271,8 @@ def test_rows_that_may_be_missing_make_no_phantoms(tmp_path: Path) -> None:
     run = Run(tmp_path / "run", lambda: [*map(record_of, rows)])
     rows = [told(1), told(5, connector=2)]
     result = run.finish(rows[:1], last=False)
-    assert result.ledger["counts"]["phantom"] is None
-    assert result.ledger["counts"]["ambiguous"] == 1
+    assert result.ledger.counts["phantom"] is None
+    assert result.ledger.counts["ambiguous"] == 1
 
 
 def test_a_finished_run_is_judged_again_from_its_files(tmp_path: Path) -> None:
@@ -277,7 +286,7 @@ def test_a_finished_run_is_judged_again_from_its_files(tmp_path: Path) -> None:
     records = (run.folder / "records.jsonl").read_text().splitlines()
     (run.folder / "records.jsonl").write_text(records[0] + "\n")
     again = rejudge(run.folder, first)
-    assert again.ledger["counts"]["lost"] == 1
+    assert again.ledger.counts["lost"] == 1
     assert again.slo[0].value == 1.0
     assert again.verdict == "failed"
     assert read_run(run.folder) == again

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, RECORDED, Findings, Span, reconcile
+from loadtest.measuring.session_row import Row
+from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, RECORDED, Findings, RunPeriod, reconcile
 from loadtest.plugins.ledger.records import seconds_of
-from loadtest.plugins.ledger.row_file import Row
 from ocppj.trace import wall_clock
 from tests.ocppj.json_values import VALUES
 
 START = 1_700_000_000.25
-SPAN = Span(START - 100.0, START + 1000.0)
+SPAN = RunPeriod(START - 100.0, START + 1000.0)
 
 
 def told(number: Any = 17, station: str = "CP1", at: float = 0.0, **changes: Any) -> Row:

@@ -8,7 +8,7 @@ from fixtures.csms.defects import load_defects
 from fixtures.csms.options import Mode
 from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, Findings
 from loadtest.station.dialect.contract import Ending
-from loadtest.station.station import Life
+from loadtest.station.life import Life
 from ocppj.versions import Version
 from tests.loadtest.plugins.ledger.simulated_csms import SimulatedCsms
 

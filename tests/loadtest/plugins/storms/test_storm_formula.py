@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.plugins.storms.formula import Expected, distance, expected, first_success
+from loadtest.plugins.storms.formula import Expected, distance, expected, first_success, ways_back
 from loadtest.plugins.storms.plan import Return
-from loadtest.plugins.storms.ways import ways_back
 from loadtest.timing.backoff import SPEC, parse_backoff, reconnect_wait
 from loadtest.timing.pacing import Draws
 from loadtest.workload.profile import read_profile

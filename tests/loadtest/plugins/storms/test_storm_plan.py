@@ -6,13 +6,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.plugins.storms.plan import Place, Return, Shuffle, Step, Verb, ends, place_of, plan, returns, victims
+from loadtest.plugins.storms.plan import (
+    Position,
+    Return,
+    Shuffle,
+    StormStep,
+    Verb,
+    ends,
+    plan,
+    position_of,
+    returns,
+    victims,
+)
 from loadtest.timing.pacing import Draws
 from loadtest.workload.storms import STORMS, CsmsRestart, LbDrain, RollingDeploy, Storm
 
 
-def plans(storm: Storm, count: int, seed: int = 1) -> list[list[Step]]:
-    return [plan(storm, Place(index, count, Draws(seed, str(index)))) for index in range(count)]
+def plans(storm: Storm, count: int, seed: int = 1) -> list[list[StormStep]]:
+    return [plan(storm, Position(index, count, Draws(seed, str(index)))) for index in range(count)]
 
 
 @settings(max_examples=25)
@@ -27,7 +38,7 @@ def test_the_same_seed_hits_the_same_stations_and_another_one_others() -> None:
 
     def hit(seed: int, stream: str = "storm/1") -> set[int]:
         shuffle = Shuffle(seed, 1000, stream)
-        return {n for n in range(1, 1001) if place_of(storm, shuffle, n, 1000, Draws(0, "")) is not None}
+        return {n for n in range(1, 1001) if position_of(storm, shuffle, n, 1000, Draws(0, "")) is not None}
 
     assert hit(7) == hit(7)
     assert len(hit(7)) == 300
@@ -78,12 +89,15 @@ def test_a_rolling_deploy_hits_each_node_once_and_those_again_that_moved_to_a_la
     assert max(len(steps) for steps in found) == 4
     sticky = plans(RollingDeploy(nodes=4, k=2, every=10.0, down=3.0, sticky=True), 40)
     assert {len(steps) for steps in sticky} == {1}
-    assert Counter(steps[0] for steps in sticky) == {Step(0.0, Verb.CUT, 3.0): 20, Step(10.0, Verb.CUT, 13.0): 20}
+    assert Counter(steps[0] for steps in sticky) == {
+        StormStep(0.0, Verb.CUT, 3.0): 20,
+        StormStep(10.0, Verb.CUT, 13.0): 20,
+    }
 
 
 def test_how_a_station_comes_back_is_read_from_its_plan() -> None:
-    assert returns([Step(0.0, Verb.CUT, 5.0)]) == Return(0.0, 5.0, at_once=False)
-    assert returns([Step(0.0, Verb.CUT, 0.0), Step(4.0, Verb.CLOSE, 1001)]) == Return(4.0, 4.0, at_once=False)
-    assert returns([Step(0.0, Verb.OFF), Step(9.0, Verb.ON)]) == Return(9.0, 9.0, at_once=True)
-    assert returns([Step(0.0, Verb.FIRMWARE, word="Downloading"), Step(4.0, Verb.REBOOT)]) is None
-    assert returns([Step(0.0, Verb.METERS)]) is None
+    assert returns([StormStep(0.0, Verb.CUT, 5.0)]) == Return(0.0, 5.0, at_once=False)
+    assert returns([StormStep(0.0, Verb.CUT, 0.0), StormStep(4.0, Verb.CLOSE, 1001)]) == Return(4.0, 4.0, at_once=False)
+    assert returns([StormStep(0.0, Verb.OFF), StormStep(9.0, Verb.ON)]) == Return(9.0, 9.0, at_once=True)
+    assert returns([StormStep(0.0, Verb.FIRMWARE, word="Downloading"), StormStep(4.0, Verb.REBOOT)]) is None
+    assert returns([StormStep(0.0, Verb.METERS)]) is None

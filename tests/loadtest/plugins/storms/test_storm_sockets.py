@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from loadtest.timing.timers import HubTimers
-from loadtest.transport.socket import Engine, How
+from loadtest.transport.contract import Engine, How
 from loadtest.transport.target import Target, client_context
 from loadtest.transport.tls import open_socket
 from tests.loadtest.listeners import TIMEOUT, Listener

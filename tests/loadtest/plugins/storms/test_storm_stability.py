@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.measuring.recorder import TO_CSMS, Delta, Recorder
+from evidence.vocabulary import TO_CSMS
+from loadtest.measuring.recorder import Delta, Recorder
 from loadtest.plugins.storms.stability import Sample, Seconds, compare
 
 

@@ -11,7 +11,7 @@ from loadtest.plugins.storms.figures import Totals
 from loadtest.plugins.storms.process import KIND, StormProcess
 from loadtest.station.dialect.contract import Status
 from loadtest.timing.backoff import Backoff
-from loadtest.transport.socket import How
+from loadtest.transport.contract import How
 from loadtest.transport.target import Target
 from loadtest.workload.storms import (
     STORMS,
@@ -57,7 +57,7 @@ class Weather:
         self.found.append(url)
         found(Target(url))
 
-    def let_loose(self, storm: Storm, number: int = 1) -> float:
+    def start(self, storm: Storm, number: int = 1) -> float:
         """Begin a storm now; return the time."""
         self.storm_process.order(
             {"kind": KIND, "number": number, "storm": write_storm(storm), "delay": 0.0, "total": 1}
@@ -68,7 +68,7 @@ class Weather:
 
     def totals(self, number: int = 1) -> Totals:
         """Add up the notes so far, and those that are still to be told."""
-        self.storm_process._tell(self.harness.now)
+        self.storm_process.report()
         taken = [note for note in self.harness.recorder.take()["notes"] if note[0] == KIND]
         self.notes = [*getattr(self, "notes", []), *taken]
         totals = Totals()
@@ -94,7 +94,7 @@ def storm(version: Version = V16, **settings: Any) -> Weather:
 def test_csms_restart_cuts_refuses_and_lets_the_back_off_bring_stations_back(version: Version) -> None:
     sky = storm(version, backoff=Backoff("spec", 1.0, 0.0, 2))
     harness = sky.harness
-    began = sky.let_loose(CsmsRestart(down=5.0))
+    began = sky.start(CsmsRestart(down=5.0))
     assert harness.sockets[0].closed_with == 0  # without a Close frame
     assert harness.recorder.connected_now == 0
     harness.run(60.0)
@@ -112,7 +112,7 @@ def test_csms_restart_cuts_refuses_and_lets_the_back_off_bring_stations_back(ver
 def test_a_restart_by_somebody_else_is_watched_and_what_the_csms_refuses_is_counted() -> None:
     sky = storm(backoff=Backoff("spec", 1.0, 0.0, 2))
     harness = sky.harness
-    sky.let_loose(CsmsRestart(down=5.0, cut=False))
+    sky.start(CsmsRestart(down=5.0, cut=False))
     harness.run(0.5)
     assert harness.station.online
     harness.lose(How.PEER, refuse_with="http-503")
@@ -137,7 +137,7 @@ def test_a_restart_that_is_faster_than_our_timers_is_seen_all_the_same() -> None
 
 def test_a_restart_that_nobody_does_strikes_nobody() -> None:
     sky = storm()
-    sky.let_loose(CsmsRestart(cut=False))
+    sky.start(CsmsRestart(cut=False))
     sky.harness.run(60.0)
     assert sky.counts() == {"struck": 0, "back": 0, "booted": 0, "drained": 0}
     assert sky.harness.station.storm is None
@@ -147,7 +147,7 @@ def test_rolling_deploy_hits_a_station_again_that_moved_to_a_node_whose_turn_com
     sky = storm(backoff=Backoff("fixed", 1.0, 0.0, 0))
     harness = sky.harness
     # One station stands on the first of two nodes, so it moves to the second.
-    began = sky.let_loose(RollingDeploy(nodes=2, k=1, every=20.0))
+    began = sky.start(RollingDeploy(nodes=2, k=1, every=20.0))
     harness.run(60.0)
     assert [round(at - began, 3) for at in harness.attempts[1:]] == [1.0, 21.0]
     totals = sky.totals()
@@ -158,7 +158,7 @@ def test_rolling_deploy_hits_a_station_again_that_moved_to_a_node_whose_turn_com
 
 def test_lb_drain_closes_politely_with_its_code() -> None:
     sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0))
-    sky.let_loose(LbDrain(batches=1, code=1012))
+    sky.start(LbDrain(batches=1, code=1012))
     assert sky.harness.sockets[0].closed_with == 1012
     sky.harness.run(30.0)
     assert sky.counts() == ALL_BACK
@@ -168,7 +168,7 @@ def test_lb_drain_closes_politely_with_its_code() -> None:
 def test_region_failover_sends_stations_to_the_other_region_for_good() -> None:
     sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0))
     harness = sky.harness
-    sky.let_loose(RegionFailover(to="ws://other.example/csms", down=3.0))
+    sky.start(RegionFailover(to="ws://other.example/csms", down=3.0))
     harness.run(30.0)
     assert sky.found == ["ws://other.example/csms"]
     assert sky.counts() == ALL_BACK
@@ -187,7 +187,7 @@ def test_blackout_ends_transactions_with_power_loss_and_boots_everybody(version:
     sky = storm(version, profile=charging(duration=300.0, gap=1.0))
     harness = sky.harness
     harness.run(160.0)
-    began = sky.let_loose(Blackout(down=20.0))
+    began = sky.start(Blackout(down=20.0))
     harness.run(10.0)
     assert len(harness.attempts) == 1
     harness.run(40.0)
@@ -210,7 +210,7 @@ def test_blackout_spreads_the_return_of_power() -> None:
     times = set()
     for number in range(1, 6):
         sky = storm(number=number)
-        began = sky.let_loose(Blackout(down=5.0, spread=10.0))
+        began = sky.start(Blackout(down=5.0, spread=10.0))
         sky.harness.run(30.0)
         times.add(round(sky.harness.attempts[1] - began, 2))
     assert len(times) == 5
@@ -221,7 +221,7 @@ def test_blackout_spreads_the_return_of_power() -> None:
 def test_half_open_leaves_a_mute_twin_and_tells_what_the_csms_did_with_it(csms_ends_it: bool, kicked: str) -> None:  # noqa: FBT001 - a parameter of the test
     sky = storm()
     harness = sky.harness
-    sky.let_loose(HalfOpen(hold=10.0, spread=0.0))
+    sky.start(HalfOpen(hold=10.0, spread=0.0))
     old, new = harness.sockets
     assert (old.open, old.paused) == (True, True)
     assert harness.station.online
@@ -245,7 +245,7 @@ def test_half_open_leaves_a_mute_twin_and_tells_what_the_csms_did_with_it(csms_e
 def test_half_open_counts_a_csms_that_throws_the_new_connection_out() -> None:
     sky = storm()
     harness = sky.harness
-    sky.let_loose(HalfOpen(hold=20.0, spread=0.0))
+    sky.start(HalfOpen(hold=20.0, spread=0.0))
     harness.lose(How.PEER)
     harness.run(60.0)
     totals = sky.totals()
@@ -257,7 +257,7 @@ def test_half_open_counts_a_csms_that_throws_the_new_connection_out() -> None:
 def test_half_open_sockets_are_closed_when_the_station_ends() -> None:
     sky = storm()
     harness = sky.harness
-    sky.let_loose(HalfOpen(hold=1000.0, spread=0.0))
+    sky.start(HalfOpen(hold=1000.0, spread=0.0))
     harness.station.stop(lambda: None, 1.0)
     harness.run(5.0)
     assert not any(socket.open for socket in harness.sockets)
@@ -270,7 +270,7 @@ def test_offline_flush_delivers_what_queued_while_cars_charged_on(version: Versi
     harness = sky.harness
     harness.run(60.0)
     before = len(harness.calls)
-    began = sky.let_loose(OfflineFlush(down=200.0))
+    began = sky.start(OfflineFlush(down=200.0))
     harness.run(199.0)
     assert len(harness.calls) == before
     waiting = harness.station.messages_waiting
@@ -288,7 +288,7 @@ def test_offline_flush_delivers_what_queued_while_cars_charged_on(version: Versi
 
 def test_offline_flush_together_does_not_wait_for_the_back_off() -> None:
     sky = storm(backoff=Backoff("fixed", 500.0, 0.0, 0))
-    began = sky.let_loose(OfflineFlush(down=20.0, together=True))
+    began = sky.start(OfflineFlush(down=20.0, together=True))
     sky.harness.run(40.0)
     assert [round(at - began, 3) for at in sky.harness.attempts[1:]] == [20.0]
 
@@ -299,7 +299,7 @@ def test_clock_surge_reads_every_connector_at_one_instant(version: Version) -> N
     harness = sky.harness
     harness.run(165.0)
     before = len(harness.calls)
-    began = sky.let_loose(ClockSurge())
+    began = sky.start(ClockSurge())
     harness.run(1.0)
     (read,) = [call for call in harness.calls[before:] if call.action in ("MeterValues", "TransactionEvent")]
     assert read.at == began
@@ -312,7 +312,7 @@ def test_clock_surge_reads_every_connector_at_one_instant(version: Version) -> N
 
 def test_clock_surge_reads_connectors_without_a_car_too() -> None:
     sky = storm()
-    sky.let_loose(ClockSurge())
+    sky.start(ClockSurge())
     sky.harness.run(1.0)
     (read,) = sky.harness.sent("MeterValues")
     assert read.payload["meterValue"][0]["sampledValue"][0]["context"] == "Sample.Clock"
@@ -322,7 +322,7 @@ def test_clock_surge_reads_connectors_without_a_car_too() -> None:
 def test_tariff_switch_lets_waiting_cars_begin_at_one_instant(version: Version) -> None:
     sky = storm(version)
     harness = sky.harness
-    began = sky.let_loose(TariffSwitch(before=10.0, stay=100.0))
+    began = sky.start(TariffSwitch(before=10.0, stay=100.0))
     harness.run(9.0)
     (connector,) = harness.station.connectors
     assert connector.charging_session is not None
@@ -347,7 +347,7 @@ def test_tariff_switch_lets_waiting_cars_begin_at_one_instant(version: Version) 
 
 def test_tariff_switch_without_cars_strikes_nobody() -> None:
     sky = storm()
-    sky.let_loose(TariffSwitch(before=10.0, plug_in=False))
+    sky.start(TariffSwitch(before=10.0, plug_in=False))
     sky.harness.run(30.0)
     assert sky.counts()["struck"] == 0
 
@@ -356,7 +356,7 @@ def test_tariff_switch_without_cars_strikes_nobody() -> None:
 def test_firmware_rollout_goes_from_downloading_over_a_restart_to_installed(version: Version) -> None:
     sky = storm(version)
     harness = sky.harness
-    sky.let_loose(FirmwareRollout(waves=1, download=3.0, install=4.0))
+    sky.start(FirmwareRollout(waves=1, download=3.0, install=4.0))
     harness.run(60.0)
     statuses = [call.payload["status"] for call in harness.sent("FirmwareStatusNotification")]
     assert statuses == ["Downloading", "Downloaded", "Installing", "Installed"]
@@ -369,7 +369,7 @@ def test_firmware_rollout_goes_from_downloading_over_a_restart_to_installed(vers
 def test_mass_remote_start_waits_for_the_transactions_that_the_csms_begins() -> None:
     sky = storm()
     harness = sky.harness
-    sky.let_loose(MassRemoteStart())
+    sky.start(MassRemoteStart())
     harness.run(5.0)
     assert sky.counts() == {"struck": 1, "back": 0, "booted": 0, "drained": 0}
     harness.command("RemoteStartTransaction", {"idTag": "TAG", "connectorId": 1})
@@ -380,7 +380,7 @@ def test_mass_remote_start_waits_for_the_transactions_that_the_csms_begins() -> 
 def test_flapping_connects_anew_without_waiting_as_often_as_it_is_told() -> None:
     sky = storm(backoff=Backoff("fixed", 100.0, 0.0, 0))
     harness = sky.harness
-    began = sky.let_loose(Flapping(count=3, period=4.0, away=1.0))
+    began = sky.start(Flapping(count=3, period=4.0, away=1.0))
     harness.run(60.0)
     assert [round(at - began, 3) for at in harness.attempts[1:]] == [1.0, 5.0, 9.0]
     totals = sky.totals()
@@ -393,7 +393,7 @@ def test_slow_consumer_reads_nothing_for_a_while_and_then_everything() -> None:
     sky = storm()
     harness = sky.harness
     beats = len(harness.sent("Heartbeat"))
-    sky.let_loose(SlowConsumer(pause=10.0))
+    sky.start(SlowConsumer(pause=10.0))
     harness.run(9.0)
     assert len(harness.sent("Heartbeat")) == beats + 1
     assert len(harness.sockets[0].unread) == 1
@@ -408,7 +408,7 @@ def test_slow_consumer_reads_nothing_for_a_while_and_then_everything() -> None:
 def test_every_storm_leaves_a_station_that_can_be_stopped_at_any_moment(name: str) -> None:
     for seconds in (0.0, 0.5, 5.5, 31.0):
         sky = storm(profile=charging(duration=20.0, gap=5.0))
-        sky.let_loose(STORMS[name]())
+        sky.start(STORMS[name]())
         sky.harness.run(seconds)
         stopped: list[bool] = []
         sky.harness.station.stop(lambda said=stopped: said.append(True), 2.0)  # type: ignore[misc]  # mypy cannot infer it
@@ -421,9 +421,9 @@ def test_every_storm_leaves_a_station_that_can_be_stopped_at_any_moment(name: st
 def test_two_storms_at_once_are_both_told_of_the_return() -> None:
     sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0))
     harness = sky.harness
-    sky.let_loose(CsmsRestart(down=10.0), number=1)
+    sky.start(CsmsRestart(down=10.0), number=1)
     harness.run(1.0)
-    sky.let_loose(CsmsRestart(down=3.0), number=2)
+    sky.start(CsmsRestart(down=3.0), number=2)
     harness.run(60.0)
     assert sky.counts(1) == ALL_BACK
     assert sky.counts(2) == ALL_BACK
@@ -434,7 +434,7 @@ def test_two_storms_at_once_are_both_told_of_the_return() -> None:
 def test_a_station_that_is_thrown_out_again_is_not_back() -> None:
     sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0), latency=1.0)
     harness = sky.harness
-    sky.let_loose(Blackout(down=1.0))
+    sky.start(Blackout(down=1.0))
     harness.run(2.5)
     assert sky.counts()["booted"] == 1
     harness.lose(refuse_with="refused")
@@ -447,9 +447,9 @@ def test_a_station_that_is_thrown_out_again_is_not_back() -> None:
 
 def test_a_loss_that_another_storm_plays_is_not_the_csms_throwing_stations_out() -> None:
     sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0))
-    sky.let_loose(HalfOpen(hold=20.0, spread=0.0), number=1)
+    sky.start(HalfOpen(hold=20.0, spread=0.0), number=1)
     sky.harness.run(5.0)
-    sky.let_loose(CsmsRestart(down=1.0), number=2)
+    sky.start(CsmsRestart(down=1.0), number=2)
     sky.harness.run(60.0)
     totals = sky.totals(1)
     assert totals.numbers["new_kicked"] == totals.numbers["lost_again"] == 0
@@ -458,5 +458,5 @@ def test_a_loss_that_another_storm_plays_is_not_the_csms_throwing_stations_out()
 
 def test_a_station_that_has_not_started_is_spared() -> None:
     sky = Weather(FleetHarness())
-    sky.let_loose(CsmsRestart())
+    sky.start(CsmsRestart())
     assert sky.harness.station.storm is None

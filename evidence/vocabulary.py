@@ -1,0 +1,47 @@
+"""The words of a load run in `run.json`: directions, windows and outcomes, shared by writers and readers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ocppj.outcomes import Outcome
+
+__all__ = [
+    "COOL_DOWN",
+    "FROM_CSMS",
+    "MEASURE",
+    "NOTES_DROPPED",
+    "OPENED",
+    "RAMP",
+    "TO_CSMS",
+    "UNDELIVERED",
+    "WARM_UP",
+    "WINDOWS",
+    "is_failure",
+]
+
+TO_CSMS: Final = "station-to-csms"
+FROM_CSMS: Final = "csms-to-station"
+
+RAMP: Final = "ramp"
+WARM_UP: Final = "warm-up"
+MEASURE: Final = "measure"
+COOL_DOWN: Final = "cool-down"
+WINDOWS: Final = (RAMP, WARM_UP, MEASURE, COOL_DOWN)
+"""The windows of a run in their order; only the CALLs intended within `measure` are judged."""
+
+OPENED: Final = "opened"
+"""Outcome of a connection attempt that succeeded; every other word is a failure."""
+
+UNDELIVERED: Final = "transaction-message-undelivered"
+"""The fault under which transaction messages are counted that a station gave up."""
+NOTES_DROPPED: Final = "notes-dropped"
+"""The fault under which notes to plugins are counted that found no room in memory."""
+
+# A silence that the load profile asked for says nothing about the CSMS.
+_SUCCESSES = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.SILENT})
+
+
+def is_failure(outcome: str) -> bool:
+    """Return whether a CALL with this outcome got no proper answer; a rejection is a proper answer."""
+    return outcome not in _SUCCESSES

@@ -1,0 +1,50 @@
+"""What a payload should hold: one field looked up, and what is wrong with its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["Expected", "each", "field", "one_of", "present"]
+
+Expected = Callable[[Any], str | None]
+"""Looks at a value and says what is wrong with it, or None."""
+
+
+def one_of(*allowed: Any) -> Expected:
+    """Expect one of some values."""
+    words = " or ".join(map(repr, allowed))
+    return lambda value: None if value in allowed else f"is {value!r} instead of {words}"
+
+
+def present() -> Expected:
+    """Expect any value at all."""
+    return lambda value: "is missing" if value is None else None
+
+
+def each(*names: str) -> Expected:
+    """Expect a list that is not empty and whose every entry has some fields."""
+
+    def look(value: Any) -> str | None:
+        if not isinstance(value, list) or not value:
+            return f"is {value!r} instead of a list with entries"
+        for index, entry in enumerate(value):
+            lacking = [name for name in names if not isinstance(entry, Mapping) or name not in entry]
+            if lacking:
+                return f"entry {index} lacks {', '.join(lacking)}"
+        return None
+
+    return look
+
+
+def field(payload: Any, path: str) -> Any:
+    """Read `idTagInfo.status` or `key.0` out of a payload; None when anything on the way is missing."""
+    value = payload
+    for part in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return value

@@ -1,0 +1,52 @@
+"""What a station hears, says, and is told to expect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+__all__ = ["Answer", "Order", "Reply"]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """How a CALL of the station ended; `payload` is empty unless it was a CALLRESULT."""
+
+    kind: str
+    payload: dict[str, Any]
+    code: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there was a CALLRESULT."""
+        return self.kind == "result"
+
+    def get(self, *path: str, default: Any = None) -> Any:
+        """Read a nested field; anything missing on the way gives the default."""
+        value: Any = self.payload
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        return default if value is None else value
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What the station will say to a command: a payload, a CALLERROR, or nothing at all."""
+
+    payload: dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    error: tuple[str, str] | None = None
+    silent: bool = False
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """What an operator asked for."""
+
+    payload: dict[str, Any]
+    handed_over: list[str] | None
+    """Fields that the driver could hand over; None for all."""
+    after: int
+    """CALLs of the action that had come before."""
+    closed: bool = False
+    """Whether the API has told what the station answered: nothing more is to come."""
+    refused: bool = False
+    """Whether the CSMS has said that it sends nothing."""

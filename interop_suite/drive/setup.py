@@ -1,0 +1,52 @@
+"""What is given before a script begins: the CSMS under test, and how the station of a case stands towards it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from ocppj.versions import Version
+
+__all__ = ["CsmsUnderTest", "Setup", "Start"]
+
+
+class CsmsUnderTest(msgspec.Struct, kw_only=True):
+    """The CSMS under test."""
+
+    url: str
+    tls_url: str | None = None
+    ca_file: str | None = None
+    identities: tuple[str, ...] = ()
+    """Stations that the CSMS knows beforehand; empty where any identity will do."""
+    tokens: dict[str, str] = {}
+    """Identity tokens by the status that the CSMS answers for them."""
+    password: str | None = None
+    """Basic-auth password of every station; its username is its identity."""
+    model: str = "ac-dual"
+    timeout: float = 10.0
+    """Seconds of patience with every answer."""
+
+
+class Start(StrEnum):
+    """What has happened before the script of a case begins; it is prepared and not judged."""
+
+    BOOTED = "booted"
+    """The station is connected, its boot was accepted, and its connectors are Available."""
+    CONNECTED = "connected"
+    """The station is connected and has sent nothing."""
+    OFFLINE = "offline"
+    """The CSMS knows the station; it is not connected."""
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """How a script finds its stations."""
+
+    name: str
+    """The id of the case, for the trace."""
+    version: Version
+    start: Start = Start.BOOTED
+    password: bool = False
+    """Whether the station proves itself with Basic credentials."""
+    bystander: bool = False
+    """Whether another station is connected and booted beforehand, to see whether it is harmed."""

@@ -1,0 +1,120 @@
+"""An interop run in pytest: one test a case, verdicts as outcomes, results and traces into the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import msgspec
+import pytest
+
+from evidence.disk import disk_error
+from evidence.verdicts import EXIT_CODES
+from interop_suite.catalogue import Case
+from interop_suite.run.presentation import attach, raise_outcome
+from interop_suite.run.request import FIELDS, WORKER_INPUT, InteropRequest, from_options
+from interop_suite.run.results import CaseOutcome, outcome_of
+from interop_suite.run.state import State
+from ocppj.errors import HarnessError
+
+__all__ = ["outcomes_in", "request_of", "state_key"]
+
+PROPERTY = "plugstorm"
+"""The property of a test report that holds its `CaseOutcome`."""
+state_key = pytest.StashKey[State]()
+_collected: list[CaseOutcome] = []
+
+
+def request_of(config: pytest.Config) -> InteropRequest:
+    """Read the options of pytest; raises `UsageError`."""
+    return from_options({field.name: config.getoption(f"interop_{field.name}") for field in FIELDS}, "option")
+
+
+def outcomes_in(report: pytest.TestReport) -> list[CaseOutcome]:
+    """Read what a test hands to the controller."""
+    return [
+        msgspec.json.decode(str(value), type=CaseOutcome) for name, value in report.user_properties if name == PROPERTY
+    ]
+
+
+def _state(config: pytest.Config) -> State:
+    """Get the state of this process, made when first needed."""
+    if state_key not in config.stash:
+        worker = getattr(config, "workerinput", None)
+        try:
+            config.stash[state_key] = State.borrow(worker[WORKER_INPUT]) if worker else State.start(request_of(config))
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from None
+    return config.stash[state_key]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of a parallel run where the CSMS and the folder are."""
+    # xdist calls them gw0, gw1, …
+    number, workers = int(node.gateway.id.removeprefix("gw")), len(node.config.getoption("tx") or [None])
+    node.workerinput[WORKER_INPUT] = _state(node.config).share(number, workers)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test of each selected case."""
+    if "interop_case" in metafunc.fixturenames:
+        state = _state(metafunc.config)
+        attempts = range(1, state.request.repeat + 1)
+        pairs = [(case, attempt) for attempt in attempts for case in state.cases]
+        names = [case.key if len(attempts) == 1 else f"{case.key}#{attempt}" for case, attempt in pairs]
+        metafunc.parametrize(("interop_case", "attempt"), pairs, ids=names)
+
+
+@pytest.fixture
+def check_case(request: pytest.FixtureRequest) -> Callable[[Case, int], None]:
+    """Run a case, hand its outcome to the controller and let its verdict be pytest's."""
+    state = _state(request.config)
+
+    def check(case: Case, number: int) -> None:
+        attempt = state.check(case, number)
+        request.node.user_properties.append((PROPERTY, msgspec.json.encode(outcome_of(attempt)).decode()))
+        attach(case, attempt, state.folder)
+        raise_outcome(attempt.result)
+
+    return check
+
+
+def pytest_internalerror(excinfo: pytest.ExceptionInfo[BaseException]) -> bool | None:
+    """Keep a full disk from filling the terminal as well: the controller says it in one line."""
+    return True if disk_error(excinfo.value) is not None else None
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Collect the outcome of each case in the controller."""
+    if report.when == "call":
+        _collected.extend(outcomes_in(report))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+    """Write `run.json` in the controller and let the run's verdict be the exit code."""
+    config = session.config
+    if hasattr(config, "workerinput") or state_key not in config.stash:
+        yield
+        if state_key in config.stash:
+            config.stash[state_key].stack.close()
+        return
+    state = config.stash[state_key]
+    for outcome in _collected:
+        state.collect(outcome)
+    _collected.clear()
+    if config.option.collectonly:
+        state.stack.close()
+        yield
+        return
+    run = state.finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
+    if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.exitstatus = EXIT_CODES[run.verdict]
+    yield
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say where the run folder is."""
+    if state_key in config.stash and not hasattr(config, "workerinput"):
+        terminalreporter.write_line(f"run folder: {config.stash[state_key].folder.path}")

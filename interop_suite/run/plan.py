@@ -1,0 +1,44 @@
+"""What a request comes to: the CSMS, its driver, the cases and what is declared about them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drivers import factory
+from drivers.base import Driver
+from interop_suite.catalogue import Case, all_cases
+from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.run.request import InteropRequest
+from interop_suite.run.selection import Expectation, load_expectations, select
+
+__all__ = ["Plan", "make_driver", "make_plan"]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that can work: whatever could be wrong with it was found while this was made."""
+
+    request: InteropRequest
+    target: CsmsUnderTest
+    driver: Driver
+    cases: list[Case]
+    expectations: dict[str, Expectation]
+    embedded: bool
+    """Whether the CSMS is the practice CSMS of this very run."""
+
+
+def make_plan(request: InteropRequest, *, embedded: bool) -> Plan:
+    """Read everything that a request names; raises `UsageError` for what cannot work. The driver is to be closed."""
+    cases = all_cases()
+    return Plan(
+        request=request,
+        target=request.target(),
+        expectations=load_expectations(request.expect, cases),
+        cases=select(cases, request.select, request.ocpp),
+        driver=make_driver(request),
+        embedded=embedded,
+    )
+
+
+def make_driver(request: InteropRequest) -> Driver:
+    """Choose the driver that the request describes; raises `UsageError` for what cannot work."""
+    return factory.make_driver(request.driver, request.driver_options, request.control_url, request.resume)

@@ -1,0 +1,339 @@
+"""What an interop run is asked for: one frozen request, and one table that makes the options of both command lines.
+
+`plugstorm interop` and `pytest interop_suite` read and write the same fields; only the names of their options differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from config.assignments import assignments
+from config.errors import ConfigError
+from interop_suite.drive.setup import CsmsUnderTest
+from ocppj.errors import UsageError, as_usage_error
+from ocppj.identity import check_target_url
+
+__all__ = ["FIELDS", "WORKER_INPUT", "InteropRequest", "Kind", "RequestField", "Spelling", "from_options", "to_words"]
+
+WORKER_INPUT = "plugstorm"
+"""Where a worker of a parallel run finds what the controller shares."""
+
+
+class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was asked for; the workers of a parallel run get it as plain data."""
+
+    url: str | None = None
+    tls_url: str | None = None
+    ca_file: str | None = None
+    ocpp: tuple[str, ...] = ()
+    driver: str | None = None
+    driver_options: dict[str, str] = {}
+    control_url: str | None = None
+    resume: str | None = None
+    """Folder of an earlier run, or its answers file, for a driver that asks a person."""
+    select: str | None = None
+    expect: str | None = None
+    out: str | None = None
+    password: str | None = None
+    identities: tuple[str, ...] = ()
+    tokens: dict[str, str] = {}
+    timeout: float = 10.0
+    """Seconds of patience with every answer."""
+    model: str = "ac-dual"
+    repeat: int = 1
+    strict_order: bool = False
+    """Whether a CALL that the case did not ask for is FAILED."""
+
+    def target(self) -> CsmsUnderTest:
+        """Describe the CSMS; raises `UsageError` for what cannot work."""
+        if self.url is None:
+            raise UsageError("No CSMS was named; give its address with --csms-url")
+        if self.repeat < 1:
+            raise UsageError(f"--repeat {self.repeat} must be 1 or more")
+        if self.timeout <= 0:
+            raise UsageError(f"--timeout {self.timeout:g} must be above 0 seconds")
+        if self.ca_file is not None and not Path(self.ca_file).is_file():
+            raise UsageError(f"--ca {self.ca_file} does not exist; name the PEM file of the root that signed the CSMS")
+        return CsmsUnderTest(
+            url=check_target_url(self.url),
+            tls_url=None if self.tls_url is None else check_target_url(self.tls_url),
+            ca_file=self.ca_file,
+            identities=self.identities,
+            tokens=self.tokens,
+            password=self.password,
+            model=self.model,
+            timeout=self.timeout,
+        )
+
+
+class Kind(StrEnum):
+    """How the value of a field is written."""
+
+    TEXT = "text"
+    VERSIONS = "versions"
+    """OCPP versions, one an option."""
+    LIST = "list"
+    """Texts, one an option."""
+    PAIRS = "pairs"
+    """NAME=VALUE, one an option."""
+    NUMBER = "number"
+    COUNT = "count"
+    SWITCH = "switch"
+
+
+Spelling = Literal["flag", "option"]
+"""Of `plugstorm interop`, or of pytest."""
+
+
+class RequestField(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of the request, and how both command lines write it."""
+
+    name: str
+    flag: str
+    """Its name on the command line of `plugstorm interop`."""
+    option: str
+    """Its name on the command line of pytest."""
+    help: str
+    kind: Kind = Kind.TEXT
+    metavar: str | None = None
+    otherwise: str | bool = False
+    """What holds without it, for the help; False says nothing, True shows the default."""
+    variable: str | None = None
+    """The environment variable that `plugstorm interop` reads it from as well."""
+    example: str = ""
+    """One pair."""
+    least: float | None = None
+    describes_csms: bool = False
+    """Whether it says something about a CSMS of one's own, and nothing about the practice CSMS."""
+
+
+FIELDS: tuple[RequestField, ...] = (
+    RequestField(
+        name="url",
+        flag="--url",
+        option="--csms-url",
+        metavar="WS_URL",
+        help="Address of the CSMS; the identity follows after a slash, or where {id} stands. "
+        "Without it the practice CSMS is started and tested.",
+    ),
+    RequestField(
+        name="ocpp",
+        flag="--ocpp",
+        option="--csms-ocpp",
+        kind=Kind.VERSIONS,
+        help="Version to test; may be repeated.",
+        otherwise="all that have cases",
+    ),
+    RequestField(
+        name="driver",
+        flag="--driver",
+        option="--csms-driver",
+        metavar="NAME|FILE",
+        help="How to reach the CSMS's controls: none, http, a preset, or a YAML file.",
+        otherwise="http with the address of a control API, else none",
+        describes_csms=True,
+    ),
+    RequestField(
+        name="driver_options",
+        flag="--driver-option",
+        option="--csms-driver-option",
+        kind=Kind.PAIRS,
+        metavar="NAME=VALUE",
+        example="base=http://127.0.0.1:8080",
+        help="What the driver asks for; may be repeated.",
+        otherwise="none",
+        describes_csms=True,
+    ),
+    RequestField(
+        name="control_url",
+        flag="--control-url",
+        option="--csms-control-url",
+        metavar="HTTP_URL",
+        help="Address of the control API.",
+        describes_csms=True,
+    ),
+    RequestField(
+        name="select",
+        flag="--select",
+        option="--case-select",
+        metavar="EXPR",
+        help="Cases: ids or their beginnings, block:…, profile:…, level:…, separated by commas; ! takes away.",
+        otherwise="all",
+    ),
+    RequestField(
+        name="expect",
+        flag="--expect",
+        option="--case-expect",
+        metavar="FILE",
+        help="YAML file of declared failures.",
+        otherwise="none",
+    ),
+    RequestField(
+        name="resume",
+        flag="--resume",
+        option="--csms-resume",
+        metavar="DIR",
+        help="Earlier run, for a driver that asks a person: take its answers.",
+        otherwise="none",
+        describes_csms=True,
+    ),
+    RequestField(
+        name="out",
+        flag="--out",
+        option="--run-out",
+        metavar="DIR",
+        help="Folder of the run.",
+        otherwise="runs/<UTC time>-<kind>",
+    ),
+    RequestField(
+        name="tls_url",
+        flag="--tls-url",
+        option="--csms-tls-url",
+        metavar="WSS_URL",
+        help="TLS address of the same CSMS.",
+        describes_csms=True,
+    ),
+    RequestField(
+        name="ca_file",
+        flag="--ca",
+        option="--csms-ca",
+        metavar="PEM",
+        help="Root that signed the CSMS's certificate.",
+        otherwise="those of the system",
+        describes_csms=True,
+    ),
+    RequestField(
+        name="identities",
+        flag="--identity",
+        option="--csms-identity",
+        kind=Kind.LIST,
+        help="Station that the CSMS knows; may be repeated.",
+        otherwise="made up for each case",
+        describes_csms=True,
+    ),
+    RequestField(
+        name="password",
+        flag="--password",
+        option="--csms-password",
+        variable="PLUGSTORM_PASSWORD",
+        help="Password of every station (HTTP Basic); the username is its identity.",
+    ),
+    RequestField(
+        name="tokens",
+        flag="--token",
+        option="--csms-token",
+        kind=Kind.PAIRS,
+        metavar="STATUS=ID",
+        example="Accepted=04A1B2C3D4E5F6",
+        help="Token that the CSMS knows; may be repeated.",
+        otherwise="none",
+        describes_csms=True,
+    ),
+    RequestField(
+        name="model",
+        flag="--model",
+        option="--csms-model",
+        help="Station model that the cases play.",
+        otherwise=True,
+    ),
+    RequestField(
+        name="timeout",
+        flag="--timeout",
+        option="--csms-timeout",
+        kind=Kind.NUMBER,
+        metavar="SECONDS",
+        help="Patience with every answer.",
+        otherwise=True,
+        least=0.1,
+    ),
+    RequestField(
+        name="repeat",
+        flag="--repeat",
+        option="--case-repeat",
+        kind=Kind.COUNT,
+        metavar="N",
+        help="Run each case N times; with several jobs, a small load.",
+        otherwise=True,
+        least=1,
+    ),
+    RequestField(
+        name="strict_order",
+        flag="--strict-order",
+        option="--strict-order",
+        kind=Kind.SWITCH,
+        help="Fail on CALLs that no case asked for, as the OCA's tool does.",
+        otherwise=True,
+    ),
+)
+
+
+def from_options(given: Mapping[str, Any], spelling: Spelling) -> InteropRequest:
+    """Read a request from the values that a command line parsed, by field; None and [] stand for the default.
+
+    Raises `UsageError` for a pair that is not one.
+    """
+    read = {field.name: _READ[field.kind](given[field.name], field, getattr(field, spelling)) for field in FIELDS}
+    return InteropRequest(**{name: value for name, value in read.items() if value is not None})
+
+
+def to_words(request: InteropRequest, spelling: Spelling, leave_out: Collection[str] = ()) -> list[str]:
+    """Write the options that make this request; a field with its default has none."""
+    defaults = InteropRequest()
+    words = []
+    for field in FIELDS:
+        value = getattr(request, field.name)
+        if field.name in leave_out or value == getattr(defaults, field.name):
+            continue
+        option = getattr(field, spelling)
+        words += (
+            [option] if field.kind is Kind.SWITCH else [word for text in _texts(value) for word in _pair(option, text)]
+        )
+    return words
+
+
+def _pair(option: str, text: str) -> list[str]:
+    # On its own it would be taken for another option, or by pytest for a file of options.
+    return [f"{option}={text}"] if text.startswith(("-", "@")) else [option, text]
+
+
+def _texts(value: object) -> list[str]:
+    match value:
+        case dict():
+            return [f"{name}={text}" for name, text in value.items()]
+        case tuple():
+            return [str(text) for text in value]
+        case _:
+            return [str(value)]
+
+
+def _read_text(value: Any, _field: RequestField, _option: str) -> str | None:
+    return None if value is None else str(value)
+
+
+def _read_list(value: Any, _field: RequestField, _option: str) -> tuple[str, ...]:
+    return tuple(str(text) for text in value or ())
+
+
+def _read_pairs(value: Any, field: RequestField, option: str) -> dict[str, str]:
+    with as_usage_error(ConfigError, prefix=f"{option}: "):
+        return assignments(value or (), field.example)
+
+
+def _as_it_is(value: Any, _field: RequestField, _option: str) -> Any:
+    return value
+
+
+_READ: Mapping[Kind, Callable[[Any, RequestField, str], Any]] = {
+    Kind.TEXT: _read_text,
+    Kind.VERSIONS: _read_list,
+    Kind.LIST: _read_list,
+    Kind.PAIRS: _read_pairs,
+    Kind.NUMBER: _as_it_is,
+    Kind.COUNT: _as_it_is,
+    Kind.SWITCH: _as_it_is,
+}

@@ -1,0 +1,68 @@
+"""Getting in and being served: what cases about connections and credentials share."""
+
+from __future__ import annotations
+
+from interop_suite.claims.checks import answered
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.exchange import Connection
+from interop_suite.claims.expected import one_of
+from interop_suite.claims.history import History
+from interop_suite.drive.answers import Answer
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.steps.shared_case import V2X
+from ocppj.versions import Version
+
+__all__ = [
+    "AUTHENTICATION",
+    "SERVER_ERROR",
+    "UNKNOWN_SUBPROTOCOL",
+    "boot_is_accepted",
+    "heartbeat",
+    "not_served",
+    "opens",
+    "opens_securely",
+    "requirement",
+]
+
+AUTHENTICATION = "Authentication"
+"""The block of cases about credentials."""
+SERVER_ERROR = 500
+"""The first HTTP status that says that the server itself failed."""
+UNKNOWN_SUBPROTOCOL = "ocpp0.1"
+_SECURE_TLS = ("TLSv1.2", "TLSv1.3")
+
+
+def opens(attempt: Connection, history: History) -> tuple[bool, str]:
+    """Expect an upgrade with the subprotocol of the version."""
+    return attempt.opened and attempt.subprotocol == history.rules.subprotocol, attempt.describe()
+
+
+def opens_securely(attempt: Connection, history: History) -> tuple[bool, str]:
+    """Expect the same over TLS 1.2 or later."""
+    tls = attempt.info.get("tls") or {}
+    return opens(attempt, history)[0] and tls.get("version") in _SECURE_TLS, f"{attempt.describe()}, {tls or 'no TLS'}"
+
+
+def not_served(attempt: Connection, history: History) -> tuple[bool, str]:
+    """Expect that no boot is answered, the connection is closed, and the unknown subprotocol is not echoed."""
+    served = any(
+        call.call.connection == attempt.number and call.answer is not None for call in history.calls("BootNotification")
+    )
+    if served:
+        return False, f"{attempt.describe()}, and the boot was answered"
+    closed = not attempt.opened or attempt.ended_by_csms
+    echoed = attempt.subprotocol == UNKNOWN_SUBPROTOCOL
+    return closed and not echoed, attempt.describe() + ("" if closed else ", and the connection stays open")
+
+
+boot_is_accepted = answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The boot is accepted")
+
+
+def requirement(number: str) -> dict[Version, Clause]:
+    """Cite the security whitepaper for 1.6, and the test cases for 2.x, whose Part 2 has the same requirement."""
+    return {Version.V16: Clause("SWP", number), **{version: Clause("201-6", number) for version in V2X}}
+
+
+def heartbeat(station: ScriptedStation) -> Answer:
+    """Send Heartbeat."""
+    return station.call("Heartbeat", {})

@@ -1,0 +1,192 @@
+"""What a load run is asked to do: one frozen form, and its words on Locust's command line.
+
+`plugstorm load` reads its options into a `LoadRequest` and writes that as words (`to_words`); Locust's process reads
+the same request back (`loadtest.locust_edge.parser`). The options themselves stand in `loadtest.locust_edge.options`.
+
+What a value names (a profile, a file of objectives, a storm) stays a name here: `loadtest.locust_edge.run_settings`
+reads it, in the process that leads the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from loadtest.locust_edge.options import OPTIONS, RAMP, Option, read_addresses
+from loadtest.timing.backoff import SPEC, Backoff
+from loadtest.workload.defaults import DEFAULT_PROFILE
+from ocppj.errors import UsageError
+from ocppj.identity import check_owned, check_target_url
+from ocppj.versions import Version
+
+__all__ = ["LoadRequest", "default_word"]
+
+
+class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One load run as it was asked for; times in seconds. The defaults are those of Locust's command line."""
+
+    url: str | None = None
+    """Of the CSMS; None leaves it to `plugstorm load`, which starts the practice CSMS."""
+    ocpp: tuple[tuple[Version, int], ...] = ()
+    """Versions and their weights; empty leaves them to the user classes."""
+    stations: int = 0
+    """0 leaves it to Locust's user count."""
+    spawn_rate: float | None = None
+    duration: int = 0
+    """0 runs until somebody ends it."""
+    profile: str = DEFAULT_PROFILE
+    time_compression: float | None = None
+    start_at: str | None = None
+    storms: tuple[str, ...] = ()
+    slo: Path | None = None
+    driver: str | None = None
+    control_url: str | None = None
+    driver_options: tuple[str, ...] = ()
+    commands: Path | None = None
+    workers: int = 1
+    source_addresses: tuple[str, ...] = ()
+    """Addresses and ranges of them."""
+    owned: tuple[str, ...] = ()
+    trace_share: float = 0.0
+    seed: int | None = None
+    ui_port: int | None = None
+    """None runs without Locust's web UI."""
+    out: Path | None = None
+    tls_ca: Path | None = None
+    password: str | None = None
+    """Never on a command line, where it would show in the list of processes."""
+    station_list: Path | None = None
+    identity_pattern: str | None = None
+    call_timeout: float = 30.0
+    connect_timeout: float = 30.0
+    backoff: Backoff = SPEC
+    schema_share: float = 0.01
+    warm_up: float | None = None
+    cool_down: float = 0.0
+    stop_patience: float = 5.0
+    no_locust_table: bool = False
+    locust: tuple[str, ...] = ()
+    """Further words for Locust's own command line."""
+
+    @property
+    def versions(self) -> dict[Version, int]:
+        """The OCPP versions and their weights; the last word about a version counts."""
+        return dict(self.ocpp)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every local address to connect from; empty leaves it to the system."""
+        return tuple(address for text in self.source_addresses for address in read_addresses(text))
+
+    @property
+    def rate(self) -> float:
+        """How many stations start in a second."""
+        return self.spawn_rate or max(1.0, self.stations / RAMP)
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the stations connect with TLS."""
+        return self.url is not None and self.url.startswith("wss:")
+
+    def check_target(self) -> str:
+        """Return the URL of a CSMS that may be tested; raises `UsageError`."""
+        if not self.url:
+            raise UsageError("No CSMS was named; give its address with --host ws://…")
+        return check_owned(check_target_url(self.url), self.owned)
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any], *, by_locust: bool) -> LoadRequest:
+        """Judge what a parser found, by field: words, numbers, lists of them, or nothing. Raises `UsageError`.
+
+        `by_locust` says whose flags the person has used.
+        """
+        return cls(**_read(OPTIONS, given, by_locust=by_locust))
+
+    @classmethod
+    def from_words(cls, words: Sequence[str], *, password: str | None = None) -> LoadRequest:
+        """Read the words that `to_words` writes; raises `UsageError`."""
+        return cls(password=password)._and_words(OPTIONS, words)  # noqa: SLF001 - the form's own way to add words
+
+    def and_words(self, words: Sequence[str]) -> LoadRequest:
+        """Add words of Locust's command line: Plugstorm's options to the fields, the others to those for Locust."""
+        return self._and_words([option for option in OPTIONS if not option.is_of_locust], words)
+
+    def to_words(self) -> list[str]:
+        """Write the request for Locust's command line, all but the password and what Locust takes by itself."""
+        words: list[str] = []
+        for option in OPTIONS:
+            value = getattr(self, option.field)
+            if option.is_secret or (
+                value == getattr(_NOTHING_ASKED, option.field) and option.field not in _ALWAYS_WRITTEN
+            ):
+                continue
+            for text in option.texts(value):
+                words += [option.locust] if option.is_switch else _pair(option.locust, text)
+        return [*words, *self.locust]
+
+    def described(self) -> dict[str, Any]:
+        """Return everything that was asked for by Locust's flags, as text and without secrets."""
+        found: dict[str, Any] = {}
+        for option in OPTIONS:
+            value = getattr(self, option.field)
+            if option.is_of_locust or option.is_secret or option.tells_secrets or value is None or value == ():
+                continue
+            texts = option.texts(value)
+            found[option.locust.removeprefix("--")] = (
+                value if option.is_switch else texts if option.repeats else texts[0]
+            )
+        return found
+
+    def _and_words(self, options: Iterable[Option], words: Sequence[str]) -> LoadRequest:
+        parser = _Parser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+        for option in options:
+            action = "store_true" if option.is_switch else "append" if option.repeats else "store"
+            parser.add_argument(option.locust, dest=option.field, action=action)
+        given, others = parser.parse_known_args(words)
+        found = _read(options, vars(given), by_locust=True)
+        for option in options:
+            if option.repeats and option.field in found:
+                found[option.field] = getattr(self, option.field) + found[option.field]
+        return msgspec.structs.replace(self, **found, locust=(*self.locust, *others))
+
+
+_NOTHING_ASKED: Final = LoadRequest()
+_ALWAYS_WRITTEN: Final = frozenset({"profile"})
+"""`plugstorm load` has a default of its own for these, which the environment of Locust must not change."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Leave it to the caller how people learn of a mistake."""
+        raise UsageError(f"Further options of the load test: {message}")
+
+
+def _read(options: Iterable[Option], given: Mapping[str, Any], *, by_locust: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for option in options:
+        words = given.get(option.field)
+        if words is None or words in ("", [], ()):
+            continue
+        flag = option.locust if by_locust else option.flag or option.locust
+        if option.is_switch:
+            found[option.field] = bool(words)
+        elif option.repeats:
+            found[option.field] = tuple(option.read(str(word), flag) for word in words)
+        else:
+            found[option.field] = option.read(str(words), flag)
+    return found
+
+
+def _pair(flag: str, text: str) -> list[str]:
+    """Write an option and its value so that no parser takes the value for another option."""
+    return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+
+
+def default_word(option: Option) -> str | None:
+    """Return the word for what Locust's command takes where none is given; None where that is no value."""
+    value = getattr(_NOTHING_ASKED, option.field)
+    return None if value is None or option.repeats or option.is_switch else option.write(value)

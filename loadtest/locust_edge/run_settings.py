@@ -1,0 +1,111 @@
+"""From what was asked for to what a run is made of: the profile, the names of the stations, objectives and plugins.
+
+Everything that a request names is read here, where the run is led and not in its workers, which may be on other
+machines; only the profile is read in every process. The module does not import Locust.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from config.locations import Location
+from evidence.redact import redact_url
+from loadtest.judging.settings import Settings
+from loadtest.judging.slo import read_slo
+from loadtest.locust_edge.request import LoadRequest
+from loadtest.plugins.commands.setup import DriverChoice, plugin_of
+from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
+from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
+from loadtest.plugins.quantities import QUANTITIES
+from loadtest.plugins.storms.formula import ways_back
+from loadtest.plugins.storms.plugin import StormPlugin
+from loadtest.workload.commands import read_commands
+from loadtest.workload.identities import Identities, read_identities
+from loadtest.workload.profile import Profile, check_versions, load_profile, with_time
+from loadtest.workload.storms import MassRemoteStart, Storm, read_storm_words, read_storms
+from ocppj.errors import UsageError
+from ocppj.identity import check_identity, check_owned
+from ocppj.versions import RULES, Version
+
+__all__ = ["profile_of", "settings_of"]
+
+_DRIVERS_OF_THE_LEDGER = frozenset({None, "http", "practice"})
+"""Their control port says what the CSMS recorded."""
+
+
+def profile_of(request: LoadRequest) -> Profile:
+    """Load the profile at the time that was asked for; raises `UsageError`."""
+    profile = with_time(load_profile(request.profile), compression=request.time_compression, start_at=request.start_at)
+    check_versions(profile, tuple(request.versions) or (Version.V16,))
+    return profile
+
+
+def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
+    """Read what a request for stations of these versions names; raises `UsageError`."""
+    assert request.url is not None
+    assert request.seed is not None
+    profile = profile_of(request)
+    identities = _identities(request)
+    for version in ocpp:
+        check_identity(identities.lease(1).identity, RULES[version])
+    seconds = float(request.duration) if request.duration else None
+    storms = _storms(request, profile)
+    commands = profile.commands if request.commands is None else read_commands(request.commands)
+    choice = DriverChoice(name=request.driver, control_url=request.control_url, options=request.driver_options)
+    commander, driver = plugin_of(commands, choice, ocpp, request.seed, seconds)
+    if commander is None and any(isinstance(storm, MassRemoteStart) for storm in storms):
+        raise UsageError(
+            "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
+        )
+    backoff = ways_back(profile, request.backoff)
+    secrets = frozenset({request.password} if request.password else ())
+    return Settings(
+        url=request.url,
+        ocpp=[str(version) for version in ocpp],
+        stations=request.stations,
+        duration=seconds,
+        warm_up=request.warm_up,
+        cool_down=request.cool_down,
+        seed=request.seed,
+        out=None if request.out is None else str(request.out),
+        identities=identities,
+        slo=[] if request.slo is None else read_slo(request.slo, QUANTITIES),
+        source_addresses=max(1, len(request.addresses)),
+        driver=driver,
+        plugins=[
+            StormPlugin(storms, backoff=backoff, seed=request.seed, owned=request.owned),
+            *([] if commander is None else [commander]),
+            _ledger(request, secrets),
+            KpiPlugin(),
+        ],
+        details=request.described(),
+        secrets=secrets,
+    )
+
+
+def _storms(request: LoadRequest, profile: Profile) -> list[Storm]:
+    storms = [*read_storms(list(profile.storms), Location("The profile's storms")), *read_storm_words(request.storms)]
+    for storm in storms:
+        if request.duration and storm.at >= request.duration:
+            raise UsageError(
+                f"The storm {storm.name} is due after {storm.at:g} s; the run lasts {request.duration:g} s"
+            )
+    return storms
+
+
+def _identities(request: LoadRequest) -> Identities:
+    if request.station_list is None:
+        return Identities() if request.identity_pattern is None else Identities(request.identity_pattern)
+    if request.identity_pattern is not None:
+        raise UsageError("--identity-pattern and --station-list exclude each other; the list has the names already")
+    return read_identities(request.station_list)
+
+
+def _ledger(request: LoadRequest, secrets: frozenset[str]) -> LedgerPlugin:
+    """Make the ledger; what the CSMS recorded comes from a control port that speaks the contract of drivers."""
+    url = request.control_url
+    if url is None or request.driver not in _DRIVERS_OF_THE_LEDGER:
+        return LedgerPlugin(secrets=secrets)
+    port = ControlPort(check_owned(url, request.owned))
+    port.check()
+    return LedgerPlugin(port, source=redact_url(url), keeps=KEEPS, secrets=secrets)

@@ -1,0 +1,36 @@
+"""What a CALLRESULT is worth: accepted, rejected, or against its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from loadtest.measuring.recorder import Recorder
+from ocppj.actions import ACTIONS
+from ocppj.outcomes import Outcome, is_accepted
+from ocppj.schemas import validator
+from ocppj.versions import Version
+
+__all__ = ["AnswerJudge"]
+
+
+class AnswerJudge:
+    """Judges the answers that all stations of a process get; an even share of them is checked against the schema."""
+
+    __slots__ = ("_due", "_recorder", "_share")
+
+    def __init__(self, recorder: Recorder, share: float) -> None:
+        """Check a share (0 to 1) of the answers."""
+        self._recorder = recorder
+        self._share = share
+        self._due = 0.0
+
+    def judge(self, version: Version, action: str, payload: Mapping[str, Any] | None) -> str:
+        """Return the outcome of a CALL with this answer."""
+        self._due += self._share
+        if self._due >= 1.0:
+            self._due -= 1.0
+            if action in ACTIONS[version] and not validator(version, action, "response").is_valid(payload or {}):
+                self._recorder.fault(Outcome.SCHEMA_INVALID)
+                return Outcome.SCHEMA_INVALID
+        return Outcome.ACCEPTED if is_accepted(payload) else Outcome.REJECTED

@@ -1,0 +1,44 @@
+"""A server that upgrades every connection and then does what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
+
+__all__ = ["Handler", "never_answers", "odd_csms"]
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+@contextmanager
+def odd_csms(handler: Handler, **options: Any) -> Iterator[str]:
+    """A server that upgrades every connection and then does whatever it likes."""
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    address: list[str] = []
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        async with serve(handler, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")], **options) as server:
+            address.append(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    ready.wait()
+    try:
+        yield address[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+async def never_answers(socket: ServerConnection) -> None:
+    await socket.wait_closed()

@@ -1,0 +1,151 @@
+"""The one form of a load run: every request survives its own words, Locust's real parser included."""
+
+from __future__ import annotations
+
+import os
+import string
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+# The process that runs the tests must stay as it is, and the programs that it starts must not.
+os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
+try:
+    from locust.argument_parser import get_empty_argument_parser, setup_parser_arguments
+finally:
+    del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
+
+from loadtest.locust_edge.options import OPTIONS
+from loadtest.locust_edge.parser import add_options, request_of
+from loadtest.locust_edge.request import LoadRequest
+from loadtest.timing.backoff import Backoff
+from ocppj.errors import UsageError
+from ocppj.versions import Version
+
+PRINTABLE = st.characters(exclude_categories=["Cs", "Cc"])
+# argparse of Python 3.11 drops a value that is nothing but two dashes.
+TEXT = st.text(PRINTABLE, min_size=1, max_size=20).filter(lambda text: text != "--")
+TEXTS = st.lists(TEXT, max_size=3).map(tuple)
+PATH = TEXT.map(Path)
+NUMBER = st.floats(0, 1e9, allow_nan=False).map(abs)
+POSITIVE = st.floats(0, 1e9, exclude_min=True, allow_nan=False)
+SHARE = st.floats(0, 1)
+WEIGHTED = st.tuples(st.sampled_from(list(Version)), st.integers(1, 1000))
+BACKOFF = st.one_of(
+    st.just(Backoff("none", 0.0, 0.0, 0)),
+    st.builds(Backoff, st.just("fixed"), NUMBER, NUMBER, st.just(0)),
+    st.builds(Backoff, st.just("spec"), NUMBER, NUMBER, st.integers(0, 20)),
+)
+ADDRESS = st.one_of(st.ip_addresses().map(str), st.just("127.0.0.2-127.0.0.9"))
+HOST = st.text(string.ascii_lowercase, min_size=1, max_size=8)
+FIELDS: dict[str, Any] = {
+    "url": HOST.map(lambda path: f"ws://127.0.0.1:9000/{path}"),
+    "ocpp": st.lists(WEIGHTED, max_size=3).map(tuple),
+    "stations": st.integers(0, 10**6),
+    "spawn_rate": st.none() | POSITIVE,
+    "duration": st.integers(0, 10**6),
+    "profile": TEXT,
+    "time_compression": st.none() | POSITIVE,
+    "start_at": st.none() | TEXT,
+    "storms": TEXTS,
+    "slo": st.none() | PATH,
+    "driver": st.none() | TEXT,
+    "control_url": st.none() | TEXT,
+    "driver_options": TEXTS,
+    "commands": st.none() | PATH,
+    "workers": st.integers(1, 99),
+    "source_addresses": st.lists(ADDRESS, max_size=3).map(tuple),
+    "owned": TEXTS,
+    "trace_share": SHARE,
+    "seed": st.integers(0, 2**63),
+    "ui_port": st.none() | st.integers(1, 65_535),
+    "out": st.none() | PATH,
+    "tls_ca": st.none() | PATH,
+    "password": st.none() | TEXT,
+    "station_list": st.none() | PATH,
+    "identity_pattern": st.none() | TEXT,
+    "call_timeout": POSITIVE,
+    "connect_timeout": POSITIVE,
+    "backoff": BACKOFF,
+    "schema_share": SHARE,
+    "warm_up": st.none() | NUMBER,
+    "cool_down": NUMBER,
+    "stop_patience": NUMBER,
+    "no_locust_table": st.booleans(),
+}
+REQUEST = st.builds(LoadRequest, **FIELDS)
+
+
+def test_every_field_has_an_option_and_each_flag_means_one_thing() -> None:
+    fields = [field for field in LoadRequest.__struct_fields__ if field != "locust"]
+    assert sorted(option.field for option in OPTIONS) == sorted(fields) == sorted(FIELDS)
+    for flags in ([option.flag for option in OPTIONS if option.flag], [option.locust for option in OPTIONS]):
+        assert len(set(flags)) == len(flags)
+
+
+@given(REQUEST)
+def test_every_request_survives_its_words(request: LoadRequest) -> None:
+    assert LoadRequest.from_words(request.to_words(), password=request.password) == request
+
+
+def through_locust(request: LoadRequest) -> LoadRequest:
+    """Send the words of a request through the parser of `locust`, with Plugstorm's options."""
+    parser = get_empty_argument_parser(default_config_files=[])
+    set_up: Any = setup_parser_arguments
+    set_up(parser)
+    add_options(parser)
+    headless = ["--headless"] if request.ui_port is None else ["--autostart"]
+    environment = {} if request.password is None else {"PLUGSTORM_PASSWORD": request.password}
+    parsed = parser.parse_args([*request.to_words(), *headless], env_vars=environment)
+    return request_of(parsed, parsed.host)
+
+
+@settings(max_examples=40)
+@given(REQUEST)
+def test_every_request_survives_the_parser_of_locust(request: LoadRequest) -> None:
+    assert through_locust(request) == request
+
+
+@given(REQUEST, st.lists(WEIGHTED, min_size=1, max_size=2).map(tuple), POSITIVE)
+def test_words_after_the_two_dashes_belong_to_the_same_request(
+    request: LoadRequest, ocpp: tuple[tuple[Version, int], ...], timeout: float
+) -> None:
+    words = ["--csv", "out", "--call-timeout", repr(timeout)]
+    words += [word for version, weight in ocpp for word in ("--ocpp", f"{version}={weight}")]
+    added = request.and_words([*words, "-u", "5", "--users", "7"])
+    assert added == msgspec.structs.replace(
+        request,
+        call_timeout=timeout,
+        ocpp=request.ocpp + ocpp,
+        locust=(*request.locust, "--csv", "out", "-u", "5", "--users", "7"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--call-timeout"], "expected one argument"),
+        (["--call-timeout", "soon"], "--call-timeout soon is not a number"),
+        (["--source-address", "here"], "--source-address here is not an IP address"),
+    ],
+)
+def test_a_mistake_after_the_two_dashes_is_one_line(words: list[str], complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint) as caught:
+        LoadRequest().and_words(words)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_was_asked_for_is_described_without_secrets() -> None:
+    request = LoadRequest(
+        ocpp=((Version.V16, 3),), password="hunter2", driver_options=("token=hunter2",), no_locust_table=True
+    )
+    described = request.described()
+    assert "hunter2" not in str(described)
+    assert described["ocpp"] == ["1.6=3"]
+    assert described["no-locust-table"] is True
+    assert (described["call-timeout"], described["backoff"]) == ("30", "spec:3/10/3")
+    assert "slo" not in described
