@@ -56,12 +56,8 @@ def mutants(*, size: int | None, seed: int | None, only: str, jobs: int, as_json
 
 def _score_lines(score: Score) -> list[str]:
     judged = score.killed + score.survived
-    lines = [
-        (
-            f"OCPP {score.version}: {score.killed} of {judged} mutants found ({score.share:.1%}; "
-            f"required kinds {score.required_share:.1%}); {score.equivalent} equivalent, {score.unreached} changed nothing"
-        )
-    ]
+    found = f"{score.killed} of {judged} mutants found ({score.share:.1%}; required kinds {score.required_share:.1%})"
+    lines = [f"OCPP {score.version}: {found}; {score.equivalent} equivalent, {score.unreached} changed nothing"]
     lines += [f"  {kind.kind}: {', '.join(kind.mutants)}" for kind in score.survivors]
     return lines + [f"  broken: {problem}" for problem in score.problems]
 
