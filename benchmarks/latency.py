@@ -38,7 +38,7 @@ def parse_latency(text: str) -> Hold | None:
     if kind == "stall" and len(values) == 3 and values[1] < values[2] * 1000:  # noqa: PLR2004 - low, stall, period
         return _stall(*values)
     raise UsageError(
-        f"--latency {text} is no distribution; write constant:MS, bimodal:MS,MS,SHARE, stall:MS,MS,EVERY_S or none"
+        f"--latency {text} is not a distribution; write constant:MS, bimodal:MS,MS,SHARE, stall:MS,MS,EVERY_S or none"
     )
 
 

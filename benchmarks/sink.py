@@ -124,7 +124,7 @@ class Sink:
         self.connected_most = self.connected
 
     def stats(self) -> Stats:
-        """Tell what was counted."""
+        """Return what was counted."""
         return Stats(
             calls={action.decode(): count for action, count in self.calls.items()},
             others=self.others,

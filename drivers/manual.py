@@ -99,7 +99,7 @@ class Desk:
                     self._write(answer)
 
     def never(self, about: str) -> str | None:
-        """Tell why something was said to be impossible for good; None when it was not."""
+        """Return why something was said to be impossible for good; None when it was not."""
         answer = self._answers.get(about)
         return (answer.note or "the operator said so") if answer and answer.answer == "never" else None
 

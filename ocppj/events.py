@@ -139,7 +139,7 @@ class ResultErrorReceived(msgspec.Struct, frozen=True):
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """A frame that is no message of this version, unknown message types included."""
+    """A frame that is not a message of this version, unknown message types included."""
 
     error: RemoteProtocolError
     at: float

@@ -43,7 +43,7 @@ def check_target_url(url: str) -> str:
     try:
         port = parts.port
     except ValueError:
-        raise UsageError(f"{shown} has a port that is no number from 1 to 65535") from None
+        raise UsageError(f"{shown} has a port that is not a number from 1 to 65535") from None
     if not parts.hostname or port == 0:
         raise UsageError(f"{shown} names no host and port to connect to, as in ws://localhost:9000/ocpp")
     if parts.fragment:

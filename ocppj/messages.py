@@ -114,7 +114,7 @@ def encode(message: Message) -> str:
 def parse(data: str | bytes, rules: Rules) -> Message:
     """Read the text of one WebSocket message.
 
-    Raises `RemoteProtocolError` for everything that is no message of this version, and never anything else.
+    Raises `RemoteProtocolError` for everything that is not a message of this version, and never anything else.
     A readable message that breaks a smaller rule is returned; ask `review` what is wrong with it.
     """
     array = _read_array(data)

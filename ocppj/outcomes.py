@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     SCHEMA_INVALID = "schema-invalid"
     UNSOLICITED = "unsolicited"
     SILENT = "silent"
-    """Of the CSMS' CALL: the load profile wanted no answer."""
+    """Of the CSMS's CALL: the load profile wanted no answer."""
 
 
 # Where an answer keeps its yes or no. The words are those of all versions together: no word is a yes in one
@@ -49,7 +49,7 @@ _YES = frozenset(
 
 
 def is_accepted(payload: Mapping[str, Any] | None) -> bool:
-    """Tell whether an answer says yes: its `status`, or that of its idTagInfo / idTokenInfo; without any, it does."""
+    """Return whether an answer says yes: its `status`, or that of its idTagInfo / idTokenInfo; without any, it does."""
     if not payload:
         return True
     status = payload.get("status")

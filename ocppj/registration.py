@@ -83,7 +83,7 @@ REGISTRATION: Mapping[Version, Mapping[Registration, Permission]] = MappingProxy
 
 
 def may_send(version: Version, state: Registration, action: str, *, triggered: bool = False) -> bool:
-    """Tell whether a station in this state may send the action, on its own or because the CSMS asked for it."""
+    """Return whether a station in this state may send the action, on its own or because the CSMS asked for it."""
     permission = REGISTRATION[version][state]
     if permission.station is None or action in permission.station:
         return True

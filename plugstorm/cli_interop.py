@@ -95,11 +95,26 @@ def selftest(
             show_default="off",
         ),
     ] = None,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Instead, try systematic mutants, which no case was written for.")
+    ] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Try so many mutants, drawn evenly over their kinds.", show_default="all"
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of that draw.", show_default="drawn")] = None,
+    only: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Mutants to try, such as '1.6/answer/Authorize/*'.")
+    ] = "*",
     json: Json = False,
 ) -> Work:
     """Check the checker: every case against the practice CSMS, strict, lenient, and wrong in one way at a time."""
     from plugstorm import selftest_command  # noqa: PLC0415
 
+    if mutants:
+        return lambda: selftest_command.mutants(size=sample, seed=seed, only=only, jobs=jobs, as_json=json)
     if flake is not None:
         return lambda: selftest_command.flake(repeat=flake, jobs=jobs, as_json=json)
     return lambda: selftest_command.run(defects=defect, full=full, jobs=jobs, as_json=json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 
@@ -11,9 +12,10 @@ import msgspec
 from evidence import exit_codes
 from fixtures.csms.defects import find_defects
 from interop_suite.selftest.flake import run_flake
+from interop_suite.selftest.mutation import Score, run_mutation
 from interop_suite.selftest.selftest import run_selftest
 
-__all__ = ["flake", "run"]
+__all__ = ["flake", "mutants", "run"]
 
 
 def run(*, defects: Sequence[str] | None, full: bool, jobs: int, as_json: bool) -> int:
@@ -37,6 +39,27 @@ def flake(*, repeat: int, jobs: int, as_json: bool) -> int:
     else:
         print(f"No verdict changed in {repeat} repetitions of every case in both modes.")  # noqa: T201
     return exit_codes.FAILED if restless else exit_codes.PASSED
+
+
+def mutants(*, size: int | None, seed: int | None, only: str, jobs: int, as_json: bool) -> int:
+    """Try systematic mutants; a survivor is listed, and only what broke fails the command."""
+    drawn = secrets.randbelow(2**31) if seed is None else seed
+    if size is not None:
+        _progress(f"seed {drawn}")
+    scores = run_mutation(size=size, seed=drawn, only=only, jobs=jobs, progress=_progress)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(scores), indent=2).decode())  # noqa: T201 - this is a command
+    else:
+        print("\n".join(line for score in scores for line in _score_lines(score)))  # noqa: T201
+    return exit_codes.FAILED if any(score.problems for score in scores) else exit_codes.PASSED
+
+
+def _score_lines(score: Score) -> list[str]:
+    judged = score.killed + score.survived
+    found = f"{score.killed} of {judged} mutants found ({score.share:.1%}; required kinds {score.required_share:.1%})"
+    lines = [f"OCPP {score.version}: {found}; {score.equivalent} equivalent, {score.unreached} changed nothing"]
+    lines += [f"  {kind.kind}: {', '.join(kind.mutants)}" for kind in score.survivors]
+    return lines + [f"  broken: {problem}" for problem in score.problems]
 
 
 def _progress(line: str) -> None:

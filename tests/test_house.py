@@ -145,7 +145,7 @@ def _is_cache(path: Path) -> bool:
 
 
 def text_of(path: Path) -> str:
-    """Read a file; what is no text, or was removed a moment ago, is empty."""
+    """Read a file; what is not text, or was removed a moment ago, is empty."""
     try:
         return path.read_text("utf-8")
     except (UnicodeDecodeError, FileNotFoundError):

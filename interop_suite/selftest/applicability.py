@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from fixtures.csms.defects.model import ANY, Defect
 from interop_suite.catalogue import Case
-from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.history import History
 from interop_suite.selftest.general_defects import GENERAL_DEFECTS, caught_everywhere
 
@@ -29,6 +30,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """General defects that must show in the case."""
     moments: set[str] = set()
     """Moments of `fixtures.csms.defects.model` at which its connections give a defect a chance, and `tls`."""
+    parts: set[str] = set()
+    """What a mutant could change: `answer/ACTION`, `answer/ACTION/FIELD`, `refusal/ACTION`, `command/…`."""
     company: bool = False
     """Whether there is another station, which could be harmed."""
 
@@ -42,6 +45,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
             commands={exchange.action for exchange in judged if not exchange.by_station},
             general={name for name in GENERAL_DEFECTS if caught_everywhere(name, history)},
             moments=set(_moments(history)),
+            parts=set(_parts(history, judged)),
             company=len({connection.station for connection in history.connections}) > 1,
         )
 
@@ -82,6 +86,36 @@ def tried_cases(cases: Sequence[Case], defect: Defect, seen: Mapping[str, Seen],
 
 def _spread(cases: Sequence[Case], number: int, salt: str) -> list[Case]:
     return sorted(cases, key=lambda case: zlib.crc32(f"{salt} {case.key}".encode()))[:number]
+
+
+def _parts(history: History, judged: Sequence[Exchange]) -> Iterator[str]:
+    for exchange in judged:
+        yield from _parts_of(exchange)
+    yield from (f"order/{call.info['action']}" for call in history.driver_calls if "action" in call.info)
+    if len(history.connections) > len({connection.station for connection in history.connections}):
+        yield "return"
+
+
+def _parts_of(exchange: Exchange) -> Iterator[str]:
+    family, payload = ("answer", exchange.result) if exchange.by_station else ("command", exchange.payload)
+    if exchange.kind is AnswerKind.ERROR and exchange.by_station:
+        yield f"refusal/{exchange.action}"
+    else:
+        yield f"{family}/{exchange.action}"
+        yield from (f"{family}/{exchange.action}/{name}" for name in _field_names(payload))
+
+
+def _field_names(value: Any, path: str = "") -> Iterator[str]:
+    """Name every field of a payload as the mutants do."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            here = f"{path}.{name}" if path else name
+            yield here
+            yield from _field_names(inner, here)
+    elif isinstance(value, list):
+        for inner in value:
+            yield f"{path}[]"
+            yield from _field_names(inner, f"{path}[]")
 
 
 _STATION_MOMENTS = frozenset({"call", "answer", "frames"})

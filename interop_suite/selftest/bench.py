@@ -13,6 +13,7 @@ import msgspec
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from fixtures.csms import Mode, ThreadCsms, all_defects, practice_csms
+from fixtures.csms.mutants.model import ACTED
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.run.plan import make_driver
 from interop_suite.run.request import InteropRequest
@@ -20,13 +21,16 @@ from interop_suite.run.runner import Attempt, Runner
 from interop_suite.run.state import csms_request
 from interop_suite.selftest.applicability import Seen
 
-__all__ = ["Bench", "DefectTask", "DefectTried", "ModeTask", "ModeTried", "open_benches"]
+__all__ = ["Bench", "DefectTask", "DefectTried", "ModeTask", "ModeTried", "MutantTask", "MutantTried", "open_benches"]
 
 PATIENCE = 0.5
 """Seconds for each answer. The CSMS tells when it has none to give, so that a busy machine needs no more."""
 CALL_TIMEOUT = 3.0
 """Seconds until the CSMS gives up a CALL: more than a station on a busy machine ever takes to answer one."""
 ALARMS = (Verdict.FAILED, Verdict.INCONCLUSIVE)
+KILLS = (Verdict.FAILED, Verdict.NON_STRICT)
+AT_ONCE = 4
+"""Cases that are run at the same time with one mutant."""
 
 
 class ModeTask(msgspec.Struct, frozen=True):
@@ -62,6 +66,29 @@ class DefectTried(msgspec.Struct, kw_only=True):
     mistakes: list[str]
 
 
+class MutantTask(msgspec.Struct, frozen=True):
+    """Run cases, by their keys, while the CSMS is a mutant, until one gets another verdict than without it."""
+
+    mutant: str
+    parents: dict[str, Verdict]
+    """The cases in the order in which they are run, and their verdicts while the CSMS is right."""
+
+
+class MutantTried(msgspec.Struct, kw_only=True):
+    """Which case found the mutant, and why."""
+
+    killed_by: str | None = None
+    reason: str = ""
+    acted: bool = False
+    """Whether the mutant changed anything."""
+    tried: int = 0
+    mistakes: list[str] = []
+
+
+Task = ModeTask | DefectTask | MutantTask
+Tried = ModeTried | DefectTried | MutantTried
+
+
 class Bench(contextlib.AbstractContextManager["Bench"]):
     """One practice CSMS whose behaviour is changed between runs, one run at a time."""
 
@@ -81,6 +108,12 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
+
+    def do(self, task: Task) -> Tried:
+        """Do a task of whatever kind."""
+        if isinstance(task, ModeTask):
+            return self.try_mode(task)
+        return self.try_defect(task) if isinstance(task, DefectTask) else self.try_mutant(task)
 
     def try_mode(self, task: ModeTask) -> ModeTried:
         """Run every case in a mode."""
@@ -107,6 +140,26 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
         failed = {_key(result): result.reason for result in results if result.verdict is Verdict.FAILED}
         return DefectTried(failed=failed, mistakes=self._take_mistakes())
 
+    def try_mutant(self, task: MutantTask) -> MutantTried:
+        """Run cases with a mutant, a few at a time, until one finds it."""
+        self._csms.behave(mode=Mode.STRICT, defects=[task.mutant])
+        self._csms.reset()
+        tried = MutantTried()
+        keys = list(task.parents)
+        for start in range(0, len(keys), AT_ONCE):
+            batch = [self._cases[key] for key in keys[start : start + AT_ONCE]]
+            results = list(self._pool.map(self._runner.run, batch))
+            tried.tried += len(batch)
+            for result in results:
+                key = _key(result)
+                if result.verdict in KILLS and result.verdict is not task.parents[key]:
+                    tried.killed_by, tried.reason = key, result.reason
+            if tried.killed_by:
+                break
+        tried.acted = bool(self._csms.do(lambda csms: csms.world.memory.get(ACTED)))
+        tried.mistakes = self._take_mistakes()
+        return tried
+
     def _run(
         self,
         cases: Iterable[Case],
@@ -130,7 +183,7 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
 
 
 @contextlib.contextmanager
-def open_benches(jobs: int) -> Iterator[Callable[[ModeTask | DefectTask], ModeTried | DefectTried]]:
+def open_benches(jobs: int) -> Iterator[Callable[[Task], Tried]]:
     """Give a function that does tasks, from any number of threads, each on a CSMS of its own.
 
     All of them together run `jobs` cases at the same time.
@@ -139,12 +192,12 @@ def open_benches(jobs: int) -> Iterator[Callable[[ModeTask | DefectTask], ModeTr
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(jobs))
 
-        def work(task: ModeTask | DefectTask) -> ModeTried | DefectTried:
+        def work(task: Task) -> Tried:
             try:
                 bench = idle.get_nowait()
             except queue.Empty:
                 bench = stack.enter_context(Bench(pool))
-            done = bench.try_mode(task) if isinstance(task, ModeTask) else bench.try_defect(task)
+            done = bench.do(task)
             # One that broke is not used again.
             idle.put(bench)
             return done

@@ -187,6 +187,6 @@ def _pair(flag: str, text: str) -> list[str]:
 
 
 def default_word(option: Option) -> str | None:
-    """Return the word for what Locust's command takes where none is given; None where that is no value."""
+    """Return the word for what Locust's command takes where none is given; None where that is not a value."""
     value = getattr(_NOTHING_ASKED, option.field)
     return None if value is None or option.repeats or option.is_switch else option.write(value)

@@ -28,21 +28,21 @@ class Row(msgspec.Struct, omit_defaults=True):
     remote: bool = False
     """Whether the CSMS asked for the transaction."""
     expected: bool = True
-    """Whether the token should be accepted; a refusal of one that should not is no failure."""
+    """Whether the token should be accepted; a refusal of one that should not is not a failure."""
     authorize: str = ""
     """Outcome of Authorize; empty where nothing was asked."""
     evse: int | None = None
     """In 2.x."""
     connector: int | None = None
     id: int | str | None = None
-    """Of the transaction: the CSMS' choice in 1.6, the station's in 2.x."""
+    """Of the transaction: the CSMS's choice in 1.6, the station's in 2.x."""
     start: str = ""
     """Outcome of the last sending of the start; empty where no transaction began."""
     start_sends: int = 0
     start_time: str | None = None
     meter_start: float | None = None
     to_start: float | None = None
-    """From the intended Authorize, or the CSMS' order, to the answer that accepted the start."""
+    """From the intended Authorize, or the CSMS's order, to the answer that accepted the start."""
     stop: str = ""
     """Outcome of the last sending of the stop; empty where the transaction was not ended."""
     stop_sends: int = 0

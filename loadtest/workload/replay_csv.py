@@ -138,7 +138,7 @@ def _span(text: str, header: str) -> float:
         try:
             return number(text)
         except ValueError:
-            raise ValueError(f"duration {text!r} is no span of time") from None
+            raise ValueError(f"duration {text!r} is not a duration") from None
     return value * (60.0 if "min" in header else 3600.0 if "hour" in header else 1.0)
 
 

@@ -89,7 +89,7 @@ def test_unknown_key_of_a_profile_is_told_the_nearest(plugstorm: Plugstorm, tmp_
             ["TC_001_CSMS.because: the key 'because' is unknown; known are reason, link"],
         ),
         ("TC_001_CSMS: {}", ["reason"]),
-        ("TC_001_CSMX: {reason: broken}", ["did you mean 'TC_001_CSMS'?"]),
+        ("TC_001_CSMX: {reason: broken}", ["did you mean 'TC_001_CSMS's?"]),
         ("TC_001_CSMS: [", ["expect.yaml:1: expected YAML"]),
     ],
 )

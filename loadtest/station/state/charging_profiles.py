@@ -266,7 +266,7 @@ def _of_station(
 
 
 def offer(profiles: Sequence[ChargingProfile], at: float, occupancy: Occupancy, phases: int, sharers: int) -> Offer:
-    """Tell what one car may draw at a moment, on at most `phases` phases.
+    """Return what one car may draw at a moment, on at most `phases` phases.
 
     The limit of the whole station is shared evenly among the `sharers` transactions.
     """
