@@ -24,9 +24,6 @@ _SHOWN: Final = 20
 
 def run(places: Sequence[Path], *, call_timeout: float | None = None, as_json: bool = False) -> int:
     """Check runs and trace files, and write what was found; returns the exit code."""
-    sys.stderr.write(
-        "plugstorm check-trace: judges stations only; plugstorm analyze reads any log and judges both sides\n"
-    )
     paths: list[Path] = []
     timeouts: list[float] = []
     missing = 0
@@ -44,6 +41,8 @@ def run(places: Sequence[Path], *, call_timeout: float | None = None, as_json: b
             f"{missing} frames are missing from these traces, so nothing can be concluded; "
             "free disk space, or use a smaller --trace-share"
         )
+    if not as_json:
+        sys.stdout.write("plugstorm analyze reads any log and judges the CSMS as well\n")
     return exit_codes.FAILED if report.total else exit_codes.PASSED
 
 
