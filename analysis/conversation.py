@@ -89,7 +89,7 @@ class Conversation:
         """How many transactions began."""
         return sum(one.count for one in self._transactions.values())
 
-    # -- records of the trace ----------------------------------------------------------------------------------------
+    # -- records of the trace --------------------------------------------------------------------------------------
 
     def opened(self, connection: int, subprotocol: str | None) -> None:
         """Begin a connection."""
@@ -144,7 +144,7 @@ class Conversation:
         elif isinstance(message, CallResult | CallError):
             self._answered(t, message)
 
-    # -- the station's CALLs -----------------------------------------------------------------------------------------
+    # -- the station's CALLs ---------------------------------------------------------------------------------------
 
     def _judge(self, t: float, message: Message, rules: Rules) -> None:
         if isinstance(message, Call):
@@ -234,7 +234,7 @@ class Conversation:
             if validator(version, call.action, "request").is_valid(call.payload):
                 self._transactions_of(version).ended(call.action, call.payload, answer)
 
-    # -- the station's answers ---------------------------------------------------------------------------------------
+    # -- the station's answers -------------------------------------------------------------------------------------
 
     def _replied(self, message: CallResult | CallError, rules: Rules) -> None:
         self.answers += 1
@@ -272,7 +272,7 @@ class Conversation:
             # A station may answer it with a CALLERROR, and need not.
             self._incoming[message_id] = _Open("(unreadable)", {}, inf)
 
-    # -- inside ------------------------------------------------------------------------------------------------------
+    # -- inside ----------------------------------------------------------------------------------------------------
 
     def _end_connection(self) -> None:
         self._forget_open()

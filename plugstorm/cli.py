@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from evidence import exit_codes
-from plugstorm import cli_interop, cli_load, cli_report  # noqa: F401 - importing them adds their commands
+from plugstorm import cli_analyze, cli_interop, cli_load, cli_report  # noqa: F401 - importing them adds their commands
 from plugstorm.errors import guarded
 from plugstorm.flags import Work, app
 

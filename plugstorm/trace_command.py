@@ -41,6 +41,8 @@ def run(places: Sequence[Path], *, call_timeout: float | None = None, as_json: b
             f"{missing} frames are missing from these traces, so nothing can be concluded; "
             "free disk space, or use a smaller --trace-share"
         )
+    if not as_json:
+        sys.stdout.write("plugstorm analyze reads any log and judges the CSMS as well\n")
     return exit_codes.FAILED if report.total else exit_codes.PASSED
 
 

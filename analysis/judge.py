@@ -1,0 +1,342 @@
+"""Judges logs: hands each record to the station that it belongs to, and keeps what is found within bounds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from analysis.dialogue import Dialogue, SeenFrame
+from analysis.findings_model import (
+    ActionFigures,
+    Analysis,
+    FrameSeen,
+    Judged,
+    Lost,
+    SourceFigures,
+    StationFigures,
+    UnreadLine,
+)
+from analysis.model import Level, Record, Side, Traits, Unread
+from analysis.rulebook.clocks import Clocks, Heartbeats
+from analysis.rulebook.commands import Lists, Profiles, Reservations
+from analysis.rulebook.contract import Watcher
+from analysis.rulebook.readings import Readings
+from analysis.rulebook.statuses import Statuses16
+from analysis.rulebook.table import RULES
+from analysis.rulebook.transactions_2x import Transactions2x
+from analysis.rulebook.transactions_16 import Transactions16
+from ocppj.versions import Version
+
+__all__ = ["CALL_TIMEOUT", "Judge"]
+
+CALL_TIMEOUT: Final = 30.0
+"""Seconds until a CALL counts as unanswered, where nobody says something else: OCPP gives no default."""
+_KEPT_EACH: Final = 10
+"""Findings of one rule at one station that are kept with their frames; all are counted."""
+_KEPT: Final = 2_000
+_UNREAD_KEPT: Final = 50
+_SHOWN_UNREAD: Final = 300
+_LOST_KEPT: Final = 200
+
+
+def _watchers_16(dialogue: Dialogue) -> list[Watcher]:
+    transactions = Transactions16(dialogue)
+    return [
+        Clocks(dialogue),
+        Heartbeats(dialogue),
+        transactions,
+        Readings(dialogue, transactions),
+        Statuses16(dialogue),
+        Profiles(dialogue),
+        Reservations(dialogue),
+        Lists(dialogue),
+    ]
+
+
+def _watchers_2x(dialogue: Dialogue) -> list[Watcher]:
+    transactions = Transactions2x(dialogue)
+    return [
+        Clocks(dialogue),
+        Heartbeats(dialogue),
+        transactions,
+        Readings(dialogue, transactions),
+        Profiles(dialogue),
+        Reservations(dialogue),
+        Lists(dialogue),
+    ]
+
+
+_WATCHERS: Final[dict[Version, Callable[[Dialogue], list[Watcher]]]] = {
+    Version.V16: _watchers_16,
+    Version.V201: _watchers_2x,
+    Version.V21: _watchers_2x,
+}
+
+
+class _Times:
+    """Latencies in classes of an eighth: small, and exact enough to speak of."""
+
+    __slots__ = ("buckets", "count", "longest", "total")
+
+    def __init__(self) -> None:
+        self.buckets: dict[int, int] = {}
+        self.count = 0
+        self.total = 0.0
+        self.longest = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.count += 1
+        self.total += seconds
+        self.longest = max(self.longest, seconds)
+        # The four highest bits of the time in tenths of a millisecond, and their place.
+        tenths = int(seconds * 1e4)
+        place = tenths.bit_length() - 4
+        bucket = tenths if place <= 0 else place * 16 + (tenths >> place)
+        buckets = self.buckets
+        buckets[bucket] = buckets.get(bucket, 0) + 1
+
+    def quantile_ms(self, share: float) -> float | None:
+        if not self.count:
+            return None
+        wanted, seen = share * self.count, 0
+        for bucket in sorted(self.buckets):
+            seen += self.buckets[bucket]
+            if seen >= wanted:
+                place, bits = divmod(bucket, 16) if bucket >= 16 else (0, bucket)  # noqa: PLR2004 - four bits
+                return round(min(((bits + 1) << max(place, 0)) / 10, self.longest * 1e3), 3)
+        return None
+
+
+class Judge:
+    """Takes records of any number of logs, then tells what it found."""
+
+    def __init__(
+        self,
+        *,
+        timeout: float = CALL_TIMEOUT,
+        version: Version | None = None,
+        at_once: Callable[[Judged], object] | None = None,
+    ) -> None:
+        """Take the time-out of a CALL in seconds, the version where a person names it, and who hears of findings."""
+        self._at_once = at_once
+        self._timeout = timeout
+        self._version = version
+        self._dialogues: dict[str, Dialogue] = {}
+        self._past: list[StationFigures] = []
+        self._sources: list[SourceFigures] = []
+        self._source = SourceFigures(name="", format="")
+        self._traits = Traits()
+        self._counts: Counter[tuple[Side, str]] = Counter()
+        self._required: set[tuple[Side, str]] = set()
+        self._by_station: dict[str, Counter[str]] = {}
+        self._findings: list[Judged] = []
+        self._around: list[list[SeenFrame]] = []
+        """The frames around each finding."""
+        self._unread: list[UnreadLine] = []
+        self._lost: list[Lost] = []
+        self._figures: dict[tuple[Side, str], ActionFigures] = {}
+        self._times: dict[tuple[Side, str], _Times] = {}
+        self._at: float | None = None
+        self._undirected = 0
+        self.frames = 0
+        self.last_gap = 0
+        self.station_count = 1
+
+    # -- logs ------------------------------------------------------------------------------------------------------
+
+    def begin(self, name: str, kind: str, traits: Traits) -> None:
+        """Begin a log; its stations go on where the last one left them, unless its times are its own."""
+        if traits.from_the_start:
+            self._close_dialogues()
+        self._source = SourceFigures(name=name, format=kind)
+        self._sources.append(self._source)
+        self._traits = traits
+        self.last_gap = 0
+        for dialogue in self._dialogues.values():
+            dialogue.traits = traits
+        self._at = None
+
+    def read(self, records: Iterable[Record | Unread]) -> None:
+        """Take all records of the log that was begun."""
+        for record in records:
+            self.take(record)
+
+    def take(self, record: Record | Unread) -> None:
+        """Take a record of the log that was begun."""
+        if isinstance(record, Unread):
+            self._could_not_read(record)
+            return
+        at = record.at
+        if at is not None:
+            if self._at is not None and at < self._at - 1.0:
+                self._source.steps_back += 1
+            self._at = at
+        dialogue = self._dialogues.get(record.station)
+        if dialogue is None:
+            dialogue = self._meet(record.station)
+        if record.event == 0:
+            self.frames += 1
+            self._source.frames += 1
+            if record.cut:
+                self._source.cut += 1
+        if not dialogue.take(record):
+            self._undirected += 1
+            self._could_not_read(Unread(record.line, record.text, "nobody can tell which side sent it"))
+
+    def _meet(self, station: str) -> Dialogue:
+        dialogue = self._dialogues[station] = Dialogue(
+            station, self, _WATCHERS, timeout=self._timeout, version=self._version
+        )
+        dialogue.traits = self._traits
+        self.station_count = max(self.station_count, len(self._dialogues))
+        return dialogue
+
+    def _could_not_read(self, unread: Unread) -> None:
+        self._source.unread += 1
+        self.last_gap = unread.line
+        if len(self._unread) < _UNREAD_KEPT:
+            text = unread.text[:_SHOWN_UNREAD]
+            self._unread.append(UnreadLine(self._source.name, unread.line, text, unread.why))
+
+    def _close_dialogues(self) -> None:
+        for dialogue in self._dialogues.values():
+            dialogue.finish()
+            self._past.append(self._station_figures(dialogue))
+        self._dialogues = {}
+
+    # -- what dialogues tell ---------------------------------------------------------------------------------------
+
+    def found(self, dialogue: Dialogue, rule: str, side: Side, detail: str, line: int) -> list[SeenFrame] | None:
+        """Count a finding, and keep it with the frames around it while there is room."""
+        self._counts[side, rule] += 1
+        station = self._by_station.get(dialogue.name)
+        if station is None:
+            station = self._by_station[dialogue.name] = Counter()
+        station[rule] += 1
+        version = dialogue.known_version
+        if RULES[rule].level_in(version) is Level.REQUIRED:
+            self._required.add((side, rule))
+        if station[rule] > _KEPT_EACH or len(self._findings) >= _KEPT:
+            return None
+        told = RULES[rule]
+        frames = list(dialogue.recent)
+        finding = Judged(
+            rule=rule,
+            side=side,
+            level=told.level_in(version),
+            clause=told.clause_in(version),
+            asks=told.asks,
+            station=dialogue.name,
+            connection=dialogue.connection,
+            file=self._source.name,
+            line=line,
+            at=dialogue.at,
+            version=version,
+            detail=detail,
+        )
+        self._findings.append(finding)
+        self._around.append(frames)
+        if self._at_once is not None:
+            self._at_once(finding)
+        return frames
+
+    def lost(self, dialogue: Dialogue, connector: int, side: Side, reason: str) -> None:
+        """Keep why a charging session was lost."""
+        if len(self._lost) < _LOST_KEPT:
+            self._lost.append(
+                Lost(
+                    station=dialogue.name,
+                    connector=connector,
+                    side=side,
+                    file=self._source.name,
+                    line=dialogue.line,
+                    reason=reason,
+                )
+            )
+
+    def called(self, version: Version, sender: Side, action: str) -> None:
+        """Count a CALL."""
+        del version
+        self._figures_of(sender, action).calls += 1
+
+    def answered(self, version: Version, sender: Side, action: str, seconds: float | None, *, error: bool) -> None:
+        """Count an answer."""
+        del version
+        figures = self._figures_of(sender, action)
+        if error:
+            figures.errors += 1
+        else:
+            figures.results += 1
+        if seconds is not None and seconds >= 0:
+            self._times[sender, action].add(seconds)
+
+    def unanswered(self, version: Version, sender: Side, action: str) -> None:
+        """Count a CALL without an answer."""
+        del version
+        self._figures_of(sender, action).unanswered += 1
+
+    def _figures_of(self, sender: Side, action: str) -> ActionFigures:
+        figures = self._figures.get((sender, action))
+        if figures is None:
+            figures = self._figures[sender, action] = ActionFigures(action=action, sender=sender)
+            self._times[sender, action] = _Times()
+        return figures
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def finish(self) -> Analysis:
+        """Take the end of all logs and return what was found."""
+        self._notes: list[str] = []
+        for finding, around in zip(self._findings, self._around, strict=True):
+            finding.frames = [
+                FrameSeen(line, at, direction, text, marked=line == finding.line)
+                for line, at, direction, text in around
+            ]
+        for dialogue in self._dialogues.values():
+            if len(dialogue.heard) == 1:
+                side = next(iter(dialogue.heard))
+                self._note_silence(side)
+        self._close_dialogues()
+        counts: dict[str, dict[str, int]] = {}
+        for (side, rule), count in sorted(self._counts.items()):
+            counts.setdefault(side, {})[rule] = count
+        return Analysis(
+            sources=self._sources,
+            frames=self.frames,
+            stations=self._past,
+            actions=[self._finished(key) for key in sorted(self._figures)],
+            counts=counts,
+            required={side: sorted(rule for one, rule in self._required if one is side) for side in Side},
+            findings=self._findings,
+            lost=self._lost,
+            unread=self._unread,
+            notes=self._notes,
+        )
+
+    def _note_silence(self, heard: Side) -> None:
+        other = Side.CSMS if heard is Side.STATION else Side.STATION
+        note = f"the log holds nothing of the {other.words}, so that missing answers say nothing"
+        if note not in self._notes:
+            self._notes.append(note)
+
+    def _finished(self, key: tuple[Side, str]) -> ActionFigures:
+        figures, times = self._figures[key], self._times[key]
+        if times.count:
+            figures.mean_ms = round(times.total / times.count * 1e3, 3)
+            figures.p50_ms, figures.p95_ms = times.quantile_ms(0.5), times.quantile_ms(0.95)
+            figures.max_ms = round(times.longest * 1e3, 3)
+        return figures
+
+    def _station_figures(self, dialogue: Dialogue) -> StationFigures:
+        return StationFigures(
+            station=dialogue.name,
+            versions=dialogue.versions,
+            frames=dialogue.frames,
+            connections=dialogue.links.count,
+            transactions=dialogue.transactions,
+            first=dialogue.first,
+            last=dialogue.last,
+            findings=dict(self._by_station.get(dialogue.name, {})),
+            spans=dialogue.links.spans,
+        )

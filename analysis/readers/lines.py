@@ -1,0 +1,230 @@
+"""Reads logs that are lines of text: a table row says how a kind of log writes a frame, this file does the rest."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from analysis.model import Direction, Event, Record, Traits, Unread
+from analysis.readers.contract import Lines
+from analysis.readers.frames import decode, is_open, shortened
+from analysis.readers.times import Clock
+from ocppj.versions import Version
+
+__all__ = ["TIME", "LineFormat", "LineReader"]
+
+TIME: Final = r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z| ?[+-]\d\d:?\d\d)?"
+"""Most times that logs write, as part of a pattern."""
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# What docker compose and the like put before each line; continued lines of a record bear it too.
+_WRAP = re.compile(r"(?:[\w.-]+ +\| |\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z? (?=[ \]}\[{\"'0-9]|$))+")
+_MOST_LINES: Final = 5_000
+"""Lines that one frame may take; a pretty-printed report of a station has some thousand."""
+_MOST_TEXT: Final = 4_000_000
+_VERSIONS: Final[Mapping[str, Version]] = {
+    spelling: version
+    for version, spellings in {
+        Version.V16: ("16", "1.6", "ocpp1.6"),
+        Version.V201: ("20", "2.0.1", "ocpp2.0.1"),
+        Version.V21: ("21", "2.1", "ocpp2.1"),
+    }.items()
+    for spelling in spellings
+}
+_raw_decode = json.JSONDecoder().raw_decode
+
+
+class LineFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """How one program writes its log.
+
+    `frame` is a pattern with the groups `frame`, `arrow` and, where the log has them, `time`, `station`, `connection`
+    and `version`; the frame begins where its group begins, and ends where its JSON ends.
+    """
+
+    name: str
+    title: str
+    traits: Traits
+    frame: re.Pattern[str]
+    mark: str = ""
+    """A line without this text holds no frame; it spares the pattern most of the work."""
+    arrows: Mapping[str, Direction]
+    opened: re.Pattern[str] | None = None
+    closed: re.Pattern[str] | None = None
+    begins: re.Pattern[str] | None = None
+    """A line that begins a record of any kind, so that a frame that is still open was cut off."""
+    prepare: Callable[[str], str] | None = None
+    """Brings a line into the form that the patterns read, such as a log line inside JSON."""
+    time_format: str = ""
+    """As `strptime` reads it, where the times are not in a usual form."""
+
+
+class LineReader:
+    """Reads logs of one format."""
+
+    def __init__(self, form: LineFormat) -> None:
+        """Take the row of the table."""
+        self.form = form
+        self.name = form.name
+        self.title = form.title
+        self.traits = form.traits
+
+    def likeness(self, head: Sequence[str]) -> int:
+        """Count the lines that hold a frame, an opening or an end of a connection."""
+        form = self.form
+        count = 0
+        for line in head:
+            clean = _clean(line, form.prepare)
+            if (not form.mark or form.mark in clean) and form.frame.search(clean):
+                count += 2
+            elif any(pattern is not None and pattern.search(clean) for pattern in (form.opened, form.closed)):
+                count += 1
+        return count
+
+    def read(self, lines: Lines, station: str) -> Iterator[Record | Unread]:
+        """Read a file line by line."""
+        return _Reading(self.form, station).run(lines)
+
+
+class _Reading:
+    """One file that is being read."""
+
+    def __init__(self, form: LineFormat, station: str) -> None:
+        self._form = form
+        self._station = station
+        self._clock = Clock()
+        self._head: dict[str, str | None] | None = None
+        """The groups of a frame that goes on in the next lines."""
+        self._parts: list[str] = []
+        self._size = 0
+        self._line = 0
+
+    def run(self, lines: Lines) -> Iterator[Record | Unread]:
+        form = self._form
+        mark, search, prepare = form.mark, form.frame.search, form.prepare
+        for number, raw in lines:
+            line = raw
+            if "\x1b" in line or "\t" in line or prepare is not None:
+                line = _clean(line, prepare)
+            match = search(line) if mark in line else None
+            if self._head is not None:
+                if match is None and not self._ends_record(line):
+                    yield from self._continue(line)
+                    continue
+                yield self._finish()
+            if match is None:
+                yield from self._other(number, line)
+            while match is not None:
+                self._line = number
+                groups = match.groupdict()
+                text = groups["frame"].strip()
+                value = decode(text) if text else None
+                if value is not None:
+                    yield self._record(groups, text, value)
+                    break
+                try:
+                    value, end = _raw_decode(text)
+                except (ValueError, RecursionError):
+                    yield from self._unfinished(groups, text)
+                    break
+                # Something follows the frame on its line: the end of a quotation, or the next record.
+                yield self._record(groups, text[:end], decode(text[:end]))
+                match = search(text, end)
+        if self._head is not None:
+            yield self._finish()
+
+    def _ends_record(self, line: str) -> bool:
+        form = self._form
+        if form.begins is not None:
+            return form.begins.match(line) is not None
+        return any(pattern is not None and pattern.search(line) for pattern in (form.opened, form.closed))
+
+    def _unfinished(self, groups: dict[str, str | None], text: str) -> Iterator[Record | Unread]:
+        if is_open(text) or not text:
+            self._head, self._parts, self._size = groups, [text], len(text)
+        else:
+            yield self._record(groups, text, None)
+
+    def _continue(self, line: str) -> Iterator[Record | Unread]:
+        part = _WRAP.sub("", line, count=1) if line[:1] not in (" ", "{", "}", "[", "]", '"') else line
+        self._parts.append(part)
+        self._size += len(part)
+        end = part.rstrip()[-1:]
+        if end == "]" or (end in (")", '"') and "]" in part):
+            text = "\n".join(self._parts).strip()
+            value = decode(text)
+            if value is None and not is_open(text):
+                try:
+                    value, stop = _raw_decode(text)
+                    text = text[:stop]
+                except (ValueError, RecursionError):
+                    yield self._finish()
+                    return
+            if value is not None:
+                assert self._head is not None
+                yield self._record(self._head, text, value)
+                self._head = None
+        elif len(self._parts) > _MOST_LINES or self._size > _MOST_TEXT:
+            yield self._finish()
+
+    def _finish(self) -> Record | Unread:
+        """Give up on a frame whose end does not come."""
+        assert self._head is not None
+        groups, self._head = self._head, None
+        text = "\n".join(self._parts).strip()
+        if not text:
+            return Unread(self._line, "", "the frame that its line announces does not follow")
+        return self._record(groups, text, decode(text))
+
+    def _record(self, groups: dict[str, str | None], text: str, value: Any) -> Record:
+        form = self._form
+        arrow = groups.get("arrow")
+        stamp = groups.get("time")
+        return Record(
+            line=self._line,
+            at=None if stamp is None else self._time(stamp),
+            station=groups.get("station") or self._station,
+            connection=groups.get("connection") or "",
+            direction=None if arrow is None else form.arrows.get(arrow),
+            text=text,
+            value=value,
+            cut=value is None and shortened(text),
+            version=_VERSIONS.get(groups.get("version") or ""),
+        )
+
+    def _time(self, stamp: str) -> float | None:
+        return self._clock.read(stamp, self._form.time_format)
+
+    def _other(self, number: int, line: str) -> Iterator[Record | Unread]:
+        form = self._form
+        for pattern, event in ((form.opened, Event.OPENED), (form.closed, Event.CLOSED)):
+            match = None if pattern is None else pattern.search(line)
+            if match is None:
+                continue
+            groups = match.groupdict()
+            stamp, code = groups.get("time"), groups.get("code")
+            yield Record(
+                event=event,
+                line=number,
+                at=None if stamp is None else self._time(stamp),
+                station=groups.get("station") or self._station,
+                connection=groups.get("connection") or "",
+                code=int(code) if code else None,
+                reason=groups.get("reason") or "",
+            )
+            return
+        if _LOOKS_LIKE_FRAME.search(line) is not None:
+            yield Unread(number, line, "it seems to hold a frame, but not in the form of this kind of log")
+
+
+_LOOKS_LIKE_FRAME = re.compile(r'\[ ?[2-6] ?, ?\\?"[^"\\]{1,40}\\?" ?, ?(?:\\?"[A-Z]|\{)')
+
+
+def _clean(line: str, prepare: Callable[[str], str] | None) -> str:
+    if "\x1b" in line:
+        line = _ANSI.sub("", line)
+    if "\t" in line:
+        line = line.replace("\t", " ")
+    return line if prepare is None else prepare(line)

@@ -1,0 +1,167 @@
+"""Opens logs: plain or compressed files, folders of them, or a pipe; and finds out what kind of log each is."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import re
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Final
+
+from analysis.readers.citrineos import CitrineReader
+from analysis.readers.columns import ColumnReader
+from analysis.readers.contract import Lines, Reader
+from analysis.readers.formats import LINE_READERS
+from analysis.readers.records import PlugstormReader, TraceReader
+from ocppj.errors import UsageError
+
+__all__ = ["READERS", "Source", "open_sources", "reader_called", "sniff"]
+
+READERS: Final[tuple[Reader, ...]] = (
+    PlugstormReader(),
+    TraceReader(),
+    CitrineReader(),
+    ColumnReader(),
+    *LINE_READERS,
+)
+"""Every kind of log, the most particular first."""
+_HEAD_LINES: Final = 400
+_PIPE_LINES: Final = 10
+"""A pipe may bring its lines slowly."""
+_ROTATED: Final = re.compile(r"\.(\d{1,4})(?=\.|$)")
+_DUMPS: Final = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-\d+_ocpp\d\d-(?:in|out)\.txt$")
+_LONGEST_LINE: Final = 16_000_000
+"""Characters of a line that are kept; a binary file has lines without an end."""
+
+
+_Bytes = IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+
+
+class Source:
+    """One log, with its first lines looked at."""
+
+    def __init__(self, name: str, lines: Lines, *, station: str, look_at: int = _HEAD_LINES) -> None:
+        """Look at the first lines; `station` is the identity where the log names none."""
+        self.name = name
+        self.station = station
+        numbered = iter(lines)
+        self._head = list(islice(numbered, look_at))
+        self._rest = numbered
+
+    @property
+    def head(self) -> Sequence[str]:
+        """Return the first lines."""
+        return [line for _, line in self._head]
+
+    @property
+    def lines(self) -> Lines:
+        """Return all lines; they can be read once."""
+        return chain(self._head, self._rest)
+
+
+def open_sources(paths: Sequence[str], *, station: str | None = None) -> Iterator[Source]:
+    """Open logs one after the other, rotated ones from the oldest; raises `UsageError` where one cannot be read."""
+    for path in _in_order(paths):
+        yield _open(path, station)
+
+
+def _in_order(paths: Sequence[str]) -> list[str]:
+    """Order `a.log a.log.1 a.log.2.gz` from the oldest, which has the highest number; leave others where they are."""
+    groups: dict[str, list[tuple[int, str]]] = {}
+    for path in paths:
+        number = _ROTATED.search(Path(path).name)
+        stem = path if number is None else str(Path(path).parent / Path(path).name[: number.start()])
+        groups.setdefault(stem, []).append((-int(number[1]) if number else 0, path))
+    return [path for group in groups.values() for _, path in sorted(group, key=lambda item: item[0])]
+
+
+def _open(path: str, station: str | None) -> Source:
+    if path == "-":
+        # Every line at once, so that a pipe is followed.
+        return Source(
+            "(standard input)", _numbered(sys.stdin.buffer, path), station=station or "(unnamed)", look_at=_PIPE_LINES
+        )
+    place = Path(path)
+    if place.is_dir():
+        return Source(path, _dumped(place), station=station or place.name)
+    return Source(path, _file_lines(place), station=station or _stem(place))
+
+
+def _stem(place: Path) -> str:
+    return place.name.split(".")[0] or place.name
+
+
+def _dumped(folder: Path) -> Iterator[tuple[int, str]]:
+    """Read a folder of files that hold a message each as one log, a line a file."""
+    files = sorted(path for path in folder.iterdir() if _DUMPS.fullmatch(path.name))
+    if not files:
+        raise UsageError(f"{folder} is a folder without dumped messages; name the log files in it")
+    for number, file in enumerate(files, 1):
+        yield number, f"{file.name}: {' '.join(file.read_text('utf-8', 'replace').splitlines())}"
+
+
+def _file_lines(place: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with _unpacked(place) as file:
+            yield from _numbered(file, str(place))
+    except FileNotFoundError:
+        raise UsageError(f"{place} does not exist") from None
+    except OSError as error:
+        raise UsageError(f"{place} cannot be read: {error.strerror or error}") from None
+
+
+def _unpacked(place: Path) -> _Bytes:
+    with place.open("rb") as file:
+        magic = file.read(6)
+    if magic.startswith(b"\x1f\x8b"):
+        return gzip.open(place, "rb")
+    if magic.startswith(b"BZh"):
+        return bz2.open(place, "rb")
+    if magic.startswith(b"\xfd7zXZ\x00"):
+        return lzma.open(place, "rb")
+    return place.open("rb", buffering=1 << 20)
+
+
+def _numbered(file: _Bytes, name: str) -> Iterator[tuple[int, str]]:
+    number = 0
+    try:
+        while line := file.readline(_LONGEST_LINE):
+            number += 1
+            if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                raise UsageError(f"{name} is UTF-16; convert it to UTF-8, as with iconv -f UTF-16 -t UTF-8")
+            yield number, line.decode("utf-8", "replace").rstrip("\r\n")
+    except (EOFError, zlib.error, lzma.LZMAError):
+        # What was readable was handed on; the end of a packed file is often missing.
+        return
+
+
+def reader_called(name: str) -> Reader:
+    """Return the reader of a format; raises `UsageError` for another word."""
+    for reader in READERS:
+        if reader.name == name:
+            return reader
+    raise UsageError(f"there is no format {name!r}; known are {', '.join(reader.name for reader in READERS)}")
+
+
+def _score(reader: Reader, head: Sequence[str]) -> float:
+    likeness = reader.likeness(head)
+    # It takes the lines of all others as well, and knows less about them.
+    return likeness / 10 if reader.name == "plain" else likeness
+
+
+def sniff(source: Source) -> Reader:
+    """Find out what kind of log it is; raises `UsageError` where its first lines fit none."""
+    head = [line[:20_000] for line in source.head]
+    scores = [(_score(reader, head), -place, reader) for place, reader in enumerate(READERS)]
+    best, _, reader = max(scores, key=lambda score: score[:2])
+    if best == 0:
+        raise UsageError(
+            f"{source.name}: none of its first {len(head)} lines holds OCPP in a known form; "
+            "name the kind of log with --format, or describe it with --format FILE.yaml"
+        )
+    return reader

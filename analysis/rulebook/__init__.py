@@ -1,0 +1,1 @@
+"""The rules of OCPP for both sides, and the state that each of them keeps."""

@@ -1,0 +1,146 @@
+"""What a CSMS asks for: charging profiles that keep their own rules, reservations, local lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Final
+
+from analysis.meter_readings import instant
+from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload, StationView, Watcher
+from ocppj.versions import Version
+
+__all__ = ["Lists", "Profiles", "Reservations"]
+
+
+class _Names:
+    """What 1.6 and 2.x call the parts of a profile."""
+
+    def __init__(self, profile: str, whole: str, place: str) -> None:
+        self.profile = profile
+        """The member of SetChargingProfile that holds the profile."""
+        self.whole = whole
+        """The purpose that limits the whole station."""
+        self.place = place
+
+
+_NAMES: Final = {
+    Version.V16: _Names("csChargingProfiles", "ChargePointMaxProfile", "connectorId"),
+    Version.V201: _Names("chargingProfile", "ChargingStationMaxProfile", "evseId"),
+    Version.V21: _Names("chargingProfile", "ChargingStationMaxProfile", "evseId"),
+}
+
+
+class Profiles(Watcher):
+    """Checks the profiles that a CSMS sends."""
+
+    @property
+    def calls(self) -> Mapping[str, CallCheck]:
+        """Return what to do with CALLs."""
+        return {
+            "SetChargingProfile": self._set,
+            "RemoteStartTransaction": self._start,
+            "RequestStartTransaction": self._start,
+        }
+
+    def _set(self, exchange: Exchange) -> None:
+        payload = exchange.payload or {}
+        names = _NAMES[self.station.version]
+        profile, place = payload[names.profile], payload[names.place]
+        purpose = profile["chargingProfilePurpose"]
+        self._check(profile, exchange.action)
+        if purpose == "TxProfile" and "transactionId" not in profile:
+            self._say("profile-transaction", exchange.action, "a TxProfile without transactionId")
+        if purpose == names.whole and place != 0:
+            self._say("profile-connector", exchange.action, f"a {purpose} on {names.place} {place}, not 0")
+        elif purpose == "TxProfile" and place == 0:
+            self._say("profile-connector", exchange.action, f"a TxProfile on {names.place} 0")
+
+    def _start(self, exchange: Exchange) -> None:
+        profile = (exchange.payload or {}).get("chargingProfile")
+        if profile is None:
+            return
+        self._check(profile, exchange.action)
+        if "transactionId" in profile:
+            self._say("profile-transaction", exchange.action, "the profile names a transaction that is yet to start")
+
+    def _say(self, rule: str, action: str, detail: str) -> None:
+        self.station.find(rule, f"{action}: {detail}")
+
+    def _check(self, profile: Payload, action: str) -> None:
+        kind = profile["chargingProfileKind"]
+        schedules: Any = profile["chargingSchedule"]
+        for schedule in [schedules] if isinstance(schedules, dict) else schedules:
+            started = "startSchedule" in schedule
+            if kind in ("Absolute", "Recurring") and not started:
+                self._say("profile-start", action, f"a profile of kind {kind} without startSchedule")
+            elif kind == "Relative" and started:
+                self._say("profile-start", action, "a Relative profile with startSchedule")
+            starts = [period["startPeriod"] for period in schedule["chargingSchedulePeriod"]]
+            if starts and starts[0] != 0:
+                self._say("profile-first-period", action, f"the first period starts at {starts[0]}")
+            elif any(later <= earlier for earlier, later in pairwise(starts)):
+                self._say("profile-first-period", action, "the periods are not in the order of their starts")
+        if kind == "Recurring" and "recurrencyKind" not in profile:
+            self._say("profile-recurrency", action, "a Recurring profile without recurrencyKind")
+
+
+class Reservations(Watcher):
+    """Checks that reservations end in the future."""
+
+    @property
+    def calls(self) -> Mapping[str, CallCheck]:
+        """Return what to do with CALLs."""
+        return {"ReserveNow": self._reserved}
+
+    def _reserved(self, exchange: Exchange) -> None:
+        payload = exchange.payload or {}
+        expiry = instant(payload.get("expiryDate") or payload.get("expiryDateTime"))
+        now = self.station.csms_time()
+        if expiry is not None and now is not None and expiry < now - 1:
+            self.station.find("reservation-expired", f"ReserveNow ends {now - expiry:.0f} s before it is sent")
+
+
+class Lists(Watcher):
+    """Follows the version of the local list."""
+
+    def __init__(self, station: StationView) -> None:
+        """Start without knowing the version."""
+        super().__init__(station)
+        self._version: int | None = None
+
+    @property
+    def calls(self) -> Mapping[str, CallCheck]:
+        """Return what to do with CALLs."""
+        return {"SendLocalList": self._sent}
+
+    @property
+    def answers(self) -> Mapping[str, AnswerCheck]:
+        """Return what to do with CALLRESULTs."""
+        return {"SendLocalList": self._taken, "GetLocalListVersion": self._told}
+
+    def _sent(self, exchange: Exchange) -> None:
+        payload = exchange.payload or {}
+        version = _version_of(payload)
+        if payload["updateType"] == "Differential" and self._version is not None and version <= self._version:
+            self.station.find(
+                "list-not-newer", f"a differential update to version {version}; the station has {self._version}"
+            )
+
+    def _taken(self, exchange: Exchange, answer: Payload) -> None:
+        if answer["status"] == "Accepted" and exchange.payload is not None and exchange.valid:
+            self._version = _version_of(exchange.payload)
+
+    def _told(self, exchange: Exchange, answer: Payload) -> None:
+        del exchange
+        version = answer.get("listVersion", answer.get("versionNumber"))
+        # -1 and 0 are also said by a station that has no list, as after a restart.
+        if isinstance(version, int) and self._version is not None and 0 < version != self._version:
+            self.station.find("list-version", f"the station has version {version}, and accepted {self._version}")
+        if isinstance(version, int):
+            self._version = version if version > 0 else None
+
+
+def _version_of(payload: Payload) -> int:
+    version = payload.get("listVersion", payload.get("versionNumber"))
+    return version if isinstance(version, int) else 0

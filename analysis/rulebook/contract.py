@@ -1,0 +1,109 @@
+"""What a check may know and do: the CALL before it, the state of the station, and a way to say what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from analysis.model import Side, Traits
+from ocppj.registration import Registration
+from ocppj.versions import Rules, Version
+
+__all__ = ["AnswerCheck", "CallCheck", "Exchange", "Payload", "StationView", "Watcher"]
+
+Payload = dict[str, Any]
+
+
+class Exchange:
+    """A CALL, and what became of it."""
+
+    __slots__ = ("action", "at", "clean", "line", "message_id", "payload", "sender", "valid")
+
+    def __init__(  # noqa: PLR0917 - it is made for every CALL of a log
+        self, message_id: str, action: str, payload: Payload | None, at: float | None, line: int, sender: Side
+    ) -> None:
+        """Take the CALL; `payload` is None where the log does not show it."""
+        self.message_id = message_id
+        self.action = action
+        self.payload = payload
+        self.at = at
+        self.line = line
+        self.sender = sender
+        self.valid = False
+        """The payload is known and can be worked with."""
+        self.clean = False
+        """Nothing at all is wrong with the payload."""
+
+
+class StationView(Protocol):
+    """What the checks of one station share."""
+
+    name: str
+    at: float | None
+    """The time of the frame that is being looked at."""
+    line: int
+    traits: Traits
+    rules: Rules
+    """The wire rules of the version."""
+    registration: Registration
+    boots: int
+    """How many BootNotifications were answered."""
+
+    @property
+    def version(self) -> Version:
+        """Return the version of the connection."""
+
+    def find(self, rule: str, detail: str, *, side: Side | None = None, line: int | None = None) -> None:
+        """Say that a rule is broken; `line` where another one shows it."""
+
+    def lose(self, connector: int, side: Side, reason: str) -> None:
+        """Say that a charging session was lost."""
+
+    def in_gap(self) -> bool:
+        """Return whether lines nearby could not be read, so that nothing follows from what is missing."""
+
+    def set_csms_time(self, seconds: float) -> None:
+        """Take what the clock of the CSMS shows."""
+
+    def csms_time(self) -> float | None:
+        """Return what the clock of the CSMS shows now, as far as its answers tell."""
+
+
+CallCheck = Callable[[Exchange], None]
+AnswerCheck = Callable[[Exchange, Payload], None]
+
+
+class Watcher:
+    """Checks with a memory; one for each station. Every table is optional."""
+
+    def __init__(self, station: StationView) -> None:
+        """Start before the first frame of a station."""
+        self.station = station
+
+    @property
+    def calls(self) -> Mapping[str, CallCheck]:
+        """Return what to do with a CALL whose payload fits its schema, by action."""
+        return {}
+
+    @property
+    def answers(self) -> Mapping[str, AnswerCheck]:
+        """Return what to do with a CALLRESULT that fits its schema, by the action of its CALL."""
+        return {}
+
+    @property
+    def errors(self) -> Mapping[str, Callable[[Exchange, str], None]]:
+        """Return what to do with the code of a CALLERROR, by the action of its CALL."""
+        return {}
+
+    @property
+    def losses(self) -> Mapping[str, CallCheck]:
+        """Return what to do with a CALL that is never answered, by its action."""
+        return {}
+
+    def silence(self, seconds: float) -> None:
+        """Take how long the station said nothing on a connection that stayed open."""
+
+    @property
+    def transactions(self) -> int:
+        """Count the transactions that began."""
+        return 0

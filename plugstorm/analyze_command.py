@@ -1,0 +1,215 @@
+"""`plugstorm analyze`: whose fault is it? Reads any OCPP log and judges both sides."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from analysis.findings_model import Analysis, Judged
+from analysis.judge import CALL_TIMEOUT, Judge
+from analysis.model import Event, Record, Side, Unread
+from analysis.readers.columns import ColumnReader
+from analysis.readers.contract import Reader
+from analysis.readers.custom import explain, read_format_file
+from analysis.readers.records import write_trace_record
+from analysis.readers.source import Source, open_sources, reader_called, sniff
+from analysis.redaction import Redactor
+from evidence import exit_codes
+from evidence.visible import one_line
+from ocppj.errors import InconclusiveError, UsageError
+from ocppj.versions import Version
+from reports.analysis_page import write_page
+from reports.analysis_text import as_markdown, as_sarif, as_text
+
+__all__ = ["Request", "analyze", "columns_of", "run"]
+
+_PROGRESS_EVERY: Final = 2.0
+_EXPLAINED: Final = 60
+_PIPE: Final = "-"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person asks for."""
+
+    logs: list[str]
+    format: str | None = None
+    columns: dict[str, str] = {}
+    station: str | None = None
+    ocpp: Version | None = None
+    call_timeout: float = CALL_TIMEOUT
+    side: str = "any"
+    redact: bool = False
+    explain: bool = False
+    to: str | None = None
+    out: Path | None = None
+    page: Path | None = None
+    sarif: Path | None = None
+    markdown: Path | None = None
+    as_json: bool = False
+
+
+def run(request: Request) -> int:
+    """Analyze logs and write what was found; returns the exit code."""
+    if request.explain:
+        return _explain(request)
+    # Payloads are trees without circles: looking for circles among them takes a fifth of the time.
+    gc.freeze()
+    gc.disable()
+    try:
+        analysis = analyze(request)
+    finally:
+        gc.enable()
+    if request.as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(analysis), indent=2).decode() + "\n")
+    elif request.to is None or request.out is not None:
+        sys.stdout.write(as_text(analysis))
+    for path, text in ((request.markdown, as_markdown), (request.sarif, as_sarif)):
+        if path is not None:
+            _write(path, text(analysis))
+    if request.page is not None:
+        write_page(request.page, analysis)
+        sys.stderr.write(f"page    {request.page}\n")
+    if not analysis.frames:
+        raise InconclusiveError(f"{', '.join(request.logs)}: no OCPP frame could be read")
+    return exit_codes.FAILED if _broken(analysis, request.side) else exit_codes.PASSED
+
+
+def _broken(analysis: Analysis, side: str) -> bool:
+    """Return whether a side that matters broke a required rule."""
+    return any(rules and other != Side.NETWORK and side in ("any", other) for other, rules in analysis.required.items())
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def analyze(request: Request) -> Analysis:
+    """Read all logs and judge them; copies the frames where the request says so."""
+    live = _PIPE in request.logs
+    judge = Judge(timeout=request.call_timeout, version=request.ocpp, at_once=_say if live else None)
+    redactor = Redactor() if request.redact else None
+    with _Writer(request) as writer:
+        for source in open_sources(request.logs, station=request.station):
+            reader = _reader_for(request, source)
+            judge.begin(redactor.path(source.name) if redactor else source.name, reader.name, reader.traits)
+            records: Iterable[Record | Unread] = reader.read(source.lines, source.station)
+            if redactor is not None:
+                records = redactor.records(records)
+            try:
+                judge.read(writer.copied(_with_progress(records)))
+            except KeyboardInterrupt:
+                # Whoever follows a pipe ends it so, and wants to know what came of it.
+                if not live:
+                    raise
+    return judge.finish()
+
+
+def _say(finding: Judged) -> None:
+    """Tell of a finding as soon as the pipe shows it."""
+    place = f"{finding.line}: {one_line(finding.station, 48)}"
+    sys.stderr.write(f"{place}: {finding.side.words}: {finding.rule}: {one_line(finding.detail, 200)}\n")
+    sys.stderr.flush()
+
+
+def _reader_for(request: Request, source: Source) -> Reader:
+    if request.format is None:
+        return ColumnReader(request.columns) if request.columns else sniff(source)
+    if request.format.endswith((".yaml", ".yml")):
+        return read_format_file(Path(request.format))
+    return ColumnReader(request.columns) if request.format == "csv" else reader_called(request.format)
+
+
+def _with_progress(records: Iterable[Record | Unread]) -> Iterator[Record | Unread]:
+    """Hand records on; a terminal is told how far it is."""
+    if not sys.stderr.isatty():
+        yield from records
+        return
+    begun = told = time.monotonic()
+    for count, record in enumerate(records, 1):
+        yield record
+        if count % 10_000 == 0 and (now := time.monotonic()) - told >= _PROGRESS_EVERY:
+            told = now
+            sys.stderr.write(f"\r{count:,} records, {count / (now - begun):,.0f}/s, line {record.line:,}   ")
+    if told > begun:
+        sys.stderr.write("\r" + " " * 70 + "\r")
+
+
+class _Writer:
+    """Copies the frames that are read into a file of open-ocpp-trace, where one is asked for."""
+
+    def __init__(self, request: Request) -> None:
+        self._wanted = request.to == "ocpp-trace"
+        if request.to not in (None, "ocpp-trace"):
+            raise UsageError(f"there is no format {request.to!r} to write; known is ocpp-trace")
+        self._path = request.out
+        self._actions: dict[tuple[str, str], str] = {}
+
+    def __enter__(self) -> Self:
+        if self._wanted:
+            try:
+                self._file = sys.stdout.buffer if self._path is None else self._path.open("wb")
+            except OSError as error:
+                raise UsageError(f"{self._path} cannot be written: {error.strerror}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._wanted and self._path is not None:
+            self._file.close()
+        elif self._wanted:
+            self._file.flush()
+
+    def copied(self, records: Iterable[Record | Unread]) -> Iterable[Record | Unread]:
+        return self._copying(records) if self._wanted else records
+
+    def _copying(self, records: Iterable[Record | Unread]) -> Iterator[Record | Unread]:
+        for record in records:
+            yield record
+            # The judge has found out by now which way the frame went.
+            if isinstance(record, Record) and record.event is Event.FRAME:
+                line = write_trace_record(record, self._action_of(record), record.version)
+                if line is not None:
+                    self._file.write(line)
+
+    def _action_of(self, record: Record) -> str | None:
+        value = record.value
+        if not isinstance(value, list) or len(value) < 3 or not isinstance(value[1], str):  # noqa: PLR2004 - id, content
+            return None
+        key = (record.station, value[1])
+        if value[0] == 2 and isinstance(value[2], str):  # noqa: PLR2004 - a CALL
+            if len(self._actions) > 100_000:  # noqa: PLR2004 - CALLs without an answer must not fill the memory
+                self._actions.clear()
+            self._actions[key] = value[2]
+            return value[2]
+        return self._actions.pop(key, None)
+
+
+def _explain(request: Request) -> int:
+    if request.format is None or not request.format.endswith((".yaml", ".yml")):
+        raise UsageError("--explain needs --format FILE.yaml, the description that it explains")
+    reader = read_format_file(Path(request.format))
+    for source in open_sources(request.logs, station=request.station):
+        for line in explain(reader, source.lines, most=_EXPLAINED):
+            sys.stdout.write(line + "\n")
+    return exit_codes.PASSED
+
+
+def columns_of(words: Sequence[str]) -> dict[str, str]:
+    """Read `time=TIME,station=ID`; raises `UsageError`."""
+    found: dict[str, str] = {}
+    for word in ",".join(words).split(","):
+        name, equals, column = word.partition("=")
+        if not word:
+            continue
+        if not equals or name.strip() not in ("time", "station", "direction", "frame", "connection"):
+            raise UsageError(f"--columns takes time=, station=, direction=, frame= or connection=, not {word!r}")
+        found[name.strip()] = column.strip()
+    return found

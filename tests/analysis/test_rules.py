@@ -1,0 +1,565 @@
+"""Every rule: a conversation that breaks it, and one that nearly does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from analysis.findings_model import Analysis
+from analysis.model import Level, Side
+from analysis.readers.source import reader_called
+from analysis.rulebook.table import RULES
+from ocppj.versions import Version
+from tests.analysis.judging import broken, judge_text
+from tests.analysis.log_scenes import BOOT_2X, BOOT_16, DOWN, UP, Line, Scene, Talk, render
+
+CP, CSMS, NET = "charge-point", "csms", "network"
+Play = Callable[[], Talk]
+
+
+def judge_talk(talk: Talk, name: str = "steve") -> Analysis:
+    return judge_text(render(Scene("x", talk.lines, set()), name), reader_called(name))
+
+
+def t16() -> Talk:
+    return Talk(BOOT_16)
+
+
+def t2x() -> Talk:
+    return Talk(BOOT_2X)
+
+
+def profile(**changes: object) -> dict[str, object]:
+    period = changes.pop("periods", [{"startPeriod": 0, "limit": 16.0}])
+    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": period}
+    if "startSchedule" in changes:
+        schedule["startSchedule"] = changes.pop("startSchedule")
+    return {
+        "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative", "chargingSchedule": schedule, **changes,
+    }  # fmt: skip
+
+
+def set_profile(connector: int = 1, **changes: object) -> Talk:
+    return t16().down(
+        "SetChargingProfile",
+        {"connectorId": connector, "csChargingProfiles": profile(**changes)},
+        {"status": "Accepted"},
+    )
+
+
+def local_list(*updates: tuple[str, int], told: int | None = None) -> Talk:
+    talk = t16()
+    for kind, version in updates:
+        talk.down("SendLocalList", {"listVersion": version, "updateType": kind}, {"status": "Accepted"})
+    if told is not None:
+        talk.down("GetLocalListVersion", {}, {"listVersion": told})
+    return talk
+
+
+def phases(whole: float, *parts: float) -> Talk:
+    samples = [{"value": str(whole), "measurand": "Power.Active.Import", "unit": "W"}]
+    samples += [
+        {"value": str(part), "measurand": "Power.Active.Import", "unit": "W", "phase": f"L{place}"}
+        for place, part in enumerate(parts, 1)
+    ]
+    talk = t16().start()
+    value = {"timestamp": talk.stamp(), "sampledValue": samples}
+    return talk.up("MeterValues", {"connectorId": 1, "transactionId": 7, "meterValue": [value]})
+
+
+def raw_reading(text: str, unit: str = "Wh", before: str = "Wh") -> Talk:
+    talk = t16().start()
+    for value, of in (("1100", before), (text, unit)):
+        sample = {"value": value, "unit": of}
+        talk.up("MeterValues", {"connectorId": 1, "transactionId": 7,
+                                "meterValue": [{"timestamp": talk.stamp(), "sampledValue": [sample]}]})  # fmt: skip
+    return talk
+
+
+def registered(status: str, action: str = "Heartbeat", answer: object = None) -> Talk:
+    talk = Talk().up("BootNotification", BOOT_2X, {"status": status, "currentTime": Talk().stamp(), "interval": 60})
+    return talk.up(action, {}, answer if answer is not None else [4, "SecurityError", "", {}])
+
+
+def boot_again(after: float) -> Talk:
+    talk = Talk().up(
+        "BootNotification", BOOT_16, {"status": "Rejected", "currentTime": Talk().stamp(), "interval": 60}, wait=after
+    )
+    return talk.up("BootNotification", BOOT_16, {"status": "Accepted", "currentTime": talk.stamp(), "interval": 60})
+
+
+def overlapping(gap: float) -> Talk:
+    talk = t16().say(UP, [2, "a", "Heartbeat", {}], gap)
+    first = [3, "a", {"currentTime": talk.stamp()}]
+    if gap > 1:
+        return talk.say(DOWN, first).beat()
+    return talk.say(UP, [2, "b", "Heartbeat", {}]).say(DOWN, first).say(DOWN, [3, "b", {"currentTime": talk.stamp()}])
+
+
+def shifted(seconds: float) -> Talk:
+    talk = t16()
+    return talk.up(
+        "StatusNotification",
+        {"connectorId": 1, "errorCode": "NoError", "status": "Available", "timestamp": talk.stamp(seconds)},
+    )
+
+
+def beats(wait: float) -> Talk:
+    talk = t16()
+    for _ in range(12):
+        talk.beat(wait=wait)
+    return talk
+
+
+def silence(seconds: float) -> Talk:
+    return t16().status("Available", wait=seconds).beat()
+
+
+def reserve(seconds: float) -> Talk:
+    talk = t16()
+    payload = {"connectorId": 1, "expiryDate": talk.stamp(seconds), "idTag": "INVENTED1", "reservationId": 1}
+    return talk.down("ReserveNow", payload, {"status": "Accepted"})
+
+
+def tokens(second: str, wait: float) -> Talk:
+    talk = t16().up("Authorize", {"idTag": "INVENTED1"}, {"idTagInfo": {"status": "Accepted"}}, wait=wait)
+    return talk.up("Authorize", {"idTag": "INVENTED1"}, {"idTagInfo": {"status": second}})
+
+
+def refused_start(number: int) -> Talk:
+    talk = t16().start(number=7)
+    payload = {"connectorId": 2, "idTag": "INVENTED1", "meterStart": 1, "timestamp": talk.stamp()}
+    return talk.up("StartTransaction", payload, {"transactionId": number, "idTagInfo": {"status": "ConcurrentTx"}})
+
+
+def flapping(wait: float) -> Talk:
+    talk = t16()
+    for place in range(24):
+        talk.status(("Faulted", "Available")[place % 2], wait=wait, took=0.1)
+    return talk
+
+
+def csms_time(jump: float) -> Talk:
+    talk = t16().beat()
+    talk.up("Heartbeat", {}, {"currentTime": talk.stamp(jump)})
+    return talk
+
+
+def late(seconds: float) -> Talk:
+    talk = (
+        t16()
+        .say(UP, [2, "l", "Heartbeat", {}], seconds)
+        .say(DOWN, [3, "l", {"currentTime": Talk().stamp(3 + seconds)}])
+    )
+    return talk.beat()
+
+
+def resent_stop() -> Talk:
+    talk = t16().start().stop()
+    talk.lines += [line._replace(after=line.after + 9) for line in talk.lines[-2:]]
+    return talk
+
+
+def earlier_reading() -> Talk:
+    talk = t16().start()
+    talk.now -= 100
+    return talk.meter(1100)
+
+
+# Rule, side, what breaks it, what nearly does.
+PLAYS: list[tuple[str, str, Play, Play]] = [
+    (
+        "unreadable-frame",
+        CP,
+        lambda: t16().say(UP, '[2,"a","Heartbeat",{]]'),
+        lambda: t16().say(UP, '[2, "a", "Heartbeat", {"x":...}]'),
+    ),
+    ("unreadable-frame", CSMS, lambda: t16().say(DOWN, '[3,"a"]'), lambda: t16().beat()),
+    ("message-id", CP, lambda: t16().beat(message_id="x" * 37), lambda: t16().beat(message_id="x" * 36)),
+    (
+        "null-payload",
+        CP,
+        lambda: t16().say(UP, '[2,"a","Heartbeat",null]').say(DOWN, [3, "a", {"currentTime": Talk().stamp(3)}]),
+        lambda: t16().beat(),
+    ),
+    (
+        "duplicate-key",
+        CP,
+        lambda: (
+            t16()
+            .say(UP, '[2,"a","Authorize",{"idTag":"A","idTag":"B"}]')
+            .say(DOWN, [3, "a", {"idTagInfo": {"status": "Accepted"}}])
+        ),
+        lambda: (
+            t16()
+            .say(UP, '[2, "a", "Authorize", {"idTag" : "A \\": \\":"}]')
+            .say(DOWN, [3, "a", {"idTagInfo": {"status": "Accepted"}}])
+        ),
+    ),
+    (
+        "error-code",
+        CP,
+        lambda: t16().down("ClearCache", {}, [4, "Sorry", "", {}]),
+        lambda: t16().down("ClearCache", {}, [4, "NotSupported", "", {}]),
+    ),
+    (
+        "unknown-action",
+        CP,
+        lambda: t16().up("MakeCoffee", {}, [4, "NotImplemented", "", {}]),
+        lambda: t16().up("DataTransfer", {"vendorId": "x"}, {"status": "UnknownVendorId"}),
+    ),
+    (
+        "wrong-direction",
+        CP,
+        lambda: t16().up("Reset", {"type": "Soft"}, [4, "NotSupported", "", {}]),
+        lambda: t16().down("Reset", {"type": "Soft"}, {"status": "Accepted"}),
+    ),
+    (
+        "schema",
+        CP,
+        lambda: t16().up("Authorize", {"idTag": "x" * 21}, [4, "FormationViolation", "", {}]),
+        lambda: t16().up("Authorize", {"idTag": "x" * 20}, {"idTagInfo": {"status": "Invalid"}}),
+    ),
+    (
+        "schema",
+        CSMS,
+        lambda: t16().down("Reset", {"type": "Warm"}, [4, "FormationViolation", "", {}]),
+        lambda: t16().down("Reset", {"type": "Hard"}, {"status": "Accepted"}),
+    ),
+    (
+        "answer-schema",
+        CSMS,
+        lambda: t16().up("Authorize", {"idTag": "x"}, {}),
+        lambda: t16().up("Authorize", {"idTag": "x"}, {"idTagInfo": {"status": "Blocked"}}),
+    ),
+    (
+        "extra-field",
+        CP,
+        lambda: t16().up("Heartbeat", {"x": 1}, {"currentTime": Talk().stamp(3)}),
+        lambda: t2x().up("Heartbeat", {"customData": {"vendorId": "x", "y": 1}}, {"currentTime": Talk().stamp(3)}),
+    ),
+    (
+        "reused-id",
+        CP,
+        lambda: t16().beat(message_id="1").status("Available", message_id="1"),
+        lambda: t16().beat(message_id="1").beat(message_id="1"),
+    ),
+    ("second-open-call", CP, lambda: overlapping(0.2), lambda: overlapping(2.5)),
+    (
+        "answer-to-nothing",
+        CSMS,
+        lambda: t16().say(DOWN, [3, "zzz", {}]),
+        lambda: t16().say(DOWN, [4, "-1", "ProtocolError", "", {}]),
+    ),
+    (
+        "answered-twice",
+        CSMS,
+        lambda: t16().beat(message_id="1").say(DOWN, [3, "1", {"currentTime": Talk().stamp(9)}]),
+        lambda: t16().beat(message_id="1").beat(message_id="2"),
+    ),
+    ("unanswered-call", CSMS, lambda: t16().beat(answered=False, took=31).beat(), lambda: t16().beat(took=29).beat()),
+    (
+        "unanswered-call",
+        CP,
+        lambda: t16().down("ClearCache", {}, answered=False, took=31).beat(),
+        lambda: t16().down("ClearCache", {}, {"status": "Accepted"}, took=29).beat(),
+    ),
+    ("late-answer", CSMS, lambda: late(31), lambda: late(29)),
+    (
+        "valid-call-refused",
+        CSMS,
+        lambda: t16().up("Heartbeat", {}, [4, "FormationViolation", "", {}]),
+        lambda: t16().up("Heartbeat", {}, [4, "InternalError", "", {}]),
+    ),
+    (
+        "valid-call-failed",
+        CSMS,
+        lambda: t16().up("Heartbeat", {}, [4, "InternalError", "", {}]),
+        lambda: t16().up("DataTransfer", {"vendorId": "x"}, [4, "NotSupported", "", {}]),
+    ),
+    (
+        "invalid-call-answered",
+        CSMS,
+        lambda: t16().up("Authorize", {"idTag": "x" * 21}, {"idTagInfo": {"status": "Invalid"}}),
+        lambda: t16().up("Authorize", {"idTag": "x" * 20}, {"idTagInfo": {"status": "Invalid"}}),
+    ),
+    (
+        "boot-interval",
+        CSMS,
+        lambda: Talk().up(
+            "BootNotification", BOOT_16, {"status": "Accepted", "currentTime": Talk().stamp(), "interval": -1}
+        ),
+        lambda: Talk().up(
+            "BootNotification", BOOT_16, {"status": "Accepted", "currentTime": Talk().stamp(), "interval": 0}
+        ),
+    ),
+    (
+        "core-not-implemented",
+        CSMS,
+        lambda: t16().up("Heartbeat", {}, [4, "NotImplemented", "", {}]),
+        lambda: t16().up("DataTransfer", {"vendorId": "x"}, [4, "NotSupported", "", {}]),
+    ),
+    (
+        "before-accepted",
+        CP,
+        lambda: registered("Pending"),
+        lambda: registered("Accepted", answer={"currentTime": Talk().stamp(3)}),
+    ),
+    ("boot-too-early", CP, lambda: boot_again(30), lambda: boot_again(60)),
+    (
+        "command-before-accepted",
+        CSMS,
+        lambda: (
+            Talk()
+            .up("BootNotification", BOOT_16, {"status": "Pending", "currentTime": Talk().stamp(), "interval": 60})
+            .down("RemoteStartTransaction", {"idTag": "A"}, {"status": "Rejected"})
+        ),
+        lambda: (
+            Talk()
+            .up("BootNotification", BOOT_16, {"status": "Pending", "currentTime": Talk().stamp(), "interval": 60})
+            .down("GetConfiguration", {}, {})
+        ),
+    ),
+    (
+        "served-before-accepted",
+        CSMS,
+        lambda: registered("Pending", answer={"currentTime": Talk().stamp(3)}),
+        lambda: registered("Accepted", answer={"currentTime": Talk().stamp(3)}),
+    ),
+    (
+        "refused-after-accepted",
+        CSMS,
+        lambda: t16().up("Heartbeat", {}, [4, "SecurityError", "", {}]),
+        lambda: t16().up("Heartbeat", {}, [4, "GenericError", "", {}]),
+    ),
+    (
+        "transaction-id-given-twice",
+        CSMS,
+        lambda: t16().start(1, 7).stop().start(1, 7),
+        lambda: t16().start(1, 7).stop().start(1, 8),
+    ),
+    ("transaction-id-zero", CSMS, lambda: t16().start(number=0), lambda: t16().start(number=1)),
+    ("refusal-names-running", CSMS, lambda: refused_start(7), lambda: refused_start(0)),
+    ("overlapping-start", CP, lambda: t16().start(1, 7).start(1, 8), lambda: t16().start(1, 7).start(2, 8)),
+    (
+        "other-transaction-id",
+        CP,
+        lambda: t16().start(1, 7).meter(1100, 1, 8),
+        lambda: t16().start(1, 7, answered=False).meter(1100, 1, -1),
+    ),
+    (
+        "wrong-connector",
+        CP,
+        lambda: t16().start(1, 7).meter(1100, 2, 7),
+        lambda: t16().start(1, 7).start(2, 8).meter(1100, 2, 8),
+    ),
+    (
+        "ended-twice",
+        CP,
+        lambda: t16().start().stop(2000).stop(2500),
+        lambda: t16().start(1, 7).stop(2000, 7).start(1, 8).stop(2500, 8),
+    ),
+    ("after-the-end", CP, lambda: t16().start().stop().meter(2100), lambda: t16().start().meter(1100).stop()),
+    ("resent-though-answered", CP, resent_stop, lambda: t16().start().stop()),
+    (
+        "transaction-message-refused",
+        CSMS,
+        lambda: (
+            t16()
+            .start()
+            .up(
+                "StopTransaction",
+                {"transactionId": 7, "meterStop": 2000, "timestamp": Talk().stamp(9)},
+                [4, "InternalError", "", {}],
+            )
+        ),
+        lambda: t16().start().stop(),
+    ),
+    ("token-flips", CSMS, lambda: tokens("Invalid", 3), lambda: tokens("ConcurrentTx", 3)),
+    (
+        "stop-of-ended",
+        CSMS,
+        lambda: t16().start().stop().down("RemoteStopTransaction", {"transactionId": 7}, {"status": "Rejected"}),
+        lambda: t16().start().down("RemoteStopTransaction", {"transactionId": 7}, {"status": "Accepted"}).stop(),
+    ),
+    (
+        "started-twice",
+        CP,
+        lambda: t2x().event("Started", 0).event("Started", 1),
+        lambda: t2x().event("Started", 0).event("Started", 0, "tx-2"),
+    ),
+    (
+        "sequence-gap",
+        CP,
+        lambda: t2x().event("Started", 0).event("Ended", 2),
+        lambda: t2x().event("Updated", 5).event("Ended", 6),
+    ),
+    (
+        "ended-twice",
+        CP,
+        lambda: t2x().event("Started", 0).event("Ended", 1).event("Ended", 2),
+        lambda: t2x().event("Started", 0).event("Ended", 1),
+    ),
+    (
+        "register-backwards",
+        CP,
+        lambda: t16().start().meter(1100).meter(1000),
+        lambda: t16().start().meter(1100).meter(1095),
+    ),
+    (
+        "register-jump",
+        CP,
+        lambda: t16().start().meter(1100).meter(9001100),
+        lambda: t16().start().meter(1100, wait=3600).meter(9100),
+    ),
+    ("unit-change", CP, lambda: raw_reading("2", "kWh"), lambda: raw_reading("1200", "Wh")),
+    ("phase-sum", CP, lambda: phases(11000, 3600, 3600, 0), lambda: phases(11000, 3600, 3650, 3600)),
+    ("not-a-number", CP, lambda: raw_reading("n/a"), lambda: raw_reading("1.2e3")),
+    ("time-backwards", CP, earlier_reading, lambda: t16().start().meter(1100)),
+    (
+        "time-without-zone",
+        CSMS,
+        lambda: t16().up("Heartbeat", {}, {"currentTime": "2026-03-02T08:00:03"}),
+        lambda: t16().up("Heartbeat", {}, {"currentTime": "2026-03-02T10:00:03+02:00"}),
+    ),
+    (
+        "clock-not-set",
+        CP,
+        lambda: t16().up(
+            "StatusNotification",
+            {"connectorId": 1, "errorCode": "NoError", "status": "Available", "timestamp": "1970-01-01T00:00:05Z"},
+        ),
+        lambda: t16().status("Available"),
+    ),
+    ("clock-ahead", CP, lambda: shifted(7200), lambda: shifted(30)),
+    ("csms-clock", CSMS, lambda: csms_time(600), lambda: csms_time(1)),
+    ("heartbeat-missing", CP, lambda: silence(900), lambda: silence(400)),
+    ("heartbeat-too-often", CP, lambda: beats(10), lambda: beats(290)),
+    (
+        "profile-start",
+        CSMS,
+        lambda: set_profile(chargingProfileKind="Absolute"),
+        lambda: set_profile(chargingProfileKind="Absolute", startSchedule="2026-03-02T08:00:00Z"),
+    ),
+    (
+        "profile-recurrency",
+        CSMS,
+        lambda: set_profile(chargingProfileKind="Recurring", startSchedule="2026-03-02T08:00:00Z"),
+        lambda: set_profile(
+            chargingProfileKind="Recurring", recurrencyKind="Daily", startSchedule="2026-03-02T08:00:00Z"
+        ),
+    ),
+    (
+        "profile-first-period",
+        CSMS,
+        lambda: set_profile(periods=[{"startPeriod": 60, "limit": 6.0}]),
+        lambda: set_profile(periods=[{"startPeriod": 0, "limit": 6.0}, {"startPeriod": 60, "limit": 8.1}]),
+    ),
+    (
+        "profile-transaction",
+        CSMS,
+        lambda: set_profile(chargingProfilePurpose="TxProfile"),
+        lambda: set_profile(chargingProfilePurpose="TxProfile", transactionId=7),
+    ),
+    (
+        "profile-connector",
+        CSMS,
+        lambda: set_profile(2, chargingProfilePurpose="ChargePointMaxProfile"),
+        lambda: set_profile(0, chargingProfilePurpose="ChargePointMaxProfile"),
+    ),
+    (
+        "status-transition",
+        CP,
+        lambda: t16().status("Available").status("Finishing"),
+        lambda: t16().status("Available").status("Charging").status("Finishing"),
+    ),
+    ("connector-zero-status", CP, lambda: t16().status("Charging", 0), lambda: t16().status("Available", 0)),
+    ("status-flapping", CP, lambda: flapping(0.5), lambda: flapping(10)),
+    ("reservation-expired", CSMS, lambda: reserve(-600), lambda: reserve(600)),
+    (
+        "list-not-newer",
+        CSMS,
+        lambda: local_list(("Full", 5), ("Differential", 5)),
+        lambda: local_list(("Full", 5), ("Differential", 6)),
+    ),
+    ("list-version", CP, lambda: local_list(("Full", 5), told=4), lambda: local_list(("Full", 5), told=5)),
+]
+
+
+@pytest.mark.parametrize(("rule", "side", "bad", "near"), PLAYS, ids=[f"{play[0]}-{play[1]}" for play in PLAYS])
+def test_a_rule_is_broken_by_the_one_and_not_by_the_other(rule: str, side: str, bad: Play, near: Play) -> None:
+    assert (side, rule) in broken(judge_talk(bad()))
+    assert rule not in {name for _, name in broken(judge_talk(near()))}
+
+
+def test_stations_that_plugstorm_plays_are_held_to_more() -> None:
+    def judge_own(talk: Talk) -> set[tuple[str, str]]:
+        text = '{"t":99.0,"station":"INV-0001","connection":1,"kind":"handshake","info":{"subprotocol":"ocpp1.6"}}\n'
+        return broken(judge_text(text + render(Scene("x", talk.lines, set()), "plugstorm")))
+
+    assert (CP, "no-boot-first") in judge_own(Talk().status("Available"))
+    assert (CP, "unknown-transaction") in judge_own(t16().meter(1100, number=9))
+    assert judge_own(t16().status("Available").start().meter(1100).stop()) == set()
+
+
+def test_a_csms_that_closes_on_an_orderly_no() -> None:
+    def closed(after: float) -> set[tuple[str, str]]:
+        talk = t16().down("UnlockConnector", {"connectorId": 1}, {"status": "NotSupported"}, wait=after)
+        end = '{"t":%s,"station":"INV-0001","connection":1,"kind":"closed","info":{"code":1011,"by":"csms"}}'
+        return broken(judge_text(render(Scene("x", talk.lines, set()), "plugstorm") + end % (100 + talk.now)))
+
+    assert (CSMS, "closed-after-refusal") in closed(0.1)
+    assert closed(10) == set()
+
+
+def test_every_rule_has_a_play() -> None:
+    elsewhere = {
+        "idle-cut",
+        "age-cut",
+        "reconnect-loop",
+        "dead-connection",
+        "no-boot-first",
+        "unknown-transaction",
+        "power-mismatch",
+        "closed-after-refusal",
+    }
+    assert {play[0] for play in PLAYS} | elsewhere == set(RULES)
+
+
+@pytest.mark.parametrize("version", list(Version))
+def test_every_rule_has_a_level_and_a_clause_in_every_version(version: Version) -> None:
+    for rule in RULES.values():
+        assert rule.level_in(version) in Level
+        assert rule.clause_in(version)
+        assert rule.side in (None, *Side)
+
+
+def test_a_lost_session_is_told_with_its_connector() -> None:
+    analysis = judge_talk(t16().start(2, answered=False, took=40).beat())
+    assert [(lost.connector, lost.side) for lost in analysis.lost] == [(2, Side.CSMS)]
+
+
+def test_frames_around_a_finding_are_kept() -> None:
+    (finding,) = judge_talk(t16().status("Available").start(number=7).meter(1100, number=8).stop().beat()).findings
+    assert [frame.marked for frame in finding.frames].count(True) == 1
+    assert len(finding.frames) > 5
+
+
+def test_two_dozen_findings_of_a_rule_are_counted_and_ten_are_kept() -> None:
+    talk = t16().start(number=7)
+    for step in range(24):
+        talk.meter(1100 + step, number=8)
+    analysis = judge_talk(talk)
+    assert (len(analysis.findings), analysis.counts[CP]["other-transaction-id"]) == (10, 24)
+
+
+def test_lines_are_those_of_the_file() -> None:
+    lines = [Line(0.0, UP, "x"), *t16().beat(message_id="x" * 37).lines]
+    (finding,) = judge_text(render(Scene("x", lines, set()), "steve"), reader_called("steve")).findings[-1:]
+    assert finding.line == 4
+
+
+def test_a_result_for_an_action_that_does_not_exist() -> None:
+    assert (CSMS, "invalid-call-answered") in broken(judge_talk(t16().up("MakeCoffee", {}, {"status": "Accepted"})))
