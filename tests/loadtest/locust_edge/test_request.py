@@ -129,7 +129,7 @@ def test_words_after_the_two_dashes_belong_to_the_same_request(
     ("words", "complaint"),
     [
         (["--call-timeout"], "expected one argument"),
-        (["--call-timeout", "soon"], "--call-timeout soon is not a number"),
+        (["--call-timeout", "soon"], "--call-timeout: expected a time such as"),
         (["--source-address", "here"], "--source-address here is not an IP address"),
     ],
 )
