@@ -59,7 +59,8 @@ def _score_lines(score: Score) -> list[str]:
     lines = [
         (
             f"OCPP {score.version}: {score.killed} of {judged} mutants found ({score.share:.1%}; "
-            f"required kinds {score.required_share:.1%}); {score.equivalent} equivalent, {score.unreached} changed nothing"
+            f"required kinds {score.required_share:.1%}); {score.equivalent} equivalent, "
+            f"{score.unreached} changed nothing"
         )
     ]
     lines += [f"  {kind.kind}: {', '.join(kind.mutants)}" for kind in score.survivors]

@@ -1,0 +1,83 @@
+"""Values that every message of a CSMS must stay within, besides its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evidence.verdicts import Verdict
+from interop_suite.claims.claim import Finding
+from interop_suite.claims.history import History
+from ocppj.messages import Call, CallResult
+
+__all__ = ["value_findings"]
+
+_LARGEST = 2**31 - 1
+_PERIODS = "chargingSchedulePeriod"
+
+
+def value_findings(history: History) -> Iterator[Finding]:
+    """Find integers that no station can hold, and schedules whose periods are out of order.
+
+    What the station sent or the operator named comes back as it was.
+    """
+    given = {number for frame in history.frames if frame.sent for number in _integers(_payload(frame.message))}
+    given |= {
+        number
+        for call in history.driver_calls
+        if call.operation == "trigger"
+        for number in _integers(call.info.get("payload"))
+    }
+    for frame in history.scripted_frames():
+        payload = _payload(frame.message)
+        wide = next((n for n in _integers(payload) if not -_LARGEST - 1 <= n <= _LARGEST and n not in given), None)
+        if wide is not None:
+            yield Finding(
+                verdict=Verdict.NON_STRICT,
+                claim="Every integer of the CSMS has 32 bits, as stations hold it",
+                actual=f"it sent {wide}",
+                frame=frame.line,
+            )
+        starts = next((s for s in _starts(payload) if s[0] != 0 or sorted(set(s)) != s), None)
+        if starts is not None and isinstance(frame.message, Call):
+            yield Finding(
+                verdict=Verdict.NON_STRICT,
+                claim="The periods of a schedule begin at 0 and follow one another",
+                actual=f"startPeriod is {', '.join(map(str, starts))}",
+                frame=frame.line,
+            )
+
+
+def _payload(message: object) -> Any:
+    return message.payload if isinstance(message, Call | CallResult) else None
+
+
+def _integers(value: Any) -> Iterator[int]:
+    match value:
+        case bool():
+            return
+        case int():
+            yield value
+        case Mapping():
+            for inner in value.values():
+                yield from _integers(inner)
+        case list():
+            for inner in value:
+                yield from _integers(inner)
+        case _:
+            return
+
+
+def _starts(value: Any) -> Iterator[list[int]]:
+    """List the beginnings of each schedule's periods."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            periods = inner if name == _PERIODS and isinstance(inner, list) else ()
+            starts = [p.get("startPeriod") for p in periods if isinstance(p, Mapping)]
+            numbers = [start for start in starts if type(start) is int]
+            if numbers and numbers == starts:
+                yield numbers
+            yield from _starts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _starts(inner)
