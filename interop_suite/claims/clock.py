@@ -47,6 +47,7 @@ class _Reading(msgspec.Struct, frozen=True):
     answered: float
     line: int
     text: str
+    scripted: bool
 
 
 def clock_findings(history: History) -> Iterator[Finding]:
@@ -55,7 +56,7 @@ def clock_findings(history: History) -> Iterator[Finding]:
     clause = _TIME[history.rules.version]
     for reading in readings:
         own = wall_at(history, reading.answered)
-        if own is not None and abs(reading.seconds - own) > FAR:
+        if reading.scripted and own is not None and abs(reading.seconds - own) > FAR:
             yield Finding(
                 verdict=Verdict.NON_STRICT,
                 claim="The clock of the CSMS is right",
@@ -67,7 +68,7 @@ def clock_findings(history: History) -> Iterator[Finding]:
     for earlier, later in itertools.pairwise(readings):
         passed = later.seconds - earlier.seconds
         least, most = later.asked - earlier.answered, later.answered - earlier.asked
-        if not least - UNEVEN <= passed <= most + UNEVEN:
+        if later.scripted and not least - UNEVEN <= passed <= most + UNEVEN:
             yield Finding(
                 verdict=Verdict.NON_STRICT,
                 claim="The clock of the CSMS goes on evenly",
@@ -86,7 +87,7 @@ def _readings(history: History) -> Iterator[_Reading]:
         told = moment(text)
         if exchange.action in ("Heartbeat", "BootNotification") and told is not None:
             answer = exchange.answer
-            yield _Reading(told.timestamp(), exchange.call.t, answer.t, answer.line, text)
+            yield _Reading(told.timestamp(), exchange.call.t, answer.t, answer.line, text, answer.scripted)
 
 
 def interval_findings(history: History) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.exchange import AnswerKind, DriverCall, Exchange
 from interop_suite.claims.history import History
+from interop_suite.claims.orders import redated
 from ocppj.actions import ACTIONS
 from ocppj.schemas import validator
 
@@ -18,6 +19,21 @@ __all__ = ["Ordered", "orders_of", "outcome_findings"]
 
 PROMPT = 1.0
 """Seconds within which a station must have answered before a time-out at the API is the CSMS's own."""
+
+
+_ONCE = frozenset(
+    {
+        "CertificateSigned",
+        "RemoteStartTransaction",
+        "RequestStartTransaction",
+        "ReserveNow",
+        "Reset",
+        "SignedUpdateFirmware",
+        "UnlockConnector",
+        "UpdateFirmware",
+    }
+)
+"""Commands whose repetition does something to the station."""
 
 
 class Ordered(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +78,7 @@ def orders_of(history: History) -> Iterator[Ordered]:
 
 def outcome_findings(history: History) -> Iterator[Finding]:
     """Find orders that were carried out twice, and answers of stations that the API tells otherwise."""
+    yield from _unasked_again(history)
     for ordered in orders_of(history):
         again = _sent_again(history, ordered)
         if again is not None:
@@ -71,6 +88,7 @@ def outcome_findings(history: History) -> Iterator[Finding]:
                 actual=f"{ordered.action} came again, although the station had answered it",
                 frame=again.call.line,
             )
+        yield from _redated(ordered)
         wrong = _told_otherwise(history, ordered)
         if wrong is not None and ordered.outcome is not None:
             yield Finding(
@@ -79,6 +97,38 @@ def outcome_findings(history: History) -> Iterator[Finding]:
                 actual=f"{ordered.action}: {wrong}",
                 frame=ordered.outcome.line,
             )
+
+
+def _redated(ordered: Ordered) -> Iterator[Finding]:
+    named, handed_over = ordered.order.info.get("payload") or {}, ordered.order.info.get("handed_over")
+    if len(ordered.calls) != 1:
+        return
+    call = ordered.calls[0]
+    for change in redated(ordered.action, named, call.payload or {}, handed_over):
+        yield Finding(
+            verdict=Verdict.NON_STRICT,
+            claim="A date that the operator named is sent as it was named",
+            actual=f"{ordered.action}: {change}",
+            frame=call.call.line,
+        )
+
+
+def _unasked_again(history: History) -> Iterator[Finding]:
+    """Find CALLs with an effect that nobody ordered and that repeat an answered one."""
+    answered: set[tuple[str, int, str, bytes]] = set()
+    for call in history.exchanges:
+        if call.by_station or call.action not in _ONCE or history.triggers(call.action):
+            continue
+        place = (call.call.station, call.call.connection, call.action, msgspec.json.encode(call.payload))
+        if place in answered and call.call.scripted:
+            yield Finding(
+                verdict=Verdict.NON_STRICT,
+                claim="What has an effect is sent once",
+                actual=f"{call.action} came again, although the station had answered it",
+                frame=call.call.line,
+            )
+        if call.kind is AnswerKind.RESULT:
+            answered.add(place)
 
 
 def _sent_again(history: History, ordered: Ordered) -> Exchange | None:

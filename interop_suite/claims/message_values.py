@@ -13,6 +13,8 @@ from ocppj.messages import Call, CallResult
 __all__ = ["value_findings"]
 
 _LARGEST = 2**31 - 1
+_INTERNAL_ERROR = 1011
+"""The close code of a server that ran into an error (RFC 6455 §7.4.1)."""
 _PERIODS = "chargingSchedulePeriod"
 
 
@@ -28,6 +30,7 @@ def value_findings(history: History) -> Iterator[Finding]:
         if call.operation == "trigger"
         for number in _integers(call.info.get("payload"))
     }
+    yield from _collapses(history)
     for frame in history.scripted_frames():
         payload = _payload(frame.message)
         wide = next((n for n in _integers(payload) if not -_LARGEST - 1 <= n <= _LARGEST and n not in given), None)
@@ -45,6 +48,21 @@ def value_findings(history: History) -> Iterator[Finding]:
                 claim="The periods of a schedule begin at 0 and follow one another",
                 actual=f"startPeriod is {', '.join(map(str, starts))}",
                 frame=frame.line,
+            )
+
+
+def _collapses(history: History) -> Iterator[Finding]:
+    """Find connections that the CSMS ended for an error of its own, while stations sent nothing that is odd."""
+    if history.oddities or any("raw" in record.info for record in history.records):
+        return
+    for connection in history.connections:
+        closed = connection.closed or {}
+        if connection.ended_by_csms and closed.get("code") == _INTERNAL_ERROR:
+            yield Finding(
+                verdict=Verdict.NON_STRICT,
+                claim="The CSMS keeps the connection of a station that does nothing wrong",
+                actual=f"it closed with {_INTERNAL_ERROR}: {closed.get('reason') or 'no reason'}",
+                frame=connection.closed_line,
             )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from evidence.redact import REDACTED
 
-__all__ = ["differences", "nearest"]
+__all__ = ["differences", "nearest", "redated"]
 
 _EVERYWHERE = frozenset({"requestId", "remoteStartId"})
 _PROFILE = ("chargingProfileId", "id", "chargingSchedule.id")
@@ -56,6 +56,26 @@ def differences(
         f"{path} is {_words(found)} instead of {wanted!r}"
         for path, wanted, found in _leaves(named, sent, "")
         if not _is_within(path, skipped) and (handed_over is None or _is_within(path, handed_over))
+    ]
+
+
+def redated(
+    action: str, named: Mapping[str, Any], sent: object, handed_over: Collection[str] | None = None
+) -> list[str]:
+    """List the dates that an operator named and the CSMS chose otherwise, each in words.
+
+    No text forbids it, and whoever named a date wonders.
+    """
+    chosen = _CHOSEN_BY_CSMS.get(action, frozenset())
+    return [
+        f"{path} is {_words(found)} instead of {wanted!r}"
+        for path, wanted, found in _leaves(named, sent, "")
+        if _is_within(path, chosen)
+        and (handed_over is None or _is_within(path, handed_over))
+        and isinstance(wanted, str)
+        and isinstance(found, str)
+        and _is_time(wanted)
+        and _is_time(found)
     ]
 
 
@@ -111,6 +131,14 @@ def _is_same(wanted: Any, found: Any) -> bool:
             return same or REDACTED in wanted or REDACTED in found or _is_same_time(wanted, found)
         case _:
             return bool(wanted == found)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        _moment(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_same_time(wanted: str, found: str) -> bool:

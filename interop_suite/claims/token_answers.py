@@ -100,7 +100,7 @@ def _problems(
     status, wanted = info.get("status"), registered["status"]
     own = wall_at(history, exchange.call.t)
     expiry, today = moment(registered.get("expiry")), own
-    if expiry is not None and today is not None and expiry.timestamp() < today:
+    if words.expiry_is_own and expiry is not None and today is not None and expiry.timestamp() < today:
         wanted = "Expired" if wanted == "Accepted" else wanted
     if wanted == "Accepted":
         if status != wanted and not (status == _CONCURRENT and _runs(history, exchange, words)):

@@ -308,10 +308,11 @@ class Probe:
     def token(self, status: str = "Accepted", *, parent: str | None = None, expiry: str | None = None) -> str:
         """Get a token that the CSMS answers with a status."""
         known = self.target.tokens.get(status)
-        if known is not None and parent is None:
+        plain = parent is None and (expiry is None or status != "Accepted")
+        if known is not None and plain:
             return known
         token = self.made_up_token()
-        if self._takes_any_token(status) and parent is None:
+        if plain and self._takes_any_token(status):
             self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
             return token
         settings = TokenSettings(status=status, parent=parent, expiry=expiry, type=self._dialogue.token_type)

@@ -8,7 +8,7 @@ that no station can see, are listed with their reason in `equivalents.toml`.
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache, partial
@@ -19,6 +19,8 @@ import msgspec
 from evidence.verdicts import Verdict
 from fixtures.csms import Mode
 from fixtures.csms.mutants import Mutant, all_mutants
+from interop_suite.catalogue import all_cases
+from interop_suite.drive.setup import Start
 from interop_suite.selftest.applicability import Seen
 from interop_suite.selftest.bench import ModeTask, MutantTask, MutantTried, open_benches
 from interop_suite.selftest.worker_pool import WorkerPool
@@ -31,7 +33,9 @@ LANES = 6
 LIMIT = 240.0
 """Seconds for one mutant."""
 MOST_CASES = 40
-"""Cases that a mutant is tried on at the most; those that found the most mutants of its action come first."""
+"""Cases that a mutant is tried on at the most."""
+EARLY_CASES = 8
+"""How many of them begin, where there are such, before the boot of the station."""
 
 
 class Equivalent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -144,7 +148,7 @@ class MutationRun:
         """Take the mutants, what each case shows of a right CSMS, and the verdicts that it gets there."""
         self._progress = progress
         self._parents = parents
-        self._kills: Counter[tuple[str, str]] = Counter()
+        self._early = {case.key for case in all_cases() if case.start is not Start.BOOTED}
         self.fates: dict[str, Fate] = {}
         self._cases: dict[str, list[str]] = {}
         for mutant in mutants:
@@ -161,6 +165,9 @@ class MutationRun:
         cases = self._cases[name][:]
         # The same for everybody, and not the first ones of the list for all.
         random.Random(name).shuffle(cases)  # noqa: S311 - an order and no secret
+        # What the preparation of the others needs is judged in these alone.
+        cases.sort(key=lambda key: key not in self._early)
+        cases = cases[:EARLY_CASES] + random.Random(name).sample(cases[EARLY_CASES:], len(cases[EARLY_CASES:]))  # noqa: S311
         return MutantTask(name, {key: self._parents[key] for key in cases[:MOST_CASES] if key in self._parents})
 
     def take(self, task: MutantTask, tried: MutantTried) -> None:
