@@ -26,7 +26,18 @@ from interop_suite.selftest.bench import ModeTask, MutantTask, MutantTried, open
 from interop_suite.selftest.worker_pool import WorkerPool
 from ocppj.versions import Version
 
-__all__ = ["Equivalent", "Fate", "MutationRun", "Score", "Survivor", "equivalents", "reached", "run_mutation", "sample"]
+__all__ = [
+    "Equivalent",
+    "Fate",
+    "MutationRun",
+    "Score",
+    "Survivor",
+    "equivalents",
+    "reached",
+    "run_mutation",
+    "sample",
+    "share_of",
+]
 
 PROCESSES = 2
 LANES = 6
@@ -93,6 +104,14 @@ class Score(msgspec.Struct, kw_only=True):
         """The score of the kinds that the texts forbid."""
         judged = self.required_killed + self.required_survived
         return self.required_killed / judged if judged else 1.0
+
+
+def share_of(scores: Iterable[Score]) -> float:
+    """Return the mutation score of several versions together; 1 where there was nothing to find."""
+    totals = list(scores)
+    killed = sum(score.killed for score in totals)
+    judged = killed + sum(score.survived for score in totals)
+    return killed / judged if judged else 1.0
 
 
 @cache

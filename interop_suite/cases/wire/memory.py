@@ -17,7 +17,7 @@ from interop_suite.claims.moments import moment
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.setup import Start
 from interop_suite.steps import v16 as steps
-from interop_suite.steps.charging import Charging, authorize
+from interop_suite.steps.charging import TOKEN_STATUS, Charging, authorize
 from interop_suite.steps.connections import AUTHENTICATION, opens, requirement
 from interop_suite.steps.shared_case import ALL, V2X, shared
 from interop_suite.steps.transaction_records import read_records, recorded_end
@@ -47,6 +47,10 @@ def _cite(v16: Clause, v2x: str) -> dict[Version, Clause]:
     expects="The CSMS SHALL answer it, and SHALL NOT end the session that runs.",
     clause=_cite(Clause("1.6", "4.10"), "E06.FR.02"),
     defect="unknown-end-ends-running",
+    also={
+        Version.V16: ("stop-of-unknown-refused",),
+        **dict.fromkeys(V2X, ("event-of-unknown-refused", "stop-lost")),
+    },
     checks={v: (answered(_EVENT[v], claim="The end is answered"), recorded_end()) for v in ALL},
 )
 def unknown_end_beside_a_running_one(probe: Probe) -> None:
@@ -100,6 +104,7 @@ def clock_goes_on(probe: Probe) -> None:
     expects="The CSMS SHALL refuse the last one before the upgrade.",
     clause=requirement("A00.FR.204"),
     defect="password-forgotten-on-return",
+    also={Version.V16: (), **dict.fromkeys(V2X, ("wrong-password-accepted",))},
     checks=(
         connection("The right credentials are accepted", opens, nth=0),
         connection("The right credentials are accepted again", opens, nth=1),
@@ -151,7 +156,10 @@ def _judge_groups(history: History) -> list[Finding]:
     expects="The CSMS SHALL name, where it names a group, that of the token.",
     clause=_cite(Clause("1.6", "7.13"), "TC_C_39_CSMS"),
     defect="group-of-the-last-token",
-    checks=(Check(claim=_OWN_GROUP, judge=_judge_groups),),
+    checks={
+        v: (answered("Authorize", {TOKEN_STATUS[v]: one_of("Accepted")}), Check(claim=_OWN_GROUP, judge=_judge_groups))
+        for v in ALL
+    },
 )
 def two_groups(probe: Probe) -> None:
     tokens = [probe.token(parent=probe.made_up_token()) for _ in range(2)]
