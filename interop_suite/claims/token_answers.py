@@ -47,7 +47,7 @@ _V2X = _Words(
 _WORDS: Mapping[Version, _Words] = MappingProxyType(
     {
         Version.V16: _Words(
-            "idTag", "idTagInfo", "parentIdTag", "expiryDate", expiry_is_own=True, clause=Clause("1.6", "7.13")
+            "idTag", "idTagInfo", "parentIdTag", "expiryDate", expiry_is_own=True, clause=Clause("1.6", "7.27")
         ),
         Version.V201: _V2X,
         Version.V21: _V2X,

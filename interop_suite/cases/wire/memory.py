@@ -100,8 +100,8 @@ def clock_goes_on(probe: Probe) -> None:
     needs=("password",),
     start=Start.OFFLINE,
     password=True,
-    sends="Two connections with the right credentials, one after the other; then one with a wrong password.",
-    expects="The CSMS SHALL refuse the last one before the upgrade.",
+    sends="Two connections with the right credentials, one after the other; one with a wrong password; and a right one.",
+    expects="The CSMS SHALL refuse the wrong password before the upgrade, and accept the right one each time.",
     clause=requirement("A00.FR.204"),
     defect="password-forgotten-on-return",
     also={Version.V16: (), **dict.fromkeys(V2X, ("wrong-password-accepted",))},
@@ -109,6 +109,7 @@ def clock_goes_on(probe: Probe) -> None:
         connection("The right credentials are accepted", opens, nth=0),
         connection("The right credentials are accepted again", opens, nth=1),
         refused_upgrade("A wrong password is refused on every connection", nth=2),
+        connection("The right credentials are still accepted at the end", opens, nth=3),
     ),
 )
 def wrong_password_on_return(probe: Probe) -> None:
@@ -117,6 +118,7 @@ def wrong_password_on_return(probe: Probe) -> None:
         probe.reconnect(station, judged=True)
         station.disconnect()
     probe.try_to_boot(station, password=b"W" * 20)
+    probe.reconnect(station, judged=True)
 
 
 _OWN_GROUP = "A token is answered with its own group"
@@ -154,7 +156,7 @@ def _judge_groups(history: History) -> list[Finding]:
     needs=(token_need("parent"),),
     sends="Authorize with two tokens of two groups in turn, each twice.",
     expects="The CSMS SHALL name, where it names a group, that of the token.",
-    clause=_cite(Clause("1.6", "7.13"), "TC_C_39_CSMS"),
+    clause=_cite(Clause("1.6", "7.27"), "TC_C_39_CSMS"),
     defect="group-of-the-last-token",
     checks={
         v: (answered("Authorize", {TOKEN_STATUS[v]: one_of("Accepted")}), Check(claim=_OWN_GROUP, judge=_judge_groups))
