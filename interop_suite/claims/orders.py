@@ -39,6 +39,19 @@ _CHOSEN_BY_CSMS: Mapping[str, frozenset[str]] = MappingProxyType(
         "SignedUpdateFirmware": frozenset({"firmware.retrieveDateTime", "firmware.installDateTime"}),
     }
 )
+_CASE_COUNTS = frozenset(
+    {
+        "attributeValue",
+        "certificate",
+        "certificateChain",
+        "location",
+        "remoteLocation",
+        "signature",
+        "signingCertificate",
+        "value",
+    }
+)
+"""Addresses, PEM and Base64, and what is only stored; identifiers have no case (OCPP 1.6 §7.15)."""
 _SAME_TIME = 1.0
 """Seconds: an API may keep times without their fractions."""
 _ABSENT = object()
@@ -96,7 +109,7 @@ def _leaves(wanted: Any, found: Any, path: str) -> Iterator[tuple[str, Any, Any]
             yield from _leaves(value, inner, f"{path}.{name}" if path else str(name))
     elif isinstance(wanted, list | tuple):
         yield from _entries(wanted, found, path)
-    elif not _is_same(wanted, found):
+    elif not _is_same(wanted, found) or _is_other_case(path, wanted, found):
         yield path, wanted, found
 
 
@@ -115,6 +128,15 @@ def _entries(wanted: Sequence[Any], found: Any, path: str) -> Iterator[tuple[str
 
 def _is_within(path: str, holders: Collection[str]) -> bool:
     return any(path == holder or path.startswith(f"{holder}.") for holder in holders)
+
+
+def _is_other_case(path: str, wanted: Any, found: Any) -> bool:
+    """Return whether a text whose case counts arrived in another one; the words for yes and no have none."""
+    if path.rpartition(".")[2] not in _CASE_COUNTS or not isinstance(wanted, str) or not isinstance(found, str):
+        return False
+    if REDACTED in wanted or REDACTED in found or wanted.casefold() in ("true", "false"):
+        return False
+    return wanted.split() != found.split() and wanted.casefold().split() == found.casefold().split()
 
 
 def _is_same(wanted: Any, found: Any) -> bool:

@@ -100,7 +100,7 @@ def clock_goes_on(probe: Probe) -> None:
     needs=("password",),
     start=Start.OFFLINE,
     password=True,
-    sends="Two connections with the right credentials, one after the other; one with a wrong password; and a right one.",
+    sends="Two connections with the right credentials, then one with a wrong password, then again the right ones.",
     expects="The CSMS SHALL refuse the wrong password before the upgrade, and accept the right one each time.",
     clause=requirement("A00.FR.204"),
     defect="password-forgotten-on-return",
