@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
+from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.expected import field
 from interop_suite.claims.history import History
 from ocppj.messages import Call, CallResult
 
@@ -15,6 +18,14 @@ __all__ = ["value_findings"]
 _LARGEST = 2**31 - 1
 _INTERNAL_ERROR = 1011
 """The close code of a server that ran into an error (RFC 6455 §7.4.1)."""
+_HASHES = "certificateHashData"
+_ECHOES = MappingProxyType(
+    {
+        "GetCertificateChainStatus": ("certificateStatusRequests", "certificateStatus"),
+        "VatNumberValidation": ("vatNumber", "vatNumber"),
+    }
+)
+"""Where a station names what it asks for, and where the answer names it again."""
 _PERIODS = "chargingSchedulePeriod"
 
 
@@ -31,6 +42,7 @@ def value_findings(history: History) -> Iterator[Finding]:
         for number in _integers(call.info.get("payload"))
     }
     yield from _collapses(history)
+    yield from _echoes(history)
     for frame in history.scripted_frames():
         payload = _payload(frame.message)
         wide = next((n for n in _integers(payload) if not -_LARGEST - 1 <= n <= _LARGEST and n not in given), None)
@@ -64,6 +76,31 @@ def _collapses(history: History) -> Iterator[Finding]:
                 actual=f"it closed with {_INTERNAL_ERROR}: {closed.get('reason') or 'no reason'}",
                 frame=connection.closed_line,
             )
+
+
+def _echoes(history: History) -> Iterator[Finding]:
+    """Find answers that name another thing than the station asked for."""
+    for exchange in history.exchanges:
+        wanted, told = _ECHOES.get(exchange.action, (None, None))
+        if wanted is None or told is None or not exchange.by_station or exchange.kind is not AnswerKind.RESULT:
+            continue
+        asked = _texts(field(exchange.payload, wanted))
+        foreign = next((text for text in _texts(field(exchange.result, told)) if text not in asked), None)
+        if foreign is not None:
+            yield Finding(
+                verdict=Verdict.NON_STRICT,
+                claim="An answer names what the station asked for",
+                actual=f"{exchange.action}: {foreign!r} is not what was asked for",
+                frame=exchange.answer.line if exchange.answer else None,
+            )
+
+
+def _texts(value: Any) -> list[str]:
+    """List the texts that name a thing: a number, or the hashes of certificates."""
+    if isinstance(value, list):
+        hashes = [entry[_HASHES] for entry in value if isinstance(entry, Mapping) and _HASHES in entry]
+        return [text for each in hashes if isinstance(each, Mapping) for text in map(str, each.values())]
+    return [] if value is None else [str(value)]
 
 
 def _payload(message: object) -> Any:

@@ -314,3 +314,22 @@ def test_connection_that_ends_for_an_error_of_the_csms_is_told() -> None:
     assert told(begun().closed("csms", 1011)) == ["it closed with 1011: no reason"]
     assert told(begun().closed("csms", 1000)) == []
     assert told(begun().note(raw=1).closed("csms", 1011)) == []
+
+
+def test_answer_that_names_another_thing_is_told() -> None:
+    asked = {"vatNumber": "NL1"}
+    right = exchanged(begun(Version.V21), "VatNumberValidation", asked, {"status": "Accepted", "vatNumber": "NL1"})
+    wrong = exchanged(begun(Version.V21), "VatNumberValidation", asked, {"status": "Accepted", "vatNumber": "NL"})
+    assert told(right) == []
+    assert told(wrong) == ["VatNumberValidation: 'NL' is not what was asked for"]
+
+
+def test_certificate_status_of_another_certificate_is_told() -> None:
+    def answer(serial: str) -> list[str]:
+        entry = {"certificateHashData": {"serialNumber": serial}}
+        asked = {"certificateStatusRequests": [{"certificateHashData": {"serialNumber": "1"}}]}
+        recording = exchanged(begun(Version.V21), "GetCertificateChainStatus", asked, {"certificateStatus": [entry]})
+        return told(recording)
+
+    assert answer("1") == []
+    assert answer("2") == ["GetCertificateChainStatus: '2' is not what was asked for"]
