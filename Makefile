@@ -3,11 +3,13 @@
 # Override on the command line:
 #   PYTHON=python3.13   the interpreter that .venv is made with (3.11 or newer)
 #   ARGS="-k session"   further arguments for the command behind the verb
+#   MUTANTS=500         how many mutants of the practice CSMS `make selftest` draws
 #   RUNS=10             how often `make flake` repeats the tests
 
 PYTHON ?= python3
 ARGS ?=
 RUNS ?= 5
+MUTANTS ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -78,8 +80,10 @@ coverage: setup ## Check that the tests of the protocol core reach every branch 
 	  --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 # As a part of `make test` it takes no ARGS, which are for the unit tests there.
+# The mutants are another draw each time; the seed is printed. docs/mutation.md says why 80 % is the floor.
 selftest: setup ## Check the checker: strict and lenient without a false alarm, every defect found; ARGS=--full takes longer
 	$(BIN)/plugstorm selftest $(if $(filter selftest,$(MAKECMDGOALS)),$(ARGS))
+	$(BIN)/plugstorm selftest --mutants --sample $(MUTANTS) --floor 80
 
 flake: setup ## Repeat every case beside busy processes, and the tests in random order
 	$(BIN)/plugstorm selftest --flake 20

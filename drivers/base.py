@@ -186,6 +186,7 @@ _NEEDS = {
     "trigger": "a way to make the CSMS send {}",
     "token": "an identity token that the CSMS answers with {}",
     "token:parent": "identity tokens of one parent",
+    "token:expiry": "identity tokens with a date of expiry",
     "transactions": "a way to read the transactions that the CSMS recorded",
     "password": "a station with a Basic-auth password",
     "tls": "a wss:// address (--tls-url)",

@@ -23,7 +23,8 @@ from ocppj.versions import RULES, Version
 
 __all__ = ["DeclarativeDriver"]
 
-PARENT = "parent"
+_FIELDS = {"parent": "parent", "expiry": "date of expiry"}
+"""Fields of a token that some cases need, in words."""
 # Needs that one operation meets.
 _NEEDS = {
     "transactions": "transactions",
@@ -100,15 +101,15 @@ class DeclarativeDriver:
         return self._missing_way(need, name, version, status=what or None)
 
     def _missing_token(self, need: str, status: str, version: Version) -> str | None:
-        if status == PARENT and not self._has_parent_way():
-            status = "Accepted"
+        if status in _FIELDS and not self._has_way_for(status):
+            name, status = status, "Accepted"
             way = self._usable("token", version, status=status)
-            if way is not None and PARENT not in way.known:
-                return f"driver {self.name} does not set the parent of a token ({way.path})"
+            if way is not None and name not in way.known:
+                return f"driver {self.name} does not set the {_FIELDS[name]} of a token ({way.path})"
         return self._missing_way(need, "token", version, status=status)
 
-    def _has_parent_way(self) -> bool:
-        return any(PARENT in way.operation.statuses for way in self._loaded.ways["token"])
+    def _has_way_for(self, name: str) -> bool:
+        return any(name in way.operation.statuses for way in self._loaded.ways["token"])
 
     def _missing_way(self, need: str, name: str, version: Version, **filters: str | None) -> str | None:
         way = self._way(name, version, **filters)
@@ -210,7 +211,7 @@ class DeclarativeDriver:
 
     def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Make the CSMS know an identity token."""
-        status = PARENT if settings.parent is not None and self._has_parent_way() else settings.status
+        status = "parent" if settings.parent is not None and self._has_way_for("parent") else settings.status
         way = self._needed(f"token:{status}", "token", version, status=status)
         context = {
             "token": token,

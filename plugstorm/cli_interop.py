@@ -108,13 +108,16 @@ def selftest(
     only: Annotated[
         str, typer.Option(metavar="PATTERN", help="Mutants to try, such as '1.6/answer/Authorize/*'.")
     ] = "*",
+    floor: Annotated[
+        int, typer.Option(min=0, max=100, metavar="PERCENT", help="The score of the mutants that is still good enough.")
+    ] = 0,
     json: Json = False,
 ) -> Work:
     """Check the checker: every case against the practice CSMS, strict, lenient, and wrong in one way at a time."""
     from plugstorm import selftest_command  # noqa: PLC0415
 
     if mutants:
-        return lambda: selftest_command.mutants(size=sample, seed=seed, only=only, jobs=jobs, as_json=json)
+        return lambda: selftest_command.mutants(size=sample, seed=seed, only=only, jobs=jobs, floor=floor, as_json=json)
     if flake is not None:
         return lambda: selftest_command.flake(repeat=flake, jobs=jobs, as_json=json)
     return lambda: selftest_command.run(defects=defect, full=full, jobs=jobs, as_json=json)

@@ -12,7 +12,7 @@ import msgspec
 from evidence import exit_codes
 from fixtures.csms.defects import find_defects
 from interop_suite.selftest.flake import run_flake
-from interop_suite.selftest.mutation import Score, run_mutation
+from interop_suite.selftest.mutation import Score, run_mutation, share_of
 from interop_suite.selftest.selftest import run_selftest
 
 __all__ = ["flake", "mutants", "run"]
@@ -41,8 +41,8 @@ def flake(*, repeat: int, jobs: int, as_json: bool) -> int:
     return exit_codes.FAILED if restless else exit_codes.PASSED
 
 
-def mutants(*, size: int | None, seed: int | None, only: str, jobs: int, as_json: bool) -> int:
-    """Try systematic mutants; a survivor is listed, and only what broke fails the command."""
+def mutants(*, size: int | None, seed: int | None, only: str, jobs: int, floor: int, as_json: bool) -> int:
+    """Try systematic mutants; survivors are listed, and what broke or a score below `floor` percent fails it."""
     drawn = secrets.randbelow(2**31) if seed is None else seed
     if size is not None:
         _progress(f"seed {drawn}")
@@ -51,7 +51,11 @@ def mutants(*, size: int | None, seed: int | None, only: str, jobs: int, as_json
         print(msgspec.json.format(msgspec.json.encode(scores), indent=2).decode())  # noqa: T201 - this is a command
     else:
         print("\n".join(line for score in scores for line in _score_lines(score)))  # noqa: T201
-    return exit_codes.FAILED if any(score.problems for score in scores) else exit_codes.PASSED
+    share = share_of(scores)
+    if share * 100 < floor:
+        _progress(f"{share:.1%} of the mutants were found, expected at least {floor}%, with seed {drawn}")
+    broken = any(score.problems for score in scores)
+    return exit_codes.FAILED if broken or share * 100 < floor else exit_codes.PASSED
 
 
 def _score_lines(score: Score) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from evidence.redact import REDACTED
 
-__all__ = ["differences", "nearest"]
+__all__ = ["differences", "nearest", "redated"]
 
 _EVERYWHERE = frozenset({"requestId", "remoteStartId"})
 _PROFILE = ("chargingProfileId", "id", "chargingSchedule.id")
@@ -39,6 +39,19 @@ _CHOSEN_BY_CSMS: Mapping[str, frozenset[str]] = MappingProxyType(
         "SignedUpdateFirmware": frozenset({"firmware.retrieveDateTime", "firmware.installDateTime"}),
     }
 )
+_CASE_COUNTS = frozenset(
+    {
+        "attributeValue",
+        "certificate",
+        "certificateChain",
+        "location",
+        "remoteLocation",
+        "signature",
+        "signingCertificate",
+        "value",
+    }
+)
+"""Addresses, PEM and Base64, and what is only stored; identifiers have no case (OCPP 1.6 §7.15)."""
 _SAME_TIME = 1.0
 """Seconds: an API may keep times without their fractions."""
 _ABSENT = object()
@@ -59,6 +72,26 @@ def differences(
     ]
 
 
+def redated(
+    action: str, named: Mapping[str, Any], sent: object, handed_over: Collection[str] | None = None
+) -> list[str]:
+    """List the dates that an operator named and the CSMS chose otherwise, each in words.
+
+    No text forbids it, and whoever named a date wonders.
+    """
+    chosen = _CHOSEN_BY_CSMS.get(action, frozenset())
+    return [
+        f"{path} is {_words(found)} instead of {wanted!r}"
+        for path, wanted, found in _leaves(named, sent, "")
+        if _is_within(path, chosen)
+        and (handed_over is None or _is_within(path, handed_over))
+        and isinstance(wanted, str)
+        and isinstance(found, str)
+        and _is_time(wanted)
+        and _is_time(found)
+    ]
+
+
 def nearest(
     action: str, named: Mapping[str, Any], payloads: Sequence[object], handed_over: Collection[str] | None = None
 ) -> int:
@@ -76,7 +109,7 @@ def _leaves(wanted: Any, found: Any, path: str) -> Iterator[tuple[str, Any, Any]
             yield from _leaves(value, inner, f"{path}.{name}" if path else str(name))
     elif isinstance(wanted, list | tuple):
         yield from _entries(wanted, found, path)
-    elif not _is_same(wanted, found):
+    elif not _is_same(wanted, found) or _is_other_case(path, wanted, found):
         yield path, wanted, found
 
 
@@ -97,6 +130,15 @@ def _is_within(path: str, holders: Collection[str]) -> bool:
     return any(path == holder or path.startswith(f"{holder}.") for holder in holders)
 
 
+def _is_other_case(path: str, wanted: Any, found: Any) -> bool:
+    """Return whether a text whose case counts arrived in another one; the words for yes and no have none."""
+    if path.rpartition(".")[2] not in _CASE_COUNTS or not isinstance(wanted, str) or not isinstance(found, str):
+        return False
+    if REDACTED in wanted or REDACTED in found or wanted.casefold() in ("true", "false"):
+        return False
+    return wanted.split() != found.split() and wanted.casefold().split() == found.casefold().split()
+
+
 def _is_same(wanted: Any, found: Any) -> bool:
     match wanted, found:
         case (bool(), _) | (_, bool()):
@@ -111,6 +153,14 @@ def _is_same(wanted: Any, found: Any) -> bool:
             return same or REDACTED in wanted or REDACTED in found or _is_same_time(wanted, found)
         case _:
             return bool(wanted == found)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        _moment(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_same_time(wanted: str, found: str) -> bool:

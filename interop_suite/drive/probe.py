@@ -151,10 +151,14 @@ class Probe:
 
     def set_up(self, station: ScriptedStation, settings: StationSettings) -> None:
         """Tell the CSMS something about a station; what the settings leave out stays."""
+        told: dict[str, Any] = {} if settings.interval is None else {"interval": settings.interval}
+        if settings.boot_status is not None:
+            told["boot_status"] = settings.boot_status
         self._driven(
             "register",
             lambda: self.driver.register(station.identity, settings, self.version),
             identity=station.identity,
+            **told,
         )
 
     def _password(self) -> str:
@@ -304,15 +308,19 @@ class Probe:
     def token(self, status: str = "Accepted", *, parent: str | None = None, expiry: str | None = None) -> str:
         """Get a token that the CSMS answers with a status."""
         known = self.target.tokens.get(status)
-        if known is not None and parent is None:
+        plain = parent is None and (expiry is None or status != "Accepted")
+        if known is not None and plain:
             return known
         token = self.made_up_token()
-        if self._takes_any_token(status) and parent is None:
+        if plain and self._takes_any_token(status):
             self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
             return token
         settings = TokenSettings(status=status, parent=parent, expiry=expiry, type=self._dialogue.token_type)
         self._driven(
-            "set_token", lambda: self.driver.set_token(token, settings, self.version), token=token, status=status
+            "set_token",
+            lambda: self.driver.set_token(token, settings, self.version),
+            token=token,
+            **msgspec.to_builtins(settings),
         )
         return token
 
@@ -384,6 +392,15 @@ class Probe:
         )
         self._driver_record(identity, {"operation": "recorded", "transactions": rows})
         return rows
+
+    def read_kept(self, identity: str) -> None:
+        """Read, after the script, what the CSMS kept of a station's sessions; one that cannot tell is not judged."""
+        try:
+            rows = self.driver.transactions(identity, self.version)
+        except DriverError as error:
+            self._driver_record(identity, {"operation": "kept", "error": str(error)})
+        else:
+            self._driver_record(identity, {"operation": "kept", "transactions": rows})
 
     # -- end ---------------------------------------------------------------------------------------------------------
 

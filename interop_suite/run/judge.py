@@ -13,7 +13,9 @@ from evidence.verdicts import Verdict, worst
 from interop_suite.catalogue import Case
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.command_outcomes import orders_of
 from interop_suite.claims.exchange import AnswerKind, Frame, Stray
+from interop_suite.claims.general import general_findings
 from interop_suite.claims.history import UNREADABLE_ID, History
 from interop_suite.claims.orders import differences, nearest
 from ocppj.actions import ACTIONS
@@ -122,7 +124,7 @@ def _duration_ms(history: History) -> float:
 
 
 def _implicit(history: History) -> Iterable[Finding]:
-    """Judge every frame of the CSMS for envelope and schema; what is right needs no finding."""
+    """Judge every frame of the CSMS for envelope, schema and meaning; what is right needs no finding."""
     for stray in history.strays:
         version = str(stray.frame.rules.version)
         verdict = _weigh_stray(history, stray) if stray.frame.scripted else None
@@ -160,6 +162,7 @@ def _implicit(history: History) -> Iterable[Finding]:
     yield from _schemas(history)
     yield from _unique_ids(history)
     yield from _as_ordered(history)
+    yield from general_findings(history)
 
 
 def _weigh_stray(history: History, stray: Stray) -> Verdict | None:
@@ -309,22 +312,8 @@ _ORDERED = "The command carries what the operator named"
 
 def _as_ordered(history: History) -> Iterable[Finding]:
     """Hold each order of the operator against the CALLs that came of it; the nearest one is taken for its own."""
-    orders = [call for call in history.driver_calls if call.operation == "trigger"]
-    for order in orders:
-        action = str(order.info.get("action"))
-        until = min(
-            (o.line for o in orders if o.line > order.line and o.info.get("action") == action),
-            default=len(history.records),
-        )
-        calls = [
-            e
-            for e in history.exchanges
-            if not e.by_station
-            and e.action == action
-            and e.call.scripted
-            and e.call.station.partition("#")[0] == order.station
-            and order.line < e.call.line < until
-        ]
+    for ordered in orders_of(history):
+        order, action, calls = ordered.order, ordered.action, ordered.calls
         if not calls:
             continue
         named, handed_over = order.info.get("payload") or {}, order.info.get("handed_over")

@@ -17,6 +17,7 @@ from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import Case, Script, all_inquiries
 from interop_suite.claims.history import History
+from interop_suite.claims.kept_records import record_findings, stations_with_sessions
 from interop_suite.drive.probe import CsmsIntrospection, Probe
 from interop_suite.drive.setup import CsmsUnderTest, Setup
 from interop_suite.run.judge import judge
@@ -27,6 +28,9 @@ from ocppj.versions import Version
 __all__ = ["Attempt", "IdentityPool", "Runner", "not_applicable"]
 
 ACCEPTED_TOKEN = token_need("Accepted")
+LOOKS = 8
+LOOK_PAUSE = 0.25
+"""Seconds between two looks at records that a CSMS may write down later than it answers."""
 
 
 class IdentityPool:
@@ -158,15 +162,21 @@ class Runner:
             leased.append(self._identities.lease())
             return leased[-1]
 
+        records: list[TraceRecord] = []
+
+        def keep(item: TraceRecord) -> None:
+            records.append(item)
+            record(item)
+
         def note(**info: object) -> None:
-            record(TraceRecord(t=time.monotonic(), station=setup.name, kind=Kind.NOTE, info=dict(info)))
+            keep(TraceRecord(t=time.monotonic(), station=setup.name, kind=Kind.NOTE, info=dict(info)))
 
         note(phase="prepare", case=setup.name, ocpp=str(setup.version), started=wall_clock(time.time()))
         probe = Probe(
             setup,
             self.target,
             self.driver,
-            record,
+            keep,
             lease,
             introspection=self._introspection,
             open_authorization=lambda: self.meets_unaided(ACCEPTED_TOKEN, setup.version),
@@ -175,6 +185,7 @@ class Runner:
             probe.prepare()
             note(phase="script")
             script(probe)
+            self._keep(probe, records, setup.version)
         except HarnessError as error:
             note(inconclusive=str(error))
         except Exception as error:  # noqa: BLE001  # our own mistake must not pass for a verdict about the CSMS
@@ -183,6 +194,17 @@ class Runner:
             probe.finish()
             for identity in leased:
                 self._identities.release(identity)
+
+    def _keep(self, probe: Probe, records: list[TraceRecord], version: Version) -> None:
+        """Read what the CSMS kept of every session, until it is right or the patience is over."""
+        if self.driver.serial or self.driver.missing("transactions", version) is not None:
+            return
+        for station in stations_with_sessions(History(records, version)):
+            for _ in range(1 if self._introspection else LOOKS):
+                probe.read_kept(station)
+                if not any(record_findings(History(records, version))):
+                    break
+                probe.station.pump(lambda: False, LOOK_PAUSE)
 
 
 def not_applicable(case: Case, reason: str) -> CaseResult:

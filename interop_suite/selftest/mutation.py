@@ -8,7 +8,7 @@ that no station can see, are listed with their reason in `equivalents.toml`.
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache, partial
@@ -19,19 +19,34 @@ import msgspec
 from evidence.verdicts import Verdict
 from fixtures.csms import Mode
 from fixtures.csms.mutants import Mutant, all_mutants
+from interop_suite.catalogue import all_cases
+from interop_suite.drive.setup import Start
 from interop_suite.selftest.applicability import Seen
 from interop_suite.selftest.bench import ModeTask, MutantTask, MutantTried, open_benches
 from interop_suite.selftest.worker_pool import WorkerPool
 from ocppj.versions import Version
 
-__all__ = ["Equivalent", "Fate", "MutationRun", "Score", "Survivor", "equivalents", "reached", "run_mutation", "sample"]
+__all__ = [
+    "Equivalent",
+    "Fate",
+    "MutationRun",
+    "Score",
+    "Survivor",
+    "equivalents",
+    "reached",
+    "run_mutation",
+    "sample",
+    "share_of",
+]
 
 PROCESSES = 2
 LANES = 6
 LIMIT = 240.0
 """Seconds for one mutant."""
 MOST_CASES = 40
-"""Cases that a mutant is tried on at the most; those that found the most mutants of its action come first."""
+"""Cases that a mutant is tried on at the most."""
+EARLY_CASES = 8
+"""How many of them begin, where there are such, before the boot of the station."""
 
 
 class Equivalent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +106,14 @@ class Score(msgspec.Struct, kw_only=True):
         return self.required_killed / judged if judged else 1.0
 
 
+def share_of(scores: Iterable[Score]) -> float:
+    """Return the mutation score of several versions together; 1 where there was nothing to find."""
+    totals = list(scores)
+    killed = sum(score.killed for score in totals)
+    judged = killed + sum(score.survived for score in totals)
+    return killed / judged if judged else 1.0
+
+
 @cache
 def equivalents() -> tuple[Equivalent, ...]:
     """Read the reviewed list of mutants that need not be found."""
@@ -144,7 +167,7 @@ class MutationRun:
         """Take the mutants, what each case shows of a right CSMS, and the verdicts that it gets there."""
         self._progress = progress
         self._parents = parents
-        self._kills: Counter[tuple[str, str]] = Counter()
+        self._early = {case.key for case in all_cases() if case.start is not Start.BOOTED}
         self.fates: dict[str, Fate] = {}
         self._cases: dict[str, list[str]] = {}
         for mutant in mutants:
@@ -161,6 +184,9 @@ class MutationRun:
         cases = self._cases[name][:]
         # The same for everybody, and not the first ones of the list for all.
         random.Random(name).shuffle(cases)  # noqa: S311 - an order and no secret
+        # What the preparation of the others needs is judged in these alone.
+        cases.sort(key=lambda key: key not in self._early)
+        cases = cases[:EARLY_CASES] + random.Random(name).sample(cases[EARLY_CASES:], len(cases[EARLY_CASES:]))  # noqa: S311
         return MutantTask(name, {key: self._parents[key] for key in cases[:MOST_CASES] if key in self._parents})
 
     def take(self, task: MutantTask, tried: MutantTried) -> None:

@@ -1,0 +1,143 @@
+"""What the CSMS says of tokens that its operator registered, in every answer that names one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from evidence.verdicts import Verdict
+from interop_suite.claims.claim import Finding
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.exchange import AnswerKind, Exchange
+from interop_suite.claims.expected import field
+from interop_suite.claims.history import History
+from interop_suite.claims.moments import apart, moment, wall_at
+from ocppj.versions import Version
+
+__all__ = ["token_findings"]
+
+_SAME_TIME = 1.0
+"""Seconds: a CSMS may keep times without their fractions."""
+_CONCURRENT = "ConcurrentTx"
+
+
+class _Words(msgspec.Struct, frozen=True):
+    """Where a version says what."""
+
+    token: str
+    info: str
+    group: str
+    expiry: str
+    expiry_is_own: bool
+    """Whether the date is that of the token, and not that of what a station may keep."""
+    clause: Clause
+
+
+_V2X = _Words(
+    "idToken.idToken",
+    "idTokenInfo",
+    "groupIdToken.idToken",
+    "cacheExpiryDateTime",
+    expiry_is_own=False,
+    clause=Clause("201-6", "C01.FR.07"),
+)
+_WORDS: Mapping[Version, _Words] = MappingProxyType(
+    {
+        Version.V16: _Words(
+            "idTag", "idTagInfo", "parentIdTag", "expiryDate", expiry_is_own=True, clause=Clause("1.6", "7.27")
+        ),
+        Version.V201: _V2X,
+        Version.V21: _V2X,
+    }
+)
+
+
+def token_findings(history: History) -> Iterator[Finding]:
+    """Hold each answer about a registered token against its registration; what is optional may be left out."""
+    words = _WORDS[history.rules.version]
+    for exchange in history.exchanges:
+        info = _info(exchange, words)
+        token = field(exchange.payload, words.token)
+        if info is None or not isinstance(token, str):
+            continue
+        registered = _registration(history, token, exchange.call.line)
+        if registered is None or field(exchange.payload, "idToken.type") not in (None, registered.get("type")):
+            continue
+        for problem in _problems(history, exchange, info, registered, words):
+            yield Finding(
+                verdict=Verdict.NON_STRICT,
+                claim="What the CSMS says of a token is what its operator registered",
+                actual=f"{exchange.action}: {problem}",
+                clause=words.clause,
+                frame=exchange.answer.line if exchange.answer else None,
+            )
+
+
+def _info(exchange: Exchange, words: _Words) -> Mapping[str, Any] | None:
+    if not exchange.by_station or exchange.kind is not AnswerKind.RESULT or not exchange.call.scripted:
+        return None
+    info = field(exchange.result, words.info)
+    return info if isinstance(info, Mapping) else None
+
+
+def _registration(history: History, token: str, before: int) -> Mapping[str, Any] | None:
+    """Find how a token was registered last; None for one that nobody registered."""
+    found = [
+        call.info
+        for call in history.driver_calls
+        if call.operation == "set_token" and call.error is None and call.line < before
+        if str(call.info.get("token")).casefold() == token.casefold()
+    ]
+    return found[-1] if found else None
+
+
+def _problems(
+    history: History, exchange: Exchange, info: Mapping[str, Any], registered: Mapping[str, Any], words: _Words
+) -> Iterator[str]:
+    status, wanted = info.get("status"), registered["status"]
+    own = wall_at(history, exchange.call.t)
+    expiry, today = moment(registered.get("expiry")), own
+    if words.expiry_is_own and expiry is not None and today is not None and expiry.timestamp() < today:
+        wanted = "Expired" if wanted == "Accepted" else wanted
+    if wanted == "Accepted":
+        if status != wanted and not (status == _CONCURRENT and _runs(history, exchange, words)):
+            yield f"status is {status!r} of a token that was registered as Accepted"
+    elif status == "Accepted":
+        yield f"status is 'Accepted' of a token that is {wanted}"
+    yield from _wrong_group(info, registered, words)
+    yield from _wrong_expiry(info, registered, words, today)
+
+
+def _runs(history: History, exchange: Exchange, words: _Words) -> bool:
+    """Return whether the token began a session before."""
+    token = str(field(exchange.payload, words.token)).casefold()
+    return any(
+        earlier.by_station
+        and earlier.call.line < exchange.call.line
+        and earlier.action in ("StartTransaction", "TransactionEvent")
+        and str(field(earlier.payload, words.token)).casefold() == token
+        for earlier in history.exchanges
+    )
+
+
+def _wrong_group(info: Mapping[str, Any], registered: Mapping[str, Any], words: _Words) -> Iterator[str]:
+    told, wanted = field(info, words.group), registered.get("parent")
+    if isinstance(told, str) and isinstance(wanted, str) and told.casefold() != wanted.casefold():
+        yield f"{words.group} is {told!r} instead of {wanted!r}"
+
+
+def _wrong_expiry(
+    info: Mapping[str, Any], registered: Mapping[str, Any], words: _Words, today: float | None
+) -> Iterator[str]:
+    told, wanted = info.get(words.expiry), registered.get("expiry")
+    when = moment(told)
+    if when is None:
+        return
+    difference = apart(told, wanted)
+    if words.expiry_is_own and difference is not None and difference > _SAME_TIME:
+        yield f"{words.expiry} is {told!r} instead of {wanted!r}"
+    elif info.get("status") == "Accepted" and today is not None and when.timestamp() < today - _SAME_TIME:
+        yield f"{words.expiry} is {told!r}, which is over, although the status is Accepted"
