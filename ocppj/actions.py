@@ -5,15 +5,12 @@ Sources: OCPP 1.6 §4 (charge point) and §5 (central system) with the security 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["ACTIONS", "Action", "csms_actions", "station_actions"]
 

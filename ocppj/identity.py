@@ -5,14 +5,11 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
 
 from ocppj.errors import UsageError
 from ocppj.versions import Rules, Version
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = [
     "basic_authorization",

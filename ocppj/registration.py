@@ -5,16 +5,13 @@ Sources: OCPP 1.6 §4.2 and OCPP-J 1.6 errata §3.8; OCPP 2.0.1 Part 2 B01-B03 (
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["REGISTRATION", "Permission", "Registration", "may_send"]
 

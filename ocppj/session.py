@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from ocppj.errors import LocalProtocolError, RemoteProtocolError
 from ocppj.events import (
@@ -36,9 +37,6 @@ from ocppj.events import (
 )
 from ocppj.messages import Call, CallError, CallResult, CallResultError, Send, encode, parse
 from ocppj.versions import MessageType, Rules
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["REMEMBERED", "Session", "message_ids"]
 

@@ -5,14 +5,11 @@ Sources: OCPP-J 1.6 §3-§4 with its errata sheet; OCPP 2.0.1 Part 4 §3-§5 wit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["RULES", "ErrorMeaning", "MessageType", "Rules", "UnknownType", "Version", "rules_for_subprotocol"]
 

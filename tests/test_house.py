@@ -317,6 +317,23 @@ def test_only_the_load_test_imports_locust_and_gevent() -> None:
     assert forbidden_imports(paths, ONLY_LOADTEST_IMPORTS) == []
 
 
+def test_only_what_patches_the_process_is_imported_for_types_alone() -> None:
+    hidden = []
+    for path in ROOM_MODULES:
+        for node in ast.walk(ast.parse(text_of(path), str(path))):
+            if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+                modules = {inner.module or "" for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom)}
+                modules |= {
+                    alias.name for inner in ast.walk(node) if isinstance(inner, ast.Import) for alias in inner.names
+                }
+                hidden += [
+                    f"{name_of(path)}: {name}"
+                    for name in modules
+                    if name.partition(".")[0] not in ONLY_LOADTEST_IMPORTS
+                ]
+    assert hidden == []
+
+
 def test_protocol_core_knows_no_socket_and_no_clock() -> None:
     paths = [path for path in ROOM_MODULES if path.relative_to(ROOT).parts[0] == "ocppj"]
     assert forbidden_imports(paths, CORE_NEVER_IMPORTS) == []

@@ -22,13 +22,11 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from loadtest.judging.settings import FENCE_AFTER, QUARANTINE
 from loadtest.workload.identities import Identities, Lease
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 __all__ = [
     "SETTLE",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -13,14 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from evidence.histogram import Histogram
+from evidence.run_model import CallStats, LoadRun
 from evidence.vocabulary import MEASURE, OPENED, TO_CSMS, is_failure
+from loadtest.measuring.merged import Merged
 from ocppj.outcomes import Outcome
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from evidence.run_model import CallStats, LoadRun
-    from loadtest.measuring.merged import Merged
 
 __all__ = ["Progress", "Snapshot", "print_result", "snapshot"]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import gevent
 import gevent.event
@@ -16,26 +17,21 @@ import msgspec
 
 from evidence.exit_codes import USAGE
 from evidence.run_folder import RunFolder
+from evidence.run_model import LoadRun
 from evidence.vocabulary import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
-from loadtest.cluster.delivery import Ack, Collector
+from loadtest.cluster.delivery import Ack, Collector, Report
 from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_result, snapshot
 from loadtest.judging.generator import gather, judge
 from loadtest.judging.quantities import Values
 from loadtest.judging.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
+from loadtest.judging.settings import Settings
 from loadtest.judging.slo import SloWatch
 from loadtest.judging.slo import judge as slo_results
+from loadtest.measuring.recorder import Delta
 from loadtest.measuring.windows import WindowPlan
 from loadtest.plugins.contract import Conclusion, Plugin, RunAccess
 from ocppj.errors import HarnessError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from evidence.run_model import LoadRun
-    from loadtest.cluster.delivery import Report
-    from loadtest.judging.settings import Settings
-    from loadtest.measuring.recorder import Delta
 
 __all__ = ["REPORT_EVERY", "MasterEnd"]
 

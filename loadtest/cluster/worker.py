@@ -7,21 +7,16 @@ Messages are dicts with a `kind`; `send` takes those for the master.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import gevent
 
-from loadtest.cluster.delivery import ReportQueue
+from loadtest.cluster.delivery import Report, ReportQueue
 from loadtest.cluster.leases import LeaseClient
 from loadtest.judging.settings import FENCE_AFTER
-from loadtest.measuring.recorder import Recorder
+from loadtest.measuring.recorder import CallTable, Recorder
 from loadtest.measuring.sampler import PROBE_EVERY, Sampler
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from loadtest.cluster.delivery import Report
-    from loadtest.measuring.recorder import CallTable
 
 __all__ = ["WorkerEnd"]
 

@@ -6,7 +6,8 @@ is taken from `measure`, because only that is judged.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -14,11 +15,7 @@ from evidence.histogram import Histogram
 from evidence.run_model import Generator
 from evidence.vocabulary import MEASURE
 from loadtest.measuring.sampler import Health, WindowHealth
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from loadtest.measuring.worker_state import WorkerState
+from loadtest.measuring.worker_state import WorkerState
 
 __all__ = ["LIMITS", "Facts", "Limit", "WorkerFacts", "gather", "judge", "worker_facts"]
 

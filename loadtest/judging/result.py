@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from evidence import exit_codes
-from evidence.histogram import write_hlog
+from evidence.histogram import Histogram, write_hlog
 from evidence.redact import redact_url
-from evidence.run_folder import describe_environment, describe_tool
-from evidence.run_model import CallStats, LoadRun, Percentiles, RunTarget, SloResult, Stations, WindowResult
+from evidence.run_folder import RunFolder, describe_environment, describe_tool
+from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, RunTarget, SloResult, Stations, WindowResult
 from evidence.verdicts import EXIT_CODES, RunVerdict
 from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
 from loadtest.judging.quantities import Values
+from loadtest.judging.settings import Settings
 from loadtest.judging.slo import Broken, Figures
+from loadtest.measuring.merged import Latencies, Merged
+from loadtest.measuring.recorder import Key
 from ocppj.outcomes import Outcome
 from ocppj.trace import wall_clock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from evidence.histogram import Histogram
-    from evidence.run_folder import RunFolder
-    from evidence.run_model import Generator
-    from loadtest.judging.settings import Settings
-    from loadtest.measuring.merged import Latencies, Merged
-    from loadtest.measuring.recorder import Key
 
 __all__ = ["Course", "build_run", "exit_code", "run_verdict", "slo_figures", "write_result"]
 

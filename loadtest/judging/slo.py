@@ -12,11 +12,14 @@ Evaluated on the merged histograms, after the last figures of every worker are i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from config.errors import ConfigError
+from config.locations import Location
 from config.quantities import seconds
 from config.typed import convert
 from config.words import hint
@@ -26,16 +29,10 @@ from evidence.run_model import Generator, SloResult
 from evidence.vocabulary import MEASURE, OPENED, WINDOWS, is_failure
 from loadtest.judging.quantities import Quantities, Values
 from loadtest.judging.slo_expression import CALLS, ERRORS, FAILED, GOODPUT, NO_QUANTITIES, Expression, parse
+from loadtest.measuring.merged import Latencies
+from loadtest.measuring.recorder import Key
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.outcomes import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from config.locations import Location
-    from loadtest.measuring.merged import Latencies
-    from loadtest.measuring.recorder import Key
 
 __all__ = [
     "DELAY",

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, NoReturn
+from typing import Final, Literal, NoReturn
 
 import msgspec
 
@@ -29,9 +30,6 @@ from ocppj.actions import ACTIONS
 from ocppj.errors import UsageError
 from ocppj.outcomes import Outcome
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 __all__ = [
     "CALLS",

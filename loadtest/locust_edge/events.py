@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import gevent
 import psutil
 from locust import events, runners
+from locust.env import Environment
 
 from evidence.exit_codes import UNREACHABLE, USAGE
 from loadtest.judging.settings import Settings
@@ -24,9 +25,6 @@ from loadtest.locust_edge.wiring import expect_workers, install, wired
 from loadtest.plugins.storms.page import add_storm_page
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 __all__ = ["listen"]
 

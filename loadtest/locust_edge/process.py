@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import gevent
 import msgspec
 from gevent.lock import BoundedSemaphore
+from locust.env import Environment
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
 from loadtest.locust_edge.parser import request_of
@@ -38,9 +39,6 @@ from loadtest.workload.identities import Lease
 from loadtest.workload.profile import Profile, load_profile
 from ocppj.errors import HarnessError
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 __all__ = [
     "LoadProcess",

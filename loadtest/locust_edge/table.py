@@ -10,16 +10,13 @@ The module imports Locust, which monkey-patches the process.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from locust import stats as locust_stats
+from locust.env import Environment
 
 from evidence.histogram import highest_in_bucket, lowest_in_bucket
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from locust.env import Environment
 
 __all__ = ["LocustTable"]
 

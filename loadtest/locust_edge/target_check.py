@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import gevent.core
 
 from evidence.redact import redact_url
 from loadtest.timing.timers import HubTimers
-from loadtest.transport.socket import Attempt, Engine
+from loadtest.transport.socket import Attempt, Engine, Handshake, How
+from loadtest.transport.target import Target
 from loadtest.transport.tls import open_socket
+from loadtest.workload.identities import Lease
 from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import basic_authorization, decode_authorization_key, station_url
 from ocppj.versions import RULES, Version
-
-if TYPE_CHECKING:
-    from loadtest.transport.socket import Handshake, How
-    from loadtest.transport.target import Target
-    from loadtest.workload.identities import Lease
 
 __all__ = ["check_target"]
 

@@ -11,11 +11,12 @@ options of `loadtest.locust_edge.options` to Locust and attaches the measuring o
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import gevent
 import gevent.event
 from locust import User
+from locust.env import Environment
 from locust.user.task import LOCUST_STATE_WAITING
 
 from loadtest.cluster.leases import Request
@@ -27,9 +28,6 @@ from loadtest.workload.profile import Profile
 from ocppj.errors import UsageError
 from ocppj.outcomes import Outcome
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from locust.env import Environment
 
 __all__ = ["Answer", "ChargePointUser"]
 

@@ -29,26 +29,23 @@ import logging
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import gevent
 import locust.log
 from locust import runners
+from locust.env import Environment
 from locust.exception import RPCError
 
 from evidence import exit_codes
+from loadtest.cluster.leases import LeaseClient
 from loadtest.cluster.master import REPORT_EVERY, MasterEnd
 from loadtest.cluster.worker import WorkerEnd
+from loadtest.judging.settings import Settings
 from loadtest.locust_edge.table import LocustTable
+from loadtest.measuring.recorder import Recorder
 from ocppj.errors import HarnessError, LocalProtocolError
-
-if TYPE_CHECKING:
-    from locust.env import Environment
-
-    from loadtest.cluster.leases import LeaseClient
-    from loadtest.judging.settings import Settings
-    from loadtest.measuring.recorder import Recorder
 
 __all__ = ["Wiring", "expect_workers", "install", "wired"]
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from evidence.histogram import Histogram, Interval, Tag
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from loadtest.measuring.recorder import Delta, Key, SecondCounts
+from loadtest.measuring.recorder import Delta, Key, SecondCounts
 
 __all__ = ["INTERVAL", "Latencies", "Merged", "Second"]
 

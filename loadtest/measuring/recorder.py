@@ -19,13 +19,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, TypedDict
 
 from evidence.vocabulary import NOTES_DROPPED, OPENED, RAMP, TO_CSMS, is_failure
 from ocppj.outcomes import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 __all__ = ["CallTable", "Delta", "Key", "Recorder", "SecondCounts"]
 

@@ -11,19 +11,16 @@ import os
 import resource
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 import psutil
 
 from evidence.histogram import Histogram
 from evidence.vocabulary import MEASURE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from loadtest.measuring.recorder import Recorder
+from loadtest.measuring.recorder import Recorder
 
 __all__ = ["PROBE_EVERY", "STALL", "Health", "Sampler", "WindowHealth", "local_ports"]
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import re
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
 from config.errors import ConfigError
 from config.quantities import rate
-from loadtest.planning.machine_check import PORTS_USED, SPARE_DESCRIPTORS, STATION_KB, WORKER_MB
+from evidence.run_model import LoadRun
+from loadtest.planning.machine_check import PORTS_USED, SPARE_DESCRIPTORS, STATION_KB, WORKER_MB, Machine
 from loadtest.workload.defaults import DEFAULT_PROFILE
 from ocppj.errors import UsageError, as_usage_error
-
-if TYPE_CHECKING:
-    from evidence.run_model import LoadRun
-    from loadtest.planning.machine_check import Machine
 
 __all__ = ["COMFORTABLE", "Measured", "Plan", "Recommendation", "measured", "read_plan", "recommend"]
 

@@ -6,15 +6,12 @@ agree. Everything follows from the list of trials, so a search can be judged aga
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from evidence.capacity_model import CapacityFinding, Limit, Trial, TrialWord
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from evidence.run_model import LoadRun, SloResult
-    from loadtest.judging.slo import Threshold
+from evidence.run_model import LoadRun, SloResult
+from loadtest.judging.slo import Threshold
 
 __all__ = [
     "BOOTED",

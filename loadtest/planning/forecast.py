@@ -5,7 +5,8 @@ The traffic comes from a rehearsal of a part of the fleet in virtual time (`load
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -16,9 +17,6 @@ from loadtest.workload.curve import DAY, clock_text
 from loadtest.workload.mix import messages_a_day
 from loadtest.workload.profile import Profile, check_versions
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 __all__ = ["HEARTBEAT", "ActionRate", "Forecast", "WindowRate", "forecast"]
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import check_target_url
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 __all__ = ["Target", "client_context"]
 

@@ -9,19 +9,16 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from evidence.run_folder import complete_record
+from loadtest.timing.timers import Timer, TimerQueue
 from ocppj.trace import TraceRecord, encode_record
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from loadtest.timing.timers import Timer, TimerQueue
-
-    Outcome = tuple[int, str]
-    Submit = Callable[[Callable[[], Outcome], Callable[[Outcome], object]], object]
+Outcome = tuple[int, str]
+Submit = Callable[[Callable[[], Outcome], Callable[[Outcome], object]], object]
 
 __all__ = ["BLOCK", "FLUSH_EVERY", "MOST_WAITING", "TraceFile"]
 

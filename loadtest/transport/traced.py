@@ -6,29 +6,23 @@ A traced station has another kind of socket, chosen when it connects; all the ot
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import gevent
 from gevent.threadpool import ThreadPool
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
 
 from loadtest.timing.pacing import Draws
-from loadtest.transport.contract import How
+from loadtest.timing.timers import TimerQueue
+from loadtest.transport.contract import Engine, Handshake, How, Listener
 from loadtest.transport.socket import ConnectionPhase, StationSocket
+from loadtest.transport.target import Target
 from loadtest.transport.tls import TlsStationSocket, open_socket
 from loadtest.transport.trace_file import TraceFile
 from ocppj.trace import Kind, TraceRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from websockets.frames import Frame
-
-    from loadtest.timing.timers import TimerQueue
-    from loadtest.transport.contract import Engine, Handshake, Listener
-    from loadtest.transport.target import Target
 
 __all__ = ["TracedSocket", "TracedTlsSocket", "Tracer", "trace_path"]
 

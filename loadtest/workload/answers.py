@@ -10,22 +10,19 @@ Pure: what happens to one command follows from its rule and a draw.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
 from config.words import hint
+from loadtest.timing.pacing import Draws
 from ocppj.actions import csms_actions
 from ocppj.schemas import schema
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from loadtest.timing.pacing import Draws
 
 __all__ = [
     "ANY",

@@ -11,16 +11,11 @@ test needs the first: whatever a CSMS checks, it holds. The price is that a sess
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
-from fixtures.meter import circuit_of, first_reading, next_reading, vehicle_of, vehicle_wanting
-
-if TYPE_CHECKING:
-    from fixtures.meter import Circuit, Reading
-    from fixtures.models import ConnectorModel
-    from loadtest.workload.sessions import PlannedSession
+from fixtures.meter import Circuit, Reading, circuit_of, first_reading, next_reading, vehicle_of, vehicle_wanting
+from fixtures.models import ConnectorModel
+from loadtest.workload.sessions import PlannedSession
 
 __all__ = ["circuit_for", "reading_after"]
 

@@ -5,17 +5,15 @@ Texts in braces are filled in for the station that is chosen: see `PLACEHOLDERS`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from ocppj.actions import csms_actions
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["ALIASES", "EXAMPLES", "KEYS", "PLACEHOLDERS", "Candidates", "Effect", "Recipe", "known_words", "recipe_of"]
 

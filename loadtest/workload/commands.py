@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -19,10 +21,6 @@ from loadtest.workload.command_catalogue import EXAMPLES, PLACEHOLDERS, Candidat
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.schemas import validator
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
 __all__ = ["Command", "Errand", "Rate", "fill", "plan", "read_commands"]
 

@@ -8,18 +8,14 @@ Rates are constant within a quarter of an hour, and the week repeats.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from math import floor
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from loadtest.workload.spread import mean, quantile
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from loadtest.workload.spread import Spread
+from loadtest.workload.spread import Spread, mean, quantile
 
 __all__ = ["DAY", "DAYS", "WEEK", "Curve", "Rates", "clock_text", "seconds_of_day"]
 

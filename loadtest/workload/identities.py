@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import string
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -15,9 +16,6 @@ from config.yaml_files import read_text
 from fixtures.tokens import POOL_SIZE, pool_token
 from loadtest.workload.defaults import DEFAULT_PATTERN
 from ocppj.errors import UsageError, as_usage_error
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["Identities", "Lease", "read_identities"]
 

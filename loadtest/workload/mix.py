@@ -5,19 +5,13 @@ A rehearsal (`loadtest.planning.rehearsal`) tells more and costs seconds; this t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from fixtures.models import station_models
+from fixtures.models import StationModel, station_models
 from loadtest.workload.curve import DAY
-from loadtest.workload.sessions import rates_of
+from loadtest.workload.profile import Profile
+from loadtest.workload.sessions import Workload, rates_of
 from loadtest.workload.spread import mean
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fixtures.models import StationModel
-    from loadtest.workload.profile import Profile
-    from loadtest.workload.sessions import Workload
 
 __all__ = ["messages_a_day", "sessions_a_day"]
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from heapq import heappop, heappush
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from config.words import hint
 from loadtest.timing.pacing import Draws
+from loadtest.workload.recording import Replay
 from loadtest.workload.sessions import PlannedSession
 from loadtest.workload.spread import number
 from ocppj.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from loadtest.workload.recording import Replay
 
 __all__ = ["KNOWN_HEADERS", "read_sessions"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -11,9 +12,6 @@ from loadtest.workload.recording import Cue, Recorded
 from ocppj.errors import UsageError
 from ocppj.trace import Kind, TraceRecord, decode_record
 from ocppj.versions import MessageType
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["read_trace"]
 

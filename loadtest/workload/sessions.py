@@ -10,17 +10,15 @@ schedule begins before that moment, so that some cars are there already, as they
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from loadtest.timing.pacing import Draws
 from loadtest.workload.curve import DAY, Curve, Rates, seconds_of_day
 from loadtest.workload.spread import Spread, check, draw, quantile, settled
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["PlannedSession", "Schedule", "Tariff", "Workload"]
 

@@ -10,20 +10,16 @@ Bounds cut by setting what lies beyond them to the bound, so that median and p90
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from math import exp, isfinite, log
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from config.errors import ConfigError
 from config.quantities import seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from loadtest.timing.pacing import Draws
+from loadtest.timing.pacing import Draws
 
 __all__ = ["Lognormal", "Normal", "Quantity", "Spread", "check", "draw", "mean", "number", "quantile", "settled"]
 

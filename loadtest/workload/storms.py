@@ -9,10 +9,11 @@ storms:                                # in a load profile, or in a file of its 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 
@@ -25,9 +26,6 @@ from config.words import hint
 from config.yaml_files import read_yaml
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_target_url
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "STORMS",

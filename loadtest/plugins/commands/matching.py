@@ -7,18 +7,15 @@ times that are told with it; all times are seconds of the leader's monotonic clo
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zlib import crc32
 
 import msgspec
 
 from loadtest.workload.command_catalogue import KEYS, Effect, Recipe
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from loadtest.workload.commands import Errand
+from loadtest.workload.commands import Errand
 
 __all__ = ["Api", "CommandVerdict", "Matcher", "SeenEffect", "Sent", "digest_of", "key_of"]
 

@@ -14,25 +14,21 @@ fastest of the leader's latest orders, so what happens there reads too early by 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from loadtest.measuring.recorder import Recorder
 from loadtest.plugins.commands.matching import SeenEffect, digest_of, key_of
-from loadtest.station.views import Phase
+from loadtest.station.contract import Host
+from loadtest.station.station import Station
+from loadtest.station.views import Phase, TransactionMessage
+from loadtest.timing.timers import Timer, TimerQueue
 from loadtest.workload.command_catalogue import Effect, recipe_of
+from ocppj.messages import Call
 from ocppj.outcomes import Outcome, is_accepted
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from loadtest.measuring.recorder import Recorder
-    from loadtest.station.contract import Host
-    from loadtest.station.station import Station
-    from loadtest.station.views import TransactionMessage
-    from loadtest.timing.timers import Timer, TimerQueue
-    from ocppj.messages import Call
 
 __all__ = ["DID", "ORDER", "SEEN", "STATE", "CommandObserver", "machine_of"]
 

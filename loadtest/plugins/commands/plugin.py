@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import ceil
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import gevent
 import gevent.event
 
-from drivers.base import MOST_AT_ONCE, TokenSettings
+from drivers.base import MOST_AT_ONCE, Driver, TokenSettings
 from evidence.histogram import write_hlog
 from evidence.vocabulary import COOL_DOWN, MEASURE
 from loadtest.plugins.commands.figures import Figures, live_line
@@ -30,16 +30,10 @@ from loadtest.plugins.commands.tokens import MOST_TOKENS, TokenStore
 from loadtest.plugins.contract import REMOTE_START, Conclusion, Note, Plugin, RunAccess
 from loadtest.timing.pacing import Draws
 from loadtest.workload.command_catalogue import Candidates
-from loadtest.workload.commands import Command, fill, plan
+from loadtest.workload.commands import Command, Errand, fill, plan
 from ocppj.errors import HarnessError, UsageError
 from ocppj.trace import wall_clock
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from drivers.base import Driver
-    from loadtest.workload.commands import Errand
 
 __all__ = ["CommandPlugin"]
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from loadtest.timing.pacing import Draws
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from loadtest.workload.commands import Errand
+from loadtest.workload.commands import Errand
 
 __all__ = ["CommandSchedule", "Due"]
 

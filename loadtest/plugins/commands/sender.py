@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 import gevent
 
-from drivers.base import MOST_AT_ONCE
-from loadtest.plugins.commands.matching import Api
+from drivers.base import MOST_AT_ONCE, CommandResult, Driver
+from loadtest.plugins.commands.matching import Api, Sent
+from loadtest.plugins.commands.schedule import Due
 from ocppj.errors import HarnessError
 from ocppj.outcomes import is_accepted
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from drivers.base import CommandResult, Driver
-    from loadtest.plugins.commands.matching import Sent
-    from loadtest.plugins.commands.schedule import Due
 
 __all__ = ["Sender"]
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from fixtures.tokens import POOL_SIZE, pool_token
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["MOST_TOKENS", "TokenStore"]
 

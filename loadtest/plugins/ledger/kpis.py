@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from evidence.histogram import Histogram
 from evidence.vocabulary import MEASURE
 from loadtest.judging.quantities import Kind, Values
+from loadtest.measuring.session_row import Row
 from ocppj.outcomes import Outcome
-
-if TYPE_CHECKING:
-    from loadtest.measuring.session_row import Row
 
 __all__ = ["CUT", "QUANTITIES", "SUCCEEDED", "Kpis", "outcome_of"]
 

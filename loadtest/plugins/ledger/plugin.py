@@ -11,7 +11,9 @@ task of somebody's own locustfile may have started a transaction.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
@@ -26,11 +28,7 @@ from loadtest.plugins.ledger.records import seconds_of
 from loadtest.plugins.ledger.row_file import FILE, RowFile, RowWriter
 from ocppj.errors import HarnessError, UsageError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    FetchRecords = Callable[[], Sequence[Mapping[str, Any]] | None]
+FetchRecords = Callable[[], Sequence[Mapping[str, Any]] | None]
 
 __all__ = ["KpiPlugin", "LedgerPlugin", "ledger_field", "quantities_of"]
 

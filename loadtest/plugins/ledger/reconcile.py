@@ -12,21 +12,24 @@ left one record, two or none. Such a record is `ambiguous`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from loadtest.judging.quantities import Kind
+from loadtest.measuring.session_row import Row
 from loadtest.plugins.ledger.record_index import Unclaimed, add_record, csms_gives_id, dropped_before
-from loadtest.plugins.ledger.records import read_records, same_energy, same_place, same_time, same_token, seconds_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from loadtest.measuring.session_row import Row
-    from loadtest.plugins.ledger.records import Record
+from loadtest.plugins.ledger.records import (
+    Record,
+    read_records,
+    same_energy,
+    same_place,
+    same_time,
+    same_token,
+    seconds_of,
+)
 
 __all__ = ["CLASSES", "FAILING", "QUANTITIES", "Findings", "RunPeriod", "reconcile"]
 

@@ -7,14 +7,12 @@ OCPP 1.6 §7.17).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 __all__ = ["FILE", "Record", "read_records", "same_energy", "same_place", "same_time", "same_token", "seconds_of"]
 

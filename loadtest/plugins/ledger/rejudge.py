@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
 from evidence.plugin_results import KpiResult, LedgerResult
 from evidence.run_folder import RunFolder
+from evidence.run_model import LoadRun, SloResult
 from evidence.vocabulary import NOTES_DROPPED
 from loadtest.judging.quantities import Values
 from loadtest.judging.result import run_verdict
@@ -21,11 +23,6 @@ from loadtest.plugins.ledger.records import FILE as RECORDS_FILE
 from loadtest.plugins.ledger.records import seconds_of
 from loadtest.plugins.ledger.row_file import FILE, RowFile
 from ocppj.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from evidence.run_model import LoadRun, SloResult
 
 __all__ = ["rejudge"]
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
 
 import msgspec
 
 from loadtest.measuring.session_row import Row
 from ocppj.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-    from typing import BinaryIO
 
 __all__ = ["FILE", "RowFile", "RowWriter"]
 

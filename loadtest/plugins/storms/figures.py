@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import accumulate
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from loadtest.plugins.storms.formula import distance
+from loadtest.plugins.storms.formula import Expected, distance
 from loadtest.plugins.storms.tally import PER_SECOND
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from loadtest.plugins.storms.formula import Expected
 
 __all__ = ["QUANTILES", "Totals"]
 

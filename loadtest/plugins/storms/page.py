@@ -6,6 +6,7 @@ site is refused, so that no page that somebody happens to have open can strike a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,8 +17,6 @@ from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.workload.storms import STORMS, parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from locust.env import Environment
 
 __all__ = ["add_storm_page"]

@@ -6,9 +6,10 @@ permutation of their numbers, so that every process finds its own without asking
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -29,9 +30,6 @@ from loadtest.workload.storms import (
     Storm,
     TariffSwitch,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 __all__ = ["Position", "Return", "Shuffle", "StormStep", "Verb", "ends", "plan", "position_of", "returns", "victims"]
 

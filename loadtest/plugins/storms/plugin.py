@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from config.locations import Location
 from evidence.redact import redact_text
 from evidence.vocabulary import COOL_DOWN, MEASURE, UNDELIVERED
+from loadtest.measuring.recorder import Delta
 from loadtest.plugins.contract import REMOTE_START, Conclusion, Note, Plugin, RunAccess
 from loadtest.plugins.storms.control_channel import ControlChannel
 from loadtest.plugins.storms.formula import Expected, expected
@@ -19,6 +20,7 @@ from loadtest.plugins.storms.result import StormRun, quantities_of, result_of
 from loadtest.plugins.storms.shell import MOST_OUTPUT, run_shell_command
 from loadtest.plugins.storms.stability import LEAST_SECONDS, Seconds
 from loadtest.plugins.storms.tally import PER_SECOND
+from loadtest.timing.backoff import Backoff
 from loadtest.timing.pacing import Draws
 from loadtest.workload.storms import (
     ClockSurge,
@@ -31,12 +33,6 @@ from loadtest.workload.storms import (
 )
 from ocppj.errors import UsageError
 from ocppj.identity import check_owned
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from loadtest.measuring.recorder import Delta
-    from loadtest.timing.backoff import Backoff
 
 __all__ = ["StormPlugin"]
 

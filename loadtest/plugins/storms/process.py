@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 from config.locations import Location
+from loadtest.measuring.recorder import Recorder
 from loadtest.plugins.storms.plan import Shuffle, plan, position_of
 from loadtest.plugins.storms.station_storm import StationStorm
 from loadtest.plugins.storms.tally import Tally
 from loadtest.station.life import Life
+from loadtest.station.station import Station
 from loadtest.timing.pacing import Draws
+from loadtest.timing.timers import TimerQueue
+from loadtest.transport.target import Target
 from loadtest.workload.storms import RegionFailover, Storm, make_storm
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from loadtest.measuring.recorder import Recorder
-    from loadtest.station.station import Station
-    from loadtest.timing.timers import TimerQueue
-    from loadtest.transport.target import Target
 
 __all__ = ["KIND", "StormProcess"]
 

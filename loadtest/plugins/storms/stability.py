@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from math import sqrt
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from evidence.histogram import Histogram
 from evidence.vocabulary import TO_CSMS, is_failure
-
-if TYPE_CHECKING:
-    from loadtest.measuring.recorder import Delta
+from loadtest.measuring.recorder import Delta
 
 __all__ = ["LEAST_SECONDS", "Sample", "Seconds", "StormVerdict", "compare"]
 

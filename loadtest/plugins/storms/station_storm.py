@@ -6,27 +6,24 @@ A station storm that begins while another one lasts passes all of that on to the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from fixtures.payloads import v2x, v16
 from loadtest.plugins.storms.old_socket import OldSocket
 from loadtest.plugins.storms.plan import StormStep, Verb
+from loadtest.plugins.storms.tally import Tally
 from loadtest.station.charging_session import ChargingSession
 from loadtest.station.dialect.contract import Ending, Payload, Trigger
 from loadtest.station.life import Life
 from loadtest.station.state.connectors import token_for
+from loadtest.station.station import Station
 from loadtest.station.views import ChargingSessionView, Phase
+from loadtest.timing.timers import Timer
+from loadtest.transport.socket import StationSocket
+from loadtest.transport.target import Target
 from ocppj.versions import Version
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from loadtest.plugins.storms.tally import Tally
-    from loadtest.station.station import Station
-    from loadtest.timing.timers import Timer
-    from loadtest.transport.socket import StationSocket
-    from loadtest.transport.target import Target
 
 __all__ = ["State", "StationStorm"]
 
