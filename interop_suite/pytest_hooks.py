@@ -22,7 +22,6 @@ __all__ = ["outcomes_in", "request_of", "state_key"]
 PROPERTY = "plugstorm"
 """The property of a test report that holds its `CaseOutcome`."""
 state_key = pytest.StashKey[State]()
-_collected: list[CaseOutcome] = []
 
 
 def request_of(config: pytest.Config) -> InteropRequest:
@@ -85,10 +84,27 @@ def pytest_internalerror(excinfo: pytest.ExceptionInfo[BaseException]) -> bool |
     return True if disk_error(excinfo.value) is not None else None
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Collect the outcome of each case in the controller."""
-    if report.when == "call":
-        _collected.extend(outcomes_in(report))
+class _Recorder:
+    """Writes `run.json` in the controller as the run goes: what kills it costs at most the cases that are running."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        state.save()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        outcomes = outcomes_in(report) if report.when == "call" else []
+        for outcome in outcomes:
+            self._state.collect(outcome)
+        if outcomes:
+            self._state.save()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Record what comes, now that the cases are known and begin."""
+    config = session.config
+    if state_key in config.stash and not hasattr(config, "workerinput") and not config.option.collectonly:
+        config.pluginmanager.register(_Recorder(config.stash[state_key]))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -101,9 +117,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
             config.stash[state_key].stack.close()
         return
     state = config.stash[state_key]
-    for outcome in _collected:
-        state.collect(outcome)
-    _collected.clear()
     if config.option.collectonly:
         state.stack.close()
         yield

@@ -132,4 +132,8 @@ def all_calls(run: LoadRun) -> int:
 
 
 def _interrupted(run: Run) -> list[str]:
+    if isinstance(run, InteropRun) and (run.stopped_early or not run.complete):
+        why = run.stopped_early or "The run was cut before its end, as by kill -9."
+        missing = run.planned - len(run.cases)
+        return [f"{why} Not run to the end: {count(missing)} of {plural(run.planned, 'case')}." if missing > 0 else why]
     return ["The run was interrupted; the report shows what had finished by then."] if run.interrupted else []

@@ -11,7 +11,7 @@ import msgspec
 
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, read_trace, utc_now
 from evidence.run_model import CaseResult, InteropRun, RunTarget
-from evidence.verdicts import Verdict, run_verdict, weight
+from evidence.verdicts import RunVerdict, Verdict, run_verdict, weight
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.history import History
 from interop_suite.run.judge import judge, latency_of, service_times
@@ -113,8 +113,14 @@ def write_interop_run(
     driver: str,
     interrupted: bool = False,
     secrets: frozenset[str] = frozenset(),
+    planned: int | None = None,
+    complete: bool = True,
+    stopped_early: str = "",
 ) -> InteropRun:
-    """Write `run.json` of a run, and return it as it was written: without its secrets."""
+    """Write `run.json` of a run, and return it as it was written: without its secrets.
+
+    It is not `complete` while cases are still to come: then nobody may read it as passed.
+    """
     order = {case.key: index for index, case in enumerate(all_cases())}
     results = sorted(
         (outcome.result for outcome in outcomes),
@@ -127,14 +133,23 @@ def write_interop_run(
         finished=utc_now(),
         seed=None,
         environment=describe_environment(),
-        verdict=run_verdict(result.verdict for result in results),
+        verdict=_verdict_of(results, complete=complete and not stopped_early),
         interrupted=interrupted,
         settings={k: v for k, v in msgspec.to_builtins(request).items() if v not in (None, (), {})},
         counts=counts_of(results),
         cases=results,
         latency_ms=latency_of(outcome.service_ms for outcome in outcomes),
+        planned=len(results) if planned is None else planned,
+        complete=complete,
+        stopped_early=stopped_early,
     )
     return folder.write_run(run, secrets)
+
+
+def _verdict_of(results: Iterable[CaseResult], *, complete: bool) -> RunVerdict:
+    """Merge the cases; of a run that was not brought to its end nobody knows that it passes."""
+    verdict = run_verdict(result.verdict for result in results)
+    return RunVerdict.INCONCLUSIVE if verdict is RunVerdict.PASSED and not complete else verdict
 
 
 def rejudge(path: Path) -> InteropRun:
@@ -146,7 +161,10 @@ def rejudge(path: Path) -> InteropRun:
     strict_order = bool(run.settings.get("strict_order"))
     results = [_judge_again(path, result, cases, strict_order=strict_order) for result in run.cases]
     run = msgspec.structs.replace(
-        run, cases=results, counts=counts_of(results), verdict=run_verdict(result.verdict for result in results)
+        run,
+        cases=results,
+        counts=counts_of(results),
+        verdict=_verdict_of(results, complete=run.complete and not run.stopped_early),
     )
     return RunFolder(path).write_run(run)
 

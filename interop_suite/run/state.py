@@ -20,6 +20,7 @@ from interop_suite.run.plan import Plan, make_plan
 from interop_suite.run.request import FIELDS, InteropRequest, to_words
 from interop_suite.run.results import CaseOutcome, apply_expectation, merge_attempts, write_interop_run
 from interop_suite.run.runner import Attempt, Runner
+from ocppj.errors import UsageError
 
 __all__ = ["State", "csms_request", "embedded_csms", "reproduce_command"]
 
@@ -40,6 +41,7 @@ class State:
         self.outcomes: dict[str, CaseOutcome] = {}
         self.cases = plan.cases
         """Those that are left to run."""
+        self.planned = len(plan.cases)
         self.driver = plan.driver
         self.driver.begin(folder.path)
         self.secrets = self.driver.secrets | ({plan.request.password} if plan.request.password else set())
@@ -94,21 +96,32 @@ class State:
         earlier = self.outcomes.get(key)
         self.outcomes[key] = outcome if earlier is None else merge_attempts(earlier, outcome)
 
+    def save(self) -> None:
+        """Write `run.json` as far as the run has come, so that a run which is killed keeps what was judged."""
+        # A disk that takes no more is told once, by whoever writes the trace or the whole run.
+        with contextlib.suppress(UsageError):
+            self._write(complete=False)
+
     def finish(self, *, interrupted: bool) -> InteropRun:
         """Write `run.json` and end the embedded CSMS."""
         try:
-            self.run = write_interop_run(
-                self.folder,
-                self.request,
-                list(self.outcomes.values()),
-                started=self.started,
-                driver=self.driver.name,
-                interrupted=interrupted,
-                secrets=self.secrets,
-            )
+            self.run = self._write(interrupted=interrupted)
         finally:
             self.stack.close()
         return self.run
+
+    def _write(self, *, interrupted: bool = False, complete: bool = True) -> InteropRun:
+        return write_interop_run(
+            self.folder,
+            self.request,
+            list(self.outcomes.values()),
+            started=self.started,
+            driver=self.driver.name,
+            interrupted=interrupted,
+            secrets=self.secrets,
+            planned=self.planned,
+            complete=complete,
+        )
 
 
 @contextlib.contextmanager
