@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from evidence import exit_codes
 from evidence.disk import disk_error
 from evidence.verdicts import EXIT_CODES
 from interop_suite.catalogue import Case
 from interop_suite.run.presentation import attach, raise_outcome
 from interop_suite.run.request import FIELDS, WORKER_INPUT, InteropRequest, from_options
-from interop_suite.run.results import CaseOutcome, outcome_of
+from interop_suite.run.results import CaseOutcome, shown_result
 from interop_suite.run.state import State
 from ocppj.errors import HarnessError
 
@@ -71,10 +72,13 @@ def check_case(request: pytest.FixtureRequest) -> Callable[[Case, int], None]:
     state = _state(request.config)
 
     def check(case: Case, number: int) -> None:
+        if state.gone:
+            pytest.skip(f"not run: the CSMS is gone, {state.gone}")
         attempt = state.check(case, number)
-        request.node.user_properties.append((PROPERTY, msgspec.json.encode(outcome_of(attempt)).decode()))
+        outcome = state.examine(case, attempt)
+        request.node.user_properties.append((PROPERTY, msgspec.json.encode(outcome).decode()))
         attach(case, attempt, state.folder)
-        raise_outcome(attempt.result)
+        raise_outcome(shown_result(outcome))
 
     return check
 
@@ -123,7 +127,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         return
     run = state.finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
     if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
-        session.exitstatus = EXIT_CODES[run.verdict]
+        session.exitstatus = exit_codes.UNREACHABLE if run.stopped_early else EXIT_CODES[run.verdict]
     yield
 
 
