@@ -63,7 +63,7 @@ async def _run(way: str, fatal: str) -> None:
                 continue
             if not isinstance(frame, list) or len(frame) != 4 or frame[0] != 2:
                 continue
-            if frame[2] == fatal:
+            if fatal and frame[2] == fatal:
                 go_wrong(way)
             if way == "mute":
                 continue

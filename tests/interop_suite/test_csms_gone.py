@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from evidence import exit_codes
-from evidence.run_folder import read_run
 from evidence.verdicts import RunVerdict, Verdict
 from interop_suite.catalogue import all_cases
 from interop_suite.drive.offer import Handshake
@@ -37,7 +36,7 @@ def test_case_that_ends_the_csms_is_named_and_ends_the_run(jobs: int, tmp_path: 
     assert cases["TC_001_CSMS"].verdict is Verdict.OK
     assert finished.run.stopped_early.startswith("The CSMS is gone since case 1.6 PAY_09: its process")
     assert (finished.run.verdict, finished.run.planned) == (RunVerdict.FAILED, 4)
-    assert rejudge(tmp_path / "run").cases == read_run(tmp_path / "run").cases  # type: ignore[union-attr]
+    assert rejudge(tmp_path / "run").counts == finished.run.counts
 
 
 @pytest.mark.parametrize(
