@@ -10,6 +10,7 @@ from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, Stor
 from evidence.verdicts import RunVerdict, Verdict
 
 __all__ = [
+    "FIRST_VERDICT",
     "FORMAT",
     "CallStats",
     "CaseResult",
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 FORMAT = 1
+FIRST_VERDICT = "first_verdict"
+"""The observation that keeps how a case was judged before it was judged again and otherwise."""
 
 
 class RunTarget(msgspec.Struct, kw_only=True):

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, read_trace, utc_now
-from evidence.run_model import CaseResult, InteropRun, RunTarget
+from evidence.run_model import FIRST_VERDICT, CaseResult, InteropRun, RunTarget
 from evidence.verdicts import RunVerdict, Verdict, run_verdict, weight
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.history import History
@@ -221,4 +221,9 @@ def _judge_again(path: Path, old: CaseResult, cases: Mapping[str, Case], *, stri
     declared = old.verdict in (Verdict.XFAIL, Verdict.XPASS)
     if declared:
         new = apply_expectation(new, {case.key: Expectation(reason="as in the first judgement")})
+    first = old.observations.get(FIRST_VERDICT)
+    if first is None and new.verdict is not old.verdict:
+        first = str(old.verdict)
+    if first is not None:
+        new = msgspec.structs.replace(new, observations={**new.observations, FIRST_VERDICT: first})
     return msgspec.structs.replace(new, reproduce=old.reproduce)
