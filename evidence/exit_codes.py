@@ -15,6 +15,6 @@ USAGE: Final = 2
 INVALID: Final = 3
 """Nothing can be concluded: an inconclusive interop run, or a generator that could not keep up."""
 UNREACHABLE: Final = 4
-"""The target never answered."""
+"""The target never answered, or is gone since some case of the run."""
 INTERRUPTED: Final = 130
 """Stopped by the person, as shells write SIGINT."""

@@ -45,6 +45,8 @@ _STRING = re.compile(r'"(?=([^"\\]{1,100})(?:["\\]|\Z))')
 _MEMBER = re.compile(r'("([^"\\]{1,100})"\s{0,9}:\s{0,9}")((?:[^"\\]|\\.)+)', re.DOTALL)
 _ESCAPED_MEMBER = re.compile(r'(\\"([^"\\]{1,100})\\"\s{0,9}:\s{0,9}\\")([^"\\]+)')
 
+LONGEST_WORD = 16
+
 _decode = msgspec.json.Decoder().decode
 
 
@@ -75,7 +77,7 @@ def redact_url(url: str) -> str:
 def redact(value: Any, secrets: frozenset[str] = frozenset()) -> Any:
     """Copy a JSON value with every secret blanked: by the name of its field, by OCPP's key/value pairs, or by text.
 
-    `secrets` are values known to be secret; they are blanked wherever they stand in a string.
+    `secrets` are values known to be secret; they are blanked wherever they stand in a string, a mere word as a word.
     """
     root = [value]
     # Each step: a copied container, the place in it to look at, and the names below that hold secrets (None: all).
@@ -154,9 +156,18 @@ def _redact_string(text: str, secrets: frozenset[str]) -> str:
 
 def _without(text: str, secrets: frozenset[str]) -> str:
     for secret in secrets:
-        if secret:
+        if not secret or secret not in text:
+            continue
+        if _is_word(secret):
+            text = re.sub(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", REDACTED, text)
+        else:
             text = text.replace(secret, REDACTED)
     return text
+
+
+def _is_word(secret: str) -> bool:
+    """Return whether a secret is a mere word: inside of a longer word, such as a name, it is not the secret."""
+    return len(secret) <= LONGEST_WORD and secret.isascii() and secret.isalpha()
 
 
 def _redact_unreadable(text: str, secrets: frozenset[str]) -> str:

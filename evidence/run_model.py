@@ -10,6 +10,7 @@ from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, Stor
 from evidence.verdicts import RunVerdict, Verdict
 
 __all__ = [
+    "FIRST_VERDICT",
     "FORMAT",
     "CallStats",
     "CaseResult",
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 FORMAT = 1
+FIRST_VERDICT = "first_verdict"
+"""The observation that keeps how a case was judged before it was judged again and otherwise."""
 
 
 class RunTarget(msgspec.Struct, kw_only=True):
@@ -161,6 +164,12 @@ class InteropRun(_Common, kw_only=True, tag_field="kind", tag="interop"):
     counts: dict[Verdict, int]
     cases: list[CaseResult]
     latency_ms: dict[str, Latency] = {}
+    planned: int = 0
+    """How many cases were selected; 0 where that was not written down."""
+    complete: bool = True
+    """False while the run goes: what stays so was killed, and `cases` holds what had been judged by then."""
+    stopped_early: str = ""
+    """Why the run ended before its last case, such as a CSMS that died; empty where it did not."""
 
 
 class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):

@@ -50,6 +50,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the station proves itself with Basic credentials."""
     bystander: bool
     """Whether another station is connected and booted beforehand, to see whether it is harmed."""
+    may_end_csms: bool
+    """Whether it sends what is known to end servers as a whole; such cases run last."""
 
     @property
     def setup(self) -> Setup:
@@ -104,6 +106,7 @@ def case(
     start: Start = Start.BOOTED,
     password: bool = False,
     bystander: bool = False,
+    may_end_csms: bool = False,
 ) -> Callable[[Script], Script]:
     """Register a script as a case, once for each version; raises `ValueError` for an id that is taken."""
 
@@ -128,6 +131,7 @@ def case(
                 start=start,
                 password=password,
                 bystander=bystander,
+                may_end_csms=may_end_csms,
             )
             if entry.key in _cases:
                 raise ValueError(f"Two cases are called {entry.key}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from interop_suite import pytest_hooks
 from interop_suite.catalogue import all_cases
 from interop_suite.run.presentation import explain
 from interop_suite.run.request import InteropRequest
-from interop_suite.run.results import CaseOutcome, describe_case
+from interop_suite.run.results import CaseOutcome, describe_case, shown_result
 from interop_suite.run.runner import not_applicable
 from interop_suite.run.selection import select
 from interop_suite.run.state import State
@@ -30,6 +31,10 @@ from ocppj.versions import Version
 __all__ = ["FinishedRun", "list_cases", "run_interop"]
 
 HERE = Path(__file__).parent
+FIRST_GUESS = 5
+"""Cases that must have ended before a time is guessed."""
+MINUTES_FROM = 100
+"""Seconds from which a guess is given in minutes."""
 IDENTITIES_OF_A_CASE = 2
 """A station and a bystander."""
 
@@ -138,10 +143,12 @@ class _Prepared:
 class _Progress:
     """One line a finished case, and the whole story of each that needs attention."""
 
-    def __init__(self, total: int, write: Callable[[str], None]) -> None:
+    def __init__(self, total: int, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._total = total
         self._write = write
         self._done = 0
+        self._clock = clock
+        self._began = clock()
         self._session: pytest.Session | None = None
         self.disk: tuple[str | None, str] | None = None
         """The file that could not be written and the reason, once the disk took no more."""
@@ -157,19 +164,25 @@ class _Progress:
                 self._write(str(report.longrepr))
             return
         for outcome in pytest_hooks.outcomes_in(report):
-            self._show(outcome.result)
+            self._show(shown_result(outcome))
 
     def _show(self, result: CaseResult) -> None:
         self._done += 1
         width = len(str(self._total))
-        line = (
-            f"[{self._done:{width}}/{self._total}] {_MARKS[result.verdict]} {result.ocpp} {result.id}  {result.title}"
-        )
+        place = f"[{self._done:{width}}/{self._total}{self._left()}]"
+        line = f"{place} {_MARKS[result.verdict]} {result.ocpp} {result.id}  {result.title}"
         if result.verdict in (Verdict.FAILED, Verdict.XPASS, Verdict.INCONCLUSIVE):
             line += "\n" + explain(result)
         elif result.verdict is not Verdict.OK:
             line += f"  ({result.reason})"
         self._write(line)
+
+    def _left(self) -> str:
+        """Guess the time that is left, from the cases so far; the first few say nothing."""
+        if self._done < FIRST_GUESS or self._done >= self._total:
+            return ""
+        seconds = (self._clock() - self._began) / self._done * (self._total - self._done)
+        return f", {seconds / 60:.0f} min left" if seconds >= MINUTES_FROM else f", {seconds:.0f} s left"
 
     def _is_disk(self, problem: BaseException | str) -> bool:
         found = disk_error(problem)

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from evidence import exit_codes
 from evidence.disk import disk_error
 from evidence.verdicts import EXIT_CODES
 from interop_suite.catalogue import Case
 from interop_suite.run.presentation import attach, raise_outcome
 from interop_suite.run.request import FIELDS, WORKER_INPUT, InteropRequest, from_options
-from interop_suite.run.results import CaseOutcome, outcome_of
+from interop_suite.run.results import CaseOutcome, shown_result
 from interop_suite.run.state import State
 from ocppj.errors import HarnessError
 
@@ -22,7 +23,6 @@ __all__ = ["outcomes_in", "request_of", "state_key"]
 PROPERTY = "plugstorm"
 """The property of a test report that holds its `CaseOutcome`."""
 state_key = pytest.StashKey[State]()
-_collected: list[CaseOutcome] = []
 
 
 def request_of(config: pytest.Config) -> InteropRequest:
@@ -72,10 +72,13 @@ def check_case(request: pytest.FixtureRequest) -> Callable[[Case, int], None]:
     state = _state(request.config)
 
     def check(case: Case, number: int) -> None:
+        if state.gone:
+            pytest.skip(f"not run: the CSMS is gone, {state.gone}")
         attempt = state.check(case, number)
-        request.node.user_properties.append((PROPERTY, msgspec.json.encode(outcome_of(attempt)).decode()))
+        outcome = state.examine(case, attempt)
+        request.node.user_properties.append((PROPERTY, msgspec.json.encode(outcome).decode()))
         attach(case, attempt, state.folder)
-        raise_outcome(attempt.result)
+        raise_outcome(shown_result(outcome))
 
     return check
 
@@ -85,10 +88,27 @@ def pytest_internalerror(excinfo: pytest.ExceptionInfo[BaseException]) -> bool |
     return True if disk_error(excinfo.value) is not None else None
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Collect the outcome of each case in the controller."""
-    if report.when == "call":
-        _collected.extend(outcomes_in(report))
+class _Recorder:
+    """Writes `run.json` in the controller as the run goes: what kills it costs at most the cases that are running."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        state.save()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        outcomes = outcomes_in(report) if report.when == "call" else []
+        for outcome in outcomes:
+            self._state.collect(outcome)
+        if outcomes:
+            self._state.save()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Record what comes, now that the cases are known and begin."""
+    config = session.config
+    if state_key in config.stash and not hasattr(config, "workerinput") and not config.option.collectonly:
+        config.pluginmanager.register(_Recorder(config.stash[state_key]))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -101,16 +121,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
             config.stash[state_key].stack.close()
         return
     state = config.stash[state_key]
-    for outcome in _collected:
-        state.collect(outcome)
-    _collected.clear()
     if config.option.collectonly:
         state.stack.close()
         yield
         return
     run = state.finish(interrupted=exitstatus == pytest.ExitCode.INTERRUPTED)
     if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
-        session.exitstatus = EXIT_CODES[run.verdict]
+        session.exitstatus = exit_codes.UNREACHABLE if run.stopped_early else EXIT_CODES[run.verdict]
     yield
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from evidence.run_model import InteropRun, LoadRun, Run
+from evidence.run_model import FIRST_VERDICT, InteropRun, LoadRun, Run
 from evidence.verdicts import RunVerdict, Verdict
 from reports.ledger_view import ledger_consequence
 from reports.words import count, duration, plural, run_seconds, verdict_counts
@@ -47,11 +47,14 @@ _WORDS = {
 }
 
 
+_MOST_CHANGED = 5
+
+
 def _interop(run: InteropRun) -> Headline:
     counts = Counter(verdict_counts(run.cases))
     total = sum(counts.values())
     tone, word = _WORDS[run.verdict]
-    remarks = _interrupted(run)
+    remarks = _interrupted(run) + _changed(run)
     if run.verdict is RunVerdict.PASSED and counts[Verdict.NON_STRICT]:
         tone = Tone.MIXED
     if run.verdict is not RunVerdict.INCONCLUSIVE and counts[Verdict.INCONCLUSIVE]:
@@ -67,6 +70,19 @@ def _interop(run: InteropRun) -> Headline:
             f"{plural(counts[Verdict.NON_STRICT], 'case')} found a missed recommendation or a tolerated deviation."
         )
     return Headline(tone, word, _interop_sentence(run, counts, total), tuple(remarks))
+
+
+def _changed(run: InteropRun) -> list[str]:
+    """Say which cases were judged again and got another verdict than at first."""
+    changed = [
+        f"{case.ocpp} {case.id} (first {first}, now {case.verdict})"
+        for case in run.cases
+        if (first := case.observations.get(FIRST_VERDICT)) not in (None, str(case.verdict))
+    ]
+    if not changed:
+        return []
+    more = f" and {len(changed) - _MOST_CHANGED} more" if len(changed) > _MOST_CHANGED else ""
+    return [f"Judged again, with another verdict than at first: {', '.join(changed[:_MOST_CHANGED])}{more}."]
 
 
 def _interop_sentence(run: InteropRun, counts: Mapping[Verdict, int], total: int) -> str:
@@ -132,4 +148,8 @@ def all_calls(run: LoadRun) -> int:
 
 
 def _interrupted(run: Run) -> list[str]:
+    if isinstance(run, InteropRun) and (run.stopped_early or not run.complete):
+        why = run.stopped_early or "The run was cut before its end, as by kill -9."
+        missing = run.planned - len(run.cases)
+        return [f"{why} Not run to the end: {count(missing)} of {plural(run.planned, 'case')}." if missing > 0 else why]
     return ["The run was interrupted; the report shows what had finished by then."] if run.interrupted else []

@@ -11,13 +11,14 @@ from markupsafe import Markup
 
 from evidence.run_model import CaseResult, InteropRun, Latency
 from evidence.verdicts import Verdict
+from reports.causes import Cause, causes
 from reports.charts import Part, Table, share_bar
 from reports.frames import COMPACT, FULL, Budget, FrameView, TraceView, gaps, view_trace
 from reports.headline import Headline, headline
 from reports.sequence import focused, sequence_svg
 from reports.words import ATTENTION, VERDICT_ORDER, count, duration, milliseconds, plain, verdict_counts, verdict_words
 
-__all__ = ["CaseView", "CheckView", "GroupView", "InteropView", "LegendEntry", "view_interop"]
+__all__ = ["CaseView", "CauseView", "CheckView", "GroupView", "InteropView", "LegendEntry", "view_interop"]
 
 _OPEN = ATTENTION | {Verdict.XFAIL, Verdict.INFORMATIONAL}
 """Verdicts whose cases stand open; the others are one line with their reason."""
@@ -79,6 +80,14 @@ class GroupView(msgspec.Struct, frozen=True, kw_only=True):
     cases: tuple[CaseView, ...]
 
 
+class CauseView(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason with the cases that it is the reason of, of which the last ones may be left out."""
+
+    cause: Cause
+    cases: tuple[CaseView, ...]
+    more: int
+
+
 class LegendEntry(msgspec.Struct, frozen=True):
     """One verdict with its count and meaning."""
 
@@ -99,7 +108,7 @@ class InteropView(msgspec.Struct, frozen=True, kw_only=True):
     bar: Markup
     columns: tuple[Verdict, ...]
     groups: tuple[GroupView, ...]
-    attention: tuple[CaseView, ...]
+    attention: tuple[CauseView, ...]
     latency: Table | None
 
 
@@ -138,8 +147,24 @@ def view_interop(
         bar=_bar("Cases by verdict", counts),
         columns=tuple(counts),
         groups=groups,
-        attention=tuple(views[index] for index in views if views[index].result.verdict in ATTENTION),
+        attention=_attention(run.cases, views),
         latency=_latency(run.latency_ms),
+    )
+
+
+_MOST_LINKS = 40
+"""Cases of one cause that have a link of their own."""
+
+
+def _attention(cases: Sequence[CaseResult], views: Mapping[int, CaseView]) -> tuple[CauseView, ...]:
+    place = {id(case): index for index, case in enumerate(cases)}
+    return tuple(
+        CauseView(
+            cause=cause,
+            cases=tuple(views[place[id(case)]] for case in cause.cases[:_MOST_LINKS]),
+            more=max(0, len(cause.cases) - _MOST_LINKS),
+        )
+        for cause in causes(cases)
     )
 
 

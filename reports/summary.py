@@ -17,11 +17,10 @@ from evidence.verdicts import Verdict
 from evidence.visible import one_line
 from evidence.vocabulary import FROM_CSMS
 from ocppj.outcomes import Outcome
+from reports.causes import causes
 from reports.commands_view import COLUMNS, command_rows
 from reports.headline import Tone, headline
 from reports.words import (
-    ATTENTION,
-    VERDICT_ORDER,
     count,
     duration,
     measured,
@@ -37,6 +36,7 @@ __all__ = ["print_summary", "summary_markdown", "summary_view", "write_summary"]
 
 _MOST_LISTED = 12
 _MOST_ACTIONS = 12
+_MOST_NAMED = 6
 _REASON_MAX = 160
 
 _STYLES = {
@@ -88,12 +88,12 @@ def _interop_parts(run: InteropRun) -> list[RenderableType]:
         table.add_column(_SHORT.get(verdict, verdict), justify="right", style=_STYLES[verdict])
     for name, counts in groups:
         table.add_row(_safe(name), *(str(counts.get(verdict, "·")) for verdict in columns))
-    listed = _listed(run)
+    listed = causes(run.cases)
     lines = Table.grid(padding=(0, 2))
-    for case in listed[:_MOST_LISTED]:
-        label = _safe(f"{case.ocpp} {case.id}", "bold")
-        why = _safe(one_line(case.reason or case.title, _REASON_MAX))
-        lines.add_row(Text(f"  {case.verdict}", style=_STYLES[case.verdict]), label, why)
+    for cause in listed[:_MOST_LISTED]:
+        label = _safe(cause.names(1), "bold")
+        why = _safe(one_line(cause.reason, _REASON_MAX))
+        lines.add_row(Text(f"  {cause.verdict}", style=_STYLES[cause.verdict]), label, why)
     parts: list[RenderableType] = [table, lines]
     if len(listed) > _MOST_LISTED:
         parts.append(Text(f"  and {len(listed) - _MOST_LISTED} more in the report", style="dim"))
@@ -111,12 +111,6 @@ def _matrix(run: InteropRun) -> tuple[list[Verdict], list[tuple[str, dict[Verdic
     for case in run.cases:
         members.setdefault(f"{case.ocpp} {case.profile}".strip(), []).append(case)
     return list(verdict_counts(run.cases)), [(name, verdict_counts(cases)) for name, cases in members.items()]
-
-
-def _listed(run: InteropRun) -> list[CaseResult]:
-    return sorted(
-        (case for case in run.cases if case.verdict in ATTENTION), key=lambda case: VERDICT_ORDER.index(case.verdict)
-    )
 
 
 def _load_parts(run: LoadRun) -> list[RenderableType]:
@@ -216,18 +210,19 @@ def _interop_lines(run: InteropRun) -> list[str]:
         [[_text(name), *(str(counts.get(verdict, "")) for verdict in columns)] for name, counts in groups],
         numeric=True,
     )
-    listed = _listed(run)
+    listed = causes(run.cases)
     if listed:
         rows = [
             [
-                str(case.verdict).replace("_", " "),
-                _code(f"{case.ocpp} {case.id}"),
-                _code(case.reason),
-                _text(case.clause),
+                str(cause.verdict).replace("_", " "),
+                _code(cause.names(_MOST_NAMED)),
+                _code(cause.reason),
+                _text("; ".join(cause.clauses[:_MOST_NAMED])),
             ]
-            for case in listed[:_MOST_LISTED]
+            for cause in listed[:_MOST_LISTED]
         ]
-        lines += ["### What needs attention", "", *_table(["verdict", "case", "reason", "clause"], rows)]
+        head = ["verdict", "cases", "reason", "clause"]
+        lines += ["### What needs attention", "", *_table(head, rows)]
     if len(listed) > _MOST_LISTED:
         lines += [f"… and {len(listed) - _MOST_LISTED} more in the report.", ""]
     return lines

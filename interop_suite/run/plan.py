@@ -33,7 +33,8 @@ def make_plan(request: InteropRequest, *, embedded: bool) -> Plan:
         request=request,
         target=request.target(),
         expectations=load_expectations(request.expect, cases),
-        cases=select(cases, request.select, request.ocpp),
+        # What may end the CSMS comes last, so that it costs the verdict of no other case.
+        cases=sorted(select(cases, request.select, request.ocpp), key=lambda case: case.may_end_csms),
         driver=make_driver(request),
         embedded=embedded,
     )

@@ -162,7 +162,7 @@ FIELDS: tuple[RequestField, ...] = (
         flag="--select",
         option="--case-select",
         metavar="EXPR",
-        help="Cases: ids or their beginnings, block:…, profile:…, level:…, separated by commas; ! takes away.",
+        help="Cases: ids or their beginnings, title:…, block:…, profile:…, level:…, separated by commas; ! takes away.",
         otherwise="all",
     ),
     RequestField(

@@ -10,14 +10,15 @@ from pathlib import Path
 import msgspec
 
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, read_trace, utc_now
-from evidence.run_model import CaseResult, InteropRun, RunTarget
-from evidence.verdicts import Verdict, run_verdict, weight
+from evidence.run_model import FIRST_VERDICT, CaseResult, InteropRun, RunTarget
+from evidence.verdicts import RunVerdict, Verdict, run_verdict, weight
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.history import History
 from interop_suite.run.judge import judge, latency_of, service_times
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Attempt
 from interop_suite.run.selection import Expectation
+from interop_suite.run.vital_signs import Loss, Suspicion, blame, culprits
 from ocppj.errors import UsageError
 
 __all__ = [
@@ -26,8 +27,10 @@ __all__ = [
     "counts_of",
     "describe_case",
     "merge_attempts",
+    "name_the_culprit",
     "outcome_of",
     "rejudge",
+    "shown_result",
     "write_interop_run",
 ]
 
@@ -51,11 +54,42 @@ class CaseOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
     result: CaseResult
     service_ms: dict[str, list[float]] = {}
+    loss: Loss | None = None
+    """What was seen of the CSMS afterwards, when it was gone."""
 
 
 def outcome_of(attempt: Attempt) -> CaseOutcome:
     """Keep of an attempt what the run needs."""
     return CaseOutcome(result=attempt.result, service_ms=service_times(attempt.history))
+
+
+def shown_result(outcome: CaseOutcome) -> CaseResult:
+    """Return the result of a case as it looks at once, before it is known which other case may have ended the CSMS."""
+    loss = outcome.loss
+    return blame(outcome.result, loss.seen) if loss and loss.suspicion is not Suspicion.NONE else outcome.result
+
+
+def name_the_culprit(outcomes: Mapping[str, CaseOutcome]) -> tuple[dict[str, CaseOutcome], str]:
+    """Blame the case that ended the CSMS, and say in a sentence that it is gone; empty where it is not.
+
+    Of several cases that ran at the same time and are as likely, none is FAILED: the run says to try them one by one.
+    """
+    losses = {key: outcome.loss for key, outcome in outcomes.items() if outcome.loss is not None}
+    if not losses:
+        return dict(outcomes), ""
+    named = culprits(losses)
+    seen = max(losses.values(), key=lambda loss: loss.suspicion).seen
+    words = " or ".join(key.replace("-", " ", 1) for key in named)
+    told = dict(outcomes)
+    if len(named) == 1:
+        (key,) = named
+        told[key] = msgspec.structs.replace(told[key], result=blame(told[key].result, seen))
+        return told, f"The CSMS is gone since case {words}: {seen}."
+    for key in named:
+        reason = f"the CSMS is gone since {words}, which ran at the same time ({seen}); run them again with --jobs 1"
+        result = msgspec.structs.replace(told[key].result, verdict=Verdict.INCONCLUSIVE, reason=reason)
+        told[key] = msgspec.structs.replace(told[key], result=result)
+    return told, f"The CSMS is gone since case {words}: {seen}." if named else f"The CSMS is gone: {seen}."
 
 
 def merge_attempts(first: CaseOutcome, second: CaseOutcome) -> CaseOutcome:
@@ -75,7 +109,7 @@ def merge_attempts(first: CaseOutcome, second: CaseOutcome) -> CaseOutcome:
         observations={**judged.observations, "verdicts": dict(seen)},
         latency_ms=latency_of([times]),
     )
-    return CaseOutcome(result=result, service_ms=times)
+    return CaseOutcome(result=result, service_ms=times, loss=second.loss or first.loss)
 
 
 def counts_of(results: Iterable[CaseResult]) -> dict[Verdict, int]:
@@ -113,8 +147,14 @@ def write_interop_run(
     driver: str,
     interrupted: bool = False,
     secrets: frozenset[str] = frozenset(),
+    planned: int | None = None,
+    complete: bool = True,
+    stopped_early: str = "",
 ) -> InteropRun:
-    """Write `run.json` of a run, and return it as it was written: without its secrets."""
+    """Write `run.json` of a run, and return it as it was written: without its secrets.
+
+    It is not `complete` while cases are still to come: then nobody may read it as passed.
+    """
     order = {case.key: index for index, case in enumerate(all_cases())}
     results = sorted(
         (outcome.result for outcome in outcomes),
@@ -127,14 +167,23 @@ def write_interop_run(
         finished=utc_now(),
         seed=None,
         environment=describe_environment(),
-        verdict=run_verdict(result.verdict for result in results),
+        verdict=_verdict_of(results, complete=complete and not stopped_early),
         interrupted=interrupted,
         settings={k: v for k, v in msgspec.to_builtins(request).items() if v not in (None, (), {})},
         counts=counts_of(results),
         cases=results,
         latency_ms=latency_of(outcome.service_ms for outcome in outcomes),
+        planned=len(results) if planned is None else planned,
+        complete=complete,
+        stopped_early=stopped_early,
     )
     return folder.write_run(run, secrets)
+
+
+def _verdict_of(results: Iterable[CaseResult], *, complete: bool) -> RunVerdict:
+    """Merge the cases; of a run that was not brought to its end nobody knows that it passes."""
+    verdict = run_verdict(result.verdict for result in results)
+    return RunVerdict.INCONCLUSIVE if verdict is RunVerdict.PASSED and not complete else verdict
 
 
 def rejudge(path: Path) -> InteropRun:
@@ -146,7 +195,10 @@ def rejudge(path: Path) -> InteropRun:
     strict_order = bool(run.settings.get("strict_order"))
     results = [_judge_again(path, result, cases, strict_order=strict_order) for result in run.cases]
     run = msgspec.structs.replace(
-        run, cases=results, counts=counts_of(results), verdict=run_verdict(result.verdict for result in results)
+        run,
+        cases=results,
+        counts=counts_of(results),
+        verdict=_verdict_of(results, complete=run.complete and not run.stopped_early),
     )
     return RunFolder(path).write_run(run)
 
@@ -163,7 +215,15 @@ def _judge_again(path: Path, old: CaseResult, cases: Mapping[str, Case], *, stri
         result = msgspec.structs.replace(result, trace=trace, attempts=[trace])
         attempts.append(outcome_of(Attempt(result=result, history=history)))
     new = reduce(merge_attempts, attempts).result
+    if "csms_gone" in old.observations:
+        # The traces end before the CSMS was found to be gone.
+        new = blame(new, str(old.observations["csms_gone"]))
     declared = old.verdict in (Verdict.XFAIL, Verdict.XPASS)
     if declared:
         new = apply_expectation(new, {case.key: Expectation(reason="as in the first judgement")})
+    first = old.observations.get(FIRST_VERDICT)
+    if first is None and new.verdict is not old.verdict:
+        first = str(old.verdict)
+    if first is not None:
+        new = msgspec.structs.replace(new, observations={**new.observations, FIRST_VERDICT: first})
     return msgspec.structs.replace(new, reproduce=old.reproduce)

@@ -26,11 +26,11 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     return f"; {hint(word, known)}"
 
 
-_TERM = re.compile(r"^(?:(id|block|profile|level|initiator|ocpp|verdict):)?(.+)$")
+_TERM = re.compile(r"^(?:(id|title|block|profile|level|initiator|ocpp):)?(.+)$", re.DOTALL)
 
 
 def select(cases: Sequence[Case], expression: str | None, versions: Sequence[str]) -> list[Case]:
-    """Choose cases: comma-separated terms, each a piece of an id or `block:`, `profile:`, `level:`, `initiator:`.
+    """Choose cases: comma-separated terms, each the beginning of an id or a `kind:` of those in `_TERM` and a value.
 
     A term that begins with `!` takes cases away. Raises `UsageError` when nothing is left or a term matches nothing.
     """
@@ -44,16 +44,27 @@ def select(cases: Sequence[Case], expression: str | None, versions: Sequence[str
     terms = [term.strip() for term in expression.split(",") if term.strip()]
     wanted = [term for term in terms if not term.startswith("!")]
     for term in terms:
-        if not any(_matches(case, term.lstrip("!")) for case in cases):
-            names = sorted({case.id for case in cases} | {case.block for case in cases})
-            raise UsageError(f"--select {term} matches no case{_nearest(term.lstrip('!'), names)}")
+        if not any(_matches(case, term.removeprefix("!")) for case in cases):
+            raise UsageError(f"--select {term} matches no case; {_hint(term.removeprefix('!'), cases)}")
     chosen = [c for c in pool if not wanted or any(_matches(c, term) for term in wanted)]
     return [c for c in chosen if not any(_matches(c, term[1:]) for term in terms if term.startswith("!"))]
 
 
+def _hint(term: str, cases: Sequence[Case]) -> str:
+    """Name the nearest known value of the kind, a few of them where they are few, or the command that lists them."""
+    match = _TERM.match(term)
+    kind, text = (match[1] or "id", match[2]) if match is not None else ("id", term)
+    if text.startswith("verdict:"):
+        return "a verdict is known only of a run"
+    known = sorted({str(getattr(case, kind)) for case in cases})
+    few = kind in ("level", "initiator", "ocpp")
+    return hint(text, known, None if few else "see plugstorm interop --list")
+
+
 def _matches(case: Case, term: str) -> bool:
     match = _TERM.match(term)
-    assert match is not None
+    if match is None:
+        return False
     kind, text = match[1] or "id", match[2].lower()
     if kind == "id":
         # The beginning of an id names all that begin so, as `TC_023` or `AU_`.
@@ -61,6 +72,8 @@ def _matches(case: Case, term: str) -> bool:
         return text in (case.id.lower(), case.key.lower(), short) or (
             len(text) >= SHORTEST_PREFIX and case.id.lower().startswith(text)
         )
+    if kind == "title":
+        return text in case.title.lower()
     return str(getattr(case, kind)).lower().replace(" ", "-") == text.replace(" ", "-")
 
 

@@ -14,17 +14,32 @@ import msgspec
 
 from evidence.run_folder import RunFolder, utc_now
 from evidence.run_model import InteropRun
+from evidence.verdicts import Verdict
 from fixtures.csms import ThreadCsms, practice_csms
 from interop_suite.catalogue import Case
+from interop_suite.claims.history import History
+from interop_suite.run.inference import Silences
 from interop_suite.run.plan import Plan, make_plan
 from interop_suite.run.request import FIELDS, InteropRequest, to_words
-from interop_suite.run.results import CaseOutcome, apply_expectation, merge_attempts, write_interop_run
-from interop_suite.run.runner import Attempt, Runner
+from interop_suite.run.results import (
+    CaseOutcome,
+    apply_expectation,
+    merge_attempts,
+    name_the_culprit,
+    outcome_of,
+    write_interop_run,
+)
+from interop_suite.run.runner import Attempt, Runner, not_applicable
+from interop_suite.run.vital_signs import Loss, Suspicion, absence, fresh_connection, last_words, suspicion_of
+from ocppj.errors import UsageError
 
 __all__ = ["State", "csms_request", "embedded_csms", "reproduce_command"]
 
 EMBEDDED_CALL_TIMEOUT = 3.0
 """Seconds until the embedded practice CSMS gives up a CALL: on one machine, however busy, nothing takes longer."""
+
+
+_WENT_WELL = frozenset({Verdict.OK, Verdict.INFORMATIONAL, Verdict.NOT_APPLICABLE})
 
 
 class State:
@@ -40,9 +55,16 @@ class State:
         self.outcomes: dict[str, CaseOutcome] = {}
         self.cases = plan.cases
         """Those that are left to run."""
+        self.planned = len(plan.cases)
         self.driver = plan.driver
         self.driver.begin(folder.path)
         self.secrets = self.driver.secrets | ({plan.request.password} if plan.request.password else set())
+        self.gone = ""
+        """How the CSMS was seen to be gone by this process; empty while it is there."""
+        self.stopped_early = ""
+        """The sentence that says so of the whole run."""
+        self._silences = Silences(plan.request.timeout)
+        self._last: tuple[CaseOutcome, bool] | None = None
         self.run: InteropRun | None = None
         """What was written, once it is finished."""
         self.runner = Runner(
@@ -84,31 +106,74 @@ class State:
         }
 
     def check(self, case: Case, attempt: int = 1) -> Attempt:
-        """Run one attempt at a case and apply its expectation."""
+        """Run one attempt at a case and apply its expectation; what is known to time out is not run."""
+        known = self._silences.inferred(case)
+        if known is not None:
+            result = msgspec.structs.replace(not_applicable(case, known), verdict=Verdict.INCONCLUSIVE)
+            return Attempt(result=result, history=History([], case.ocpp))
         done = self.runner.attempt(case, number=attempt)
+        self._silences.learn(case, done.history)
         return msgspec.structs.replace(done, result=apply_expectation(done.result, self.plan.expectations))
+
+    def examine(self, case: Case, attempt: Attempt) -> CaseOutcome:
+        """Look whether the CSMS has survived a case that went wrong; return the outcome of the case to be suspected.
+
+        That is an earlier one where this one never had a connection. What comes later is not run: `gone` says why.
+        """
+        outcome = outcome_of(attempt)
+        suspicion = suspicion_of(attempt.history, dangerous=case.may_end_csms)
+        is_suspect = attempt.result.verdict not in _WENT_WELL or case.may_end_csms
+        seen = absence(lambda: fresh_connection(self.plan.target, case.ocpp)) if is_suspect else None
+        if seen is None:
+            if suspicion is not Suspicion.NONE:
+                self._last = outcome, case.may_end_csms
+            return outcome
+        words = last_words(attempt.history)
+        self.gone = seen = f"{seen}; {words}" if words else seen
+        if suspicion is Suspicion.NONE and self._last is not None:
+            outcome, dangerous = self._last
+            suspicion = Suspicion.DANGEROUS if dangerous else Suspicion.BEFORE
+        return msgspec.structs.replace(outcome, loss=Loss(seen=seen, suspicion=suspicion))
 
     def collect(self, outcome: CaseOutcome) -> None:
         """Keep an outcome for `run.json`, merged with those of earlier attempts."""
         key = f"{outcome.result.ocpp}-{outcome.result.id}"
         earlier = self.outcomes.get(key)
-        self.outcomes[key] = outcome if earlier is None else merge_attempts(earlier, outcome)
+        if earlier is None:
+            self.outcomes[key] = outcome
+        elif outcome.loss is not None and outcome.result.trace in earlier.result.attempts:
+            self.outcomes[key] = msgspec.structs.replace(earlier, loss=outcome.loss)
+        else:
+            self.outcomes[key] = merge_attempts(earlier, outcome)
+
+    def save(self) -> None:
+        """Write `run.json` as far as the run has come, so that a run which is killed keeps what was judged."""
+        # A disk that takes no more is told once, by whoever writes the trace or the whole run.
+        with contextlib.suppress(UsageError):
+            self._write(complete=False)
 
     def finish(self, *, interrupted: bool) -> InteropRun:
         """Write `run.json` and end the embedded CSMS."""
         try:
-            self.run = write_interop_run(
-                self.folder,
-                self.request,
-                list(self.outcomes.values()),
-                started=self.started,
-                driver=self.driver.name,
-                interrupted=interrupted,
-                secrets=self.secrets,
-            )
+            self.run = self._write(interrupted=interrupted)
         finally:
             self.stack.close()
         return self.run
+
+    def _write(self, *, interrupted: bool = False, complete: bool = True) -> InteropRun:
+        outcomes, self.stopped_early = name_the_culprit(self.outcomes)
+        return write_interop_run(
+            self.folder,
+            self.request,
+            list(outcomes.values()),
+            started=self.started,
+            driver=self.driver.name,
+            interrupted=interrupted,
+            secrets=self.secrets,
+            planned=self.planned,
+            complete=complete,
+            stopped_early=self.stopped_early,
+        )
 
 
 @contextlib.contextmanager

@@ -64,6 +64,7 @@ def shared(
     start: Start = Start.BOOTED,
     password: bool = False,
     bystander: bool = False,
+    may_end_csms: bool = False,
 ) -> Callable[[Script], Script]:
     """Register a script as a case in each version that has a clause for it; a field may be a table of versions."""
 
@@ -87,6 +88,7 @@ def shared(
                 start=start,
                 password=password,
                 bystander=bystander,
+                may_end_csms=may_end_csms,
             )(script)
         return script
 

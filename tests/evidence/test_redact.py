@@ -121,6 +121,15 @@ def test_configured_secret_is_blanked_wherever_it_stands(secret: str) -> None:
             assert json.dumps(secret)[1:-1] not in clean
 
 
+def test_secret_that_is_a_word_is_blanked_as_a_value_and_not_inside_of_other_words() -> None:
+    again = "plugstorm interop --driver citrineos --driver-option dsn=postgresql://citrine:citrine@127.0.0.1/citrineos"
+    clean = redact({"again": again, "password": "x", "note": "the citrine, or (citrine)"}, frozenset({"citrine"}))
+    assert clean["again"].startswith("plugstorm interop --driver citrineos ")
+    assert "citrine@" not in clean["again"]
+    assert clean["note"] == f"the {REDACTED}, or ({REDACTED})"
+    assert redact("key=ab12xyz", frozenset({"ab12"})) == f"key={REDACTED}xyz"
+
+
 ORDINARY_FRAMES = [
     '[2,"1","Heartbeat",{}]',
     '[2, "1",\t"BootNotification" , {"chargePointVendor":"V","chargePointModel":"M\\u00fc"}]',

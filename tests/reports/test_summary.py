@@ -79,7 +79,7 @@ def test_rich_markup_of_a_stranger_is_not_obeyed(tmp_path: Path) -> None:
 
 
 def test_long_list_ends_with_how_many_are_left(tmp_path: Path) -> None:
-    cases = [make_case(f"C{number}", Verdict.FAILED, reason="r") for number in range(30)]
+    cases = [make_case(f"C{number}", Verdict.FAILED, reason=f"r{number}") for number in range(30)]
     folder = write_interop(tmp_path, cases)
     assert "  and 18 more in the report" in printed(folder)
     assert "… and 18 more in the report." in summary(folder)

@@ -305,6 +305,7 @@ HEAVY = [*frames_of(Fault.TOO_DEEP), *frames_of(Fault.NUMBER_RANGE), *named_fram
     title="Deep nesting, endless numbers, thousands of keys and long strings hurt nobody",
     block=BLOCK,
     bystander=True,
+    may_end_csms=True,
     sends="CALLs nested 100,000 levels deep, with a number of 5,000 digits, 20,000 keys, half a megabyte of text.",
     expects="The CSMS MAY refuse, drop or close; it SHALL go on serving this station and the others.",
     clause=UNREADABLE_CLAUSE,

@@ -43,6 +43,7 @@ def _judge_sizes(history: History) -> list[Finding]:
     title="Large messages cost nobody else anything",
     block=BLOCK,
     bystander=True,
+    may_end_csms=True,
     sends="DataTransfers of 32 kB, 256 kB and 1 MB, then Heartbeats from this station and another.",
     expects="The CSMS may answer, refuse or close with 1009; it SHALL go on serving every station.",
     clause={version: Clause("RFC6455", "10.4") for version in ALL},

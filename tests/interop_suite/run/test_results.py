@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from evidence.run_folder import RunFolder, read_run
-from evidence.run_model import InteropRun
+from evidence.run_model import FIRST_VERDICT, InteropRun
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
 from interop_suite.catalogue import all_cases
@@ -17,6 +17,7 @@ from interop_suite.run.results import apply_expectation, outcome_of, rejudge, wr
 from interop_suite.run.runner import Runner, not_applicable
 from interop_suite.run.selection import Expectation
 from interop_suite.run.state import csms_request
+from reports.headline import headline
 
 EXPECTED = {"TC_001_CSMS": Expectation(reason="known")}
 
@@ -56,6 +57,10 @@ def test_run_is_judged_again_from_its_traces_alone(tmp_path: Path) -> None:
     assert [case.verdict for case in again.cases] == [case.verdict for case in first.cases]
     assert again.counts == first.counts
     assert read_run(folder.path) == again
+    changed = [case for case in again.cases if FIRST_VERDICT in case.observations]
+    assert [(case.observations[FIRST_VERDICT], case.verdict) for case in changed] == [("OK", Verdict.FAILED)]
+    assert f"{changed[0].id} (first OK, now FAILED)" in " ".join(headline(again).remarks)
+    assert rejudge(folder.path) == again
 
 
 def test_password_is_in_no_file_of_a_run(tmp_path: Path) -> None:

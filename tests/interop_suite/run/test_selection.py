@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,28 @@ def test_terms_add_up_and_exclamation_marks_take_away() -> None:
 def test_term_that_matches_nothing_is_an_error_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="did you mean 'TC_001_CSMS's"):
         ids("TCx001_CSMS")
+
+
+@pytest.mark.parametrize(
+    ("term", "words"),
+    [
+        ("verdict:failed", "a verdict is known only of a run"),
+        ("!", "matches no case"),
+        ("zzzz", "see plugstorm interop --list"),
+        ("level:foo", "known are behaviour, recommended, required"),
+        ("level:requred", "did you mean 'required'"),
+        ("a\nb", "matches no case"),
+        ("title:nothing is called so", "see plugstorm interop --list"),
+    ],
+)
+def test_wrong_term_is_one_short_sentence(term: str, words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)) as caught:
+        ids(term)
+    assert len(str(caught.value)) < 120
+
+
+def test_cases_are_selected_by_words_of_their_title() -> None:
+    assert "PAY_09" in ids("title:deep nesting")
 
 
 def test_unknown_version_is_an_error_with_the_nearest_one() -> None:

@@ -1,0 +1,56 @@
+"""One cause, one row: cases that ended for the same reason are told together, the worst first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from evidence.run_model import CaseResult
+from evidence.verdicts import Verdict
+from evidence.visible import one_line
+from reports.words import ATTENTION, VERDICT_ORDER
+
+__all__ = ["Cause", "causes"]
+
+_MADE_UP = re.compile(r"\bPS[0-9A-F]{6}\d{8}\b")
+"""Identities that are made up for each case: two reasons that differ in nothing else are one."""
+
+
+LONGEST = 600
+"""Characters of a reason that are told, and by which reasons are equal."""
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """A reason with every case that it is the reason of."""
+
+    verdict: Verdict
+    reason: str
+    clauses: tuple[str, ...]
+    cases: tuple[CaseResult, ...]
+
+    def names(self, most: int) -> str:
+        """Write the versions and ids of the first cases, and how many there are beside them."""
+        named = ", ".join(f"{case.ocpp} {case.id}" for case in self.cases[:most])
+        more = len(self.cases) - most
+        return f"{named} and {more} more" if more > 0 else named
+
+
+def causes(cases: Iterable[CaseResult]) -> list[Cause]:
+    """Group the cases that need attention by their reason: by weight, and in it what most cases have in common."""
+    groups: dict[tuple[Verdict, str], list[CaseResult]] = {}
+    for case in cases:
+        if case.verdict in ATTENTION:
+            reason = _MADE_UP.sub("the station", one_line(case.reason or case.title, LONGEST))
+            groups.setdefault((case.verdict, reason), []).append(case)
+    found = [
+        Cause(
+            verdict=verdict,
+            reason=reason,
+            clauses=tuple(dict.fromkeys(case.clause for case in members if case.clause)),
+            cases=tuple(members),
+        )
+        for (verdict, reason), members in groups.items()
+    ]
+    return sorted(found, key=lambda cause: (VERDICT_ORDER.index(cause.verdict), -len(cause.cases)))
