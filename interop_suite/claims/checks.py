@@ -15,7 +15,7 @@ from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Connection, Exchange
 from interop_suite.claims.expected import Expected, field, one_of, present
-from interop_suite.claims.features import is_unsupported
+from interop_suite.claims.features import is_unsupported, was_asked_for
 from interop_suite.claims.history import PRIMARY, History
 from ocppj.versions import Version
 
@@ -23,6 +23,7 @@ __all__ = [
     "answered",
     "asked",
     "connection",
+    "given",
     "noted",
     "refused_upgrade",
     "reported",
@@ -62,6 +63,7 @@ def answered(
                 level=level,
                 clause=clause,
                 version=history.rules.version,
+                claimed=was_asked_for(call, history.commands(role=role)),
             )
             for call in calls
         ]
@@ -122,9 +124,10 @@ def _judge_answer(
     level: Level,
     clause: Clause | None,
     version: Version,
+    claimed: bool,
 ) -> Finding:
     line = call.call.line if call.answer is None else call.answer.line
-    if is_unsupported(call, version):
+    if not claimed and is_unsupported(call, version):
         actual = f"this CSMS does not have {call.action}: {call.describe_answer()}"
         return Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=line)
     if call.kind is not AnswerKind.RESULT:
@@ -339,6 +342,17 @@ def noted(name: str, claim: str, *, level: Level = Level.REQUIRED, clause: Claus
             Finding(verdict=Verdict.OK if holds else level.when_broken, claim=claim, actual=f"{seen!r}", clause=clause)
             for holds, seen in history.notes(name)
         ]
+
+    return Check(claim=claim, judge=judge)
+
+
+def given(claim: str, holds: Callable[[History], tuple[bool, str]]) -> Check:
+    """Require what must have come about for the other claims to say anything: without it none of them passes."""
+
+    def judge(history: History) -> list[Finding]:
+        came_about, actual = holds(history)
+        verdict = Verdict.OK if came_about else Verdict.INCONCLUSIVE
+        return [Finding(verdict=verdict, claim=claim, actual=actual)]
 
     return Check(claim=claim, judge=judge)
 

@@ -117,13 +117,21 @@ class Probe:
 
         An `identity` of one's own is for what no pool of identities holds, such as one with a space.
         """
-        identity = identity or self._lease_identity()
-        model = make_station(self.target.model, identity, seed=0)
         secret = self._password() if password else self.target.password
+        station = self._make_station(role, identity or self._lease_identity(), secret, lent=not password)
+        self.set_up(station, StationSettings(password=secret, security_profile=1 if secret else 0))
+        return station
+
+    def known_station(self, role: str, identity: str) -> ScriptedStation:
+        """Hand over a station, disconnected, that the CSMS is not told about."""
+        return self._make_station(role, identity, self.target.password, lent=True)
+
+    def _make_station(self, role: str, identity: str, secret: str | None, *, lent: bool) -> ScriptedStation:
+        model = make_station(self.target.model, identity, seed=0)
         station = ScriptedStation(
             model,
             self.version,
-            self._offer(identity, secret, lent=not password),
+            self._offer(identity, secret, lent=lent),
             self._record,
             timeout=self.target.timeout,
             settle=self._settle if self._introspection else None,
@@ -131,7 +139,6 @@ class Probe:
         station.reconnect_pause = self.driver.reconnect_pause
         station.note(role=role, ocpp=str(self.version), case=self.setup.name)
         self._stations.append(station)
-        self.set_up(station, StationSettings(password=secret, security_profile=1 if secret else 0))
         return station
 
     def double(self, station: ScriptedStation, role: str) -> ScriptedStation:
@@ -180,9 +187,8 @@ class Probe:
             self.reconnect(self.bystander)
             booting.append(self.bystander)
         self._boot_together(booting)
-        if station in booting:
-            self.report_available(station)
         for each in booting:
+            self.report_available(each)
             self._control(each)
 
     def _boot_together(self, stations: Sequence[ScriptedStation]) -> None:
@@ -306,6 +312,9 @@ class Probe:
         known = self.target.tokens.get(status)
         if known is not None and parent is None:
             return known
+        return self._new_token(status, parent=parent, expiry=expiry)
+
+    def _new_token(self, status: str, *, parent: str | None = None, expiry: str | None = None) -> str:
         token = self.made_up_token()
         if self._takes_any_token(status) and parent is None:
             self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
@@ -324,7 +333,16 @@ class Probe:
     def any_token(self) -> str:
         """Get a token for a case in which it does not matter what the CSMS says of it: accepted where we have one."""
         has_one = "Accepted" in self.target.tokens or self.driver.missing(token_need("Accepted"), self.version) is None
-        return self.token() if has_one else self.made_up_token()
+        if has_one or self._takes_any_token("Accepted"):
+            return self.token()
+        self.station.note(token_made_up=True)
+        return self.made_up_token()
+
+    def another_token(self) -> str:
+        """Get a second accepted token where there can be one, for what a CSMS may refuse to one token twice."""
+        if self.driver.missing(token_need("Accepted"), self.version) is not None and not self._open_authorization():
+            return self.token()
+        return self._new_token("Accepted")
 
     def unknown_token(self) -> str:
         """Make up a token that the CSMS cannot know, and note whether it has a list that this one is not on."""
