@@ -13,7 +13,7 @@ import msgspec
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.exchange import AnswerKind, Connection, Exchange
+from interop_suite.claims.exchange import AnswerKind, Connection, DriverCall, Exchange
 from interop_suite.claims.expected import Expected, field, one_of, present
 from interop_suite.claims.features import is_unsupported, was_asked_for
 from interop_suite.claims.history import PRIMARY, History
@@ -168,9 +168,31 @@ def asked(
             return _nothing_sent(history, action, text, level, clause)
         findings = [_judge_command(call, text, fields or {}, level, clause) for call in calls]
         good = [finding for finding in findings if finding.verdict is Verdict.OK]
-        return good[:1] or findings[-1:]
+        return good[:1] or _order_not_given(history, action, fields or {}, text) or findings[-1:]
 
     return Check(claim=text, judge=judge)
+
+
+def _order_not_given(history: History, action: str, fields: Mapping[str, Expected], claim: str) -> list[Finding]:
+    """Find out that of several orders of an action just the one that this claim is about was not carried out."""
+    for order, outcome in reversed(history.orders(action)):
+        payload = order.info.get("payload") or {}
+        if outcome is None or any(expected(field(payload, path)) for path, expected in fields.items()):
+            continue
+        excuse = _why_not_sent(outcome, action)
+        if excuse is None:
+            return []
+        return [Finding(verdict=excuse[0], claim=claim, actual=excuse[1], frame=outcome.line)]
+    return []
+
+
+def _why_not_sent(outcome: DriverCall, action: str) -> tuple[Verdict, str] | None:
+    """Weigh that an order was not carried out; None where nobody says so."""
+    if outcome.cannot:
+        return Verdict.NOT_APPLICABLE, f"the driver has no way to give the command: {outcome.error}"
+    if outcome.error is not None:
+        return Verdict.INCONCLUSIVE, f"the command was not given: {outcome.error}"
+    return _refused_by_csms(outcome.info.get("result", {}), action)
 
 
 def _judge_command(
@@ -196,15 +218,14 @@ def _nothing_sent(history: History, action: str, claim: str, level: Level, claus
     if not history.triggers(action):
         return []
     outcomes = [c for c in history.driver_calls if c.operation == "outcome" and c.info.get("action") == action]
-    last = outcomes[-1] if outcomes else None
-    if last is None or last.error is not None:
-        why = last.error if last else "the driver never answered"
-        return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=f"the command was not given: {why}")]
+    if not outcomes:
+        actual = "the command was not given: the driver never answered"
+        return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=actual)]
+    last = outcomes[-1]
     result = last.info.get("result", {})
-    refusal = _refused_by_csms(result, action)
-    if refusal is not None:
-        verdict, actual = refusal
-        return [Finding(verdict=verdict, claim=claim, actual=actual, frame=last.line)]
+    excuse = _why_not_sent(last, action)
+    if excuse is not None:
+        return [Finding(verdict=excuse[0], claim=claim, actual=excuse[1], frame=last.line)]
     return [
         Finding(
             verdict=level.when_broken,
@@ -251,7 +272,9 @@ def reported(
         result = last.info.get("result", {})
         sent = even_unsent or history.commands_to_any(action)
         refusal = None if sent else _refused_by_csms(result, action)
-        if last.error is not None:
+        if last.cannot:
+            verdict, actual = Verdict.NOT_APPLICABLE, f"the driver has no way to give the command: {last.error}"
+        elif last.error is not None:
             verdict, actual = when_silent, f"its API said nothing: {last.error}"
         elif refusal is not None:
             verdict, actual = refusal

@@ -194,6 +194,11 @@ class DriverCall(msgspec.Struct, frozen=True, kw_only=True):
         """Why the operation did not happen; None when it did."""
         return self.info.get("error")
 
+    @property
+    def cannot(self) -> bool:
+        """Whether the driver has no way to do it, so that it says nothing about the CSMS."""
+        return bool(self.info.get("cannot"))
+
 
 def _short(payload: object) -> str:
     text = msgspec.json.encode(payload).decode()

@@ -6,6 +6,7 @@ Judges see nothing but this, so a verdict can be computed again from the file al
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 from interop_suite.claims.exchange import (
@@ -52,6 +53,8 @@ class History:
         """Answers to what the station wrote as bytes that are not WebSocket frames."""
         self.roles: dict[str, str] = {}
         self.inconclusive: str | None = None
+        self.cannot = False
+        """Whether it is inconclusive because the driver has no way to do what the case needs."""
         self._open: dict[tuple[str, bool, str], Exchange] = {}
         self._answered: set[tuple[str, bool, str]] = set()
         self._own_ids: set[tuple[str, int, str]] = set()
@@ -118,6 +121,11 @@ class History:
         """How the driver was asked to make the CSMS send an action."""
         return [c for c in self.driver_calls if c.operation == "trigger" and c.info.get("action") == action]
 
+    def orders(self, action: str) -> list[tuple[DriverCall, DriverCall | None]]:
+        """Pair what the driver was asked with what came of it, in order; None where it never answered."""
+        outcomes = [c for c in self.driver_calls if c.operation == "outcome" and c.info.get("action") == action]
+        return list(zip_longest(self.triggers(action), outcomes[: len(self.triggers(action))]))
+
     def notes(self, name: str) -> Iterator[Any]:
         """Give the values that the script noted under a name."""
         return (r.info[name] for r in self.records if r.kind is Kind.NOTE and name in r.info)
@@ -148,7 +156,7 @@ class History:
         if "role" in info:
             self.roles[info["role"]] = record.station
         if "inconclusive" in info and self.inconclusive is None:
-            self.inconclusive = str(info["inconclusive"])
+            self.inconclusive, self.cannot = str(info["inconclusive"]), bool(info.get("cannot"))
         return info["phase"] == "script" if "phase" in info else scripted
 
     def _could_not_send(self, line: int, record: TraceRecord, *, scripted: bool) -> None:

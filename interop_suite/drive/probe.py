@@ -13,7 +13,15 @@ from typing import Any, Protocol
 
 import msgspec
 
-from drivers.base import CommandResult, Driver, DriverError, StationSettings, TokenSettings, token_need
+from drivers.base import (
+    CommandResult,
+    Driver,
+    DriverCannotError,
+    DriverError,
+    StationSettings,
+    TokenSettings,
+    token_need,
+)
 from fixtures.certificates import Credential, make_csr
 from fixtures.models import station as make_station
 from interop_suite.claims.history import BYSTANDER, PRIMARY
@@ -27,7 +35,7 @@ from ocppj.identity import decode_authorization_key, station_url
 from ocppj.trace import Kind, TraceRecord, wall_clock
 from ocppj.versions import RULES
 
-__all__ = ["COMMAND_GRACE", "CsmsIntrospection", "Probe", "make_password", "now"]
+__all__ = ["COMMAND_GRACE", "CsmsIntrospection", "NoWayError", "Probe", "make_password", "now"]
 
 BOOT_ATTEMPTS = 5
 BOOT_WAIT_OWN = 0.1
@@ -54,6 +62,10 @@ def now() -> str:
 def make_password() -> str:
     """Make up a password of 20 characters that nobody can take for the hexadecimal digits of another one."""
     return "P" + "".join(secrets.choice(ascii_letters + digits) for _ in range(19))
+
+
+class NoWayError(InconclusiveError):
+    """The driver has no way to do what the case needs, so that the case does not apply."""
 
 
 class CsmsIntrospection(Protocol):
@@ -374,13 +386,16 @@ class Probe:
         `patience` is for commands that the station lets time out, in seconds.
         """
         target = station or self.station
-        target.await_future(future, max(self.target.timeout + COMMAND_GRACE, self.driver.patience, patience))
+        told = max(self.target.command_timeout or 0.0, self.driver.patience)
+        target.await_future(future, max(self.target.timeout + COMMAND_GRACE, told, patience))
         if not future.done():
             self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": "no answer"})
             return None
         error = future.exception()
         if error is not None:
-            self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": str(error)})
+            info = {"operation": "outcome", "action": action, "error": str(error)}
+            cannot = {"cannot": True} if isinstance(error, DriverCannotError) else {}
+            self._driver_record(target.identity, info | cannot)
             return None
         result: CommandResult = future.result()
         if result.status != "sent" and action in target.orders:
@@ -389,7 +404,15 @@ class Probe:
         self._driver_record(
             target.identity, {"operation": "outcome", "action": action, "result": msgspec.to_builtins(result)}
         )
+        if result.status == "sent":
+            # An API that only takes orders says nothing of when they go out: a queue may be behind it.
+            target.await_order(action, self.command_patience)
         return result
+
+    @property
+    def command_patience(self) -> float:
+        """Seconds for a command to come, however long the CSMS keeps it in a queue."""
+        return max(self.target.patience_with_commands, self.driver.patience)
 
     def command(self, action: str, payload: dict[str, Any], **keywords: Any) -> CommandResult | None:
         """Have the CSMS send a CALL and wait until its API has answered."""
@@ -433,7 +456,8 @@ class Probe:
             result = act()
         except DriverError as error:
             self._driver_record(self.setup.name, {"operation": operation, **info, "error": str(error)})
-            raise InconclusiveError(f"The driver could not do {operation}: {error}") from error
+            kind = NoWayError if isinstance(error, DriverCannotError) else InconclusiveError
+            raise kind(f"The driver could not do {operation}: {error}") from error
         self._driver_record(info.get("identity", ""), {"operation": operation, **info})
         return result
 

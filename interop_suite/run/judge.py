@@ -85,7 +85,7 @@ def _conclude(history: History, findings: list[Finding], unproven: list[str]) ->
     if absent is not None:
         return Verdict.NOT_APPLICABLE, absent.actual
     if history.inconclusive is not None:
-        return Verdict.INCONCLUSIVE, history.inconclusive
+        return Verdict.NOT_APPLICABLE if history.cannot else Verdict.INCONCLUSIVE, history.inconclusive
     unclear = next((finding for finding in findings if finding.verdict is Verdict.INCONCLUSIVE), None)
     if unclear is not None:
         return Verdict.INCONCLUSIVE, f"{unclear.claim}: {unclear.actual}"

@@ -17,7 +17,7 @@ from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import Case, Script, all_inquiries
 from interop_suite.claims.history import History
-from interop_suite.drive.probe import CsmsIntrospection, Probe
+from interop_suite.drive.probe import CsmsIntrospection, NoWayError, Probe
 from interop_suite.drive.setup import CsmsUnderTest, Setup
 from interop_suite.run.judge import judge
 from ocppj.errors import HarnessError
@@ -175,6 +175,8 @@ class Runner:
             probe.prepare()
             note(phase="script")
             script(probe)
+        except NoWayError as error:
+            note(inconclusive=str(error), cannot=True)
         except HarnessError as error:
             note(inconclusive=str(error))
         except Exception as error:  # noqa: BLE001  # our own mistake must not pass for a verdict about the CSMS
