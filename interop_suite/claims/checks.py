@@ -312,6 +312,9 @@ def connection(
         verdict = Verdict.OK if holds else level.when_broken
         if attempt.unreachable:
             verdict, actual = Verdict.INCONCLUSIVE, f"the CSMS is not there: {attempt.describe()}"
+        elif attempt.untrusted:
+            verdict = Verdict.INCONCLUSIVE
+            actual = f"{UNTRUSTED} ({attempt.describe()})"
         elif not holds and attempt.wanted_credentials:
             verdict = Verdict.INCONCLUSIVE
             actual = f"the CSMS wants other credentials ({attempt.describe()}): see --password and --identity"
@@ -389,6 +392,9 @@ def _pick(calls: list[Exchange], nth: int | None) -> list[Exchange]:
     if nth is None:
         return calls
     return [calls[nth]] if -len(calls) <= nth < len(calls) else []
+
+
+UNTRUSTED = "the certificate of the CSMS is of an authority that this machine does not trust; give --ca PEM of its root"
 
 
 def _fields_in_words(fields: Mapping[str, Expected] | None) -> str:

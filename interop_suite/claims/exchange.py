@@ -142,6 +142,11 @@ class Connection(msgspec.Struct, kw_only=True, eq=False):
         return bool(self.info.get("unreachable"))
 
     @property
+    def untrusted(self) -> bool:
+        """Whether the station did not trust the certificate of the CSMS: a matter of the set-up."""
+        return "CERTIFICATE_VERIFY_FAILED" in str(self.info.get("error", "")).upper().replace(" ", "_")
+
+    @property
     def wanted_credentials(self) -> bool:
         """Whether it was refused for want of credentials that no case was about: a matter of the set-up."""
         proven = self.info.get("credentials") and not self.info.get("lent")

@@ -5,6 +5,7 @@ Judges see nothing but this, so a verdict can be computed again from the file al
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any
@@ -32,6 +33,18 @@ UNREADABLE_ID = "-1"
 """The id of a CALLERROR to a frame whose own id cannot be read (2.x Part 4 §4.2.3); 1.6 names none."""
 BYSTANDER = "bystander"
 """The role of a station that has nothing to do with it."""
+
+
+def names_id(text: str | bytes, message_id: str) -> bool:
+    """Return whether an id is what a lax reader finds in a frame that a strict one cannot read.
+
+    It may have been quoted otherwise, stand in text that is not UTF-8, or be no string, such as 17, true or ["x"].
+    """
+    if not message_id:
+        return False
+    readings = (text,) if isinstance(text, str) else tuple(text.decode(code, "replace") for code in ("utf-8", "utf-16"))
+    own = re.escape(message_id)
+    return any(re.match(rf"[^,]*,\s*(\[\s*)?(['\"]?){own}\2\s*[\],]", reading, re.IGNORECASE) for reading in readings)
 
 
 class History:
@@ -275,6 +288,8 @@ class History:
             if sent.station != frame.station or sent.connection != frame.connection:
                 continue
             own_id = sent.error.message_id if sent.error else None
+            if own_id is None and names_id(sent.text, message_id):
+                return oddity
             if message_id == own_id or (message_id == UNREADABLE_ID and not oddity.answers):
                 return oddity
         return None

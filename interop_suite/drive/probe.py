@@ -186,6 +186,7 @@ class Probe:
             identity=identity,
             password=None if secret is None else decode_authorization_key(secret, self.version),
             lent=lent and secret is not None,
+            tls=None if self.target.ca_file is None else self.trusting_context(),
         )
 
     def prepare(self) -> None:

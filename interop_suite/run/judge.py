@@ -36,6 +36,7 @@ _FAULT_VERDICTS = {
     Fault.UNKNOWN_ERROR_CODE: Verdict.FAILED,
     Fault.DESCRIPTION_TOO_LONG: Verdict.FAILED,
 }
+DESCRIPTION_MAX = 255
 # An answer repeats the id of the CALL: what is odd about it, the station began.
 _FAULTS_OF_AN_ID = frozenset({Fault.ID_TOO_LONG, Fault.EMPTY_ID})
 _NAIVE_TIME = re.compile(r'^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?" is not a "date-time"')
@@ -141,8 +142,10 @@ def _implicit(history: History) -> Iterable[Finding]:
         for fault in review(frame.message, frame.rules):
             if fault in _FAULTS_OF_AN_ID and not isinstance(frame.message, Call | Send):
                 continue
+            # A description that repeats a long CALL still is more than the silence that others answer it with.
+            repeats = fault is Fault.DESCRIPTION_TOO_LONG and _answers_a_long_call(history, frame)
             yield Finding(
-                verdict=_FAULT_VERDICTS[fault],
+                verdict=Verdict.NON_STRICT if repeats else _FAULT_VERDICTS[fault],
                 claim="The envelope of every message follows the text",
                 actual=f"{fault.value} in {_head(frame)}",
                 clause=_ENVELOPE[version],
@@ -160,6 +163,11 @@ def _implicit(history: History) -> Iterable[Finding]:
     yield from _schemas(history)
     yield from _unique_ids(history)
     yield from _as_ordered(history)
+
+
+def _answers_a_long_call(history: History, answer: Frame) -> bool:
+    call = next((exchange.call for exchange in history.exchanges if exchange.answer is answer), None)
+    return call is not None and len(call.text) > DESCRIPTION_MAX
 
 
 def _weigh_stray(history: History, stray: Stray) -> Verdict | None:
