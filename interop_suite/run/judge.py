@@ -142,8 +142,8 @@ def _implicit(history: History) -> Iterable[Finding]:
         for fault in review(frame.message, frame.rules):
             if fault in _FAULTS_OF_AN_ID and not isinstance(frame.message, Call | Send):
                 continue
-            # A description that repeats a long CALL still is more than the silence that others answer it with.
-            repeats = fault is Fault.DESCRIPTION_TOO_LONG and _answers_a_long_call(history, frame)
+            # A CALLERROR that repeats an action without end is still more than the silence of others.
+            repeats = fault is Fault.DESCRIPTION_TOO_LONG and _answers_a_long_action(history, frame)
             yield Finding(
                 verdict=Verdict.NON_STRICT if repeats else _FAULT_VERDICTS[fault],
                 claim="The envelope of every message follows the text",
@@ -165,9 +165,8 @@ def _implicit(history: History) -> Iterable[Finding]:
     yield from _as_ordered(history)
 
 
-def _answers_a_long_call(history: History, answer: Frame) -> bool:
-    call = next((exchange.call for exchange in history.exchanges if exchange.answer is answer), None)
-    return call is not None and len(call.text) > DESCRIPTION_MAX
+def _answers_a_long_action(history: History, answer: Frame) -> bool:
+    return any(e.answer is answer and len(e.action) > DESCRIPTION_MAX for e in history.exchanges)
 
 
 def _weigh_stray(history: History, stray: Stray) -> Verdict | None:

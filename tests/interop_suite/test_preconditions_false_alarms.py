@@ -149,3 +149,19 @@ def test_api_that_tells_of_no_schedule_at_all_has_nothing_against_decimals_no_fa
 
 def test_api_that_stumbles_over_decimals_only_is_failed() -> None:
     assert verdict("PAY_07", composite("answered", "error")) is Verdict.FAILED
+
+
+def unnamed(subprotocol: str | None) -> Recording:
+    recording = Recording().script().opened(subprotocol=subprotocol)
+    recording.sent('[2,"h","Heartbeat",{}]').got(f'[3,"h",{HEARTBEAT_ANSWER}]').opened_again()
+    boot = {"status": "Accepted", "interval": 60, "currentTime": "2026-01-01T00:00:00Z"}
+    recording.sent('[2,"b","BootNotification",{"chargePointVendor":"E","chargePointModel":"W"}]')
+    return recording.got(json.dumps([3, "b", boot]))
+
+
+def test_csms_that_serves_a_client_without_a_subprotocol_breaks_no_rule_of_the_offer_no_false_alarm() -> None:
+    assert verdict("HS_04", unnamed(None)) is Verdict.NON_STRICT
+
+
+def test_csms_that_names_a_version_that_was_not_offered_is_failed() -> None:
+    assert verdict("HS_04", unnamed("ocpp1.6")) is Verdict.FAILED

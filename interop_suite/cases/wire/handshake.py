@@ -36,18 +36,20 @@ def _judge_unnamed(history: History) -> list[Finding]:
         actual = attempt.describe() + ("" if closed else ", and it stays open")
         on_it = [call for call in history.calls("Heartbeat") if call.call.connection == attempt.number]
         if any(call.kind is AnswerKind.RESULT for call in on_it):
-            verdict, actual = Verdict.FAILED, f"{actual}, and a Heartbeat was answered"
+            verdict, actual = Verdict.NON_STRICT, f"{actual}, and a Heartbeat was answered"
+        if attempt.opened and attempt.subprotocol is not None:
+            verdict, actual = Verdict.FAILED, f"{actual}, which nobody had offered"
         findings.append(Finding(verdict=verdict, claim=_UNNAMED, actual=actual, frame=attempt.line))
     return findings
 
 
 @shared(
     id="HS_04",
-    title="A station that names no version is not served as if it had",
+    title="A station that names no version gets none, and is not served as if it had",
     block=BLOCK,
     start=Start.OFFLINE,
     sends="An upgrade without Sec-WebSocket-Protocol, a Heartbeat if that is let in, and then a proper connection.",
-    expects="The CSMS SHALL refuse it, or complete the handshake and close at once; it has no version to speak.",
+    expects="The CSMS SHALL NOT choose a version that was not offered; it should refuse, or close at once.",
     clause=wire_clause("3.2", "3.2", "3.3"),
     defect="missing-subprotocol-served",
     checks=(
