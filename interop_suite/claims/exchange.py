@@ -11,9 +11,14 @@ from ocppj.errors import Fault, RemoteProtocolError
 from ocppj.messages import CallError, CallResult, Message
 from ocppj.versions import Rules
 
-__all__ = ["AnswerKind", "Connection", "DriverCall", "Exchange", "Frame", "NotSent", "Oddity", "Stray"]
+__all__ = ["AnswerKind", "Connection", "DriverCall", "Exchange", "Frame", "NotSent", "Oddity", "Stray", "is_untrusted"]
 
 _UNAUTHORIZED = (401, 403)
+
+
+def is_untrusted(error: object) -> bool:
+    """Return whether TLS failed for want of a root; a wrong name or date is the fault of the CSMS."""
+    return any(words in str(error) for words in ("issuer certificate", "self-signed certificate", "self signed"))
 
 
 class AnswerKind(StrEnum):
@@ -144,7 +149,7 @@ class Connection(msgspec.Struct, kw_only=True, eq=False):
     @property
     def untrusted(self) -> bool:
         """Whether the station did not trust the certificate of the CSMS: a matter of the set-up."""
-        return "CERTIFICATE_VERIFY_FAILED" in str(self.info.get("error", "")).upper().replace(" ", "_")
+        return is_untrusted(self.info.get("error"))
 
     @property
     def wanted_credentials(self) -> bool:

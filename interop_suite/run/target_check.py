@@ -11,6 +11,7 @@ import msgspec
 
 from drivers.base import Driver, StationSettings
 from evidence.redact import redact_url
+from interop_suite.claims.exchange import is_untrusted
 from interop_suite.drive.offer import Handshake, Offer
 from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.drive.wire import Closed, Wire
@@ -91,7 +92,7 @@ def _which_credentials(target: CsmsUnderTest, handshake: Handshake, identity: st
 def _explain(handshake: Handshake, url: str, identity: str, version: Version) -> None:
     if handshake.status is None:
         where = urlsplit(url).netloc
-        if "CERTIFICATE_VERIFY_FAILED" in (handshake.error or "").upper().replace(" ", "_"):
+        if is_untrusted(handshake.error):
             raise UsageError(
                 f"{where} shows a certificate that this machine does not trust ({handshake.error}); give the "
                 "PEM file of its root with --ca"

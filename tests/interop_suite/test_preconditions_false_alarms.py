@@ -115,14 +115,6 @@ def test_second_connection_that_is_never_served_is_failed() -> None:
     assert verdict("ID_13", second_connection(None)) is Verdict.FAILED
 
 
-@pytest.mark.parametrize("kind", ["missing", "null"])
-def test_action_that_the_csms_does_not_have_at_all_is_refused_for_no_field_no_false_alarm(kind: str) -> None:
-    name = next(c.id for c in all_cases() if c.id.startswith(f"PAY_FirmwareStatusNotification_{kind}"))
-    recording = begun().note(plain="FirmwareStatusNotification")
-    recording.sent('[2,"f","FirmwareStatusNotification",{"status":"Idle"}]').got('[4,"f","NotSupported","",{}]')
-    assert verdict(name, recording) is Verdict.NOT_APPLICABLE
-
-
 def test_two_versions_that_are_refused_together_show_no_choice_no_false_alarm() -> None:
     recording = begun()
     for _ in range(2):

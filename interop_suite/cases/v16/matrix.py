@@ -109,12 +109,12 @@ def _grade(call: Exchange, mutation: str, claim: str, kind: MutationKind) -> Fin
 def _drive(probe: Probe, action: str, group: list[Mutation]) -> None:
     station = probe.station
     silent = 0
-    # What is refused as it should be says nothing about the field that is changed next.
-    station.note(plain=action)
-    plain = station.call(action, minimal(Version.V16, action, "request"))
-    _end_session(station, action, plain)
-    if plain.kind == "error":
-        group = []
+    if group[0].kind is MutationKind.BOUNDARY_OK:
+        station.note(plain=action)
+        plain = station.call(action, minimal(Version.V16, action, "request"))
+        _end_session(station, action, plain)
+        if plain.kind == "error":
+            group = []
     for mutation in group:
         if not station.connected:
             probe.reconnect(station)

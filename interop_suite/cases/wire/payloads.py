@@ -120,7 +120,8 @@ _EVERY_LIMIT = "Every limit is taken"
 def _judge_limits(history: History) -> list[Finding]:
     """Judge the limits with decimals where the whole ones before them were taken."""
     found = answered("NotifyChargingLimit", claim=_EVERY_LIMIT).judge(history)
-    if len(found) > 1 and found[0].verdict is Verdict.FAILED and found[1].verdict is Verdict.FAILED:
+    calls = history.calls("NotifyChargingLimit")
+    if len(found) > 1 and len(calls) > 1 and all(call.kind is AnswerKind.ERROR for call in calls):
         actual = f"whole numbers are refused too, so that it is not the decimals: {found[0].actual}"
         return [msgspec.structs.replace(found[1], verdict=Verdict.INCONCLUSIVE, actual=actual)]
     return found
