@@ -15,6 +15,7 @@ __all__ = [
     "MOST_AT_ONCE",
     "CommandResult",
     "Driver",
+    "DriverCannotError",
     "DriverError",
     "Exchange",
     "NoDriver",
@@ -29,6 +30,10 @@ __all__ = [
 
 class DriverError(HarnessError):
     """The CSMS's own API did not do what the driver asked; the case cannot go on."""
+
+
+class DriverCannotError(DriverError):
+    """The driver says itself that there is no way to do this, so that nothing was asked of the CSMS."""
 
 
 class StationSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

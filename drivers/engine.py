@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from drivers.base import CommandResult, DriverError, Exchange, ignore
+from drivers.base import CommandResult, DriverCannotError, DriverError, Exchange, ignore
 from drivers.callback import CallbackServer
 from drivers.http_requests import Requester, UnauthorizedError
 from drivers.loading import Loaded
@@ -74,7 +74,7 @@ class Engine:
         with self._discreet(context):
             for limit in operation.cannot:
                 if holds(limit.when, self._known(context)):
-                    raise DriverError(f"{name}: {render(limit.why, Place.TEXT, self._known(context))}")
+                    raise DriverCannotError(f"{name}: {render(limit.why, Place.TEXT, self._known(context))}")
             return self._steps(name, operation, context)
 
     def outcome(self, rules: Outcome | Sequence[Outcome], context: Context, response: Any) -> CommandResult | None:
@@ -228,7 +228,7 @@ class Engine:
         try:
             yield
         except DriverError as error:
-            raise DriverError(self.clean(str(error))) from None
+            raise type(error)(self.clean(str(error))) from None
         finally:
             _hidden.reset(token)
 

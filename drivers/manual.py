@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from drivers.base import DriverError
+from drivers.base import DriverCannotError, DriverError
 from evidence.run_folder import utc_now
 from evidence.visible import visible
 from ocppj.errors import UsageError
@@ -154,7 +154,7 @@ class Desk:
             case "skip":
                 raise DriverError(f"the operator skipped it{note}")
             case "never":
-                raise DriverError(f"the operator said that this CSMS cannot do it{note}")
+                raise DriverCannotError(f"the operator said that this CSMS cannot do it{note}")
             case "failed":
                 raise DriverError(f"the operator said that it failed{note}")
 

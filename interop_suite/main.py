@@ -24,7 +24,7 @@ from interop_suite.run.results import CaseOutcome, describe_case, shown_result
 from interop_suite.run.runner import not_applicable
 from interop_suite.run.selection import select
 from interop_suite.run.state import State
-from interop_suite.run.target_check import SubprotocolError, check_target
+from interop_suite.run.target_check import ClosedAtOnceError, SubprotocolError, check_target
 from ocppj.errors import HarnessError, UsageError
 from ocppj.versions import Version
 
@@ -120,8 +120,12 @@ def _leave_out_unspoken_versions(state: State) -> None:
             check_target(state.plan.target, state.driver, version)
         except SubprotocolError as error:
             refusals[version] = error
-    if refusals and (state.request.ocpp or len(refusals) == len(versions)):
-        raise next(iter(refusals.values()))
+    if len(refusals) == len(versions) and all(isinstance(error, ClosedAtOnceError) for error in refusals.values()):
+        # Whoever ends every connection may mind the station and not the version: the cases will tell.
+        return
+    plain = [error for version, error in refusals.items() if str(version) in state.request.ocpp]
+    if plain or len(refusals) == len(versions):
+        raise next(iter(plain or refusals.values()))
     for case in state.cases:
         if case.ocpp in refusals:
             result = not_applicable(case, f"this CSMS does not speak OCPP {case.ocpp}")

@@ -13,9 +13,9 @@ import msgspec
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.exchange import AnswerKind, Connection, Exchange
+from interop_suite.claims.exchange import AnswerKind, Connection, DriverCall, Exchange
 from interop_suite.claims.expected import Expected, field, one_of, present
-from interop_suite.claims.features import is_unsupported
+from interop_suite.claims.features import is_unsupported, was_asked_for
 from interop_suite.claims.history import PRIMARY, History
 from ocppj.versions import Version
 
@@ -23,6 +23,7 @@ __all__ = [
     "answered",
     "asked",
     "connection",
+    "given",
     "noted",
     "refused_upgrade",
     "reported",
@@ -62,6 +63,7 @@ def answered(
                 level=level,
                 clause=clause,
                 version=history.rules.version,
+                claimed=was_asked_for(call, history.commands(role=role)),
             )
             for call in calls
         ]
@@ -122,9 +124,10 @@ def _judge_answer(
     level: Level,
     clause: Clause | None,
     version: Version,
+    claimed: bool,
 ) -> Finding:
     line = call.call.line if call.answer is None else call.answer.line
-    if is_unsupported(call, version):
+    if not claimed and is_unsupported(call, version):
         actual = f"this CSMS does not have {call.action}: {call.describe_answer()}"
         return Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=line)
     if call.kind is not AnswerKind.RESULT:
@@ -165,9 +168,31 @@ def asked(
             return _nothing_sent(history, action, text, level, clause)
         findings = [_judge_command(call, text, fields or {}, level, clause) for call in calls]
         good = [finding for finding in findings if finding.verdict is Verdict.OK]
-        return good[:1] or findings[-1:]
+        return good[:1] or _order_not_given(history, action, fields or {}, text) or findings[-1:]
 
     return Check(claim=text, judge=judge)
+
+
+def _order_not_given(history: History, action: str, fields: Mapping[str, Expected], claim: str) -> list[Finding]:
+    """Find out that of several orders of an action just the one that this claim is about was not carried out."""
+    for order, outcome in reversed(history.orders(action)):
+        payload = order.info.get("payload") or {}
+        if outcome is None or any(expected(field(payload, path)) for path, expected in fields.items()):
+            continue
+        excuse = _why_not_sent(outcome, action)
+        if excuse is None:
+            return []
+        return [Finding(verdict=excuse[0], claim=claim, actual=excuse[1], frame=outcome.line)]
+    return []
+
+
+def _why_not_sent(outcome: DriverCall, action: str) -> tuple[Verdict, str] | None:
+    """Weigh that an order was not carried out; None where nobody says so."""
+    if outcome.cannot:
+        return Verdict.NOT_APPLICABLE, f"the driver has no way to give the command: {outcome.error}"
+    if outcome.error is not None:
+        return Verdict.INCONCLUSIVE, f"the command was not given: {outcome.error}"
+    return _refused_by_csms(outcome.info.get("result", {}), action)
 
 
 def _judge_command(
@@ -193,15 +218,14 @@ def _nothing_sent(history: History, action: str, claim: str, level: Level, claus
     if not history.triggers(action):
         return []
     outcomes = [c for c in history.driver_calls if c.operation == "outcome" and c.info.get("action") == action]
-    last = outcomes[-1] if outcomes else None
-    if last is None or last.error is not None:
-        why = last.error if last else "the driver never answered"
-        return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=f"the command was not given: {why}")]
+    if not outcomes:
+        actual = "the command was not given: the driver never answered"
+        return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=actual)]
+    last = outcomes[-1]
     result = last.info.get("result", {})
-    refusal = _refused_by_csms(result, action)
-    if refusal is not None:
-        verdict, actual = refusal
-        return [Finding(verdict=verdict, claim=claim, actual=actual, frame=last.line)]
+    excuse = _why_not_sent(last, action)
+    if excuse is not None:
+        return [Finding(verdict=excuse[0], claim=claim, actual=excuse[1], frame=last.line)]
     return [
         Finding(
             verdict=level.when_broken,
@@ -248,7 +272,9 @@ def reported(
         result = last.info.get("result", {})
         sent = even_unsent or history.commands_to_any(action)
         refusal = None if sent else _refused_by_csms(result, action)
-        if last.error is not None:
+        if last.cannot:
+            verdict, actual = Verdict.NOT_APPLICABLE, f"the driver has no way to give the command: {last.error}"
+        elif last.error is not None:
             verdict, actual = when_silent, f"its API said nothing: {last.error}"
         elif refusal is not None:
             verdict, actual = refusal
@@ -286,6 +312,9 @@ def connection(
         verdict = Verdict.OK if holds else level.when_broken
         if attempt.unreachable:
             verdict, actual = Verdict.INCONCLUSIVE, f"the CSMS is not there: {attempt.describe()}"
+        elif attempt.untrusted:
+            verdict = Verdict.INCONCLUSIVE
+            actual = f"{UNTRUSTED} ({attempt.describe()})"
         elif not holds and attempt.wanted_credentials:
             verdict = Verdict.INCONCLUSIVE
             actual = f"the CSMS wants other credentials ({attempt.describe()}): see --password and --identity"
@@ -343,6 +372,17 @@ def noted(name: str, claim: str, *, level: Level = Level.REQUIRED, clause: Claus
     return Check(claim=claim, judge=judge)
 
 
+def given(claim: str, holds: Callable[[History], tuple[bool, str]]) -> Check:
+    """Require what must have come about for the other claims to say anything: without it none of them passes."""
+
+    def judge(history: History) -> list[Finding]:
+        came_about, actual = holds(history)
+        verdict = Verdict.OK if came_about else Verdict.INCONCLUSIVE
+        return [Finding(verdict=verdict, claim=claim, actual=actual)]
+
+    return Check(claim=claim, judge=judge)
+
+
 def still_serves(*, role: str = PRIMARY, claim: str = "The CSMS still answers afterwards") -> Check:
     """Claim that the last Heartbeat of the script was answered: whatever came before did no harm."""
     return answered("Heartbeat", {"currentTime": present()}, claim=claim, nth=-1, role=role)
@@ -352,6 +392,9 @@ def _pick(calls: list[Exchange], nth: int | None) -> list[Exchange]:
     if nth is None:
         return calls
     return [calls[nth]] if -len(calls) <= nth < len(calls) else []
+
+
+UNTRUSTED = "the certificate of the CSMS is of an authority that this machine does not trust; give --ca PEM of its root"
 
 
 def _fields_in_words(fields: Mapping[str, Expected] | None) -> str:

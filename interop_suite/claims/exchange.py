@@ -11,9 +11,14 @@ from ocppj.errors import Fault, RemoteProtocolError
 from ocppj.messages import CallError, CallResult, Message
 from ocppj.versions import Rules
 
-__all__ = ["AnswerKind", "Connection", "DriverCall", "Exchange", "Frame", "NotSent", "Oddity", "Stray"]
+__all__ = ["AnswerKind", "Connection", "DriverCall", "Exchange", "Frame", "NotSent", "Oddity", "Stray", "is_untrusted"]
 
 _UNAUTHORIZED = (401, 403)
+
+
+def is_untrusted(error: object) -> bool:
+    """Return whether TLS failed for want of a root; a wrong name or date is the fault of the CSMS."""
+    return any(words in str(error) for words in ("issuer certificate", "self-signed certificate", "self signed"))
 
 
 class AnswerKind(StrEnum):
@@ -142,6 +147,11 @@ class Connection(msgspec.Struct, kw_only=True, eq=False):
         return bool(self.info.get("unreachable"))
 
     @property
+    def untrusted(self) -> bool:
+        """Whether the station did not trust the certificate of the CSMS: a matter of the set-up."""
+        return is_untrusted(self.info.get("error"))
+
+    @property
     def wanted_credentials(self) -> bool:
         """Whether it was refused for want of credentials that no case was about: a matter of the set-up."""
         proven = self.info.get("credentials") and not self.info.get("lent")
@@ -193,6 +203,11 @@ class DriverCall(msgspec.Struct, frozen=True, kw_only=True):
     def error(self) -> str | None:
         """Why the operation did not happen; None when it did."""
         return self.info.get("error")
+
+    @property
+    def cannot(self) -> bool:
+        """Whether the driver has no way to do it, so that it says nothing about the CSMS."""
+        return bool(self.info.get("cannot"))
 
 
 def _short(payload: object) -> str:

@@ -5,13 +5,13 @@ Sources: OCPP 1.6 §3.3 (only Core is required) and the security whitepaper, an 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from interop_suite.claims.exchange import Exchange
 from ocppj.versions import Version
 
-__all__ = ["REQUIRED_ACTIONS", "is_unsupported"]
+__all__ = ["REQUIRED_ACTIONS", "is_unsupported", "was_asked_for"]
 
 _CORE_2X = frozenset(
     {
@@ -43,6 +43,28 @@ REQUIRED_ACTIONS: Mapping[Version, frozenset[str]] = MappingProxyType(
     }
 )
 _SAYS_SO = frozenset({"NotImplemented", "NotSupported"})
+
+
+_ASKED_FOR_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "DiagnosticsStatusNotification": ("GetDiagnostics",),
+        "FirmwareStatusNotification": ("UpdateFirmware",),
+        "LogStatusNotification": ("GetLog",),
+        "NotifyCustomerInformation": ("CustomerInformation",),
+        "NotifyDisplayMessages": ("GetDisplayMessages",),
+        "NotifyMonitoringReport": ("GetMonitoringReport",),
+        "PublishFirmwareStatusNotification": ("PublishFirmware",),
+        "ReportChargingProfiles": ("GetChargingProfiles",),
+        "SignedFirmwareStatusNotification": ("SignedUpdateFirmware",),
+    }
+)
+"""Commands whose outcome a station tells with an action: who sends the one has claimed the feature of the other."""
+
+
+def was_asked_for(call: Exchange, commands: Iterable[Exchange]) -> bool:
+    """Return whether the CSMS had sent a command before that makes a station send this action."""
+    causes = _ASKED_FOR_BY.get(call.action, ())
+    return any(command.action in causes and command.call.line < call.call.line for command in commands)
 
 
 def is_unsupported(call: Exchange, version: Version) -> bool:

@@ -5,7 +5,9 @@ Judges see nothing but this, so a verdict can be computed again from the file al
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 from interop_suite.claims.exchange import (
@@ -33,6 +35,18 @@ BYSTANDER = "bystander"
 """The role of a station that has nothing to do with it."""
 
 
+def names_id(text: str | bytes, message_id: str) -> bool:
+    """Return whether an id is what a lax reader finds in a frame that a strict one cannot read.
+
+    It may have been quoted otherwise, stand in text that is not UTF-8, or be no string, such as 17, true or ["x"].
+    """
+    if not message_id:
+        return False
+    readings = (text,) if isinstance(text, str) else tuple(text.decode(code, "replace") for code in ("utf-8", "utf-16"))
+    own = re.escape(message_id)
+    return any(re.match(rf"[^,]*,\s*(\[\s*)?(['\"]?){own}\2\s*[\],]", reading, re.IGNORECASE) for reading in readings)
+
+
 class History:
     """Everything that happened in one attempt at one case."""
 
@@ -52,6 +66,8 @@ class History:
         """Answers to what the station wrote as bytes that are not WebSocket frames."""
         self.roles: dict[str, str] = {}
         self.inconclusive: str | None = None
+        self.cannot = False
+        """Whether it is inconclusive because the driver has no way to do what the case needs."""
         self._open: dict[tuple[str, bool, str], Exchange] = {}
         self._answered: set[tuple[str, bool, str]] = set()
         self._own_ids: set[tuple[str, int, str]] = set()
@@ -118,6 +134,11 @@ class History:
         """How the driver was asked to make the CSMS send an action."""
         return [c for c in self.driver_calls if c.operation == "trigger" and c.info.get("action") == action]
 
+    def orders(self, action: str) -> list[tuple[DriverCall, DriverCall | None]]:
+        """Pair what the driver was asked with what came of it, in order; None where it never answered."""
+        outcomes = [c for c in self.driver_calls if c.operation == "outcome" and c.info.get("action") == action]
+        return list(zip_longest(self.triggers(action), outcomes[: len(self.triggers(action))]))
+
     def notes(self, name: str) -> Iterator[Any]:
         """Give the values that the script noted under a name."""
         return (r.info[name] for r in self.records if r.kind is Kind.NOTE and name in r.info)
@@ -148,7 +169,7 @@ class History:
         if "role" in info:
             self.roles[info["role"]] = record.station
         if "inconclusive" in info and self.inconclusive is None:
-            self.inconclusive = str(info["inconclusive"])
+            self.inconclusive, self.cannot = str(info["inconclusive"]), bool(info.get("cannot"))
         return info["phase"] == "script" if "phase" in info else scripted
 
     def _could_not_send(self, line: int, record: TraceRecord, *, scripted: bool) -> None:
@@ -267,6 +288,8 @@ class History:
             if sent.station != frame.station or sent.connection != frame.connection:
                 continue
             own_id = sent.error.message_id if sent.error else None
+            if own_id is None and names_id(sent.text, message_id):
+                return oddity
             if message_id == own_id or (message_id == UNREADABLE_ID and not oddity.answers):
                 return oddity
         return None

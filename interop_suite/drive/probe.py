@@ -13,7 +13,15 @@ from typing import Any, Protocol
 
 import msgspec
 
-from drivers.base import CommandResult, Driver, DriverError, StationSettings, TokenSettings, token_need
+from drivers.base import (
+    CommandResult,
+    Driver,
+    DriverCannotError,
+    DriverError,
+    StationSettings,
+    TokenSettings,
+    token_need,
+)
 from fixtures.certificates import Credential, make_csr
 from fixtures.models import station as make_station
 from interop_suite.claims.history import BYSTANDER, PRIMARY
@@ -27,7 +35,7 @@ from ocppj.identity import decode_authorization_key, station_url
 from ocppj.trace import Kind, TraceRecord, wall_clock
 from ocppj.versions import RULES
 
-__all__ = ["COMMAND_GRACE", "CsmsIntrospection", "Probe", "make_password", "now"]
+__all__ = ["COMMAND_GRACE", "CsmsIntrospection", "NoWayError", "Probe", "make_password", "now"]
 
 BOOT_ATTEMPTS = 5
 BOOT_WAIT_OWN = 0.1
@@ -54,6 +62,10 @@ def now() -> str:
 def make_password() -> str:
     """Make up a password of 20 characters that nobody can take for the hexadecimal digits of another one."""
     return "P" + "".join(secrets.choice(ascii_letters + digits) for _ in range(19))
+
+
+class NoWayError(InconclusiveError):
+    """The driver has no way to do what the case needs, so that the case does not apply."""
 
 
 class CsmsIntrospection(Protocol):
@@ -117,13 +129,21 @@ class Probe:
 
         An `identity` of one's own is for what no pool of identities holds, such as one with a space.
         """
-        identity = identity or self._lease_identity()
-        model = make_station(self.target.model, identity, seed=0)
         secret = self._password() if password else self.target.password
+        station = self._make_station(role, identity or self._lease_identity(), secret, lent=not password)
+        self.set_up(station, StationSettings(password=secret, security_profile=1 if secret else 0))
+        return station
+
+    def known_station(self, role: str, identity: str) -> ScriptedStation:
+        """Hand over a station, disconnected, that the CSMS is not told about."""
+        return self._make_station(role, identity, self.target.password, lent=True)
+
+    def _make_station(self, role: str, identity: str, secret: str | None, *, lent: bool) -> ScriptedStation:
+        model = make_station(self.target.model, identity, seed=0)
         station = ScriptedStation(
             model,
             self.version,
-            self._offer(identity, secret, lent=not password),
+            self._offer(identity, secret, lent=lent),
             self._record,
             timeout=self.target.timeout,
             settle=self._settle if self._introspection else None,
@@ -131,7 +151,6 @@ class Probe:
         station.reconnect_pause = self.driver.reconnect_pause
         station.note(role=role, ocpp=str(self.version), case=self.setup.name)
         self._stations.append(station)
-        self.set_up(station, StationSettings(password=secret, security_profile=1 if secret else 0))
         return station
 
     def double(self, station: ScriptedStation, role: str) -> ScriptedStation:
@@ -171,6 +190,7 @@ class Probe:
             identity=identity,
             password=None if secret is None else decode_authorization_key(secret, self.version),
             lent=lent and secret is not None,
+            tls=None if self.target.ca_file is None else self.trusting_context(),
         )
 
     def prepare(self) -> None:
@@ -184,9 +204,8 @@ class Probe:
             self.reconnect(self.bystander)
             booting.append(self.bystander)
         self._boot_together(booting)
-        if station in booting:
-            self.report_available(station)
         for each in booting:
+            self.report_available(each)
             self._control(each)
 
     def _boot_together(self, stations: Sequence[ScriptedStation]) -> None:
@@ -311,6 +330,9 @@ class Probe:
         plain = parent is None and (expiry is None or status != "Accepted")
         if known is not None and plain:
             return known
+        return self._new_token(status, parent=parent, expiry=expiry)
+
+    def _new_token(self, status: str, *, parent: str | None = None, expiry: str | None = None) -> str:
         token = self.made_up_token()
         if plain and self._takes_any_token(status):
             self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
@@ -332,7 +354,16 @@ class Probe:
     def any_token(self) -> str:
         """Get a token for a case in which it does not matter what the CSMS says of it: accepted where we have one."""
         has_one = "Accepted" in self.target.tokens or self.driver.missing(token_need("Accepted"), self.version) is None
-        return self.token() if has_one else self.made_up_token()
+        if has_one or self._takes_any_token("Accepted"):
+            return self.token()
+        self.station.note(token_made_up=True)
+        return self.made_up_token()
+
+    def another_token(self) -> str:
+        """Get a second accepted token where there can be one, for what a CSMS may refuse to one token twice."""
+        if self.driver.missing(token_need("Accepted"), self.version) is not None and not self._open_authorization():
+            return self.token()
+        return self._new_token("Accepted")
 
     def unknown_token(self) -> str:
         """Make up a token that the CSMS cannot know, and note whether it has a list that this one is not on."""
@@ -364,13 +395,16 @@ class Probe:
         `patience` is for commands that the station lets time out, in seconds.
         """
         target = station or self.station
-        target.await_future(future, max(self.target.timeout + COMMAND_GRACE, self.driver.patience, patience))
+        told = max(self.target.command_timeout or 0.0, self.driver.patience)
+        target.await_future(future, max(self.target.timeout + COMMAND_GRACE, told, patience))
         if not future.done():
             self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": "no answer"})
             return None
         error = future.exception()
         if error is not None:
-            self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": str(error)})
+            info = {"operation": "outcome", "action": action, "error": str(error)}
+            cannot = {"cannot": True} if isinstance(error, DriverCannotError) else {}
+            self._driver_record(target.identity, info | cannot)
             return None
         result: CommandResult = future.result()
         if result.status != "sent" and action in target.orders:
@@ -379,7 +413,15 @@ class Probe:
         self._driver_record(
             target.identity, {"operation": "outcome", "action": action, "result": msgspec.to_builtins(result)}
         )
+        if result.status == "sent":
+            # An API that only takes orders says nothing of when they go out: a queue may be behind it.
+            target.await_order(action, self.command_patience)
         return result
+
+    @property
+    def command_patience(self) -> float:
+        """Seconds for a command to come, however long the CSMS keeps it in a queue."""
+        return max(self.target.patience_with_commands, self.driver.patience)
 
     def command(self, action: str, payload: dict[str, Any], **keywords: Any) -> CommandResult | None:
         """Have the CSMS send a CALL and wait until its API has answered."""
@@ -432,7 +474,8 @@ class Probe:
             result = act()
         except DriverError as error:
             self._driver_record(self.setup.name, {"operation": operation, **info, "error": str(error)})
-            raise InconclusiveError(f"The driver could not do {operation}: {error}") from error
+            kind = NoWayError if isinstance(error, DriverCannotError) else InconclusiveError
+            raise kind(f"The driver could not do {operation}: {error}") from error
         self._driver_record(info.get("identity", ""), {"operation": operation, **info})
         return result
 

@@ -11,6 +11,10 @@ from ocppj.versions import Version
 __all__ = ["CsmsUnderTest", "Setup", "Start"]
 
 
+QUEUE_TIMES = 7
+"""How many times longer than an answer a command may take to come."""
+
+
 class CsmsUnderTest(msgspec.Struct, kw_only=True):
     """The CSMS under test."""
 
@@ -26,6 +30,13 @@ class CsmsUnderTest(msgspec.Struct, kw_only=True):
     model: str = "ac-dual"
     timeout: float = 10.0
     """Seconds of patience with every answer."""
+    command_timeout: float | None = None
+    """Seconds of patience with a command that was ordered; None makes it some times that with an answer."""
+
+    @property
+    def patience_with_commands(self) -> float:
+        """Seconds for a command that was ordered to come: a CSMS may have a queue that is emptied once a minute."""
+        return QUEUE_TIMES * self.timeout if self.command_timeout is None else self.command_timeout
 
 
 class Start(StrEnum):

@@ -227,6 +227,12 @@ class ScriptedStation:
         payloads = [call.payload or {} for call in self.received(action)[after:]]
         return payloads[nearest(action, order.payload, payloads, order.handed_over)] if payloads else None
 
+    def await_order(self, action: str, patience: float) -> None:
+        """Wait until the CALL has come that its operator asked for, as long as there is a connection for it."""
+        order = self.orders[action]
+        self.pump(lambda: not self.connected or len(self.received(action)) > order.after, patience)
+        self.pump(lambda: not self.connected or self._arrived(action, order), min(patience, self.timeout))
+
     def _arrived(self, action: str, order: Order) -> bool:
         """Return whether a CALL came exactly as it was ordered."""
         return any(

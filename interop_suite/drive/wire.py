@@ -370,6 +370,8 @@ def _writable(sock: socket.socket, timeout: float) -> bool:
 
 
 def _reason(error: BaseException | None) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{error.reason}: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return str(error.reason or error.args[-1])
     if isinstance(error, OSError):

@@ -14,7 +14,7 @@ import msgspec
 from cryptography import x509
 from rich.table import Table
 
-from drivers.base import Driver, DriverError, Exchange, StationSettings, TokenSettings
+from drivers.base import Driver, DriverCannotError, DriverError, Exchange, StationSettings, TokenSettings
 from evidence import exit_codes
 from evidence.redact import redact
 from evidence.visible import one_line
@@ -181,6 +181,8 @@ class _Check:
         try:
             reason = act()
             state = OperationState.WORKS
+        except DriverCannotError as error:
+            state, reason = OperationState.UNSUPPORTED, str(error)
         except (_Broken, DriverError, CertificateError, UsageError) as error:
             state, reason = OperationState.BROKEN, str(error)
         self._end(name, state, reason, (time.monotonic() - started) * 1000)
@@ -249,7 +251,10 @@ class _Check:
             if not future.done():
                 raise _Broken("the driver is still waiting for the result of the command")
         result = future.result()
-        came = station.expect(action, timeout=min(2.0, self._target.timeout), after=before)
+        patience = min(2.0, self._target.timeout)
+        if result.status == "sent":
+            patience = max(self._target.patience_with_commands, self._driver.patience)
+        came = station.expect(action, timeout=patience, after=before)
         self._saw("trigger", {"action": action, "payload": payload}, msgspec.to_builtins(result))
         if came is None:
             raise _Broken(f"the driver says {result.status!r}, and no {action} reached the station")

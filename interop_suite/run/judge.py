@@ -38,6 +38,7 @@ _FAULT_VERDICTS = {
     Fault.UNKNOWN_ERROR_CODE: Verdict.FAILED,
     Fault.DESCRIPTION_TOO_LONG: Verdict.FAILED,
 }
+DESCRIPTION_MAX = 255
 # An answer repeats the id of the CALL: what is odd about it, the station began.
 _FAULTS_OF_AN_ID = frozenset({Fault.ID_TOO_LONG, Fault.EMPTY_ID})
 _NAIVE_TIME = re.compile(r'^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?" is not a "date-time"')
@@ -87,7 +88,7 @@ def _conclude(history: History, findings: list[Finding], unproven: list[str]) ->
     if absent is not None:
         return Verdict.NOT_APPLICABLE, absent.actual
     if history.inconclusive is not None:
-        return Verdict.INCONCLUSIVE, history.inconclusive
+        return Verdict.NOT_APPLICABLE if history.cannot else Verdict.INCONCLUSIVE, history.inconclusive
     unclear = next((finding for finding in findings if finding.verdict is Verdict.INCONCLUSIVE), None)
     if unclear is not None:
         return Verdict.INCONCLUSIVE, f"{unclear.claim}: {unclear.actual}"
@@ -143,8 +144,10 @@ def _implicit(history: History) -> Iterable[Finding]:
         for fault in review(frame.message, frame.rules):
             if fault in _FAULTS_OF_AN_ID and not isinstance(frame.message, Call | Send):
                 continue
+            # A CALLERROR that repeats an action without end is still more than the silence of others.
+            repeats = fault is Fault.DESCRIPTION_TOO_LONG and _answers_a_long_action(history, frame)
             yield Finding(
-                verdict=_FAULT_VERDICTS[fault],
+                verdict=Verdict.NON_STRICT if repeats else _FAULT_VERDICTS[fault],
                 claim="The envelope of every message follows the text",
                 actual=f"{fault.value} in {_head(frame)}",
                 clause=_ENVELOPE[version],
@@ -163,6 +166,10 @@ def _implicit(history: History) -> Iterable[Finding]:
     yield from _unique_ids(history)
     yield from _as_ordered(history)
     yield from general_findings(history)
+
+
+def _answers_a_long_action(history: History, answer: Frame) -> bool:
+    return any(e.answer is answer and len(e.action) > DESCRIPTION_MAX for e in history.exchanges)
 
 
 def _weigh_stray(history: History, stray: Stray) -> Verdict | None:

@@ -44,6 +44,8 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
     tokens: dict[str, str] = {}
     timeout: float = 10.0
     """Seconds of patience with every answer."""
+    command_timeout: float | None = None
+    """Seconds of patience with a command that was ordered."""
     model: str = "ac-dual"
     repeat: int = 1
     strict_order: bool = False
@@ -57,6 +59,8 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"--repeat {self.repeat} must be 1 or more")
         if self.timeout <= 0:
             raise UsageError(f"--timeout {self.timeout:g} must be above 0 seconds")
+        if self.command_timeout is not None and self.command_timeout <= 0:
+            raise UsageError(f"--command-timeout {self.command_timeout:g} must be above 0 seconds")
         if self.ca_file is not None and not Path(self.ca_file).is_file():
             raise UsageError(f"--ca {self.ca_file} does not exist; name the PEM file of the root that signed the CSMS")
         return CsmsUnderTest(
@@ -68,6 +72,7 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
             password=self.password,
             model=self.model,
             timeout=self.timeout,
+            command_timeout=self.command_timeout,
         )
 
 
@@ -249,6 +254,16 @@ FIELDS: tuple[RequestField, ...] = (
         metavar="SECONDS",
         help="Patience with every answer.",
         otherwise=True,
+        least=0.1,
+    ),
+    RequestField(
+        name="command_timeout",
+        flag="--command-timeout",
+        option="--csms-command-timeout",
+        kind=Kind.NUMBER,
+        metavar="SECONDS",
+        help="Patience with a command that the CSMS was asked to send, for one that keeps a queue.",
+        otherwise="7 times --timeout",
         least=0.1,
     ),
     RequestField(

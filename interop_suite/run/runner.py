@@ -18,7 +18,7 @@ from evidence.verdicts import Verdict
 from interop_suite.catalogue import Case, Script, all_inquiries
 from interop_suite.claims.history import History
 from interop_suite.claims.kept_records import record_findings, stations_with_sessions
-from interop_suite.drive.probe import CsmsIntrospection, Probe
+from interop_suite.drive.probe import CsmsIntrospection, NoWayError, Probe
 from interop_suite.drive.setup import CsmsUnderTest, Setup
 from interop_suite.run.judge import judge
 from ocppj.errors import HarnessError
@@ -186,6 +186,8 @@ class Runner:
             note(phase="script")
             script(probe)
             self._keep(probe, records, setup.version)
+        except NoWayError as error:
+            note(inconclusive=str(error), cannot=True)
         except HarnessError as error:
             note(inconclusive=str(error))
         except Exception as error:  # noqa: BLE001  # our own mistake must not pass for a verdict about the CSMS

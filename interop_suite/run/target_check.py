@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import secrets
+import ssl
+import time
 from urllib.parse import urlsplit
+
+import msgspec
 
 from drivers.base import Driver, StationSettings
 from evidence.redact import redact_url
+from interop_suite.claims.exchange import is_untrusted
 from interop_suite.drive.offer import Handshake, Offer
 from interop_suite.drive.setup import CsmsUnderTest
-from interop_suite.drive.wire import Wire
+from interop_suite.drive.wire import Closed, Wire
 from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import decode_authorization_key, station_url
 from ocppj.versions import RULES, Version
 
-__all__ = ["SubprotocolError", "check_target"]
+__all__ = ["ClosedAtOnceError", "SubprotocolError", "check_target"]
 
 UNAUTHORIZED = (401, 403)
 NOT_FOUND = 404
+REFUSAL_PATIENCE = 0.3
+"""Seconds for a CSMS to close a connection that it upgraded and does not want."""
 
 
 class SubprotocolError(UsageError):
     """The CSMS is there and does not speak this version."""
+
+
+class ClosedAtOnceError(SubprotocolError):
+    """The CSMS upgraded the connection and ended it at once: it has no use for the version, or for the station."""
 
 
 def check_target(target: CsmsUnderTest, driver: Driver, version: Version) -> None:
@@ -43,12 +54,31 @@ def _try(target: CsmsUnderTest, driver: Driver, version: Version, identity: str)
         identity=identity,
         password=None if target.password is None else decode_authorization_key(target.password, version),
     )
+    if target.ca_file is not None:
+        offer = msgspec.structs.replace(offer, tls=ssl.create_default_context(cafile=target.ca_file))
     wire = Wire()
     handshake = wire.open(offer, target.timeout)
+    ended = _ended_at_once(wire)
     wire.close(timeout=0.5)
     if handshake.status in UNAUTHORIZED:
         raise UsageError(_which_credentials(target, handshake, identity))
     _explain(handshake, redact_url(target.url), identity, version)
+    if ended is not None:
+        raise ClosedAtOnceError(
+            f"{redact_url(target.url)} upgraded {identity} to {RULES[version].subprotocol} and closed it at once "
+            f"({ended.code or 'no close frame'} {ended.reason}".rstrip()
+            + "); see --ocpp"
+        )
+
+
+def _ended_at_once(wire: Wire) -> Closed | None:
+    """Wait a moment for the end of a connection that a CSMS upgraded and does not want."""
+    deadline = time.monotonic() + REFUSAL_PATIENCE
+    while wire.connected and wire.wait(max(0.0, deadline - time.monotonic())):
+        for event in wire.receive():
+            if isinstance(event, Closed):
+                return event
+    return None
 
 
 def _which_credentials(target: CsmsUnderTest, handshake: Handshake, identity: str) -> str:
@@ -62,6 +92,11 @@ def _which_credentials(target: CsmsUnderTest, handshake: Handshake, identity: st
 def _explain(handshake: Handshake, url: str, identity: str, version: Version) -> None:
     if handshake.status is None:
         where = urlsplit(url).netloc
+        if is_untrusted(handshake.error):
+            raise UsageError(
+                f"{where} shows a certificate that this machine does not trust ({handshake.error}); give the "
+                "PEM file of its root with --ca"
+            )
         raise TargetUnreachableError(
             f"{where} cannot be reached ({handshake.error}); check the address in --url and that the CSMS is up"
         )

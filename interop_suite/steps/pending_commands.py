@@ -36,9 +36,14 @@ def hold(probe: Probe, station: ScriptedStation | None = None) -> tuple[Future[A
     future = probe.trigger(NEUTRAL_COMMAND, {}, station=station)
     # As long as its API is at it the CSMS may still send, however slow it is; and an API may answer before it sends.
     station.expect(NEUTRAL_COMMAND, after=earlier, timeout=station.timeout + COMMAND_GRACE, unless=future.done)
-    station.expect(NEUTRAL_COMMAND, after=earlier)
+    station.expect(NEUTRAL_COMMAND, after=earlier, timeout=probe.command_patience, unless=lambda: _never_sent(future))
     calls = station.received(NEUTRAL_COMMAND)[earlier:]
     return future, calls[0].message_id if calls else None
+
+
+def _never_sent(future: Future[Any]) -> bool:
+    """Return whether the API has said how it ended, and not just that it was sent: then no CALL is to come."""
+    return future.done() and (future.exception() is not None or future.result().status != "sent")
 
 
 def answer(station: ScriptedStation, message_id: str, status: str) -> None:

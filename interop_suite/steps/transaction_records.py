@@ -10,14 +10,16 @@ import msgspec
 
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Check, Finding
-from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.expected import field
 from interop_suite.claims.history import PRIMARY, History
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.station import ScriptedStation
+from interop_suite.steps.charging import TOKEN_STATUS
 
 __all__ = [
     "Told",
+    "accepted_starts",
     "confirmed",
     "is_closed",
     "keeps_own_energy",
@@ -26,6 +28,7 @@ __all__ = [
     "recorded_end",
     "recorded_once",
     "records_of",
+    "sessions_began",
 ]
 
 POLL = 0.1
@@ -45,7 +48,10 @@ class Told(msgspec.Struct, kw_only=True):
 
 
 def confirmed(history: History, *, role: str = PRIMARY) -> dict[str, Told]:
-    """Collect the transactions of a station by id, as text, from the messages that were answered with a CALLRESULT."""
+    """Collect the transactions of a station by id, as text, from the messages that were answered with a CALLRESULT.
+
+    A start of 1.6 whose tag was refused is none: its transactionId may be any number, and several starts may share it.
+    """
     told: dict[str, Told] = {}
     for call in history.calls(role=role):
         if call.kind is not AnswerKind.RESULT:
@@ -54,7 +60,7 @@ def confirmed(history: History, *, role: str = PRIMARY) -> dict[str, Told]:
         match call.action:
             case "StartTransaction":
                 number = call.result.get("transactionId")
-                if isinstance(number, int):
+                if isinstance(number, int) and _goes_on(call):
                     told[str(number)] = Told(
                         id=number, token=payload["idTag"], at=payload["timestamp"], begin=payload["meterStart"]
                     )
@@ -65,6 +71,37 @@ def confirmed(history: History, *, role: str = PRIMARY) -> dict[str, Told]:
             case "TransactionEvent":
                 _follow(told, payload)
     return told
+
+
+def _goes_on(call: Exchange) -> bool:
+    """Return whether the answer to a start lets the session go on; in 2.x no idTokenInfo says that too."""
+    status = field(call.result, TOKEN_STATUS[call.call.rules.version])
+    return call.kind is AnswerKind.RESULT and status in ("Accepted", None)
+
+
+def accepted_starts(history: History, *, role: str = PRIMARY) -> list[Exchange]:
+    """List the starts of a station that the CSMS let go on, in whichever version."""
+    starts = [
+        *history.calls("StartTransaction", role=role),
+        *(e for e in history.calls("TransactionEvent", role=role) if e.payload["eventType"] == "Started"),
+    ]
+    return [call for call in starts if _goes_on(call)]
+
+
+def sessions_began(count: int = 1, *, role: str = PRIMARY) -> Check:
+    """Require that sessions began, each with a token that was accepted; where we had no such token, it is wanting."""
+    claim = "The session that the case is about began" if count == 1 else f"The {count} sessions of the case began"
+
+    def judge(history: History) -> list[Finding]:
+        began = len(accepted_starts(history, role=role))
+        if began >= count:
+            return [Finding(verdict=Verdict.OK, claim=claim, actual=f"{began} began")]
+        if any(history.notes("token_made_up")):
+            actual = "the CSMS knows no token of ours; --token Accepted=TAG names one that it knows"
+            return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual)]
+        return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=f"{began} of {count} began")]
+
+    return Check(claim=claim, judge=judge)
 
 
 def _follow(told: dict[str, Told], event: dict[str, Any]) -> None:

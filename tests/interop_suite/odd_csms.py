@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,14 +17,15 @@ Handler = Callable[[ServerConnection], Awaitable[None]]
 
 
 @contextmanager
-def odd_csms(handler: Handler, **options: Any) -> Iterator[str]:
+def odd_csms(handler: Handler, *, subprotocols: Sequence[str] = ("ocpp1.6",), **options: Any) -> Iterator[str]:
     """A server that upgrades every connection and then does whatever it likes."""
     ready, loop = threading.Event(), asyncio.new_event_loop()
     address: list[str] = []
     stop = asyncio.Event()
 
     async def run() -> None:
-        async with serve(handler, "127.0.0.1", 0, subprotocols=[Subprotocol("ocpp1.6")], **options) as server:
+        spoken = [Subprotocol(name) for name in subprotocols]
+        async with serve(handler, "127.0.0.1", 0, subprotocols=spoken, **options) as server:
             address.append(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
             ready.set()
             await stop.wait()

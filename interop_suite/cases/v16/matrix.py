@@ -19,8 +19,11 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.features import is_unsupported
 from interop_suite.claims.history import BYSTANDER, History
+from interop_suite.drive.answers import Answer
 from interop_suite.drive.probe import Probe
+from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.v16 import stop_transaction, transaction_id
 from ocppj.actions import station_actions
 from ocppj.versions import Version
 
@@ -108,7 +111,9 @@ def _drive(probe: Probe, action: str, group: list[Mutation]) -> None:
     silent = 0
     if group[0].kind is MutationKind.BOUNDARY_OK:
         station.note(plain=action)
-        if station.call(action, minimal(Version.V16, action, "request")).kind == "error":
+        plain = station.call(action, minimal(Version.V16, action, "request"))
+        _end_session(station, action, plain)
+        if plain.kind == "error":
             group = []
     for mutation in group:
         if not station.connected:
@@ -116,6 +121,7 @@ def _drive(probe: Probe, action: str, group: list[Mutation]) -> None:
         station.note(mutation=mutation.id)
         answer = station.call(action, mutation.payload)
         silent += answer.kind == "timeout"
+        _end_session(station, action, answer)
         if silent >= PATIENCE:
             station.note(stopped=f"after {silent} unanswered CALLs")
             break
@@ -123,6 +129,12 @@ def _drive(probe: Probe, action: str, group: list[Mutation]) -> None:
         if not each.connected:
             probe.reconnect(each)
         heartbeat(each)
+
+
+def _end_session(station: ScriptedStation, action: str, answer: Answer) -> None:
+    """End what a start began: a CSMS may refuse the next start at a connector where one runs, and to a tag in use."""
+    if action == "StartTransaction" and answer.ok and station.connected:
+        stop_transaction(station, transaction_id(answer))
 
 
 # A payload may meet more defects than the one that its case is for.

@@ -37,6 +37,8 @@ GARBAGE_DEFECTS = (
 )
 GARBAGE_ALSO = {Version.V16: GARBAGE_DEFECTS, **dict.fromkeys(V2X, (NULL_ID, *GARBAGE_DEFECTS))}
 NO_JSON = frames_of(Fault.NOT_JSON)
+READABLE_BY_RIGHT = ("byte-order-mark", "lone-surrogate")
+"""A mark that a reader may ignore, and an escape that the grammar allows (RFC 8259 §8.1, §8.2)."""
 NO_ARRAY = [*frames_of(Fault.NOT_ARRAY), *named_frames("empty-array")]
 # 2.0 is the number 2: most JSON readers cannot tell them apart.
 UNKNOWN_TYPES = [f for f in frames_of(Fault.UNKNOWN_TYPE, Fault.BAD_TYPE) if f.name != "type-as-float"]
@@ -73,7 +75,7 @@ UNREADABLE_CLAUSE = {**wire_clause("4.1.2", "4.2.3", "4.2.3")}
         Version.V16: tuple(defect for defect in GARBAGE_DEFECTS if defect != "deaf-after-garbage"),
         **dict.fromkeys(V2X, GARBAGE_DEFECTS),
     },
-    checks=odd_checks("What is not JSON is refused or dropped", UNREADABLE),
+    checks=odd_checks("What is not JSON is refused or dropped", UNREADABLE, dict.fromkeys(READABLE_BY_RIGHT, ANY_WAY)),
 )
 def no_json(probe: Probe) -> None:
     throw(probe, NO_JSON)

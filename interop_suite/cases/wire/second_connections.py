@@ -116,8 +116,13 @@ SECOND_TRY_AFTER = 1.0
 def _judge_left(history: History) -> list[Finding]:
     before = history.commands(NEUTRAL_COMMAND)
     alive = history.calls("Heartbeat", role=SECOND)
-    # Only where a command has reached the station before, and the second connection is served, does it say anything.
-    if not before or not alive or alive[-1].kind is not AnswerKind.RESULT:
+    # Only where a command has reached the station before, and the station has come back, does it say anything.
+    if not before or not alive:
+        return []
+    if all(call.kind is not AnswerKind.RESULT for call in alive):
+        actual = f"not even its Heartbeat is answered there: {alive[-1].describe_answer()}"
+        return [Finding(verdict=Verdict.FAILED, claim=_LEFT, actual=actual, frame=alive[-1].call.line)]
+    if alive[-1].kind is not AnswerKind.RESULT:
         return []
     calls = history.commands(NEUTRAL_COMMAND, role=SECOND)
     if calls:
@@ -161,6 +166,9 @@ def reached_after_second_connection(probe: Probe) -> None:
         probe.boot(second)
     for number in range(TRIES):
         second.listen(number * SECOND_TRY_AFTER)
+        if not second.connected:
+            probe.reconnect(second, judged=True)
+            probe.send_boot(second)
         heartbeat(second)
         probe.command(NEUTRAL_COMMAND, {}, station=second)
         if second.expect(NEUTRAL_COMMAND) is not None:

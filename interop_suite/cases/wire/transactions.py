@@ -13,11 +13,13 @@ from interop_suite.drive.probe import Probe
 from interop_suite.steps.charging import Charging
 from interop_suite.steps.shared_case import ALL, V2X, bystander_serves, shared
 from interop_suite.steps.transaction_records import (
+    accepted_starts,
     is_closed,
     keeps_own_energy,
     read_records,
     recorded_end,
     recorded_once,
+    sessions_began,
 )
 from interop_suite.steps.v16 import ago
 from ocppj.versions import Version
@@ -86,11 +88,11 @@ def end_is_recorded(probe: Probe) -> None:
     clause=cite("4.10", "E06.FR.02"),
     defect="energy-crossed",
     also={Version.V16: ("transaction-id-reused",), **dict.fromkeys(V2X, ("meter-stop-lost",))},
-    checks=(keeps_own_energy(),),
+    checks=(sessions_began(2), keeps_own_energy()),
 )
 def own_energy(probe: Probe) -> None:
-    token = probe.token()
-    one, two = Charging(probe.station, token), Charging(probe.station, token, connector=2)
+    # One token for two sessions at once is a thing that a CSMS may refuse (ConcurrentTx).
+    one, two = Charging(probe.station, probe.token()), Charging(probe.station, probe.another_token(), connector=2)
     one.begin(1000)
     two.begin(5000)
     one.end(2500)
@@ -106,7 +108,7 @@ def own_energy(probe: Probe) -> None:
     expects="The CSMS SHALL answer the end: it cannot keep a session from ending, and a refusal is repeated for ever.",
     clause=cite("4.10", "J02.FR.19"),
     defect="backwards-meter-refused",
-    checks={v: (answered(TELLS[v], nth=-1, claim="The end is answered"),) for v in ALL},
+    checks={v: (sessions_began(), answered(TELLS[v], nth=-1, claim="The end is answered")) for v in ALL},
 )
 def backwards_meter(probe: Probe) -> None:
     charging = Charging(probe.station, probe.any_token())
@@ -157,7 +159,7 @@ def stop_without_id(probe: Probe) -> None:
     expects="The CSMS SHALL answer both: a station repeats what it got no answer for.",
     clause=Clause("1.6", "4.10"),
     defect="stop-repeated-refused",
-    checks=(answered("StopTransaction", claim="Each StopTransaction is answered"),),
+    checks=(sessions_began(), answered("StopTransaction", claim="Each StopTransaction is answered")),
 )
 def repeated_stop(probe: Probe) -> None:
     charging = Charging(probe.station, probe.any_token())
@@ -175,7 +177,7 @@ def repeated_stop(probe: Probe) -> None:
     expects="The CSMS SHALL answer the end: it cannot keep a transaction from stopping.",
     clause=Clause("1.6", "4.10"),
     defect="stop-by-another-tag-refused",
-    checks=(answered("StopTransaction", claim="The end by another tag is answered"),),
+    checks=(sessions_began(), answered("StopTransaction", claim="The end by another tag is answered")),
 )
 def stop_by_another_tag(probe: Probe) -> None:
     charging = Charging(probe.station, probe.any_token())
@@ -194,7 +196,7 @@ def stop_by_another_tag(probe: Probe) -> None:
     expects="The CSMS SHALL answer the end: it cannot keep a transaction from stopping.",
     clause=Clause("1.6", "4.10"),
     defect="stop-by-another-tag-refused",
-    checks=(answered("StopTransaction", claim="The end by another tag is answered"),),
+    checks=(sessions_began(), answered("StopTransaction", claim="The end by another tag is answered")),
 )
 def stop_by_sibling(probe: Probe) -> None:
     parent = probe.made_up_token()
@@ -208,7 +210,7 @@ _DISTINCT = "Two transactions that run at one station have different ids"
 
 
 def _judge_distinct(history: History) -> list[Finding]:
-    numbers = [call.result.get("transactionId") for call in history.calls("StartTransaction") if call.result]
+    numbers = [call.result.get("transactionId") for call in accepted_starts(history)]
     if len(numbers) < 2:  # noqa: PLR2004  # two sessions
         return []
     verdict = Verdict.OK if len(set(numbers)) == len(numbers) else Verdict.FAILED
@@ -225,11 +227,11 @@ def _judge_distinct(history: History) -> list[Finding]:
     expects="The CSMS SHALL give each its transactionId: the ends have nothing else to tell them apart.",
     clause=Clause("1.6", "4.8"),
     defect="transaction-id-reused",
-    checks=(Check(claim=_DISTINCT, judge=_judge_distinct),),
+    checks=(sessions_began(2), Check(claim=_DISTINCT, judge=_judge_distinct)),
 )
 def distinct_ids(probe: Probe) -> None:
-    token = probe.token()
-    sessions = [Charging(probe.station, token, connector=number) for number in (1, 2)]
+    tokens = (probe.token(), probe.another_token())
+    sessions = [Charging(probe.station, token, connector=number) for number, token in enumerate(tokens, 1)]
     for session in sessions:
         session.begin()
     for session in sessions:
@@ -247,7 +249,7 @@ def distinct_ids(probe: Probe) -> None:
     clause=Clause("1.6", "4.8"),
     defect="refused-start-closes-running",
     also=("start-without-authorize-refused",),
-    checks=(answered("StartTransaction", claim="Each start is answered"), recorded_end()),
+    checks=(sessions_began(), answered("StartTransaction", claim="Each start is answered"), recorded_end()),
 )
 def start_at_busy_connector(probe: Probe) -> None:
     running = Charging(probe.station, probe.token())
@@ -322,7 +324,7 @@ def out_of_order(probe: Probe) -> None:
     clause=cite("4.10", "E06.FR.02"),
     defect={Version.V16: "stop-crosses-stations", **dict.fromkeys(V2X, "event-crosses-stations")},
     also={Version.V16: ("stop-lost",), **dict.fromkeys(V2X, ("stop-lost", "meter-stop-lost"))},
-    checks=(recorded_end(role=BYSTANDER), bystander_serves()),
+    checks=(sessions_began(role=BYSTANDER), recorded_end(role=BYSTANDER), bystander_serves()),
 )
 def foreign_end(probe: Probe) -> None:
     token = probe.token()
