@@ -327,14 +327,13 @@ class Probe:
     def token(self, status: str = "Accepted", *, parent: str | None = None, expiry: str | None = None) -> str:
         """Get a token that the CSMS answers with a status."""
         known = self.target.tokens.get(status)
-        plain = parent is None and (expiry is None or status != "Accepted")
-        if known is not None and plain:
+        if known is not None and _is_plain(status, parent, expiry):
             return known
         return self._new_token(status, parent=parent, expiry=expiry)
 
     def _new_token(self, status: str, *, parent: str | None = None, expiry: str | None = None) -> str:
         token = self.made_up_token()
-        if plain and self._takes_any_token(status):
+        if _is_plain(status, parent, expiry) and self._takes_any_token(status):
             self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
             return token
         settings = TokenSettings(status=status, parent=parent, expiry=expiry, type=self._dialogue.token_type)
@@ -481,3 +480,8 @@ class Probe:
 
     def _driver_record(self, identity: str, info: dict[str, Any]) -> None:
         self._record(TraceRecord(t=time.monotonic(), station=identity, kind=Kind.DRIVER, info=info))
+
+
+def _is_plain(status: str, parent: str | None, expiry: str | None) -> bool:
+    """Return whether any token with a status will do: nothing is said of its group, and no date spoils it."""
+    return parent is None and (expiry is None or status != "Accepted")
