@@ -20,6 +20,7 @@ from analysis.readers.custom import explain, read_format_file
 from analysis.readers.records import write_trace_record
 from analysis.readers.source import Source, open_sources, reader_called, sniff
 from analysis.redaction import Redactor
+from config.assignments import split_assignment
 from evidence import exit_codes
 from evidence.visible import one_line
 from ocppj.errors import InconclusiveError, UsageError
@@ -206,10 +207,10 @@ def columns_of(words: Sequence[str]) -> dict[str, str]:
     """Read `time=TIME,station=ID`; raises `UsageError`."""
     found: dict[str, str] = {}
     for word in ",".join(words).split(","):
-        name, equals, column = word.partition("=")
+        name, column = split_assignment(word)
         if not word:
             continue
-        if not equals or name.strip() not in ("time", "station", "direction", "frame", "connection"):
+        if column is None or name not in ("time", "station", "direction", "frame", "connection"):
             raise UsageError(f"--columns takes time=, station=, direction=, frame= or connection=, not {word!r}")
-        found[name.strip()] = column.strip()
+        found[name] = column
     return found

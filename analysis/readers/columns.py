@@ -66,7 +66,7 @@ class ColumnReader:
         if not head:
             return 0
         delimiter = _delimiter(head[0])
-        if delimiter not in head[0] or "frame" not in self._columns(next(csv.reader([head[0]], delimiter=delimiter))):
+        if delimiter not in head[0] or "frame" not in self._columns(_cells(head[0])):
             return 0
         # Only a file whose cells hold frames is one of ours.
         return sum(3 for line in head[1:] if "[2," in line.replace(" ", "") or "[3," in line.replace(" ", ""))
@@ -89,7 +89,7 @@ class ColumnReader:
         first = next(numbered, None)
         if first is None:
             return
-        header = next(csv.reader([first[1]], delimiter=_delimiter(first[1])), [])
+        header = _cells(first[1])
         columns = self._columns(header)
         if any(what not in columns for what in _NEEDED):
             yield Unread(first[0], first[1], "no column for frames; name it with --columns frame=NAME")
@@ -110,7 +110,7 @@ def _rows(
     def text() -> Iterator[str]:
         for number, line in lines:
             last[0] = number
-            yield line.replace("\0", "") + "\n"
+            yield _plain(line) + "\n"
 
     reader = csv.reader(text(), delimiter=delimiter)
     while True:
@@ -140,3 +140,16 @@ def _rows(
             value=value,
             cut=value is None and shortened(frame),
         )
+
+
+def _plain(line: str) -> str:
+    """Take out what the reader of CSV cannot bear within a line."""
+    return line.replace("\0", "").replace("\r", " ")
+
+
+def _cells(line: str) -> list[str]:
+    """Read the cells of one line."""
+    try:
+        return next(csv.reader([_plain(line)], delimiter=_delimiter(line)), [])
+    except csv.Error:
+        return []

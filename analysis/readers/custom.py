@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from analysis.model import Direction, Side, Traits
 from analysis.readers.contract import Lines
 from analysis.readers.lines import LineFormat, LineReader
-from ocppj.errors import UsageError
+from config.errors import ConfigError
+from config.words import hint
+from config.yaml_files import read_yaml
+from ocppj.errors import UsageError, as_usage_error
 
 __all__ = ["explain", "read_format_file"]
 
@@ -30,25 +30,16 @@ _KEYS: Final = {
 _LISTS: Final = ("to_csms", "to_station")
 
 
+@as_usage_error(ConfigError)
 def read_format_file(path: Path) -> LineReader:
     """Read the description of a format; raises `UsageError` that names file and key."""
-    try:
-        told = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    told, location = read_yaml(path, "description of a format")
     if not isinstance(told, dict):
         raise UsageError(f"{path} holds no settings; it needs at least `frame: PATTERN`")
     for key in told:
         if key not in _KEYS:
-            near = get_close_matches(str(key), _KEYS, n=1)
-            raise UsageError(f"{path}: {key!r} is not a setting; " + (f"did you mean {near[0]}?" if near else _known()))
+            raise location.below(str(key)).error(f"{key!r} is not a setting; {hint(str(key), _KEYS)}")
     return LineReader(_line_format(path, told))
-
-
-def _known() -> str:
-    return "known are " + ", ".join(_KEYS)
 
 
 def _line_format(path: Path, told: dict[str, Any]) -> LineFormat:

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
+from ocppj.trace import wall_clock
+
 __all__ = ["mortal_csms"]
 
 ROOT = Path(__file__).resolve().parents[2]
-NOW = "2026-01-01T00:00:00Z"
+NOW = wall_clock(time.time())
 ANSWERS: dict[str, dict[str, Any]] = {
     "BootNotification": {"status": "Accepted", "currentTime": NOW, "interval": 300},
     "Heartbeat": {"currentTime": NOW},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,15 @@ from interop_suite.run.judge import judge
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from ocppj.errors import UsageError
+from ocppj.trace import wall_clock
 from ocppj.versions import Version
 from tests.interop_suite.odd_csms import odd_csms
 from tests.interop_suite.recording import Recording, begun
 
 TIMEOUT = 0.4
 ANSWERS: dict[str, dict[str, Any]] = {
-    "BootNotification": {"status": "Accepted", "interval": 60, "currentTime": "2026-01-01T00:00:00Z"},
-    "Heartbeat": {"currentTime": "2026-01-01T00:00:00Z"},
+    "BootNotification": {"status": "Accepted", "interval": 60, "currentTime": wall_clock(time.time())},
+    "Heartbeat": {"currentTime": wall_clock(time.time())},
     "StatusNotification": {},
 }
 

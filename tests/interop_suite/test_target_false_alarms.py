@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from interop_suite.run.judge import judge
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.target_check import ClosedAtOnceError, check_target
 from ocppj.errors import UsageError
+from ocppj.trace import wall_clock
 from ocppj.versions import Version
 from tests.interop_suite.odd_csms import odd_csms
 from tests.interop_suite.recording import Recording
@@ -51,8 +53,8 @@ def test_address_with_a_root_that_we_do_not_know_asks_for_it_no_false_alarm(tmp_
 
 
 ANSWERS = {
-    "BootNotification": {"status": "Accepted", "interval": 60, "currentTime": "2026-01-01T00:00:00Z"},
-    "Heartbeat": {"currentTime": "2026-01-01T00:00:00Z"},
+    "BootNotification": {"status": "Accepted", "interval": 60, "currentTime": wall_clock(time.time())},
+    "Heartbeat": {"currentTime": wall_clock(time.time())},
     "StatusNotification": {},
 }
 
@@ -70,8 +72,8 @@ async def closes_what_is_not_16(socket: ServerConnection) -> None:
     await answers(socket)
 
 
-def by_version(url: str, folder: Path, **request: object) -> dict[str, list[CaseResult]]:
-    wanted = InteropRequest(url=url, select="TC_001_CSMS,HS_13", timeout=2, out=str(folder), **request)  # type: ignore[arg-type]
+def by_version(url: str, folder: Path) -> dict[str, list[CaseResult]]:
+    wanted = InteropRequest(url=url, select="TC_001_CSMS,HS_13", timeout=2, out=str(folder))
     run = run_interop(wanted, jobs=1, write=lambda _: None).run
     found: dict[str, list[CaseResult]] = {}
     for result in run.cases:

@@ -89,7 +89,7 @@ def test_unknown_key_of_a_profile_is_told_the_nearest(plugstorm: Plugstorm, tmp_
             ["TC_001_CSMS.because: the key 'because' is unknown; known are reason, link"],
         ),
         ("TC_001_CSMS: {}", ["reason"]),
-        ("TC_001_CSMX: {reason: broken}", ["did you mean 'TC_001_CSMS's?"]),
+        ("TC_001_CSMX: {reason: broken}", ["did you mean 'TC_001_CSMS'?"]),
         ("TC_001_CSMS: [", ["expect.yaml:1: expected YAML"]),
     ],
 )
@@ -130,7 +130,7 @@ def test_number_that_cannot_work_is_refused(plugstorm: Plugstorm, words: list[st
     ("words", "hint"),
     [
         (["lod"], "Did you mean 'load'?"),
-        (["zzz"], "known are csms, interop, selftest,"),
+        (["zzz"], "known are analyze, csms, interop, selftest,"),
         (["interop", "--ulr", "ws://h"], "did you mean '--url'?"),
         (["load", "--stationz", "1"], "did you mean '--stations'?"),
         (["report", "--zzz"], "known are"),

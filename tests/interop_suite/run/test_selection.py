@@ -37,7 +37,7 @@ def test_terms_add_up_and_exclamation_marks_take_away() -> None:
 
 
 def test_term_that_matches_nothing_is_an_error_with_the_nearest_name() -> None:
-    with pytest.raises(UsageError, match="did you mean 'TC_001_CSMS's"):
+    with pytest.raises(UsageError, match="did you mean 'TC_001_CSMS'"):
         ids("TCx001_CSMS")
 
 
