@@ -35,6 +35,7 @@ from ocppj.outcomes import Outcome
 __all__ = [
     "BUILT_IN",
     "CERTAIN",
+    "CSMS_ANSWERS",
     "OFF",
     "BuiltIn",
     "Overrides",
@@ -54,6 +55,10 @@ _PERCENT: Final = 0.01
 
 Overrides = Mapping[str, float | None]
 """By name: another limit in the unit of the objective, or None where it is switched off."""
+
+
+CSMS_ANSWERS: Final = "csms-answers"
+"""The objective for which somebody connects once more when the run is over."""
 
 
 class BuiltIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +166,7 @@ def _is_undecided(figures: Figures) -> bool:
 
 BUILT_IN: Final = (
     BuiltIn(
-        name="csms-answers",
+        name=CSMS_ANSWERS,
         title="the CSMS answers when the run is over",
         operator="==",
         limit=1,

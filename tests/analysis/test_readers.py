@@ -267,10 +267,10 @@ def test_a_format_of_ones_own_is_described_in_yaml(tmp_path: Path) -> None:
     [
         ("frame: '['", "not a regular expression"),
         ("frame: 'x'", r"group \(\?P<frame>"),
-        ("fram: 'x'", "did you mean frame"),
+        ("fram: 'x'", "did you mean 'frame'"),
         ("- 1", "holds no settings"),
         ("frame: '(?P<frame>x)'\ntaken_at: moon", "csms or charge-point"),
-        ("a: [", "is not YAML"),
+        ("a: [", "expected YAML"),
     ],
 )
 def test_a_description_that_cannot_work_says_why(tmp_path: Path, content: str, words: str) -> None:

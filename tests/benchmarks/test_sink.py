@@ -90,7 +90,8 @@ def test_held_answers_are_measured_at_the_sink() -> None:
             ask(a, "Heartbeat")
         held = Histogram(sink.stats().held_us)
     assert held.count == 5
-    assert held.min >= 30_000
+    # The clock of an event loop is as old as its turn, so a timer of 30 ms may seem to run a little early.
+    assert held.min >= 29_000
 
 
 def test_sink_speaks_tls_on_request() -> None:
