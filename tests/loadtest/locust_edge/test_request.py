@@ -34,11 +34,14 @@ PATH = TEXT.map(Path)
 NUMBER = st.floats(0, 1e9, allow_nan=False).map(abs)
 POSITIVE = st.floats(0, 1e9, exclude_min=True, allow_nan=False)
 SHARE = st.floats(0, 1)
+# Times are written in seconds with fractions of a millisecond at the finest, and for ten years at the longest.
+TIME = st.integers(0, 10**11).map(lambda milliseconds: milliseconds / 1000)
+SOME_TIME = TIME.filter(bool)
 WEIGHTED = st.tuples(st.sampled_from(list(Version)), st.integers(1, 1000))
 BACKOFF = st.one_of(
     st.just(Backoff("none", 0.0, 0.0, 0)),
-    st.builds(Backoff, st.just("fixed"), NUMBER, NUMBER, st.just(0)),
-    st.builds(Backoff, st.just("spec"), NUMBER, NUMBER, st.integers(0, 20)),
+    st.builds(Backoff, st.just("fixed"), TIME, TIME, st.just(0)),
+    st.builds(Backoff, st.just("spec"), TIME, TIME, st.integers(0, 20)),
 )
 ADDRESS = st.one_of(st.ip_addresses().map(str), st.just("127.0.0.2-127.0.0.9"))
 HOST = st.text(string.ascii_lowercase, min_size=1, max_size=8)
@@ -69,13 +72,13 @@ FIELDS: dict[str, Any] = {
     "password": st.none() | TEXT,
     "station_list": st.none() | PATH,
     "identity_pattern": st.none() | TEXT,
-    "call_timeout": POSITIVE,
-    "connect_timeout": POSITIVE,
+    "call_timeout": SOME_TIME,
+    "connect_timeout": SOME_TIME,
     "backoff": BACKOFF,
     "schema_share": SHARE,
-    "warm_up": st.none() | NUMBER,
-    "cool_down": NUMBER,
-    "stop_patience": NUMBER,
+    "warm_up": st.none() | TIME,
+    "cool_down": TIME,
+    "stop_patience": TIME,
     "no_locust_table": st.booleans(),
 }
 REQUEST = st.builds(LoadRequest, **FIELDS)
