@@ -114,7 +114,7 @@ def test_every_request_survives_the_parser_of_locust(request: LoadRequest) -> No
     assert through_locust(request) == request
 
 
-@given(REQUEST, st.lists(WEIGHTED, min_size=1, max_size=2).map(tuple), POSITIVE)
+@given(REQUEST, st.lists(WEIGHTED, min_size=1, max_size=2).map(tuple), SOME_TIME)
 def test_words_after_the_two_dashes_belong_to_the_same_request(
     request: LoadRequest, ocpp: tuple[tuple[Version, int], ...], timeout: float
 ) -> None:

@@ -269,7 +269,7 @@ def test_ctrl_c_ends_transactions_and_leaves_no_process(storm: Storm, csms: Thre
         (("--host", "ws://127.0.0.1:9", "--processes", "2"), exit_codes.UNREACHABLE, "127.0.0.1:9 cannot be reached"),
         (("--host", "http://127.0.0.1:9"), exit_codes.USAGE, "Try ws://127.0.0.1:9"),
         ((), exit_codes.USAGE, "--host"),
-        (("--host", "ws://127.0.0.1:9", "--users=-3"), exit_codes.USAGE, "--users -3"),
+        (("--host", "ws://127.0.0.1:9", "--users=-3"), exit_codes.USAGE, "--users: expected a whole number"),
         (("--host", "ws://127.0.0.1:9", "--call-timeout=-3"), exit_codes.USAGE, "--call-timeout: expected a time"),
         (("--host", "ws://127.0.0.1:9", "--plugstorm-profile", "qick"), exit_codes.USAGE, "did you mean 'quick'"),
     ],
