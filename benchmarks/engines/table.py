@@ -76,8 +76,6 @@ def _plugstorm(locustfile: str) -> Callable[[Plan], list[str]]:
             "--schema-share",
             f"{plan.schema_share:g}",
         ]
-        # The sink counts CALLs; the one after the run would be none of the measured ones.
-        words += ["--no-objective", "csms-answers"]
         words += ["--connect-timeout", "60", "--out", str(plan.folder / f"run-{plan.stations}-{os.urandom(4).hex()}")]
         words += ["--tls-ca", str(plan.ca_file)] if plan.ca_file else []
         return words + [word for source in plan.sources for word in ("--source-address", source)]
