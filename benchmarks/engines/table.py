@@ -71,7 +71,6 @@ def _plugstorm(locustfile: str) -> Callable[[Plan], list[str]]:
             "idle",
             "--seed",
             "1",
-            "--no-objective",
             "csms-answers",
             "--schema-share",
             f"{plan.schema_share:g}",
