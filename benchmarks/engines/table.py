@@ -66,15 +66,7 @@ def _locust(locustfile: str, plan: Plan) -> list[str]:
 def _plugstorm(locustfile: str) -> Callable[[Plan], list[str]]:
     def command(plan: Plan) -> list[str]:
         words = _locust(locustfile, plan)
-        words += [
-            "--plugstorm-profile",
-            "idle",
-            "--seed",
-            "1",
-            "csms-answers",
-            "--schema-share",
-            f"{plan.schema_share:g}",
-        ]
+        words += ["--plugstorm-profile", "idle", "--seed", "1", "--schema-share", f"{plan.schema_share:g}"]
         words += ["--connect-timeout", "60", "--out", str(plan.folder / f"run-{plan.stations}-{os.urandom(4).hex()}")]
         words += ["--tls-ca", str(plan.ca_file)] if plan.ca_file else []
         return words + [word for source in plan.sources for word in ("--source-address", source)]
