@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,16 +20,12 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from ocppj.trace import wall_clock
+from tests.interop_suite.odd_csms import plain_answer
 
 __all__ = ["mortal_csms"]
 
 ROOT = Path(__file__).resolve().parents[2]
-NOW = wall_clock(time.time())
 ANSWERS: dict[str, dict[str, Any]] = {
-    "BootNotification": {"status": "Accepted", "currentTime": NOW, "interval": 300},
-    "Heartbeat": {"currentTime": NOW},
-    "StatusNotification": {},
     "Authorize": {"idTagInfo": {"status": "Invalid"}},
     "DataTransfer": {"status": "UnknownVendorId"},
 }
@@ -70,7 +65,7 @@ async def _run(way: str, fatal: str) -> None:
                 go_wrong(way)
             if way == "mute":
                 continue
-            answer = ANSWERS.get(str(frame[2]))
+            answer = ANSWERS.get(str(frame[2])) or plain_answer(str(frame[2]))
             missing = [4, frame[1], "NotImplemented", "", {}]
             await socket.send(json.dumps(missing if answer is None else [3, frame[1], answer]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-__all__ = ["Handler", "never_answers", "odd_csms"]
+from ocppj.trace import wall_clock
+
+__all__ = ["Handler", "never_answers", "odd_csms", "plain_answer"]
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
@@ -43,3 +46,14 @@ def odd_csms(handler: Handler, *, subprotocols: Sequence[str] = ("ocpp1.6",), **
 
 async def never_answers(socket: ServerConnection) -> None:
     await socket.wait_closed()
+
+
+def plain_answer(action: str) -> dict[str, Any] | None:
+    """Give what a CSMS of OCPP 1.6 answers to the CALLs of every start, with the time of this moment; else None."""
+    now = wall_clock(time.time())
+    answers: dict[str, dict[str, Any]] = {
+        "BootNotification": {"status": "Accepted", "interval": 60, "currentTime": now},
+        "Heartbeat": {"currentTime": now},
+        "StatusNotification": {},
+    }
+    return answers.get(action)

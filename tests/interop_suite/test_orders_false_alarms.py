@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,11 @@ from interop_suite.run.judge import judge
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from ocppj.errors import UsageError
-from ocppj.trace import wall_clock
 from ocppj.versions import Version
-from tests.interop_suite.odd_csms import odd_csms
+from tests.interop_suite.odd_csms import odd_csms, plain_answer
 from tests.interop_suite.recording import Recording, begun
 
 TIMEOUT = 0.4
-ANSWERS: dict[str, dict[str, Any]] = {
-    "BootNotification": {"status": "Accepted", "interval": 60, "currentTime": wall_clock(time.time())},
-    "Heartbeat": {"currentTime": wall_clock(time.time())},
-    "StatusNotification": {},
-}
 
 
 def case(name: str) -> Case:
@@ -52,7 +45,7 @@ class QueueingCsms(NoDriver):
         async for text in socket:
             message_type, message_id, *rest = json.loads(text)
             if message_type == 2:
-                await socket.send(json.dumps([3, message_id, ANSWERS[rest[0]]]))
+                await socket.send(json.dumps([3, message_id, plain_answer(rest[0])]))
 
     def missing(self, need: str, version: Version) -> str | None:
         del version

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from http import HTTPStatus
 from typing import Any
 
@@ -35,9 +34,8 @@ from interop_suite.steps.transaction_records import keeps_own_energy
 from ocppj.errors import UsageError
 from ocppj.identity import basic_authorization
 from ocppj.messages import Call
-from ocppj.trace import wall_clock
 from ocppj.versions import Version
-from tests.interop_suite.odd_csms import odd_csms
+from tests.interop_suite.odd_csms import odd_csms, plain_answer
 from tests.interop_suite.recording import Recording, begun
 
 HEARTBEAT_ANSWER = '{"currentTime":"2026-01-01T00:00:00Z"}'
@@ -247,11 +245,7 @@ def test_station_that_lacks_credentials_tells_nothing_about_subprotocols_no_fals
 async def serve(socket: ServerConnection) -> None:
     async for text in socket:
         _, message_id, action, _ = json.loads(text)
-        answers = {
-            "BootNotification": {"status": "Accepted", "interval": 60, "currentTime": wall_clock(time.time())},
-            "Heartbeat": {"currentTime": wall_clock(time.time())},
-        }
-        await socket.send(json.dumps([3, message_id, answers.get(action, {})]))
+        await socket.send(json.dumps([3, message_id, plain_answer(action) or {}]))
 
 
 def wants(password: str, *, of: str | None = None) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,8 @@ from interop_suite.run.judge import judge
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.target_check import ClosedAtOnceError, check_target
 from ocppj.errors import UsageError
-from ocppj.trace import wall_clock
 from ocppj.versions import Version
-from tests.interop_suite.odd_csms import odd_csms
+from tests.interop_suite.odd_csms import odd_csms, plain_answer
 from tests.interop_suite.recording import Recording
 
 UNTRUSTED = "TLS: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate"
@@ -52,17 +50,10 @@ def test_address_with_a_root_that_we_do_not_know_asks_for_it_no_false_alarm(tmp_
         check_target(CsmsUnderTest(url=secure, timeout=3, ca_file=str(root)), NoDriver(), Version.V16)
 
 
-ANSWERS = {
-    "BootNotification": {"status": "Accepted", "interval": 60, "currentTime": wall_clock(time.time())},
-    "Heartbeat": {"currentTime": wall_clock(time.time())},
-    "StatusNotification": {},
-}
-
-
 async def answers(socket: ServerConnection) -> None:
     async for text in socket:
         _, message_id, action, _ = json.loads(text)
-        await socket.send(json.dumps([3, message_id, ANSWERS[action]]))
+        await socket.send(json.dumps([3, message_id, plain_answer(action)]))
 
 
 async def closes_what_is_not_16(socket: ServerConnection) -> None:
