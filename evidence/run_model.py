@@ -14,6 +14,7 @@ __all__ = [
     "FORMAT",
     "CallStats",
     "CaseResult",
+    "Coverage",
     "Generator",
     "InteropRun",
     "Latency",
@@ -75,6 +76,28 @@ class CaseResult(msgspec.Struct, kw_only=True):
     reproduce: str = ""
     attempts: list[str] = []
     """Trace files of every attempt, the judged one last."""
+    block: str = ""
+    """Functional block; of an id of the certification list as the list has it."""
+    certification: str = ""
+    """Profile of the certification list that has the id; empty for a case of our own."""
+
+
+class Coverage(msgspec.Struct, kw_only=True):
+    """One certification profile and block of a version, or one block of our own cases."""
+
+    ocpp: str
+    profile: str
+    """Empty for cases of our own."""
+    block: str
+    ids: int
+    """How many ids the certification list has, without those that were withdrawn."""
+    withdrawn: list[str]
+    exist: int
+    """How many cases the suite has."""
+    missing: list[str]
+    """Ids of the list that have no case."""
+    counts: dict[Verdict, int] = {}
+    """Verdicts of the cases that the run was about."""
 
 
 class Percentiles(msgspec.Struct, kw_only=True):
@@ -168,6 +191,8 @@ class InteropRun(_Common, kw_only=True, tag_field="kind", tag="interop"):
     """How many cases were selected; 0 where that was not written down."""
     complete: bool = True
     """False while the run goes: what stays so was killed, and `cases` holds what had been judged by then."""
+    coverage: list[Coverage] = []
+    """How much of the certification list of the tested versions exists and was judged, and our own cases apart."""
     stopped_early: str = ""
     """Why the run ended before its last case, such as a CSMS that died; empty where it did not."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from interop_suite.claims.certification import Listed, listed
 from interop_suite.claims.claim import Check, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.history import History
@@ -64,6 +65,21 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """The id that is unique over all versions, as used by `--select` and in file names."""
         return f"{self.ocpp}-{self.id}"
+
+    @property
+    def listed(self) -> Listed | None:
+        """Its row of the certification list; None for a case of our own."""
+        return listed(self.ocpp, self.id)
+
+    @property
+    def certification(self) -> str:
+        """Profile of the certification list that has its id; empty for a case of our own."""
+        return "" if self.listed is None else self.listed.profile
+
+    @property
+    def shown_block(self) -> str:
+        """The functional block that people look it up under."""
+        return self.block if self.listed is None else self.listed.block
 
     @property
     def defects(self) -> frozenset[str]:

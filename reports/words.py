@@ -15,6 +15,7 @@ from ocppj.messages import encode_json
 __all__ = [
     "ATTENTION",
     "VERDICT_ORDER",
+    "case_group",
     "count",
     "duration",
     "measured",
@@ -59,6 +60,11 @@ verdict_words = {
 """What each verdict means, as the rest of a sentence that begins with: the case."""
 
 _NO_VALUE = "–"
+
+
+def case_group(case: CaseResult) -> str:
+    """Name the group that a case is shown in: its certification profile, or its block where it is of our own."""
+    return case.certification or f"own cases: {case.block or case.profile or 'others'}"
 
 
 def verdict_counts(cases: Iterable[CaseResult]) -> dict[Verdict, int]:

@@ -74,6 +74,8 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
         latency_ms=latency_of([service_times(history)]),
         findings=[_finding_data(finding, case) for finding in findings],
         observations=_observations(history),
+        block=case.shown_block,
+        certification=case.certification,
         sends=case.sends,
         expects=case.expects,
     )

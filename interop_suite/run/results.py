@@ -10,16 +10,19 @@ from pathlib import Path
 import msgspec
 
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, read_trace, utc_now
-from evidence.run_model import FIRST_VERDICT, CaseResult, InteropRun, RunTarget
+from evidence.run_model import FIRST_VERDICT, CaseResult, Coverage, InteropRun, RunTarget
 from evidence.verdicts import RunVerdict, Verdict, run_verdict, weight
 from interop_suite.catalogue import Case, all_cases
+from interop_suite.claims.certification import place
 from interop_suite.claims.history import History
+from interop_suite.run.coverage import coverage_of
 from interop_suite.run.judge import judge, latency_of, service_times
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Attempt
 from interop_suite.run.selection import Expectation
 from interop_suite.run.vital_signs import Loss, Suspicion, blame, culprits
 from ocppj.errors import UsageError
+from ocppj.versions import Version
 
 __all__ = [
     "CaseOutcome",
@@ -122,6 +125,7 @@ def counts_of(results: Iterable[CaseResult]) -> dict[Verdict, int]:
 
 def describe_case(case: Case) -> dict[str, str]:
     """Describe a case as `plugstorm interop --list --json` does."""
+    row = case.listed
     return {
         "id": case.id,
         "ocpp": str(case.ocpp),
@@ -135,6 +139,8 @@ def describe_case(case: Case) -> dict[str, str]:
         "sends": case.sends,
         "expects": case.expects,
         "needs": ", ".join(case.needs),
+        "certification": case.certification,
+        "withdrawn": "" if row is None else row.withdrawn,
     }
 
 
@@ -155,11 +161,7 @@ def write_interop_run(
 
     It is not `complete` while cases are still to come: then nobody may read it as passed.
     """
-    order = {case.key: index for index, case in enumerate(all_cases())}
-    results = sorted(
-        (outcome.result for outcome in outcomes),
-        key=lambda result: order.get(f"{result.ocpp}-{result.id}", len(order)),
-    )
+    results = sorted((outcome.result for outcome in outcomes), key=lambda result: place(result.ocpp, result.id))
     run = InteropRun(
         tool=describe_tool(),
         target=RunTarget(url=request.url or "", ocpp=sorted({result.ocpp for result in results}), driver=driver),
@@ -176,8 +178,13 @@ def write_interop_run(
         planned=len(results) if planned is None else planned,
         complete=complete,
         stopped_early=stopped_early,
+        coverage=_coverage(results),
     )
     return folder.write_run(run, secrets)
+
+
+def _coverage(results: Sequence[CaseResult]) -> list[Coverage]:
+    return coverage_of(all_cases(), results, {Version(result.ocpp) for result in results})
 
 
 def _verdict_of(results: Iterable[CaseResult], *, complete: bool) -> RunVerdict:
@@ -199,6 +206,7 @@ def rejudge(path: Path) -> InteropRun:
         cases=results,
         counts=counts_of(results),
         verdict=_verdict_of(results, complete=run.complete and not run.stopped_early),
+        coverage=_coverage(results),
     )
     return RunFolder(path).write_run(run)
 

@@ -222,6 +222,8 @@ def not_applicable(case: Case, reason: str) -> CaseResult:
         profile=case.profile,
         duration_ms=0.0,
         expected=[check.claim for check in case.checks],
+        block=case.shown_block,
+        certification=case.certification,
         sends=case.sends,
         expects=case.expects,
     )
