@@ -23,6 +23,7 @@ __all__ = [
     "TokenSettings",
     "describe_need",
     "ignore",
+    "operation_for",
     "token_need",
     "trigger_need",
 ]
@@ -208,6 +209,24 @@ def describe_need(need: str) -> str:
     """Say a need in words."""
     kind, _, what = need.partition(":")
     return _NEEDS.get(need, _NEEDS.get(kind, need)).format(what)
+
+
+_OPERATIONS = {
+    "trigger": "trigger (actions: [{}])",
+    "token": "token (statuses: [{}])",
+    "token:expiry": "token, with expiry",
+    "certificate-signing": "signs_certificates",
+    "client-certificate": "sign_client_certificate",
+    "boot-status": "boot_status (statuses: [{}])",
+    "tls": "--tls-url",
+}
+
+
+def operation_for(need: str) -> str:
+    """Name the operation of a driver file that meets a need."""
+    kind, _, what = need.partition(":")
+    named = _OPERATIONS.get(need, _OPERATIONS.get(kind, kind.replace("-", "_")))
+    return named.format(what) if what else named.partition(" (")[0]
 
 
 def trigger_need(action: str) -> str:

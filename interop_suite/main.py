@@ -132,7 +132,8 @@ def _leave_out_unspoken_versions(state: State) -> None:
     if len(refusals) == len(versions) and all(isinstance(error, ClosedAtOnceError) for error in refusals.values()):
         # Whoever ends every connection may mind the station and not the version: the cases will tell.
         return
-    plain = [error for version, error in refusals.items() if str(version) in state.request.ocpp]
+    asked_for = {*state.request.ocpp, *map(str, state.plan.features or ())}
+    plain = [error for version, error in refusals.items() if str(version) in asked_for]
     if plain or len(refusals) == len(versions):
         raise next(iter(plain or refusals.values()))
     for case in state.cases:

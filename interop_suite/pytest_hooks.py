@@ -12,6 +12,7 @@ from evidence import exit_codes
 from evidence.disk import disk_error
 from evidence.verdicts import EXIT_CODES
 from interop_suite.catalogue import Case
+from interop_suite.run.again import resolve_again
 from interop_suite.run.presentation import attach, raise_outcome
 from interop_suite.run.request import FIELDS, WORKER_INPUT, InteropRequest, from_options
 from interop_suite.run.results import CaseOutcome, shown_result
@@ -27,7 +28,8 @@ state_key = pytest.StashKey[State]()
 
 def request_of(config: pytest.Config) -> InteropRequest:
     """Read the options of pytest; raises `UsageError`."""
-    return from_options({field.name: config.getoption(f"interop_{field.name}") for field in FIELDS}, "option")
+    options = {field.name: config.getoption(f"interop_{field.name}") for field in FIELDS}
+    return resolve_again(from_options(options, "option"))
 
 
 def outcomes_in(report: pytest.TestReport) -> list[CaseOutcome]:

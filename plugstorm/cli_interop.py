@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from interop_suite.run.again import resolve_again
 from interop_suite.run.request import InteropRequest
 from ocppj.errors import UsageError
 from plugstorm.flags import Json, Owned, Work, app
@@ -67,6 +68,9 @@ def interop(
             "--coverage", help="With --list: how much of the OCA's certification list exists, by profile and block."
         ),
     ] = False,
+    features_template: Annotated[
+        bool, typer.Option("--features-template", help="Instead, print a file for --features, to be cut down.")
+    ] = False,
     check_driver: Annotated[
         bool, typer.Option("--check-driver", help="Instead, try every operation of the driver alone.")
     ] = False,
@@ -75,6 +79,9 @@ def interop(
     """Check that a CSMS speaks OCPP-J as the specification says; one run folder with verdicts and traces."""
     from plugstorm import interop_command  # noqa: PLC0415 - each command loads only its own rooms
 
+    if features_template:
+        return interop_command.print_features_template
+    request = resolve_again(request)
     interop_command.refuse_details_without_url(request)
     if check_driver:
         return lambda: interop_command.check(request, as_json=json)

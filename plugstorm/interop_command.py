@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -10,13 +11,14 @@ from rich.console import Console
 from evidence import exit_codes
 from interop_suite.main import list_cases, list_coverage, run_interop
 from interop_suite.run.driver_check import check_driver, check_table, exit_code_of
+from interop_suite.run.features import features_template
 from interop_suite.run.request import FIELDS, InteropRequest
 from ocppj.errors import UsageError
 from ocppj.identity import check_owned, check_target_url
 from plugstorm.finish import finish
 from reports.coverage_text import print_coverage
 
-__all__ = ["check", "refuse_details_without_url", "run", "show_list"]
+__all__ = ["check", "print_features_template", "refuse_details_without_url", "run", "show_list"]
 
 
 def refuse_details_without_url(request: InteropRequest) -> None:
@@ -38,6 +40,12 @@ def check(request: InteropRequest, *, as_json: bool) -> int:
     else:
         Console().print(check_table(checked))
     return exit_code_of(checked)
+
+
+def print_features_template() -> int:
+    """Print a file of features that claims everything; return the exit code."""
+    sys.stdout.write(features_template())
+    return exit_codes.PASSED
 
 
 def show_list(request: InteropRequest, *, coverage: bool, as_json: bool) -> int:

@@ -27,6 +27,7 @@ from reports.words import (
     duration,
     measured,
     milliseconds,
+    parties,
     percent,
     run_seconds,
     verdict_counts,
@@ -201,7 +202,8 @@ def summary_markdown(run: Run) -> str:
 
 def _about(run: Run) -> tuple[str, ...]:
     took, version = duration(run_seconds(run)), run.tool.get("version", "?")
-    return versions(run), when(run.started), took, f"plugstorm {version}"
+    named = (f"{name} {value}" for name, value in parties(run))
+    return *named, versions(run), when(run.started), took, f"plugstorm {version}"
 
 
 def _interop_lines(run: InteropRun) -> list[str]:

@@ -21,6 +21,7 @@ __all__ = [
     "measured",
     "milliseconds",
     "number",
+    "parties",
     "percent",
     "plain",
     "plural",
@@ -165,6 +166,14 @@ def when(text: str) -> str:
     """Write a time stamp of `run.json` as date and time in UTC; any other text stays as it is."""
     moment = _moment(text)
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else text
+
+
+def parties(run: InteropRun | LoadRun) -> list[tuple[str, str]]:
+    """Name the CSMS, the tester and the laboratory, as far as somebody wrote them down."""
+    named = [("CSMS", f"{run.target.name} {run.target.version}".strip())]
+    if isinstance(run, InteropRun):
+        named += [("Tester", run.tester), ("Laboratory", run.laboratory)]
+    return [(name, value) for name, value in named if value]
 
 
 def versions(run: InteropRun | LoadRun) -> str:

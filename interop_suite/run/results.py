@@ -16,6 +16,7 @@ from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.certification import place
 from interop_suite.claims.history import History
 from interop_suite.run.coverage import coverage_of
+from interop_suite.run.features import Features, held_against_claim
 from interop_suite.run.judge import judge, latency_of, service_times
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Attempt
@@ -156,6 +157,8 @@ def write_interop_run(
     planned: int | None = None,
     complete: bool = True,
     stopped_early: str = "",
+    features: Features | None = None,
+    embedded: bool = False,
 ) -> InteropRun:
     """Write `run.json` of a run, and return it as it was written: without its secrets.
 
@@ -164,7 +167,13 @@ def write_interop_run(
     results = sorted((outcome.result for outcome in outcomes), key=lambda result: place(result.ocpp, result.id))
     run = InteropRun(
         tool=describe_tool(),
-        target=RunTarget(url=request.url or "", ocpp=sorted({result.ocpp for result in results}), driver=driver),
+        target=RunTarget(
+            url=request.url or "",
+            ocpp=sorted({result.ocpp for result in results}),
+            driver=driver,
+            name=request.csms_name or "",
+            version=request.csms_version or "",
+        ),
         started=started,
         finished=utc_now(),
         seed=None,
@@ -178,7 +187,11 @@ def write_interop_run(
         planned=len(results) if planned is None else planned,
         complete=complete,
         stopped_early=stopped_early,
+        features=None if features is None else {str(version): claims for version, claims in features.items()},
         coverage=_coverage(results),
+        embedded=embedded,
+        tester=request.tester or "",
+        laboratory=request.laboratory or "",
     )
     return folder.write_run(run, secrets)
 
@@ -200,7 +213,8 @@ def rejudge(path: Path) -> InteropRun:
         raise UsageError(f"{path} is not an interop run; only those have verdicts to judge again")
     cases = {case.key: case for case in all_cases()}
     strict_order = bool(run.settings.get("strict_order"))
-    results = [_judge_again(path, result, cases, strict_order=strict_order) for result in run.cases]
+    features = None if run.features is None else {Version(name): claims for name, claims in run.features.items()}
+    results = [_judge_again(path, result, cases, strict_order=strict_order, features=features) for result in run.cases]
     run = msgspec.structs.replace(
         run,
         cases=results,
@@ -211,7 +225,9 @@ def rejudge(path: Path) -> InteropRun:
     return RunFolder(path).write_run(run)
 
 
-def _judge_again(path: Path, old: CaseResult, cases: Mapping[str, Case], *, strict_order: bool) -> CaseResult:
+def _judge_again(
+    path: Path, old: CaseResult, cases: Mapping[str, Case], *, strict_order: bool, features: Features | None
+) -> CaseResult:
     case = cases.get(f"{old.ocpp}-{old.id}")
     traces = [trace for trace in old.attempts or [old.trace] if trace and (path / trace).exists()]
     if case is None or not traces:
@@ -222,7 +238,7 @@ def _judge_again(path: Path, old: CaseResult, cases: Mapping[str, Case], *, stri
         result = judge(case, history, strict_order=strict_order)
         result = msgspec.structs.replace(result, trace=trace, attempts=[trace])
         attempts.append(outcome_of(Attempt(result=result, history=history)))
-    new = reduce(merge_attempts, attempts).result
+    new = held_against_claim(reduce(merge_attempts, attempts).result, features, case, None)
     if "csms_gone" in old.observations:
         # The traces end before the CSMS was found to be gone.
         new = blame(new, str(old.observations["csms_gone"]))

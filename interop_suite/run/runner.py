@@ -127,18 +127,23 @@ class Runner:
 
     def missing(self, case: Case) -> str | None:
         """Say why a case does not apply to this target and driver, None when it does."""
+        unmet = self.unmet(case)
+        return None if unmet is None else unmet[1]
+
+    def unmet(self, case: Case) -> tuple[str, str] | None:
+        """Find the first need that this target and driver do not meet, and why; None when they meet all."""
         # What needs an inquiry is asked for last: it may cost a connection.
         for need in sorted(case.needs, key=self._inquiries.__contains__):
             kind, _, what = need.partition(":")
             if kind == "tls" and self.target.tls_url is None:
-                return "needs a wss:// address of the CSMS (--tls-url)"
+                return need, "needs a wss:// address of the CSMS (--tls-url)"
             if kind == "tls" or (kind == "token" and what in self.target.tokens):
                 continue
             if kind == "password" and self.target.password is not None:
                 continue
             reason = self.driver.missing(need, case.ocpp)
             if reason is not None and not self.meets_unaided(need, case.ocpp):
-                return reason + (f"; --token {what}=TAG names one that it knows" if kind == "token" else "")
+                return need, reason + (f"; --token {what}=TAG names one that it knows" if kind == "token" else "")
         return None
 
     def meets_unaided(self, need: str, version: Version) -> bool:
