@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from interop_suite.run.again import resolve_again
 from interop_suite.run.request import InteropRequest
 from ocppj.errors import UsageError
 from plugstorm.flags import Json, Owned, Work, app
@@ -81,7 +80,7 @@ def interop(
 
     if features_template:
         return interop_command.print_features_template
-    request = resolve_again(request)
+    request = interop_command.resolve_again(request)
     interop_command.refuse_details_without_url(request)
     if check_driver:
         return lambda: interop_command.check(request, as_json=json)

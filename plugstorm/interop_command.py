@@ -10,6 +10,7 @@ from rich.console import Console
 
 from evidence import exit_codes
 from interop_suite.main import list_cases, list_coverage, run_interop
+from interop_suite.run.again import resolve_again
 from interop_suite.run.driver_check import check_driver, check_table, exit_code_of
 from interop_suite.run.features import features_template
 from interop_suite.run.request import FIELDS, InteropRequest
@@ -18,7 +19,7 @@ from ocppj.identity import check_owned, check_target_url
 from plugstorm.finish import finish
 from reports.coverage_text import print_coverage
 
-__all__ = ["check", "print_features_template", "refuse_details_without_url", "run", "show_list"]
+__all__ = ["check", "print_features_template", "refuse_details_without_url", "resolve_again", "run", "show_list"]
 
 
 def refuse_details_without_url(request: InteropRequest) -> None:
