@@ -58,7 +58,7 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
         findings.extend(found)
         if not found:
             unproven.append(check.claim)
-    verdict, reason = _conclude(history, findings, unproven)
+    verdict, reason = _conclude(case, history, findings, unproven)
     return CaseResult(
         id=case.id,
         ocpp=str(case.ocpp),
@@ -81,11 +81,11 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
     )
 
 
-def _conclude(history: History, findings: list[Finding], unproven: list[str]) -> tuple[Verdict, str]:
+def _conclude(case: Case, history: History, findings: list[Finding], unproven: list[str]) -> tuple[Verdict, str]:
     verdict = worst(finding.verdict for finding in findings)
     if verdict is Verdict.FAILED:
         broken = next(finding for finding in findings if finding.verdict is Verdict.FAILED)
-        return verdict, f"{broken.claim}: {broken.actual}"
+        return verdict, _reason(broken, case)
     absent = next((finding for finding in findings if finding.verdict is Verdict.NOT_APPLICABLE), None)
     if absent is not None:
         return Verdict.NOT_APPLICABLE, absent.actual
@@ -93,15 +93,33 @@ def _conclude(history: History, findings: list[Finding], unproven: list[str]) ->
         return Verdict.NOT_APPLICABLE if history.cannot else Verdict.INCONCLUSIVE, history.inconclusive
     unclear = next((finding for finding in findings if finding.verdict is Verdict.INCONCLUSIVE), None)
     if unclear is not None:
-        return Verdict.INCONCLUSIVE, f"{unclear.claim}: {unclear.actual}"
+        return Verdict.INCONCLUSIVE, _reason(unclear, case)
     if unproven:
-        return Verdict.INCONCLUSIVE, f"Nothing in the trace shows it: {unproven[0]}"
+        shown = Finding(verdict=Verdict.INCONCLUSIVE, claim=unproven[0], actual="nothing in the trace shows it")
+        return Verdict.INCONCLUSIVE, _reason(shown, case)
     if verdict is None:
         return Verdict.INCONCLUSIVE, "The case claims nothing."
     first = next(finding for finding in findings if finding.verdict is verdict)
     if verdict is Verdict.OK:
         return verdict, "Every claim holds."
-    return verdict, f"{first.claim}: {first.actual}"
+    if verdict is Verdict.INFORMATIONAL:
+        return verdict, _actual(first)
+    return verdict, _reason(first, case)
+
+
+def _reason(finding: Finding, case: Case) -> str:
+    """Write why a case did not pass, as one sentence with its clause."""
+    return f"expected that {_inside(finding.claim)}, but {finding.actual} ({finding.clause or case.clause})"
+
+
+_NAMES = frozenset(action for actions in ACTIONS.values() for action in actions)
+
+
+def _inside(claim: str) -> str:
+    """Write a claim as it stands inside of a sentence; what OCPP calls so keeps its case."""
+    first = claim.partition(" ")[0]
+    keeps_case = first in _NAMES or not first.isalpha() or not first[1:].islower()
+    return claim if keeps_case and first != "A" else claim[:1].lower() + claim[1:]
 
 
 def _actual(finding: Finding) -> str:

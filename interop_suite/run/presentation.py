@@ -65,4 +65,4 @@ def attach(case: Case, attempt: Attempt, folder: RunFolder) -> None:
 
 def _step(exchange: Exchange) -> str:
     who = "station → CSMS" if exchange.by_station else "CSMS → station"
-    return f"{who} {exchange.action}: {exchange.describe_answer()}"
+    return f"{who} {exchange.action}: {exchange.name_answer()}"
