@@ -54,6 +54,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     may_end_csms: bool
     """Whether it sends what is known to end servers as a whole; such cases run last."""
 
+    def __repr__(self) -> str:
+        """Write its key: what pytest and Allure show of a parameter, the same in every run."""
+        return self.key
+
     @property
     def setup(self) -> Setup:
         """How the script finds its stations."""

@@ -42,7 +42,9 @@ def causes(cases: Iterable[CaseResult]) -> list[Cause]:
     groups: dict[tuple[Verdict, str], list[CaseResult]] = {}
     for case in cases:
         if case.verdict in ATTENTION:
-            reason = _MADE_UP.sub("the station", one_line(case.reason or case.title, LONGEST))
+            # The clause of the case itself: cases of one cause stand on different ones, which are told beside it.
+            reason = (case.reason or case.title).removesuffix(f" ({case.clause})")
+            reason = _MADE_UP.sub("the station", one_line(reason, LONGEST))
             groups.setdefault((case.verdict, reason), []).append(case)
     found = [
         Cause(

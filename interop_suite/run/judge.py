@@ -277,9 +277,19 @@ def _against_schema(frame: Frame, action: str, part: Any) -> Iterable[Finding]:
         yield Finding(
             verdict=_grade(error, payload),
             claim=f"The {action} {part} of the CSMS matches the OCA schema",
-            actual=f"{error.path or '/'}: {error.message[:200]}",
+            actual=_fault_in_words(error),
             frame=frame.line,
         )
+
+
+_REQUIRED = re.compile(r'"(.*)" is a required property')
+
+
+def _fault_in_words(error: SchemaError) -> str:
+    lacking = _REQUIRED.fullmatch(error.message)
+    if lacking is not None:
+        return f"{error.path}/{lacking[1]} is missing"
+    return f"at {error.path or '/'}: {error.message[:200]}"
 
 
 def _grade(error: SchemaError, payload: Any) -> Verdict:
