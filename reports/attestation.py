@@ -11,14 +11,15 @@ from evidence.run_folder import RunFolder
 from evidence.run_model import CaseResult, InteropRun, Run
 from evidence.verdicts import Verdict
 from ocppj.errors import UsageError
+from reports.causes import Cause, causes
 from reports.coverage import CoverageRow, coverage_rows
 from reports.headline import Headline, headline
 from reports.page import render_page
-from reports.words import parties, plain, verdict_counts
+from reports.words import parties, verdict_counts
 
 __all__ = ["write_attestation"]
 
-_REASON_MAX = 260
+_FAILURES = frozenset({Verdict.FAILED, Verdict.XFAIL, Verdict.XPASS})
 
 
 class AttestationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +30,8 @@ class AttestationView(msgspec.Struct, frozen=True, kw_only=True):
     parties: dict[str, str]
     counts: dict[Verdict, int]
     coverage: tuple[CoverageRow, ...]
-    failures: tuple[tuple[CaseResult, str], ...]
-    """Each case that failed, with its reason."""
+    failures: tuple[Cause, ...]
+    """Each reason with all cases that failed for it."""
     unjudged: tuple[CaseResult, ...]
     manifest: str
     hash: str
@@ -51,12 +52,8 @@ def write_attestation(folder: Path, run: Run) -> Path:
         headline=headline(run),
         parties=dict(parties(run)),
         counts=verdict_counts(run.cases),
-        coverage=tuple(row for row in coverage_rows(run.coverage) if not row.is_block and (row.counts or row.listed)),
-        failures=tuple(
-            (case, plain(case.reason, _REASON_MAX))
-            for case in run.cases
-            if case.verdict in (Verdict.FAILED, Verdict.XFAIL, Verdict.XPASS)
-        ),
+        coverage=tuple(row for row in coverage_rows(run.coverage) if not row.is_block and row.counts),
+        failures=tuple(causes(run.cases, _FAILURES)),
         unjudged=tuple(case for case in run.cases if case.verdict is Verdict.INCONCLUSIVE),
         manifest=MANIFEST,
         hash=folder_hash(folder),

@@ -109,17 +109,18 @@ def _conclude(case: Case, history: History, findings: list[Finding], unproven: l
 
 def _reason(finding: Finding, case: Case) -> str:
     """Write why a case did not pass, as one sentence with its clause."""
-    return f"expected that {_inside(finding.claim)}, but {finding.actual} ({finding.clause or case.clause})"
+    seen = _inside(finding.actual.removesuffix("."))
+    return f"expected that {_inside(finding.claim)}, but {seen} ({finding.clause or case.clause})"
 
 
 _NAMES = frozenset(action for actions in ACTIONS.values() for action in actions)
 
 
-def _inside(claim: str) -> str:
-    """Write a claim as it stands inside of a sentence; what OCPP calls so keeps its case."""
-    first = claim.partition(" ")[0]
-    keeps_case = first in _NAMES or not first.isalpha() or not first[1:].islower()
-    return claim if keeps_case and first != "A" else claim[:1].lower() + claim[1:]
+def _inside(sentence: str) -> str:
+    """Write a sentence as it stands inside of another one; what OCPP calls so keeps its case."""
+    first = sentence.partition(" ")[0]
+    plain = first == "A" or (first.removesuffix("'s").isalpha() and first[1:].islower())
+    return sentence[:1].lower() + sentence[1:] if plain and first not in _NAMES else sentence
 
 
 def _actual(finding: Finding) -> str:

@@ -79,7 +79,7 @@ def test_attestation_names_target_counts_failures_and_hash(plugstorm: Plugstorm,
     assert result.out.splitlines()[-1] == "attest  run/attestation.html"
     words = page_of(folder / "attestation.html").words
     for text in (
-        "ws://csms.example", "TC_003_CSMS", "expected that it answers, but it did not", "1.6 §4.2",
+        "ws://csms.example", "1.6 TC_003 (1.6 §4.2)", "expected that it answers, but it did not",
         "Could not be judged: 1.6 TC_004_CSMS", folder_hash(folder), "no statement (--features)",
     ):  # fmt: skip
         assert text in words
