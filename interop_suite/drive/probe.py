@@ -401,7 +401,7 @@ class Probe:
         target = station or self.station
         told = max(self.target.command_timeout or 0.0, self.driver.patience)
         longest = max(self.target.timeout + COMMAND_GRACE, told, patience)
-        target.await_future(future, longest)
+        self._await(target, action, future, longest)
         if not future.done():
             silence = f"the driver gave no answer for {action} within {longest:g} s"
             self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": silence})
@@ -423,6 +423,16 @@ class Probe:
             # An API that only takes orders says nothing of when they go out: a queue may be behind it.
             target.await_order(action, self.command_patience)
         return result
+
+    def _await(self, target: ScriptedStation, action: str, future: Future[Any], longest: float) -> None:
+        """Serve the station until the driver is done; a person need not say that a CALL has come which is there."""
+        operator = self.driver.operator
+        if operator is not None:
+            after = target.orders[action].after if action in target.orders else 0
+            target.pump(lambda: future.done() or len(target.received(action)) > after, longest)
+            if len(target.received(action)) > after:
+                operator.command_arrived()
+        target.await_future(future, longest)
 
     @property
     def command_patience(self) -> float:

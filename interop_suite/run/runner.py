@@ -108,6 +108,21 @@ class Runner:
         if missing is not None:
             return Attempt(result=not_applicable(case, missing), history=History([], case.ocpp))
         name = f"{case.key}-{number}.jsonl"
+        operator = self.driver.operator
+        if operator is not None:
+            operator.begin_case(f"{case.ocpp} {case.id}: {case.title}", case.expects)
+        records = self._record(case, name)
+        while operator is not None and operator.take_repeat():
+            self._set_aside(name)
+            records = self._record(case, name)
+        history = History(records, case.ocpp)
+        result = judge(case, history, strict_order=self._strict_order)
+        trace = f"traces/{name}" if self._traces is not None else ""
+        result = msgspec.structs.replace(result, trace=trace, attempts=[trace], reproduce=self._reproduce(case))
+        return Attempt(result=result, history=history)
+
+    def _record(self, case: Case, name: str) -> list[TraceRecord]:
+        """Drive a case and give its records, as they were written."""
         writer = None if self._traces is None else TraceWriter(self._traces / name, secrets=self._secrets)
         records: list[TraceRecord] = []
 
@@ -119,11 +134,13 @@ class Runner:
         finally:
             if writer is not None:
                 writer.close()
-        history = History(records, case.ocpp)
-        result = judge(case, history, strict_order=self._strict_order)
-        trace = f"traces/{name}" if writer is not None else ""
-        result = msgspec.structs.replace(result, trace=trace, attempts=[trace], reproduce=self._reproduce(case))
-        return Attempt(result=result, history=history)
+        return records
+
+    def _set_aside(self, name: str) -> None:
+        """Keep the trace of an attempt that a person broke off, where nobody judges it."""
+        if self._traces is not None:
+            aside = (self._traces / f"{name}.repeated-{number}" for number in itertools.count(1))
+            (self._traces / name).rename(next(file for file in aside if not file.exists()))
 
     def missing(self, case: Case) -> str | None:
         """Say why a case does not apply to this target and driver, None when it does."""
