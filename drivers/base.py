@@ -19,10 +19,12 @@ __all__ = [
     "DriverError",
     "Exchange",
     "NoDriver",
+    "Operator",
     "StationSettings",
     "TokenSettings",
     "describe_need",
     "ignore",
+    "operation_for",
     "token_need",
     "trigger_need",
 ]
@@ -89,6 +91,19 @@ MOST_AT_ONCE: Final = 64
 """Requests of one driver that may be under way at the same time; their connections are kept."""
 
 
+class Operator(Protocol):
+    """The person whom a driver asks, as far as a run has to do with one."""
+
+    def begin_case(self, name: str, purpose: str) -> None:
+        """Say with every question from now on which case it is for, and what that is about."""
+
+    def command_arrived(self) -> None:
+        """Take the question about a command for answered: its CALL has reached the station."""
+
+    def take_repeat(self) -> bool:
+        """Return whether the person wants this case from its beginning again, and forget it."""
+
+
 class Driver(Protocol):
     """A way to a CSMS's own controls; every method raises `DriverError` when the CSMS does not do it."""
 
@@ -97,6 +112,8 @@ class Driver(Protocol):
     """Seconds that a command may take at most, such as a person's; 0 leaves it to the time-out of the run."""
     serial: bool
     """Whether cases must run one after the other, because one person does what the driver asks."""
+    operator: Operator | None
+    """Whom the driver asks; None where no person is needed."""
     reconnect_pause: float
     """Seconds that a station stays away before it connects again, for a CSMS that must first notice that it left."""
     observe: Callable[[Exchange], None]
@@ -143,6 +160,7 @@ class NoDriver:
     name = "none"
     patience = 0.0
     serial = False
+    operator: Operator | None = None
     reconnect_pause = 0.0
     secrets: frozenset[str] = frozenset()
     observe: Callable[[Exchange], None] = staticmethod(ignore)
@@ -208,6 +226,24 @@ def describe_need(need: str) -> str:
     """Say a need in words."""
     kind, _, what = need.partition(":")
     return _NEEDS.get(need, _NEEDS.get(kind, need)).format(what)
+
+
+_OPERATIONS = {
+    "trigger": "trigger (actions: [{}])",
+    "token": "token (statuses: [{}])",
+    "token:expiry": "token, with expiry",
+    "certificate-signing": "signs_certificates",
+    "client-certificate": "sign_client_certificate",
+    "boot-status": "boot_status (statuses: [{}])",
+    "tls": "--tls-url",
+}
+
+
+def operation_for(need: str) -> str:
+    """Name the operation of a driver file that meets a need."""
+    kind, _, what = need.partition(":")
+    named = _OPERATIONS.get(need, _OPERATIONS.get(kind, kind.replace("-", "_")))
+    return named.format(what) if what else named.partition(" (")[0]
 
 
 def trigger_need(action: str) -> str:

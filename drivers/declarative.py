@@ -11,6 +11,7 @@ from drivers.base import (
     CommandResult,
     DriverError,
     Exchange,
+    Operator,
     StationSettings,
     TokenSettings,
     describe_need,
@@ -52,6 +53,7 @@ class DeclarativeDriver:
         self.name = loaded.document.driver
         self.patience = loaded.document.patience
         self.serial = desk is not None
+        self.operator: Operator | None = desk
         self.reconnect_pause = loaded.document.waits.before_reconnect
 
     @property

@@ -15,6 +15,7 @@ from drivers.base import (
     CommandResult,
     DriverError,
     Exchange,
+    Operator,
     StationSettings,
     TokenSettings,
     ignore,
@@ -42,6 +43,7 @@ class HttpDriver:
     name = "http"
     patience = 0.0
     serial = False
+    operator: Operator | None = None
     reconnect_pause = 0.0
     secrets: frozenset[str] = frozenset()
 

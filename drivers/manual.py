@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import termios
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,8 +23,11 @@ __all__ = ["ANSWERS_FILE", "Answer", "Desk", "Person", "Terminal", "read_answers
 ANSWERS_FILE = "operator.jsonl"
 _LOOK_AGAIN = 0.2
 """Seconds between two looks at whether the run has ended."""
-_WORDS = {"": "done", "d": "done", "s": "skip", "f": "failed", "n": "never"}
-_HELP = "[Enter] done   [s] skip this once   [n] this CSMS can never do it   [f why] it failed > "
+_WORDS = {"": "done", "d": "done", "s": "skip", "f": "failed", "n": "never", "r": "repeat"}
+_HELP = (
+    "[Enter] done   [s] skip this once   [r] repeat this case   [n] this CSMS can never do it   [f why] it failed > "
+)
+_OVER = "the CALL has come\n"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,7 +36,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     about: str
     """The same words are the same question."""
     answer: str
-    """done, skip, never or failed."""
+    """done, skip, never, failed or repeat."""
     note: str = ""
     lasts: bool = False
     """Whether what was done stays done: a station that was registered, not a command that was sent."""
@@ -41,8 +46,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Person(Protocol):
     """Whoever answers."""
 
-    def ask(self, text: str) -> str:
-        """Show a text and give the line that was typed; raises `DriverError` when nobody is there."""
+    def ask(self, text: str, over: Callable[[], bool]) -> str:
+        """Show a text and give the line that was typed, or nothing once it is `over` without an answer.
+
+        Raises `DriverError` when nobody is there.
+        """
 
     def close(self) -> None:
         """Make a waiting `ask` end."""
@@ -59,13 +67,18 @@ class Terminal:
             raise UsageError("The driver asks a person, and there is no terminal; run it in one") from None
         self._ended = threading.Event()
 
-    def ask(self, text: str) -> str:
-        """Write a text and read a line."""
+    def ask(self, text: str, over: Callable[[], bool]) -> str:
+        """Write a text and read a line; what was typed before the question answers nothing."""
+        with contextlib.suppress(termios.error):
+            termios.tcflush(self._descriptor, termios.TCIFLUSH)
         os.write(self._descriptor, text.encode("utf-8", "replace"))
         line = b""
         while not line.endswith(b"\n"):
             if self._ended.is_set():
                 raise DriverError("the run has ended")
+            if over():
+                os.write(self._descriptor, _OVER.encode())
+                return ""
             if select.select([self._descriptor], [], [], _LOOK_AGAIN)[0]:
                 piece = os.read(self._descriptor, 4096)
                 if not piece:
@@ -87,6 +100,9 @@ class Desk:
         self._lock = threading.Lock()
         self._answers: dict[str, Answer] = {}
         self._file: Path | None = None
+        self._case = ""
+        self._arrived = threading.Event()
+        self._repeat = threading.Event()
         for answer in earlier:
             self._learn(answer)
 
@@ -97,6 +113,20 @@ class Desk:
             if not file.exists():
                 for answer in self._answers.values():
                     self._write(answer)
+
+    def begin_case(self, name: str, purpose: str) -> None:
+        """Say with every question from now on which case it is for, and what that is about."""
+        self._case = f"case {name}\nfor:  {purpose}\n"
+
+    def command_arrived(self) -> None:
+        """Take the question about a command for answered: its CALL has reached the station."""
+        self._arrived.set()
+
+    def take_repeat(self) -> bool:
+        """Return whether the person wants this case from its beginning again, and forget it."""
+        wanted = self._repeat.is_set()
+        self._repeat.clear()
+        return wanted
 
     def never(self, about: str) -> str | None:
         """Return why something was said to be impossible for good; None when it was not."""
@@ -124,12 +154,13 @@ class Desk:
         self._person.close()
 
     def _ask_person(self, about: str, prompt: str, shown: Any, *, lasts: bool) -> Answer:
-        text = f"\n── {visible(about)} ──\n{visible(prompt.strip())}\n"
+        self._arrived.clear()
+        text = f"\n── {visible(about)} ──\n{visible(self._case)}{visible(prompt.strip())}\n"
         if shown is not None:
             text += visible(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()) + "\n"
         text += _HELP
         while True:
-            line = self._person.ask(text)
+            line = self._person.ask(text, self._arrived.is_set)
             word, _, note = line.partition(" ")
             answer = next((full for short, full in _WORDS.items() if word.lower() in (short, full)), None)
             if answer is not None:
@@ -147,12 +178,14 @@ class Desk:
         with self._file.open("ab") as file:
             file.write(msgspec.json.encode(answer) + b"\n")
 
-    @staticmethod
-    def _obey(answer: Answer) -> None:
+    def _obey(self, answer: Answer) -> None:
         note = f": {answer.note}" if answer.note else ""
         match answer.answer:
             case "skip":
                 raise DriverError(f"the operator skipped it{note}")
+            case "repeat":
+                self._repeat.set()
+                raise DriverError("the operator repeats this case")
             case "never":
                 raise DriverCannotError(f"the operator said that this CSMS cannot do it{note}")
             case "failed":

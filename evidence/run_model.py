@@ -14,6 +14,8 @@ __all__ = [
     "FORMAT",
     "CallStats",
     "CaseResult",
+    "Claims",
+    "Coverage",
     "Generator",
     "InteropRun",
     "Latency",
@@ -37,6 +39,10 @@ class RunTarget(msgspec.Struct, kw_only=True):
     url: str
     ocpp: list[str]
     driver: str | None = None
+    name: str = ""
+    """Of the product, as whoever tested it wrote it; empty where nobody did."""
+    version: str = ""
+    """Of the product."""
 
 
 class Latency(msgspec.Struct, kw_only=True):
@@ -75,6 +81,37 @@ class CaseResult(msgspec.Struct, kw_only=True):
     reproduce: str = ""
     attempts: list[str] = []
     """Trace files of every attempt, the judged one last."""
+    block: str = ""
+    """Functional block; of an id of the certification list as the list has it."""
+    certification: str = ""
+    """Profile of the certification list that has the id; empty for a case of our own."""
+
+
+class Claims(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a CSMS claims to support of one version."""
+
+    profiles: list[str]
+    """Certification profiles."""
+    features: list[str] = []
+    """Optional features, by their ids in OCPP 2.0.1 Part 5."""
+
+
+class Coverage(msgspec.Struct, kw_only=True):
+    """One certification profile and block of a version, or one block of our own cases."""
+
+    ocpp: str
+    profile: str
+    """Empty for cases of our own."""
+    block: str
+    ids: int
+    """How many ids the certification list has, without those that were withdrawn."""
+    withdrawn: list[str]
+    exist: int
+    """How many cases the suite has."""
+    missing: list[str]
+    """Ids of the list that have no case."""
+    counts: dict[Verdict, int] = {}
+    """Verdicts of the cases that the run was about."""
 
 
 class Percentiles(msgspec.Struct, kw_only=True):
@@ -168,6 +205,14 @@ class InteropRun(_Common, kw_only=True, tag_field="kind", tag="interop"):
     """How many cases were selected; 0 where that was not written down."""
     complete: bool = True
     """False while the run goes: what stays so was killed, and `cases` holds what had been judged by then."""
+    embedded: bool = False
+    """Whether the CSMS was the practice CSMS of the run itself."""
+    tester: str = ""
+    laboratory: str = ""
+    features: dict[str, Claims] | None = None
+    """What the CSMS claims, by version; None where no file of features was given."""
+    coverage: list[Coverage] = []
+    """How much of the certification list of the tested versions exists and was judged, and our own cases apart."""
     stopped_early: str = ""
     """Why the run ended before its last case, such as a CSMS that died; empty where it did not."""
 

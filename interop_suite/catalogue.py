@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from interop_suite.claims.certification import Listed, listed
 from interop_suite.claims.claim import Check, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.history import History
@@ -53,6 +54,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     may_end_csms: bool
     """Whether it sends what is known to end servers as a whole; such cases run last."""
 
+    def __repr__(self) -> str:
+        """Write its key: what pytest and Allure show of a parameter, the same in every run."""
+        return self.key
+
     @property
     def setup(self) -> Setup:
         """How the script finds its stations."""
@@ -64,6 +69,21 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """The id that is unique over all versions, as used by `--select` and in file names."""
         return f"{self.ocpp}-{self.id}"
+
+    @property
+    def listed(self) -> Listed | None:
+        """Its row of the certification list; None for a case of our own."""
+        return listed(self.ocpp, self.id)
+
+    @property
+    def certification(self) -> str:
+        """Profile of the certification list that has its id; empty for a case of our own."""
+        return "" if self.listed is None else self.listed.profile
+
+    @property
+    def shown_block(self) -> str:
+        """The functional block that people look it up under."""
+        return self.block if self.listed is None else self.listed.block
 
     @property
     def defects(self) -> frozenset[str]:

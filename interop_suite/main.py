@@ -14,10 +14,12 @@ import pytest
 
 from evidence import exit_codes
 from evidence.disk import disk_error
-from evidence.run_model import CaseResult, InteropRun
+from evidence.run_model import CaseResult, Coverage, InteropRun
 from evidence.verdicts import Verdict
 from interop_suite import pytest_hooks
 from interop_suite.catalogue import all_cases
+from interop_suite.claims.certification import place
+from interop_suite.run.coverage import coverage_of
 from interop_suite.run.presentation import explain
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.results import CaseOutcome, describe_case, shown_result
@@ -28,7 +30,7 @@ from interop_suite.run.target_check import ClosedAtOnceError, SubprotocolError, 
 from ocppj.errors import HarnessError, UsageError
 from ocppj.versions import Version
 
-__all__ = ["FinishedRun", "list_cases", "run_interop"]
+__all__ = ["FinishedRun", "list_cases", "list_coverage", "run_interop"]
 
 HERE = Path(__file__).parent
 FIRST_GUESS = 5
@@ -51,8 +53,15 @@ _MARKS = {
 
 
 def list_cases(request: InteropRequest) -> list[dict[str, str]]:
-    """Describe the selected cases; raises `UsageError` for a selection that matches nothing."""
-    return [describe_case(case) for case in select(all_cases(), request.select, request.ocpp)]
+    """Describe the selected cases by version and number; raises `UsageError` for a selection that matches nothing."""
+    chosen = select(all_cases(), request.select, request.ocpp)
+    return [describe_case(case) for case in sorted(chosen, key=lambda case: place(case.ocpp, case.id))]
+
+
+def list_coverage(request: InteropRequest) -> list[Coverage]:
+    """Count by profile and block how much of the certification list the suite holds."""
+    versions = tuple(map(Version, request.ocpp)) or tuple(Version)
+    return coverage_of(all_cases(), versions=versions)
 
 
 class FinishedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +132,8 @@ def _leave_out_unspoken_versions(state: State) -> None:
     if len(refusals) == len(versions) and all(isinstance(error, ClosedAtOnceError) for error in refusals.values()):
         # Whoever ends every connection may mind the station and not the version: the cases will tell.
         return
-    plain = [error for version, error in refusals.items() if str(version) in state.request.ocpp]
+    asked_for = {*state.request.ocpp, *map(str, state.plan.features or ())}
+    plain = [error for version, error in refusals.items() if str(version) in asked_for]
     if plain or len(refusals) == len(versions):
         raise next(iter(plain or refusals.values()))
     for case in state.cases:

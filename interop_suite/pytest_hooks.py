@@ -12,7 +12,8 @@ from evidence import exit_codes
 from evidence.disk import disk_error
 from evidence.verdicts import EXIT_CODES
 from interop_suite.catalogue import Case
-from interop_suite.run.presentation import attach, raise_outcome
+from interop_suite.run.again import resolve_again
+from interop_suite.run.presentation import CouldNotBeJudgedError, attach, raise_outcome
 from interop_suite.run.request import FIELDS, WORKER_INPUT, InteropRequest, from_options
 from interop_suite.run.results import CaseOutcome, shown_result
 from interop_suite.run.state import State
@@ -27,7 +28,8 @@ state_key = pytest.StashKey[State]()
 
 def request_of(config: pytest.Config) -> InteropRequest:
     """Read the options of pytest; raises `UsageError`."""
-    return from_options({field.name: config.getoption(f"interop_{field.name}") for field in FIELDS}, "option")
+    options = {field.name: config.getoption(f"interop_{field.name}") for field in FIELDS}
+    return resolve_again(from_options(options, "option"))
 
 
 def outcomes_in(report: pytest.TestReport) -> list[CaseOutcome]:
@@ -81,6 +83,15 @@ def check_case(request: pytest.FixtureRequest) -> Callable[[Case, int], None]:
         raise_outcome(shown_result(outcome))
 
     return check
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show of a case that could not be judged the reason, and no lines of ours."""
+    report = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, CouldNotBeJudgedError):
+        report.longrepr = str(call.excinfo.value)
+    return report
 
 
 def pytest_internalerror(excinfo: pytest.ExceptionInfo[BaseException]) -> bool | None:

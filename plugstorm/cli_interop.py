@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from interop_suite.run.request import InteropRequest
+from ocppj.errors import UsageError
 from plugstorm.flags import Json, Owned, Work, app
 from plugstorm.interop_flags import takes_request
 
@@ -60,6 +61,15 @@ def interop(
     jobs: Annotated[int, typer.Option(min=1, help="How many processes share the cases.")] = 1,
     owned: Owned = None,
     list_: Annotated[bool, typer.Option("--list", help="List the selected cases and exit.")] = False,
+    coverage: Annotated[
+        bool,
+        typer.Option(
+            "--coverage", help="With --list: how much of the OCA's certification list exists, by profile and block."
+        ),
+    ] = False,
+    features_template: Annotated[
+        bool, typer.Option("--features-template", help="Instead, print a file for --features, to be cut down.")
+    ] = False,
     check_driver: Annotated[
         bool, typer.Option("--check-driver", help="Instead, try every operation of the driver alone.")
     ] = False,
@@ -68,10 +78,17 @@ def interop(
     """Check that a CSMS speaks OCPP-J as the specification says; one run folder with verdicts and traces."""
     from plugstorm import interop_command  # noqa: PLC0415 - each command loads only its own rooms
 
+    if features_template:
+        return interop_command.print_features_template
+    request = interop_command.resolve_again(request)
     interop_command.refuse_details_without_url(request)
     if check_driver:
         return lambda: interop_command.check(request, as_json=json)
-    return lambda: interop_command.run(request, owned=owned or (), jobs=jobs, only_list=list_, as_json=json)
+    if coverage and not list_:
+        raise UsageError("--coverage belongs to --list; a run shows its coverage in the report")
+    if list_:
+        return lambda: interop_command.show_list(request, coverage=coverage, as_json=json)
+    return lambda: interop_command.run(request, owned=owned or (), jobs=jobs, as_json=json)
 
 
 @app.command()

@@ -23,12 +23,15 @@ def report(
     judge_again: Annotated[
         bool, typer.Option("--judge-again", help="Judge again from traces and ledgers, without the CSMS.")
     ] = False,
+    attest: Annotated[
+        bool, typer.Option("--attest", help="Also write attestation.html: one printable page about an interop run.")
+    ] = False,
     json: Json = False,
 ) -> Work:
     """Write report.html from finished runs; several make one page."""
     from plugstorm import report_command  # noqa: PLC0415 - each command loads only its own rooms
 
-    return lambda: report_command.report(folders, out=out, judge_again=judge_again, as_json=json)
+    return lambda: report_command.report(folders, out=out, judge_again=judge_again, attest=attest, as_json=json)
 
 
 @app.command("check-trace")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from evidence.manifest import seal
 from evidence.run_model import Run
 from reports.html import write_report
 from reports.junit import write_junit
@@ -16,10 +17,12 @@ __all__ = ["finish", "tell"]
 
 
 def finish(folder: Path, run: Run, *, show: bool = True) -> None:
-    """Write `junit.xml`, `summary.md` and `report.html` into the run folder; `show` tells how the run went."""
+    """Write `junit.xml`, `summary.md`, `report.html` and all checksums into the run folder; `show` tells the result."""
     write_junit(folder, run)
     write_summary(folder, run)
-    tell([run] if show else [], write_report([(folder, run)]))
+    page = write_report([(folder, run)])
+    seal(folder)
+    tell([run] if show else [], page)
 
 
 def tell(runs: Sequence[Run], page: Path) -> None:

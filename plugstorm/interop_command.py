@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import msgspec
 from rich.console import Console
 
-from interop_suite.main import list_cases, run_interop
+from evidence import exit_codes
+from interop_suite.main import list_cases, list_coverage, run_interop
+from interop_suite.run.again import resolve_again
 from interop_suite.run.driver_check import check_driver, check_table, exit_code_of
+from interop_suite.run.features import features_template
 from interop_suite.run.request import FIELDS, InteropRequest
 from ocppj.errors import UsageError
 from ocppj.identity import check_owned, check_target_url
 from plugstorm.finish import finish
+from reports.coverage_text import print_coverage
 
-__all__ = ["check", "refuse_details_without_url", "run"]
+__all__ = ["check", "print_features_template", "refuse_details_without_url", "resolve_again", "run", "show_list"]
 
 
 def refuse_details_without_url(request: InteropRequest) -> None:
@@ -32,17 +37,33 @@ def check(request: InteropRequest, *, as_json: bool) -> int:
     """Try every operation of the driver alone and return the exit code."""
     checked = check_driver(request)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(checked), indent=2).decode())  # noqa: T201 - this is a command
+        _print_json(checked)
     else:
         Console().print(check_table(checked))
     return exit_code_of(checked)
 
 
-def run(request: InteropRequest, *, owned: Sequence[str] = (), jobs: int, only_list: bool, as_json: bool) -> int:
-    """Run or list the selected cases and return the exit code; `owned` are hosts that may be tested."""
-    if only_list:
-        _show_cases(list_cases(request), as_json=as_json)
-        return 0
+def print_features_template() -> int:
+    """Print a file of features that claims everything; return the exit code."""
+    sys.stdout.write(features_template())
+    return exit_codes.PASSED
+
+
+def show_list(request: InteropRequest, *, coverage: bool, as_json: bool) -> int:
+    """List the selected cases, or count how much of the certification list exists; return the exit code."""
+    if coverage:
+        counted = list_coverage(request)
+        if as_json:
+            _print_json(counted)
+        else:
+            print_coverage(counted, Console())
+        return exit_codes.PASSED
+    _show_cases(list_cases(request), as_json=as_json)
+    return exit_codes.PASSED
+
+
+def run(request: InteropRequest, *, owned: Sequence[str] = (), jobs: int, as_json: bool) -> int:
+    """Run the selected cases and return the exit code; `owned` are hosts that may be tested."""
     if as_json:
         raise UsageError("--json belongs to --list and --check-driver; the result of a run is run.json in its folder")
     for url in (request.url, request.tls_url):
@@ -53,9 +74,13 @@ def run(request: InteropRequest, *, owned: Sequence[str] = (), jobs: int, only_l
     return finished.exit_code
 
 
+def _print_json(value: object) -> None:
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())  # noqa: T201 - this is a command
+
+
 def _show_cases(cases: Sequence[dict[str, str]], *, as_json: bool) -> None:
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(cases), indent=2).decode())  # noqa: T201 - this is a command
+        _print_json(cases)
         return
     columns = ("ocpp", "id", "level", "profile")
     widths = {column: max(len(case[column]) for case in cases) for column in columns}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -37,12 +37,14 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
         return f"{named} and {more} more" if more > 0 else named
 
 
-def causes(cases: Iterable[CaseResult]) -> list[Cause]:
-    """Group the cases that need attention by their reason: by weight, and in it what most cases have in common."""
+def causes(cases: Iterable[CaseResult], verdicts: Collection[Verdict] = ATTENTION) -> list[Cause]:
+    """Group the cases with one of some verdicts by their reason: by weight, then what most cases have in common."""
     groups: dict[tuple[Verdict, str], list[CaseResult]] = {}
     for case in cases:
-        if case.verdict in ATTENTION:
-            reason = _MADE_UP.sub("the station", one_line(case.reason or case.title, LONGEST))
+        if case.verdict in verdicts:
+            # The clause of the case itself: cases of one cause stand on different ones, which are told beside it.
+            reason = (case.reason or case.title).removesuffix(f" ({case.clause})")
+            reason = _MADE_UP.sub("the station", one_line(reason, LONGEST))
             groups.setdefault((case.verdict, reason), []).append(case)
     found = [
         Cause(

@@ -13,10 +13,21 @@ from evidence.run_model import CaseResult, InteropRun, Latency
 from evidence.verdicts import Verdict
 from reports.causes import Cause, causes
 from reports.charts import Part, Table, share_bar
+from reports.coverage import CoverageRow, Reason, coverage_rows, ids_without_case, unapplied
 from reports.frames import COMPACT, FULL, Budget, FrameView, TraceView, gaps, view_trace
 from reports.headline import Headline, headline
 from reports.sequence import focused, sequence_svg
-from reports.words import ATTENTION, VERDICT_ORDER, count, duration, milliseconds, plain, verdict_counts, verdict_words
+from reports.words import (
+    ATTENTION,
+    VERDICT_ORDER,
+    case_group,
+    count,
+    duration,
+    milliseconds,
+    plain,
+    verdict_counts,
+    verdict_words,
+)
 
 __all__ = ["CaseView", "CauseView", "CheckView", "GroupView", "InteropView", "LegendEntry", "view_interop"]
 
@@ -70,7 +81,7 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupView(msgspec.Struct, frozen=True, kw_only=True):
-    """The cases of one certification profile in one version."""
+    """The cases of one certification profile in one version, or of one block of our own."""
 
     anchor: str
     ocpp: str
@@ -108,6 +119,12 @@ class InteropView(msgspec.Struct, frozen=True, kw_only=True):
     bar: Markup
     columns: tuple[Verdict, ...]
     groups: tuple[GroupView, ...]
+    coverage: tuple[CoverageRow, ...]
+    links: Mapping[tuple[str, str], str]
+    """Anchor of a group by version and name."""
+    missing: tuple[tuple[str, tuple[str, ...]], ...]
+    """Versions with the ids of the certification list that have no case."""
+    unapplied: tuple[Reason, ...]
     attention: tuple[CauseView, ...]
     latency: Table | None
 
@@ -124,19 +141,21 @@ def view_interop(
         for index, case in sorted(numbered, key=lambda pair: weight[pair[1].verdict])
     }
     counts = verdict_counts(run.cases)
-    members: dict[tuple[str, str], list[CaseView]] = {}
+    members: dict[tuple[str, bool, str], list[CaseView]] = {}
     for index, case in numbered:
-        members.setdefault((case.ocpp, case.profile), []).append(views[index])
+        members.setdefault((case.ocpp, not case.certification, case_group(case)), []).append(views[index])
+    versions = list(dict.fromkeys(case.ocpp for case in run.cases))
+    in_order = sorted(members.items(), key=lambda item: (versions.index(item[0][0]), item[0][1]))
     groups = tuple(
         GroupView(
             anchor=f"{prefix}g{index}",
             ocpp=ocpp,
-            profile=profile or "no profile",
+            profile=profile,
             counts=verdict_counts(view.result for view in cases),
             bar=_bar(f"OCPP {ocpp} {profile}", verdict_counts(view.result for view in cases)),
-            cases=tuple(sorted(cases, key=lambda view: weight[view.result.verdict])),
+            cases=tuple(cases),
         )
-        for index, ((ocpp, profile), cases) in enumerate(members.items())
+        for index, ((ocpp, _, profile), cases) in enumerate(in_order)
     )
     return InteropView(
         prefix=prefix,
@@ -147,6 +166,10 @@ def view_interop(
         bar=_bar("Cases by verdict", counts),
         columns=tuple(counts),
         groups=groups,
+        coverage=tuple(coverage_rows(run.coverage)),
+        links={(group.ocpp, group.profile): group.anchor for group in groups},
+        missing=tuple(ids_without_case(run.coverage)),
+        unapplied=tuple(unapplied(run.cases)),
         attention=_attention(run.cases, views),
         latency=_latency(run.latency_ms),
     )

@@ -17,7 +17,7 @@ from evidence.run_model import CaseResult, InteropRun, LoadRun, Run, SloResult
 from evidence.verdicts import Verdict
 from evidence.visible import one_line, visible
 from reports.ledger_view import ledger_examples
-from reports.words import measured, plain, run_seconds, versions
+from reports.words import case_group, measured, plain, run_seconds, versions
 
 __all__ = ["junit_xml", "write_junit"]
 
@@ -129,7 +129,7 @@ def _properties(run: Run) -> Iterable[tuple[str, str]]:
 def _interop_suites(run: InteropRun) -> list[tuple[str, list[_TestCase]]]:
     suites: dict[tuple[str, str], list[_TestCase]] = {}
     for case in run.cases:
-        suites.setdefault((case.ocpp, case.profile), []).append(_interop_case(case))
+        suites.setdefault((case.ocpp, case_group(case)), []).append(_interop_case(case))
     return [(f"OCPP {ocpp} {profile}".strip(), cases) for (ocpp, profile), cases in suites.items()]
 
 
@@ -139,7 +139,7 @@ def _interop_case(case: CaseResult) -> _TestCase:
     return _TestCase(
         name=f"{case.id} {case.title}".strip(),
         # Jenkins builds its tree at the dots, so the version must not contain any.
-        class_name=f"ocpp{case.ocpp.replace('.', '_')}.{case.profile.replace('.', '_') or 'cases'}",
+        class_name=f"ocpp{case.ocpp.replace('.', '_')}.{case_group(case).replace('.', '_')}",
         seconds=case.duration_ms / 1000,
         element=element,
         kind=str(case.verdict),

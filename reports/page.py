@@ -72,6 +72,7 @@ def _environment() -> Environment:
         "measured": words.measured,
         "milliseconds": words.milliseconds,
         "number": words.number,
+        "parties": words.parties,
         "plural": words.plural,
         "run_seconds": words.run_seconds,
         "text_content": text_content,

@@ -19,12 +19,15 @@ from evidence.vocabulary import FROM_CSMS
 from ocppj.outcomes import Outcome
 from reports.causes import causes
 from reports.commands_view import COLUMNS, command_rows
+from reports.coverage import sentences
 from reports.headline import Tone, headline
 from reports.words import (
+    case_group,
     count,
     duration,
     measured,
     milliseconds,
+    parties,
     percent,
     run_seconds,
     verdict_counts,
@@ -94,7 +97,7 @@ def _interop_parts(run: InteropRun) -> list[RenderableType]:
         label = _safe(cause.names(1), "bold")
         why = _safe(one_line(cause.reason, _REASON_MAX))
         lines.add_row(Text(f"  {cause.verdict}", style=_STYLES[cause.verdict]), label, why)
-    parts: list[RenderableType] = [table, lines]
+    parts: list[RenderableType] = [table, *map(_safe, sentences(run.coverage, judged=True)), lines]
     if len(listed) > _MOST_LISTED:
         parts.append(Text(f"  and {len(listed) - _MOST_LISTED} more in the report", style="dim"))
     return parts
@@ -108,8 +111,9 @@ def _new_table(first: str) -> Table:
 
 def _matrix(run: InteropRun) -> tuple[list[Verdict], list[tuple[str, dict[Verdict, int]]]]:
     members: dict[str, list[CaseResult]] = {}
-    for case in run.cases:
-        members.setdefault(f"{case.ocpp} {case.profile}".strip(), []).append(case)
+    versions = list(dict.fromkeys(case.ocpp for case in run.cases))
+    for case in sorted(run.cases, key=lambda case: (versions.index(case.ocpp), not case.certification)):
+        members.setdefault(f"{case.ocpp} {case_group(case)}", []).append(case)
     return list(verdict_counts(run.cases)), [(name, verdict_counts(cases)) for name, cases in members.items()]
 
 
@@ -198,7 +202,8 @@ def summary_markdown(run: Run) -> str:
 
 def _about(run: Run) -> tuple[str, ...]:
     took, version = duration(run_seconds(run)), run.tool.get("version", "?")
-    return versions(run), when(run.started), took, f"plugstorm {version}"
+    named = (f"{name} {value}" for name, value in parties(run))
+    return *named, versions(run), when(run.started), took, f"plugstorm {version}"
 
 
 def _interop_lines(run: InteropRun) -> list[str]:
@@ -210,6 +215,9 @@ def _interop_lines(run: InteropRun) -> list[str]:
         [[_text(name), *(str(counts.get(verdict, "")) for verdict in columns)] for name, counts in groups],
         numeric=True,
     )
+    told = sentences(run.coverage)
+    if told:
+        lines += ["### Coverage of the certification list", "", *(f"- {_text(sentence)}" for sentence in told), ""]
     listed = causes(run.cases)
     if listed:
         rows = [

@@ -15,11 +15,13 @@ from ocppj.messages import encode_json
 __all__ = [
     "ATTENTION",
     "VERDICT_ORDER",
+    "case_group",
     "count",
     "duration",
     "measured",
     "milliseconds",
     "number",
+    "parties",
     "percent",
     "plain",
     "plural",
@@ -59,6 +61,11 @@ verdict_words = {
 """What each verdict means, as the rest of a sentence that begins with: the case."""
 
 _NO_VALUE = "–"
+
+
+def case_group(case: CaseResult) -> str:
+    """Name the group that a case is shown in: its certification profile, or its block where it is of our own."""
+    return case.certification or f"own cases: {case.block or case.profile or 'others'}"
 
 
 def verdict_counts(cases: Iterable[CaseResult]) -> dict[Verdict, int]:
@@ -159,6 +166,14 @@ def when(text: str) -> str:
     """Write a time stamp of `run.json` as date and time in UTC; any other text stays as it is."""
     moment = _moment(text)
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else text
+
+
+def parties(run: InteropRun | LoadRun) -> list[tuple[str, str]]:
+    """Name the CSMS, the tester and the laboratory, as far as somebody wrote them down."""
+    named = [("CSMS", f"{run.target.name} {run.target.version}".strip())]
+    if isinstance(run, InteropRun):
+        named += [("Tester", run.tester), ("Laboratory", run.laboratory)]
+    return [(name, value) for name, value in named if value]
 
 
 def versions(run: InteropRun | LoadRun) -> str:

@@ -14,7 +14,7 @@ from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Connection, DriverCall, Exchange
-from interop_suite.claims.expected import Expected, field, one_of, present
+from interop_suite.claims.expected import Expected, field, one_of, present, shown
 from interop_suite.claims.features import is_unsupported, was_asked_for
 from interop_suite.claims.history import PRIMARY, History
 from ocppj.versions import Version
@@ -230,11 +230,16 @@ def _nothing_sent(history: History, action: str, claim: str, level: Level, claus
         Finding(
             verdict=level.when_broken,
             claim=claim,
-            actual=f"its API answered {result.get('status')!r}, and no {action} reached the station",
+            actual=f"its API answered {shown(result.get('status'))}, and no {action} {_reached(history, action)}",
             clause=clause,
             frame=last.line,
         )
     ]
+
+
+def _reached(history: History, action: str) -> str:
+    waited = history.records[-1].t - history.triggers(action)[-1].t
+    return f"reached the station within {waited:.0f} s"
 
 
 def _refused_by_csms(result: Mapping[str, Any], action: str) -> tuple[Verdict, str] | None:
@@ -365,7 +370,12 @@ def noted(name: str, claim: str, *, level: Level = Level.REQUIRED, clause: Claus
 
     def judge(history: History) -> list[Finding]:
         return [
-            Finding(verdict=Verdict.OK if holds else level.when_broken, claim=claim, actual=f"{seen!r}", clause=clause)
+            Finding(
+                verdict=Verdict.OK if holds else level.when_broken,
+                claim=claim,
+                actual=f"what was seen is {seen!r}",
+                clause=clause,
+            )
             for holds, seen in history.notes(name)
         ]
 

@@ -13,7 +13,7 @@ from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind
-from interop_suite.claims.expected import field
+from interop_suite.claims.expected import field, shown
 from interop_suite.claims.history import History
 from interop_suite.claims.moments import moment, wall_at
 from ocppj.versions import Version
@@ -110,7 +110,7 @@ def interval_findings(history: History) -> Iterator[Finding]:
             yield Finding(
                 verdict=Verdict.NON_STRICT,
                 claim="A boot is answered with the interval that the operator set",
-                actual=f"interval is {told!r} instead of {wanted!r}",
+                actual=f"interval is {shown(told)} instead of {wanted!r}",
                 clause=_INTERVAL[history.rules.version],
                 frame=exchange.answer.line if exchange.answer else None,
             )

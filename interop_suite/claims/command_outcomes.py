@@ -10,6 +10,7 @@ import msgspec
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.exchange import AnswerKind, DriverCall, Exchange
+from interop_suite.claims.expected import shown
 from interop_suite.claims.history import History
 from interop_suite.claims.orders import redated
 from ocppj.actions import ACTIONS
@@ -157,7 +158,7 @@ def _told_otherwise(history: History, ordered: Ordered) -> str | None:
     if call.error is not None:
         return f"it says {status!r}, but the station answered CALLERROR" if status == "answered" else None
     if status in ("timeout", "error") and result.get("origin") != "csms":
-        return f"it says {status!r}, but the station answered {call.describe_answer()}"
+        return f"it says {status!r}, but the station answered {call.name_answer()}"
     payload = result.get("payload")
     if status != "answered" or not isinstance(payload, Mapping):
         return None
@@ -169,7 +170,7 @@ def _other_values(told: Mapping[str, Any], answered: Mapping[str, Any]) -> Itera
     for name, value in told.items():
         own = answered.get(name)
         if isinstance(value, str | int) and isinstance(own, str | int) and str(value).casefold() != str(own).casefold():
-            yield f"it says {name} {value!r}, but the station answered {own!r}"
+            yield f"it says {name} {value!r}, but the station answered {shown(own)}"
 
 
 def _is_plain(history: History, call: Exchange, until: int) -> bool:

@@ -59,6 +59,8 @@ class Exchange(msgspec.Struct, kw_only=True, eq=False):
     kind: AnswerKind = AnswerKind.NONE
     cut_off: bool = False
     """Whether the CSMS ended the connection while the CALL was open."""
+    waited: float | None = None
+    """Seconds that nobody answered, where nobody did."""
 
     @property
     def result(self) -> dict[str, Any]:
@@ -78,7 +80,16 @@ class Exchange(msgspec.Struct, kw_only=True, eq=False):
         return None if self.answer is None else (self.answer.t - self.call.t) * 1000
 
     def describe_answer(self) -> str:
-        """Say in a few words how the CALL was answered."""
+        """Say in a sentence how the CALL was answered."""
+        if self.kind is not AnswerKind.NONE:
+            return f"it answered {self.name_answer()}"
+        if self.cut_off:
+            return f"the connection was closed before {self.action} was answered"
+        within = "" if self.waited is None else f" within {_seconds(self.waited)}"
+        return f"no answer to {self.action} came{within}"
+
+    def name_answer(self) -> str:
+        """Name the answer, with what it holds."""
         if self.error is not None:
             return f"CALLERROR {self.error.code}: {self.error.description[:120]}"
         if self.kind is AnswerKind.RESULT:
@@ -208,6 +219,10 @@ class DriverCall(msgspec.Struct, frozen=True, kw_only=True):
     def cannot(self) -> bool:
         """Whether the driver has no way to do it, so that it says nothing about the CSMS."""
         return bool(self.info.get("cannot"))
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"
 
 
 def _short(payload: object) -> str:

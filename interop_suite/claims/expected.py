@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["Expected", "each", "field", "one_of", "present"]
+__all__ = ["Expected", "each", "field", "one_of", "present", "shown"]
 
 Expected = Callable[[Any], str | None]
 """Looks at a value and says what is wrong with it, or None."""
 
 
+def shown(value: Any) -> str:
+    """Write a value as a message names it; what is not there is missing."""
+    return "missing" if value is None else repr(value)
+
+
 def one_of(*allowed: Any) -> Expected:
     """Expect one of some values."""
     words = " or ".join(map(repr, allowed))
-    return lambda value: None if value in allowed else f"is {value!r} instead of {words}"
+    return lambda value: None if value in allowed else f"is {shown(value)} instead of {words}"
 
 
 def present() -> Expected:
@@ -27,7 +32,7 @@ def each(*names: str) -> Expected:
 
     def look(value: Any) -> str | None:
         if not isinstance(value, list) or not value:
-            return f"is {value!r} instead of a list with entries"
+            return f"is {shown(value)} instead of a list with entries"
         for index, entry in enumerate(value):
             lacking = [name for name in names if not isinstance(entry, Mapping) or name not in entry]
             if lacking:

@@ -47,6 +47,10 @@ def names_id(text: str | bytes, message_id: str) -> bool:
     return any(re.match(rf"[^,]*,\s*(\[\s*)?(['\"]?){own}\2\s*[\],]", reading, re.IGNORECASE) for reading in readings)
 
 
+_PIPELINED = 0.2
+"""Seconds: what a station sends earlier than that after a CALL, it sends without waiting for the answer."""
+
+
 class History:
     """Everything that happened in one attempt at one case."""
 
@@ -91,6 +95,10 @@ class History:
                     self.driver_calls.append(call)
                 case _:
                     pass
+
+        for exchange in self.exchanges:
+            if exchange.kind is AnswerKind.NONE:
+                exchange.waited = self._silence_after(exchange.call)
 
     # -- questions that judges ask -----------------------------------------------------------------------------------
 
@@ -146,6 +154,14 @@ class History:
     def scripted_frames(self) -> list[Frame]:
         """Every judged frame of the CSMS."""
         return [frame for frame in self.frames if frame.scripted and not frame.sent]
+
+    def _silence_after(self, call: Frame) -> float:
+        """Measure how long a CALL was left open: until its sender went on, or all ended."""
+        for record in self.records[call.line + 1 :]:
+            goes_on = record.kind is (Kind.SENT if call.sent else Kind.RECEIVED) or record.kind is Kind.CLOSED
+            if record.station == call.station and goes_on and record.t - call.t > _PIPELINED:
+                return record.t - call.t
+        return max(0.0, self.records[-1].t - call.t)
 
     # -- reading the file --------------------------------------------------------------------------------------------
 

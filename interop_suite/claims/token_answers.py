@@ -12,7 +12,7 @@ from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
-from interop_suite.claims.expected import field
+from interop_suite.claims.expected import field, shown
 from interop_suite.claims.history import History
 from interop_suite.claims.moments import apart, moment, wall_at
 from ocppj.versions import Version
@@ -104,7 +104,7 @@ def _problems(
         wanted = "Expired" if wanted == "Accepted" else wanted
     if wanted == "Accepted":
         if status != wanted and not (status == _CONCURRENT and _runs(history, exchange, words)):
-            yield f"status is {status!r} of a token that was registered as Accepted"
+            yield f"status is {shown(status)} of a token that was registered as Accepted"
     elif status == "Accepted":
         yield f"status is 'Accepted' of a token that is {wanted}"
     yield from _wrong_group(info, registered, words)
@@ -126,7 +126,7 @@ def _runs(history: History, exchange: Exchange, words: _Words) -> bool:
 def _wrong_group(info: Mapping[str, Any], registered: Mapping[str, Any], words: _Words) -> Iterator[str]:
     told, wanted = field(info, words.group), registered.get("parent")
     if isinstance(told, str) and isinstance(wanted, str) and told.casefold() != wanted.casefold():
-        yield f"{words.group} is {told!r} instead of {wanted!r}"
+        yield f"{words.group} is {shown(told)} instead of {wanted!r}"
 
 
 def _wrong_expiry(
@@ -138,6 +138,6 @@ def _wrong_expiry(
         return
     difference = apart(told, wanted)
     if words.expiry_is_own and difference is not None and difference > _SAME_TIME:
-        yield f"{words.expiry} is {told!r} instead of {wanted!r}"
+        yield f"{words.expiry} is {shown(told)} instead of {wanted!r}"
     elif info.get("status") == "Accepted" and today is not None and when.timestamp() < today - _SAME_TIME:
         yield f"{words.expiry} is {told!r}, which is over, although the status is Accepted"

@@ -222,7 +222,12 @@ class Probe:
         """Show that a Heartbeat is answered before the script begins: only then does its absence later say anything."""
         answer = station.call("Heartbeat", {})
         if not answer.ok:
-            raise InconclusiveError(f"{station.identity} was not served to begin with: Heartbeat got {answer.kind}.")
+            raise InconclusiveError(
+                f"{station.identity} was not served to begin with: Heartbeat got {answer.kind}{self._within(answer)}."
+            )
+
+    def _within(self, answer: Answer) -> str:
+        return f" within {self.target.timeout:g} s" if answer.kind == "timeout" else ""
 
     def reconnect(self, station: ScriptedStation, *, judged: bool = False) -> None:
         """Open a connection as the CSMS knows the station; raises `InconclusiveError` when it does not let it in.
@@ -304,7 +309,7 @@ class Probe:
             answer = self.send_boot(station)
         if answer.get("status") != "Accepted":
             how = answer.code or answer.get("status") or answer.kind
-            raise InconclusiveError(f"The boot of {station.identity} was not accepted ({how}).")
+            raise InconclusiveError(f"The boot of {station.identity} was not accepted ({how}{self._within(answer)}).")
         return answer
 
     def send_boot(self, station: ScriptedStation) -> Answer:
@@ -395,9 +400,11 @@ class Probe:
         """
         target = station or self.station
         told = max(self.target.command_timeout or 0.0, self.driver.patience)
-        target.await_future(future, max(self.target.timeout + COMMAND_GRACE, told, patience))
+        longest = max(self.target.timeout + COMMAND_GRACE, told, patience)
+        self._await(target, action, future, longest)
         if not future.done():
-            self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": "no answer"})
+            silence = f"the driver gave no answer for {action} within {longest:g} s"
+            self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": silence})
             return None
         error = future.exception()
         if error is not None:
@@ -416,6 +423,16 @@ class Probe:
             # An API that only takes orders says nothing of when they go out: a queue may be behind it.
             target.await_order(action, self.command_patience)
         return result
+
+    def _await(self, target: ScriptedStation, action: str, future: Future[Any], longest: float) -> None:
+        """Serve the station until the driver is done; a person need not say that a CALL has come which is there."""
+        operator = self.driver.operator
+        if operator is not None:
+            after = target.orders[action].after if action in target.orders else 0
+            target.pump(lambda: future.done() or len(target.received(action)) > after, longest)
+            if len(target.received(action)) > after:
+                operator.command_arrived()
+        target.await_future(future, longest)
 
     @property
     def command_patience(self) -> float:

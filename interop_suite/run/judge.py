@@ -58,7 +58,7 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
         findings.extend(found)
         if not found:
             unproven.append(check.claim)
-    verdict, reason = _conclude(history, findings, unproven)
+    verdict, reason = _conclude(case, history, findings, unproven)
     return CaseResult(
         id=case.id,
         ocpp=str(case.ocpp),
@@ -74,16 +74,18 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
         latency_ms=latency_of([service_times(history)]),
         findings=[_finding_data(finding, case) for finding in findings],
         observations=_observations(history),
+        block=case.shown_block,
+        certification=case.certification,
         sends=case.sends,
         expects=case.expects,
     )
 
 
-def _conclude(history: History, findings: list[Finding], unproven: list[str]) -> tuple[Verdict, str]:
+def _conclude(case: Case, history: History, findings: list[Finding], unproven: list[str]) -> tuple[Verdict, str]:
     verdict = worst(finding.verdict for finding in findings)
     if verdict is Verdict.FAILED:
         broken = next(finding for finding in findings if finding.verdict is Verdict.FAILED)
-        return verdict, f"{broken.claim}: {broken.actual}"
+        return verdict, _reason(broken, case)
     absent = next((finding for finding in findings if finding.verdict is Verdict.NOT_APPLICABLE), None)
     if absent is not None:
         return Verdict.NOT_APPLICABLE, absent.actual
@@ -91,15 +93,34 @@ def _conclude(history: History, findings: list[Finding], unproven: list[str]) ->
         return Verdict.NOT_APPLICABLE if history.cannot else Verdict.INCONCLUSIVE, history.inconclusive
     unclear = next((finding for finding in findings if finding.verdict is Verdict.INCONCLUSIVE), None)
     if unclear is not None:
-        return Verdict.INCONCLUSIVE, f"{unclear.claim}: {unclear.actual}"
+        return Verdict.INCONCLUSIVE, _reason(unclear, case)
     if unproven:
-        return Verdict.INCONCLUSIVE, f"Nothing in the trace shows it: {unproven[0]}"
+        shown = Finding(verdict=Verdict.INCONCLUSIVE, claim=unproven[0], actual="nothing in the trace shows it")
+        return Verdict.INCONCLUSIVE, _reason(shown, case)
     if verdict is None:
         return Verdict.INCONCLUSIVE, "The case claims nothing."
     first = next(finding for finding in findings if finding.verdict is verdict)
     if verdict is Verdict.OK:
         return verdict, "Every claim holds."
-    return verdict, f"{first.claim}: {first.actual}"
+    if verdict is Verdict.INFORMATIONAL:
+        return verdict, _actual(first)
+    return verdict, _reason(first, case)
+
+
+def _reason(finding: Finding, case: Case) -> str:
+    """Write why a case did not pass, as one sentence with its clause."""
+    seen = _inside(finding.actual.removesuffix("."))
+    return f"expected that {_inside(finding.claim)}, but {seen} ({finding.clause or case.clause})"
+
+
+_NAMES = frozenset(action for actions in ACTIONS.values() for action in actions)
+
+
+def _inside(sentence: str) -> str:
+    """Write a sentence as it stands inside of another one; what OCPP calls so keeps its case."""
+    first = sentence.partition(" ")[0]
+    plain = first == "A" or (first.removesuffix("'s").isalpha() and first[1:].islower())
+    return sentence[:1].lower() + sentence[1:] if plain and first not in _NAMES else sentence
 
 
 def _actual(finding: Finding) -> str:
@@ -257,9 +278,19 @@ def _against_schema(frame: Frame, action: str, part: Any) -> Iterable[Finding]:
         yield Finding(
             verdict=_grade(error, payload),
             claim=f"The {action} {part} of the CSMS matches the OCA schema",
-            actual=f"{error.path or '/'}: {error.message[:200]}",
+            actual=_fault_in_words(error),
             frame=frame.line,
         )
+
+
+_REQUIRED = re.compile(r'"(.*)" is a required property')
+
+
+def _fault_in_words(error: SchemaError) -> str:
+    lacking = _REQUIRED.fullmatch(error.message)
+    if lacking is not None:
+        return f"{error.path}/{lacking[1]} is missing"
+    return f"at {error.path or '/'}: {error.message[:200]}"
 
 
 def _grade(error: SchemaError, payload: Any) -> Verdict:

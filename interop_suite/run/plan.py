@@ -8,6 +8,7 @@ from drivers import factory
 from drivers.base import Driver
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.run.features import Features, load_features
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.selection import Expectation, load_expectations, select
 
@@ -22,6 +23,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     driver: Driver
     cases: list[Case]
     expectations: dict[str, Expectation]
+    features: Features | None
+    """What the CSMS claims; None where nobody said."""
     embedded: bool
     """Whether the CSMS is the practice CSMS of this very run."""
 
@@ -29,12 +32,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def make_plan(request: InteropRequest, *, embedded: bool) -> Plan:
     """Read everything that a request names; raises `UsageError` for what cannot work. The driver is to be closed."""
     cases = all_cases()
+    features = load_features(request.features)
+    versions = request.ocpp or (() if features is None else tuple(map(str, features)))
     return Plan(
+        features=features,
         request=request,
         target=request.target(),
         expectations=load_expectations(request.expect, cases),
         # What may end the CSMS comes last, so that it costs the verdict of no other case.
-        cases=sorted(select(cases, request.select, request.ocpp), key=lambda case: case.may_end_csms),
+        cases=sorted(select(cases, request.select, versions), key=lambda case: case.may_end_csms),
         driver=make_driver(request),
         embedded=embedded,
     )

@@ -38,6 +38,14 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of an earlier run, or its answers file, for a driver that asks a person."""
     select: str | None = None
     expect: str | None = None
+    features: str | None = None
+    """File of what the CSMS claims."""
+    again: str | None = None
+    """Folder of the run that is repeated, as far as it went wrong."""
+    csms_name: str | None = None
+    csms_version: str | None = None
+    tester: str | None = None
+    laboratory: str | None = None
     out: str | None = None
     password: str | None = None
     identities: tuple[str, ...] = ()
@@ -176,6 +184,55 @@ FIELDS: tuple[RequestField, ...] = (
         option="--case-expect",
         metavar="FILE",
         help="YAML file of declared failures.",
+        otherwise="none",
+    ),
+    RequestField(
+        name="features",
+        flag="--features",
+        option="--csms-features",
+        metavar="FILE",
+        help="YAML file of what the CSMS claims to support; see --features-template.",
+        otherwise="everything, as far as it can be driven",
+    ),
+    RequestField(
+        name="again",
+        flag="--again",
+        option="--run-again",
+        metavar="RUN",
+        help="Folder of an earlier run: run its failed and inconclusive cases again, with its options; --select "
+        "chooses among its cases.",
+        otherwise="none",
+    ),
+    RequestField(
+        name="csms_name",
+        flag="--csms-name",
+        option="--csms-name",
+        metavar="NAME",
+        help="Name of the CSMS, for the report.",
+        otherwise="none",
+    ),
+    RequestField(
+        name="csms_version",
+        flag="--csms-version",
+        option="--csms-version",
+        metavar="VERSION",
+        help="Version of the CSMS, for the report.",
+        otherwise="none",
+    ),
+    RequestField(
+        name="tester",
+        flag="--tester",
+        option="--run-tester",
+        metavar="NAME",
+        help="Who tests, for the report.",
+        otherwise="none",
+    ),
+    RequestField(
+        name="laboratory",
+        flag="--laboratory",
+        option="--run-laboratory",
+        metavar="NAME",
+        help="For whom or where, for the report.",
         otherwise="none",
     ),
     RequestField(

@@ -10,16 +10,20 @@ from pathlib import Path
 import msgspec
 
 from evidence.run_folder import RunFolder, describe_environment, describe_tool, read_run, read_trace, utc_now
-from evidence.run_model import FIRST_VERDICT, CaseResult, InteropRun, RunTarget
+from evidence.run_model import FIRST_VERDICT, CaseResult, Coverage, InteropRun, RunTarget
 from evidence.verdicts import RunVerdict, Verdict, run_verdict, weight
 from interop_suite.catalogue import Case, all_cases
+from interop_suite.claims.certification import place
 from interop_suite.claims.history import History
+from interop_suite.run.coverage import coverage_of
+from interop_suite.run.features import Features, held_against_claim
 from interop_suite.run.judge import judge, latency_of, service_times
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Attempt
 from interop_suite.run.selection import Expectation
 from interop_suite.run.vital_signs import Loss, Suspicion, blame, culprits
 from ocppj.errors import UsageError
+from ocppj.versions import Version
 
 __all__ = [
     "CaseOutcome",
@@ -122,6 +126,7 @@ def counts_of(results: Iterable[CaseResult]) -> dict[Verdict, int]:
 
 def describe_case(case: Case) -> dict[str, str]:
     """Describe a case as `plugstorm interop --list --json` does."""
+    row = case.listed
     return {
         "id": case.id,
         "ocpp": str(case.ocpp),
@@ -135,6 +140,8 @@ def describe_case(case: Case) -> dict[str, str]:
         "sends": case.sends,
         "expects": case.expects,
         "needs": ", ".join(case.needs),
+        "certification": case.certification,
+        "withdrawn": "" if row is None else row.withdrawn,
     }
 
 
@@ -150,19 +157,23 @@ def write_interop_run(
     planned: int | None = None,
     complete: bool = True,
     stopped_early: str = "",
+    features: Features | None = None,
+    embedded: bool = False,
 ) -> InteropRun:
     """Write `run.json` of a run, and return it: without its secrets once it is `complete`.
 
     It is not `complete` while cases are still to come: then nobody may read it as passed.
     """
-    order = {case.key: index for index, case in enumerate(all_cases())}
-    results = sorted(
-        (outcome.result for outcome in outcomes),
-        key=lambda result: order.get(f"{result.ocpp}-{result.id}", len(order)),
-    )
+    results = sorted((outcome.result for outcome in outcomes), key=lambda result: place(result.ocpp, result.id))
     run = InteropRun(
         tool=describe_tool(),
-        target=RunTarget(url=request.url or "", ocpp=sorted({result.ocpp for result in results}), driver=driver),
+        target=RunTarget(
+            url=request.url or "",
+            ocpp=sorted({result.ocpp for result in results}),
+            driver=driver,
+            name=request.csms_name or "",
+            version=request.csms_version or "",
+        ),
         started=started,
         finished=utc_now(),
         seed=None,
@@ -176,11 +187,20 @@ def write_interop_run(
         planned=len(results) if planned is None else planned,
         complete=complete,
         stopped_early=stopped_early,
+        features=None if features is None else {str(version): claims for version, claims in features.items()},
+        coverage=_coverage(results),
+        embedded=embedded,
+        tester=request.tester or "",
+        laboratory=request.laboratory or "",
     )
     if complete:
         return folder.write_run(run, secrets)
     folder.save_run(run, secrets)
     return run
+
+
+def _coverage(results: Sequence[CaseResult]) -> list[Coverage]:
+    return coverage_of(all_cases(), results, {Version(result.ocpp) for result in results})
 
 
 def _verdict_of(results: Iterable[CaseResult], *, complete: bool) -> RunVerdict:
@@ -196,17 +216,21 @@ def rejudge(path: Path) -> InteropRun:
         raise UsageError(f"{path} is not an interop run; only those have verdicts to judge again")
     cases = {case.key: case for case in all_cases()}
     strict_order = bool(run.settings.get("strict_order"))
-    results = [_judge_again(path, result, cases, strict_order=strict_order) for result in run.cases]
+    features = None if run.features is None else {Version(name): claims for name, claims in run.features.items()}
+    results = [_judge_again(path, result, cases, strict_order=strict_order, features=features) for result in run.cases]
     run = msgspec.structs.replace(
         run,
         cases=results,
         counts=counts_of(results),
         verdict=_verdict_of(results, complete=run.complete and not run.stopped_early),
+        coverage=_coverage(results),
     )
     return RunFolder(path).write_run(run)
 
 
-def _judge_again(path: Path, old: CaseResult, cases: Mapping[str, Case], *, strict_order: bool) -> CaseResult:
+def _judge_again(
+    path: Path, old: CaseResult, cases: Mapping[str, Case], *, strict_order: bool, features: Features | None
+) -> CaseResult:
     case = cases.get(f"{old.ocpp}-{old.id}")
     traces = [trace for trace in old.attempts or [old.trace] if trace and (path / trace).exists()]
     if case is None or not traces:
@@ -217,7 +241,7 @@ def _judge_again(path: Path, old: CaseResult, cases: Mapping[str, Case], *, stri
         result = judge(case, history, strict_order=strict_order)
         result = msgspec.structs.replace(result, trace=trace, attempts=[trace])
         attempts.append(outcome_of(Attempt(result=result, history=history)))
-    new = reduce(merge_attempts, attempts).result
+    new = held_against_claim(reduce(merge_attempts, attempts).result, features, case, None)
     if "csms_gone" in old.observations:
         # The traces end before the CSMS was found to be gone.
         new = blame(new, str(old.observations["csms_gone"]))

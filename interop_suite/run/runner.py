@@ -108,6 +108,21 @@ class Runner:
         if missing is not None:
             return Attempt(result=not_applicable(case, missing), history=History([], case.ocpp))
         name = f"{case.key}-{number}.jsonl"
+        operator = self.driver.operator
+        if operator is not None:
+            operator.begin_case(f"{case.ocpp} {case.id}: {case.title}", case.expects)
+        records = self._record(case, name)
+        while operator is not None and operator.take_repeat():
+            self._set_aside(name)
+            records = self._record(case, name)
+        history = History(records, case.ocpp)
+        result = judge(case, history, strict_order=self._strict_order)
+        trace = f"traces/{name}" if self._traces is not None else ""
+        result = msgspec.structs.replace(result, trace=trace, attempts=[trace], reproduce=self._reproduce(case))
+        return Attempt(result=result, history=history)
+
+    def _record(self, case: Case, name: str) -> list[TraceRecord]:
+        """Drive a case and give its records, as they were written."""
         writer = None if self._traces is None else TraceWriter(self._traces / name, secrets=self._secrets)
         records: list[TraceRecord] = []
 
@@ -119,26 +134,33 @@ class Runner:
         finally:
             if writer is not None:
                 writer.close()
-        history = History(records, case.ocpp)
-        result = judge(case, history, strict_order=self._strict_order)
-        trace = f"traces/{name}" if writer is not None else ""
-        result = msgspec.structs.replace(result, trace=trace, attempts=[trace], reproduce=self._reproduce(case))
-        return Attempt(result=result, history=history)
+        return records
+
+    def _set_aside(self, name: str) -> None:
+        """Keep the trace of an attempt that a person broke off, where nobody judges it."""
+        if self._traces is not None:
+            aside = (self._traces / f"{name}.repeated-{number}" for number in itertools.count(1))
+            (self._traces / name).rename(next(file for file in aside if not file.exists()))
 
     def missing(self, case: Case) -> str | None:
         """Say why a case does not apply to this target and driver, None when it does."""
+        unmet = self.unmet(case)
+        return None if unmet is None else unmet[1]
+
+    def unmet(self, case: Case) -> tuple[str, str] | None:
+        """Find the first need that this target and driver do not meet, and why; None when they meet all."""
         # What needs an inquiry is asked for last: it may cost a connection.
         for need in sorted(case.needs, key=self._inquiries.__contains__):
             kind, _, what = need.partition(":")
             if kind == "tls" and self.target.tls_url is None:
-                return "needs a wss:// address of the CSMS (--tls-url)"
+                return need, "needs a wss:// address of the CSMS (--tls-url)"
             if kind == "tls" or (kind == "token" and what in self.target.tokens):
                 continue
             if kind == "password" and self.target.password is not None:
                 continue
             reason = self.driver.missing(need, case.ocpp)
             if reason is not None and not self.meets_unaided(need, case.ocpp):
-                return reason + (f"; --token {what}=TAG names one that it knows" if kind == "token" else "")
+                return need, reason + (f"; --token {what}=TAG names one that it knows" if kind == "token" else "")
         return None
 
     def meets_unaided(self, need: str, version: Version) -> bool:
@@ -222,6 +244,8 @@ def not_applicable(case: Case, reason: str) -> CaseResult:
         profile=case.profile,
         duration_ms=0.0,
         expected=[check.claim for check in case.checks],
+        block=case.shown_block,
+        certification=case.certification,
         sends=case.sends,
         expects=case.expects,
     )

@@ -16,7 +16,7 @@ from interop_suite.catalogue import Case
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.versions import Version
 
-__all__ = ["Expectation", "load_expectations", "select"]
+__all__ = ["Expectation", "load_expectations", "select", "terms_of"]
 
 SHORTEST_PREFIX = 3
 
@@ -39,10 +39,10 @@ def select(cases: Sequence[Case], expression: str | None, versions: Sequence[str
         if version not in known:
             raise UsageError(f"--ocpp {version} is not known{_nearest(version, known)}")
     pool = [case for case in cases if not versions or case.ocpp in versions]
-    if not expression:
-        return pool
-    terms = [term.strip() for term in expression.split(",") if term.strip()]
+    terms = terms_of(expression)
     wanted = [term for term in terms if not term.startswith("!")]
+    if expression and not terms:
+        raise UsageError(f"--select {expression!r} names no case; see plugstorm interop --list")
     for term in terms:
         if not any(_matches(case, term.removeprefix("!")) for case in cases):
             raise UsageError(f"--select {term} matches no case; {_hint(term.removeprefix('!'), cases)}")
@@ -50,12 +50,17 @@ def select(cases: Sequence[Case], expression: str | None, versions: Sequence[str
     return [c for c in chosen if not any(_matches(c, term[1:]) for term in terms if term.startswith("!"))]
 
 
+def terms_of(expression: str | None) -> list[str]:
+    """Split a selection into its terms."""
+    return [term.strip() for term in (expression or "").split(",") if term.strip()]
+
+
 def _hint(term: str, cases: Sequence[Case]) -> str:
     """Name the nearest known value of the kind, a few of them where they are few, or the command that lists them."""
     match = _TERM.match(term)
     kind, text = (match[1] or "id", match[2]) if match is not None else ("id", term)
     if text.startswith("verdict:"):
-        return "a verdict is known only of a run"
+        return "a verdict is that of a run; name it with --again RUN"
     known = sorted({str(getattr(case, kind)) for case in cases})
     few = kind in ("level", "initiator", "ocpp")
     return hint(text, known, None if few else "see plugstorm interop --list")

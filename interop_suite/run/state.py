@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 
 from evidence.run_folder import RunFolder, utc_now
-from evidence.run_model import InteropRun
+from evidence.run_model import CaseResult, InteropRun
 from evidence.verdicts import Verdict
 from fixtures.csms import ThreadCsms, practice_csms
 from interop_suite.catalogue import Case
 from interop_suite.claims.history import History
+from interop_suite.run.features import held_against_claim, unclaimed
 from interop_suite.run.inference import Silences
 from interop_suite.run.plan import Plan, make_plan
 from interop_suite.run.request import FIELDS, InteropRequest, to_words
@@ -107,13 +108,21 @@ class State:
 
     def check(self, case: Case, attempt: int = 1) -> Attempt:
         """Run one attempt at a case and apply its expectation; what is known to time out is not run."""
+        left_out = unclaimed(self.plan.features, case)
+        if left_out is not None:
+            return Attempt(result=not_applicable(case, left_out), history=History([], case.ocpp))
         known = self._silences.inferred(case)
         if known is not None:
             result = msgspec.structs.replace(not_applicable(case, known), verdict=Verdict.INCONCLUSIVE)
             return Attempt(result=result, history=History([], case.ocpp))
         done = self.runner.attempt(case, number=attempt)
         self._silences.learn(case, done.history)
-        return msgspec.structs.replace(done, result=apply_expectation(done.result, self.plan.expectations))
+        result = held_against_claim(done.result, self.plan.features, case, self._lacking(case, done.result))
+        return msgspec.structs.replace(done, result=apply_expectation(result, self.plan.expectations))
+
+    def _lacking(self, case: Case, result: CaseResult) -> str | None:
+        unmet = self.runner.unmet(case) if result.verdict is Verdict.NOT_APPLICABLE else None
+        return None if unmet is None else unmet[0]
 
     def examine(self, case: Case, attempt: Attempt) -> CaseOutcome:
         """Look whether the CSMS has survived a case that went wrong; return the outcome of the case to be suspected.
@@ -173,6 +182,8 @@ class State:
             planned=self.planned,
             complete=complete,
             stopped_early=self.stopped_early,
+            features=self.plan.features,
+            embedded=self.plan.embedded,
         )
 
 
@@ -201,7 +212,8 @@ def embedded_csms(request: InteropRequest, stack: contextlib.ExitStack) -> Inter
     return stack.enter_context(csms_request(csms, request))
 
 
-_OF_THE_RUN = ("select", "ocpp", "expect", "out", "repeat", "resume", "password")
+_FOR_THE_REPORT = ("csms_name", "csms_version", "tester", "laboratory")
+_OF_THE_RUN = ("select", "again", "ocpp", "out", "repeat", "resume", "password", *_FOR_THE_REPORT)
 _OF_THE_CSMS = ("url", *(field.name for field in FIELDS if field.describes_csms))
 
 

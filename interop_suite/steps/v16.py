@@ -10,7 +10,7 @@ from evidence.verdicts import Verdict
 from fixtures.payloads import v16
 from interop_suite.claims.checks import answered
 from interop_suite.claims.claim import Check, Finding
-from interop_suite.claims.expected import Expected, field, one_of, present
+from interop_suite.claims.expected import Expected, field, one_of, present, shown
 from interop_suite.claims.history import History
 from interop_suite.drive.answers import Answer
 from interop_suite.drive.probe import now
@@ -50,7 +50,7 @@ def _same_reservation(history: History) -> list[Finding]:
         Finding(
             verdict=Verdict.OK if field(call.payload, "reservationId") in reserved else Verdict.FAILED,
             claim=_SAME_RESERVATION,
-            actual=f"reserved as {reserved}, cancelled as {field(call.payload, 'reservationId')!r}",
+            actual=f"reserved as {reserved}, cancelled as {shown(field(call.payload, 'reservationId'))}",
             frame=call.call.line,
         )
         for call in history.commands("CancelReservation")

@@ -33,7 +33,8 @@ class ScriptedPerson:
         self.shown: list[str] = []
         self.closed = False
 
-    def ask(self, text: str) -> str:
+    def ask(self, text: str, over: Callable[[], bool]) -> str:
+        del over
         self.shown.append(text)
         return self.lines.pop(0)
 
@@ -154,8 +155,31 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> tuple[Terminal, int]:
 
 def test_terminal_reads_a_line(terminal: tuple[Terminal, int]) -> None:
     person, keyboard = terminal
-    os.write(keyboard, b"f because\n")
-    assert person.ask("why? ") == "f because"
+
+    def answer() -> None:
+        os.read(keyboard, 100)
+        os.write(keyboard, b"f because\n")
+
+    threading.Thread(target=answer).start()
+    assert person.ask("why? ", lambda: False) == "f because"
+
+
+def test_what_was_typed_before_a_question_does_not_answer_it(terminal: tuple[Terminal, int]) -> None:
+    person, keyboard = terminal
+    os.write(keyboard, b"n never asked\n")
+
+    def answer() -> None:
+        os.read(keyboard, 100)
+        os.write(keyboard, b"s\n")
+
+    threading.Thread(target=answer).start()
+    assert person.ask("now? ", lambda: False) == "s"
+
+
+def test_question_ends_by_itself_once_it_is_over(terminal: tuple[Terminal, int]) -> None:
+    person, keyboard = terminal
+    assert person.ask("press Reset > ", lambda: True) == ""
+    assert b"the CALL has come" in os.read(keyboard, 200)
 
 
 def test_end_of_the_run_ends_a_question_at_the_terminal(terminal: tuple[Terminal, int]) -> None:
@@ -167,7 +191,27 @@ def test_end_of_the_run_ends_a_question_at_the_terminal(terminal: tuple[Terminal
 
     threading.Thread(target=end).start()
     with pytest.raises(DriverError, match="the run has ended"):
-        person.ask("still there? ")
+        person.ask("still there? ", lambda: False)
+
+
+def test_questions_say_which_case_they_are_for_and_what_it_is_about() -> None:
+    person = ScriptedPerson("")
+    desk = Desk(person)
+    desk.begin_case("1.6 TC_013_CSMS: Hard reset", "The CSMS SHALL send Reset.")
+    ask(desk)
+    assert person.shown[0].splitlines()[1:5] == [
+        "── trigger Reset ──",
+        "case 1.6 TC_013_CSMS: Hard reset",
+        "for:  The CSMS SHALL send Reset.",
+        "Do it.",
+    ]
+
+
+def test_wish_to_repeat_is_told_once_and_is_no_answer_for_later() -> None:
+    desk = Desk(ScriptedPerson("r", ""))
+    assert ask(desk, lasts=True) == "the operator repeats this case"
+    assert [desk.take_repeat(), desk.take_repeat()] == [True, False]
+    assert ask(desk, lasts=True) == "done"
 
 
 # -- the preset ------------------------------------------------------------------------------------------------------
@@ -181,7 +225,8 @@ class Operator:
         self._refuse = refuse
         self.asked: list[str] = []
 
-    def ask(self, text: str) -> str:
+    def ask(self, text: str, over: Callable[[], bool]) -> str:
+        del over
         self.asked.append(text.strip().splitlines()[0])
         refusal = self._refuse(text)
         if refusal is not None:
@@ -205,7 +250,9 @@ def test_case_passes_with_a_person_as_the_driver_and_goes_on_after_an_interrupti
     cases = {case.id: case for case in all_cases() if case.ocpp == "1.6"}
     with practice_csms() as csms:
         target = CsmsUnderTest(url=csms.url, identities=("CP01",), timeout=5)
-        operator = Operator(csms.control_url, lambda text: "n no reservations here" if "ReserveNow" in text else None)
+        operator = Operator(
+            csms.control_url, lambda text: "n no reservations here" if "trigger ReserveNow" in text else None
+        )
         driver = make_declarative_driver("manual", {}, person=lambda: operator)
         driver.begin(tmp_path)
         runner = Runner(target, driver, None)
@@ -227,7 +274,9 @@ def test_case_passes_with_a_person_as_the_driver_and_goes_on_after_an_interrupti
 def test_command_that_the_operator_cannot_give_is_inconclusive_and_then_not_applicable() -> None:
     case = next(case for case in all_cases() if case.id == "TC_019_1_CSMS")
     with practice_csms() as csms:
-        operator = Operator(csms.control_url, lambda text: "never not in the menu" if "GetConfig" in text else None)
+        operator = Operator(
+            csms.control_url, lambda text: "never not in the menu" if "trigger GetConfig" in text else None
+        )
         driver = make_declarative_driver("manual", {}, person=lambda: operator)
         runner = Runner(CsmsUnderTest(url=csms.url, identities=("CP01",), timeout=5), driver, None)
         results = [runner.run(case) for _ in range(2)]
@@ -256,3 +305,42 @@ def test_command_counts_as_sent_when_the_person_says_so() -> None:
     driver = make_declarative_driver("manual", {}, person=lambda: ScriptedPerson(""))
     assert driver.command("CP1", "ClearCache", {}, Version.V16) == CommandResult(status="sent")
     driver.close()
+
+
+def test_case_is_repeated_from_its_beginning_and_its_first_trace_is_set_aside(tmp_path: Path) -> None:
+    case = next(case for case in all_cases() if case.key == "1.6-TC_013_CSMS")
+    with practice_csms() as csms:
+        wishes = iter(["r"])
+        operator = Operator(csms.control_url, lambda text: next(wishes, None) if "trigger Reset" in text else None)
+        driver = make_declarative_driver("manual", {}, person=lambda: operator)
+        runner = Runner(CsmsUnderTest(url=csms.url, identities=("CP01",), timeout=5), driver, tmp_path)
+        result = runner.run(case)
+        driver.close()
+    assert result.verdict is Verdict.OK
+    assert operator.asked.count("── trigger Reset (OCPP 1.6) ──") == 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "1.6-TC_013_CSMS-1.jsonl",
+        "1.6-TC_013_CSMS-1.jsonl.repeated-1",
+    ]
+
+
+def test_nobody_presses_enter_for_a_call_that_has_come() -> None:
+    case = next(case for case in all_cases() if case.key == "1.6-TC_013_CSMS")
+
+    class Silent(Operator):
+        """Does what is asked and never says so."""
+
+        def ask(self, text: str, over: Callable[[], bool]) -> str:
+            line = super().ask(text, over)
+            if "trigger Reset" in text:
+                never = threading.Event()
+                while not over() and not never.wait(0.01):
+                    pass
+            return line
+
+    with practice_csms() as csms:
+        operator = Silent(csms.control_url)
+        driver = make_declarative_driver("manual", {}, person=lambda: operator)
+        result = Runner(CsmsUnderTest(url=csms.url, identities=("CP01",), timeout=5), driver, None).run(case)
+        driver.close()
+    assert result.verdict is Verdict.OK, result.reason

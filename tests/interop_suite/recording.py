@@ -18,10 +18,11 @@ class Recording:
         self.version = version
         self.records: list[TraceRecord] = []
         self.connection = 1
+        self.waited = 0.0
         self.add(Kind.NOTE, info={"role": "primary"})
 
     def add(self, kind: Kind, text: str | None = None, *, station: str = STATION, **fields: Any) -> Recording:
-        t = len(self.records) / 100
+        t = self.waited + len(self.records) / 100
         self.records.append(
             TraceRecord(t=t, station=station, connection=self.connection, kind=kind, text=text, **fields)
         )
@@ -46,6 +47,11 @@ class Recording:
 
     def got(self, text: str) -> Recording:
         return self.add(Kind.RECEIVED, text)
+
+    def wait(self, seconds: float) -> Recording:
+        """Let some time pass in which nothing happens."""
+        self.waited += seconds
+        return self.note()
 
     def note(self, **info: Any) -> Recording:
         return self.add(Kind.NOTE, info=info)

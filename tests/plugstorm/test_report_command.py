@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from evidence.manifest import check_manifest, folder_hash, seal
+from evidence.run_model import CaseResult
+from evidence.verdicts import Verdict
 from tests.plugstorm.conftest import Plugstorm
-from tests.reports.report_builders import make_case, write_interop, write_load
+from tests.reports.page_reader import page_of
+from tests.reports.report_builders import Tape, charging_tape, make_case, write_interop, write_load, write_trace
 
 
 @pytest.mark.parametrize("again", [(), ("--judge-again",)], ids=["page", "judged again"])
@@ -33,3 +37,65 @@ def test_run_json_that_cannot_be_read_is_one_line_for_people(
 def test_folder_without_a_run_is_a_usage_error(plugstorm: Plugstorm, tmp_path: Path) -> None:
     write_interop(tmp_path / "run", [make_case()])
     plugstorm("report", "run", ".").assert_one_line(2, "name the folder of a finished run")
+
+
+def sealed(folder: Path, *cases: CaseResult) -> Path:
+    write_interop(folder, list(cases))
+    seal(folder)
+    return folder
+
+
+def test_run_whose_trace_was_changed_is_not_judged_again(plugstorm: Plugstorm, tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "run", "1.6-TC_001_CSMS-1.jsonl", charging_tape())
+    folder = sealed(tmp_path / "run", make_case(trace=trace))
+    before = (folder / "run.json").read_bytes()
+    with (folder / trace).open("ab") as file:
+        file.write(b"\n")
+    plugstorm("report", "run", "--judge-again").assert_one_line(2, f"{trace} was changed (see manifest.sha256)")
+    assert (folder / "run.json").read_bytes() == before
+
+
+def test_first_judgement_is_kept_and_the_change_is_told(plugstorm: Plugstorm, tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "run", "1.6-TC_001_CSMS-1.jsonl", Tape().open().close())
+    folder = sealed(tmp_path / "run", make_case(trace=trace))
+    first = (folder / "run.json").read_text()
+    result = plugstorm("report", "run", "--judge-again")
+    assert result.code == 3
+    assert "Judged again, with another verdict than at first: 1.6 TC_001_CSMS (first OK, now INCONCLUSIVE)" in (
+        " ".join(result.out.split())
+    )
+    assert (folder / "run.first.json").read_text() == first
+    # What was judged again is sealed again: the next time nothing is wrong with it.
+    check_manifest(folder)
+    assert plugstorm("report", "run", "--judge-again").code == 3
+    assert (folder / "run.first.json").read_text() == first
+
+
+def test_attestation_names_target_counts_failures_and_hash(plugstorm: Plugstorm, tmp_path: Path) -> None:
+    wrong = make_case("TC_003_CSMS", Verdict.FAILED, reason="expected that it answers, but it did not (OCPP 1.6 §4.2)")
+    folder = sealed(tmp_path / "run", make_case(), wrong, make_case("TC_004_CSMS", Verdict.INCONCLUSIVE, reason="x"))
+    result = plugstorm("report", "run", "--attest")
+    assert (result.code, result.errors) == (0, [])
+    assert result.out.splitlines()[-1] == "attest  run/attestation.html"
+    words = page_of(folder / "attestation.html").words
+    for text in (
+        "ws://csms.example", "1.6 TC_003 (1.6 §4.2)", "expected that it answers, but it did not",
+        "Could not be judged: 1.6 TC_004_CSMS", folder_hash(folder), "no statement (--features)",
+    ):  # fmt: skip
+        assert text in words
+    check_manifest(folder)
+
+
+@pytest.mark.parametrize("way", ["load", "cut", "changed"])
+def test_what_cannot_be_attested_is_one_line(plugstorm: Plugstorm, tmp_path: Path, way: str) -> None:
+    fault = {"load": "is a load run", "cut": "has no manifest.sha256", "changed": "run.json was changed"}[way]
+    if way == "load":
+        write_load(tmp_path / "run", seconds=1)
+    elif way == "cut":
+        write_interop(tmp_path / "run", [make_case()])
+    else:
+        (sealed(tmp_path / "run", make_case()) / "run.json").write_bytes(
+            (write_interop(tmp_path / "other", [make_case(verdict=Verdict.FAILED)]) / "run.json").read_bytes()
+        )
+    plugstorm("report", "run", "--attest").assert_one_line(2, fault)
+    assert not (tmp_path / "run" / "attestation.html").exists()

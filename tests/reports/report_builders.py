@@ -114,7 +114,9 @@ def make_case(case_id: str = "TC_001_CSMS", verdict: Verdict = Verdict.OK, **fie
         "expects": "The CSMS SHALL answer with status, currentTime and interval.",
         "reproduce": f"plugstorm interop --select 1.6-{case_id}",
     }
-    return CaseResult(**{"id": case_id, "verdict": verdict, **defaults, **fields})
+    written = {"id": case_id, "verdict": verdict, **defaults, **fields}
+    listed = written["profile"] if case_id.startswith("TC_") else ""
+    return CaseResult(**{"certification": listed, "block": written["profile"], **written})
 
 
 def write_trace(folder: Path, name: str, tape: Tape) -> str:

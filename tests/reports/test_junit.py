@@ -109,7 +109,7 @@ def test_suites_are_profiles_of_a_version(interop: ET.Element) -> None:
         "OCPP 1.6 Remote Trigger",
         "OCPP 1.6 Local Auth List",
         "OCPP 1.6 Firmware Management",
-        "OCPP 1.6 Wire",
+        "OCPP 1.6 own cases: Wire",
         "OCPP 1.6 Security",
         "OCPP 2.0.1 Core",
     ]

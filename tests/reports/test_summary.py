@@ -126,5 +126,5 @@ def test_markdown_of_a_stranger_is_not_obeyed(tmp_path: Path) -> None:
     case = make_case("X", Verdict.FAILED, reason=reason, profile="*P* <b>", clause="<i>")
     text = summary(write_interop(tmp_path, [case]))
     assert f"`` {reason} ``" in text
-    assert r"1.6 \*P\* \<b\>" in text
+    assert r"1.6 own cases: \*P\* \<b\>" in text
     assert r"\<i\>" in text

@@ -101,7 +101,7 @@ def test_noted_comparison_is_judged() -> None:
         ([{"a": 1, "b": None}], None),
         ([{"a": 1}], "entry 0 lacks b"),
         ([], "is [] instead of a list with entries"),
-        (None, "is None instead of a list with entries"),
+        (None, "is missing instead of a list with entries"),
     ],
 )
 def test_each_entry_must_have_the_fields(value: object, problem: str | None) -> None:

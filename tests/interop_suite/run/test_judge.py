@@ -7,6 +7,8 @@ from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.checks import answered, asked
+from interop_suite.claims.claim import Check, Finding
+from interop_suite.claims.expected import each, one_of
 from interop_suite.run.judge import judge
 from ocppj.versions import Version
 from tests.interop_suite.recording import Recording, begun
@@ -31,7 +33,7 @@ def test_claim_that_holds_is_ok() -> None:
 def test_nothing_passes_by_accident() -> None:
     result = judged(begun())
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "Nothing in the trace shows it" in result.reason
+    assert "nothing in the trace shows it" in result.reason
 
 
 def test_failed_preparation_is_inconclusive() -> None:
@@ -182,3 +184,37 @@ def test_id_that_is_no_string_may_be_given_back_as_it_was_no_false_alarm() -> No
 def test_lone_surrogate_that_is_given_back_is_only_non_strict_no_false_alarm() -> None:
     recording = begun().sent('[2,"0","\\ud800",{}]').got('[4,"0","NotImplemented","no \\ud800",{}]')
     assert judged(recording.sent(HEARTBEAT).got(ANSWER)).verdict is Verdict.NON_STRICT
+
+
+@pytest.mark.parametrize(
+    ("claim", "inside"),
+    [
+        ("The CSMS answers Authorize", "the CSMS answers Authorize"),
+        ("A second station is served", "a second station is served"),
+        ("Heartbeat is answered", "Heartbeat is answered"),
+        ("StopTransaction carries the id", "StopTransaction carries the id"),
+        ("customData makes no difference", "customData makes no difference"),
+        ("Another station's credentials are refused", "another station's credentials are refused"),
+    ],
+)
+def test_reason_is_one_sentence_with_its_clause(claim: str, inside: str) -> None:
+    broken = Check(claim=claim, judge=lambda _: [Finding(verdict=Verdict.FAILED, claim=claim, actual="it did not")])
+    case = msgspec.structs.replace(case_of(), checks=(broken,))
+    result = judge(case, begun().history())
+    assert result.reason == f"expected that {inside}, but it did not ({case.clause})"
+
+
+def test_time_out_names_the_message_and_the_seconds() -> None:
+    recording = begun().sent(HEARTBEAT).wait(10).sent(HEARTBEAT.replace('"1"', '"2"')).wait(4)
+    assert "but no answer to Heartbeat came within 10 s (" in judged(recording).reason
+
+
+def test_call_under_which_the_connection_ended_is_no_time_out() -> None:
+    assert "the connection was closed before Heartbeat was answered" in judged(begun().sent(HEARTBEAT).closed()).reason
+
+
+def test_field_that_is_not_there_is_missing() -> None:
+    check = answered("Heartbeat", {"currentTime": one_of("now"), "list": each("id")})
+    case = msgspec.structs.replace(case_of(), checks=(check,))
+    reason = judge(case, begun().sent(HEARTBEAT).got('[3,"1",{}]').history()).reason
+    assert "None" not in reason

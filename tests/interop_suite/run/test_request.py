@@ -23,12 +23,13 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 bare = texts.filter(lambda text: text.strip() == text)
 names = bare.filter(lambda name: "=" not in name)
 pairs = st.dictionaries(names, bare, max_size=3)
+WORDS = (
+    "url", "tls_url", "ca_file", "driver", "control_url", "resume", "select", "expect", "out", "password",
+    "features", "again", "csms_name", "csms_version", "tester", "laboratory",
+)  # fmt: skip
 requests = st.builds(
     InteropRequest,
-    **dict.fromkeys(
-        ("url", "tls_url", "ca_file", "driver", "control_url", "resume", "select", "expect", "out", "password"),
-        st.none() | texts,
-    ),
+    **dict.fromkeys(WORDS, st.none() | texts),
     ocpp=st.lists(st.sampled_from(VERSIONS), unique=True).map(tuple),
     identities=st.lists(texts, max_size=3).map(tuple),
     driver_options=pairs,

@@ -44,8 +44,12 @@ def test_term_that_matches_nothing_is_an_error_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     ("term", "words"),
     [
-        ("verdict:failed", "a verdict is known only of a run"),
+        ("verdict:failed", "name it with --again RUN"),
         ("!", "matches no case"),
+        (",", "names no case"),
+        ("title:", "matches no case"),
+        ("ocpp:9", "known are 1.6, 2.0.1, 2.1"),
+        ("(", "matches no case"),
         ("zzzz", "see plugstorm interop --list"),
         ("level:foo", "known are behaviour, recommended, required"),
         ("level:requred", "did you mean 'required'"),
