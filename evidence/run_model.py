@@ -142,6 +142,8 @@ class SloResult(msgspec.Struct, kw_only=True):
     """Why there is no value, or what it led to."""
     unit: str = ""
     """Of the value; that of the expression."""
+    built_in: str = ""
+    """Name of the built-in objective; empty for one that somebody has set."""
 
 
 class _Common(msgspec.Struct, kw_only=True):

@@ -186,7 +186,7 @@ def _load_suite(run: LoadRun) -> tuple[str, list[_TestCase]]:
     cases = [
         _TestCase(
             name=slo.expr,
-            class_name="load.slo",
+            class_name="load.built-in" if slo.built_in else "load.slo",
             seconds=0.0,
             element="" if slo.passed else _FAILURE,
             kind="SLO",
@@ -227,4 +227,6 @@ def _load_suite(run: LoadRun) -> tuple[str, list[_TestCase]]:
 
 
 def _measured(result: SloResult) -> str:
+    if result.built_in and result.reason:
+        return result.reason
     return "nothing was measured" if result.value is None else f"measured {measured(result, 6)}"

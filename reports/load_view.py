@@ -141,7 +141,9 @@ def _tiles(run: LoadRun) -> tuple[Tile, ...]:
         tiles.append(Tile(f"{figure[0]} lost", "transactions", f"of {figure[1]}"))
     if run.slo:
         met = sum(slo.passed for slo in run.slo)
-        tiles.append(Tile(f"{met} of {len(run.slo)}", "SLOs met"))
+        own = sum(not slo.built_in for slo in run.slo)
+        built_in = len(run.slo) - own
+        tiles.append(Tile(f"{met} of {len(run.slo)}", "SLOs met", f"{built_in} of them built in" if built_in else ""))
     return tuple(tiles)
 
 

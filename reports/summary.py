@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evidence.run_folder import RunFolder
-from evidence.run_model import CallStats, CaseResult, InteropRun, LoadRun, Run
+from evidence.run_model import CallStats, CaseResult, InteropRun, LoadRun, Run, SloResult
 from evidence.verdicts import Verdict
 from evidence.visible import one_line
 from evidence.vocabulary import FROM_CSMS
@@ -129,7 +129,7 @@ def _load_parts(run: LoadRun) -> list[RenderableType]:
         for row in command_rows(run):
             table.add_row(*map(_safe, row))
         parts.append(table)
-    for slo in run.slo:
+    for slo in _told(run):
         word, style = ("met   ", "green") if slo.passed else ("MISSED", "bold red")
         parts.append(Text.assemble((f"  {word} ", style), one_line(slo.expr), f"  (measured {measured(slo)})"))
     style = {"VALID": "green", "DEGRADED": "yellow", "INVALID": "bold red"}[run.generator.verdict]
@@ -163,6 +163,11 @@ def _call_rows(run: LoadRun) -> list[tuple[str, ...]]:
             )
         )
     return rows[:_MOST_ACTIONS]
+
+
+def _told(run: LoadRun) -> list[SloResult]:
+    """Return the objectives that somebody has set, and the built-in ones that were missed."""
+    return [slo for slo in run.slo if not (slo.built_in and slo.passed)]
 
 
 def _total(calls: Sequence[CallStats]) -> int:
@@ -230,8 +235,8 @@ def _interop_lines(run: InteropRun) -> list[str]:
 
 def _load_lines(run: LoadRun) -> list[str]:
     lines = []
-    if run.slo:
-        rows = [["✅" if slo.passed else "❌", _code(slo.expr), measured(slo)] for slo in run.slo]
+    if _told(run):
+        rows = [["✅" if slo.passed else "❌", _code(slo.expr), measured(slo)] for slo in _told(run)]
         lines += _table(["", "objective", "measured"], rows)
     if run.calls:
         lines += _table(list(_CALL_COLUMNS), [[_text(cell) for cell in row] for row in _call_rows(run)], numeric=True)

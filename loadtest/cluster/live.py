@@ -182,7 +182,10 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
         if outcome != OPENED:
             console.print(f"[red]{count} connection attempts: {escape(outcome)}", highlight=False)
     _print_sentences(run, console)
+    _print_built_in(run, console)
     for slo in run.slo:
+        if slo.built_in:
+            continue
         word = "[green]met" if slo.passed else "[red]MISSED"
         measured = slo.reason or "nothing" if slo.value is None else f"{slo.value:g} {slo.unit}".rstrip()
         console.print(
@@ -197,6 +200,19 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
     console.print(
         f"Verdict: {run.verdict}{interrupted}. Results: {escape(str(folder))}", highlight=False, soft_wrap=True
     )
+
+
+def _print_built_in(run: LoadRun, console: Console) -> None:
+    """Print which built-in objectives were met, and each that was missed with its reason."""
+    kept = [slo.built_in for slo in run.slo if slo.built_in and slo.passed]
+    if kept:
+        console.print(f"Built-in objectives [green]met[/]: {', '.join(kept)}", highlight=False, soft_wrap=True)
+    for slo in run.slo:
+        if slo.built_in and not slo.passed:
+            missed = escape(f"{slo.built_in}: {slo.reason}")
+            console.print(f"Built-in objective [red]MISSED[/]: {missed}", highlight=False, soft_wrap=True)
+    if all(slo.built_in for slo in run.slo):
+        console.print("No objective was set by you (--slo FILE)", highlight=False)
 
 
 def _print_sentences(run: LoadRun, console: Console) -> None:

@@ -24,10 +24,12 @@ from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_result, snapshot
 from loadtest.judging.generator import gather, judge
 from loadtest.judging.quantities import Values
-from loadtest.judging.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
+from loadtest.judging.result import Course, at_end, build_run, exit_code, measured_seconds, slo_figures, write_result
 from loadtest.judging.settings import Settings
-from loadtest.judging.slo import SloWatch
+from loadtest.judging.slo import AtEnd, SloWatch
 from loadtest.judging.slo import judge as slo_results
+from loadtest.judging.slo_built_in import CSMS_ANSWERS, judge_built_in
+from loadtest.measuring.merged import Merged
 from loadtest.measuring.recorder import Delta
 from loadtest.measuring.windows import WindowPlan
 from loadtest.plugins.contract import Conclusion, Plugin, RunAccess
@@ -53,11 +55,13 @@ class MasterEnd:
         name: Callable[[str], str],
         errors: Callable[[], int] = lambda: 0,
         stop: Callable[[], None] = lambda: None,
+        check_end: Callable[[], str | None] | None = None,
     ) -> None:
         """Make the run folder; raises `UsageError` where it cannot be written.
 
         `send` takes a worker and a message, `workers` lists the connected ones, `name` is how people call one, `errors`
         counts exceptions of Plugstorm in this process. `stop` ends the run before its time and does not wait for it.
+        `check_end` connects once more when the run is over, and returns what is wrong with the CSMS; None: nothing.
         """
         self._settings = settings
         self._send = send
@@ -65,6 +69,7 @@ class MasterEnd:
         self._name = name
         self._errors = errors
         self._stop = stop
+        self.check_end = check_end
         self._runs = 0
         self._folder: RunFolder | None = RunFolder.create(settings.out, "load")
         self._progress = Progress() if settings.live else None
@@ -142,7 +147,8 @@ class MasterEnd:
     def cool_down(self) -> None:
         """Note that the run ends: what is intended from now on is not judged."""
         if self.running and self._stopped is None:
-            self._stopped = self._now()
+            self._stopped = self._course.stopped = self._now()
+            self._course.wanted = self.target
             self._plan.stop()
             self._enter(COOL_DOWN)
             for plugin in self._plugins:
@@ -347,13 +353,17 @@ class MasterEnd:
         lasted = (self._stopped or course.finished) - course.started
         wanted_end = course.interrupted or course.broken is not None
         lacking = settings.duration - lasted if settings.duration and not wanted_end else 0.0
+        conclusions = {plugin.name: plugin.conclude() for plugin in self._plugins}
+        end = self._end(merged)
+        deaf = any(second.connected for second in merged.seconds()) and not end.had_been_accepted
+        gone = end.answers is False or deaf
         facts = gather(
             [(_machine(worker), state) for worker, state in collector.workers.items()],
             now=time.monotonic(),
             interval=REPORT_EVERY,
             source_addresses=settings.source_addresses,
             calls=merged.calls,
-            seconds=None if wanted_end and not seconds else seconds,
+            seconds=None if (wanted_end or gone) and not measured else seconds,
             offered=merged.offered.get(MEASURE, 0),
             measured=sum(pair.response.count for key, pair in measured.items() if key[2] == TO_CSMS),
             duplicates=len(self.lease_server.table.duplicates),
@@ -363,7 +373,6 @@ class MasterEnd:
             cut_short=max(lacking, 0.0),
         )
         generator = judge(facts)
-        conclusions = {plugin.name: plugin.conclude() for plugin in self._plugins}
         doubts = [reason for conclusion in conclusions.values() for reason in conclusion.invalid]
         if doubts:
             generator = msgspec.structs.replace(generator, verdict="INVALID", reasons=[*generator.reasons, *doubts])
@@ -374,9 +383,10 @@ class MasterEnd:
             course,
             generator,
             plugins=self._quantities(conclusions),
+            end=end,
             window=lambda name: windows.get(name, {}),
         )
-        slo = slo_results(settings.slo, figures, course.broken)
+        slo = slo_results(settings.slo, figures, course.broken) + judge_built_in(settings.built_in, figures)
         fields = {name: content for one in conclusions.values() for name, content in one.fields.items()}
         run = build_run(merged, settings, course, generator, slo, fields=fields)
         write_result(self._folder, run, merged, settings, course)
@@ -384,6 +394,20 @@ class MasterEnd:
         self.exit_code = exit_code(run)
         if settings.live:
             print_result(run, self._folder.path)
+
+    def _end(self, merged: Merged) -> AtEnd:
+        """Look at what is left; somebody who interrupts a run does not wait for the CSMS."""
+        found = at_end(merged, self._course)
+        wanted = any(one.name == CSMS_ANSWERS for one in self._settings.built_in)
+        if self.check_end is None or not wanted or self._hurry or self._course.interrupted:
+            return found
+        try:
+            wrong = self.check_end()
+        except HarnessError as error:
+            found.why = str(error)
+            return found
+        found.answers, found.why = wrong is None, wrong or ""
+        return found
 
 
 def _machine(worker: str) -> str:

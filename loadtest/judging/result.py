@@ -16,13 +16,14 @@ from evidence.verdicts import EXIT_CODES, RunVerdict
 from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
 from loadtest.judging.quantities import Values
 from loadtest.judging.settings import Settings
-from loadtest.judging.slo import Broken, Figures
+from loadtest.judging.slo import AtEnd, Broken, Figures
+from loadtest.judging.slo_built_in import CERTAIN
 from loadtest.measuring.merged import Latencies, Merged
 from loadtest.measuring.recorder import Key
 from ocppj.outcomes import Outcome
 from ocppj.trace import wall_clock
 
-__all__ = ["Course", "build_run", "exit_code", "run_verdict", "slo_figures", "write_result"]
+__all__ = ["Course", "at_end", "build_run", "exit_code", "run_verdict", "slo_figures", "write_result"]
 
 _PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
 _MOST_ROWS: Final = 7200
@@ -41,6 +42,10 @@ class Course(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     broken: Broken | None = None
     """The objective that ended the run before its time."""
+    stopped: float | None = None
+    """When the stations were told to leave."""
+    wanted: int = 0
+    """How many users Locust wanted at that moment."""
 
 
 class WindowSpan(NamedTuple):
@@ -65,6 +70,19 @@ def measured_seconds(course: Course) -> float:
     return sum(span.seconds for span in spans(course) if span.name == MEASURE)
 
 
+_LAST_SECONDS: Final = 5
+"""A station that the CSMS resets is away for some seconds, and no fault of anybody."""
+
+
+def at_end(merged: Merged, course: Course) -> AtEnd:
+    """Return how many stations were accepted in the last seconds, of those that had been and were still wanted."""
+    seconds = merged.seconds()
+    stopped = int(course.finished if course.stopped is None else course.stopped)
+    most = max((second.booted for second in seconds), default=0)
+    last = [second.booted for second in seconds if stopped - _LAST_SECONDS <= second.t <= stopped]
+    return AtEnd(accepted=max(last, default=0), had_been_accepted=min(most, course.wanted or most))
+
+
 def slo_figures(
     merged: Merged,
     settings: Settings,
@@ -72,6 +90,7 @@ def slo_figures(
     generator: Generator | None = None,
     *,
     plugins: Values | None = None,
+    end: AtEnd | None = None,
     window: Callable[[str], Mapping[Key, Latencies]],
 ) -> Figures:
     """Gather what objectives are held against; `window` gives the series of one window."""
@@ -91,6 +110,7 @@ def slo_figures(
         connections=merged.connections,
         generator=generator,
         plugins=plugins or {},
+        at_end=end,
     )
 
 
@@ -145,10 +165,13 @@ def build_run(
 def run_verdict(run: LoadRun) -> RunVerdict:
     """Judge a load run: whether anything can be concluded, and if so, whether it kept what was asked of it.
 
-    Lost money needs no objective to fail a run (`loadtest.plugins.ledger.plugin`).
+    Lost money needs no objective to fail a run (`loadtest.plugins.ledger.plugin`). A CSMS that is gone or lets nobody
+    in has failed however well the load was generated.
     """
     if _never_reached(run):
         return RunVerdict.INCONCLUSIVE
+    if any(not slo.passed and slo.built_in in CERTAIN for slo in run.slo):
+        return RunVerdict.FAILED
     if run.generator.verdict == "INVALID":
         return RunVerdict.INVALID
     if not all(slo.passed for slo in run.slo) or run.ledger.failed:

@@ -36,6 +36,7 @@ from ocppj.outcomes import Outcome
 
 __all__ = [
     "DELAY",
+    "AtEnd",
     "Broken",
     "Figures",
     "Reading",
@@ -74,6 +75,19 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.expression.text} ({self.window})" if elsewhere else self.expression.text
 
 
+class AtEnd(msgspec.Struct, kw_only=True):
+    """What was left of the CSMS and its stations when the run ended."""
+
+    answers: bool | None = None
+    """Whether the CSMS served a fresh connection once all stations had left; None where that is not known."""
+    why: str = ""
+    """What was missing, for people."""
+    accepted: int = 0
+    """Stations, in the last seconds before they were told to leave."""
+    had_been_accepted: int = 0
+    """Stations, the most at one time, of those that were still wanted."""
+
+
 class Figures(msgspec.Struct, kw_only=True):
     """What thresholds are held against."""
 
@@ -94,6 +108,8 @@ class Figures(msgspec.Struct, kw_only=True):
     generator: Generator | None = None
     plugins: Values = {}
     """By the words of a line: a group and a quantity."""
+    at_end: AtEnd | None = None
+    """None while the run goes on."""
 
 
 class Reading(NamedTuple):
@@ -130,14 +146,16 @@ class _Entry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    thresholds: list[Any]
+    thresholds: list[Any] = []
     window: str = MEASURE
     title: str = ""
+    objectives: dict[str, Any] = {}
+    """Of the built-in ones (`loadtest.judging.slo_built_in`)."""
 
 
 @as_usage_error(ConfigError)
 def read_slo(path: Path, quantities: Quantities) -> list[Threshold]:
-    """Read a file of objectives; raises `UsageError` that says which line of it is wrong.
+    """Read the thresholds of a file of objectives; raises `UsageError` that says which line of it is wrong.
 
     `quantities` are those of the plugins that take part (`loadtest.plugins.quantities`).
     """
@@ -146,7 +164,7 @@ def read_slo(path: Path, quantities: Quantities) -> list[Threshold]:
         file = _File(thresholds=document)
     else:
         file, location = convert(document, _File, location), location.below("thresholds")
-    if not file.thresholds:
+    if not file.thresholds and not file.objectives:
         raise location.error("there are no thresholds; write at least one, as in - errors < 0.1 %")
     found: list[Threshold] = []
     for index, entry in enumerate(file.thresholds):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import gevent
@@ -16,6 +17,7 @@ from locust.env import Environment
 
 from evidence.exit_codes import UNREACHABLE, USAGE
 from loadtest.judging.settings import Settings
+from loadtest.locust_edge.end_check import check_end
 from loadtest.locust_edge.parser import add_options, request_of
 from loadtest.locust_edge.process import end_process, keep_own_options, make_target
 from loadtest.locust_edge.request import LoadRequest
@@ -61,6 +63,8 @@ def _on_init(environment: Environment, **_: Any) -> None:
     try:
         settings = _prepare(environment) if starts_at_once else Settings(url="", ocpp=[], out=given.out or None)
         wiring = install(environment, settings)
+        if starts_at_once:
+            wiring.check_end(_end_check(environment, settings))
         add_storm_page(environment, lambda: wiring.settings.plugins)
     except HarnessError as error:
         _leave(environment, error)
@@ -71,7 +75,9 @@ def _on_start_from_web(environment: Environment, **_: Any) -> None:
     runner: Any = environment.runner
     try:
         # The measuring side was attached before anybody had said anything.
-        wired(environment).prepare(_prepare(environment))
+        settings = _prepare(environment)
+        wired(environment).prepare(settings)
+        wired(environment).check_end(_end_check(environment, settings))
     except HarnessError as error:
         _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
         gevent.spawn(runner.stop)
@@ -118,6 +124,18 @@ def _check_target(request: LoadRequest, settings: Settings, versions: list[Versi
     target = make_target(request)
     for version in versions:
         check_target(target, settings.identities.lease(1), version, request.password, timeout=request.connect_timeout)
+
+
+def _end_check(environment: Environment, settings: Settings) -> Callable[[], str | None]:
+    """Return what looks at the CSMS when the run is over, as its first station."""
+    request = request_of(environment.parsed_options, environment.host)
+    version = Version(settings.ocpp[0])
+
+    def check() -> str | None:
+        lease = settings.identities.lease(1)
+        return check_end(make_target(request), lease, version, request.password, timeout=request.call_timeout)
+
+    return check
 
 
 def _leave(environment: Environment, error: HarnessError) -> NoReturn:

@@ -265,6 +265,16 @@ OPTIONS: Final = (
         otherwise="none",
     ),
     Option(
+        field="no_objectives",
+        flag="--no-objective",
+        locust="--no-objective",
+        metavar="NAME",
+        help="Switch a built-in objective off, as in failed-calls (docs/slo.md); may be repeated.",
+        read=_text,
+        otherwise="none is off",
+        repeats=True,
+    ),
+    Option(
         field="driver",
         flag="--driver",
         locust="--driver",

@@ -43,6 +43,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     start_at: str | None = None
     storms: tuple[str, ...] = ()
     slo: Path | None = None
+    no_objectives: tuple[str, ...] = ()
+    """Built-in objectives that are switched off."""
     driver: str | None = None
     control_url: str | None = None
     driver_options: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -169,6 +170,11 @@ class Wiring:
         if self.worker is not None:
             self.worker.start()
         gevent.spawn(self._beat)
+
+    def check_end(self, check: Callable[[], str | None] | None) -> None:
+        """Take how the CSMS is looked at when a run is over (`loadtest.cluster.master.MasterEnd`)."""
+        assert self.master is not None, "a worker concludes nothing"
+        self.master.check_end = check
 
     def handle_interrupts(self) -> None:
         """Take over SIGINT: the first ends the run, the second its waiting, the third the process."""

@@ -217,7 +217,7 @@ def test_a_file_may_be_nothing_but_a_list(tmp_path: Path) -> None:
             "thresholds: [7]",
             "thresholds[0]: expected a mapping with expr, window, abort, delay, but it is 7",
         ),
-        ("7", "expected a mapping with thresholds, window, title, but it is 7"),
+        ("7", "expected a mapping with thresholds, window, title, objectives, but it is 7"),
         ("thresholds: [", "slo.yaml:1: expected YAML"),
     ],
 )

@@ -56,6 +56,7 @@ FIELDS: dict[str, Any] = {
     "start_at": st.none() | TEXT,
     "storms": TEXTS,
     "slo": st.none() | PATH,
+    "no_objectives": TEXTS,
     "driver": st.none() | TEXT,
     "control_url": st.none() | TEXT,
     "driver_options": TEXTS,
