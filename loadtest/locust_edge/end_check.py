@@ -6,9 +6,10 @@ answered, not how. The caller's greenlet waits; everything else goes on.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -27,7 +28,7 @@ from ocppj.messages import Call, encode
 from ocppj.registration import Registration
 from ocppj.versions import RULES, MessageType, Version
 
-__all__ = ["check_end", "describe_closed"]
+__all__ = ["check_end", "describe_closed", "end_as_any"]
 
 _MOST_PATIENCE: Final = 30.0
 """Seconds for an answer."""
@@ -104,6 +105,16 @@ class _Ear:
 
 class _GoneError(Exception):
     """What the CSMS does not do any more, in words."""
+
+
+def end_as_any(
+    target: Target, leases: Sequence[Lease], version: Version, password: str | None, *, timeout: float
+) -> str | None:
+    """Check as the first of these stations that the CSMS lets in; raises as `check_end` for the last."""
+    for lease in leases[:-1]:
+        with contextlib.suppress(InconclusiveError):
+            return check_end(target, lease, version, password, timeout=timeout)
+    return check_end(target, leases[-1], version, password, timeout=timeout)
 
 
 def check_end(target: Target, lease: Lease, version: Version, password: str | None, *, timeout: float) -> str | None:

@@ -17,12 +17,12 @@ from locust.env import Environment
 
 from evidence.exit_codes import UNREACHABLE, USAGE
 from loadtest.judging.settings import Settings
-from loadtest.locust_edge.end_check import check_end
+from loadtest.locust_edge.end_check import end_as_any
 from loadtest.locust_edge.parser import add_options, request_of
 from loadtest.locust_edge.process import end_process, keep_own_options, make_target
 from loadtest.locust_edge.request import LoadRequest
 from loadtest.locust_edge.run_settings import settings_of
-from loadtest.locust_edge.target_check import check_target
+from loadtest.locust_edge.target_check import check_as_any
 from loadtest.locust_edge.wiring import expect_workers, install, wired
 from loadtest.plugins.storms.page import add_storm_page
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
@@ -121,19 +121,19 @@ def _choose_users(environment: Environment, request: LoadRequest) -> list[Versio
 
 
 def _check_target(request: LoadRequest, settings: Settings, versions: list[Version]) -> None:
-    target = make_target(request)
+    target, leases = make_target(request), settings.identities.checkers(settings.stations)
     for version in versions:
-        check_target(target, settings.identities.lease(1), version, request.password, timeout=request.connect_timeout)
+        check_as_any(target, leases, version, request.password, timeout=request.connect_timeout)
 
 
 def _end_check(environment: Environment, settings: Settings) -> Callable[[], str | None]:
-    """Return what looks at the CSMS when the run is over, as its first station."""
+    """Return what looks at the CSMS when the run is over."""
     request = request_of(environment.parsed_options, environment.host)
     version = Version(settings.ocpp[0])
 
     def check() -> str | None:
-        lease = settings.identities.lease(1)
-        return check_end(make_target(request), lease, version, request.password, timeout=request.call_timeout)
+        leases = settings.identities.checkers(settings.stations)
+        return end_as_any(make_target(request), leases, version, request.password, timeout=request.call_timeout)
 
     return check
 

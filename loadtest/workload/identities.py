@@ -65,6 +65,15 @@ class Identities:
             return self._rows[number - 1]
         return Lease(number, self._pattern.format(n=number), pool_token(number % POOL_SIZE))
 
+    def checkers(self, stations: int) -> list[Lease]:
+        """Return who may look whether the CSMS is there: a station that a run of so many does not use, then its last.
+
+        The first is missing where a list has no more; the second is for a CSMS that does not know the first.
+        """
+        last = stations if self._rows is None else min(stations, len(self._rows))
+        spare = [self.lease(last + 1)] if self._rows is None or last < len(self._rows) else []
+        return [*spare, self.lease(max(last, 1))]
+
 
 def _check_pattern(pattern: str) -> None:
     hint = f"name stations with a pattern such as {DEFAULT_PATTERN}"
