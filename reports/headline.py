@@ -11,6 +11,7 @@ import msgspec
 from evidence.run_model import FIRST_VERDICT, InteropRun, LoadRun, Run
 from evidence.verdicts import RunVerdict, Verdict
 from reports.ledger_view import ledger_consequence
+from reports.load_remarks import load_remarks
 from reports.words import count, duration, plural, run_seconds, verdict_counts
 
 __all__ = ["Headline", "Tone", "all_calls", "headline"]
@@ -115,7 +116,7 @@ def _load(run: LoadRun) -> Headline:
     remarks = _interrupted(run) + [f"{_capital(reason)}." for reason in reasons[1:]]
     if reasons and missed:
         remarks.append(f"{_capital(_missed(missed, len(own)))}.")
-    remarks += _changed_objectives(run)
+    remarks += _changed_objectives(run) + load_remarks(run)
     if run.ledger.says:
         remarks.append(f"Ledger: {run.ledger.says[0]} {ledger_consequence(run)}".rstrip())
     if run.stations.connected_peak < run.stations.requested:

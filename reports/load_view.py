@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 from markupsafe import Markup
 
+from evidence.lost_words import why_lost
 from evidence.run_model import CallStats, LoadRun, Percentiles
 from evidence.vocabulary import FROM_CSMS, OPENED, TO_CSMS
 from ocppj.outcomes import Outcome
@@ -72,6 +73,8 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     calls: tuple[tuple[Cell, ...], ...]
     connections: tuple[Bar, ...]
+    lost: tuple[tuple[str, ...], ...]
+    """Why connections were lost, how many, when the first and the last, and the CALL without an answer."""
     faults: tuple[tuple[str, str], ...]
     throughput: tuple[tuple[str, str], ...]
     generator: tuple[tuple[str, str], ...]
@@ -103,6 +106,10 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         columns=_COLUMNS,
         calls=tuple(map(_call_row, sorted(run.calls, key=lambda call: -call.count))),
         connections=_connections(run),
+        lost=tuple(
+            (why_lost(one), count(one.count), duration(one.first), duration(one.last), one.after)
+            for one in run.lost_connections
+        ),
         faults=tuple((kind, count(amount)) for kind, amount in sorted(run.faults.items(), key=lambda pair: -pair[1])),
         throughput=tuple((field_words(key), number(value, 4)) for key, value in run.throughput.items()),
         generator=_generator(run),

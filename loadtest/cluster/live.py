@@ -14,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from evidence.histogram import Histogram
-from evidence.run_model import CallStats, LoadRun
+from evidence.lost_words import how_lost
+from evidence.plugin_results import StormResult
+from evidence.run_model import ActionStats, LoadRun
 from evidence.vocabulary import MEASURE, OPENED, TO_CSMS, is_failure
 from loadtest.measuring.merged import Merged
 from ocppj.outcomes import Outcome
@@ -24,6 +26,9 @@ __all__ = ["Progress", "Snapshot", "print_result", "snapshot"]
 PLAIN_EVERY: Final = 5.0
 """Seconds between two lines where the output is not a terminal."""
 _MAIN_ACTIONS: Final = 4
+_MOST_CAUSES: Final = 8
+_TITLE: Final = f"CALLs intended in the window {MEASURE}; response latency in ms, time-outs and every outcome included"
+_COLUMNS: Final = ("Action", "OCPP", "CALLs", "Accepted", "Other outcomes", "p50", "p99", "max")
 _LOG_WIDTH: Final = 120
 
 
@@ -163,24 +168,15 @@ def _p99_cells(action: str, value: float | None) -> tuple[str, str]:
 def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> None:
     """Print the short table that ends a run, and where the rest is."""
     console = console or _standard_error()
-    table = Table(
-        title=f"CALLs intended in the window {MEASURE}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1)
-    )
-    for name in ("Action", "OCPP", "Count", "Failed", "Rejected", "p50 ms", "p99 ms", "max ms"):
-        table.add_column(name, justify="left" if name in {"Action", "OCPP"} else "right")
-    for row in _rows(run.calls):
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    for name in _COLUMNS:
+        table.add_column(name, justify="left" if name in {"Action", "OCPP", "Other outcomes"} else "right")
+    for row in map(_row, run.actions):
         table.add_row(*row)
-    if run.calls:
+    if run.actions:
+        console.print(_TITLE, highlight=False, soft_wrap=True)
         console.print(table)
-    stations, rate = run.stations, run.throughput.get("calls_per_s", 0.0)
-    console.print(
-        f"{stations.connected_peak} of {stations.requested} stations connected, {stations.booted} booted, "
-        f"{stations.lost} connections lost; {rate:.1f} CALL/s; {run.throughput['calls_total']:.0f} CALLs in all",
-        highlight=False,
-    )
-    for outcome, count in sorted(run.connections.items()):
-        if outcome != OPENED:
-            console.print(f"[red]{count} connection attempts: {escape(outcome)}", highlight=False)
+    _print_connections(run, console)
     _print_sentences(run, console)
     _print_built_in(run, console)
     for slo in run.slo:
@@ -200,6 +196,23 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
     console.print(
         f"Verdict: {run.verdict}{interrupted}. Results: {escape(str(folder))}", highlight=False, soft_wrap=True
     )
+
+
+def _print_connections(run: LoadRun, console: Console) -> None:
+    """Print how many stations there were, and what became of connections."""
+    stations, rate = run.stations, run.throughput.get("calls_per_s", 0.0)
+    console.print(
+        f"{stations.connected_peak} of {stations.requested} stations connected, {stations.booted} booted, "
+        f"{stations.lost} connections lost; {rate:.1f} CALL/s; {run.throughput['calls_total']:.0f} CALLs in all",
+        highlight=False,
+    )
+    for one in run.lost_connections[:_MOST_CAUSES]:
+        console.print(f"[red]{escape(how_lost(one))}", highlight=False, soft_wrap=True)
+    for outcome, count in sorted(run.connections.items()):
+        if outcome != OPENED:
+            console.print(f"[red]{count} connection attempts: {escape(outcome)}", highlight=False)
+    for storm in run.storms:
+        console.print(_storm_line(storm), highlight=False, soft_wrap=True)
 
 
 def _print_built_in(run: LoadRun, console: Console) -> None:
@@ -223,19 +236,28 @@ def _print_sentences(run: LoadRun, console: Console) -> None:
         console.print(f"{colour}Ledger: {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
-def _rows(calls: list[CallStats]) -> list[list[str]]:
-    """Put the outcomes of an action in one row; its percentiles are those of its most frequent outcome."""
-    groups: dict[tuple[str, str, str], list[CallStats]] = {}
-    for call in calls:
-        groups.setdefault((call.ocpp, call.action, call.direction), []).append(call)
-    rows = []
-    for (ocpp, action, direction), group in sorted(groups.items()):
-        main = max(group, key=lambda call: call.count)
-        failed = sum(call.count for call in group if is_failure(call.outcome))
-        rejected = sum(call.count for call in group if call.outcome == Outcome.REJECTED)
-        latency = main.response_ms
-        figures = [f"{latency.p50:.2f}", f"{latency.p99:.2f}", f"{latency.max:.2f}"] if latency else ["", "", ""]
-        total = sum(call.count for call in group)
-        name = escape(action) if direction == TO_CSMS else f"{escape(action)} (from CSMS)"
-        rows.append([name, ocpp, str(total), str(failed), str(rejected), *figures])
-    return rows
+_STORMS: Final[dict[bool | None, str]] = {True: "recovered", False: "[red]not recovered[/]", None: "not judged"}
+
+
+def _storm_line(storm: StormResult) -> str:
+    struck, unrecovered = storm.stations.struck, storm.stations.unrecovered
+    missing = f", {unrecovered} of them did not come back" if unrecovered else ""
+    reasons = f": {escape('; '.join(storm.reasons))}" if storm.reasons else ""
+    return (
+        f"Storm {escape(storm.storm)} after {storm.at:.0f} s struck {struck} stations{missing}: "
+        f"{_STORMS[storm.recovered]}{reasons}"
+    )
+
+
+def _row(one: ActionStats) -> list[str]:
+    """Write one action, with all its outcomes and the response latency of all its CALLs."""
+    latency = one.response_ms
+    figures = [f"{latency.p50:.2f}", f"{latency.p99:.2f}", f"{latency.max:.2f}"] if latency else ["", "", ""]
+    name = escape(one.action) if one.direction == TO_CSMS else f"{escape(one.action)} (from CSMS)"
+    others = ", ".join(
+        f"[red]{count} {escape(outcome)}[/]" if is_failure(outcome) else f"{count} {escape(outcome)}"
+        for outcome, count in sorted(one.outcomes.items(), key=lambda pair: -pair[1])
+        if outcome != Outcome.ACCEPTED
+    )
+    accepted = str(one.outcomes.get(Outcome.ACCEPTED, 0))
+    return [name, one.ocpp, str(one.count), accepted, others, *figures]

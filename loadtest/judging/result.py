@@ -11,7 +11,18 @@ from evidence import exit_codes
 from evidence.histogram import Histogram, write_hlog
 from evidence.redact import redact_url
 from evidence.run_folder import RunFolder, describe_environment, describe_tool
-from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, RunTarget, SloResult, Stations, WindowResult
+from evidence.run_model import (
+    ActionStats,
+    CallStats,
+    Generator,
+    LoadRun,
+    LostConnections,
+    Percentiles,
+    RunTarget,
+    SloResult,
+    Stations,
+    WindowResult,
+)
 from evidence.verdicts import EXIT_CODES, RunVerdict
 from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
 from loadtest.judging.quantities import Values
@@ -150,6 +161,8 @@ def build_run(
         calls=calls,
         throughput=_throughput(calls, measured_seconds(course), merged),
         generator=generator,
+        actions=_actions(merged.windows.get(MEASURE, {})),
+        lost_connections=_lost_connections(merged, int(course.started)),
         slo=slo or [],
         stopped_early=course.broken.reason if course.broken else "",
         timeline=_timeline(merged, course.started),
@@ -220,6 +233,47 @@ def _call_stats(key: Key, figures: Latencies) -> CallStats:
         service_ms=_percentiles(figures.service),
         response_ms=_percentiles(figures.response),
     )
+
+
+def _actions(series: Mapping[Key, Latencies]) -> list[ActionStats]:
+    """Add up the outcomes of each action, the most frequent action first."""
+    found: dict[tuple[str, str, str], dict[str, Latencies]] = {}
+    for (ocpp, action, direction, outcome), latencies in series.items():
+        found.setdefault((ocpp, action, direction), {})[outcome] = latencies
+    rows = []
+    for (ocpp, action, direction), by_outcome in found.items():
+        service, response = Histogram(), Histogram()
+        for latencies in by_outcome.values():
+            service.merge(latencies.service.counts)
+            response.merge(latencies.response.counts)
+        rows.append(
+            ActionStats(
+                ocpp=ocpp,
+                action=action,
+                direction=FROM_CSMS if direction == FROM_CSMS else TO_CSMS,
+                count=response.count,
+                outcomes={outcome: latencies.response.count for outcome, latencies in sorted(by_outcome.items())},
+                service_ms=_percentiles(service),
+                response_ms=_percentiles(response),
+            )
+        )
+    return sorted(rows, key=lambda row: (-row.count, row.ocpp, row.action, row.direction))
+
+
+def _lost_connections(merged: Merged, started: int) -> list[LostConnections]:
+    found = [
+        LostConnections(
+            how=how,
+            code=code,
+            reason=reason,
+            after=after,
+            count=losses.number,
+            first=float(max(losses.first - started, 0)),
+            last=float(max(losses.last - started, 0)),
+        )
+        for (how, code, reason, after), losses in merged.losses.items()
+    ]
+    return sorted(found, key=lambda one: (-one.count, one.first, one.how, one.code, one.after))
 
 
 def _percentiles(histogram: Histogram) -> Percentiles | None:

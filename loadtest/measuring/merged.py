@@ -11,7 +11,7 @@ import msgspec
 from evidence.histogram import Histogram, Interval, Tag
 from loadtest.measuring.recorder import Delta, Key, SecondCounts
 
-__all__ = ["INTERVAL", "Latencies", "Merged", "Second"]
+__all__ = ["INTERVAL", "Latencies", "LossKey", "Losses", "Merged", "Second"]
 
 INTERVAL: Final = 10.0
 """Seconds of one interval in the HDR logs, until a run lasts so long that intervals are joined."""
@@ -41,6 +41,18 @@ class Second(NamedTuple):
     opened: int
 
 
+LossKey = tuple[str, int, str, str]
+"""How a connection was lost, the code, the reason, and the CALL that was open."""
+
+
+class Losses(NamedTuple):
+    """Connections that were lost in one way, and the seconds since 1970 of the first and the last."""
+
+    number: int
+    first: int
+    last: int
+
+
 class Merged:
     """Everything that was recorded in one run."""
 
@@ -49,7 +61,7 @@ class Merged:
         self.faults: Counter[str] = Counter()
         self.connections: Counter[str] = Counter()
         self.offered: Counter[str] = Counter()
-        self.lost = 0
+        self.losses: dict[LossKey, Losses] = {}
         self.calls = 0
         """CALLs in all windows together."""
         self._seconds: dict[int, list[int]] = {}
@@ -77,8 +89,17 @@ class Merged:
         self.faults.update(delta["faults"])
         self.connections.update(delta["connections"])
         self.offered.update(delta["offered"])
-        self.lost += delta["lost"]
+        for how, code, reason, after, count, first, last in delta["lost"]:
+            found = self.losses.get((how, code, reason, after), Losses(0, first, last))
+            self.losses[how, code, reason, after] = Losses(
+                found.number + count, min(found.first, first), max(found.last, last)
+            )
         return self.calls - before
+
+    @property
+    def lost(self) -> int:
+        """How many connections ended against the will of stations."""
+        return sum(found.number for found in self.losses.values())
 
     @property
     def windows(self) -> dict[str, dict[Key, Latencies]]:

@@ -8,15 +8,20 @@ from hypothesis import strategies as st
 
 from evidence.histogram import Histogram, Tag
 from evidence.vocabulary import MEASURE, RAMP, TO_CSMS
-from loadtest.measuring.merged import INTERVAL, Merged
+from loadtest.measuring.merged import INTERVAL, Losses, Merged
 from loadtest.measuring.recorder import Delta, Key
 
 KEY: Key = ("1.6", "Heartbeat", TO_CSMS, "accepted")
 
+LOST = [
+    ("closed-by-csms", 1011, "out of memory", "Heartbeat", 2, 1_000, 1_007),
+    ("lost", 1006, "", "", 1, 1_003, 1_003),
+]
+
 
 def delta(counts: dict[int, int] | None = None, window: str = MEASURE, key: Key = KEY, **rest: Any) -> Delta:
     windows = {} if counts is None else {window: [(*key, counts, counts)]}
-    delta = Delta(windows=windows, rows=[], faults={}, connections={}, lost=0, offered={}, notes=[])
+    delta = Delta(windows=windows, rows=[], faults={}, connections={}, lost=[], offered={}, notes=[])
     delta.update(rest)  # type: ignore[typeddict-item]  # the tests name the fields themselves
     return delta
 
@@ -89,8 +94,12 @@ def test_the_same_second_of_two_workers_is_added() -> None:
 def test_counters_are_added() -> None:
     merged = Merged()
     for _ in range(2):
-        merged.add(delta(faults={"late": 2}, connections={"opened": 3}, lost=1, offered={MEASURE: 4}), 0.0)
-    assert (merged.faults, merged.connections, merged.lost) == ({"late": 4}, {"opened": 6}, 2)
+        merged.add(delta(faults={"late": 2}, connections={"opened": 3}, lost=LOST, offered={MEASURE: 4}), 0.0)
+    assert (merged.faults, merged.connections, merged.lost) == ({"late": 4}, {"opened": 6}, 6)
+    assert merged.losses == {
+        ("closed-by-csms", 1011, "out of memory", "Heartbeat"): Losses(4, 1_000, 1_007),
+        ("lost", 1006, "", ""): Losses(2, 1_003, 1_003),
+    }
     assert merged.offered == {MEASURE: 8}
 
 

@@ -151,7 +151,8 @@ def test_faults_connections_losses_and_offered_calls_are_counted(recorder: Recor
     recorder.fault("unsolicited")
     recorder.fault("unsolicited")
     recorder.connection("refused 401")
-    recorder.lost()
+    for open_call in ("Heartbeat", "", "Heartbeat"):
+        recorder.lost("closed-by-csms", 1011, "out of memory", open_call)
     recorder.offered(3)
     recorder.window(MEASURE)
     recorder.offered(4)
@@ -159,9 +160,13 @@ def test_faults_connections_losses_and_offered_calls_are_counted(recorder: Recor
     delta = recorder.take()
     assert delta["faults"] == {"unsolicited": 2}
     assert delta["connections"] == {"refused 401": 1}
-    assert delta["lost"] == 1
+    second = delta["lost"][0][-1]
+    assert delta["lost"] == [
+        ("closed-by-csms", 1011, "out of memory", "Heartbeat", 2, second, second),
+        ("closed-by-csms", 1011, "out of memory", "", 1, second, second),
+    ]
     assert delta["offered"] == {RAMP: 5, MEASURE: 4}
-    assert recorder.take()["lost"] == 0
+    assert recorder.take()["lost"] == []
 
 
 def test_names_invented_by_a_peer_cannot_fill_the_memory(recorder: Recorder) -> None:
