@@ -220,7 +220,9 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     """Why connections were lost, the most frequent first."""
     slo: list[SloResult] = []
     stopped_early: str = ""
-    """Which objective ended the run before its time, and when; empty where none did."""
+    """What ended the run before its time, and when; empty where nothing did."""
+    warnings: list[str] = []
+    """What was plainly wrong within the first seconds, with what to do about it."""
     ledger: LedgerResult = LedgerResult()
     kpis: KpiResult = KpiResult()
     storms: list[StormResult] = []

@@ -21,7 +21,7 @@ from evidence.vocabulary import MEASURE, OPENED, TO_CSMS, is_failure
 from loadtest.measuring.merged import Merged
 from ocppj.outcomes import Outcome
 
-__all__ = ["Progress", "Snapshot", "print_result", "snapshot"]
+__all__ = ["Progress", "Snapshot", "print_error", "print_result", "snapshot"]
 
 PLAIN_EVERY: Final = 5.0
 """Seconds between two lines where the output is not a terminal."""
@@ -115,6 +115,12 @@ class Progress:
             self._live.start()
         self._live.update(_table(view), refresh=True)
 
+    def warn(self, sentence: str) -> None:
+        """Show a warning that stays."""
+        (self._live.console if self._live else self._console).print(
+            f"[bold yellow]warning:[/] {escape(sentence)}", highlight=False, soft_wrap=True
+        )
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         if self._live is not None:
@@ -163,6 +169,11 @@ def _table(view: Snapshot) -> RenderableType:
 
 def _p99_cells(action: str, value: float | None) -> tuple[str, str]:
     return (f"p99 {action}", f"{value:.1f} ms") if value is not None else ("", "")
+
+
+def print_error(sentence: str) -> None:
+    """Print what went wrong at the end of a run, where there may be no room for a log."""
+    _standard_error().print(f"[bold red]error:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
 def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> None:

@@ -21,7 +21,8 @@ from evidence.run_model import LoadRun
 from evidence.vocabulary import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import Ack, Collector, Report
 from loadtest.cluster.leases import LeaseServer, LeaseTable
-from loadtest.cluster.live import Progress, print_result, snapshot
+from loadtest.cluster.live import Progress, print_error, print_result, snapshot
+from loadtest.judging.early_signs import LOOK_UNTIL, Sight, early_signs
 from loadtest.judging.generator import gather, judge
 from loadtest.judging.quantities import Values
 from loadtest.judging.result import Course, at_end, build_run, exit_code, measured_seconds, slo_figures, write_result
@@ -120,6 +121,8 @@ class MasterEnd:
         self._course = Course(started=now, finished=now, windows=[(RAMP, now)])
         self._finishing = self._hurry = self.spawned = False
         self._stopped = None
+        self._warned: set[str] = set()
+        self._alone_since: float | None = 0.0
         self._unstarted = 0.0
         self._done.clear()
         for worker in self._workers():
@@ -140,9 +143,11 @@ class MasterEnd:
         )
         self._enter(window)
         self._show(self._collector)
+        self._look_for_early_signs(self._collector)
         for plugin in self._plugins:
             plugin.beat(self._elapsed(), self._course.windows[-1][0])
         self._watch_objectives(self._collector)
+        self._watch_for_nobody(self._collector)
 
     def cool_down(self) -> None:
         """Note that the run ends: what is intended from now on is not judged."""
@@ -179,6 +184,8 @@ class MasterEnd:
             self._conclude(collector)
         except HarnessError as error:
             _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
+            if self._settings.live:
+                print_error(f"{error}; what could not be written is lost, and the table above is what was measured")
             self.exit_code = USAGE
         finally:
             self._concluded, self._collector = collector, None
@@ -311,6 +318,44 @@ class MasterEnd:
             )
             self._progress.show(view)
 
+    def _look_for_early_signs(self, collector: Collector) -> None:
+        """Warn, once each, of what is plainly wrong within the first seconds."""
+        if self._elapsed() > LOOK_UNTIL or self._stopped is not None:
+            return
+        merged = collector.merged
+        seconds = merged.seconds()
+        calls = {
+            key: latencies.response.count
+            for window in dict.fromkeys(name for name, _ in self._course.windows)
+            for key, latencies in merged.window(window).items()
+        }
+        sight = Sight(
+            elapsed=self._elapsed(),
+            connected=max((second.connected for second in seconds), default=0),
+            booted=max((second.booted for second in seconds), default=0),
+            connections=merged.connections,
+            calls=calls,
+        )
+        for word, sentence in early_signs(sight).items():
+            if word not in self._warned:
+                self._warned.add(word)
+                self._course.warnings.append(sentence)
+                _logger.warning("%s", sentence)
+                if self._progress is not None:
+                    self._progress.warn(sentence)
+
+    def _watch_for_nobody(self, collector: Collector) -> None:
+        """End the run when nobody has been connected for too long, and no storm wants that."""
+        patience, now = self._settings.alone_after, self._elapsed()
+        if not self.target or collector.connected or any(plugin.keeps_stations_away for plugin in self._plugins):
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = now
+        elif patience and now - self._alone_since >= patience and not self._course.alone and self._stopped is None:
+            self._course.alone = f"stopped after {now:.0f} s: nobody had been connected for {patience:g} s"
+            _logger.warning("The run is %s.", self._course.alone)
+            self._stop()
+
     def _watch_objectives(self, collector: Collector) -> None:
         """End the run when an objective is broken that says so."""
         course = self._course
@@ -351,7 +396,7 @@ class MasterEnd:
         seconds = measured_seconds(course)
         measured = merged.windows.get(MEASURE, {})
         lasted = (self._stopped or course.finished) - course.started
-        wanted_end = course.interrupted or course.broken is not None
+        wanted_end = course.interrupted or course.broken is not None or bool(course.alone)
         lacking = settings.duration - lasted if settings.duration and not wanted_end else 0.0
         conclusions = {plugin.name: plugin.conclude() for plugin in self._plugins}
         end = self._end(merged)
@@ -389,11 +434,14 @@ class MasterEnd:
         slo = slo_results(settings.slo, figures, course.broken) + judge_built_in(settings.built_in, figures)
         fields = {name: content for one in conclusions.values() for name, content in one.fields.items()}
         run = build_run(merged, settings, course, generator, slo, fields=fields)
-        write_result(self._folder, run, merged, settings, course)
         self.result = run
         self.exit_code = exit_code(run)
-        if settings.live:
-            print_result(run, self._folder.path)
+        try:
+            write_result(self._folder, run, merged, settings, course)
+        finally:
+            # On a full disk the terminal is all that is left.
+            if settings.live:
+                print_result(run, self._folder.path)
 
     def _end(self, merged: Merged) -> AtEnd:
         """Look at what is left; somebody who interrupts a run does not wait for the CSMS."""

@@ -53,6 +53,10 @@ class Course(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     broken: Broken | None = None
     """The objective that ended the run before its time."""
+    alone: str = ""
+    """That the run ended before its time because nobody was connected any more, and when."""
+    warnings: list[str] = []
+    """What was plainly wrong within the first seconds."""
     stopped: float | None = None
     """When the stations were told to leave."""
     wanted: int = 0
@@ -164,7 +168,8 @@ def build_run(
         actions=_actions(merged.windows.get(MEASURE, {})),
         lost_connections=_lost_connections(merged, int(course.started)),
         slo=slo or [],
-        stopped_early=course.broken.reason if course.broken else "",
+        stopped_early=course.broken.reason if course.broken else course.alone,
+        warnings=course.warnings,
         timeline=_timeline(merged, course.started),
         faults=dict(merged.faults),
         connections=dict(merged.connections),
@@ -202,10 +207,10 @@ def exit_code(run: LoadRun) -> int:
 
 
 def write_result(folder: RunFolder, run: LoadRun, merged: Merged, settings: Settings, course: Course) -> None:
-    """Write `run.json` and one HDR log a window; raises `UsageError` when the disk refuses."""
+    """Write `run.json` and then one HDR log a window; raises `UsageError` when the disk refuses."""
+    folder.write_run(run, settings.secrets)
     for window in merged.windows:
         write_hlog(folder.histograms / f"{window}.hlog", merged.intervals(window), started=course.started)
-    folder.write_run(run, settings.secrets)
 
 
 def _never_reached(run: LoadRun) -> bool:

@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, kw_only=True):
     """What the run is held against."""
     built_in: list[BuiltIn] = []
     """The objectives that every run has, as far as they are not switched off."""
+    alone_after: float = 60.0
+    """Seconds without any connected station after which the run ends; 0 never ends it for that."""
     flush_timeout: float = 15.0
     """How long the end of a run waits for the last figures of the workers."""
     fence_after: float = FENCE_AFTER

@@ -12,6 +12,7 @@ Evaluated on the merged histograms, after the last figures of every worker are i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -44,6 +45,7 @@ __all__ = [
     "Threshold",
     "judge",
     "measure",
+    "read_abort",
     "read_slo",
     "threshold",
 ]
@@ -62,6 +64,8 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     abort: bool = False
     delay: float = DELAY
     """Seconds."""
+    patience: float = 0.0
+    """Seconds for which it has to be missed without a break before it ends the run."""
 
     @property
     def whole_run(self) -> bool:
@@ -132,7 +136,9 @@ class Broken(NamedTuple):
     def reason(self) -> str:
         """A sentence for people."""
         unit = f" {self.threshold.expression.unit}" if self.threshold.expression.unit else ""
-        return f"stopped after {self.at:.0f} s: {self.threshold.text} was broken with {self.value:g}{unit}"
+        patience = self.threshold.patience
+        how_long = f", for {patience:g} s without a break" if patience else ""
+        return f"stopped after {self.at:.0f} s: {self.threshold.text} was broken with {self.value:g}{unit}{how_long}"
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -179,6 +185,23 @@ def read_slo(path: Path, quantities: Quantities) -> list[Threshold]:
 def threshold(text: str, *, window: str = MEASURE, quantities: Quantities = NO_QUANTITIES) -> Threshold:
     """Make a threshold from one line; raises `UsageError`."""
     return Threshold(expression=parse(text, quantities), window=window)
+
+
+_FOR: Final = re.compile(r"(?P<objective>.+?)\s+for\s+(?P<time>\S+)")
+
+
+def read_abort(text: str, quantities: Quantities) -> Threshold:
+    """Read an objective that ends the run when it is missed, as in `errors < 5 % for 30s`; raises `UsageError`."""
+    found = _FOR.fullmatch(text.strip())
+    line, patience = (found["objective"], found["time"]) if found else (text, "0s")
+    try:
+        expression = parse(line, quantities)
+        wait = seconds(patience)
+    except (UsageError, ConfigError) as error:
+        raise UsageError(f"--abort-when {text!r}: {error}") from None
+    if expression.family == "generator":
+        raise UsageError(f"--abort-when {text!r}: the generator is judged at the end of a run; name another objective")
+    return Threshold(expression=expression, abort=True, delay=0.0, patience=wait)
 
 
 def _threshold(entry: Any, window: str, quantities: Quantities, location: Location) -> Threshold:
@@ -229,6 +252,7 @@ class SloWatch:
     def __init__(self, thresholds: Sequence[Threshold]) -> None:
         """Watch those that may end a run."""
         self._watched = [one for one in thresholds if one.abort]
+        self._missed_since: dict[str, float] = {}
 
     def check(self, figures: Figures, elapsed: float) -> Broken | None:
         """Return the first threshold that is broken `elapsed` seconds after the start.
@@ -240,7 +264,9 @@ class SloWatch:
             if since <= 0 or since < one.delay:
                 continue
             value, _ = measure(one, figures)
-            if value is not None and not one.expression.holds(value):
+            if value is None or one.expression.holds(value):
+                self._missed_since.pop(one.text, None)
+            elif elapsed - self._missed_since.setdefault(one.text, elapsed) >= one.patience:
                 return Broken(one, round(value / one.expression.scale, _DIGITS), elapsed)
         return None
 

@@ -275,6 +275,16 @@ OPTIONS: Final = (
         repeats=True,
     ),
     Option(
+        field="abort_when",
+        flag="--abort-when",
+        locust="--abort-when",
+        metavar="OBJECTIVE [for TIME]",
+        help="End the run early when it misses this objective, as in 'errors < 5 % for 30s'; may be repeated.",
+        read=_text,
+        otherwise="when nobody has been connected for 60 s",
+        repeats=True,
+    ),
+    Option(
         field="driver",
         flag="--driver",
         locust="--driver",

@@ -45,6 +45,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     slo: Path | None = None
     no_objectives: tuple[str, ...] = ()
     """Built-in objectives that are switched off."""
+    abort_when: tuple[str, ...] = ()
+    """Objectives that end the run when they are missed."""
     driver: str | None = None
     control_url: str | None = None
     driver_options: tuple[str, ...] = ()

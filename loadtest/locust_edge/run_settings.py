@@ -13,7 +13,7 @@ from config.errors import ConfigError
 from config.locations import Location
 from evidence.redact import redact_url
 from loadtest.judging.settings import Settings
-from loadtest.judging.slo import read_slo
+from loadtest.judging.slo import Threshold, read_abort, read_slo
 from loadtest.judging.slo_built_in import OFF, Overrides, built_in, read_objectives, read_overrides
 from loadtest.locust_edge.request import LoadRequest
 from loadtest.plugins.commands.setup import DriverChoice, plugin_of
@@ -73,7 +73,7 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
         seed=request.seed,
         out=None if request.out is None else str(request.out),
         identities=identities,
-        slo=[] if request.slo is None else read_slo(request.slo, QUANTITIES),
+        slo=_thresholds(request),
         built_in=built_in(overrides, request.no_objectives),
         source_addresses=max(1, len(request.addresses)),
         driver=driver,
@@ -86,6 +86,14 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
         details=request.described() | _changed(overrides),
         secrets=secrets,
     )
+
+
+def _thresholds(request: LoadRequest) -> list[Threshold]:
+    """Return the objectives of the file and those that end the run; one that stands in both ends it."""
+    ending = [read_abort(text, QUANTITIES) for text in dict.fromkeys(request.abort_when)]
+    names = {one.text for one in ending}
+    listed = [] if request.slo is None else read_slo(request.slo, QUANTITIES)
+    return [one for one in listed if one.text not in names] + ending
 
 
 @as_usage_error(ConfigError)

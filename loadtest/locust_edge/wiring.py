@@ -44,6 +44,7 @@ from loadtest.cluster.leases import LeaseClient
 from loadtest.cluster.master import REPORT_EVERY, MasterEnd
 from loadtest.cluster.worker import WorkerEnd
 from loadtest.judging.settings import Settings
+from loadtest.locust_edge.orphans import Orphan
 from loadtest.locust_edge.table import LocustTable
 from loadtest.measuring.recorder import Recorder
 from ocppj.errors import HarnessError, LocalProtocolError
@@ -102,6 +103,7 @@ class Wiring:
         self.master: MasterEnd | None = None
         self.worker: WorkerEnd | None = None
         self._receiver: Any = None
+        self._orphan = Orphan(is_forked=isinstance(runner, runners.WorkerRunner))
         self._interrupts = 0
         if not isinstance(runner, runners.WorkerRunner):
             self.master = MasterEnd(
@@ -197,6 +199,7 @@ class Wiring:
     def _beat(self) -> None:
         while True:
             gevent.sleep(REPORT_EVERY)
+            self._orphan.look()
             try:
                 if self.worker is not None:
                     self.worker.beat()

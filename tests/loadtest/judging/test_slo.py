@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from evidence.histogram import Histogram
 from evidence.run_model import Generator
 from evidence.vocabulary import FROM_CSMS, MEASURE, RAMP, TO_CSMS
-from loadtest.judging.slo import Figures, SloWatch, Threshold, judge, measure, read_slo, threshold
+from loadtest.judging.slo import Figures, SloWatch, Threshold, judge, measure, read_abort, read_slo, threshold
 from loadtest.judging.slo_expression import parse
 from loadtest.measuring.merged import Latencies, Merged
 from loadtest.measuring.recorder import Recorder
@@ -293,3 +293,30 @@ def test_a_look_at_a_running_window_holds_everything_so_far_and_changes_nothing(
     assert merged.recent()
     assert merged.window(MEASURE) == {}
     assert sum(pair.service.count for pair in merged.windows[RAMP].values()) == merged.calls == 5
+
+
+def test_an_objective_with_patience_ends_a_run_only_when_it_is_missed_without_a_break() -> None:
+    one = read_abort("connections failed <= 2 for 10s", QUANTITIES)
+    watch = SloWatch([one])
+    verdicts = [
+        watch.check(figures(connections={"opened": 5, "reset": resets}), elapsed)
+        for elapsed, resets in ((1.0, 3), (9.0, 3), (10.0, 0), (11.0, 3), (20.0, 3), (21.0, 3))
+    ]
+    assert verdicts[:5] == [None] * 5
+    assert verdicts[5] is not None
+    assert verdicts[5].reason == (
+        "stopped after 21 s: connections failed <= 2 was broken with 3, for 10 s without a break"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("errors < many", "--abort-when 'errors < many'"),
+        ("errors < 5 % for ever", "--abort-when 'errors < 5 % for ever'"),
+        ("generator cpu < 80 % for 5s", "the generator is judged at the end"),
+    ],
+)
+def test_a_wrong_word_after_abort_when_is_named(text: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        read_abort(text, QUANTITIES)

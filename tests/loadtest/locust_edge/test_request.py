@@ -57,6 +57,7 @@ FIELDS: dict[str, Any] = {
     "storms": TEXTS,
     "slo": st.none() | PATH,
     "no_objectives": TEXTS,
+    "abort_when": TEXTS,
     "driver": st.none() | TEXT,
     "control_url": st.none() | TEXT,
     "driver_options": TEXTS,
