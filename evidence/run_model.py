@@ -174,6 +174,10 @@ class SloResult(msgspec.Struct, kw_only=True):
     """Why there is no value, or what it led to."""
     unit: str = ""
     """Of the value; that of the expression."""
+    n: int | None = None
+    """How many CALLs the value rests on; None where it is about no CALLs."""
+    undecided: bool = False
+    """Whether it was kept on too few CALLs to say so; then it is not `passed`."""
     built_in: str = ""
     """Name of the built-in objective; empty for one that somebody has set."""
 

@@ -105,7 +105,7 @@ def _objectives(base: LoadRun, new: LoadRun) -> Iterator[Change]:
         if old is None:
             continue
         direction = Trend.SAME
-        if old.passed != slo.passed:
+        if old.passed != slo.passed and not (old.undecided or slo.undecided):
             direction = Trend.BETTER if slo.passed else Trend.WORSE
         yield Change(name="SLO", figure=slo.expr, unit="met", base=old.value, new=slo.value, direction=direction)
 

@@ -109,14 +109,16 @@ def _interop_sentence(run: InteropRun, counts: Mapping[Verdict, int], total: int
 def _load(run: LoadRun) -> Headline:
     tone, word = _WORDS[run.verdict]
     own = [slo for slo in run.slo if not slo.built_in]
-    missed = sum(not slo.passed for slo in own)
+    missed = sum(not slo.passed and not slo.undecided for slo in own)
     reasons = [slo.reason or slo.expr for slo in run.slo if slo.built_in and not slo.passed]
     if run.verdict is RunVerdict.INVALID:
         reasons.clear()
     remarks = _interrupted(run) + [f"{_capital(reason)}." for reason in reasons[1:]]
     if reasons and missed:
         remarks.append(f"{_capital(_missed(missed, len(own)))}.")
-    remarks += _changed_objectives(run) + load_remarks(run)
+    undecided = [slo for slo in own if slo.undecided]
+    remarks += [f"{slo.expr} was kept, but {slo.reason}." for slo in undecided]
+    remarks += _stopped(run) + run.warnings + _changed_objectives(run) + load_remarks(run)
     if run.ledger.says:
         remarks.append(f"Ledger: {run.ledger.says[0]} {ledger_consequence(run)}".rstrip())
     if run.stations.connected_peak < run.stations.requested:
@@ -146,7 +148,14 @@ def _load_sentence(run: LoadRun, reasons: list[str], missed: int, own: int) -> s
         return f"{work}; {_missed(missed, own)}."
     if run.ledger.failed:
         return f"{work}, but the CSMS did not record every transaction correctly: see the ledger."
+    if run.verdict is RunVerdict.INCONCLUSIVE:
+        undecided = sum(slo.undecided for slo in run.slo)
+        return f"{work}, too few to decide {count(undecided)} of {plural(own, 'SLO')}: take a longer run, or set min."
     return f"{work}; {_met(own, len(run.slo) - own)}."
+
+
+def _stopped(run: LoadRun) -> list[str]:
+    return [f"The run was {run.stopped_early}."] if run.stopped_early else []
 
 
 def _met(own: int, built_in: int) -> str:

@@ -188,9 +188,9 @@ def _load_suite(run: LoadRun) -> tuple[str, list[_TestCase]]:
             name=slo.expr,
             class_name="load.built-in" if slo.built_in else "load.slo",
             seconds=0.0,
-            element="" if slo.passed else _FAILURE,
+            element="" if slo.passed else _SKIPPED if slo.undecided else _FAILURE,
             kind="SLO",
-            message=f"{slo.expr} was missed: {_measured(slo)}",
+            message=f"{slo.expr} was {'not decided' if slo.undecided else 'missed'}: {_measured(slo)}",
             text=f"Expected: {slo.expr}\nActual: {_measured(slo)}",
             output=_measured(slo),
         )

@@ -131,7 +131,7 @@ def _load_parts(run: LoadRun) -> list[RenderableType]:
             table.add_row(*map(_safe, row))
         parts.append(table)
     for slo in _told(run):
-        word, style = ("met   ", "green") if slo.passed else ("MISSED", "bold red")
+        word, style = _SLO_WORDS[slo.passed, slo.undecided]
         parts.append(Text.assemble((f"  {word} ", style), one_line(slo.expr), f"  (measured {measured(slo)})"))
     style = {"VALID": "green", "DEGRADED": "yellow", "INVALID": "bold red"}[run.generator.verdict]
     reasons = "; ".join(run.generator.reasons)
@@ -139,6 +139,11 @@ def _load_parts(run: LoadRun) -> list[RenderableType]:
     return parts
 
 
+_SLO_WORDS = {
+    (True, False): ("met   ", "green"),
+    (False, False): ("MISSED", "bold red"),
+    (False, True): ("UNDECIDED", "yellow"),
+}
 _CALL_COLUMNS = (
     "action",
     "calls",
@@ -241,7 +246,10 @@ def _interop_lines(run: InteropRun) -> list[str]:
 def _load_lines(run: LoadRun) -> list[str]:
     lines = []
     if _told(run):
-        rows = [["✅" if slo.passed else "❌", _code(slo.expr), measured(slo)] for slo in _told(run)]
+        rows = [
+            ["✅" if slo.passed else "❔" if slo.undecided else "❌", _code(slo.expr), measured(slo)]
+            for slo in _told(run)
+        ]
         lines += _table(["", "objective", "measured"], rows)
     if run.actions:
         lines += _table(list(_CALL_COLUMNS), [[_text(cell) for cell in row] for row in _call_rows(run)], numeric=True)

@@ -193,8 +193,10 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
     for slo in run.slo:
         if slo.built_in:
             continue
-        word = "[green]met" if slo.passed else "[red]MISSED"
+        word = "[green]met" if slo.passed else "[yellow]UNDECIDED" if slo.undecided else "[red]MISSED"
         measured = slo.reason or "nothing" if slo.value is None else f"{slo.value:g} {slo.unit}".rstrip()
+        measured += "" if slo.n is None else f" of {slo.n} CALLs"
+        measured += f"; {slo.reason}" if slo.undecided else ""
         console.print(
             f"SLO {word}[/]: {escape(slo.expr)} (measured: {escape(measured)})", highlight=False, soft_wrap=True
         )

@@ -192,8 +192,10 @@ def run_verdict(run: LoadRun) -> RunVerdict:
         return RunVerdict.FAILED
     if run.generator.verdict == "INVALID":
         return RunVerdict.INVALID
-    if not all(slo.passed for slo in run.slo) or run.ledger.failed:
+    if any(not slo.passed and not slo.undecided for slo in run.slo) or run.ledger.failed:
         return RunVerdict.FAILED
+    if any(slo.undecided for slo in run.slo):
+        return RunVerdict.INCONCLUSIVE
     if run.interrupted and not run.calls:
         return RunVerdict.INCONCLUSIVE
     return RunVerdict.PASSED

@@ -12,6 +12,7 @@ Evaluated on the merged histograms, after the last figures of every worker are i
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ __all__ = [
     "Threshold",
     "judge",
     "measure",
+    "needed",
     "read_abort",
     "read_slo",
     "threshold",
@@ -52,6 +54,7 @@ __all__ = [
 
 DELAY: Final = 10.0
 """Seconds at the beginning of its window in which a threshold with `abort` is not looked at."""
+_ABOUT_CALLS: Final = frozenset({"latency", "outcome", "rate"})
 _WHOLE_RUN: Final = frozenset({"stations", "connections", "faults", "generator", "plugin"})
 _DIGITS: Final = 6
 
@@ -64,6 +67,8 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     abort: bool = False
     delay: float = DELAY
     """Seconds."""
+    least: int | None = None
+    """How many CALLs it takes to keep it; None takes what its percentile needs."""
     patience: float = 0.0
     """Seconds for which it has to be missed without a break before it ends the run."""
 
@@ -121,6 +126,8 @@ class Reading(NamedTuple):
 
     value: float | None
     reason: str = ""
+    n: int | None = None
+    """How many CALLs it rests on; None where it is about something else."""
 
 
 class Broken(NamedTuple):
@@ -149,6 +156,8 @@ class _Entry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     window: str | None = None
     abort: bool = False
     delay: str | float = DELAY
+    min: int | None = None
+    """How many CALLs it takes to keep it."""
 
 
 class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -221,7 +230,9 @@ def _threshold(entry: Any, window: str, quantities: Quantities, location: Locati
         delay = seconds(given.delay)
     except ConfigError as error:
         raise location.below("delay").error(str(error)) from None
-    return Threshold(expression=expression, window=chosen, abort=given.abort, delay=delay)
+    if given.min is not None and (given.min < 1 or expression.family not in _ABOUT_CALLS):
+        raise location.below("min").error("expected a number of CALLs above 0, for an objective about CALLs")
+    return Threshold(expression=expression, window=chosen, abort=given.abort, delay=delay, least=given.min)
 
 
 # -- evaluation --------------------------------------------------------------------------------------------------------
@@ -232,13 +243,35 @@ def judge(thresholds: Sequence[Threshold], figures: Figures, broken: Broken | No
     results = []
     for one in thresholds:
         expression = one.expression
-        value, reason = measure(one, figures)
+        value, reason, n = measure(one, figures)
         passed = value is not None and expression.holds(value)
+        too_few = passed and n is not None and n < needed(one)
+        if too_few:
+            passed, reason = False, f"{n} CALLs are too few to decide that; it takes {needed(one)}"
         shown = None if value is None else round(value / expression.scale, _DIGITS)
         if broken is not None and one == broken.threshold:
             shown, passed, reason = broken.value, False, broken.reason
-        results.append(SloResult(expr=one.text, value=shown, passed=passed, reason=reason, unit=expression.unit))
+            too_few = False
+        results.append(
+            SloResult(
+                expr=one.text,
+                value=shown,
+                passed=passed,
+                reason=reason,
+                unit=expression.unit,
+                n=n,
+                undecided=too_few,
+            )
+        )
     return results
+
+
+def needed(one: Threshold) -> int:
+    """Return how many CALLs it takes to keep a threshold: with fewer, no value lies beyond its percentile."""
+    if one.least is not None:
+        return one.least
+    percentile = one.expression.percentile if one.expression.family == "latency" else None
+    return 1 if percentile is None else math.ceil(round(100 / (100 - percentile), 6))
 
 
 def measure(one: Threshold, figures: Figures) -> Reading:
@@ -263,7 +296,7 @@ class SloWatch:
             since = elapsed if one.whole_run else figures.seconds.get(one.window, 0.0)
             if since <= 0 or since < one.delay:
                 continue
-            value, _ = measure(one, figures)
+            value = measure(one, figures).value
             if value is None or one.expression.holds(value):
                 self._missed_since.pop(one.text, None)
             elif elapsed - self._missed_since.setdefault(one.text, elapsed) >= one.patience:
@@ -297,9 +330,9 @@ def _latency(one: Threshold, figures: Figures) -> Reading:
         return _nothing(one)
     percentile = expression.percentile
     if percentile is not None:
-        return Reading(histogram.percentile(percentile) / 1000)
+        return Reading(histogram.percentile(percentile) / 1000, n=histogram.count)
     statistics = {"min": histogram.min, "mean": histogram.mean, "max": histogram.max}
-    return Reading(statistics[expression.metric] / 1000)
+    return Reading(statistics[expression.metric] / 1000, n=histogram.count)
 
 
 def _is_of(outcome: str, metric: str) -> bool:
@@ -316,7 +349,7 @@ def _outcome(one: Threshold, figures: Figures) -> Reading:
     if not total:
         return _nothing(one)
     hits = sum(count for key, count in counts.items() if _is_of(key[3], one.expression.metric))
-    return Reading(hits / total if one.expression.is_share else float(hits))
+    return Reading(hits / total if one.expression.is_share else float(hits), n=total)
 
 
 def _rate(one: Threshold, figures: Figures) -> Reading:
@@ -330,7 +363,7 @@ def _rate(one: Threshold, figures: Figures) -> Reading:
         for key, latencies in selected.items()
         if key[3] == Outcome.ACCEPTED or not only_accepted
     )
-    return Reading(calls / seconds)
+    return Reading(calls / seconds, n=sum(latencies.response.count for latencies in selected.values()))
 
 
 def _stations(one: Threshold, figures: Figures) -> Reading:

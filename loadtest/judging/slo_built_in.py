@@ -124,7 +124,7 @@ def _failed_calls(figures: Figures) -> Reading:
     failed = {outcome: count for outcome, count in counts.items() if is_failure(outcome)}
     worst = sorted(failed.items(), key=lambda pair: -pair[1])[:_MOST_NAMED]
     named = ", ".join(f"{count} {outcome}" for outcome, count in worst)
-    return Reading(sum(failed.values()) / total, f"{sum(failed.values())} of {total} CALLs failed ({named})")
+    return Reading(sum(failed.values()) / total, f"{sum(failed.values())} of {total} CALLs failed ({named})", total)
 
 
 def _charging(figures: Figures) -> Reading:
@@ -279,7 +279,7 @@ def judge_built_in(objectives: Sequence[BuiltIn], figures: Figures) -> list[SloR
     """Hold the built-in objectives against a finished run; those about what did not happen are left out."""
     results = []
     for one in objectives:
-        value, reason = one.measure(figures)
+        value, reason, n = one.measure(figures)
         if value is None:
             continue
         shown = value / _PERCENT if one.unit == SHARE else value
@@ -291,6 +291,7 @@ def judge_built_in(objectives: Sequence[BuiltIn], figures: Figures) -> list[SloR
                 passed=passed,
                 reason="" if passed else reason,
                 unit=one.unit,
+                n=n,
                 built_in=one.name,
             )
         )

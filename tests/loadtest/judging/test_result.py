@@ -144,6 +144,9 @@ def test_verdict_and_exit_code_agree(merged: Merged, settings: Settings, course:
     assert verdict(settings, course, merged) == (RunVerdict.PASSED, exit_codes.PASSED)
     assert verdict(settings, course, merged, slo=missed) == (RunVerdict.FAILED, exit_codes.FAILED)
     assert verdict(settings, course, merged, slo=missed, generator=INVALID) == (RunVerdict.INVALID, exit_codes.INVALID)
+    undecided = [SloResult(expr="p99 < 5", value=1, passed=False, undecided=True, n=4)]
+    assert verdict(settings, course, merged, slo=undecided) == (RunVerdict.INCONCLUSIVE, exit_codes.INVALID)
+    assert verdict(settings, course, merged, slo=undecided + missed) == (RunVerdict.FAILED, exit_codes.FAILED)
 
 
 def test_a_csms_that_never_answered_is_unreachable(settings: Settings, course: Course) -> None:
