@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from evidence.lost_words import all_lost
 from evidence.plugin_results import StormResult
 from evidence.run_model import LoadRun
+from evidence.vocabulary import COOL_DOWN
 from reports.words import count, duration, percent, plural
 
 __all__ = ["load_remarks"]
@@ -27,7 +29,9 @@ def load_remarks(run: LoadRun) -> list[str]:
     if run.lost_connections:
         sentence = all_lost(run.lost_connections)
         remarks.append(f"{sentence} {_by_storms(run)}".rstrip())
-    return remarks + _worst_moment(run.timeline)
+    goodbye = min((window.start for window in run.windows if window.name == COOL_DOWN), default=math.inf)
+    timeline = [row for row in run.timeline if "t" in row and row["t"] <= goodbye - 1]
+    return remarks + _left_alone(timeline) + _worst_moment(timeline)
 
 
 def _storm(storm: StormResult) -> str:
@@ -51,6 +55,22 @@ def _by_storms(run: LoadRun) -> str:
         return ""
     after = sum(one.count for one in run.lost_connections if one.first >= min(begun))
     return f"{count(after)} of them were lost after the first storm had begun."
+
+
+def _left_alone(timeline: Sequence[dict[str, float]]) -> list[str]:
+    """Say from when on most stations were without a connection, if that was so until the end."""
+    most = max((row.get("connected", 0.0) for row in timeline), default=0.0)
+    since = None
+    for row in timeline:
+        if row.get("connected", 0.0) > most / 2:
+            since = None
+        elif since is None:
+            since = row
+    if since is None or since is timeline[0] or timeline[-1]["t"] - since["t"] < _MOMENT:
+        return []
+    left = round(max(row.get("connected", 0.0) for row in timeline if row["t"] >= since["t"]))
+    begin = f"From {duration(since['t'])} after the start until the end"
+    return [f"{begin}, at most {count(left)} of {plural(round(most), 'station')} had a connection."]
 
 
 def _worst_moment(timeline: Sequence[dict[str, float]]) -> list[str]:

@@ -12,12 +12,13 @@ from evidence.lost_words import why_lost
 from evidence.run_model import CallStats, LoadRun, Percentiles
 from evidence.vocabulary import FROM_CSMS, OPENED, TO_CSMS
 from ocppj.outcomes import Outcome
-from reports.charts import Figure, Part, Period, Series, share_bar, time_chart
+from reports.charts import Figure, Mark, Part, Period, Series, share_bar, time_chart
 from reports.commands_view import CommandsView, view_commands
 from reports.facts import facts, field_words
 from reports.headline import Headline, all_calls, headline
 from reports.histograms import Histograms, curve, read_histograms
 from reports.latency_charts import MAXIMUM, Band, latency_overview, percentile_curves
+from reports.latency_over_time import latency_over_time
 from reports.ledger_view import LedgerView, ledger_figure, view_ledger
 from reports.storm_view import StormView, view_storms
 from reports.svg import log_ticks
@@ -65,6 +66,7 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     headline: Headline
     tiles: tuple[Tile, ...]
     time_figures: tuple[Figure, ...]
+    latency_figures: tuple[Figure, ...]
     overview: Figure | None
     curves: tuple[Figure, ...]
     latency_note: str
@@ -98,6 +100,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         headline=headline(run),
         tiles=_tiles(run),
         time_figures=_time_figures(run),
+        latency_figures=latency_over_time(run, read_histograms(folder, every_window=True), *_marks(run)),
         overview=overview,
         curves=curves,
         latency_note=_latency_note(run, histograms),
@@ -160,15 +163,21 @@ def _measured(run: LoadRun, judged: int) -> str:
     return f"in {duration(run_seconds(run))}"
 
 
-_TITLES = {"opened": "Connections opened per second"}
+_TITLES = {"opened": "Connections opened per second", "waiting": "Calls that wait for an answer"}
 _KNOWN_COLUMNS = {"t", "connected", "booted", "calls", "errors"}
+
+
+def _marks(run: LoadRun) -> tuple[list[Period], list[Mark]]:
+    """Return what is marked on every chart over time: the windows, and the storms."""
+    periods = [Period(window.name, window.start, window.start + window.seconds) for window in run.windows]
+    return periods, [Mark(storm.storm, storm.at) for storm in run.storms]
 
 
 def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
     rows = [row for row in run.timeline if "t" in row]
     if not rows:
         return ()
-    periods = [Period(window.name, window.start, window.start + window.seconds) for window in run.windows]
+    periods, marks = _marks(run)
     figures = [
         time_chart(
             "Throughput",
@@ -176,6 +185,7 @@ def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
             [_series(rows, "calls", "calls", "s1", filled=True), _series(rows, "errors", "errors", "bad")],
             unit="per second",
             periods=periods,
+            marks=marks,
         ),
         time_chart(
             "Stations",
@@ -186,6 +196,7 @@ def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
             ],
             unit="stations",
             periods=periods,
+            marks=marks,
         ),
     ]
     others = dict.fromkeys(key for row in rows for key in row if key not in _KNOWN_COLUMNS)
@@ -196,6 +207,7 @@ def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
             [_series(rows, key, field_words(key), "s4", filled=True)],
             unit="",
             periods=periods,
+            marks=marks,
         )
         for key in others
     ]

@@ -321,6 +321,7 @@ def _timeline(merged: Merged, started: float) -> list[dict[str, float]]:
                 "calls": sum(second.calls for second in chunk) / len(chunk),
                 "errors": sum(second.errors for second in chunk) / len(chunk),
                 "opened": sum(second.opened for second in chunk) / len(chunk),
+                "waiting": float(max(second.waiting for second in chunk)),
             }
         )
     return rows

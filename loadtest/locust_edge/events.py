@@ -22,6 +22,7 @@ from loadtest.locust_edge.parser import add_options, request_of
 from loadtest.locust_edge.process import end_process, keep_own_options, make_target
 from loadtest.locust_edge.request import LoadRequest
 from loadtest.locust_edge.run_settings import settings_of
+from loadtest.locust_edge.same_stations import claim_stations
 from loadtest.locust_edge.target_check import check_as_any
 from loadtest.locust_edge.wiring import expect_workers, install, wired
 from loadtest.plugins.storms.page import add_storm_page
@@ -92,6 +93,7 @@ def _prepare(environment: Environment) -> Settings:
     request = request_of(environment.parsed_options, environment.host)
     versions = _choose_users(environment, request)
     settings = settings_of(request, versions)
+    claim_stations(settings.url, settings.identities)
     _check_target(request, settings, versions)
     return settings
 

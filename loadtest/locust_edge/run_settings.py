@@ -124,7 +124,13 @@ def _identities(request: LoadRequest) -> Identities:
         return Identities() if request.identity_pattern is None else Identities(request.identity_pattern)
     if request.identity_pattern is not None:
         raise UsageError("--identity-pattern and --station-list exclude each other; the list has the names already")
-    return read_identities(request.station_list)
+    found = read_identities(request.station_list)
+    if found.capacity is not None and request.stations > found.capacity:
+        raise UsageError(
+            f"{request.station_list} names {found.capacity} stations, but {request.stations} are asked for; "
+            f"add lines, or take --stations {found.capacity}"
+        )
+    return found
 
 
 def _ledger(request: LoadRequest, secrets: frozenset[str]) -> LedgerPlugin:

@@ -13,7 +13,7 @@ from loadtest.measuring.recorder import Delta, Key, SecondCounts
 
 __all__ = ["INTERVAL", "Latencies", "LossKey", "Losses", "Merged", "Second"]
 
-INTERVAL: Final = 10.0
+INTERVAL: Final = 5.0
 """Seconds of one interval in the HDR logs, until a run lasts so long that intervals are joined."""
 _MOST_INTERVALS: Final = 240
 
@@ -39,6 +39,8 @@ class Second(NamedTuple):
     connected: int
     booted: int
     opened: int
+    waiting: int = 0
+    """CALLs of the stations that had no answer yet when it was over."""
 
 
 LossKey = tuple[str, int, str, str]

@@ -36,8 +36,9 @@ _OTHER = "(other)"
 
 Key = tuple[str, str, str, str]
 """ocpp, action, direction, outcome."""
-SecondCounts = tuple[int, int, int, int, int, int]
-"""A second since 1970, and in it: CALLs, failed CALLs, most connected, most booted, connections opened."""
+SecondCounts = tuple[int, int, int, int, int, int, int]
+"""A second since 1970, and in it: CALLs, failed CALLs, most connected, most booted, connections opened; and how many
+CALLs of the stations had no answer yet when it was over."""
 
 
 class Delta(TypedDict):
@@ -106,6 +107,7 @@ class Recorder:
         "_names",
         "_notes",
         "_offered",
+        "_open_calls",
         "_opened",
         "_rows",
         "_second",
@@ -126,7 +128,8 @@ class Recorder:
     _lost: dict[tuple[str, int, str, str], list[int]]
     _connected_most: int
     _booted_most: int
-    _rows: list[SecondCounts]
+    _rows: list[tuple[int, int, int, int, int, int]]
+    _open_calls: int
     _notes: list[list[Any]]
     total: int
     """CALLs of this run in all completed seconds: the check sum of the histograms."""
@@ -304,13 +307,16 @@ class Recorder:
                         self._table.add(series.request_type, series.name, series.exception, series.response)
                     counts = (dict(series.service), dict(series.response))
                     entries.append((ocpp, action, direction, str(outcome), *counts))
+                    if direction == TO_CSMS:
+                        self._open_calls -= sum(series.response.values())
                     series.service.clear()
                     series.response.clear()
             if entries:
                 windows[window] = entries
+        self._open_calls += self._offered.total()
         delta = Delta(
             windows=windows,
-            rows=self._rows,
+            rows=[(*row, max(self._open_calls, 0)) for row in self._rows],
             faults=dict(self._faults),
             connections=dict(self._connections),
             lost=[(*key, count, first, last) for key, (count, first, last) in self._lost.items()],
@@ -338,6 +344,7 @@ class Recorder:
         self._offered: Counter[str] = Counter()
         self._lost = {}
         self._rows = []
+        self._open_calls = 0
         self._notes = []
         self._second = int(now + self._wall_offset)
         self._second_ends = self._second + 1 - self._wall_offset

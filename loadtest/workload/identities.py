@@ -86,6 +86,13 @@ def _check_pattern(pattern: str) -> None:
         raise UsageError(f"The identity pattern {pattern!r} does not give each station its own name; {hint}")
 
 
+def _check_separator(path: Path, line: str) -> None:
+    """Refuse a list with another separator, of which each line would be one long name."""
+    for separator, name in ((";", "a semicolon"), ("\t", "a tab")):
+        if separator in line:
+            raise UsageError(f"{path}:1: the values are separated by {name}; save the list with commas")
+
+
 @as_usage_error(ConfigError)
 def read_identities(path: Path) -> Identities:
     """Read a CSV list of registered stations: identity, and where given token and password.
@@ -97,6 +104,8 @@ def read_identities(path: Path) -> Identities:
         lines = [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as error:
         raise UsageError(f"{path}:{reader.line_num}: expected CSV text, but {error}") from None
+    if lines and len(lines[0][1]) == 1:
+        _check_separator(path, lines[0][1][0])
     columns: tuple[str, ...] = _COLUMNS
     if lines and lines[0][1][0].strip().lower() == _COLUMNS[0]:
         columns = tuple(name.strip().lower() for name in lines.pop(0)[1])

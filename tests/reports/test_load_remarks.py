@@ -6,7 +6,7 @@ from markupsafe import escape
 
 from evidence.plugin_results import StormResult, StormStations
 from evidence.run_folder import read_run
-from evidence.run_model import LoadRun, LostConnections
+from evidence.run_model import LoadRun, LostConnections, WindowResult
 from reports.headline import headline
 from reports.load_remarks import load_remarks
 from reports.summary import summary_markdown
@@ -78,3 +78,19 @@ def test_time_outs_are_in_the_percentiles_of_the_summary(tmp_path: Path) -> None
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert "timeout" in cells[3]
     assert cells[5] == cells[7] == "30 s"
+
+
+def test_stations_that_stay_away_until_the_end_are_named_and_the_goodbye_is_no_bad_moment(tmp_path: Path) -> None:
+    timeline = [{"t": float(t), "connected": 20.0 if t < 6 else 3.0, "calls": 9.0, "errors": 0.0} for t in range(20)]
+    timeline += [{"t": 20.0, "connected": 0.0, "calls": 90.0, "errors": 90.0}]
+    windows = [
+        WindowResult(name="measure", start=0.0, seconds=20.4, calls=[]),
+        WindowResult(name="cool-down", start=20.4, seconds=1.0, calls=[]),
+    ]
+    remarks = load_remarks(loaded(write_load(tmp_path / "run", timeline=timeline, windows=windows)))
+    assert remarks == ["From 6 s after the start until the end, at most 3 of 20 stations had a connection."]
+
+
+def test_stations_that_come_back_are_not_left_alone(tmp_path: Path) -> None:
+    timeline = [{"t": float(t), "connected": 0.0 if 6 <= t < 15 else 20.0} for t in range(20)]
+    assert load_remarks(loaded(write_load(tmp_path / "run", timeline=timeline))) == []

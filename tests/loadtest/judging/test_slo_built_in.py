@@ -163,7 +163,7 @@ def test_stations_count_as_accepted_at_the_end_by_the_last_seconds_before_they_l
     merged, recorder = Merged(), Recorder()
     delta = recorder.take()
     # A second, CALLs, failed, connected, booted, opened: ten stations, three of them lost, then all told to leave.
-    delta["rows"] = [(t, 0, 0, 10, 10 if t < 8 else 7, 0) for t in range(16)] + [(16, 0, 0, 0, 0, 0)]
+    delta["rows"] = [(t, 0, 0, 10, 10 if t < 8 else 7, 0, 0) for t in range(16)] + [(16, 0, 0, 0, 0, 0, 0)]
     merged.add(delta, 0.0)
     course = Course(started=0.0, finished=20.0, stopped=15.2)
     assert at_end(merged, course) == AtEnd(accepted=7, had_been_accepted=10)

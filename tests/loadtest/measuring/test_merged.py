@@ -83,9 +83,9 @@ def test_a_series_without_service_times_has_no_line_for_them() -> None:
 
 def test_the_same_second_of_two_workers_is_added() -> None:
     merged = Merged()
-    merged.add(delta(rows=[(100, 5, 1, 10, 9, 2), (101, 6, 0, 10, 10, 0)]), 0.0)
-    merged.add(delta(rows=[(100, 2, 0, 20, 20, 1)]), 0.0)
-    assert [tuple(second) for second in merged.seconds()] == [(100, 7, 1, 30, 29, 3), (101, 6, 0, 10, 10, 0)]
+    merged.add(delta(rows=[(100, 5, 1, 10, 9, 2, 4), (101, 6, 0, 10, 10, 0, 0)]), 0.0)
+    merged.add(delta(rows=[(100, 2, 0, 20, 20, 1, 7)]), 0.0)
+    assert [tuple(second) for second in merged.seconds()] == [(100, 7, 1, 30, 29, 3, 11), (101, 6, 0, 10, 10, 0, 0)]
     latest = merged.latest()
     assert latest is not None
     assert latest.t == 100
@@ -116,7 +116,7 @@ def test_nothing_recorded_means_no_latest_second() -> None:
     assert Merged().seconds() == []
 
 
-@pytest.mark.parametrize("elapsed", [0.0, 5.0, INTERVAL - 0.001])
+@pytest.mark.parametrize("elapsed", [0.0, INTERVAL / 2, INTERVAL - 0.001])
 def test_what_comes_within_an_interval_is_one_line(elapsed: float) -> None:
     merged = Merged()
     merged.add(delta({1: 1}), 0.0)
