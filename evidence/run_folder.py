@@ -41,7 +41,7 @@ def utc_now() -> str:
     return wall_clock(time.time())
 
 
-_COUNTED: Final = ("connections", "counts", "faults", "latency_ms", "throughput", "timeline")
+_COUNTED: Final = ("actions", "connections", "counts", "faults", "latency_ms", "throughput", "timeline")
 """Fields of `run.json` that hold numbers by name."""
 
 

@@ -12,6 +12,7 @@ from evidence.verdicts import RunVerdict, Verdict
 __all__ = [
     "FIRST_VERDICT",
     "FORMAT",
+    "ActionStats",
     "CallStats",
     "CaseResult",
     "Claims",
@@ -20,6 +21,7 @@ __all__ = [
     "InteropRun",
     "Latency",
     "LoadRun",
+    "LostConnections",
     "Percentiles",
     "Run",
     "RunTarget",
@@ -138,6 +140,36 @@ class CallStats(msgspec.Struct, kw_only=True):
     response_ms: Percentiles | None = None
 
 
+class ActionStats(msgspec.Struct, kw_only=True):
+    """All CALLs of one action and direction, however they ended; a time-out counts with at least its time limit."""
+
+    ocpp: str
+    action: str
+    direction: Literal["station-to-csms", "csms-to-station"]
+    count: int
+    outcomes: dict[str, int]
+    service_ms: Percentiles | None = None
+    response_ms: Percentiles | None = None
+
+
+class LostConnections(msgspec.Struct, kw_only=True):
+    """Connections that ended against the will of the stations, all in the same way."""
+
+    how: str
+    """Who ended them: `closed-by-csms`, `lost` (TCP ended without a Close frame), or a fault of the CSMS."""
+    code: int
+    """That of the Close frame; 1005 for a Close frame without one, 1006 for no Close frame."""
+    reason: str = ""
+    """What the Close frame or the system said."""
+    after: str = ""
+    """The CALL of the station that had no answer yet; empty where none was open."""
+    count: int
+    first: float
+    """Seconds from the start of the run to the first one."""
+    last: float
+    """Seconds from the start of the run to the last one."""
+
+
 class WindowResult(msgspec.Struct, kw_only=True):
     """A part of a load run, one of `WINDOWS`; a CALL belongs to the one in which it was intended."""
 
@@ -179,6 +211,12 @@ class SloResult(msgspec.Struct, kw_only=True):
     """Why there is no value, or what it led to."""
     unit: str = ""
     """Of the value; that of the expression."""
+    n: int | None = None
+    """How many CALLs the value rests on; None where it is about no CALLs."""
+    undecided: bool = False
+    """Whether it was kept on too few CALLs to say so; then it is not `passed`."""
+    built_in: str = ""
+    """Name of the built-in objective; empty for one that somebody has set."""
 
 
 class _Common(msgspec.Struct, kw_only=True):
@@ -225,9 +263,15 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     """Those of the window `measure`, which alone is judged."""
     throughput: dict[str, float]
     generator: Generator
+    actions: list[ActionStats] = []
+    """Those of the window `measure` by action, every outcome in every percentile."""
+    lost_connections: list[LostConnections] = []
+    """Why connections were lost, the most frequent first."""
     slo: list[SloResult] = []
     stopped_early: str = ""
-    """Which objective ended the run before its time, and when; empty where none did."""
+    """What ended the run before its time, and when; empty where nothing did."""
+    warnings: list[str] = []
+    """What was plainly wrong within the first seconds, with what to do about it."""
     ledger: LedgerResult = LedgerResult()
     kpis: KpiResult = KpiResult()
     storms: list[StormResult] = []

@@ -17,6 +17,7 @@ import msgspec
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
+from loadtest.locust_edge.orphans import PARENT
 from loadtest.locust_edge.request import LoadRequest
 from loadtest.planning.machine_check import check_machine
 from ocppj.errors import InconclusiveError, UsageError
@@ -109,9 +110,12 @@ def check(request: LoadRequest) -> None:
 
 
 def environment_of(request: LoadRequest) -> dict[str, str]:
-    """Return the environment of Locust: a password on a command line would show in the list of processes."""
+    """Return the environment of Locust: a password on a command line would show in the list of processes.
+
+    Locust ends when this process does not live any more, whatever has ended it.
+    """
     secret = {} if request.password is None else {"PLUGSTORM_PASSWORD": request.password}
-    return dict(os.environ) | secret
+    return dict(os.environ) | secret | {PARENT: str(os.getpid())}
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from markupsafe import Markup
 
+from evidence.vocabulary import COOL_DOWN
 from reports.svg import Scale, drawing, el, linear, linear_ticks, path
 from reports.words import count, number, percent
 
@@ -19,6 +20,7 @@ __all__ = [
     "TOP",
     "WIDTH",
     "Figure",
+    "Mark",
     "Part",
     "Period",
     "Series",
@@ -76,6 +78,13 @@ class Period(msgspec.Struct, frozen=True):
     end: float
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """A moment on the time axis, in seconds."""
+
+    name: str
+    at: float
+
+
 class Part(msgspec.Struct, frozen=True):
     """One part of a whole; `look` is a class of the style sheet."""
 
@@ -100,11 +109,17 @@ def time_chart(
     *,
     unit: str,
     periods: Sequence[Period] = (),
+    marks: Sequence[Mark] = (),
     axis: str = "seconds since the start",
 ) -> Figure:
-    """Draw lines over the seconds of a run, from zero up; `periods` are marked along the top."""
+    """Draw lines over the seconds of a run, from zero up; `periods` are marked along the top, `marks` across.
+
+    The stations say goodbye all at once in the last period, which may be cut off at the top of the chart.
+    """
     ends = [x for line in series for x, _ in line.points]
-    tops = [y for line in series for _, y in line.points]
+    goodbye = next((period.start for period in periods if period.name == COOL_DOWN), math.inf)
+    points = [point for line in series for point in line.points]
+    tops = [y for x, y in points if x < goodbye] or [y for _, y in points]
     first, seconds, ticks = min(ends, default=0.0), max(ends, default=1.0), linear_ticks(max(tops, default=1.0))
     x = linear(first, seconds, LEFT, WIDTH - RIGHT)
     y = linear(0, ticks[-1], HEIGHT - BOTTOM, TOP)
@@ -112,8 +127,9 @@ def time_chart(
     parts += [under(x(tick), number(tick)) for tick in linear_ticks(seconds, 6) if first <= tick <= seconds]
     parts.append(axis_name(axis))
     parts += _mark(periods, x, seconds)
+    parts += _across(marks, x, first, seconds)
     for line in series:
-        parts += draw_line(line, x, y)
+        parts += draw_line(_cut_off(line, ticks[-1]), x, y)
     parts += _hover(series, x, unit)
     return Figure(
         title=title,
@@ -133,6 +149,23 @@ def _mark(periods: Sequence[Period], x: Scale, seconds: float) -> list[Markup]:
         if end - start > len(period.name) * _SMALL_CHARACTER:
             drawn.append(el("text", period.name, x=start + 4, y=TOP - 1, class_="tick small-tick"))
     return drawn
+
+
+def _across(marks: Sequence[Mark], x: Scale, first: float, last: float) -> list[Markup]:
+    drawn = []
+    for mark in marks:
+        if first <= mark.at <= last:
+            at, tip = x(mark.at), el("title", f"{mark.name}, {number(mark.at)} s after the start")
+            drawn.append(el("line", tip, x1=at, x2=at, y1=TOP, y2=HEIGHT - BOTTOM, class_="line thin bad"))
+            anchor = "end" if at > (LEFT + WIDTH) / 2 else "start"
+            drawn.append(
+                el("text", mark.name, x=at, y=TOP + 10, class_="tick small-tick", dx="0.4em", text_anchor=anchor)
+            )
+    return drawn
+
+
+def _cut_off(line: Series, top: float) -> Series:
+    return msgspec.structs.replace(line, points=tuple((x, min(y, top)) for x, y in line.points))
 
 
 def draw_line(line: Series, x: Scale, y: Scale) -> list[Markup]:

@@ -93,7 +93,7 @@ def compare_runs(
             base=str(base[0]),
             new=str(new[0]),
             regressed=any(change.direction is Trend.WORSE for change in changes),
-            conclusive=judged and bool(changes),
+            conclusive=judged and bool(changes) and all(change.direction is not Trend.UNKNOWN for change in changes),
             warnings=_warnings(before, after),
             changes=tuple(changes),
             compared=len(changes),
@@ -178,14 +178,14 @@ def _kept(old: Verdict | None, new: Verdict | None) -> CaseTrend:
 
 def _warnings(before: Run, after: Run) -> tuple[str, ...]:
     """List what differs between two runs apart from the measurements."""
-    warnings = [
+    warnings = _differing("setting", _asked(before), _asked(after))
+    warnings += [
         f"The {name} run was interrupted." for name, run in (("base", before), ("new", after)) if run.interrupted
     ]
     for name, run in (("base", before), ("new", after)):
         if isinstance(run, LoadRun) and run.generator.verdict != "VALID":
             warnings.append(f"The load generator of the {name} run was {run.generator.verdict}.")
     warnings += _differing("target", _target(before), _target(after))
-    warnings += _differing("setting", _asked(before), _asked(after))
     warnings += _differing("environment", before.environment, after.environment)
     return tuple(warnings)
 

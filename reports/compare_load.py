@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Literal
@@ -35,6 +35,8 @@ class Trend(StrEnum):
     WORSE = "worse"
     BETTER = "better"
     SAME = "within noise"
+    UNKNOWN = "cannot be compared"
+    """It moved, but one of the load generators may be why."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +77,22 @@ def compare_load(
         *_outcomes(base[1], new[1]),
         *_latencies(base, new, tolerance=tolerance, floor_ms=floor_ms),
     ]
+    doubts = {run.generator.verdict for run in (base[1], new[1])}
+    changes = [_doubted(change, doubts) for change in changes]
     order = tuple(Trend)
     return sorted(changes, key=lambda change: order.index(change.direction))
+
+
+_OF_THE_GENERATOR: Final = frozenset({"ms", "1/s", "met"})
+"""Units of figures that a load generator under strain makes worse; shares of outcomes and stations it does not."""
+
+
+def _doubted(change: Change, generators: Collection[str]) -> Change:
+    """Take back what a change says where a load generator was too weak to say it."""
+    moved = change.direction in (Trend.WORSE, Trend.BETTER)
+    if moved and ("INVALID" in generators or ("DEGRADED" in generators and change.unit in _OF_THE_GENERATOR)):
+        return msgspec.structs.replace(change, direction=Trend.UNKNOWN)
+    return change
 
 
 def _by_action(run: LoadRun) -> dict[Key, list[CallStats]]:
@@ -105,7 +121,7 @@ def _objectives(base: LoadRun, new: LoadRun) -> Iterator[Change]:
         if old is None:
             continue
         direction = Trend.SAME
-        if old.passed != slo.passed:
+        if old.passed != slo.passed and not (old.undecided or slo.undecided):
             direction = Trend.BETTER if slo.passed else Trend.WORSE
         yield Change(name="SLO", figure=slo.expr, unit="met", base=old.value, new=slo.value, direction=direction)
 

@@ -21,6 +21,7 @@ _MOST_ROWS = 40
 _STYLES = {
     Trend.WORSE: "bold red",
     Trend.BETTER: "green",
+    Trend.UNKNOWN: "magenta",
     CaseTrend.WORSE: "bold red",
     CaseTrend.BETTER: "green",
     CaseTrend.LOST: "magenta",
@@ -65,10 +66,13 @@ def _sentence(comparison: Comparison) -> Text:
     if comparison.regressed:
         return Text.assemble(("Regressed. ", "bold red"), f"{worse} of {compared} got worse{gained}.")
     if not comparison.conclusive:
-        return Text.assemble(
-            ("No conclusion. ", "bold magenta"),
-            f"One of the runs has no verdict, so {compared} cannot be compared{gained}.",
+        doubted = sum(change.direction is Trend.UNKNOWN for change in comparison.changes)
+        why = (
+            f"{doubted} of {compared} moved, but a load generator was under strain, so they cannot be compared{gained}."
+            if doubted
+            else f"One of the runs has no verdict, so {compared} cannot be compared{gained}."
         )
+        return Text.assemble(("No conclusion. ", "bold magenta"), why)
     return Text.assemble(("No regression. ", "bold green"), f"None of {compared} got worse{gained}.")
 
 

@@ -11,6 +11,7 @@ import msgspec
 from evidence.run_model import FIRST_VERDICT, InteropRun, LoadRun, Run
 from evidence.verdicts import RunVerdict, Verdict
 from reports.ledger_view import ledger_consequence
+from reports.load_remarks import load_remarks
 from reports.words import count, duration, plural, run_seconds, verdict_counts
 
 __all__ = ["Headline", "Tone", "all_calls", "headline"]
@@ -107,28 +108,17 @@ def _interop_sentence(run: InteropRun, counts: Mapping[Verdict, int], total: int
 
 def _load(run: LoadRun) -> Headline:
     tone, word = _WORDS[run.verdict]
-    missed = sum(not slo.passed for slo in run.slo)
-    total = all_calls(run)
-    remarks = _interrupted(run)
-    seconds = run_seconds(run)
-    over = f" in {duration(seconds)}" if seconds else ""
-    stations = plural(run.stations.connected_peak, "station")
-    work = f"{stations} made {plural(total, 'call')}{over}"
+    own = [slo for slo in run.slo if not slo.built_in]
+    missed = sum(not slo.passed and not slo.undecided for slo in own)
+    reasons = [slo.reason or slo.expr for slo in run.slo if slo.built_in and not slo.passed]
     if run.verdict is RunVerdict.INVALID:
-        sentence = "The load generator could not generate the requested load, so the figures do not describe the CSMS."
-    elif not total:
-        sentence = f"No call was made{over}, so nothing is known about this CSMS."
-    elif missed:
-        sentence = (
-            f"{work}; {count(missed)} of {plural(len(run.slo), 'SLO')} {'was' if missed == 1 else 'were'} missed."
-        )
-    elif run.ledger.failed:
-        sentence = f"{work}, but the CSMS did not record every transaction correctly: see the ledger."
-    elif run.slo:
-        met = {1: "the one SLO was met", 2: "both SLOs were met"}.get(len(run.slo), f"all {len(run.slo)} SLOs were met")
-        sentence = f"{work}; {met}."
-    else:
-        sentence = f"{work}; no SLO was set."
+        reasons.clear()
+    remarks = _interrupted(run) + [f"{_capital(reason)}." for reason in reasons[1:]]
+    if reasons and missed:
+        remarks.append(f"{_capital(_missed(missed, len(own)))}.")
+    undecided = [slo for slo in own if slo.undecided]
+    remarks += [f"{slo.expr} was kept, but {slo.reason}." for slo in undecided]
+    remarks += _stopped(run) + run.warnings + _changed_objectives(run) + load_remarks(run)
     if run.ledger.says:
         remarks.append(f"Ledger: {run.ledger.says[0]} {ledger_consequence(run)}".rstrip())
     if run.stations.connected_peak < run.stations.requested:
@@ -139,7 +129,57 @@ def _load(run: LoadRun) -> Headline:
     if run.generator.verdict == "DEGRADED":
         tone = Tone.MIXED if tone is Tone.GOOD else tone
         remarks.append("The load generator was DEGRADED: read its reasons before you trust the high percentiles.")
-    return Headline(tone, word, sentence, tuple(remarks))
+    return Headline(tone, word, _load_sentence(run, reasons, missed, len(own)), tuple(remarks))
+
+
+def _load_sentence(run: LoadRun, reasons: list[str], missed: int, own: int) -> str:
+    """Say how a run ended; `reasons` are those of the built-in objectives that were missed."""
+    total = all_calls(run)
+    seconds = run_seconds(run)
+    over = f" in {duration(seconds)}" if seconds else ""
+    work = f"{plural(run.stations.connected_peak, 'station')} made {plural(total, 'call')}{over}"
+    if run.verdict is RunVerdict.INVALID:
+        return "The load generator could not generate the requested load, so the figures do not describe the CSMS."
+    if reasons:
+        return f"{_capital(reasons[0])}. {_capital(work)}."
+    if not total:
+        return f"No call was made{over}, so nothing is known about this CSMS."
+    if missed:
+        return f"{work}; {_missed(missed, own)}."
+    if run.ledger.failed:
+        return f"{work}, but the CSMS did not record every transaction correctly: see the ledger."
+    if run.verdict is RunVerdict.INCONCLUSIVE:
+        undecided = sum(slo.undecided for slo in run.slo)
+        return f"{work}, too few to decide {count(undecided)} of {plural(own, 'SLO')}: take a longer run, or set min."
+    return f"{work}; {_met(own, len(run.slo) - own)}."
+
+
+def _stopped(run: LoadRun) -> list[str]:
+    return [f"The run was {run.stopped_early}."] if run.stopped_early else []
+
+
+def _met(own: int, built_in: int) -> str:
+    if own:
+        return {1: "the one SLO was met", 2: "both SLOs were met"}.get(own, f"all {own} SLOs were met")
+    if built_in:
+        return f"{plural(built_in, 'built-in objective')} {'was' if built_in == 1 else 'were'} met, and no SLO was set"
+    return "no SLO was set"
+
+
+def _missed(missed: int, total: int) -> str:
+    return f"{count(missed)} of {plural(total, 'SLO')} {'was' if missed == 1 else 'were'} missed"
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def _changed_objectives(run: LoadRun) -> list[str]:
+    """Name the built-in objectives that the run was not held against as they are."""
+    off, changed = run.settings.get("no-objective", []), run.settings.get("objectives", {})
+    named = [f"{name} (off)" for name in off] if isinstance(off, list) else []
+    named += [f"{name} ({limit})" for name, limit in changed.items()] if isinstance(changed, dict) else []
+    return [f"Built-in objectives were changed for this run: {', '.join(named)}."] if named else []
 
 
 def all_calls(run: LoadRun) -> int:

@@ -61,10 +61,10 @@ def curve(histogram: Histogram) -> dict[float, float]:
     return {q: value / 1000 for q, value in zip(wanted, histogram.percentiles(wanted), strict=True)}
 
 
-def read_histograms(folder: Path) -> Histograms:
+def read_histograms(folder: Path, *, every_window: bool = False) -> Histograms:
     """Read the HDR logs of the window that is judged, or all where it has none; a damaged one up to the damage."""
     files = sorted((folder / "histograms").glob("*.hlog"))
-    measured = [file for file in files if MEASURE in file.stem]
+    measured = [] if every_window else [file for file in files if MEASURE in file.stem]
     series: dict[Tag, list[Windowed]] = {}
     unreadable = []
     for file in measured or files:

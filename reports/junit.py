@@ -186,11 +186,11 @@ def _load_suite(run: LoadRun) -> tuple[str, list[_TestCase]]:
     cases = [
         _TestCase(
             name=slo.expr,
-            class_name="load.slo",
+            class_name="load.built-in" if slo.built_in else "load.slo",
             seconds=0.0,
-            element="" if slo.passed else _FAILURE,
+            element="" if slo.passed else _SKIPPED if slo.undecided else _FAILURE,
             kind="SLO",
-            message=f"{slo.expr} was missed: {_measured(slo)}",
+            message=f"{slo.expr} was {'not decided' if slo.undecided else 'missed'}: {_measured(slo)}",
             text=f"Expected: {slo.expr}\nActual: {_measured(slo)}",
             output=_measured(slo),
         )
@@ -227,4 +227,6 @@ def _load_suite(run: LoadRun) -> tuple[str, list[_TestCase]]:
 
 
 def _measured(result: SloResult) -> str:
+    if result.built_in and result.reason:
+        return result.reason
     return "nothing was measured" if result.value is None else f"measured {measured(result, 6)}"

@@ -8,15 +8,17 @@ from pathlib import Path
 import msgspec
 from markupsafe import Markup
 
+from evidence.lost_words import why_lost
 from evidence.run_model import CallStats, LoadRun, Percentiles
 from evidence.vocabulary import FROM_CSMS, OPENED, TO_CSMS
 from ocppj.outcomes import Outcome
-from reports.charts import Figure, Part, Period, Series, share_bar, time_chart
+from reports.charts import Figure, Mark, Part, Period, Series, share_bar, time_chart
 from reports.commands_view import CommandsView, view_commands
 from reports.facts import facts, field_words
 from reports.headline import Headline, all_calls, headline
 from reports.histograms import Histograms, curve, read_histograms
 from reports.latency_charts import MAXIMUM, Band, latency_overview, percentile_curves
+from reports.latency_over_time import latency_over_time
 from reports.ledger_view import LedgerView, ledger_figure, view_ledger
 from reports.storm_view import StormView, view_storms
 from reports.svg import log_ticks
@@ -64,6 +66,7 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     headline: Headline
     tiles: tuple[Tile, ...]
     time_figures: tuple[Figure, ...]
+    latency_figures: tuple[Figure, ...]
     overview: Figure | None
     curves: tuple[Figure, ...]
     latency_note: str
@@ -72,6 +75,8 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     calls: tuple[tuple[Cell, ...], ...]
     connections: tuple[Bar, ...]
+    lost: tuple[tuple[str, ...], ...]
+    """Why connections were lost, how many, when the first and the last, and the CALL without an answer."""
     faults: tuple[tuple[str, str], ...]
     throughput: tuple[tuple[str, str], ...]
     generator: tuple[tuple[str, str], ...]
@@ -95,6 +100,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         headline=headline(run),
         tiles=_tiles(run),
         time_figures=_time_figures(run),
+        latency_figures=latency_over_time(run, read_histograms(folder, every_window=True), *_marks(run)),
         overview=overview,
         curves=curves,
         latency_note=_latency_note(run, histograms),
@@ -103,6 +109,10 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         columns=_COLUMNS,
         calls=tuple(map(_call_row, sorted(run.calls, key=lambda call: -call.count))),
         connections=_connections(run),
+        lost=tuple(
+            (why_lost(one), count(one.count), duration(one.first), duration(one.last), one.after)
+            for one in run.lost_connections
+        ),
         faults=tuple((kind, count(amount)) for kind, amount in sorted(run.faults.items(), key=lambda pair: -pair[1])),
         throughput=tuple((field_words(key), number(value, 4)) for key, value in run.throughput.items()),
         generator=_generator(run),
@@ -141,7 +151,9 @@ def _tiles(run: LoadRun) -> tuple[Tile, ...]:
         tiles.append(Tile(f"{figure[0]} lost", "transactions", f"of {figure[1]}"))
     if run.slo:
         met = sum(slo.passed for slo in run.slo)
-        tiles.append(Tile(f"{met} of {len(run.slo)}", "SLOs met"))
+        own = sum(not slo.built_in for slo in run.slo)
+        built_in = len(run.slo) - own
+        tiles.append(Tile(f"{met} of {len(run.slo)}", "SLOs met", f"{built_in} of them built in" if built_in else ""))
     return tuple(tiles)
 
 
@@ -151,15 +163,21 @@ def _measured(run: LoadRun, judged: int) -> str:
     return f"in {duration(run_seconds(run))}"
 
 
-_TITLES = {"opened": "Connections opened per second"}
+_TITLES = {"opened": "Connections opened per second", "waiting": "Calls that wait for an answer"}
 _KNOWN_COLUMNS = {"t", "connected", "booted", "calls", "errors"}
+
+
+def _marks(run: LoadRun) -> tuple[list[Period], list[Mark]]:
+    """Return what is marked on every chart over time: the windows, and the storms."""
+    periods = [Period(window.name, window.start, window.start + window.seconds) for window in run.windows]
+    return periods, [Mark(storm.storm, storm.at) for storm in run.storms]
 
 
 def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
     rows = [row for row in run.timeline if "t" in row]
     if not rows:
         return ()
-    periods = [Period(window.name, window.start, window.start + window.seconds) for window in run.windows]
+    periods, marks = _marks(run)
     figures = [
         time_chart(
             "Throughput",
@@ -167,6 +185,7 @@ def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
             [_series(rows, "calls", "calls", "s1", filled=True), _series(rows, "errors", "errors", "bad")],
             unit="per second",
             periods=periods,
+            marks=marks,
         ),
         time_chart(
             "Stations",
@@ -177,6 +196,7 @@ def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
             ],
             unit="stations",
             periods=periods,
+            marks=marks,
         ),
     ]
     others = dict.fromkeys(key for row in rows for key in row if key not in _KNOWN_COLUMNS)
@@ -187,6 +207,7 @@ def _time_figures(run: LoadRun) -> tuple[Figure, ...]:
             [_series(rows, key, field_words(key), "s4", filled=True)],
             unit="",
             periods=periods,
+            marks=marks,
         )
         for key in others
     ]

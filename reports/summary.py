@@ -11,8 +11,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from evidence.lost_words import how_lost
 from evidence.run_folder import RunFolder
-from evidence.run_model import CallStats, CaseResult, InteropRun, LoadRun, Run
+from evidence.run_model import CaseResult, InteropRun, LoadRun, Run, SloResult
 from evidence.verdicts import Verdict
 from evidence.visible import one_line
 from evidence.vocabulary import FROM_CSMS
@@ -119,7 +120,7 @@ def _matrix(run: InteropRun) -> tuple[list[Verdict], list[tuple[str, dict[Verdic
 
 def _load_parts(run: LoadRun) -> list[RenderableType]:
     parts: list[RenderableType] = []
-    if run.calls:
+    if run.actions:
         table = _new_table("action")
         for column in _CALL_COLUMNS[1:]:
             table.add_column(column, justify="right")
@@ -133,8 +134,8 @@ def _load_parts(run: LoadRun) -> list[RenderableType]:
         for row in command_rows(run):
             table.add_row(*map(_safe, row))
         parts.append(table)
-    for slo in run.slo:
-        word, style = ("met   ", "green") if slo.passed else ("MISSED", "bold red")
+    for slo in _told(run):
+        word, style = _SLO_WORDS[slo.passed, slo.undecided]
         parts.append(Text.assemble((f"  {word} ", style), one_line(slo.expr), f"  (measured {measured(slo)})"))
     style = {"VALID": "green", "DEGRADED": "yellow", "INVALID": "bold red"}[run.generator.verdict]
     reasons = "; ".join(run.generator.reasons)
@@ -142,35 +143,49 @@ def _load_parts(run: LoadRun) -> list[RenderableType]:
     return parts
 
 
-_CALL_COLUMNS = ("action", "calls", "accepted", "service p50", "service p99", "response p50", "response p99")
+_SLO_WORDS = {
+    (True, False): ("met   ", "green"),
+    (False, False): ("MISSED", "bold red"),
+    (False, True): ("UNDECIDED", "yellow"),
+}
+_CALL_COLUMNS = (
+    "action",
+    "calls",
+    "accepted",
+    "other outcomes",
+    "service p50",
+    "service p99",
+    "response p50",
+    "response p99",
+)
 
 
 def _call_rows(run: LoadRun) -> list[tuple[str, ...]]:
-    """One row an action and direction; its latencies are those of its most frequent outcome."""
-    members: dict[tuple[str, str, str], list[CallStats]] = {}
-    for call in run.calls:
-        members.setdefault((call.ocpp, call.action, call.direction), []).append(call)
-    rows = []
-    for (ocpp, action, direction), calls in sorted(members.items(), key=lambda pair: -_total(pair[1])):
-        main = max(calls, key=lambda call: call.count)
-        accepted = sum(call.count for call in calls if call.outcome == Outcome.ACCEPTED)
-        rows.append(
-            (
-                f"{ocpp} {action}{' (from the CSMS)' if direction == FROM_CSMS else ''}",
-                count(_total(calls)),
-                percent(accepted / _total(calls)) if _total(calls) else "–",
-                *(
-                    milliseconds(getattr(latency, name) if latency else None)
-                    for latency in (main.service_ms, main.response_ms)
-                    for name in ("p50", "p99")
-                ),
-            )
+    """One row an action and direction; every outcome counts in its latencies, a time-out with at least its limit."""
+    rows = [
+        (
+            f"{one.ocpp} {one.action}{' (from the CSMS)' if one.direction == FROM_CSMS else ''}",
+            count(one.count),
+            percent(one.outcomes.get(Outcome.ACCEPTED, 0) / one.count) if one.count else "–",
+            ", ".join(
+                f"{count(amount)} {outcome}"
+                for outcome, amount in sorted(one.outcomes.items(), key=lambda pair: -pair[1])
+                if outcome != Outcome.ACCEPTED
+            ),
+            *(
+                milliseconds(getattr(latency, name) if latency else None)
+                for latency in (one.service_ms, one.response_ms)
+                for name in ("p50", "p99")
+            ),
         )
+        for one in run.actions
+    ]
     return rows[:_MOST_ACTIONS]
 
 
-def _total(calls: Sequence[CallStats]) -> int:
-    return sum(call.count for call in calls)
+def _told(run: LoadRun) -> list[SloResult]:
+    """Return the objectives that somebody has set, and the built-in ones that were missed."""
+    return [slo for slo in run.slo if not (slo.built_in and slo.passed)]
 
 
 # -- Markdown --------------------------------------------------------------------------------------------------------
@@ -238,15 +253,19 @@ def _interop_lines(run: InteropRun) -> list[str]:
 
 def _load_lines(run: LoadRun) -> list[str]:
     lines = []
-    if run.slo:
-        rows = [["✅" if slo.passed else "❌", _code(slo.expr), measured(slo)] for slo in run.slo]
+    if _told(run):
+        rows = [
+            ["✅" if slo.passed else "❔" if slo.undecided else "❌", _code(slo.expr), measured(slo)]
+            for slo in _told(run)
+        ]
         lines += _table(["", "objective", "measured"], rows)
-    if run.calls:
+    if run.actions:
         lines += _table(list(_CALL_COLUMNS), [[_text(cell) for cell in row] for row in _call_rows(run)], numeric=True)
     if run.commands:
         lines += _table(list(COLUMNS), [[_text(cell) for cell in row] for row in command_rows(run)], numeric=True)
-    lines += [f"- {_text(sentence)}" for sentence in run.kpis.says]
-    lines += [""] if run.kpis.says else []
+    said = [*(how_lost(one) for one in run.lost_connections[:_MOST_LISTED]), *run.kpis.says]
+    lines += [f"- {_text(sentence)}" for sentence in said]
+    lines += [""] if said else []
     lines += [f"Load generator: **{run.generator.verdict}** {_text('; '.join(run.generator.reasons))}".rstrip(), ""]
     return lines
 

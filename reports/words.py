@@ -144,7 +144,11 @@ def duration(seconds: float | None) -> str:
 
 def measured(result: SloResult, digits: int = 4) -> str:
     """Write what was measured for an objective, with its unit."""
-    return "no value" if result.value is None else f"{number(result.value, digits)} {result.unit}".rstrip()
+    if result.value is None:
+        return "no value"
+    calls = "" if result.n is None else f" of {plural(result.n, 'call')}"
+    few = ", too few to decide" if result.undecided else ""
+    return f"{number(result.value, digits)} {result.unit}".rstrip() + calls + few
 
 
 def _moment(text: str) -> datetime | None:

@@ -14,16 +14,21 @@ from rich.table import Table
 from rich.text import Text
 
 from evidence.histogram import Histogram
-from evidence.run_model import CallStats, LoadRun
+from evidence.lost_words import how_lost
+from evidence.plugin_results import StormResult
+from evidence.run_model import ActionStats, LoadRun
 from evidence.vocabulary import MEASURE, OPENED, TO_CSMS, is_failure
 from loadtest.measuring.merged import Merged
 from ocppj.outcomes import Outcome
 
-__all__ = ["Progress", "Snapshot", "print_result", "snapshot"]
+__all__ = ["Progress", "Snapshot", "print_error", "print_result", "snapshot"]
 
 PLAIN_EVERY: Final = 5.0
 """Seconds between two lines where the output is not a terminal."""
 _MAIN_ACTIONS: Final = 4
+_MOST_CAUSES: Final = 8
+_TITLE: Final = f"CALLs intended in the window {MEASURE}; response latency in ms, time-outs and every outcome included"
+_COLUMNS: Final = ("Action", "OCPP", "CALLs", "Accepted", "Other outcomes", "p50", "p99", "max")
 _LOG_WIDTH: Final = 120
 
 
@@ -110,6 +115,12 @@ class Progress:
             self._live.start()
         self._live.update(_table(view), refresh=True)
 
+    def warn(self, sentence: str) -> None:
+        """Show a warning that stays."""
+        (self._live.console if self._live else self._console).print(
+            f"[bold yellow]warning:[/] {escape(sentence)}", highlight=False, soft_wrap=True
+        )
+
     def close(self) -> None:
         """Leave the terminal as it was."""
         if self._live is not None:
@@ -160,31 +171,32 @@ def _p99_cells(action: str, value: float | None) -> tuple[str, str]:
     return (f"p99 {action}", f"{value:.1f} ms") if value is not None else ("", "")
 
 
+def print_error(sentence: str) -> None:
+    """Print what went wrong at the end of a run, where there may be no room for a log."""
+    _standard_error().print(f"[bold red]error:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+
+
 def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> None:
     """Print the short table that ends a run, and where the rest is."""
     console = console or _standard_error()
-    table = Table(
-        title=f"CALLs intended in the window {MEASURE}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1)
-    )
-    for name in ("Action", "OCPP", "Count", "Failed", "Rejected", "p50 ms", "p99 ms", "max ms"):
-        table.add_column(name, justify="left" if name in {"Action", "OCPP"} else "right")
-    for row in _rows(run.calls):
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    for name in _COLUMNS:
+        table.add_column(name, justify="left" if name in {"Action", "OCPP", "Other outcomes"} else "right")
+    for row in map(_row, run.actions):
         table.add_row(*row)
-    if run.calls:
+    if run.actions:
+        console.print(_TITLE, highlight=False, soft_wrap=True)
         console.print(table)
-    stations, rate = run.stations, run.throughput.get("calls_per_s", 0.0)
-    console.print(
-        f"{stations.connected_peak} of {stations.requested} stations connected, {stations.booted} booted, "
-        f"{stations.lost} connections lost; {rate:.1f} CALL/s; {run.throughput['calls_total']:.0f} CALLs in all",
-        highlight=False,
-    )
-    for outcome, count in sorted(run.connections.items()):
-        if outcome != OPENED:
-            console.print(f"[red]{count} connection attempts: {escape(outcome)}", highlight=False)
+    _print_connections(run, console)
     _print_sentences(run, console)
+    _print_built_in(run, console)
     for slo in run.slo:
-        word = "[green]met" if slo.passed else "[red]MISSED"
+        if slo.built_in:
+            continue
+        word = "[green]met" if slo.passed else "[yellow]UNDECIDED" if slo.undecided else "[red]MISSED"
         measured = slo.reason or "nothing" if slo.value is None else f"{slo.value:g} {slo.unit}".rstrip()
+        measured += "" if slo.n is None else f" of {slo.n} CALLs"
+        measured += f"; {slo.reason}" if slo.undecided else ""
         console.print(
             f"SLO {word}[/]: {escape(slo.expr)} (measured: {escape(measured)})", highlight=False, soft_wrap=True
         )
@@ -199,6 +211,36 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
     )
 
 
+def _print_connections(run: LoadRun, console: Console) -> None:
+    """Print how many stations there were, and what became of connections."""
+    stations, rate = run.stations, run.throughput.get("calls_per_s", 0.0)
+    console.print(
+        f"{stations.connected_peak} of {stations.requested} stations connected, {stations.booted} booted, "
+        f"{stations.lost} connections lost; {rate:.1f} CALL/s; {run.throughput['calls_total']:.0f} CALLs in all",
+        highlight=False,
+    )
+    for one in run.lost_connections[:_MOST_CAUSES]:
+        console.print(f"[red]{escape(how_lost(one))}", highlight=False, soft_wrap=True)
+    for outcome, count in sorted(run.connections.items()):
+        if outcome != OPENED:
+            console.print(f"[red]{count} connection attempts: {escape(outcome)}", highlight=False)
+    for storm in run.storms:
+        console.print(_storm_line(storm), highlight=False, soft_wrap=True)
+
+
+def _print_built_in(run: LoadRun, console: Console) -> None:
+    """Print which built-in objectives were met, and each that was missed with its reason."""
+    kept = [slo.built_in for slo in run.slo if slo.built_in and slo.passed]
+    if kept:
+        console.print(f"Built-in objectives [green]met[/]: {', '.join(kept)}", highlight=False, soft_wrap=True)
+    for slo in run.slo:
+        if slo.built_in and not slo.passed:
+            missed = escape(f"{slo.built_in}: {slo.reason}")
+            console.print(f"Built-in objective [red]MISSED[/]: {missed}", highlight=False, soft_wrap=True)
+    if all(slo.built_in for slo in run.slo):
+        console.print("No objective was set by you (--slo FILE)", highlight=False)
+
+
 def _print_sentences(run: LoadRun, console: Console) -> None:
     for sentence in run.kpis.says:
         console.print(escape(sentence), highlight=False, soft_wrap=True)
@@ -207,19 +249,28 @@ def _print_sentences(run: LoadRun, console: Console) -> None:
         console.print(f"{colour}Ledger: {escape(sentence)}", highlight=False, soft_wrap=True)
 
 
-def _rows(calls: list[CallStats]) -> list[list[str]]:
-    """Put the outcomes of an action in one row; its percentiles are those of its most frequent outcome."""
-    groups: dict[tuple[str, str, str], list[CallStats]] = {}
-    for call in calls:
-        groups.setdefault((call.ocpp, call.action, call.direction), []).append(call)
-    rows = []
-    for (ocpp, action, direction), group in sorted(groups.items()):
-        main = max(group, key=lambda call: call.count)
-        failed = sum(call.count for call in group if is_failure(call.outcome))
-        rejected = sum(call.count for call in group if call.outcome == Outcome.REJECTED)
-        latency = main.response_ms
-        figures = [f"{latency.p50:.2f}", f"{latency.p99:.2f}", f"{latency.max:.2f}"] if latency else ["", "", ""]
-        total = sum(call.count for call in group)
-        name = escape(action) if direction == TO_CSMS else f"{escape(action)} (from CSMS)"
-        rows.append([name, ocpp, str(total), str(failed), str(rejected), *figures])
-    return rows
+_STORMS: Final[dict[bool | None, str]] = {True: "recovered", False: "[red]not recovered[/]", None: "not judged"}
+
+
+def _storm_line(storm: StormResult) -> str:
+    struck, unrecovered = storm.stations.struck, storm.stations.unrecovered
+    missing = f", {unrecovered} of them did not come back" if unrecovered else ""
+    reasons = f": {escape('; '.join(storm.reasons))}" if storm.reasons else ""
+    return (
+        f"Storm {escape(storm.storm)} after {storm.at:.0f} s struck {struck} stations{missing}: "
+        f"{_STORMS[storm.recovered]}{reasons}"
+    )
+
+
+def _row(one: ActionStats) -> list[str]:
+    """Write one action, with all its outcomes and the response latency of all its CALLs."""
+    latency = one.response_ms
+    figures = [f"{latency.p50:.2f}", f"{latency.p99:.2f}", f"{latency.max:.2f}"] if latency else ["", "", ""]
+    name = escape(one.action) if one.direction == TO_CSMS else f"{escape(one.action)} (from CSMS)"
+    others = ", ".join(
+        f"[red]{count} {escape(outcome)}[/]" if is_failure(outcome) else f"{count} {escape(outcome)}"
+        for outcome, count in sorted(one.outcomes.items(), key=lambda pair: -pair[1])
+        if outcome != Outcome.ACCEPTED
+    )
+    accepted = str(one.outcomes.get(Outcome.ACCEPTED, 0))
+    return [name, one.ocpp, str(one.count), accepted, others, *figures]

@@ -21,13 +21,16 @@ from evidence.run_model import LoadRun
 from evidence.vocabulary import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import Ack, Collector, Report
 from loadtest.cluster.leases import LeaseServer, LeaseTable
-from loadtest.cluster.live import Progress, print_result, snapshot
+from loadtest.cluster.live import Progress, print_error, print_result, snapshot
+from loadtest.judging.early_signs import LOOK_UNTIL, Sight, early_signs
 from loadtest.judging.generator import gather, judge
 from loadtest.judging.quantities import Values
-from loadtest.judging.result import Course, build_run, exit_code, measured_seconds, slo_figures, write_result
+from loadtest.judging.result import Course, at_end, build_run, exit_code, measured_seconds, slo_figures, write_result
 from loadtest.judging.settings import Settings
-from loadtest.judging.slo import SloWatch
+from loadtest.judging.slo import AtEnd, SloWatch
 from loadtest.judging.slo import judge as slo_results
+from loadtest.judging.slo_built_in import CSMS_ANSWERS, judge_built_in
+from loadtest.measuring.merged import Merged
 from loadtest.measuring.recorder import Delta
 from loadtest.measuring.windows import WindowPlan
 from loadtest.plugins.contract import Conclusion, Plugin, RunAccess
@@ -53,11 +56,13 @@ class MasterEnd:
         name: Callable[[str], str],
         errors: Callable[[], int] = lambda: 0,
         stop: Callable[[], None] = lambda: None,
+        check_end: Callable[[], str | None] | None = None,
     ) -> None:
         """Make the run folder; raises `UsageError` where it cannot be written.
 
         `send` takes a worker and a message, `workers` lists the connected ones, `name` is how people call one, `errors`
         counts exceptions of Plugstorm in this process. `stop` ends the run before its time and does not wait for it.
+        `check_end` connects once more when the run is over, and returns what is wrong with the CSMS; None: nothing.
         """
         self._settings = settings
         self._send = send
@@ -65,6 +70,7 @@ class MasterEnd:
         self._name = name
         self._errors = errors
         self._stop = stop
+        self.check_end = check_end
         self._runs = 0
         self._folder: RunFolder | None = RunFolder.create(settings.out, "load")
         self._progress = Progress() if settings.live else None
@@ -115,6 +121,8 @@ class MasterEnd:
         self._course = Course(started=now, finished=now, windows=[(RAMP, now)])
         self._finishing = self._hurry = self.spawned = False
         self._stopped = None
+        self._warned: set[str] = set()
+        self._alone_since: float | None = 0.0
         self._unstarted = 0.0
         self._done.clear()
         for worker in self._workers():
@@ -135,14 +143,17 @@ class MasterEnd:
         )
         self._enter(window)
         self._show(self._collector)
+        self._look_for_early_signs(self._collector)
         for plugin in self._plugins:
             plugin.beat(self._elapsed(), self._course.windows[-1][0])
         self._watch_objectives(self._collector)
+        self._watch_for_nobody(self._collector)
 
     def cool_down(self) -> None:
         """Note that the run ends: what is intended from now on is not judged."""
         if self.running and self._stopped is None:
-            self._stopped = self._now()
+            self._stopped = self._course.stopped = self._now()
+            self._course.wanted = self.target
             self._plan.stop()
             self._enter(COOL_DOWN)
             for plugin in self._plugins:
@@ -173,6 +184,8 @@ class MasterEnd:
             self._conclude(collector)
         except HarnessError as error:
             _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
+            if self._settings.live:
+                print_error(f"{error}; what could not be written is lost, and the table above is what was measured")
             self.exit_code = USAGE
         finally:
             self._concluded, self._collector = collector, None
@@ -305,6 +318,44 @@ class MasterEnd:
             )
             self._progress.show(view)
 
+    def _look_for_early_signs(self, collector: Collector) -> None:
+        """Warn, once each, of what is plainly wrong within the first seconds."""
+        if self._elapsed() > LOOK_UNTIL or self._stopped is not None:
+            return
+        merged = collector.merged
+        seconds = merged.seconds()
+        calls = {
+            key: latencies.response.count
+            for window in dict.fromkeys(name for name, _ in self._course.windows)
+            for key, latencies in merged.window(window).items()
+        }
+        sight = Sight(
+            elapsed=self._elapsed(),
+            connected=max((second.connected for second in seconds), default=0),
+            booted=max((second.booted for second in seconds), default=0),
+            connections=merged.connections,
+            calls=calls,
+        )
+        for word, sentence in early_signs(sight).items():
+            if word not in self._warned:
+                self._warned.add(word)
+                self._course.warnings.append(sentence)
+                _logger.warning("%s", sentence)
+                if self._progress is not None:
+                    self._progress.warn(sentence)
+
+    def _watch_for_nobody(self, collector: Collector) -> None:
+        """End the run when nobody has been connected for too long, and no storm wants that."""
+        patience, now = self._settings.alone_after, self._elapsed()
+        if not self.target or collector.connected or any(plugin.keeps_stations_away for plugin in self._plugins):
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = now
+        elif patience and now - self._alone_since >= patience and not self._course.alone and self._stopped is None:
+            self._course.alone = f"stopped after {now:.0f} s: nobody had been connected for {patience:g} s"
+            _logger.warning("The run is %s.", self._course.alone)
+            self._stop()
+
     def _watch_objectives(self, collector: Collector) -> None:
         """End the run when an objective is broken that says so."""
         course = self._course
@@ -345,15 +396,19 @@ class MasterEnd:
         seconds = measured_seconds(course)
         measured = merged.windows.get(MEASURE, {})
         lasted = (self._stopped or course.finished) - course.started
-        wanted_end = course.interrupted or course.broken is not None
+        wanted_end = course.interrupted or course.broken is not None or bool(course.alone)
         lacking = settings.duration - lasted if settings.duration and not wanted_end else 0.0
+        conclusions = {plugin.name: plugin.conclude() for plugin in self._plugins}
+        end = self._end(merged)
+        deaf = any(second.connected for second in merged.seconds()) and not end.had_been_accepted
+        gone = end.answers is False or deaf
         facts = gather(
             [(_machine(worker), state) for worker, state in collector.workers.items()],
             now=time.monotonic(),
             interval=REPORT_EVERY,
             source_addresses=settings.source_addresses,
             calls=merged.calls,
-            seconds=None if wanted_end and not seconds else seconds,
+            seconds=None if (wanted_end or gone) and not measured else seconds,
             offered=merged.offered.get(MEASURE, 0),
             measured=sum(pair.response.count for key, pair in measured.items() if key[2] == TO_CSMS),
             duplicates=len(self.lease_server.table.duplicates),
@@ -363,7 +418,6 @@ class MasterEnd:
             cut_short=max(lacking, 0.0),
         )
         generator = judge(facts)
-        conclusions = {plugin.name: plugin.conclude() for plugin in self._plugins}
         doubts = [reason for conclusion in conclusions.values() for reason in conclusion.invalid]
         if doubts:
             generator = msgspec.structs.replace(generator, verdict="INVALID", reasons=[*generator.reasons, *doubts])
@@ -374,16 +428,34 @@ class MasterEnd:
             course,
             generator,
             plugins=self._quantities(conclusions),
+            end=end,
             window=lambda name: windows.get(name, {}),
         )
-        slo = slo_results(settings.slo, figures, course.broken)
+        slo = slo_results(settings.slo, figures, course.broken) + judge_built_in(settings.built_in, figures)
         fields = {name: content for one in conclusions.values() for name, content in one.fields.items()}
         run = build_run(merged, settings, course, generator, slo, fields=fields)
-        write_result(self._folder, run, merged, settings, course)
         self.result = run
         self.exit_code = exit_code(run)
-        if settings.live:
-            print_result(run, self._folder.path)
+        try:
+            write_result(self._folder, run, merged, settings, course)
+        finally:
+            # On a full disk the terminal is all that is left.
+            if settings.live:
+                print_result(run, self._folder.path)
+
+    def _end(self, merged: Merged) -> AtEnd:
+        """Look at what is left; somebody who interrupts a run does not wait for the CSMS."""
+        found = at_end(merged, self._course)
+        wanted = any(one.name == CSMS_ANSWERS for one in self._settings.built_in)
+        if self.check_end is None or not wanted or self._hurry or self._course.interrupted:
+            return found
+        try:
+            wrong = self.check_end()
+        except HarnessError as error:
+            found.why = str(error)
+            return found
+        found.answers, found.why = wrong is None, wrong or ""
+        return found
 
 
 def _machine(worker: str) -> str:

@@ -11,18 +11,30 @@ from evidence import exit_codes
 from evidence.histogram import Histogram, write_hlog
 from evidence.redact import redact_url
 from evidence.run_folder import RunFolder, describe_environment, describe_tool
-from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, RunTarget, SloResult, Stations, WindowResult
+from evidence.run_model import (
+    ActionStats,
+    CallStats,
+    Generator,
+    LoadRun,
+    LostConnections,
+    Percentiles,
+    RunTarget,
+    SloResult,
+    Stations,
+    WindowResult,
+)
 from evidence.verdicts import EXIT_CODES, RunVerdict
 from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
 from loadtest.judging.quantities import Values
 from loadtest.judging.settings import Settings
-from loadtest.judging.slo import Broken, Figures
+from loadtest.judging.slo import AtEnd, Broken, Figures
+from loadtest.judging.slo_built_in import CERTAIN
 from loadtest.measuring.merged import Latencies, Merged
 from loadtest.measuring.recorder import Key
 from ocppj.outcomes import Outcome
 from ocppj.trace import wall_clock
 
-__all__ = ["Course", "build_run", "exit_code", "run_verdict", "slo_figures", "write_result"]
+__all__ = ["Course", "at_end", "build_run", "exit_code", "run_verdict", "slo_figures", "write_result"]
 
 _PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
 _MOST_ROWS: Final = 7200
@@ -41,6 +53,14 @@ class Course(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     broken: Broken | None = None
     """The objective that ended the run before its time."""
+    alone: str = ""
+    """That the run ended before its time because nobody was connected any more, and when."""
+    warnings: list[str] = []
+    """What was plainly wrong within the first seconds."""
+    stopped: float | None = None
+    """When the stations were told to leave."""
+    wanted: int = 0
+    """How many users Locust wanted at that moment."""
 
 
 class WindowSpan(NamedTuple):
@@ -65,6 +85,19 @@ def measured_seconds(course: Course) -> float:
     return sum(span.seconds for span in spans(course) if span.name == MEASURE)
 
 
+_LAST_SECONDS: Final = 5
+"""A station that the CSMS resets is away for some seconds, and no fault of anybody."""
+
+
+def at_end(merged: Merged, course: Course) -> AtEnd:
+    """Return how many stations were accepted in the last seconds, of those that had been and were still wanted."""
+    seconds = merged.seconds()
+    stopped = int(course.finished if course.stopped is None else course.stopped)
+    most = max((second.booted for second in seconds), default=0)
+    last = [second.booted for second in seconds if stopped - _LAST_SECONDS <= second.t <= stopped]
+    return AtEnd(accepted=max(last, default=0), had_been_accepted=min(most, course.wanted or most))
+
+
 def slo_figures(
     merged: Merged,
     settings: Settings,
@@ -72,6 +105,7 @@ def slo_figures(
     generator: Generator | None = None,
     *,
     plugins: Values | None = None,
+    end: AtEnd | None = None,
     window: Callable[[str], Mapping[Key, Latencies]],
 ) -> Figures:
     """Gather what objectives are held against; `window` gives the series of one window."""
@@ -91,6 +125,7 @@ def slo_figures(
         connections=merged.connections,
         generator=generator,
         plugins=plugins or {},
+        at_end=end,
     )
 
 
@@ -130,8 +165,11 @@ def build_run(
         calls=calls,
         throughput=_throughput(calls, measured_seconds(course), merged),
         generator=generator,
+        actions=_actions(merged.windows.get(MEASURE, {})),
+        lost_connections=_lost_connections(merged, int(course.started)),
         slo=slo or [],
-        stopped_early=course.broken.reason if course.broken else "",
+        stopped_early=course.broken.reason if course.broken else course.alone,
+        warnings=course.warnings,
         timeline=_timeline(merged, course.started),
         faults=dict(merged.faults),
         connections=dict(merged.connections),
@@ -145,14 +183,19 @@ def build_run(
 def run_verdict(run: LoadRun) -> RunVerdict:
     """Judge a load run: whether anything can be concluded, and if so, whether it kept what was asked of it.
 
-    Lost money needs no objective to fail a run (`loadtest.plugins.ledger.plugin`).
+    Lost money needs no objective to fail a run (`loadtest.plugins.ledger.plugin`). A CSMS that is gone or lets nobody
+    in has failed however well the load was generated.
     """
     if _never_reached(run):
         return RunVerdict.INCONCLUSIVE
+    if any(not slo.passed and slo.built_in in CERTAIN for slo in run.slo):
+        return RunVerdict.FAILED
     if run.generator.verdict == "INVALID":
         return RunVerdict.INVALID
-    if not all(slo.passed for slo in run.slo) or run.ledger.failed:
+    if any(not slo.passed and not slo.undecided for slo in run.slo) or run.ledger.failed:
         return RunVerdict.FAILED
+    if any(slo.undecided for slo in run.slo):
+        return RunVerdict.INCONCLUSIVE
     if run.interrupted and not run.calls:
         return RunVerdict.INCONCLUSIVE
     return RunVerdict.PASSED
@@ -166,10 +209,10 @@ def exit_code(run: LoadRun) -> int:
 
 
 def write_result(folder: RunFolder, run: LoadRun, merged: Merged, settings: Settings, course: Course) -> None:
-    """Write `run.json` and one HDR log a window; raises `UsageError` when the disk refuses."""
+    """Write `run.json` and then one HDR log a window; raises `UsageError` when the disk refuses."""
+    folder.write_run(run, settings.secrets)
     for window in merged.windows:
         write_hlog(folder.histograms / f"{window}.hlog", merged.intervals(window), started=course.started)
-    folder.write_run(run, settings.secrets)
 
 
 def _never_reached(run: LoadRun) -> bool:
@@ -197,6 +240,47 @@ def _call_stats(key: Key, figures: Latencies) -> CallStats:
         service_ms=_percentiles(figures.service),
         response_ms=_percentiles(figures.response),
     )
+
+
+def _actions(series: Mapping[Key, Latencies]) -> list[ActionStats]:
+    """Add up the outcomes of each action, the most frequent action first."""
+    found: dict[tuple[str, str, str], dict[str, Latencies]] = {}
+    for (ocpp, action, direction, outcome), latencies in series.items():
+        found.setdefault((ocpp, action, direction), {})[outcome] = latencies
+    rows = []
+    for (ocpp, action, direction), by_outcome in found.items():
+        service, response = Histogram(), Histogram()
+        for latencies in by_outcome.values():
+            service.merge(latencies.service.counts)
+            response.merge(latencies.response.counts)
+        rows.append(
+            ActionStats(
+                ocpp=ocpp,
+                action=action,
+                direction=FROM_CSMS if direction == FROM_CSMS else TO_CSMS,
+                count=response.count,
+                outcomes={outcome: latencies.response.count for outcome, latencies in sorted(by_outcome.items())},
+                service_ms=_percentiles(service),
+                response_ms=_percentiles(response),
+            )
+        )
+    return sorted(rows, key=lambda row: (-row.count, row.ocpp, row.action, row.direction))
+
+
+def _lost_connections(merged: Merged, started: int) -> list[LostConnections]:
+    found = [
+        LostConnections(
+            how=how,
+            code=code,
+            reason=reason,
+            after=after,
+            count=losses.number,
+            first=float(max(losses.first - started, 0)),
+            last=float(max(losses.last - started, 0)),
+        )
+        for (how, code, reason, after), losses in merged.losses.items()
+    ]
+    return sorted(found, key=lambda one: (-one.count, one.first, one.how, one.code, one.after))
 
 
 def _percentiles(histogram: Histogram) -> Percentiles | None:
@@ -237,6 +321,7 @@ def _timeline(merged: Merged, started: float) -> list[dict[str, float]]:
                 "calls": sum(second.calls for second in chunk) / len(chunk),
                 "errors": sum(second.errors for second in chunk) / len(chunk),
                 "opened": sum(second.opened for second in chunk) / len(chunk),
+                "waiting": float(max(second.waiting for second in chunk)),
             }
         )
     return rows

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from loadtest.judging.slo import Threshold
+from loadtest.judging.slo_built_in import BuiltIn
 from loadtest.workload.identities import Identities
 
 __all__ = ["FENCE_AFTER", "QUARANTINE", "Settings"]
@@ -38,6 +39,10 @@ class Settings(msgspec.Struct, kw_only=True):
     """From how many local addresses the stations connect; each has its own ports."""
     slo: list[Threshold] = []
     """What the run is held against."""
+    built_in: list[BuiltIn] = []
+    """The objectives that every run has, as far as they are not switched off."""
+    alone_after: float = 60.0
+    """Seconds without any connected station after which the run ends; 0 never ends it for that."""
     flush_timeout: float = 15.0
     """How long the end of a run waits for the last figures of the workers."""
     fence_after: float = FENCE_AFTER

@@ -12,6 +12,8 @@ Evaluated on the merged histograms, after the last figures of every worker are i
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -36,6 +38,7 @@ from ocppj.outcomes import Outcome
 
 __all__ = [
     "DELAY",
+    "AtEnd",
     "Broken",
     "Figures",
     "Reading",
@@ -43,12 +46,15 @@ __all__ = [
     "Threshold",
     "judge",
     "measure",
+    "needed",
+    "read_abort",
     "read_slo",
     "threshold",
 ]
 
 DELAY: Final = 10.0
 """Seconds at the beginning of its window in which a threshold with `abort` is not looked at."""
+_ABOUT_CALLS: Final = frozenset({"latency", "outcome", "rate"})
 _WHOLE_RUN: Final = frozenset({"stations", "connections", "faults", "generator", "plugin"})
 _DIGITS: Final = 6
 
@@ -61,6 +67,10 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     abort: bool = False
     delay: float = DELAY
     """Seconds."""
+    least: int | None = None
+    """How many CALLs it takes to keep it; None takes what its percentile needs."""
+    patience: float = 0.0
+    """Seconds for which it has to be missed without a break before it ends the run."""
 
     @property
     def whole_run(self) -> bool:
@@ -72,6 +82,19 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
         """The line, and the window where it is not the usual one."""
         elsewhere = self.window != MEASURE and not self.whole_run
         return f"{self.expression.text} ({self.window})" if elsewhere else self.expression.text
+
+
+class AtEnd(msgspec.Struct, kw_only=True):
+    """What was left of the CSMS and its stations when the run ended."""
+
+    answers: bool | None = None
+    """Whether the CSMS served a fresh connection once all stations had left; None where that is not known."""
+    why: str = ""
+    """What was missing, for people."""
+    accepted: int = 0
+    """Stations, in the last seconds before they were told to leave."""
+    had_been_accepted: int = 0
+    """Stations, the most at one time, of those that were still wanted."""
 
 
 class Figures(msgspec.Struct, kw_only=True):
@@ -94,6 +117,8 @@ class Figures(msgspec.Struct, kw_only=True):
     generator: Generator | None = None
     plugins: Values = {}
     """By the words of a line: a group and a quantity."""
+    at_end: AtEnd | None = None
+    """None while the run goes on."""
 
 
 class Reading(NamedTuple):
@@ -101,6 +126,8 @@ class Reading(NamedTuple):
 
     value: float | None
     reason: str = ""
+    n: int | None = None
+    """How many CALLs it rests on; None where it is about something else."""
 
 
 class Broken(NamedTuple):
@@ -116,7 +143,9 @@ class Broken(NamedTuple):
     def reason(self) -> str:
         """A sentence for people."""
         unit = f" {self.threshold.expression.unit}" if self.threshold.expression.unit else ""
-        return f"stopped after {self.at:.0f} s: {self.threshold.text} was broken with {self.value:g}{unit}"
+        patience = self.threshold.patience
+        how_long = f", for {patience:g} s without a break" if patience else ""
+        return f"stopped after {self.at:.0f} s: {self.threshold.text} was broken with {self.value:g}{unit}{how_long}"
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -127,17 +156,21 @@ class _Entry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     window: str | None = None
     abort: bool = False
     delay: str | float = DELAY
+    min: int | None = None
+    """How many CALLs it takes to keep it."""
 
 
 class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    thresholds: list[Any]
+    thresholds: list[Any] = []
     window: str = MEASURE
     title: str = ""
+    objectives: dict[str, Any] = {}
+    """Of the built-in ones (`loadtest.judging.slo_built_in`)."""
 
 
 @as_usage_error(ConfigError)
 def read_slo(path: Path, quantities: Quantities) -> list[Threshold]:
-    """Read a file of objectives; raises `UsageError` that says which line of it is wrong.
+    """Read the thresholds of a file of objectives; raises `UsageError` that says which line of it is wrong.
 
     `quantities` are those of the plugins that take part (`loadtest.plugins.quantities`).
     """
@@ -146,7 +179,7 @@ def read_slo(path: Path, quantities: Quantities) -> list[Threshold]:
         file = _File(thresholds=document)
     else:
         file, location = convert(document, _File, location), location.below("thresholds")
-    if not file.thresholds:
+    if not file.thresholds and not file.objectives:
         raise location.error("there are no thresholds; write at least one, as in - errors < 0.1 %")
     found: list[Threshold] = []
     for index, entry in enumerate(file.thresholds):
@@ -161,6 +194,23 @@ def read_slo(path: Path, quantities: Quantities) -> list[Threshold]:
 def threshold(text: str, *, window: str = MEASURE, quantities: Quantities = NO_QUANTITIES) -> Threshold:
     """Make a threshold from one line; raises `UsageError`."""
     return Threshold(expression=parse(text, quantities), window=window)
+
+
+_FOR: Final = re.compile(r"(?P<objective>.+?)\s+for\s+(?P<time>\S+)")
+
+
+def read_abort(text: str, quantities: Quantities) -> Threshold:
+    """Read an objective that ends the run when it is missed, as in `errors < 5 % for 30s`; raises `UsageError`."""
+    found = _FOR.fullmatch(text.strip())
+    line, patience = (found["objective"], found["time"]) if found else (text, "0s")
+    try:
+        expression = parse(line, quantities)
+        wait = seconds(patience)
+    except (UsageError, ConfigError) as error:
+        raise UsageError(f"--abort-when {text!r}: {error}") from None
+    if expression.family == "generator":
+        raise UsageError(f"--abort-when {text!r}: the generator is judged at the end of a run; name another objective")
+    return Threshold(expression=expression, abort=True, delay=0.0, patience=wait)
 
 
 def _threshold(entry: Any, window: str, quantities: Quantities, location: Location) -> Threshold:
@@ -180,7 +230,9 @@ def _threshold(entry: Any, window: str, quantities: Quantities, location: Locati
         delay = seconds(given.delay)
     except ConfigError as error:
         raise location.below("delay").error(str(error)) from None
-    return Threshold(expression=expression, window=chosen, abort=given.abort, delay=delay)
+    if given.min is not None and (given.min < 1 or expression.family not in _ABOUT_CALLS):
+        raise location.below("min").error("expected a number of CALLs above 0, for an objective about CALLs")
+    return Threshold(expression=expression, window=chosen, abort=given.abort, delay=delay, least=given.min)
 
 
 # -- evaluation --------------------------------------------------------------------------------------------------------
@@ -191,13 +243,35 @@ def judge(thresholds: Sequence[Threshold], figures: Figures, broken: Broken | No
     results = []
     for one in thresholds:
         expression = one.expression
-        value, reason = measure(one, figures)
+        value, reason, n = measure(one, figures)
         passed = value is not None and expression.holds(value)
+        too_few = passed and n is not None and n < needed(one)
+        if too_few:
+            passed, reason = False, f"{n} CALLs are too few to decide that; it takes {needed(one)}"
         shown = None if value is None else round(value / expression.scale, _DIGITS)
         if broken is not None and one == broken.threshold:
             shown, passed, reason = broken.value, False, broken.reason
-        results.append(SloResult(expr=one.text, value=shown, passed=passed, reason=reason, unit=expression.unit))
+            too_few = False
+        results.append(
+            SloResult(
+                expr=one.text,
+                value=shown,
+                passed=passed,
+                reason=reason,
+                unit=expression.unit,
+                n=n,
+                undecided=too_few,
+            )
+        )
     return results
+
+
+def needed(one: Threshold) -> int:
+    """Return how many CALLs it takes to keep a threshold: with fewer, no value lies beyond its percentile."""
+    if one.least is not None:
+        return one.least
+    percentile = one.expression.percentile if one.expression.family == "latency" else None
+    return 1 if percentile is None else math.ceil(round(100 / (100 - percentile), 6))
 
 
 def measure(one: Threshold, figures: Figures) -> Reading:
@@ -211,6 +285,7 @@ class SloWatch:
     def __init__(self, thresholds: Sequence[Threshold]) -> None:
         """Watch those that may end a run."""
         self._watched = [one for one in thresholds if one.abort]
+        self._missed_since: dict[str, float] = {}
 
     def check(self, figures: Figures, elapsed: float) -> Broken | None:
         """Return the first threshold that is broken `elapsed` seconds after the start.
@@ -221,8 +296,10 @@ class SloWatch:
             since = elapsed if one.whole_run else figures.seconds.get(one.window, 0.0)
             if since <= 0 or since < one.delay:
                 continue
-            value, _ = measure(one, figures)
-            if value is not None and not one.expression.holds(value):
+            value = measure(one, figures).value
+            if value is None or one.expression.holds(value):
+                self._missed_since.pop(one.text, None)
+            elif elapsed - self._missed_since.setdefault(one.text, elapsed) >= one.patience:
                 return Broken(one, round(value / one.expression.scale, _DIGITS), elapsed)
         return None
 
@@ -253,9 +330,9 @@ def _latency(one: Threshold, figures: Figures) -> Reading:
         return _nothing(one)
     percentile = expression.percentile
     if percentile is not None:
-        return Reading(histogram.percentile(percentile) / 1000)
+        return Reading(histogram.percentile(percentile) / 1000, n=histogram.count)
     statistics = {"min": histogram.min, "mean": histogram.mean, "max": histogram.max}
-    return Reading(statistics[expression.metric] / 1000)
+    return Reading(statistics[expression.metric] / 1000, n=histogram.count)
 
 
 def _is_of(outcome: str, metric: str) -> bool:
@@ -272,7 +349,7 @@ def _outcome(one: Threshold, figures: Figures) -> Reading:
     if not total:
         return _nothing(one)
     hits = sum(count for key, count in counts.items() if _is_of(key[3], one.expression.metric))
-    return Reading(hits / total if one.expression.is_share else float(hits))
+    return Reading(hits / total if one.expression.is_share else float(hits), n=total)
 
 
 def _rate(one: Threshold, figures: Figures) -> Reading:
@@ -286,7 +363,7 @@ def _rate(one: Threshold, figures: Figures) -> Reading:
         for key, latencies in selected.items()
         if key[3] == Outcome.ACCEPTED or not only_accepted
     )
-    return Reading(calls / seconds)
+    return Reading(calls / seconds, n=sum(latencies.response.count for latencies in selected.values()))
 
 
 def _stations(one: Threshold, figures: Figures) -> Reading:

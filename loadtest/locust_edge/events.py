@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import gevent
@@ -16,11 +17,13 @@ from locust.env import Environment
 
 from evidence.exit_codes import UNREACHABLE, USAGE
 from loadtest.judging.settings import Settings
+from loadtest.locust_edge.end_check import end_as_any
 from loadtest.locust_edge.parser import add_options, request_of
 from loadtest.locust_edge.process import end_process, keep_own_options, make_target
 from loadtest.locust_edge.request import LoadRequest
 from loadtest.locust_edge.run_settings import settings_of
-from loadtest.locust_edge.target_check import check_target
+from loadtest.locust_edge.same_stations import claim_stations
+from loadtest.locust_edge.target_check import check_as_any
 from loadtest.locust_edge.wiring import expect_workers, install, wired
 from loadtest.plugins.storms.page import add_storm_page
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
@@ -61,6 +64,8 @@ def _on_init(environment: Environment, **_: Any) -> None:
     try:
         settings = _prepare(environment) if starts_at_once else Settings(url="", ocpp=[], out=given.out or None)
         wiring = install(environment, settings)
+        if starts_at_once:
+            wiring.check_end(_end_check(environment, settings))
         add_storm_page(environment, lambda: wiring.settings.plugins)
     except HarnessError as error:
         _leave(environment, error)
@@ -71,7 +76,9 @@ def _on_start_from_web(environment: Environment, **_: Any) -> None:
     runner: Any = environment.runner
     try:
         # The measuring side was attached before anybody had said anything.
-        wired(environment).prepare(_prepare(environment))
+        settings = _prepare(environment)
+        wired(environment).prepare(settings)
+        wired(environment).check_end(_end_check(environment, settings))
     except HarnessError as error:
         _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
         gevent.spawn(runner.stop)
@@ -86,6 +93,7 @@ def _prepare(environment: Environment) -> Settings:
     request = request_of(environment.parsed_options, environment.host)
     versions = _choose_users(environment, request)
     settings = settings_of(request, versions)
+    claim_stations(settings.url, settings.identities)
     _check_target(request, settings, versions)
     return settings
 
@@ -115,9 +123,21 @@ def _choose_users(environment: Environment, request: LoadRequest) -> list[Versio
 
 
 def _check_target(request: LoadRequest, settings: Settings, versions: list[Version]) -> None:
-    target = make_target(request)
+    target, leases = make_target(request), settings.identities.checkers(settings.stations)
     for version in versions:
-        check_target(target, settings.identities.lease(1), version, request.password, timeout=request.connect_timeout)
+        check_as_any(target, leases, version, request.password, timeout=request.connect_timeout)
+
+
+def _end_check(environment: Environment, settings: Settings) -> Callable[[], str | None]:
+    """Return what looks at the CSMS when the run is over."""
+    request = request_of(environment.parsed_options, environment.host)
+    version = Version(settings.ocpp[0])
+
+    def check() -> str | None:
+        leases = settings.identities.checkers(settings.stations)
+        return end_as_any(make_target(request), leases, version, request.password, timeout=request.call_timeout)
+
+    return check
 
 
 def _leave(environment: Environment, error: HarnessError) -> NoReturn:

@@ -43,6 +43,10 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     start_at: str | None = None
     storms: tuple[str, ...] = ()
     slo: Path | None = None
+    no_objectives: tuple[str, ...] = ()
+    """Built-in objectives that are switched off."""
+    abort_when: tuple[str, ...] = ()
+    """Objectives that end the run when they are missed."""
     driver: str | None = None
     control_url: str | None = None
     driver_options: tuple[str, ...] = ()
@@ -129,16 +133,20 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
         return [*words, *self.locust]
 
     def described(self) -> dict[str, Any]:
-        """Return everything that was asked for by Locust's flags, as text and without secrets."""
+        """Return everything that was asked for by Locust's flags, as text and without secrets.
+
+        What Locust brings itself goes by the flags of `plugstorm load`.
+        """
         found: dict[str, Any] = {}
         for option in OPTIONS:
             value = getattr(self, option.field)
-            if option.is_of_locust or option.is_secret or option.tells_secrets or value is None or value == ():
+            if option.is_secret or option.tells_secrets or value is None or value == ():
+                continue
+            if option.is_of_locust and option.field not in _COMPARED:
                 continue
             texts = option.texts(value)
-            found[option.locust.removeprefix("--")] = (
-                value if option.is_switch else texts if option.repeats else texts[0]
-            )
+            flag = option.flag if option.is_of_locust and option.flag else option.locust
+            found[flag.removeprefix("--")] = value if option.is_switch else texts if option.repeats else texts[0]
         return found
 
     def _and_words(self, options: Iterable[Option], words: Sequence[str]) -> LoadRequest:
@@ -157,6 +165,10 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
 _NOTHING_ASKED: Final = LoadRequest()
 _ALWAYS_WRITTEN: Final = frozenset({"profile"})
 """`plugstorm load` has a default of its own for these, which the environment of Locust must not change."""
+
+
+_COMPARED: Final = frozenset({"stations", "spawn_rate", "duration", "workers"})
+"""What Locust brings and a result depends on."""
 
 
 class _Parser(argparse.ArgumentParser):

@@ -7,11 +7,14 @@ machines; only the profile is read in every process. The module does not import 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from config.errors import ConfigError
 from config.locations import Location
 from evidence.redact import redact_url
 from loadtest.judging.settings import Settings
-from loadtest.judging.slo import read_slo
+from loadtest.judging.slo import Threshold, read_abort, read_slo
+from loadtest.judging.slo_built_in import OFF, Overrides, built_in, read_objectives, read_overrides
 from loadtest.locust_edge.request import LoadRequest
 from loadtest.plugins.commands.setup import DriverChoice, plugin_of
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
@@ -23,7 +26,7 @@ from loadtest.workload.commands import read_commands
 from loadtest.workload.identities import Identities, read_identities
 from loadtest.workload.profile import Profile, check_versions, load_profile, with_time
 from loadtest.workload.storms import MassRemoteStart, Storm, read_storm_words, read_storms
-from ocppj.errors import UsageError
+from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_identity, check_owned
 from ocppj.versions import RULES, Version
 
@@ -58,6 +61,7 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
             "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
         )
     backoff = ways_back(profile, request.backoff)
+    overrides = _overrides(request, profile)
     secrets = frozenset({request.password} if request.password else ())
     return Settings(
         url=request.url,
@@ -69,7 +73,8 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
         seed=request.seed,
         out=None if request.out is None else str(request.out),
         identities=identities,
-        slo=[] if request.slo is None else read_slo(request.slo, QUANTITIES),
+        slo=_thresholds(request),
+        built_in=built_in(overrides, request.no_objectives),
         source_addresses=max(1, len(request.addresses)),
         driver=driver,
         plugins=[
@@ -78,9 +83,30 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
             _ledger(request, secrets),
             KpiPlugin(),
         ],
-        details=request.described(),
+        details=request.described() | _changed(overrides),
         secrets=secrets,
     )
+
+
+def _thresholds(request: LoadRequest) -> list[Threshold]:
+    """Return the objectives of the file and those that end the run; one that stands in both ends it."""
+    ending = [read_abort(text, QUANTITIES) for text in dict.fromkeys(request.abort_when)]
+    names = {one.text for one in ending}
+    listed = [] if request.slo is None else read_slo(request.slo, QUANTITIES)
+    return [one for one in listed if one.text not in names] + ending
+
+
+@as_usage_error(ConfigError)
+def _overrides(request: LoadRequest, profile: Profile) -> Overrides:
+    """Return what the profile and the SLO file say of the built-in objectives; the SLO file has the last word."""
+    of_profile = read_overrides(profile.objectives, Location("The profile's objectives"))
+    return of_profile | ({} if request.slo is None else read_objectives(request.slo))
+
+
+def _changed(overrides: Overrides) -> dict[str, Any]:
+    """Return the built-in objectives that a file lowers or switches off, as `run.json` shows them."""
+    found = {name: OFF if limit is None else limit for name, limit in overrides.items()}
+    return {"objectives": found} if found else {}
 
 
 def _storms(request: LoadRequest, profile: Profile) -> list[Storm]:
@@ -98,7 +124,13 @@ def _identities(request: LoadRequest) -> Identities:
         return Identities() if request.identity_pattern is None else Identities(request.identity_pattern)
     if request.identity_pattern is not None:
         raise UsageError("--identity-pattern and --station-list exclude each other; the list has the names already")
-    return read_identities(request.station_list)
+    found = read_identities(request.station_list)
+    if found.capacity is not None and request.stations > found.capacity:
+        raise UsageError(
+            f"{request.station_list} names {found.capacity} stations, but {request.stations} are asked for; "
+            f"add lines, or take --stations {found.capacity}"
+        )
+    return found
 
 
 def _ledger(request: LoadRequest, secrets: frozenset[str]) -> LedgerPlugin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import basic_authorization, decode_authorization_key, station_url
 from ocppj.versions import RULES, Version
 
-__all__ = ["check_target"]
+__all__ = ["check_as_any", "check_target"]
 
 _UNREACHABLE = {
     Attempt.REFUSED: "the connection was refused; is the CSMS running there?",
@@ -61,6 +62,19 @@ class _FirstAttempt:
 
     def on_crash(self, error: Exception) -> None:
         raise error
+
+
+def check_as_any(
+    target: Target, leases: Sequence[Lease], version: Version, password: str | None, *, timeout: float = _PATIENCE
+) -> None:
+    """Check the target as the first of these stations that the CSMS lets in; raises as `check_target` for the last."""
+    for lease in leases[:-1]:
+        try:
+            check_target(target, lease, version, password, timeout=timeout)
+        except UsageError:
+            continue
+        return
+    check_target(target, leases[-1], version, password, timeout=timeout)
 
 
 def check_target(

@@ -29,6 +29,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -43,6 +44,7 @@ from loadtest.cluster.leases import LeaseClient
 from loadtest.cluster.master import REPORT_EVERY, MasterEnd
 from loadtest.cluster.worker import WorkerEnd
 from loadtest.judging.settings import Settings
+from loadtest.locust_edge.orphans import Orphan
 from loadtest.locust_edge.table import LocustTable
 from loadtest.measuring.recorder import Recorder
 from ocppj.errors import HarnessError, LocalProtocolError
@@ -101,6 +103,7 @@ class Wiring:
         self.master: MasterEnd | None = None
         self.worker: WorkerEnd | None = None
         self._receiver: Any = None
+        self._orphan = Orphan(is_forked=isinstance(runner, runners.WorkerRunner))
         self._interrupts = 0
         if not isinstance(runner, runners.WorkerRunner):
             self.master = MasterEnd(
@@ -170,6 +173,11 @@ class Wiring:
             self.worker.start()
         gevent.spawn(self._beat)
 
+    def check_end(self, check: Callable[[], str | None] | None) -> None:
+        """Take how the CSMS is looked at when a run is over (`loadtest.cluster.master.MasterEnd`)."""
+        assert self.master is not None, "a worker concludes nothing"
+        self.master.check_end = check
+
     def handle_interrupts(self) -> None:
         """Take over SIGINT: the first ends the run, the second its waiting, the third the process."""
         main = gevent.getcurrent()
@@ -191,6 +199,7 @@ class Wiring:
     def _beat(self) -> None:
         while True:
             gevent.sleep(REPORT_EVERY)
+            self._orphan.look()
             try:
                 if self.worker is not None:
                     self.worker.beat()

@@ -11,9 +11,9 @@ import msgspec
 from evidence.histogram import Histogram, Interval, Tag
 from loadtest.measuring.recorder import Delta, Key, SecondCounts
 
-__all__ = ["INTERVAL", "Latencies", "Merged", "Second"]
+__all__ = ["INTERVAL", "Latencies", "LossKey", "Losses", "Merged", "Second"]
 
-INTERVAL: Final = 10.0
+INTERVAL: Final = 5.0
 """Seconds of one interval in the HDR logs, until a run lasts so long that intervals are joined."""
 _MOST_INTERVALS: Final = 240
 
@@ -39,6 +39,20 @@ class Second(NamedTuple):
     connected: int
     booted: int
     opened: int
+    waiting: int = 0
+    """CALLs of the stations that had no answer yet when it was over."""
+
+
+LossKey = tuple[str, int, str, str]
+"""How a connection was lost, the code, the reason, and the CALL that was open."""
+
+
+class Losses(NamedTuple):
+    """Connections that were lost in one way, and the seconds since 1970 of the first and the last."""
+
+    number: int
+    first: int
+    last: int
 
 
 class Merged:
@@ -49,7 +63,7 @@ class Merged:
         self.faults: Counter[str] = Counter()
         self.connections: Counter[str] = Counter()
         self.offered: Counter[str] = Counter()
-        self.lost = 0
+        self.losses: dict[LossKey, Losses] = {}
         self.calls = 0
         """CALLs in all windows together."""
         self._seconds: dict[int, list[int]] = {}
@@ -77,8 +91,17 @@ class Merged:
         self.faults.update(delta["faults"])
         self.connections.update(delta["connections"])
         self.offered.update(delta["offered"])
-        self.lost += delta["lost"]
+        for how, code, reason, after, count, first, last in delta["lost"]:
+            found = self.losses.get((how, code, reason, after), Losses(0, first, last))
+            self.losses[how, code, reason, after] = Losses(
+                found.number + count, min(found.first, first), max(found.last, last)
+            )
         return self.calls - before
+
+    @property
+    def lost(self) -> int:
+        """How many connections ended against the will of stations."""
+        return sum(found.number for found in self.losses.values())
 
     @property
     def windows(self) -> dict[str, dict[Key, Latencies]]:

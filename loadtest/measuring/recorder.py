@@ -7,7 +7,7 @@ This is the source of truth of a load run; Locust's own table is a view that is 
     recorder.connection(outcome)    # a connection attempt that ended: OPENED, "refused 401", "reset", "timed out", …
     recorder.connected(+1 | -1)     # a WebSocket connection is up, or gone
     recorder.booted(+1 | -1)        # a station was accepted by BootNotification, or no longer counts as booted
-    recorder.lost()                 # a connection ended against the station's will
+    recorder.lost(how, code, reason, after)       # a connection ended against the station's will
     recorder.offered(n)             # n CALLs fell due in the schedules of this process, sent or not
     recorder.note(kind, *values)    # something for a plugin of the run (`loadtest.plugins.contract`), once
 
@@ -36,8 +36,9 @@ _OTHER = "(other)"
 
 Key = tuple[str, str, str, str]
 """ocpp, action, direction, outcome."""
-SecondCounts = tuple[int, int, int, int, int, int]
-"""A second since 1970, and in it: CALLs, failed CALLs, most connected, most booted, connections opened."""
+SecondCounts = tuple[int, int, int, int, int, int, int]
+"""A second since 1970, and in it: CALLs, failed CALLs, most connected, most booted, connections opened; and how many
+CALLs of the stations had no answer yet when it was over."""
 
 
 class Delta(TypedDict):
@@ -48,7 +49,9 @@ class Delta(TypedDict):
     rows: list[SecondCounts]
     faults: dict[str, int]
     connections: dict[str, int]
-    lost: int
+    lost: list[tuple[str, int, str, str, int, int, int]]
+    """Connections that ended against the will of stations: how, code, reason, CALL that was open, how many, and the
+    second since 1970 of the first and the last."""
     offered: dict[str, int]
     """CALLs that fell due, by window."""
     notes: list[list[Any]]
@@ -104,6 +107,7 @@ class Recorder:
         "_names",
         "_notes",
         "_offered",
+        "_open_calls",
         "_opened",
         "_rows",
         "_second",
@@ -121,10 +125,11 @@ class Recorder:
     _calls: int
     _errors: int
     _opened: int
-    _lost: int
+    _lost: dict[tuple[str, int, str, str], list[int]]
     _connected_most: int
     _booted_most: int
-    _rows: list[SecondCounts]
+    _rows: list[tuple[int, int, int, int, int, int]]
+    _open_calls: int
     _notes: list[list[Any]]
     total: int
     """CALLs of this run in all completed seconds: the check sum of the histograms."""
@@ -228,9 +233,13 @@ class Recorder:
         self._booted += delta
         self._booted_most = max(self._booted_most, self._booted)
 
-    def lost(self) -> None:
-        """Count a connection that ended against the station's will."""
-        self._lost += 1
+    def lost(self, how: str, code: int, reason: str = "", after: str = "") -> None:
+        """Count a connection that ended against the station's will; `after` is the CALL that had no answer yet."""
+        self._seconds_passed()
+        key = (how, code, self._known(reason[:_MAX_NAME_LENGTH]), after)
+        found = self._lost.setdefault(key, [0, self._second, self._second])
+        found[0] += 1
+        found[2] = self._second
 
     def offered(self, count: int = 1, intended_at: float | None = None) -> None:
         """Count CALLs that fell due in the schedules of this process, at `intended_at` (default: now)."""
@@ -298,22 +307,25 @@ class Recorder:
                         self._table.add(series.request_type, series.name, series.exception, series.response)
                     counts = (dict(series.service), dict(series.response))
                     entries.append((ocpp, action, direction, str(outcome), *counts))
+                    if direction == TO_CSMS:
+                        self._open_calls -= sum(series.response.values())
                     series.service.clear()
                     series.response.clear()
             if entries:
                 windows[window] = entries
+        self._open_calls += self._offered.total()
         delta = Delta(
             windows=windows,
-            rows=self._rows,
+            rows=[(*row, max(self._open_calls, 0)) for row in self._rows],
             faults=dict(self._faults),
             connections=dict(self._connections),
-            lost=self._lost,
+            lost=[(*key, count, first, last) for key, (count, first, last) in self._lost.items()],
             offered=dict(self._offered),
             notes=self._notes,
         )
         self._rows = []
         self._notes = []
-        self._lost = 0
+        self._lost = {}
         for counter in (self._faults, self._connections, self._offered):
             counter.clear()
         self._choose_view()
@@ -330,8 +342,9 @@ class Recorder:
         self._faults: Counter[str] = Counter()
         self._connections: Counter[str] = Counter()
         self._offered: Counter[str] = Counter()
-        self._lost = 0
+        self._lost = {}
         self._rows = []
+        self._open_calls = 0
         self._notes = []
         self._second = int(now + self._wall_offset)
         self._second_ends = self._second + 1 - self._wall_offset

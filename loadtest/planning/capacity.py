@@ -79,8 +79,8 @@ def conclude(trials: Sequence[Trial], *, most: int, interrupted: bool = False) -
 
 def trial_of(run: LoadRun, thresholds: Sequence[Threshold], stations: int, folder: str = "") -> Trial:
     """Boil a finished run down."""
-    pairs = list(zip(thresholds, run.slo, strict=True))
-    missed = [f"{slo.expr} ({_measured(slo)})" for _, slo in pairs if not slo.passed]
+    pairs = list(zip(thresholds, (slo for slo in run.slo if not slo.built_in), strict=True))
+    missed = [f"{slo.expr} ({_measured(slo)})" for slo in run.slo if not slo.passed and not slo.undecided]
     slowest = max((call.response_ms for call in run.calls if call.response_ms), key=lambda p: p.p99, default=None)
     word: TrialWord = "missed" if missed else "kept"
     return Trial(
@@ -106,7 +106,7 @@ def strain(threshold: Threshold, result: SloResult) -> float:
         return MOST_STRAIN
     upper = expression.operator.startswith("<")
     lower = expression.operator.startswith(">")
-    used = 0.0 if result.passed else MOST_STRAIN
+    used = 0.0 if result.passed or result.undecided else MOST_STRAIN
     if upper and bound > 0:
         used = value / bound
     elif lower and expression.is_share:

@@ -96,6 +96,11 @@ class Plugin:
     def stopping(self) -> None:
         """Note that the run ends: stations finish what they have begun, and give no new orders."""
 
+    @property
+    def keeps_stations_away(self) -> bool:
+        """Whether it is its doing that stations are not connected."""
+        return False
+
     def standing(self) -> Conclusion:
         """Return the current state, for the display and for objectives that end the run."""
         return Conclusion()

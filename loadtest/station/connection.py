@@ -119,11 +119,12 @@ class Connection:
         self._station.messaging.socket = None
         self._station.context.recorder.connection(outcome)
 
-    def closed(self, how: How) -> None:
+    def closed(self, code: int, reason: str, how: How) -> None:
         """Count a connection that has ended."""
         recorder = self._station.context.recorder
         if how is not How.LOCAL:
-            recorder.lost()
+            open_call = self._station.messaging.session.open_call
+            recorder.lost(str(how), code, reason, "" if open_call is None else open_call.action)
         if how in _FAULTS:
             recorder.fault(how)
         self._settle()

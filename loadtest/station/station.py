@@ -320,9 +320,9 @@ class Station:
         """Take a message."""
         self.messaging.on_text(data, now)
 
-    def on_closed(self, code: int, reason: str, how: How) -> None:  # noqa: ARG002 - counted by class
+    def on_closed(self, code: int, reason: str, how: How) -> None:
         """Keep what is to be kept, and come back later."""
-        self._connection.closed(how)
+        self._connection.closed(code, reason, how)
         self._happens(LifeEvent.CONNECTION_OVER)
 
     def on_backlog(self) -> None:

@@ -65,6 +65,15 @@ class Identities:
             return self._rows[number - 1]
         return Lease(number, self._pattern.format(n=number), pool_token(number % POOL_SIZE))
 
+    def checkers(self, stations: int) -> list[Lease]:
+        """Return who may look whether the CSMS is there: a station that a run of so many does not use, then its last.
+
+        The first is missing where a list has no more; the second is for a CSMS that does not know the first.
+        """
+        last = stations if self._rows is None else min(stations, len(self._rows))
+        spare = [self.lease(last + 1)] if self._rows is None or last < len(self._rows) else []
+        return [*spare, self.lease(max(last, 1))]
+
 
 def _check_pattern(pattern: str) -> None:
     hint = f"name stations with a pattern such as {DEFAULT_PATTERN}"
@@ -75,6 +84,13 @@ def _check_pattern(pattern: str) -> None:
         raise UsageError(f"The identity pattern {pattern!r} cannot be used ({error}); {hint}") from None
     if set(fields) != {"n"} or len(distinct) != 5:  # noqa: PLR2004 - the five samples above
         raise UsageError(f"The identity pattern {pattern!r} does not give each station its own name; {hint}")
+
+
+def _check_separator(path: Path, line: str) -> None:
+    """Refuse a list with another separator, of which each line would be one long name."""
+    for separator, name in ((";", "a semicolon"), ("\t", "a tab")):
+        if separator in line:
+            raise UsageError(f"{path}:1: the values are separated by {name}; save the list with commas")
 
 
 @as_usage_error(ConfigError)
@@ -88,6 +104,8 @@ def read_identities(path: Path) -> Identities:
         lines = [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as error:
         raise UsageError(f"{path}:{reader.line_num}: expected CSV text, but {error}") from None
+    if lines and len(lines[0][1]) == 1:
+        _check_separator(path, lines[0][1][0])
     columns: tuple[str, ...] = _COLUMNS
     if lines and lines[0][1][0].strip().lower() == _COLUMNS[0]:
         columns = tuple(name.strip().lower() for name in lines.pop(0)[1])

@@ -115,6 +115,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What strikes the stations (`loadtest.workload.storms`)."""
     workload: Workload | None = None
     replay: Replay | None = None
+    objectives: dict[str, str | float | bool] = {}
+    """Of a run with these stations, the built-in ones: another limit, or `off` (`docs/slo.md`)."""
     mix: dict[str, _Positive] = {}
     """Other profiles, by name or file, and their weights; a station belongs to one of them."""
     start_at: str | int | None = None

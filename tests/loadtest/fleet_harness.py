@@ -265,7 +265,7 @@ class FleetHarness:
         delta = self.recorder.take(final=True)
         self.faults = delta["faults"]
         self.connections = delta["connections"]
-        self.lost = delta["lost"]
+        self.lost = sum(count for _, _, _, _, count, _, _ in delta["lost"])
         for entries in delta["windows"].values():
             for _, action, _, outcome, _, response in entries:
                 counts[action, outcome] += sum(response.values())

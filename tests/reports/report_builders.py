@@ -13,6 +13,7 @@ from evidence.histogram import Histogram, Interval, Tag, write_hlog
 from evidence.plugin_results import LedgerResult
 from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import (
+    ActionStats,
     CallStats,
     CaseResult,
     Generator,
@@ -331,18 +332,21 @@ def write_load(
     chance = random.Random(seed)
     folder.mkdir(parents=True, exist_ok=True)
     calls: list[CallStats] = []
+    actions: list[ActionStats] = []
     intervals: list[Interval] = []
     for action, (rate, median) in ACTIONS.items():
         total = rate * seconds
         shares = {"accepted": 1 - failing, "timeout": failing / 2, "callerror:InternalError": failing / 2}
         if action == "Authorize":
             shares = {name: share * 0.95 for name, share in shares.items()} | {"rejected": 0.05}
+        before, first = len(intervals), len(calls)
         for outcome, share in shares.items():
             amount = round(total * share)
             if amount:
                 stats, logged = _measure(chance, action, outcome, amount, median * slower, seconds)
                 calls.append(stats)
                 intervals += logged
+        actions.append(_action(calls[first:], intervals[before:]))
     intervals.sort(key=lambda interval: interval.start)
     if fields.pop("histograms", True):
         (folder / "histograms").mkdir(exist_ok=True)
@@ -358,6 +362,7 @@ def write_load(
         "verdict": RunVerdict.PASSED,
         "stations": Stations(requested=200, connected_peak=200, booted=200, lost=2),
         "calls": calls,
+        "actions": sorted(actions, key=lambda one: -one.count),
         "throughput": {
             "calls_total": total * 1.25,
             "measured_s": float(seconds),
@@ -417,6 +422,21 @@ def _measure(  # noqa: PLR0917 - one row of figures
         response_ms=_percentiles(response),
     )
     return stats, logged
+
+
+def _action(calls: list[CallStats], intervals: list[Interval]) -> ActionStats:
+    both = {"service": Histogram(), "response": Histogram()}
+    for interval in intervals:
+        both[Tag.parse(interval.tag).kind].merge(interval.histogram.counts)
+    return ActionStats(
+        ocpp=calls[0].ocpp,
+        action=calls[0].action,
+        direction=calls[0].direction,
+        count=sum(call.count for call in calls),
+        outcomes={call.outcome: call.count for call in calls},
+        service_ms=_percentiles(both["service"]),
+        response_ms=_percentiles(both["response"]),
+    )
 
 
 def _percentiles(histogram: Histogram) -> Percentiles:

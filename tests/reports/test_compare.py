@@ -268,6 +268,36 @@ def test_strained_generator_is_warned_of(tmp_path: Path, base: Path, verdict: An
     assert comparison.conclusive is (verdict == "DEGRADED")
 
 
+@pytest.mark.parametrize("verdict", ["DEGRADED", "INVALID"])
+def test_a_strained_generator_makes_no_regression_of_slower_answers(
+    tmp_path: Path, base: Path, slower: Path, verdict: Any
+) -> None:
+    generator = Generator(verdict=verdict, reasons=["lag"])
+    new = changed(tmp_path / "new", slower, lambda run: msgspec.structs.replace(run, generator=generator))
+    comparison = compare(base, new)
+    assert not comparison.regressed
+    assert comparison.exit_code == exit_codes.INVALID
+    assert ("1.6 Authorize", "response p99") in {
+        (change.name, change.figure) for change in comparison.changes if change.direction is Trend.UNKNOWN
+    }
+    assert "a load generator was under strain, so they cannot be compared" in printed(comparison)
+
+
+def test_a_degraded_generator_does_not_hide_calls_that_fail(tmp_path: Path, base: Path, failing: Path) -> None:
+    generator = Generator(verdict="DEGRADED", reasons=["lag"])
+    new = changed(tmp_path / "new", failing, lambda run: msgspec.structs.replace(run, generator=generator))
+    assert compare(base, new).exit_code == exit_codes.FAILED
+
+
+def test_differing_settings_are_named_first(tmp_path: Path, base: Path) -> None:
+    new = changed(
+        tmp_path / "new",
+        base,
+        lambda run: msgspec.structs.replace(run, settings=run.settings | {"stations": 400}, interrupted=True),
+    )
+    assert compare(base, new).warnings[:2] == ("Different setting: stations 200 → 400.", "The new run was interrupted.")
+
+
 def test_json_form_holds_everything_and_the_exit_code(base: Path, failing: Path) -> None:
     comparison = compare(base, failing)
     document = json.loads(comparison_json(comparison))

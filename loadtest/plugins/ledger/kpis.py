@@ -24,6 +24,8 @@ __all__ = ["CUT", "QUANTITIES", "SUCCEEDED", "Kpis", "outcome_of"]
 SUCCEEDED: Final = "succeeded"
 CUT: Final = "cut short"
 NOT_MEANT: Final = "refused as expected"
+_START_UNANSWERED: Final = "start unanswered"
+_STOP_UNANSWERED: Final = "stop unanswered"
 _LONG_ENOUGH: Final = 10.0
 """Seconds in which the smallest of these cars takes more than one Wh."""
 _TRUSTING: Final = frozenset({"", Outcome.ACCEPTED, Outcome.LOST, Outcome.NEVER_SENT})
@@ -36,6 +38,7 @@ QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(
         "authorize-to-start-p95": "time",
         "authorize-to-start-p99": "time",
         "remote-start-success": "share",
+        "unanswered": "amount",
     }
 )
 
@@ -61,9 +64,9 @@ def _failure(row: Row) -> str | None:
     if row.start == Outcome.REJECTED:
         return "start refused"
     if not row.start_answered:
-        return "start unanswered"
+        return _START_UNANSWERED
     if not row.stop_answered:
-        return "stop unanswered"
+        return _STOP_UNANSWERED
     if row.thirsty and row.seconds >= _LONG_ENOUGH and row.energy is not None and row.energy <= 0:
         return "no energy"
     return None
@@ -112,6 +115,7 @@ class Kpis:
         found: dict[str, tuple[float | None, float | None]] = {
             "charging-success": (float(succeeded), float(attempts)) if attempts else (None, None),
             "remote-start-success": (float(remote), float(remotes)) if remotes else (None, None),
+            "unanswered": self._unanswered(),
         }
         histogram = self._to_start.get(MEASURE)
         for percentile in _PERCENTILES:
@@ -174,6 +178,13 @@ class Kpis:
         return ", ".join([*parts, f"{self._energy_wh / 1000:.1f} kWh"])
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _unanswered(self) -> tuple[float | None, float | None]:
+        """Return how many transactions of the whole run got no answer to their start or stop, and of how many."""
+        outcomes = self._of({window for window, _ in self._outcomes})
+        unanswered = outcomes[_START_UNANSWERED] + outcomes[_STOP_UNANSWERED]
+        whole = self._begun + outcomes[_START_UNANSWERED]
+        return (float(unanswered), float(whole)) if whole else (None, None)
 
     def _charging(self, windows: Any) -> tuple[int, int]:
         counts = self._of(windows)

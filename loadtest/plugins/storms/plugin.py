@@ -128,6 +128,12 @@ class StormPlugin(Plugin):
         """Note that the run ends."""
         self._stopped = self._access.clock()
 
+    @property
+    def keeps_stations_away(self) -> bool:
+        """Whether a storm that cuts connections is not over, or has just begun to be."""
+        now = self._access.clock()
+        return any(one.storm.cuts and one.began <= now <= one.settles for one in self._storms)
+
     def standing(self) -> Conclusion:
         """Return how far each storm is; objectives look at those that are over."""
         lines = []

@@ -5,7 +5,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, RunTarget, Stations
+from evidence.plugin_results import StormResult, StormStations
+from evidence.run_model import (
+    ActionStats,
+    CallStats,
+    Generator,
+    LoadRun,
+    LostConnections,
+    Percentiles,
+    RunTarget,
+    Stations,
+)
 from evidence.verdicts import RunVerdict
 from evidence.vocabulary import TO_CSMS
 from loadtest.cluster.live import PLAIN_EVERY, Progress, Snapshot, print_result, snapshot
@@ -101,6 +111,16 @@ def finished(**changes: object) -> LoadRun:
             )
             for outcome, count in outcomes
         ],
+        actions=[
+            ActionStats(
+                ocpp="1.6",
+                action="Authorize",
+                direction="station-to-csms",
+                count=sum(count for _, count in outcomes),
+                outcomes=dict(outcomes),
+                response_ms=times,
+            )
+        ],
         throughput={"calls_total": 130.0, "calls_per_s": 10.0},
         generator=Generator(verdict="DEGRADED", reasons=["Worker 1 [slow] did x."]),
         connections={"opened": 9, "refused 401": 1},
@@ -115,15 +135,36 @@ def test_the_end_shows_actions_flaws_verdict_and_folder() -> None:
     print_result(finished(interrupted=True), Path("runs/x"), Console(file=file, width=120))
     text = file.getvalue()
     row = next(line for line in text.splitlines() if "Authorize" in line)
-    assert row.split() == ["Authorize", "1.6", "100", "3", "7", "1.00", "3.50", "5.00"]
+    assert row.split() == [*["Authorize", "1.6", "100", "90", "7", "rejected,", "3", "timeout"], "1.00", "3.50", "5.00"]
+    assert "response latency in ms, time-outs and every outcome included" in text
     assert "9 of 10 stations connected" in text
     assert "1 connection attempts: refused 401" in text
     assert "Worker 1 [slow] did x." in text
     assert "Verdict: passed, interrupted. Results: runs/x" in text
 
 
+def test_the_end_names_why_connections_were_lost_and_what_became_of_each_storm() -> None:
+    run = finished(
+        lost_connections=[
+            LostConnections(how="closed-by-csms", code=1011, reason="out of [memory]", count=7, first=25.0, last=26.0)
+        ],
+        storms=[
+            StormResult(storm="lb-drain", at=12.0, stations=StormStations(struck=9, unrecovered=4), recovered=False),
+            StormResult(storm="clock-surge", at=3.0, stations=StormStations(struck=9), recovered=True),
+        ],
+    )
+    file = io.StringIO()
+    print_result(run, Path("runs/x"), Console(file=file, width=120))
+    text = file.getvalue()
+    assert '7 connections lost from 25 s to 26 s: the CSMS closed with 1011 "out of [memory]"' in text
+    assert "Storm lb-drain after 12 s struck 9 stations, 4 of them did not come back: not recovered" in text
+    assert "Storm clock-surge after 3 s struck 9 stations: recovered" in text
+
+
 def test_a_run_without_calls_has_no_empty_table() -> None:
     file = io.StringIO()
-    print_result(finished(calls=[], throughput={"calls_total": 0.0}), Path("runs/x"), Console(file=file, width=120))
+    print_result(
+        finished(calls=[], actions=[], throughput={"calls_total": 0.0}), Path("runs/x"), Console(file=file, width=120)
+    )
     assert "Authorize" not in file.getvalue()
     assert "─" not in file.getvalue()

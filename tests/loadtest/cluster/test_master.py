@@ -22,6 +22,7 @@ from loadtest.judging.slo import Threshold
 from loadtest.judging.slo_expression import parse
 from loadtest.measuring.recorder import Delta, Recorder
 from loadtest.plugins.contract import Conclusion, Note, Plugin, RunAccess
+from ocppj.errors import UsageError
 
 
 class Fixture:
@@ -287,3 +288,87 @@ def test_a_master_that_never_ran_leaves_no_folder(fixture: Fixture, tmp_path: Pa
     assert (tmp_path / "run").is_dir()
     fixture.master.close()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_leaves_the_table_a_message_and_what_could_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fixture = Fixture(tmp_path / "run", live=True)
+    fixture.begin()
+    for worker in fixture.report_queues:
+        fixture.call(worker, 3)
+        fixture.report(worker, last=True)
+
+    def full(path: Path, *_: Any, **__: Any) -> None:
+        raise UsageError(f"{path} cannot be written: No space left on device")
+
+    monkeypatch.setattr("loadtest.judging.result.write_hlog", full)
+    fixture.master.finish()
+    said = capsys.readouterr().err
+    assert "Verdict: " in said
+    assert "ramp.hlog cannot be written: No space left on device; what could not be written is lost" in said
+    assert fixture.master.exit_code == exit_codes.USAGE
+    run = read_run(tmp_path / "run")
+    assert isinstance(run, LoadRun)
+    assert run.throughput["calls_total"] == 6
+
+
+def test_what_is_plainly_wrong_is_said_once_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fixture = Fixture(tmp_path / "run")
+    fixture.begin()
+    fixture.recorders["host_a"].connected(1)
+    fixture.recorders["host_a"].booted(1)
+    fixture.recorders["host_a"].connection(OPENED)
+    for _ in range(4):
+        fixture.recorders["host_a"].call("1.6", "Authorize", TO_CSMS, "rejected", 0.001, 0.001)
+    for worker in fixture.report_queues:
+        fixture.report(worker)
+    with caplog.at_level(logging.WARNING):
+        fixture.master.beat()
+        fixture.master.beat()
+    (sentence,) = [message for message in caplog.messages if "refused every token" in message]
+    for worker in fixture.report_queues:
+        fixture.report(worker, last=True)
+    fixture.master.finish()
+    run = read_run(tmp_path / "run")
+    assert isinstance(run, LoadRun)
+    assert run.warnings == [sentence]
+
+
+def test_a_run_in_which_nobody_is_connected_any_more_ends_by_itself(tmp_path: Path) -> None:
+    stops: list[float] = []
+    fixture = Fixture(tmp_path / "run", alone_after=0.2, stop=lambda: stops.append(time.monotonic()))
+    fixture.begin()
+    fixture.recorders["host_a"].connected(1)
+    for worker in fixture.report_queues:
+        fixture.report(worker)
+    fixture.master.beat()
+    gevent.sleep(0.3)
+    fixture.master.beat()
+    assert stops == []
+    fixture.recorders["host_a"].connected(-1)
+    fixture.report("host_a", last=True)
+    fixture.master.beat()
+    gevent.sleep(0.3)
+    fixture.master.beat()
+    fixture.master.beat()
+    assert len(stops) == 1
+    fixture.report("host_b", last=True)
+    fixture.master.finish()
+    run = read_run(tmp_path / "run")
+    assert isinstance(run, LoadRun)
+    assert "nobody had been connected for 0.2 s" in run.stopped_early
+
+
+def test_a_storm_that_keeps_every_station_away_ends_no_run(tmp_path: Path) -> None:
+    class Away(Plugin):
+        name = "away"
+        keeps_stations_away = True
+
+    stops: list[float] = []
+    fixture = Fixture(tmp_path / "run", alone_after=0.1, plugins=[Away()], stop=lambda: stops.append(0.0))
+    fixture.begin()
+    fixture.master.beat()
+    gevent.sleep(0.2)
+    fixture.master.beat()
+    assert stops == []

@@ -114,13 +114,21 @@ def test_stations_and_timeline_come_from_the_seconds(merged: Merged, settings: S
     run = build_run(merged, settings, course, VALID)
     assert (run.stations.requested, run.stations.connected_peak, run.stations.booted) == (5, 3, 2)
     assert len(run.timeline) == 30
-    assert run.timeline[5] == {"t": 5, "connected": 3, "booted": 2, "calls": 11, "errors": 1, "opened": 0}
+    assert run.timeline[5] == {
+        "t": 5,
+        "connected": 3,
+        "booted": 2,
+        "calls": 11,
+        "errors": 1,
+        "opened": 0,
+        "waiting": 0,
+    }
     assert sum(row["calls"] for row in run.timeline) == 330
 
 
 def test_a_run_of_many_hours_keeps_its_rates_in_fewer_rows(settings: Settings, course: Course) -> None:
     merged = Merged()
-    rows: Any = [(int(STARTED) + second, 7, 0, 5, 5, 0) for second in range(50_000)]
+    rows: Any = [(int(STARTED) + second, 7, 0, 5, 5, 0, 0) for second in range(50_000)]
     delta = Recorder().take()
     delta["rows"] = rows
     merged.add(delta, 0.0)
@@ -144,6 +152,9 @@ def test_verdict_and_exit_code_agree(merged: Merged, settings: Settings, course:
     assert verdict(settings, course, merged) == (RunVerdict.PASSED, exit_codes.PASSED)
     assert verdict(settings, course, merged, slo=missed) == (RunVerdict.FAILED, exit_codes.FAILED)
     assert verdict(settings, course, merged, slo=missed, generator=INVALID) == (RunVerdict.INVALID, exit_codes.INVALID)
+    undecided = [SloResult(expr="p99 < 5", value=1, passed=False, undecided=True, n=4)]
+    assert verdict(settings, course, merged, slo=undecided) == (RunVerdict.INCONCLUSIVE, exit_codes.INVALID)
+    assert verdict(settings, course, merged, slo=undecided + missed) == (RunVerdict.FAILED, exit_codes.FAILED)
 
 
 def test_a_csms_that_never_answered_is_unreachable(settings: Settings, course: Course) -> None:

@@ -56,6 +56,8 @@ FIELDS: dict[str, Any] = {
     "start_at": st.none() | TEXT,
     "storms": TEXTS,
     "slo": st.none() | PATH,
+    "no_objectives": TEXTS,
+    "abort_when": TEXTS,
     "driver": st.none() | TEXT,
     "control_url": st.none() | TEXT,
     "driver_options": TEXTS,
@@ -144,7 +146,13 @@ def test_a_mistake_after_the_two_dashes_is_one_line(words: list[str], complaint:
 
 def test_what_was_asked_for_is_described_without_secrets() -> None:
     request = LoadRequest(
-        ocpp=((Version.V16, 3),), password="hunter2", driver_options=("token=hunter2",), no_locust_table=True
+        ocpp=((Version.V16, 3),),
+        password="hunter2",
+        driver_options=("token=hunter2",),
+        no_locust_table=True,
+        stations=7,
+        duration=90,
+        workers=2,
     )
     described = request.described()
     assert "hunter2" not in str(described)
@@ -152,3 +160,5 @@ def test_what_was_asked_for_is_described_without_secrets() -> None:
     assert described["no-locust-table"] is True
     assert (described["call-timeout"], described["backoff"]) == ("30", "spec:3/10/3")
     assert "slo" not in described
+    assert (described["stations"], described["duration"], described["workers"]) == ("7", "90s", "2")
+    assert "url" not in described

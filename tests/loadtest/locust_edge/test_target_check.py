@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from loadtest.locust_edge.target_check import check_target
+from loadtest.locust_edge.target_check import check_as_any, check_target
 from loadtest.transport.target import Target
-from loadtest.workload.identities import Lease
+from loadtest.workload.identities import Identities, Lease
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.versions import Version
 from tests.loadtest.scripted_server import Peer, ScriptedServer
@@ -97,3 +97,20 @@ def test_a_machine_that_cannot_connect_says_so() -> None:
     target.resolve()
     with pytest.raises(UsageError, match="--source-address"):
         check_target(target, Lease(1, "PS000001", "04"), Version.V16, None)
+
+
+def test_a_station_of_its_own_looks_first_and_the_last_of_the_run_where_that_is_not_known() -> None:
+    asked: list[str] = []
+
+    def known_only(peer: Peer) -> None:
+        head = peer.sock.recv(65536)
+        asked.append(head.split()[1].decode().rpartition("/")[2])
+        peer.raw(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+        peer.sock.shutdown(socket.SHUT_WR)
+
+    with ScriptedServer(known_only) as server:
+        target = Target(server.url)
+        target.resolve()
+        with pytest.raises(UsageError, match="refused CP7 with HTTP 404"):
+            check_as_any(target, Identities("CP{n}").checkers(7), Version.V16, None)
+    assert asked == ["CP8", "CP7"]

@@ -48,7 +48,7 @@ class Told(msgspec.Struct):
         assert abs(reported - injected) <= max(1.0, 0.05 * injected) + disturbed, (percentile, injected, reported)
 
     def met(self) -> list[bool]:
-        return [one.passed for one in self.run.slo]
+        return [one.passed for one in self.run.slo if not one.built_in]
 
     @property
     def waited(self) -> float:
@@ -70,6 +70,7 @@ def storm(
     (folder / "slo.yaml").write_text(OBJECTIVES.format(limit=limit))
     command = [sys.executable, "-m", "plugstorm", "load", "--stations", str(stations), "--spawn-rate", str(stations)]
     command += ["--duration", "9s", "--profile", "beats.yaml", "--slo", "slo.yaml", "--seed", "1", "--out", "run"]
+    command += ["--no-objective", "csms-answers", "--no-objective", "failed-calls"]
     with SinkProcess("--latency", latency) as sink:
         process = subprocess.Popen(
             [*command, "--url", sink.url], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -26,6 +26,8 @@ from tests.loadtest.scripted_server import Peer, ScriptedServer
 
 ROOT = Path(__file__).resolve().parents[3]
 STOCK = ROOT / "loadtest" / "locustfile.py"
+UNCHECKED = ("--no-objective", "csms-answers")
+"""The tests count what a server hears; the check after the run would be counted, too."""
 # Whole charging sessions within seconds.
 BRISK = """
 title: Brisk charging sessions, for tests
@@ -63,6 +65,7 @@ class Storm:
         """Run to the end; return the exit code and the standard error output."""
         host = ["--host", url] if url else []
         words = ["--headless", *host, "--out", str(self.folder / "run"), "--plugstorm-profile", "brisk.yaml"]
+        words += UNCHECKED
         process = self.start(*words, *arguments, locustfile=locustfile)
         _, errors = process.communicate(timeout=60)
         return process.returncode, errors
@@ -128,7 +131,7 @@ def test_a_mix_of_versions_charges_and_leaves_nothing_open(storm: Storm, csms: T
     assert get(csms, "/faults")["kinds"] == {}
     assert get(csms, "/health")["connections"] == 0
     stations = get(csms, "/stations")
-    assert len(stations) == 9
+    assert {station["id"] for station in stations if station["accepted"]} == {f"PS{n:06}" for n in range(1, 10)}
 
 
 def test_weights_share_out_the_versions(storm: Storm, csms: ThreadCsms) -> None:
@@ -148,7 +151,7 @@ def test_several_processes_share_the_stations_and_no_identity_is_used_twice(stor
     storm.check(code, errors)
     assert storm.result.stations.connected_peak == 10
     assert storm.result.stations.lost == 0
-    assert len(get(csms, "/stations")) == 10
+    assert sum(station["accepted"] for station in get(csms, "/stations")) == 10
     assert get(csms, "/faults")["kinds"] == {}
     assert {transaction["state"] for transaction in get(csms, "/transactions")} == {"closed"}
 
@@ -298,14 +301,14 @@ def test_an_unknown_key_of_a_profile_ends_at_once(storm: Storm) -> None:
         (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "HTTP 401; give the password"),
     ],
 )
-def test_a_csms_that_refuses_the_first_station_is_not_stormed(storm: Storm, answer: bytes, complaint: str) -> None:
+def test_a_csms_that_refuses_a_station_is_not_stormed(storm: Storm, answer: bytes, complaint: str) -> None:
     def script(peer: Peer) -> None:
         peer.sock.recv(65536)
         peer.raw(answer)
 
     with ScriptedServer(script) as server:
         code, errors = storm.run(server.url, "-u", "50", "-r", "50", "-t", "5s")
-        assert len(server.peers) == 1
+        assert len(server.peers) == 2, "a station of its own, and the last one of the run"
     assert code == exit_codes.USAGE
     assert complaint in errors
 
@@ -392,8 +395,10 @@ def test_a_csms_that_misbehaves_is_counted_and_the_run_goes_on(storm: Storm) -> 
                 "1",
             ),
         )
-    storm.check(code, errors)
     run, outcomes = storm.result, storm.outcomes()
+    assert code in {exit_codes.FAILED, exit_codes.INVALID}
+    assert "failed-calls" in {slo.built_in for slo in run.slo if not slo.passed}
+    assert "Traceback" not in errors
     assert outcomes["Heartbeat", "accepted"] >= 15
     assert outcomes["Heartbeat", "timeout"] >= 2
     assert outcomes["Heartbeat", "lost"] >= 2  # one CALL was open when the CSMS closed, one when it reset

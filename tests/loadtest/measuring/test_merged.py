@@ -8,15 +8,20 @@ from hypothesis import strategies as st
 
 from evidence.histogram import Histogram, Tag
 from evidence.vocabulary import MEASURE, RAMP, TO_CSMS
-from loadtest.measuring.merged import INTERVAL, Merged
+from loadtest.measuring.merged import INTERVAL, Losses, Merged
 from loadtest.measuring.recorder import Delta, Key
 
 KEY: Key = ("1.6", "Heartbeat", TO_CSMS, "accepted")
 
+LOST = [
+    ("closed-by-csms", 1011, "out of memory", "Heartbeat", 2, 1_000, 1_007),
+    ("lost", 1006, "", "", 1, 1_003, 1_003),
+]
+
 
 def delta(counts: dict[int, int] | None = None, window: str = MEASURE, key: Key = KEY, **rest: Any) -> Delta:
     windows = {} if counts is None else {window: [(*key, counts, counts)]}
-    delta = Delta(windows=windows, rows=[], faults={}, connections={}, lost=0, offered={}, notes=[])
+    delta = Delta(windows=windows, rows=[], faults={}, connections={}, lost=[], offered={}, notes=[])
     delta.update(rest)  # type: ignore[typeddict-item]  # the tests name the fields themselves
     return delta
 
@@ -78,9 +83,9 @@ def test_a_series_without_service_times_has_no_line_for_them() -> None:
 
 def test_the_same_second_of_two_workers_is_added() -> None:
     merged = Merged()
-    merged.add(delta(rows=[(100, 5, 1, 10, 9, 2), (101, 6, 0, 10, 10, 0)]), 0.0)
-    merged.add(delta(rows=[(100, 2, 0, 20, 20, 1)]), 0.0)
-    assert [tuple(second) for second in merged.seconds()] == [(100, 7, 1, 30, 29, 3), (101, 6, 0, 10, 10, 0)]
+    merged.add(delta(rows=[(100, 5, 1, 10, 9, 2, 4), (101, 6, 0, 10, 10, 0, 0)]), 0.0)
+    merged.add(delta(rows=[(100, 2, 0, 20, 20, 1, 7)]), 0.0)
+    assert [tuple(second) for second in merged.seconds()] == [(100, 7, 1, 30, 29, 3, 11), (101, 6, 0, 10, 10, 0, 0)]
     latest = merged.latest()
     assert latest is not None
     assert latest.t == 100
@@ -89,8 +94,12 @@ def test_the_same_second_of_two_workers_is_added() -> None:
 def test_counters_are_added() -> None:
     merged = Merged()
     for _ in range(2):
-        merged.add(delta(faults={"late": 2}, connections={"opened": 3}, lost=1, offered={MEASURE: 4}), 0.0)
-    assert (merged.faults, merged.connections, merged.lost) == ({"late": 4}, {"opened": 6}, 2)
+        merged.add(delta(faults={"late": 2}, connections={"opened": 3}, lost=LOST, offered={MEASURE: 4}), 0.0)
+    assert (merged.faults, merged.connections, merged.lost) == ({"late": 4}, {"opened": 6}, 6)
+    assert merged.losses == {
+        ("closed-by-csms", 1011, "out of memory", "Heartbeat"): Losses(4, 1_000, 1_007),
+        ("lost", 1006, "", ""): Losses(2, 1_003, 1_003),
+    }
     assert merged.offered == {MEASURE: 8}
 
 
@@ -107,7 +116,7 @@ def test_nothing_recorded_means_no_latest_second() -> None:
     assert Merged().seconds() == []
 
 
-@pytest.mark.parametrize("elapsed", [0.0, 5.0, INTERVAL - 0.001])
+@pytest.mark.parametrize("elapsed", [0.0, INTERVAL / 2, INTERVAL - 0.001])
 def test_what_comes_within_an_interval_is_one_line(elapsed: float) -> None:
     merged = Merged()
     merged.add(delta({1: 1}), 0.0)

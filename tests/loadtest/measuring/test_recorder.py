@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence.histogram import Histogram
-from evidence.vocabulary import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS, WARM_UP, is_failure
+from evidence.vocabulary import COOL_DOWN, FROM_CSMS, MEASURE, OPENED, RAMP, TO_CSMS, WARM_UP, is_failure
 from loadtest.measuring.recorder import Delta, Recorder
 from ocppj.outcomes import Outcome
 
@@ -119,14 +119,21 @@ def test_every_second_has_one_row_with_what_happened_in_it(recorder: Recorder, c
     recorder.connection(OPENED)
     recorder.connected(+1)
     recorder.booted(+1)
+    recorder.offered(6)
     recorder.call("1.6", "BootNotification", TO_CSMS, "accepted", 0.1, 0.1)
     recorder.call("1.6", "Heartbeat", TO_CSMS, "timeout", 0.1, 0.1)
+    recorder.call("1.6", "Reset", FROM_CSMS, "accepted", 0.1, 0.1)
     clock.now = 1003.2
     recorder.connected(-1)
     recorder.booted(-1)
     first = 1_700_000_000
-    assert recorder.take()["rows"] == [(first, 2, 1, 1, 1, 1), (first + 1, 0, 0, 1, 1, 0), (first + 2, 0, 0, 1, 1, 0)]
-    assert recorder.take(final=True)["rows"] == [(first + 3, 0, 0, 1, 1, 0)]
+    assert recorder.take()["rows"] == [
+        (first, 3, 1, 1, 1, 1, 4),
+        (first + 1, 0, 0, 1, 1, 0, 4),
+        (first + 2, 0, 0, 1, 1, 0, 4),
+    ]
+    recorder.call("1.6", "Heartbeat", TO_CSMS, "accepted", 0.1, 0.1)
+    assert recorder.take(final=True)["rows"] == [(first + 3, 1, 0, 1, 1, 0, 3)]
 
 
 def test_the_running_second_is_reported_only_at_the_end(recorder: Recorder, clock: Clock) -> None:
@@ -151,7 +158,8 @@ def test_faults_connections_losses_and_offered_calls_are_counted(recorder: Recor
     recorder.fault("unsolicited")
     recorder.fault("unsolicited")
     recorder.connection("refused 401")
-    recorder.lost()
+    for open_call in ("Heartbeat", "", "Heartbeat"):
+        recorder.lost("closed-by-csms", 1011, "out of memory", open_call)
     recorder.offered(3)
     recorder.window(MEASURE)
     recorder.offered(4)
@@ -159,9 +167,13 @@ def test_faults_connections_losses_and_offered_calls_are_counted(recorder: Recor
     delta = recorder.take()
     assert delta["faults"] == {"unsolicited": 2}
     assert delta["connections"] == {"refused 401": 1}
-    assert delta["lost"] == 1
+    second = delta["lost"][0][-1]
+    assert delta["lost"] == [
+        ("closed-by-csms", 1011, "out of memory", "Heartbeat", 2, second, second),
+        ("closed-by-csms", 1011, "out of memory", "", 1, second, second),
+    ]
     assert delta["offered"] == {RAMP: 5, MEASURE: 4}
-    assert recorder.take()["lost"] == 0
+    assert recorder.take()["lost"] == []
 
 
 def test_names_invented_by_a_peer_cannot_fill_the_memory(recorder: Recorder) -> None:

@@ -73,3 +73,17 @@ def test_a_list_that_is_no_text_or_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_password_does_not_show_when_a_lease_is_printed(tmp_path: Path) -> None:
     assert "secret" not in repr(read(tmp_path, "CP1,TAG1,secret\n").lease(1))
+
+
+def test_who_looks_at_the_csms_is_no_station_of_the_run_where_names_are_left(tmp_path: Path) -> None:
+    assert [lease.identity for lease in Identities("CP{n}").checkers(3)] == ["CP4", "CP3"]
+    listed = read(tmp_path, "CP1\nCP2\nCP3\n")
+    assert [lease.identity for lease in listed.checkers(2)] == ["CP3", "CP2"]
+    assert [lease.identity for lease in listed.checkers(3)] == ["CP3"]
+    assert [lease.identity for lease in listed.checkers(9)] == ["CP3"]
+
+
+@pytest.mark.parametrize(("text", "name"), [("identity;token\nCP1;T1\n", "a semicolon"), ("CP1\tT1\n", "a tab")])
+def test_a_list_with_another_separator_is_one_clear_line(tmp_path: Path, text: str, name: str) -> None:
+    with pytest.raises(UsageError, match=rf":1: the values are separated by {name}; save the list with commas"):
+        read(tmp_path, text)

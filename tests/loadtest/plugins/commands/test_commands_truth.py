@@ -17,7 +17,19 @@ def load(folder: Path, *words: str, commands: str) -> tuple[int, str, dict[str, 
     (folder / "commands.yaml").write_text(commands)
     (folder / "context.yaml").write_text("title: parked\nmeter: 1\n")
     command = [sys.executable, "-m", "plugstorm", "load", "--profile", "context.yaml", "--commands", "commands.yaml"]
-    command += ["--stations", "20", "--spawn-rate", "20", "--seed", "7", "--out", "run", *words]
+    command += [
+        "--stations",
+        "20",
+        "--spawn-rate",
+        "20",
+        "--seed",
+        "7",
+        "--out",
+        "run",
+        "--no-objective",
+        "csms-answers",
+        *words,
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
     path = folder / "run" / "run.json"
     return done.returncode, done.stderr, json.loads(path.read_text()) if path.exists() else {}

@@ -66,6 +66,7 @@ def load(folder: Path, url: str, *words: str, stations: int, seconds: int) -> su
     (folder / "beats.yaml").write_text("title: beats\nmodels: {ac-single: 1}\nheartbeat: 2\n")
     command = [sys.executable, "-m", "plugstorm", "load", "--url", url, "--stations", str(stations)]
     command += ["--spawn-rate", str(stations), "--duration", f"{seconds}s", "--profile", "beats.yaml", "--out", "run"]
+    command += ["--no-objective", "csms-answers"]
     return subprocess.Popen([*command, *words], cwd=folder, stderr=subprocess.PIPE, text=True)
 
 

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from markupsafe import escape
+
+from evidence.plugin_results import StormResult, StormStations
+from evidence.run_folder import read_run
+from evidence.run_model import LoadRun, LostConnections, WindowResult
+from reports.headline import headline
+from reports.load_remarks import load_remarks
+from reports.summary import summary_markdown
+from tests.reports.report_builders import page_text, write_load
+
+LOST = [
+    LostConnections(
+        how="closed-by-csms", code=1011, reason="out of memory", after="Heartbeat", count=40, first=25.0, last=26.0
+    ),
+    LostConnections(how="closed-by-csms", code=1011, reason="out of memory", count=7, first=24.0, last=26.0),
+    LostConnections(how="lost", code=1006, reason="ping without pong", count=3, first=31.0, last=31.0),
+]
+
+
+def loaded(folder: Path) -> LoadRun:
+    run = read_run(folder)
+    assert isinstance(run, LoadRun)
+    return run
+
+
+def test_lost_connections_keep_their_cause_on_the_first_screen_in_the_summary_and_on_the_page(tmp_path: Path) -> None:
+    folder = write_load(tmp_path / "run", lost_connections=LOST)
+    run = loaded(folder)
+    cause = 'the CSMS closed with 1011 "out of memory"'
+    assert f"50 connections were lost, the first 24 s after the start: {cause} (47 of them)." in headline(run).remarks
+    summary = summary_markdown(run)
+    assert (
+        '40 connections lost from 25 s to 26 s: the CSMS closed with 1011 "out of memory", while Heartbeat' in summary
+    )
+    assert "3 connections lost after 31 s: TCP ended without a Close frame (ping without pong)" in summary
+    assert str(escape(cause)) in page_text(folder)
+
+
+def test_the_first_screen_names_each_storm_and_whether_the_csms_recovered(tmp_path: Path) -> None:
+    storms = [
+        StormResult(
+            storm="lb-drain", at=10.0, stations=StormStations(struck=90), recovered=True, recovery_ms={"max": 4200.0}
+        ),
+        StormResult(storm="herd", at=20.0, stations=StormStations(struck=8, unrecovered=7), recovered=False),
+        StormResult(storm="clock-surge", at=29.0, stations=StormStations(struck=70)),
+    ]
+    remarks = load_remarks(loaded(write_load(tmp_path / "run", storms=storms, lost_connections=LOST)))
+    assert remarks[:3] == [
+        "The storm lb-drain struck 90 stations 10 s after the start; the CSMS recovered within 4.2 s.",
+        "The storm herd struck 8 stations 20 s after the start; the CSMS did not recover. 7 of them did not come back.",
+        "The storm clock-surge struck 70 stations 29 s after the start; whether the CSMS recovered was not judged.",
+    ]
+    assert remarks[3].endswith("50 of them were lost after the first storm had begun.")
+
+
+def test_the_worst_moment_is_the_one_with_the_largest_share_of_failed_calls(tmp_path: Path) -> None:
+    timeline = [{"t": float(t), "calls": 100.0, "errors": 2.0} for t in range(30)]
+    timeline += [{"t": 30.0 + t, "calls": 10.0, "errors": 9.0} for t in range(5)]
+    remarks = load_remarks(loaded(write_load(tmp_path / "run", timeline=timeline)))
+    assert remarks == [
+        "The worst moment was 30 s after the start: of 50 calls that ended within 5 s, 45 (90 %) had no proper answer."
+    ]
+
+
+def test_a_run_in_which_hardly_a_call_failed_has_no_worst_moment(tmp_path: Path) -> None:
+    timeline = [{"t": float(t), "calls": 100.0, "errors": 0.0 if t else 4.0} for t in range(30)]
+    assert load_remarks(loaded(write_load(tmp_path / "run", timeline=timeline))) == []
+
+
+def test_time_outs_are_in_the_percentiles_of_the_summary(tmp_path: Path) -> None:
+    """The accepted ones take some ms, and one CALL in twenty waits for 30 s: so does the p99 that is shown."""
+    summary = summary_markdown(loaded(write_load(tmp_path / "run", failing=0.1)))
+    row = next(line for line in summary.splitlines() if "Heartbeat" in line)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert "timeout" in cells[3]
+    assert cells[5] == cells[7] == "30 s"
+
+
+def test_stations_that_stay_away_until_the_end_are_named_and_the_goodbye_is_no_bad_moment(tmp_path: Path) -> None:
+    timeline = [{"t": float(t), "connected": 20.0 if t < 6 else 3.0, "calls": 9.0, "errors": 0.0} for t in range(20)]
+    timeline += [{"t": 20.0, "connected": 0.0, "calls": 90.0, "errors": 90.0}]
+    windows = [
+        WindowResult(name="measure", start=0.0, seconds=20.4, calls=[]),
+        WindowResult(name="cool-down", start=20.4, seconds=1.0, calls=[]),
+    ]
+    remarks = load_remarks(loaded(write_load(tmp_path / "run", timeline=timeline, windows=windows)))
+    assert remarks == ["From 6 s after the start until the end, at most 3 of 20 stations had a connection."]
+
+
+def test_stations_that_come_back_are_not_left_alone(tmp_path: Path) -> None:
+    timeline = [{"t": float(t), "connected": 0.0 if 6 <= t < 15 else 20.0} for t in range(20)]
+    assert load_remarks(loaded(write_load(tmp_path / "run", timeline=timeline))) == []
