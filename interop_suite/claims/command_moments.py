@@ -139,7 +139,7 @@ def _of_a_session(profile: Mapping[str, Any], where: Any) -> str | None:
 
 def _of_a_start(profile: Mapping[str, Any], _where: Any) -> str | None:
     purpose = profile.get("chargingProfilePurpose")
-    if purpose != "TxProfile":
+    if purpose not in (None, "TxProfile"):
         return f"{purpose} with a start instead of TxProfile"
     return "transactionId of a session that has not begun" if profile.get("transactionId") is not None else None
 
