@@ -17,13 +17,19 @@ _CORE_2X = frozenset(
     {
         "Authorize",
         "BootNotification",
+        "DataTransfer",
+        "FirmwareStatusNotification",
         "Heartbeat",
+        "LogStatusNotification",
         "MeterValues",
+        "NotifyEvent",
         "NotifyReport",
+        "SecurityEventNotification",
         "StatusNotification",
         "TransactionEvent",
     }
 )
+"""What the test cases of the Core profile make a station send to every CSMS (OCPP 2.x Part 5 §4.2)."""
 REQUIRED_ACTIONS: Mapping[Version, frozenset[str]] = MappingProxyType(
     {
         Version.V16: frozenset(

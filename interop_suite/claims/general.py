@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.clock import clock_findings, interval_findings
+from interop_suite.claims.command_moments import moment_findings
 from interop_suite.claims.command_outcomes import outcome_findings
 from interop_suite.claims.history import History
 from interop_suite.claims.kept_records import record_findings
@@ -18,6 +19,7 @@ _CLAIMS = (
     clock_findings,
     interval_findings,
     token_findings,
+    moment_findings,
     outcome_findings,
     record_findings,
     value_findings,

@@ -131,6 +131,8 @@ class Probe:
         """
         secret = self._password() if password else self.target.password
         station = self._make_station(role, identity or self._lease_identity(), secret, lent=not password)
+        if station.identity not in self.target.identities:
+            station.note(new=True)
         self.set_up(station, StationSettings(password=secret, security_profile=1 if secret else 0))
         return station
 

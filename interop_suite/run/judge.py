@@ -22,7 +22,7 @@ from ocppj.actions import ACTIONS
 from ocppj.errors import Fault
 from ocppj.messages import Call, CallResult, Send, duplicate_keys, review
 from ocppj.schemas import SchemaError, validator
-from ocppj.versions import MessageType
+from ocppj.versions import MessageType, Version
 
 __all__ = ["judge", "latency_of", "service_times"]
 
@@ -41,6 +41,12 @@ _FAULT_VERDICTS = {
 DESCRIPTION_MAX = 255
 # An answer repeats the id of the CALL: what is odd about it, the station began.
 _FAULTS_OF_AN_ID = frozenset({Fault.ID_TOO_LONG, Fault.EMPTY_ID})
+# 1.6 asks for ISO 8601 and only recommends UTC (§3.14, §3.15); 2.x asks for RFC 3339, which has no time without a zone.
+_NAIVE_VERDICTS = {
+    Version.V16: Verdict.NON_STRICT,
+    Version.V201: Verdict.FAILED,
+    Version.V21: Verdict.FAILED,
+}
 _NAIVE_TIME = re.compile(r'^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?" is not a "date-time"')
 
 
@@ -276,7 +282,7 @@ def _against_schema(frame: Frame, action: str, part: Any) -> Iterable[Finding]:
     payload = frame.message.payload
     for error in validator(frame.rules.version, action, part).errors({} if payload is None else payload):
         yield Finding(
-            verdict=_grade(error, payload),
+            verdict=_grade(error, payload, frame.rules.version),
             claim=f"The {action} {part} of the CSMS matches the OCA schema",
             actual=_fault_in_words(error),
             frame=frame.line,
@@ -293,10 +299,10 @@ def _fault_in_words(error: SchemaError) -> str:
     return f"at {error.path or '/'}: {error.message[:200]}"
 
 
-def _grade(error: SchemaError, payload: Any) -> Verdict:
+def _grade(error: SchemaError, payload: Any, version: Version) -> Verdict:
     """Weigh a violation: habits of the field that every receiver copes with are NON_STRICT, the rest FAILED."""
     if error.keyword == "format" and _NAIVE_TIME.match(error.message):
-        return Verdict.NON_STRICT
+        return _NAIVE_VERDICTS[version]
     if error.keyword == "type" and '"integer"' in error.message:
         value = payload
         for part in error.path.strip("/").split("/"):

@@ -96,6 +96,8 @@ class Runner:
         self._introspection = introspection
         self._inquiries = all_inquiries()
         self._answers: dict[tuple[str, Version], bool] = {}
+        self.ended_inquiry = ""
+        """The need whose inquiry the CSMS ended by leaving; empty while it ended none."""
         self._asking = threading.Lock()
 
     def run(self, case: Case) -> CaseResult:
@@ -175,7 +177,10 @@ class Runner:
     def _inquire(self, need: str, version: Version) -> bool:
         inquiry, records = self._inquiries[need], list[TraceRecord]()
         self._drive(inquiry.setup(version), inquiry.script, records.append)
-        return inquiry.is_met(History(records, version))
+        history = History(records, version)
+        if any(connection.ended_by_csms for connection in history.connections):
+            self.ended_inquiry = need
+        return inquiry.is_met(history)
 
     def _drive(self, setup: Setup, script: Script, record: Callable[[TraceRecord], None]) -> None:
         leased: list[str] = []

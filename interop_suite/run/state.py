@@ -139,7 +139,12 @@ class State:
             return outcome
         words = last_words(attempt.history)
         self.gone = seen = f"{seen}; {words}" if words else seen
-        if suspicion is Suspicion.NONE and self._last is not None:
+        if self.runner.ended_inquiry and suspicion is not Suspicion.DANGEROUS:
+            # The suite asked by itself, in no case: none is to blame.
+            inquiry = f"it left while the suite found out whether it meets {self.runner.ended_inquiry}"
+            self.gone = seen = f"{seen}; {inquiry}"
+            suspicion = Suspicion.NONE
+        elif suspicion is Suspicion.NONE and self._last is not None:
             outcome, dangerous = self._last
             suspicion = Suspicion.DANGEROUS if dangerous else Suspicion.BEFORE
         return msgspec.structs.replace(outcome, loss=Loss(seen=seen, suspicion=suspicion))

@@ -101,20 +101,31 @@ def _malformed(identity: str) -> dict[str, tuple[str, ...]]:
 
 
 _REFUSED_WITH_4XX = "A header that proves nothing is refused with a 4xx"
+_NO_REQUEST = frozenset({"two headers"})
+"""Requests that no client may send (RFC 9110 §5.3): a server that finds no better word for them than 5xx lets nobody
+in, and breaks nothing of OCPP."""
 
 
 def _judge_malformed(history: History) -> list[Finding]:
-    findings = []
-    names = list(history.notes("malformed"))
-    for name, attempt in zip(names, history.attempts(), strict=False):
-        broken = attempt.opened or (attempt.status or 0) >= SERVER_ERROR
-        verdict = Verdict.NON_STRICT if history.turned_away(attempt) else Verdict.FAILED if broken else Verdict.OK
-        findings.append(
-            Finding(
-                verdict=verdict, claim=_REFUSED_WITH_4XX, actual=f"{name}: {attempt.describe()}", frame=attempt.line
-            )
+    return [
+        Finding(
+            verdict=_weigh_malformed(history, name, attempt),
+            claim=_REFUSED_WITH_4XX,
+            actual=f"{name}: {attempt.describe()}",
+            frame=attempt.line,
         )
-    return findings
+        for name, attempt in zip(history.notes("malformed"), history.attempts(), strict=False)
+    ]
+
+
+def _weigh_malformed(history: History, name: str, attempt: Connection) -> Verdict:
+    if history.turned_away(attempt):
+        return Verdict.NON_STRICT
+    if attempt.opened:
+        return Verdict.FAILED
+    if (attempt.status or 0) < SERVER_ERROR:
+        return Verdict.OK
+    return Verdict.NON_STRICT if name in _NO_REQUEST else Verdict.FAILED
 
 
 @shared(

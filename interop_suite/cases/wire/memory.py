@@ -49,7 +49,7 @@ def _cite(v16: Clause, v2x: str) -> dict[Version, Clause]:
     defect="unknown-end-ends-running",
     also={
         Version.V16: ("stop-of-unknown-refused",),
-        **dict.fromkeys(V2X, ("event-of-unknown-refused", "stop-lost")),
+        **dict.fromkeys(V2X, ("event-of-unknown-refused", "start-ends-other-sessions", "stop-lost")),
     },
     checks={v: (answered(_EVENT[v], claim="The end is answered"), recorded_end()) for v in ALL},
 )

@@ -87,7 +87,10 @@ def end_is_recorded(probe: Probe) -> None:
     expects="The CSMS SHALL have taken over what it confirmed: 1,500 Wh for the one, and 600 Wh for the other.",
     clause=cite("4.10", "E06.FR.02"),
     defect="energy-crossed",
-    also={Version.V16: ("transaction-id-reused",), **dict.fromkeys(V2X, ("meter-stop-lost",))},
+    also={
+        Version.V16: ("transaction-id-reused",),
+        **dict.fromkeys(V2X, ("meter-stop-lost", "start-ends-other-sessions")),
+    },
     checks=(sessions_began(2), keeps_own_energy()),
 )
 def own_energy(probe: Probe) -> None:
@@ -248,7 +251,7 @@ def distinct_ids(probe: Probe) -> None:
     expects="The CSMS SHALL answer the second start, and not touch the session that runs.",
     clause=Clause("1.6", "4.8"),
     defect="refused-start-closes-running",
-    also=("start-without-authorize-refused",),
+    also=("start-without-authorize-refused", "start-ends-other-sessions"),
     checks=(sessions_began(), answered("StartTransaction", claim="Each start is answered"), recorded_end()),
 )
 def start_at_busy_connector(probe: Probe) -> None:

@@ -1,0 +1,183 @@
+"""What the CSMS sends of its own accord, held against the registration of its station and the rules of profiles.
+
+What an operator ordered is the operator's word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from evidence.verdicts import Verdict
+from interop_suite.claims.claim import Finding
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.exchange import AnswerKind, Exchange
+from interop_suite.claims.expected import field
+from interop_suite.claims.history import History
+from ocppj.versions import Version
+
+__all__ = ["moment_findings"]
+
+_V2X = (Version.V201, Version.V21)
+_REMOTE = frozenset(
+    {"RemoteStartTransaction", "RemoteStopTransaction", "RequestStartTransaction", "RequestStopTransaction"}
+)
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What is wrong with a command, and how much it weighs."""
+
+    verdict: Verdict
+    claim: str
+    actual: str
+    clause: Clause
+
+
+def moment_findings(history: History) -> Iterator[Finding]:
+    """Judge every CALL of the CSMS; of several findings of one kind the first is told."""
+    told: set[str] = set()
+    for call in history.exchanges:
+        if call.by_station:
+            continue
+        for problem in (*_state(history, call), *_profile(history, call)):
+            if problem.claim not in told:
+                told.add(problem.claim)
+                yield Finding(
+                    verdict=problem.verdict if call.call.scripted else Verdict.NON_STRICT,
+                    claim=problem.claim,
+                    actual=problem.actual,
+                    clause=problem.clause,
+                    frame=call.call.line,
+                )
+
+
+# -- registration ----------------------------------------------------------------------------------------------------
+
+_BEFORE_BOOT: Mapping[Version, Clause] = MappingProxyType(
+    {Version.V16: Clause("1.6", "4.2"), **dict.fromkeys(_V2X, Clause("201-6", "B01.FR.02"))}
+)
+_REJECTED: Mapping[Version, tuple[Verdict, Clause]] = MappingProxyType(
+    {
+        Version.V16: (Verdict.NON_STRICT, Clause("1.6", "4.2")),
+        **dict.fromkeys(_V2X, (Verdict.FAILED, Clause("201-E", "2.3.1"))),
+    }
+)
+_PENDING: Mapping[Version, Clause] = MappingProxyType(
+    {Version.V16: Clause("1.6", "4.2"), **dict.fromkeys(_V2X, Clause("201-6", "B02.FR.05"))}
+)
+_NO_BOOT_AGAIN: Mapping[Version, Clause | None] = MappingProxyType(
+    {Version.V16: Clause("1.6-E", "3.40"), **dict.fromkeys(_V2X, None)}
+)
+"""Where an accepted station must not be asked to boot again; 2.x leaves the answer to the station (F06)."""
+
+
+def _state(history: History, call: Exchange) -> Iterator[_Told]:
+    if any(order.line < call.call.line for order in history.triggers(call.action)):
+        return
+    version = call.call.rules.version
+    boots = [
+        e
+        for e in history.exchanges
+        if e.by_station and e.action == "BootNotification" and e.call.station == call.call.station
+    ]
+    answered = [e for e in boots if e.kind is AnswerKind.RESULT and e.answer and e.answer.line < call.call.line]
+    if not answered:
+        if _is_new(history, call.call.station) and call.call.scripted:
+            claim = "A station that has never booted is sent nothing"
+            actual = f"{call.action} came before the first boot was answered"
+            yield _Told(Verdict.NON_STRICT, claim, actual, _BEFORE_BOOT[version])
+        return
+    status = answered[-1].result.get("status")
+    boots_again = any(e.call.line < call.call.line for e in boots[boots.index(answered[-1]) + 1 :])
+    if status == "Rejected" and not boots_again:
+        verdict, clause = _REJECTED[version]
+        yield _Told(verdict, "A rejected station is sent nothing", f"it sent {call.action}", clause)
+    if status == "Pending" and call.action in _REMOTE:
+        claim = "No session is begun or ended from afar while a station is Pending"
+        yield _Told(Verdict.FAILED, claim, f"it sent {call.action}", _PENDING[version])
+    forbidden = _NO_BOOT_AGAIN[version]
+    asks_to_boot = call.action == "TriggerMessage" and field(call.payload, "requestedMessage") == "BootNotification"
+    if forbidden is not None and asks_to_boot and status == "Accepted" and not boots_again:
+        claim = "A station that is accepted is not asked to boot again"
+        yield _Told(Verdict.FAILED, claim, "it sent TriggerMessage for BootNotification", forbidden)
+
+
+def _is_new(history: History, station: str) -> bool:
+    """Return whether a station was made up for this case, so that the CSMS cannot have accepted it before."""
+    return any(record.station == station and record.info.get("new") for record in history.records)
+
+
+# -- charging profiles -----------------------------------------------------------------------------------------------
+
+_Rule = Callable[[Mapping[str, Any], Any], str | None]
+"""Takes a profile and where it goes (connector or EVSE), and says what is wrong."""
+
+
+def _recurrency(profile: Mapping[str, Any], _where: Any) -> str | None:
+    kind, recurrency = profile.get("chargingProfileKind"), profile.get("recurrencyKind")
+    return None if recurrency is None or kind == "Recurring" else f"recurrencyKind {recurrency!r} in one that is {kind}"
+
+
+def _whole_station(purpose: str) -> _Rule:
+    def look(profile: Mapping[str, Any], where: Any) -> str | None:
+        right = profile.get("chargingProfilePurpose") != purpose or where == 0
+        return None if right else f"{purpose} for {where!r} instead of 0"
+
+    return look
+
+
+def _of_a_session(profile: Mapping[str, Any], where: Any) -> str | None:
+    if profile.get("chargingProfilePurpose") != "TxProfile":
+        return None
+    if where == 0:
+        return "TxProfile for 0, where no transaction runs"
+    return None if profile.get("transactionId") is not None else "TxProfile without transactionId"
+
+
+def _of_a_start(profile: Mapping[str, Any], _where: Any) -> str | None:
+    purpose = profile.get("chargingProfilePurpose")
+    if purpose not in (None, "TxProfile"):
+        return f"{purpose} with a start instead of TxProfile"
+    return "transactionId of a session that has not begun" if profile.get("transactionId") is not None else None
+
+
+_RULES: Mapping[tuple[Version, str], tuple[str, str, tuple[tuple[_Rule, Clause], ...]]] = MappingProxyType(
+    {
+        (Version.V16, "SetChargingProfile"): (
+            "csChargingProfiles",
+            "connectorId",
+            (
+                (_recurrency, Clause("1.6-E", "3.56")),
+                (_whole_station("ChargePointMaxProfile"), Clause("1.6", "3.13.1")),
+                (_of_a_session, Clause("1.6", "5.16.1")),
+            ),
+        ),
+        (Version.V16, "RemoteStartTransaction"): (
+            "chargingProfile",
+            "connectorId",
+            ((_recurrency, Clause("1.6-E", "3.56")), (_of_a_start, Clause("1.6-E", "3.41"))),
+        ),
+    }
+)
+
+
+def _profile(history: History, call: Exchange) -> Iterator[_Told]:
+    version = call.call.rules.version
+    ordered = [order.info.get("payload") for order in history.triggers(call.action)]
+    excused = {problem for payload in ordered for problem in _wrong(version, call.action, payload)}
+    for problem, clause in _wrong(version, call.action, call.payload).items():
+        if problem not in excused:
+            claim = "A charging profile keeps the rules of its kind and purpose"
+            yield _Told(Verdict.FAILED, claim, f"{call.action}: {problem}", clause)
+
+
+def _wrong(version: Version, action: str, payload: Any) -> dict[str, Clause]:
+    holder, place, rules = _RULES.get((version, action), ("", "", ()))
+    profile = field(payload, holder)
+    if not isinstance(profile, Mapping):
+        return {}
+    seen = [(rule(profile, field(payload, place)), clause) for rule, clause in rules]
+    return {problem: clause for problem, clause in seen if problem is not None}
