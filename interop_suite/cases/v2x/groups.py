@@ -137,9 +137,7 @@ class MasterPass(msgspec.Struct, frozen=True, kw_only=True):
 
 MASTER_PASSES = (
     MasterPass(id="TC_C_47_CSMS", title="A master pass stops all sessions, by the display", ends=(FIRST, SECOND)),
-    MasterPass(
-        id="TC_C_48_CSMS", title="A master pass stops the session that was chosen at the display", ends=(FIRST,)
-    ),
+    MasterPass(id="TC_C_48_CSMS", title="A master pass stops the session that was chosen by display", ends=(FIRST,)),
     MasterPass(
         id="TC_C_49_CSMS",
         title="A master pass stops all sessions of a station without a display",
