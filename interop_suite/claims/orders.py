@@ -14,7 +14,7 @@ from typing import Any
 
 from evidence.redact import REDACTED
 
-__all__ = ["differences", "nearest", "redated"]
+__all__ = ["differences", "joined", "nearest", "redated"]
 
 _EVERYWHERE = frozenset({"requestId", "remoteStartId"})
 _PROFILE = ("chargingProfileId", "id", "chargingSchedule.id")
@@ -52,6 +52,9 @@ _CASE_COUNTS = frozenset(
     }
 )
 """Addresses, PEM and Base64, and what is only stored; identifiers have no case (OCPP 1.6 §7.15)."""
+_MAY_BE_SPLIT: Mapping[str, str] = MappingProxyType(
+    {"GetVariables": "getVariableData", "SetVariables": "setVariableData"}
+)
 _SAME_TIME = 1.0
 """Seconds: an API may keep times without their fractions."""
 _ABSENT = object()
@@ -99,6 +102,15 @@ def nearest(
     return min(
         range(len(payloads)), key=lambda index: len(differences(action, named, payloads[index] or {}, handed_over))
     )
+
+
+def joined(action: str, payloads: Sequence[object]) -> object:
+    """Put payloads together whose list a CSMS may have split, as ItemsPerMessage asks for (2.x B05, B06)."""
+    name = _MAY_BE_SPLIT.get(action)
+    read = [payload for payload in payloads if isinstance(payload, Mapping)]
+    if name is None or not read:
+        return payloads[0] if payloads else None
+    return {**read[0], name: [entry for payload in read for entry in payload.get(name) or ()]}
 
 
 def _leaves(wanted: Any, found: Any, path: str) -> Iterator[tuple[str, Any, Any]]:

@@ -17,7 +17,7 @@ from interop_suite.claims.command_outcomes import orders_of
 from interop_suite.claims.exchange import AnswerKind, Frame, Stray
 from interop_suite.claims.general import general_findings
 from interop_suite.claims.history import UNREADABLE_ID, History
-from interop_suite.claims.orders import differences, nearest
+from interop_suite.claims.orders import differences, joined, nearest
 from ocppj.actions import ACTIONS
 from ocppj.errors import Fault
 from ocppj.messages import Call, CallResult, Send, duplicate_keys, review
@@ -361,9 +361,10 @@ def _as_ordered(history: History) -> Iterable[Finding]:
         if not calls:
             continue
         named, handed_over = order.info.get("payload") or {}, order.info.get("handed_over")
-        call = calls[nearest(action, named, [e.payload for e in calls], handed_over)]
+        payloads = [e.payload for e in calls]
+        call = calls[nearest(action, named, payloads, handed_over)]
         wrong = differences(action, named, call.payload or {}, handed_over)
-        if wrong:
+        if wrong and differences(action, named, joined(action, payloads), handed_over):
             yield Finding(
                 verdict=Verdict.FAILED,
                 claim=_ORDERED,

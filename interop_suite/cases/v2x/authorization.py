@@ -1,15 +1,23 @@
-"""Authorization: what the CSMS says about tokens, and about their groups."""
+"""Authorization: what the CSMS says about tokens, asked for or in an event, and the cache of the station."""
 
 from __future__ import annotations
 
-from drivers.base import token_need
+from drivers.base import token_need, trigger_need
+from fixtures.csms.defects.v2x_events import event_defect_id
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import answered, unknown_token_refused
-from interop_suite.claims.expected import one_of, present
-from interop_suite.drive.answers import Answer
+from interop_suite.claims.checks import answered, asked, still_serves, unknown_token_refused
+from interop_suite.claims.expected import one_of
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.charging import Charging, authorize
-from interop_suite.steps.v2x import ACCEPTED, VERSIONS, part6, starts_with_token
+from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.transaction_events import (
+    AUTHORIZED,
+    CHARGING,
+    ENDED_DEAUTHORIZED,
+    STARTED_BY_BAY,
+    answers_all,
+)
+from interop_suite.steps.v2x import VERSIONS, part6, starts_with_token
 from interop_suite.steps.v16 import ago
 
 BLOCK = "Authorization"
@@ -89,36 +97,82 @@ def expired_token(probe: Probe) -> None:
     authorize(probe.station, probe.token("Expired", expiry=ago(days=30)))
 
 
-GROUP = "PLUGSTORM-FLEET"
+BAY = event_defect_id("Started", "EVDetected")
+TOKEN_INFO = "event-without-token-info"  # noqa: S105  # the name of a defect
 
 
 @case(
-    id="TC_C_39_CSMS",
+    id="TC_C_08_CSMS",
     ocpp=VERSIONS,
-    title="Two tokens of one group: each answer names the group, so that the second may stop what the first began",
+    title="A token that the station knows from its cache is accepted in the event, without Authorize",
     block=BLOCK,
     profile=PROFILE,
-    needs=(token_need("parent"),),
-    sends="Authorize with two tokens of one group, a session that the first one starts and the second one stops.",
-    expects="The CSMS SHALL accept both tokens, and name their group.",
-    clause=part6("TC_C_39_CSMS"),
-    defect="group-left-out",
-    also=("event-without-token-info",),
+    needs=(token_need("Accepted"),),
+    sends="A session that begins without a token, and an Updated with a token that the CSMS accepts.",
+    expects="The CSMS SHALL answer the event with a status of Accepted.",
+    clause=part6("TC_C_08_CSMS"),
+    defect=TOKEN_INFO,
+    also=(BAY,),
+    checks=(answers_all, starts_with_token("Accepted")),
+)
+def cached_token(probe: Probe) -> None:
+    charging = Charging(probe.station, probe.token(), connector=2)
+    for each in (STARTED_BY_BAY, AUTHORIZED, CHARGING):
+        each.send(charging)
+    charging.end(2500)
+
+
+@case(
+    id="TC_C_20_CSMS",
+    ocpp=VERSIONS,
+    title="A token of the station's cache that is invalid at the CSMS is refused in the answer to the event",
+    block=BLOCK,
+    profile=PROFILE,
+    sends="A session that begins without a token, an Updated with a token that the CSMS cannot know, and its end.",
+    expects="The CSMS SHALL answer the event with a status of Invalid or Unknown, and answer the others.",
+    clause=part6("TC_C_20_CSMS"),
+    defect="invalid-tag-started",
+    also=(TOKEN_INFO, BAY, event_defect_id("Ended", "Deauthorized")),
     checks=(
-        answered("Authorize", {**ACCEPTED, "idTokenInfo.groupIdToken.idToken": present()}),
-        starts_with_token("Accepted"),
+        answers_all,
+        unknown_token_refused(
+            "TransactionEvent",
+            STATUS,
+            ("Invalid", "Unknown"),
+            ("Blocked", "Expired", "NotAtThisLocation", "NotAtThisTime"),
+            claim="The answer to the event says that the token is not accepted",
+            nth=1,
+        ),
     ),
 )
-def group(probe: Probe) -> None:
+def invalid_in_cache(probe: Probe) -> None:
+    charging = Charging(probe.station, probe.unknown_token(), connector=2)
+    for each in (STARTED_BY_BAY, AUTHORIZED, ENDED_DEAUTHORIZED):
+        each.send(charging)
+
+
+@case(
+    id="TC_C_38_CSMS",
+    ocpp=VERSIONS,
+    title="The station refuses to clear its cache, and is asked again when the operator wants so",
+    block=BLOCK,
+    profile=PROFILE,
+    initiator="csms",
+    needs=(trigger_need("ClearCache"),),
+    sends="Rejected to ClearCache, Accepted to the next one, then a Heartbeat.",
+    expects="The CSMS SHALL send ClearCache each time its operator asks for it, take both answers and go on.",
+    clause=part6("TC_C_38_CSMS"),
+    defect="cache-cleared-although-refused",
+    also=("clear-cache-with-payload",),
+    checks=(
+        asked("ClearCache", nth=0),
+        asked("ClearCache", nth=1, claim="The CSMS sends ClearCache again after a refusal"),
+        still_serves(),
+    ),
+)
+def refused_clear_cache(probe: Probe) -> None:
     station = probe.station
-    first, second = (probe.token(parent=GROUP) for _ in range(2))
-    authorize(station, first)
-    authorize(station, second)
-    charging = Charging(station, first)
-    charging.begin()
-    charging.token = second
-    _stop(charging)
-
-
-def _stop(charging: Charging) -> Answer:
-    return charging.end(2500)
+    for status in ("Rejected", "Accepted"):
+        station.reply("ClearCache", {"status": status})
+        probe.command("ClearCache", {})
+    heartbeat(station)

@@ -10,11 +10,16 @@ from interop_suite.claims.expected import one_of, present
 from interop_suite.drive.probe import Probe, now
 from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import boot_is_accepted, heartbeat
+from interop_suite.steps.reboot import tell_connectors
 from interop_suite.steps.registration import WAIT, boot_as
 from interop_suite.steps.v2x import VERSIONS, notify_event, part6, status_answered
 
 BLOCK = "Provisioning"
 PROFILE = "Core"
+SHORT_WAIT = 1
+"""Seconds until the next boot, as the operator sets them."""
+WAIT_MAX = 5.0
+"""Seconds that a station waits for its next boot at most, where the CSMS tells it another time."""
 AVAILABILITY = ("Connector", "AvailabilityState", "Available")
 
 
@@ -47,6 +52,40 @@ def cold_boot(probe: Probe) -> None:
 
 
 @case(
+    id="TC_B_02_CSMS",
+    ocpp=VERSIONS,
+    title="A cold boot is answered Pending first, and accepted when the operator has decided so",
+    block=BLOCK,
+    profile=PROFILE,
+    start=Start.CONNECTED,
+    needs=("boot-status:Pending",),
+    sends="A boot that is answered Pending, a second boot, the state of each connector, and a heartbeat.",
+    expects="The CSMS SHALL answer Pending and then Accepted, as its operator decides, and answer every other CALL.",
+    clause=part6("B02.FR.01"),
+    defect="boot-stays-pending",
+    also=("boot-status-ignored", "heartbeat-unanswered", "answer-with-other-id"),
+    checks=(
+        answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The boot is answered Pending first"),
+        answered("BootNotification", {"status": one_of("Accepted")}, nth=1, claim="The next boot is accepted"),
+        status_answered,
+        answered("NotifyEvent"),
+        answered("Heartbeat", {"currentTime": present()}),
+    ),
+)
+def pending_boot(probe: Probe) -> None:
+    station = probe.station
+    probe.set_up(station, StationSettings(boot_status="Pending", interval=SHORT_WAIT))
+    answer = probe.send_boot(station)
+    if answer.get("status") != "Pending":
+        return
+    probe.set_up(station, StationSettings(boot_status="Accepted", interval=WAIT))
+    station.listen(min(WAIT_MAX, float(answer.get("interval", default=0)) or SHORT_WAIT))
+    probe.send_boot(station)
+    tell_connectors(station)
+    heartbeat(station)
+
+
+@case(
     id="TC_B_31_CSMS",
     ocpp=VERSIONS,
     title="A Pending station is triggered to boot again, and accepted then",
@@ -59,6 +98,7 @@ def cold_boot(probe: Probe) -> None:
     expects="The CSMS SHALL answer Pending, trigger a boot when its operator asks for it, and accept that one.",
     clause=part6("TC_B_31_CSMS"),
     defect="boot-status-ignored",
+    also=("boot-stays-pending",),
     checks=(
         answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The operator's decision counts"),
         asked("TriggerMessage", {"requestedMessage": one_of("BootNotification")}),
@@ -91,6 +131,7 @@ def triggered_boot(probe: Probe) -> None:
     expects="The CSMS SHALL send GetBaseReport with ConfigurationInventory, and answer each part of the report.",
     clause=part6("B07.FR.07"),
     defect="base-report-of-another-kind",
+    also=("report-over-after-first-part",),
     checks=(
         asked("GetBaseReport", {"reportBase": one_of("ConfigurationInventory"), "requestId": present()}),
         answered("NotifyReport", claim="Each part of the report is answered"),
