@@ -198,6 +198,10 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "trigger-without-message": commands("TriggerMessage"),
         "trigger-swaps-evse-and-connector": orders("TriggerMessage", lambda named: _is_told_apart(named.get("evse"))),
         "trigger-for-first-connector": orders("TriggerMessage", lambda named: _connector(named) not in (None, 1)),
+        "tx-profile-of-no-session": orders(
+            "SetChargingProfile", lambda named: "transactionId" in named.get("chargingProfile", {})
+        ),
+        "transaction-status-without-id": orders("GetTransactionStatus", lambda named: "transactionId" in named),
         "unlock-swaps-evse-and-connector": orders("UnlockConnector", _is_told_apart),
         "request-start-of-another-token-type": orders("RequestStartTransaction", _has_typed_token),
         "availability-drops-evse": orders("ChangeAvailability", lambda named: "evse" in named),
