@@ -57,6 +57,8 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     parent: str | None = None
     type: str | None = None
     """2.x IdTokenType."""
+    limit: dict[str, float] | None = None
+    """What a session of the token may cost or take at most: a TransactionLimitType of 2.1."""
 
 
 class CommandResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -209,6 +211,7 @@ _NEEDS = {
     "trigger": "a way to make the CSMS send {}",
     "token": "an identity token that the CSMS answers with {}",
     "token:parent": "identity tokens of one parent",
+    "token:limit": "identity tokens whose sessions have a limit",
     "token:expiry": "identity tokens with a date of expiry",
     "transactions": "a way to read the transactions that the CSMS recorded",
     "password": "a station with a Basic-auth password",

@@ -24,7 +24,7 @@ from ocppj.versions import RULES, Version
 
 __all__ = ["DeclarativeDriver"]
 
-_FIELDS = {"parent": "parent", "expiry": "date of expiry"}
+_FIELDS = {"parent": "parent", "expiry": "date of expiry", "limit": "limit"}
 """Fields of a token that some cases need, in words."""
 # Needs that one operation meets.
 _NEEDS = {
@@ -213,7 +213,8 @@ class DeclarativeDriver:
 
     def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Make the CSMS know an identity token."""
-        status = "parent" if settings.parent is not None and self._has_way_for("parent") else settings.status
+        named = (name for name in ("parent", "limit") if getattr(settings, name) is not None)
+        status = next((name for name in named if self._has_way_for(name)), settings.status)
         way = self._needed(f"token:{status}", "token", version, status=status)
         context = {
             "token": token,
@@ -222,6 +223,7 @@ class DeclarativeDriver:
             "expiry": settings.expiry,
             "parent": settings.parent,
             "token_type": settings.type,
+            "limit": settings.limit,
         }
         self._do("token", way, {name: value for name, value in context.items() if value is not None})
 

@@ -13,6 +13,7 @@ import requests
 
 from drivers.base import (
     CommandResult,
+    DriverCannotError,
     DriverError,
     Exchange,
     Operator,
@@ -104,7 +105,12 @@ class HttpDriver:
             value = getattr(settings, name)
             if value is not None:
                 body[names[name]] = value
-        self._ask("token", "PUT", f"/tokens/{_path(token)}", body)
+        if settings.limit is not None:
+            body["transactionLimit"] = settings.limit
+        answer = self._ask("token", "PUT", f"/tokens/{_path(token)}", body)
+        if settings.limit is not None and answer.get("transactionLimit") is None:
+            # A CSMS that knows no limits takes the rest of the token, and says nothing of them.
+            raise DriverCannotError("this CSMS does not take the limit of a token (PUT /tokens, transactionLimit)")
 
     def transactions(self, identity: str, version: Version) -> list[dict[str, Any]]:
         """List the transactions of a station."""

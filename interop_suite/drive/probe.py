@@ -331,6 +331,10 @@ class Probe:
         """Make up a tag that looks like a card's."""
         return f"04{secrets.token_hex(6).upper()}"
 
+    def limited_token(self, **limit: float) -> str:
+        """Get an accepted token whose sessions have a limit (2.1), in the words of TransactionLimitType."""
+        return self._new_token("Accepted", limit=limit)
+
     def token(self, status: str = "Accepted", *, parent: str | None = None, expiry: str | None = None) -> str:
         """Get a token that the CSMS answers with a status."""
         known = self.target.tokens.get(status)
@@ -338,12 +342,20 @@ class Probe:
             return known
         return self._new_token(status, parent=parent, expiry=expiry)
 
-    def _new_token(self, status: str, *, parent: str | None = None, expiry: str | None = None) -> str:
+    def _new_token(
+        self,
+        status: str,
+        *,
+        parent: str | None = None,
+        expiry: str | None = None,
+        limit: dict[str, float] | None = None,
+    ) -> str:
         token = self.made_up_token()
-        if _is_plain(status, parent, expiry) and self._takes_any_token(status):
+        if limit is None and _is_plain(status, parent, expiry) and self._takes_any_token(status):
             self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
             return token
-        settings = TokenSettings(status=status, parent=parent, expiry=expiry, type=self._dialogue.token_type)
+        kind = self._dialogue.token_type
+        settings = TokenSettings(status=status, parent=parent, expiry=expiry, type=kind, limit=limit)
         self._driven(
             "set_token",
             lambda: self.driver.set_token(token, settings, self.version),

@@ -27,7 +27,8 @@ class CsmsUnderTest(msgspec.Struct, kw_only=True):
     """Identity tokens by the status that the CSMS answers for them."""
     password: str | None = None
     """Basic-auth password of every station; its username is its identity."""
-    model: str = "ac-dual"
+    model: str = "ac-trio"
+    """Two EVSEs, one of them with two connectors, so that no number stands for all."""
     timeout: float = 10.0
     """Seconds of patience with every answer."""
     command_timeout: float | None = None

@@ -54,7 +54,7 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of patience with every answer."""
     command_timeout: float | None = None
     """Seconds of patience with a command that was ordered."""
-    model: str = "ac-dual"
+    model: str = "ac-trio"
     repeat: int = 1
     strict_order: bool = False
     """Whether a CALL that the case did not ask for is FAILED."""

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fixtures.csms.defects.station_messages import UNANSWERED, unanswered_defect_id
+from fixtures.csms.defects.v2x_sessions import EXPECTATIONS, Expectation
 from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.history import History
 
@@ -87,6 +88,23 @@ def unless_only_told(shows: Shows) -> Shows:
     return lambda history: shows(history) and not any(history.notes("only_told"))
 
 
+def meets(expectation: Expectation) -> Shows:
+    """Return whether a session has an event that the defect does not expect, in the judged part."""
+
+    def shows(history: History) -> bool:
+        sessions: dict[tuple[str, Any], list[Any]] = {}
+        found = False
+        for exchange in history.exchanges:
+            if exchange.by_station and exchange.action == "TransactionEvent":
+                number = exchange.payload["transactionInfo"]["transactionId"]
+                earlier = sessions.setdefault((exchange.call.station, number), [])
+                found = found or (exchange.call.scripted and expectation(exchange.payload, earlier))
+                earlier.append(exchange.payload)
+        return found
+
+    return shows
+
+
 def commands_again(history: History) -> bool:
     """Return whether counting its ids from 1 on each connection makes the CSMS use one for two CALLs to a station."""
     counts: Counter[tuple[str, int]] = Counter()
@@ -101,6 +119,20 @@ def commands_again(history: History) -> bool:
         if earlier != (exchange.action, exchange.payload) and frame.scripted:
             return True
     return False
+
+
+def _connector(named: Mapping[str, Any]) -> Any:
+    return (named.get("evse") or {}).get("connectorId")
+
+
+def _is_told_apart(place: Mapping[str, Any] | None) -> bool:
+    """Return whether a place has different numbers for its EVSE and its connector."""
+    numbers = [place[name] for name in ("id", "evseId", "connectorId") if name in place] if place else []
+    return len(numbers) > 1 and len(set(numbers)) > 1
+
+
+def _has_typed_token(named: Mapping[str, Any]) -> bool:
+    return (named.get("idToken") or {}).get("type") not in (None, "Central")
 
 
 GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
@@ -132,6 +164,8 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "notify-event-refused": serves("NotifyEvent"),
         "event-update-unanswered": serves("TransactionEvent", eventType="Updated"),
         **{unanswered_defect_id(action): asks(action) for action in UNANSWERED},
+        **{name: meets(expectation) for name, expectation in EXPECTATIONS.items()},
+        "second-connector-refused": serves("StatusNotification", connectorId=2),
         # -- commands
         "message-ids-restart": commands_again,
         "command-withheld": unless_only_told(commands()),
@@ -162,6 +196,22 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "get-diagnostics-without-location": commands("GetDiagnostics"),
         "signed-firmware-without-signature": commands("SignedUpdateFirmware"),
         "trigger-without-message": commands("TriggerMessage"),
+        "trigger-swaps-evse-and-connector": orders("TriggerMessage", lambda named: _is_told_apart(named.get("evse"))),
+        "trigger-for-first-connector": orders("TriggerMessage", lambda named: _connector(named) not in (None, 1)),
+        "tx-profile-of-no-session": orders(
+            "SetChargingProfile", lambda named: "transactionId" in named.get("chargingProfile", {})
+        ),
+        "transaction-status-without-id": orders("GetTransactionStatus", lambda named: "transactionId" in named),
+        "unlock-swaps-evse-and-connector": orders("UnlockConnector", _is_told_apart),
+        "request-start-of-another-token-type": orders("RequestStartTransaction", _has_typed_token),
+        "availability-drops-evse": orders("ChangeAvailability", lambda named: "evse" in named),
+        "availability-drops-connector": orders("ChangeAvailability", lambda named: _connector(named) is not None),
+        "availability-swaps-evse-and-connector": orders(
+            "ChangeAvailability", lambda named: _is_told_apart(named.get("evse"))
+        ),
+        "availability-always-inoperative": orders(
+            "ChangeAvailability", lambda named: named.get("operationalStatus") == "Operative"
+        ),
     }
 )
 

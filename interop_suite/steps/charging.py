@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from interop_suite.steps import v16 as steps_16
 from interop_suite.steps.shared_case import V2X
 from ocppj.versions import Version
 
-__all__ = ["TOKEN_STATUS", "Charging", "authorize", "meter_value"]
+__all__ = ["TOKEN_STATUS", "Charging", "authorize", "meter_value", "signed"]
 
 TOKEN_STATUS: Mapping[Version, str] = {
     Version.V16: "idTagInfo.status",
@@ -35,14 +36,23 @@ def meter_value(watt_hours: int, context: str, timestamp: str | None = None) -> 
     return {"timestamp": timestamp or now(), "sampledValue": [{**sample, "unitOfMeasure": {"unit": "Wh"}}]}
 
 
+def signed(reading: dict[str, Any], watt_hours: int) -> dict[str, Any]:
+    """Add what a calibrated meter signs to each sample of a 2.x reading (OCMF)."""
+    data = base64.b64encode(f'OCMF|{{"RD":[{{"RV":{watt_hours},"RU":"Wh"}}]}}|{{"SA":"ECDSA"}}'.encode()).decode()
+    value = {"signedMeterData": data, "signingMethod": "ECDSA-secp256r1-SHA256", "encodingMethod": "OCMF"}
+    proof = {**value, "publicKey": base64.b64encode(b"a public key").decode()}
+    return {**reading, "sampledValue": [{**sample, "signedMeterValue": proof} for sample in reading["sampledValue"]]}
+
+
 class Charging:
     """A session at one connector, by one token; the register is in Wh."""
 
-    def __init__(self, station: ScriptedStation, token: str, *, connector: int = 1) -> None:
-        """Say nothing yet; the connector is that of 1.6, and the EVSE of 2.x."""
+    def __init__(self, station: ScriptedStation, token: str, *, connector: int = 1, plug: int = 1) -> None:
+        """Say nothing yet; the connector is that of 1.6, and the EVSE of 2.x, whose own connector is the plug."""
         self.station = station
         self.token = token
         self.connector = connector
+        self.plug = plug
         self.id: int | str = _NEW_ID[station.version]()
         self.events = 0
 
@@ -64,7 +74,7 @@ class Charging:
         self.events = number + 1
         timestamp = more.pop("timestamp", None) or now()
         more.setdefault("evse_id", self.connector)
-        more.setdefault("connector_id", 1)
+        more.setdefault("connector_id", self.plug)
         payload = v2x.transaction_event(kind, trigger, number, str(self.id), timestamp, **more)
         return self.station.call("TransactionEvent", payload)
 

@@ -27,7 +27,7 @@ def _request_16(token: str) -> dict[str, Any]:
 
 
 def _request_2x(token: str) -> dict[str, Any]:
-    return {"evseId": 1, "remoteStartId": 7, "idToken": {"idToken": token, "type": "ISO14443"}}
+    return {"evseId": 2, "remoteStartId": 7, "idToken": {"idToken": token, "type": "ISO14443"}}
 
 
 _REQUESTS: Mapping[Version, Callable[[str], dict[str, Any]]] = {

@@ -52,11 +52,6 @@ def _profile(_probe: Probe) -> Payload:
     }
 
 
-def _reservation(probe: Probe) -> Payload:
-    token = {"idToken": probe.made_up_token(), "type": "ISO14443"}
-    return {"id": 5, "expiryDateTime": "2031-01-01T00:00:00Z", "idToken": token, "evseId": 1}
-
-
 def _local_list(probe: Probe) -> Payload:
     token = {"idToken": probe.made_up_token(), "type": "ISO14443"}
     entry = {"idToken": token, "idTokenInfo": {"status": "Accepted"}}
@@ -167,17 +162,6 @@ ORDERS = (
         defect="local-list-without-version",
     ),
     OperatorOrder(
-        id="TC_F_06_CSMS",
-        title="Unlock a connector",
-        block="Remote Control",
-        action="UnlockConnector",
-        payload={"evseId": 1, "connectorId": 1},
-        reply={"status": "Unlocked"},
-        expected={"evseId": one_of(1), "connectorId": one_of(1)},
-        clause=part6("TC_F_06_CSMS"),
-        defect="unlock-without-connector",
-    ),
-    OperatorOrder(
         id="TC_F_27_CSMS",
         title="The station does not know the message that it is to send",
         block="Remote Control",
@@ -187,40 +171,6 @@ ORDERS = (
         expected={"requestedMessage": one_of("LogStatusNotification")},
         clause=part6("F06.FR.08"),
         defect="closes-after-trigger-not-implemented",
-    ),
-    OperatorOrder(
-        id="TC_G_03_CSMS",
-        title="Take an EVSE out of service",
-        block="Availability",
-        action="ChangeAvailability",
-        payload={"operationalStatus": "Inoperative", "evse": {"id": 1}},
-        reply={"status": "Accepted"},
-        expected={"operationalStatus": one_of("Inoperative"), "evse.id": one_of(1)},
-        clause=part6("TC_G_03_CSMS"),
-        defect="availability-drops-evse",
-    ),
-    OperatorOrder(
-        id="TC_G_06_CSMS",
-        title="Put the whole station back into service",
-        block="Availability",
-        action="ChangeAvailability",
-        payload={"operationalStatus": "Operative"},
-        reply={"status": "Accepted"},
-        expected={"operationalStatus": one_of("Operative"), "evse": one_of(None)},
-        clause=part6("TC_G_06_CSMS"),
-        defect="change-availability-lower-case",
-    ),
-    OperatorOrder(
-        id="TC_H_01_CSMS",
-        title="Reserve an EVSE",
-        block="Reservation",
-        profile="Reservation",
-        action="ReserveNow",
-        payload=_reservation,
-        reply={"status": "Accepted"},
-        expected={"id": one_of(5), "expiryDateTime": present(), "idToken.idToken": present(), "evseId": one_of(1)},
-        clause=Clause("201-4", "4.1.7"),
-        defect="reserve-without-expiry",
     ),
     OperatorOrder(
         id="TC_K_01_CSMS",

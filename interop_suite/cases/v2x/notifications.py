@@ -12,42 +12,10 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import one_of, present
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
-from interop_suite.steps.v2x import EVSE, VERSIONS, meter_values, notify_event, part6, status
+from interop_suite.steps.v2x import EVSE, VERSIONS, part6, status
 
 UPLOAD = "ftp://logs.example.invalid/upload"
 IMAGE = "https://firmware.example.invalid/image.bin"
-
-
-@case(
-    id="TC_G_20_CSMS",
-    ocpp=VERSIONS,
-    title="A lock that fails is reported and acknowledged",
-    block="Availability",
-    profile="Core",
-    sends="NotifyEvent for the problem of a connector's lock.",
-    expects="The CSMS SHALL answer it.",
-    clause=part6("G05.FR.03"),
-    defect="notify-event-refused",
-    checks=(answered("NotifyEvent"),),
-)
-def lock_failure(probe: Probe) -> None:
-    notify_event(probe.station, "ConnectorPlugRetentionLock", "Problem", "true", trigger="Delta")
-
-
-@case(
-    id="TC_J_01_CSMS",
-    ocpp=VERSIONS,
-    title="Readings outside any session are answered",
-    block="Meter Values",
-    profile="Core",
-    sends="MeterValues of an idle EVSE.",
-    expects="The CSMS SHALL answer them.",
-    clause=part6("J01.FR.18"),
-    defect="meter-values-refused",
-    checks=(answered("MeterValues"),),
-)
-def idle_readings(probe: Probe) -> None:
-    meter_values(probe.station)
 
 
 @case(

@@ -2,90 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import msgspec
-
 from drivers.base import token_need, trigger_need
-from fixtures.csms.defects.v2x_events import EVENTS, event_defect_id
+from fixtures.csms.defects.v2x_events import event_defect_id
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import answered, asked, noted, unknown_token_refused
-from interop_suite.claims.claim import Check
-from interop_suite.claims.clauses import Clause
+from interop_suite.claims.checks import asked, noted, unknown_token_refused
 from interop_suite.claims.expected import present
 from interop_suite.drive.probe import Probe
-from interop_suite.steps.charging import Charging, authorize, meter_value
+from interop_suite.steps.charging import Charging
+from interop_suite.steps.courses import Course, add_course
 from interop_suite.steps.transaction_events import (
     AUTHORIZED,
+    AVAILABLE,
     CHARGING,
+    ENDED_BY_CAR,
+    ENDED_BY_POWER,
     ENDED_DEAUTHORIZED,
     ENDED_DEPARTED,
+    ENDED_LOCALLY,
     ENDED_REMOTE,
     ENDED_TIMEOUT,
     ENDED_UNPLUGGED,
+    OCCUPIED,
     PLUGGED_IN,
+    POWER_OFF,
     STARTED_BY_BAY,
     STARTED_BY_CABLE,
     STARTED_BY_ENERGY,
+    STARTED_BY_POWER_PATH,
+    STARTED_BY_SIGNATURE,
     STARTED_BY_TOKEN,
+    STARTED_ELSEWHERE,
     STOP_SHOWN,
+    SUSPENDED,
     UNPLUGGED,
-    SessionEvent,
     answers_all,
 )
-from interop_suite.steps.v2x import ACCEPTED, VERSIONS, part6, starts_with_token, status
+from interop_suite.steps.v2x import VERSIONS, part6, starts_with_token
 
 BLOCK = "Transactions"
 PROFILE = "Core"
-accepts_token = answered("Authorize", ACCEPTED)
-
-
-def _defects_of(events: Iterable[SessionEvent]) -> tuple[str, ...]:
-    """List the defects that a sequence of events meets."""
-    named = [event_defect_id(s.kind, s.trigger) for s in events if (s.kind, s.trigger) in EVENTS]
-    tokens = ["event-without-token-info"] if any(s.token for s in events) else []
-    return (*named, *tokens)
-
-
-def _checks_of(events: Iterable[SessionEvent]) -> tuple[Check, ...]:
-    return (answers_all, starts_with_token("Accepted")) if any(s.token for s in events) else (answers_all,)
-
-
-class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """One session from its first event to the last that the case is about."""
-
-    id: str
-    title: str
-    clause: Clause
-    events: tuple[SessionEvent, ...]
-    about: SessionEvent
-    """The event that the case is about."""
-    authorizes: bool = False
-    """Whether the token is authorized before the session."""
-
+CABLE_FIRST = (OCCUPIED, STARTED_BY_CABLE, AUTHORIZED, CHARGING)
+TOKEN_FIRST = (STARTED_ELSEWHERE, OCCUPIED, PLUGGED_IN, CHARGING)
 
 COURSES = (
     Course(
-        id="TC_E_03_CSMS",
-        title="Local start, cable first",
-        clause=part6("E02.FR.02"),
-        events=(STARTED_BY_CABLE, AUTHORIZED, CHARGING),
-        about=STARTED_BY_CABLE,
-    ),
-    Course(
-        id="TC_E_04_CSMS",
-        title="Local start, token first",
-        clause=part6("E03.FR.02"),
-        events=(STARTED_BY_TOKEN, PLUGGED_IN, CHARGING),
-        about=PLUGGED_IN,
+        id="TC_E_01_CSMS",
+        title="The transaction starts when the power path is closed",
+        clause=part6("E01.FR.05"),
+        events=(OCCUPIED, STARTED_BY_POWER_PATH, CHARGING),
+        defect="token-info-only-when-authorized",
         authorizes=True,
     ),
     Course(
         id="TC_E_02_CSMS",
         title="The transaction starts when energy flows",
         clause=part6("E01.FR.06"),
-        events=(STARTED_BY_ENERGY,),
-        about=STARTED_BY_ENERGY,
+        events=(OCCUPIED, STARTED_BY_ENERGY),
+        defect=event_defect_id("Started", "ChargingStateChanged"),
+        authorizes=True,
+    ),
+    Course(
+        id="TC_E_03_CSMS",
+        title="Local start, cable first",
+        clause=part6("E02.FR.02"),
+        events=CABLE_FIRST,
+        defect=event_defect_id("Started", "CablePluggedIn"),
+        authorizes=True,
+    ),
+    Course(
+        id="TC_E_04_CSMS",
+        title="Local start, token first",
+        clause=part6("E03.FR.02"),
+        events=TOKEN_FIRST,
+        defect=event_defect_id("Updated", "CablePluggedIn"),
+        authorizes=True,
+    ),
+    Course(
+        id="TC_E_07_CSMS",
+        title="The transaction ends when the power path is opened after a local stop",
+        clause=part6("E06.FR.06"),
+        events=(*CABLE_FIRST, ENDED_LOCALLY),
+        defect="end-without-token-refused",
+        authorizes=True,
+    ),
+    Course(
+        id="TC_E_08_CSMS",
+        title="The token is shown to stop, and the transaction ends when no energy flows any more",
+        clause=part6("E06.FR.07"),
+        events=(*CABLE_FIRST, STOP_SHOWN, ENDED_BY_POWER),
+        defect="event-after-stop-authorized-refused",
+        authorizes=True,
+    ),
+    Course(
+        id="TC_E_09_CSMS",
+        title="The transaction starts when the cable is plugged in, before any token",
+        clause=part6("E01.FR.02"),
+        events=(OCCUPIED, STARTED_BY_CABLE),
+        defect="start-without-token-refused",
+    ),
+    Course(
+        id="TC_E_10_CSMS",
+        title="The transaction starts with the token, before the driver has chosen an EVSE",
+        clause=part6("E01.FR.03"),
+        events=(STARTED_ELSEWHERE,),
+        defect="start-without-evse-refused",
+        authorizes=True,
+    ),
+    Course(
+        id="TC_E_11_CSMS",
+        title="The transaction starts when the meter has signed its first reading",
+        clause=part6("E01.FR.04"),
+        events=(OCCUPIED, STARTED_BY_SIGNATURE, CHARGING),
+        defect="signed-reading-refused",
         authorizes=True,
     ),
     Course(
@@ -93,76 +121,84 @@ COURSES = (
         title="The transaction starts when the bay is occupied",
         clause=part6("E01.FR.01"),
         events=(STARTED_BY_BAY, AUTHORIZED, CHARGING),
-        about=STARTED_BY_BAY,
+        defect=event_defect_id("Started", "EVDetected"),
+    ),
+    Course(
+        id="TC_E_14_CSMS",
+        title="The session was stopped, and ends when the driver unplugs at the station",
+        clause=part6("E06.FR.02"),
+        events=(*CABLE_FIRST, STOP_SHOWN, POWER_OFF, AVAILABLE, ENDED_UNPLUGGED),
+        defect="event-after-stop-authorized-refused",
+        authorizes=True,
     ),
     Course(
         id="TC_E_15_CSMS",
-        title="The driver stops with the token",
+        title="The driver stops at the station, and the session ends at once",
         clause=part6("E06.FR.03"),
-        events=(STARTED_BY_TOKEN, CHARGING, STOP_SHOWN),
-        about=STOP_SHOWN,
+        events=(*TOKEN_FIRST, ENDED_LOCALLY),
+        defect="end-without-token-refused",
+        authorizes=True,
     ),
     Course(
-        id="TC_E_20_CSMS",
-        title="The driver unplugs at the car, and the session ends",
-        clause=part6("E06.FR.02"),
-        events=(STARTED_BY_TOKEN, CHARGING, ENDED_UNPLUGGED),
-        about=ENDED_UNPLUGGED,
+        id="TC_E_17_CSMS",
+        title="The car paused, and the session ends when the driver unplugs at the car",
+        clause=part6("E06.FR.04"),
+        events=(*TOKEN_FIRST, SUSPENDED, ENDED_UNPLUGGED),
+        defect="event-after-suspension-refused",
+        authorizes=True,
     ),
     Course(
         id="TC_E_19_CSMS",
         title="The session ends when the bay is free again",
         clause=part6("E06.FR.01"),
-        events=(STARTED_BY_TOKEN, CHARGING, ENDED_DEPARTED),
-        about=ENDED_DEPARTED,
+        events=(*CABLE_FIRST, STOP_SHOWN, POWER_OFF, AVAILABLE, UNPLUGGED, ENDED_DEPARTED),
+        defect=event_defect_id("Ended", "EVDeparted"),
+        authorizes=True,
+    ),
+    Course(
+        id="TC_E_20_CSMS",
+        title="The car paused, the driver unplugs at the car, and the session ends",
+        clause=part6("E06.FR.02"),
+        events=(*CABLE_FIRST, SUSPENDED, AVAILABLE, ENDED_UNPLUGGED),
+        defect=event_defect_id("Ended", "EVCommunicationLost"),
+        authorizes=True,
+    ),
+    Course(
+        id="TC_E_22_CSMS",
+        title="The car takes no more energy, and the session ends",
+        clause=part6("E06.FR.07"),
+        events=(*CABLE_FIRST, ENDED_BY_CAR),
+        defect="newer-stop-reason-refused",
+        authorizes=True,
     ),
     Course(
         id="TC_E_26_CSMS",
-        title="The driver unplugs at the car, and the session only pauses",
+        title="The driver unplugs at the car, the session pauses, and goes on when the cable is back",
         clause=part6("E10.FR.01"),
-        events=(STARTED_BY_TOKEN, CHARGING, UNPLUGGED),
-        about=UNPLUGGED,
+        events=(*CABLE_FIRST, SUSPENDED, UNPLUGGED, AVAILABLE, PLUGGED_IN, CHARGING),
+        defect=event_defect_id("Updated", "EVCommunicationLost"),
+        authorizes=True,
+    ),
+    Course(
+        id="TC_E_38_CSMS",
+        title="Local start; the car is not ready, and charges later",
+        clause=part6("TC_E_38_CSMS"),
+        events=(STARTED_ELSEWHERE, OCCUPIED, PLUGGED_IN, SUSPENDED, CHARGING),
+        defect="event-after-suspension-refused",
+        authorizes=True,
     ),
     Course(
         id="TC_E_39_CSMS",
         title="Token shown, no cable in time: the session ends",
         clause=part6("E03.FR.05"),
-        events=(STARTED_BY_TOKEN, ENDED_TIMEOUT),
-        about=ENDED_TIMEOUT,
+        events=(STARTED_ELSEWHERE, ENDED_TIMEOUT),
+        defect=event_defect_id("Ended", "EVConnectTimeout"),
         authorizes=True,
     ),
 )
 
-
-def _add(course: Course) -> None:
-    defect, *_ = _defects_of([course.about])
-    also = tuple(name for name in _defects_of(course.events) if name != defect)
-
-    @case(
-        id=course.id,
-        ocpp=VERSIONS,
-        title=course.title,
-        block=BLOCK,
-        profile=PROFILE,
-        needs=(token_need("Accepted"),),
-        sends=f"TransactionEvents: {', '.join(f'{s.kind} by {s.trigger}' for s in course.events)}.",
-        expects="The CSMS SHALL answer every TransactionEvent, and say what the token in it is worth.",
-        clause=course.clause,
-        defect=defect,
-        also=also,
-        checks=(*_checks_of(course.events), *((accepts_token,) if course.authorizes else ())),
-    )
-    def script(probe: Probe) -> None:
-        station, token = probe.station, probe.token()
-        if course.authorizes:
-            authorize(station, token)
-        charging = Charging(station, token)
-        for each in course.events:
-            each.send(charging)
-
-
 for _course in COURSES:
-    _add(_course)
+    add_course(_course)
 
 
 @case(
@@ -246,44 +282,3 @@ def sequence_restarts(probe: Probe) -> None:
         charging = Charging(probe.station, token)
         charging.begin()
         charging.end()
-
-
-@case(
-    id="TC_J_02_CSMS",
-    ocpp=VERSIONS,
-    title="Clock-aligned readings in a session are answered",
-    block="Meter Values",
-    profile=PROFILE,
-    sends="A session with a TransactionEvent Updated by MeterValueClock, and its end.",
-    expects="The CSMS SHALL answer every TransactionEvent.",
-    clause=part6("J01.FR.18"),
-    defect=event_defect_id("Updated", "MeterValueClock"),
-    checks=(answers_all,),
-)
-def clock_aligned(probe: Probe) -> None:
-    charging = Charging(probe.station, probe.any_token())
-    charging.begin()
-    charging.event("Updated", "MeterValueClock", meter_value=[meter_value(1500, "Sample.Clock")])
-    charging.end()
-
-
-@case(
-    id="TC_J_09_CSMS",
-    ocpp=VERSIONS,
-    title="Sampled readings in a session are answered",
-    block="Meter Values",
-    profile=PROFILE,
-    sends="A session with two TransactionEvents Updated by MeterValuePeriodic, and its end.",
-    expects="The CSMS SHALL answer every TransactionEvent.",
-    clause=part6("J02.FR.19"),
-    defect="event-update-unanswered",
-    checks=(answers_all,),
-)
-def sampled(probe: Probe) -> None:
-    station = probe.station
-    status(station, "Occupied")
-    charging = Charging(station, probe.any_token())
-    charging.begin()
-    charging.sample(1500)
-    charging.sample(2000)
-    charging.end()
