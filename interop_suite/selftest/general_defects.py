@@ -15,7 +15,7 @@ from fixtures.csms.defects.station_messages import UNANSWERED, unanswered_defect
 from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.history import History
 
-__all__ = ["GENERAL_DEFECTS", "caught_everywhere"]
+__all__ = ["GENERAL_DEFECTS", "Shows", "orders"]
 
 Shows = Callable[[History], bool]
 
@@ -164,9 +164,3 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "trigger-without-message": commands("TriggerMessage"),
     }
 )
-
-
-def caught_everywhere(defect: str, history: History) -> bool:
-    """Return whether a general defect must show in a case with this history."""
-    shows = GENERAL_DEFECTS.get(defect)
-    return shows is not None and shows(history)
