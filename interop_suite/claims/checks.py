@@ -30,6 +30,7 @@ __all__ = [
     "still_serves",
     "takes_csr",
     "unknown_token_refused",
+    "why_not_sent",
 ]
 
 
@@ -179,14 +180,14 @@ def _order_not_given(history: History, action: str, fields: Mapping[str, Expecte
         payload = order.info.get("payload") or {}
         if outcome is None or any(expected(field(payload, path)) for path, expected in fields.items()):
             continue
-        excuse = _why_not_sent(outcome, action)
+        excuse = why_not_sent(outcome, action)
         if excuse is None:
             return []
         return [Finding(verdict=excuse[0], claim=claim, actual=excuse[1], frame=outcome.line)]
     return []
 
 
-def _why_not_sent(outcome: DriverCall, action: str) -> tuple[Verdict, str] | None:
+def why_not_sent(outcome: DriverCall, action: str) -> tuple[Verdict, str] | None:
     """Weigh that an order was not carried out; None where nobody says so."""
     if outcome.cannot:
         return Verdict.NOT_APPLICABLE, f"the driver has no way to give the command: {outcome.error}"
@@ -223,7 +224,7 @@ def _nothing_sent(history: History, action: str, claim: str, level: Level, claus
         return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=actual)]
     last = outcomes[-1]
     result = last.info.get("result", {})
-    excuse = _why_not_sent(last, action)
+    excuse = why_not_sent(last, action)
     if excuse is not None:
         return [Finding(verdict=excuse[0], claim=claim, actual=excuse[1], frame=last.line)]
     return [

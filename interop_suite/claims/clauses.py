@@ -40,6 +40,7 @@ _NAMES = {
     "201-E": "OCPP 2.0.1 errata",
     "201-6": "OCPP 2.0.1 Part 6",
     "21-4": "OCPP 2.1 Part 4",
+    "2-2": "OCPP 2.x Part 2",
     "RFC6455": "RFC 6455",
     "RFC9110": "RFC 9110",
 }

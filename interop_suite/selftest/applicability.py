@@ -12,11 +12,13 @@ from fixtures.csms.defects.model import ANY, Defect
 from interop_suite.catalogue import Case
 from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.history import History
-from interop_suite.selftest.general_defects import GENERAL_DEFECTS, caught_everywhere
+from interop_suite.selftest.charging_defects import CHARGING_DEFECTS
+from interop_suite.selftest.general_defects import GENERAL_DEFECTS
 
 __all__ = ["Seen", "declared_cases", "tried_cases"]
 
 LONG_IDENTITY = 30
+_GENERAL = {**GENERAL_DEFECTS, **CHARGING_DEFECTS}
 OTHERS = 16
 """Cases besides the declared ones that a defect is tried on, unless every case is asked for."""
 
@@ -43,7 +45,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             calls={exchange.action for exchange in judged if exchange.by_station},
             commands={exchange.action for exchange in judged if not exchange.by_station},
-            general={name for name in GENERAL_DEFECTS if caught_everywhere(name, history)},
+            general={name for name, shows in _GENERAL.items() if shows(history)},
             moments=set(_moments(history)),
             parts=set(_parts(history, judged)),
             company=len({connection.station for connection in history.connections}) > 1,

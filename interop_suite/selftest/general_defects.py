@@ -16,7 +16,7 @@ from fixtures.csms.defects.v2x_sessions import EXPECTATIONS, Expectation
 from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.history import History
 
-__all__ = ["GENERAL_DEFECTS", "caught_everywhere"]
+__all__ = ["GENERAL_DEFECTS", "Shows", "orders"]
 
 Shows = Callable[[History], bool]
 
@@ -214,9 +214,3 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         ),
     }
 )
-
-
-def caught_everywhere(defect: str, history: History) -> bool:
-    """Return whether a general defect must show in a case with this history."""
-    shows = GENERAL_DEFECTS.get(defect)
-    return shows is not None and shows(history)

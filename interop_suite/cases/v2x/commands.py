@@ -38,20 +38,6 @@ class OperatorOrder(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[str, ...] = ()
 
 
-def _profile(_probe: Probe) -> Payload:
-    schedule = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.1}]}
-    return {
-        "evseId": 1,
-        "chargingProfile": {
-            "id": 7,
-            "stackLevel": 0,
-            "chargingProfilePurpose": "TxDefaultProfile",
-            "chargingProfileKind": "Relative",
-            "chargingSchedule": [schedule],
-        },
-    }
-
-
 def _local_list(probe: Probe) -> Payload:
     token = {"idToken": probe.made_up_token(), "type": "ISO14443"}
     entry = {"idToken": token, "idTokenInfo": {"status": "Accepted"}}
@@ -172,22 +158,7 @@ ORDERS = (
         clause=part6("F06.FR.08"),
         defect="closes-after-trigger-not-implemented",
     ),
-    OperatorOrder(
-        id="TC_K_01_CSMS",
-        title="Set a default charging profile, its limit with one decimal",
-        block="Smart Charging",
-        profile="Smart Charging",
-        action="SetChargingProfile",
-        payload=_profile,
-        reply={"status": "Accepted"},
-        expected={
-            "evseId": one_of(1),
-            "chargingProfile.chargingProfilePurpose": one_of("TxDefaultProfile"),
-            "chargingProfile.chargingSchedule.0.chargingSchedulePeriod.0.limit": one_of(8.1),
-        },
-        clause=Clause("201-4", "4.1.7"),
-        defect="charging-profile-as-list",
-    ),
+    OperatorOrder(),
 )
 
 

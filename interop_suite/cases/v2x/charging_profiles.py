@@ -1,0 +1,421 @@
+"""Charging profiles that the operator sets: for an EVSE, the station or a transaction, and the sum of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from drivers.base import token_need, trigger_need
+from evidence.verdicts import Verdict
+from fixtures.csms.defects.v2x_events import event_defect_id
+from interop_suite.catalogue import case
+from interop_suite.claims.charging_profiles import sound_profiles
+from interop_suite.claims.checks import asked, still_serves
+from interop_suite.claims.claim import Check, Finding
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import one_of, present
+from interop_suite.claims.fulfilment import fulfilled
+from interop_suite.claims.history import History
+from interop_suite.drive.probe import Probe, now
+from interop_suite.steps.charging import Charging, meter_value
+from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.smart_charging import (
+    EVSE_1,
+    EVSE_2,
+    K_BLOCK,
+    NO_TRANSACTION,
+    profile,
+    schedule,
+    set_profile,
+    two_sessions,
+    use_case,
+)
+from interop_suite.steps.transaction_events import answers_all
+from interop_suite.steps.v2x import VERSIONS
+
+Payload = dict[str, Any]
+V21 = ("2.1",)
+SMART_CHARGING = "Smart Charging"
+ACCEPTED: Payload = {"status": "Accepted"}
+NO_SUCH_TRANSACTION: Payload = {"status": "Rejected", "statusInfo": {"reasonCode": "TxNotFound"}}
+
+OF_EVSE = profile(11, "TxDefaultProfile", "Absolute", 2, schedule(101, (0, 8.1), (900, 12.4), (2700, 6.3)))
+OF_EVSE_1 = profile(12, "TxDefaultProfile", "Absolute", 4, schedule(102, (0, 14.2), (1200, 9.7)))
+OF_STATION = profile(13, "ChargingStationMaxProfile", "Absolute", 1, schedule(103, (0, 40.5), (3600, 25.2), unit="A"))
+OF_EVERY_EVSE = profile(14, "TxDefaultProfile", "Relative", 3, schedule(104, (0, 11.6), (1800, 7.9)))
+OF_TRANSACTION = profile(15, "TxProfile", "Relative", 5, schedule(105, (0, 10.3), (600, 15.8), duration=7200))
+REPLACING = profile(11, "TxDefaultProfile", "Absolute", 2, schedule(106, (0, 16.4), (300, 13.5)))
+DAILY = profile(
+    16,
+    "TxDefaultProfile",
+    "Recurring",
+    2,
+    schedule(107, (0, 9.2), (21_600, 20.7), (64_800, 6.6), duration=86_400),
+    recurrencyKind="Daily",
+)
+WEEKLY = profile(
+    17,
+    "TxDefaultProfile",
+    "Recurring",
+    3,
+    schedule(108, (0, 17.3), (432_000, 28.8), duration=604_800),
+    recurrencyKind="Weekly",
+)
+
+
+class ProfileOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Charging profiles that the operator sets one after the other, and what the station answers."""
+
+    id: str
+    title: str
+    versions: tuple[str, ...] = VERSIONS
+    profile: str = SMART_CHARGING
+    sets: tuple[tuple[int, Payload], ...]
+    """EVSE and profile; a TxProfile is for the session at EVSE 2, where there is one."""
+    sessions: bool = False
+    """Whether a session runs at each EVSE."""
+    reply: Payload | None = None
+    """None leaves the answer to a good station, which accepts."""
+    errors: tuple[str, ...] = ()
+    """CALLERRORs that the station answers instead, one for each profile."""
+    then: Callable[[Charging], object] | None = None
+    """What the session at EVSE 2 tells afterwards."""
+    clause: Clause
+    defect: str
+    also: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+_SAME_ID = "Both profiles have the same id, so that the second one replaces the first"
+
+
+def _judge_same_id(history: History) -> list[Finding]:
+    calls = history.commands("SetChargingProfile")
+    if len(calls) < 2:  # noqa: PLR2004  # a replaced profile and the one in its place
+        return []
+    ids = [(call.payload or {}).get("chargingProfile", {}).get("id") for call in calls]
+    verdict = Verdict.OK if len(set(ids)) == 1 else Verdict.FAILED
+    return [Finding(verdict=verdict, claim=_SAME_ID, actual=f"the ids are {ids}", frame=calls[-1].call.line)]
+
+
+def _mode_changed(charging: Charging) -> None:
+    for value, mode in ((2250, "Idle"), (2300, "ChargingOnly")):
+        charging.event(
+            "Updated",
+            "OperationModeChanged",
+            charging_state="Charging",
+            meter_value=[meter_value(value, "Other")],
+            operation_mode=mode,
+        )
+
+
+OPERATION_MODES = profile(
+    31,
+    "TxProfile",
+    "Relative",
+    4,
+    {
+        **schedule(131, unit="W"),
+        "chargingSchedulePeriod": [
+            {"startPeriod": 0, "limit": 7360.5, "operationMode": "ChargingOnly"},
+            {"startPeriod": 900, "limit": 0, "operationMode": "Idle"},
+            {"startPeriod": 1800, "limit": 5520.2, "operationMode": "ChargingOnly"},
+        ],
+    },
+)
+
+ORDERS = (
+    ProfileOrder(
+        id="TC_K_01_CSMS",
+        title="Set default charging profiles of two EVSEs, each with several periods",
+        sets=((EVSE_2, OF_EVSE), (EVSE_1, OF_EVSE_1)),
+        clause=use_case("K01"),
+        defect="profile-on-first-evse",
+    ),
+    ProfileOrder(
+        id="TC_K_02_CSMS",
+        title="Set a TxProfile while no transaction runs; the station rejects it",
+        sets=((EVSE_2, {**OF_TRANSACTION, "transactionId": NO_TRANSACTION}),),
+        reply=NO_SUCH_TRANSACTION,
+        clause=use_case("K01"),
+        defect="closes-after-profile-rejected",
+    ),
+    ProfileOrder(
+        id="TC_K_03_CSMS",
+        title="Set the maximum of the whole station",
+        sets=((0, OF_STATION),),
+        clause=use_case("K01"),
+        defect="station-profile-on-evse-1",
+    ),
+    ProfileOrder(
+        id="TC_K_04_CSMS",
+        title="Replace a charging profile by one with the same id",
+        sets=((EVSE_2, OF_EVSE), (EVSE_2, REPLACING)),
+        clause=use_case("K01"),
+        defect="profile-id-always-new",
+        checks=(Check(claim=_SAME_ID, judge=_judge_same_id),),
+    ),
+    ProfileOrder(
+        id="TC_K_10_CSMS",
+        title="Set the default charging profile of every EVSE",
+        sets=((0, OF_EVERY_EVSE),),
+        clause=use_case("K01"),
+        defect="profile-evse-zero-left-out",
+    ),
+    ProfileOrder(
+        id="TC_K_15_CSMS",
+        title="The station does not have smart charging",
+        sets=((EVSE_2, OF_EVSE), (0, OF_STATION)),
+        errors=("NotSupported", "NotImplemented"),
+        clause=Clause("201-4", "4.3"),
+        defect="closes-after-profile-not-supported",
+    ),
+    ProfileOrder(
+        id="TC_K_19_CSMS",
+        title="Set charging profiles that recur each day and each week",
+        sets=((EVSE_2, DAILY), (EVSE_1, WEEKLY)),
+        clause=use_case("K01"),
+        defect="profile-without-recurrency-kind",
+    ),
+    ProfileOrder(
+        id="TC_K_60_CSMS",
+        title="Set a TxProfile of one of two running transactions",
+        sets=((EVSE_2, OF_TRANSACTION),),
+        sessions=True,
+        clause=use_case("K01"),
+        defect="tx-profile-of-first-transaction",
+    ),
+    ProfileOrder(
+        id="TC_K_70_CSMS",
+        title="Set several charging profiles of different purposes and stack levels",
+        sets=((0, OF_STATION), (EVSE_2, OF_EVSE), (EVSE_2, {**OF_EVSE_1, "id": 18, "stackLevel": 6}), (EVSE_1, DAILY)),
+        clause=use_case("K01"),
+        defect="profile-stack-level-zero",
+    ),
+    ProfileOrder(
+        id="TC_K_100_CSMS",
+        title="Set a charging profile that ends some time after the station went offline",
+        versions=V21,
+        sets=((EVSE_2, {**OF_EVSE, "id": 32, "maxOfflineDuration": 1260, "invalidAfterOfflineDuration": True}),),
+        clause=use_case("K01"),
+        defect="profile-without-max-offline-duration",
+    ),
+    ProfileOrder(
+        id="TC_K_101_CSMS",
+        title="Set a charging profile in which the operation mode changes",
+        versions=V21,
+        sets=((EVSE_2, OPERATION_MODES),),
+        sessions=True,
+        then=_mode_changed,
+        clause=use_case("K01"),
+        defect="profile-without-operation-mode",
+        also=("updated-by-operation-mode-changed-refused",),
+        checks=(answers_all,),
+    ),
+    ProfileOrder(
+        id="TC_K_102_CSMS",
+        title="Set a charging profile whose limit depends on the state of charge",
+        versions=V21,
+        sets=(
+            (
+                EVSE_2,
+                profile(
+                    33,
+                    "TxProfile",
+                    "Relative",
+                    3,
+                    schedule(133, (0, 21.3), (1500, 18.6), limitAtSoC={"soc": 85, "limit": 7.2}),
+                ),
+            ),
+        ),
+        sessions=True,
+        clause=use_case("K01"),
+        defect="profile-without-limit-at-soc",
+    ),
+    ProfileOrder(
+        id="TC_K_104_CSMS",
+        title="Set the charging profile for priority charging beside a default one",
+        versions=V21,
+        sets=(
+            (EVSE_2, OF_EVSE),
+            (EVSE_2, profile(34, "PriorityCharging", "Relative", 2, schedule(134, (0, 30.6), (2400, 22.9)))),
+        ),
+        clause=use_case("K21"),
+        defect="priority-profile-as-default",
+    ),
+    ProfileOrder(
+        id="TC_K_106_CSMS",
+        title="Set a charging profile whose changes are delayed at random",
+        versions=V21,
+        sets=(
+            (
+                EVSE_2,
+                profile(
+                    35, "TxDefaultProfile", "Absolute", 2, schedule(135, (0, 12.7), (600, 6.4), randomizedDelay=240)
+                ),
+            ),
+        ),
+        clause=use_case("K01"),
+        defect="profile-without-randomized-delay",
+    ),
+)
+
+
+def _add(entry: ProfileOrder) -> None:
+    tokens = (token_need("Accepted"),) if entry.sessions else ()
+
+    @case(
+        id=entry.id,
+        ocpp=entry.versions,
+        title=entry.title,
+        block=K_BLOCK,
+        profile=entry.profile,
+        initiator="csms",
+        needs=(trigger_need("SetChargingProfile"), *tokens),
+        sends="The answers of a station to SetChargingProfile, then a Heartbeat.",
+        expects="The CSMS SHALL send each profile as its operator named it, take the answer and go on.",
+        clause=entry.clause,
+        defect=entry.defect,
+        also=entry.also,
+        checks=(fulfilled("SetChargingProfile"), sound_profiles(), *entry.checks, still_serves()),
+    )
+    def script(probe: Probe) -> None:
+        station = probe.station
+        newer = two_sessions(probe)[1] if entry.sessions else None
+        for index, (evse, wanted) in enumerate(entry.sets):
+            of_session = newer is not None and wanted["chargingProfilePurpose"] == "TxProfile"
+            if entry.errors:
+                station.reply("SetChargingProfile", error=(entry.errors[index], "no smart charging here"))
+            else:
+                station.reply("SetChargingProfile", entry.reply)
+            transaction = str(newer.id) if newer is not None and of_session else None
+            probe.command("SetChargingProfile", set_profile(evse, wanted, transaction))
+        if entry.then is not None and newer is not None:
+            entry.then(newer)
+        heartbeat(station)
+
+
+for _entry in ORDERS:
+    _add(_entry)
+
+
+# -- a session that is started with a profile ------------------------------------------------------------------------
+
+WITH_START = profile(41, "TxProfile", "Relative", 3, schedule(141, (0, 13.9), (1200, 8.8), duration=5400))
+
+
+@case(
+    id="TC_K_37_CSMS",
+    ocpp=VERSIONS,
+    title="Remote start with a charging profile for the transaction",
+    block=K_BLOCK,
+    profile=SMART_CHARGING,
+    initiator="csms",
+    needs=(token_need("Accepted"), trigger_need("RequestStartTransaction")),
+    sends="Accepted to RequestStartTransaction, then the start of the session with the remoteStartId.",
+    expects="The CSMS SHALL send RequestStartTransaction with a TxProfile that names no transaction yet.",
+    clause=use_case("K05"),
+    defect="remote-start-without-profile",
+    also=(event_defect_id("Started", "RemoteStart"),),
+    checks=(
+        fulfilled("RequestStartTransaction"),
+        asked(
+            "RequestStartTransaction",
+            {"chargingProfile.chargingProfilePurpose": one_of("TxProfile"), "remoteStartId": present()},
+        ),
+        sound_profiles(),
+        answers_all,
+    ),
+)
+def remote_start(probe: Probe) -> None:
+    station, token = probe.station, probe.token()
+    station.reply("RequestStartTransaction", ACCEPTED)
+    order = {
+        "evseId": EVSE_2,
+        "remoteStartId": 4711,
+        "idToken": {"idToken": token, "type": "ISO14443"},
+        "chargingProfile": WITH_START,
+    }
+    probe.command("RequestStartTransaction", order)
+    request = station.expect("RequestStartTransaction")
+    if request is None:
+        return
+    charging = Charging(station, token, connector=EVSE_2)
+    charging.event(
+        "Started",
+        "RemoteStart",
+        token=charging.identified(),
+        charging_state="EVConnected",
+        remote_start_id=int(request.get("remoteStartId", 0)),
+    )
+
+
+# -- the sum of all profiles -----------------------------------------------------------------------------------------
+
+
+class Composite(msgspec.Struct, frozen=True, kw_only=True):
+    """A composite schedule that the operator asks for."""
+
+    id: str
+    title: str
+    order: Payload
+    clause: Clause
+    defect: str
+
+
+COMPOSITES = (
+    Composite(
+        id="TC_K_43_CSMS",
+        title="Read the composite schedule of one EVSE",
+        order={"evseId": EVSE_2, "duration": 5460, "chargingRateUnit": "A"},
+        clause=use_case("K08"),
+        defect="composite-schedule-of-evse-1",
+    ),
+    Composite(
+        id="TC_K_44_CSMS",
+        title="Read the composite schedule of the whole station",
+        order={"evseId": 0, "duration": 9120, "chargingRateUnit": "W"},
+        clause=use_case("K08"),
+        defect="composite-schedule-in-minutes",
+    ),
+)
+
+
+def _composite(order: Mapping[str, Any]) -> Payload:
+    return {
+        "status": "Accepted",
+        "schedule": {
+            "evseId": order["evseId"],
+            "duration": order["duration"],
+            "scheduleStart": now(),
+            "chargingRateUnit": order["chargingRateUnit"],
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 15.3}, {"startPeriod": 1800, "limit": 9.6}],
+        },
+    }
+
+
+def _add_composite(entry: Composite) -> None:
+    @case(
+        id=entry.id,
+        ocpp=VERSIONS,
+        title=entry.title,
+        block=K_BLOCK,
+        profile=SMART_CHARGING,
+        initiator="csms",
+        needs=(trigger_need("GetCompositeSchedule"),),
+        sends="Accepted to GetCompositeSchedule with a schedule of two periods, then a Heartbeat.",
+        expects="The CSMS SHALL send GetCompositeSchedule for what its operator named, and take the schedule.",
+        clause=entry.clause,
+        defect=entry.defect,
+        checks=(fulfilled("GetCompositeSchedule"), still_serves()),
+    )
+    def script(probe: Probe) -> None:
+        probe.station.reply("GetCompositeSchedule", _composite(entry.order))
+        probe.command("GetCompositeSchedule", entry.order)
+        heartbeat(probe.station)
+
+
+for _composite_entry in COMPOSITES:
+    _add_composite(_composite_entry)
