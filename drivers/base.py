@@ -55,6 +55,8 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     parent: str | None = None
     type: str | None = None
     """2.x IdTokenType."""
+    tariff: dict[str, Any] | None = None
+    """What its sessions cost, as the TariffType of 2.1."""
 
 
 class CommandResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -192,6 +194,7 @@ _NEEDS = {
     "token": "an identity token that the CSMS answers with {}",
     "token:parent": "identity tokens of one parent",
     "token:expiry": "identity tokens with a date of expiry",
+    "token:tariff": "identity tokens whose sessions have a tariff",
     "transactions": "a way to read the transactions that the CSMS recorded",
     "password": "a station with a Basic-auth password",
     "tls": "a wss:// address (--tls-url)",

@@ -23,7 +23,7 @@ from ocppj.versions import RULES, Version
 
 __all__ = ["DeclarativeDriver"]
 
-_FIELDS = {"parent": "parent", "expiry": "date of expiry"}
+_FIELDS = {"parent": "parent", "expiry": "date of expiry", "tariff": "tariff"}
 """Fields of a token that some cases need, in words."""
 # Needs that one operation meets.
 _NEEDS = {
@@ -211,7 +211,9 @@ class DeclarativeDriver:
 
     def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Make the CSMS know an identity token."""
-        status = "parent" if settings.parent is not None and self._has_way_for("parent") else settings.status
+        given = {"parent": settings.parent, "tariff": settings.tariff}
+        own = (name for name, value in given.items() if value is not None and self._has_way_for(name))
+        status = next(own, settings.status)
         way = self._needed(f"token:{status}", "token", version, status=status)
         context = {
             "token": token,
@@ -220,6 +222,7 @@ class DeclarativeDriver:
             "expiry": settings.expiry,
             "parent": settings.parent,
             "token_type": settings.type,
+            "tariff": settings.tariff,
         }
         self._do("token", way, {name: value for name, value in context.items() if value is not None})
 

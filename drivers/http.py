@@ -13,6 +13,7 @@ import requests
 
 from drivers.base import (
     CommandResult,
+    DriverCannotError,
     DriverError,
     Exchange,
     StationSettings,
@@ -27,8 +28,8 @@ __all__ = ["HttpDriver"]
 
 _TOKEN_NAMES = {
     Version.V16: {"expiry": "expiryDate", "parent": "parentIdTag"},
-    Version.V201: {"expiry": "cacheExpiryDateTime", "parent": "groupIdToken"},
-    Version.V21: {"expiry": "cacheExpiryDateTime", "parent": "groupIdToken"},
+    Version.V201: {"expiry": "cacheExpiryDateTime", "parent": "groupIdToken", "tariff": "tariff"},
+    Version.V21: {"expiry": "cacheExpiryDateTime", "parent": "groupIdToken", "tariff": "tariff"},
 }
 SUCCESS = range(200, 300)
 
@@ -98,11 +99,14 @@ class HttpDriver:
         if settings.type:
             body["type"] = settings.type
         names = _TOKEN_NAMES[version]
-        for name in ("expiry", "parent"):
-            value = getattr(settings, name)
+        for field, name in names.items():
+            value = getattr(settings, field)
             if value is not None:
-                body[names[name]] = value
-        self._ask("token", "PUT", f"/tokens/{_path(token)}", body)
+                body[name] = value
+        answer = self._ask("token", "PUT", f"/tokens/{_path(token)}", body)
+        # Tariffs are an optional part of the contract: a CSMS that has them repeats the one that it was given.
+        if settings.tariff is not None and not (isinstance(answer, dict) and answer.get("tariff")):
+            raise DriverCannotError("PUT /tokens does not repeat the tariff, so that this CSMS has none for tokens")
 
     def transactions(self, identity: str, version: Version) -> list[dict[str, Any]]:
         """List the transactions of a station."""

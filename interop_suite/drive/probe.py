@@ -350,6 +350,18 @@ class Probe:
         )
         return token
 
+    def priced_token(self, tariff: dict[str, Any]) -> str:
+        """Get a token that the CSMS accepts and whose sessions cost what a tariff, as in 2.1, says."""
+        token = self.made_up_token()
+        settings = TokenSettings(status="Accepted", tariff=tariff, type=self._dialogue.token_type)
+        self._driven(
+            "set_token",
+            lambda: self.driver.set_token(token, settings, self.version),
+            token=token,
+            **msgspec.to_builtins(settings),
+        )
+        return token
+
     def _takes_any_token(self, status: str) -> bool:
         if status != "Accepted" or self.driver.missing(token_need(status), self.version) is None:
             return False

@@ -9,6 +9,7 @@ import msgspec
 
 from drivers.base import trigger_need
 from fixtures.certificates import Authority
+from fixtures.csms.defects.v2x_events import event_defect_id
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, noted, still_serves
@@ -335,7 +336,13 @@ def not_cancelled(probe: Probe) -> None:
     expects="The CSMS SHALL send UpdateFirmware with the signing certificate, and answer the session and the update.",
     clause=part6("TC_L_13_CSMS"),
     defect="sessions-refused-while-updating",
-    also=(*EVERY_UPDATE, AFTER_BOOT, OF_16),
+    also=(
+        *EVERY_UPDATE,
+        AFTER_BOOT,
+        OF_16,
+        event_defect_id("Updated", "StopAuthorized"),
+        event_defect_id("Ended", "EVCommunicationLost"),
+    ),
     checks=(sends_update(), answers_all, *_every_check),
 )
 def waits_for_session(probe: Probe) -> None:
