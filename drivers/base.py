@@ -59,6 +59,8 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """2.x IdTokenType."""
     limit: dict[str, float] | None = None
     """What a session of the token may cost or take at most: a TransactionLimitType of 2.1."""
+    tariff: dict[str, Any] | None = None
+    """What its sessions cost, as the TariffType of 2.1."""
 
 
 class CommandResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -213,6 +215,7 @@ _NEEDS = {
     "token:parent": "identity tokens of one parent",
     "token:limit": "identity tokens whose sessions have a limit",
     "token:expiry": "identity tokens with a date of expiry",
+    "token:tariff": "identity tokens whose sessions have a tariff",
     "transactions": "a way to read the transactions that the CSMS recorded",
     "password": "a station with a Basic-auth password",
     "tls": "a wss:// address (--tls-url)",

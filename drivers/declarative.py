@@ -24,7 +24,7 @@ from ocppj.versions import RULES, Version
 
 __all__ = ["DeclarativeDriver"]
 
-_FIELDS = {"parent": "parent", "expiry": "date of expiry", "limit": "limit"}
+_FIELDS = {"parent": "parent", "expiry": "date of expiry", "limit": "limit", "tariff": "tariff"}
 """Fields of a token that some cases need, in words."""
 # Needs that one operation meets.
 _NEEDS = {
@@ -213,8 +213,9 @@ class DeclarativeDriver:
 
     def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
         """Make the CSMS know an identity token."""
-        named = (name for name in ("parent", "limit") if getattr(settings, name) is not None)
-        status = next((name for name in named if self._has_way_for(name)), settings.status)
+        own = ("parent", "limit", "tariff")
+        named = (name for name in own if getattr(settings, name) is not None and self._has_way_for(name))
+        status = next(named, settings.status)
         way = self._needed(f"token:{status}", "token", version, status=status)
         context = {
             "token": token,
@@ -224,6 +225,7 @@ class DeclarativeDriver:
             "parent": settings.parent,
             "token_type": settings.type,
             "limit": settings.limit,
+            "tariff": settings.tariff,
         }
         self._do("token", way, {name: value for name, value in context.items() if value is not None})
 

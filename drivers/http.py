@@ -27,10 +27,11 @@ from ocppj.versions import Version
 
 __all__ = ["HttpDriver"]
 
+_PRICED = {"limit": "transactionLimit", "tariff": "tariff"}
 _TOKEN_NAMES = {
     Version.V16: {"expiry": "expiryDate", "parent": "parentIdTag"},
-    Version.V201: {"expiry": "cacheExpiryDateTime", "parent": "groupIdToken"},
-    Version.V21: {"expiry": "cacheExpiryDateTime", "parent": "groupIdToken"},
+    Version.V201: {"expiry": "cacheExpiryDateTime", "parent": "groupIdToken", **_PRICED},
+    Version.V21: {"expiry": "cacheExpiryDateTime", "parent": "groupIdToken", **_PRICED},
 }
 SUCCESS = range(200, 300)
 
@@ -101,16 +102,17 @@ class HttpDriver:
         if settings.type:
             body["type"] = settings.type
         names = _TOKEN_NAMES[version]
-        for name in ("expiry", "parent"):
-            value = getattr(settings, name)
+        for field, name in names.items():
+            value = getattr(settings, field)
             if value is not None:
-                body[names[name]] = value
-        if settings.limit is not None:
-            body["transactionLimit"] = settings.limit
+                body[name] = value
         answer = self._ask("token", "PUT", f"/tokens/{_path(token)}", body)
-        if settings.limit is not None and answer.get("transactionLimit") is None:
-            # A CSMS that knows no limits takes the rest of the token, and says nothing of them.
-            raise DriverCannotError("this CSMS does not take the limit of a token (PUT /tokens, transactionLimit)")
+        # Both are optional parts of the contract: a CSMS that has them repeats what it was given, others take the rest.
+        for field in ("limit", "tariff"):
+            if getattr(settings, field) is not None and not (isinstance(answer, dict) and answer.get(names[field])):
+                raise DriverCannotError(
+                    f"this CSMS does not repeat the {field} of a token (PUT /tokens, {names[field]})"
+                )
 
     def transactions(self, identity: str, version: Version) -> list[dict[str, Any]]:
         """List the transactions of a station."""

@@ -39,7 +39,7 @@ _NAMES: dict[str, frozenset[str]] = {
     "security_profile": _SETTINGS,
     "boot_status": _SETTINGS,
     "connected": _STATION,
-    "token": frozenset({"token", "status", "expiry", "parent", "token_type", "limit", "version"}),
+    "token": frozenset({"token", "status", "expiry", "parent", "limit", "tariff", "token_type", "version"}),
     "trigger": _STATION | {"action", "payload"} | _CALLBACK,
     "transactions": _STATION,
     "sign_client_certificate": _STATION | {"csr"},

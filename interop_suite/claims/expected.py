@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["Expected", "each", "field", "one_of", "present", "shown"]
+__all__ = ["Expected", "above", "each", "field", "one_of", "present", "shown"]
 
 Expected = Callable[[Any], str | None]
 """Looks at a value and says what is wrong with it, or None."""
@@ -20,6 +20,16 @@ def one_of(*allowed: Any) -> Expected:
     """Expect one of some values."""
     words = " or ".join(map(repr, allowed))
     return lambda value: None if value in allowed else f"is {shown(value)} instead of {words}"
+
+
+def above(limit: float) -> Expected:
+    """Expect a number that is greater than another."""
+
+    def look(value: Any) -> str | None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return None if is_number and value > limit else f"is {shown(value)} instead of a number above {limit}"
+
+    return look
 
 
 def present() -> Expected:

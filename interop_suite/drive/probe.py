@@ -22,7 +22,7 @@ from drivers.base import (
     TokenSettings,
     token_need,
 )
-from fixtures.certificates import Credential, make_csr
+from fixtures.certificates import Credential, SigningRequest, make_csr
 from fixtures.models import station as make_station
 from interop_suite.claims.history import BYSTANDER, PRIMARY
 from interop_suite.drive.answers import Answer, Order
@@ -281,12 +281,17 @@ class Probe:
     ) -> ssl.SSLContext:
         """Make a TLS client with a certificate that the CSMS's own authority has signed, for any name and operator."""
         request = make_csr(name or station.identity, operator)
-        chain = self._driven(
+        chain = self.signed_chain(station, request)
+        return self.trusting_context(Credential(chain.encode(), request.private_key_pem))
+
+    def signed_chain(self, station: ScriptedStation, request: SigningRequest) -> str:
+        """Have a signing request signed by the CSMS's own authority, and get the chain in PEM."""
+        chain: str = self._driven(
             "sign_client_certificate",
             lambda: self.driver.sign_client_certificate(station.identity, request.csr_pem.decode(), self.version),
             identity=station.identity,
         )
-        return self.trusting_context(Credential(chain.encode(), request.private_key_pem))
+        return chain
 
     def give_password(self, station: ScriptedStation, password: str, *, profile: int = 1) -> None:
         """Make the CSMS know a password, and let the station prove itself with it from now on."""
@@ -356,6 +361,18 @@ class Probe:
             return token
         kind = self._dialogue.token_type
         settings = TokenSettings(status=status, parent=parent, expiry=expiry, type=kind, limit=limit)
+        self._driven(
+            "set_token",
+            lambda: self.driver.set_token(token, settings, self.version),
+            token=token,
+            **msgspec.to_builtins(settings),
+        )
+        return token
+
+    def priced_token(self, tariff: dict[str, Any]) -> str:
+        """Get a token that the CSMS accepts and whose sessions cost what a tariff, as in 2.1, says."""
+        token = self.made_up_token()
+        settings = TokenSettings(status="Accepted", tariff=tariff, type=self._dialogue.token_type)
         self._driven(
             "set_token",
             lambda: self.driver.set_token(token, settings, self.version),

@@ -23,6 +23,7 @@ __all__ = [
     "meter_values",
     "notify_event",
     "part6",
+    "report_connector",
     "starts_with_token",
     "status",
     "status_answered",
@@ -55,6 +56,14 @@ def notify_event(station: ScriptedStation, component: str, variable: str, value:
     about = Variable(component, variable, value, evse_id=EVSE, connector_id=1)
     event = v2x.event_data(1, now(), about, value, **more)
     return station.call("NotifyEvent", v2x.notify_event(0, now(), [event]))
+
+
+def report_connector(station: ScriptedStation, value: str, *, evse: int, connector: int = 1) -> None:
+    """Send a connector's status in both ways that 2.x has: StatusNotification, and NotifyEvent of AvailabilityState."""
+    status(station, value, evse=evse, connector=connector)
+    about = Variable("Connector", "AvailabilityState", value, evse_id=evse, connector_id=connector)
+    event = v2x.event_data(1, now(), about, value, trigger="Delta")
+    station.call("NotifyEvent", v2x.notify_event(0, now(), [event]))
 
 
 def _has_token(call: Exchange) -> bool:

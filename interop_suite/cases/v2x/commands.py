@@ -38,12 +38,6 @@ class OperatorOrder(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[str, ...] = ()
 
 
-def _local_list(probe: Probe) -> Payload:
-    token = {"idToken": probe.made_up_token(), "type": "ISO14443"}
-    entry = {"idToken": token, "idTokenInfo": {"status": "Accepted"}}
-    return {"versionNumber": 7, "updateType": "Full", "localAuthorizationList": [entry]}
-
-
 ORDERS = (
     OperatorOrder(
         id="TC_B_06_CSMS",
@@ -131,22 +125,7 @@ ORDERS = (
         clause=part6("TC_C_37_CSMS"),
         defect="clear-cache-with-payload",
     ),
-    OperatorOrder(
-        id="TC_D_01_CSMS",
-        title="Send a full local list",
-        block="Local Authorization List",
-        profile="Local Auth List",
-        action="SendLocalList",
-        payload=_local_list,
-        reply={"status": "Accepted"},
-        expected={
-            "versionNumber": one_of(7),
-            "updateType": one_of("Full"),
-            "localAuthorizationList": each("idToken", "idTokenInfo"),
-        },
-        clause=Clause("201-4", "4.1.7"),
-        defect="local-list-without-version",
-    ),
+    OperatorOrder(),
     OperatorOrder(
         id="TC_F_27_CSMS",
         title="The station does not know the message that it is to send",

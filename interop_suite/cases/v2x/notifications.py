@@ -9,42 +9,15 @@ from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.expected import one_of, present
+from interop_suite.claims.expected import one_of
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.v2x import EVSE, VERSIONS, part6, status
 
 UPLOAD = "ftp://logs.example.invalid/upload"
-IMAGE = "https://firmware.example.invalid/image.bin"
 
 
 @case(
-    id="TC_L_06_CSMS",
-    ocpp=VERSIONS,
-    title="A firmware update whose signature is invalid",
-    block="Firmware Management",
-    profile="Core",
-    initiator="csms",
-    needs=(trigger_need("UpdateFirmware"),),
-    sends="Accepted to UpdateFirmware, each status up to InvalidSignature, and the security event.",
-    expects="The CSMS SHALL send UpdateFirmware with a location and a time, and answer every status and the event.",
-    clause=part6("L01.FR.01"),
-    defect="update-firmware-without-firmware",
-    checks=(
-        asked("UpdateFirmware", {"firmware.location": one_of(IMAGE), "firmware.retrieveDateTime": present()}),
-        answered("FirmwareStatusNotification", claim="Every status is answered"),
-        answered("SecurityEventNotification", claim="The security event is answered"),
-    ),
-)
-def invalid_signature(probe: Probe) -> None:
-    station = probe.station
-    station.reply("UpdateFirmware", {"status": "Accepted"})
-    firmware = {"location": IMAGE, "retrieveDateTime": now(), "signature": "c2lnbmF0dXJl"}
-    probe.command("UpdateFirmware", {"requestId": 41, "firmware": firmware})
-    for value in ("Downloading", "Downloaded", "InvalidSignature"):
-        station.call("FirmwareStatusNotification", v2x.firmware_status_notification(value, request_id=41))
-    event = v2x.security_event_notification("InvalidFirmwareSignature", now())
-    station.call("SecurityEventNotification", event)
 
 
 @case(

@@ -135,6 +135,7 @@ TOLD = (
             v2x.security_event_notification("SettingSystemTime", now(), tech_info="clock moved by 3 s"),
         ],
         defect="security-event-refused",
+        also=("security-event-needs-tech-info",),
     ),
     Told(action="SignCertificate", block=_SECURITY, payloads=_certificate),
     Told(action="NotifyReport", block=_REPORTING, payloads=_report, defect="report-unanswered", refers=True),
@@ -146,7 +147,13 @@ TOLD = (
         payloads=_one(lambda: v2x.notify_customer_information(REQUEST, 0, now(), "nothing is known")),
         refers=True,
     ),
-    Told(action="FirmwareStatusNotification", block=_FIRMWARE, payloads=_firmware, defect="firmware-status-refused"),
+    Told(
+        action="FirmwareStatusNotification",
+        block=_FIRMWARE,
+        payloads=_firmware,
+        defect="firmware-status-refused",
+        also=("firmware-failure-unhandled",),
+    ),
     Told(
         action="PublishFirmwareStatusNotification",
         block=_FIRMWARE,

@@ -1,0 +1,170 @@
+"""What sessions cost: the running cost, the final cost, and the tariff of a driver."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drivers.base import trigger_need
+from evidence.verdicts import Verdict
+from interop_suite.catalogue import case
+from interop_suite.claims.checks import answered, still_serves
+from interop_suite.claims.claim import Check, Finding
+from interop_suite.claims.clauses import Clause
+from interop_suite.claims.exchange import Exchange
+from interop_suite.claims.expected import above
+from interop_suite.claims.history import History
+from interop_suite.drive.probe import Probe
+from interop_suite.steps.charging import Charging, authorize
+from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.operator_orders import new_tokens, ordered
+from interop_suite.steps.tariffs import energy_prices, price, tariff
+from interop_suite.steps.transaction_events import answers_all
+from interop_suite.steps.v2x import ACCEPTED, VERSIONS, report_connector, starts_with_token, status_answered
+
+BLOCK = "Tariff and Cost"
+PROFILE = "Advanced UI"
+BY_SCHEMA = Clause("201-4", "4.1.7")
+PRICED = "token:tariff"
+CHEAP, DEAR = 0.31, 0.47
+"""Prices of a kWh."""
+RUNNING = 4.37
+SESSIONS = ((1, CHEAP, 1_000, 21_000), (2, DEAR, 300_000, 308_000))
+"""EVSE, price, and the register in Wh at the begin and the end of two sessions."""
+TOLERANCE = 0.02
+"""Part of a cost by which it may differ: currencies are rounded, and so may energy be."""
+
+
+@case(
+    id="TC_I_01_CSMS",
+    ocpp=VERSIONS,
+    title="The running cost of a session is shown at the station",
+    block=BLOCK,
+    profile=PROFILE,
+    initiator="csms",
+    needs=(trigger_need("CostUpdated"),),
+    sends="Two sessions at two EVSEs, the answer to CostUpdated for the older one, then a Heartbeat.",
+    expects="The CSMS SHALL send CostUpdated with the cost and the transactionId of the session, and go on.",
+    clause=BY_SCHEMA,
+    defect="cost-of-newest-transaction",
+    also=("cost-in-whole-units",),
+    checks=(
+        ordered("CostUpdated", {"totalCost": above(0)}, claim="CostUpdated carries the running cost"),
+        answers_all,
+        still_serves(),
+    ),
+)
+def running_cost(probe: Probe) -> None:
+    station = probe.station
+    sessions = [Charging(station, token, connector=evse) for evse, token in enumerate(new_tokens(probe, 2), start=1)]
+    for number, session in enumerate(sessions):
+        session.begin(1_000 * (number + 1))
+        session.sample(15_000 * (number + 1))
+    station.reply("CostUpdated", {})
+    probe.command("CostUpdated", {"totalCost": RUNNING, "transactionId": str(sessions[0].id)})
+    heartbeat(station)
+
+
+_COST = "The answer to the end of a session carries what the session cost"
+
+
+def _judge_cost(history: History) -> list[Finding]:
+    wanted = {entry["transaction"]: entry["cost"] for entry in history.notes("priced")}
+    return [
+        _weigh_cost(call, wanted[call.payload["transactionInfo"]["transactionId"]])
+        for call in history.calls("TransactionEvent")
+        if call.payload["eventType"] == "Ended" and call.answer is not None
+    ]
+
+
+def _weigh_cost(call: Exchange, wanted: float) -> Finding:
+    cost = call.result.get("totalCost")
+    is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
+    right = is_number and abs(float(cost or 0) - wanted) <= max(TOLERANCE * wanted, 0.01)
+    return Finding(
+        verdict=Verdict.OK if right else Verdict.FAILED,
+        claim=_COST,
+        actual=f"totalCost is {cost!r}, {wanted:.2f} is what the tariff of the token makes of its energy",
+        frame=call.call.line if call.answer is None else call.answer.line,
+    )
+
+
+@case(
+    id="TC_I_02_CSMS",
+    ocpp=VERSIONS,
+    title="The final cost comes with the end of a session",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=(PRICED,),
+    sends="Two sessions at two EVSEs with tokens of different tariffs, from their begin to their end.",
+    expects="The CSMS SHALL tell in its answer to each Ended event what that session cost.",
+    clause=BY_SCHEMA,
+    defect="final-cost-missing",
+    also=("final-cost-of-whole-register", "final-cost-by-first-tariff", "event-without-token-info"),
+    checks=(answers_all, starts_with_token("Accepted"), Check(claim=_COST, judge=_judge_cost), status_answered),
+)
+def final_cost(probe: Probe) -> None:
+    station = probe.station
+    sessions = []
+    for evse, kwh, begin, end in SESSIONS:
+        token = probe.priced_token(tariff(f"driver-{evse}", energy=energy_prices(price(kwh))))
+        session = Charging(station, token, connector=evse)
+        station.note(priced={"transaction": str(session.id), "cost": kwh * (end - begin) / 1_000})
+        report_connector(station, "Occupied", evse=evse)
+        session.begin(begin)
+        sessions.append((session, end))
+    for session, end in sessions:
+        session.end(end)
+        report_connector(station, "Available", evse=session.connector)
+
+
+_TARIFF = "The answer to Authorize carries the tariff of the token"
+_ASKING = ("GetBaseReport", "GetReport", "GetVariables")
+
+
+def _judge_tariff(history: History) -> list[Finding]:
+    wanted = {str(entry["token"]).casefold(): entry["tariff"] for entry in history.notes("driver_tariff")}
+    return [
+        _weigh_tariff(history, call, wanted[str(call.payload["idToken"]["idToken"]).casefold()])
+        for call in history.calls("Authorize")
+        if call.answer is not None
+    ]
+
+
+def _weigh_tariff(history: History, call: Exchange, wanted: dict[str, Any]) -> Finding:
+    found = call.result.get("tariff")
+    actual = f"tariff is {found!r}, {wanted['tariffId']} was set for the token"
+    verdict = Verdict.FAILED
+    if isinstance(found, dict):
+        same = all(found.get(name) == wanted[name] for name in ("tariffId", "currency"))
+        verdict = Verdict.OK if same and _energy_price(found) == _energy_price(wanted) else Verdict.FAILED
+    elif any(history.commands(action, prepared=True) for action in _ASKING):
+        # It may have read that this station does not say of itself that it shows tariffs.
+        verdict, actual = Verdict.NOT_APPLICABLE, "the CSMS asked the station what it can, and sends no tariff to it"
+    return Finding(verdict=verdict, claim=_TARIFF, actual=actual, frame=call.call.line)
+
+
+def _energy_price(of: dict[str, Any]) -> Any:
+    prices = (of.get("energy") or {}).get("prices") or [{}]
+    return prices[0].get("priceKwh")
+
+
+@case(
+    id="TC_I_109_CSMS",
+    ocpp="2.1",
+    title="The tariff of a driver comes with the authorization",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=(PRICED,),
+    sends="Authorize for two tokens with tariffs of their own.",
+    expects="The CSMS SHALL answer each with the tariff of that token.",
+    clause=Clause("21-4", "4.1.7"),
+    defect="authorize-without-tariff",
+    also=("authorize-with-first-tariff",),
+    checks=(answered("Authorize", ACCEPTED), Check(claim=_TARIFF, judge=_judge_tariff)),
+)
+def driver_tariff(probe: Probe) -> None:
+    for evse, kwh, _, _ in SESSIONS:
+        given = tariff(f"driver-{evse}", energy=energy_prices(price(kwh)))
+        token = probe.priced_token(given)
+        probe.station.note(driver_tariff={"token": token, "tariff": given})
+        authorize(probe.station, token)
