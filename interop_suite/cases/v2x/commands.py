@@ -125,7 +125,6 @@ ORDERS = (
         clause=part6("TC_C_37_CSMS"),
         defect="clear-cache-with-payload",
     ),
-    OperatorOrder(),
     OperatorOrder(
         id="TC_F_27_CSMS",
         title="The station does not know the message that it is to send",
@@ -137,7 +136,6 @@ ORDERS = (
         clause=part6("F06.FR.08"),
         defect="closes-after-trigger-not-implemented",
     ),
-    OperatorOrder(),
 )
 
 

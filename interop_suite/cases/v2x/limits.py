@@ -281,7 +281,7 @@ def _resume(charging: Charging) -> None:
     sends="A session, a lost connection, BootNotification, what happened meanwhile, TxResumed, and the end.",
     expects="The CSMS SHALL answer every event of the session, those before the boot and those after it.",
     clause=VALIDITY,
-    defect="boot-ends-sessions",
+    defect="events-refused-after-boot",
     also=TOKEN_DEFECTS,
     checks=(answered("NotifyEvent"), answered("SecurityEventNotification"), *session),
 )
@@ -306,7 +306,7 @@ def resumed(probe: Probe) -> None:
     expects="The CSMS SHALL send the profile for the session, and answer every event before and after the boot.",
     clause=VALIDITY,
     defect="tx-profile-of-no-session",
-    also=("boot-ends-sessions", *TOKEN_DEFECTS),
+    also=("events-refused-after-boot", *TOKEN_DEFECTS),
     checks=(
         asked("SetChargingProfile", {"evseId": one_of(EVSE_OF_TWO), "chargingProfile.transactionId": present()}),
         *session,

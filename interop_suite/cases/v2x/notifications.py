@@ -18,9 +18,6 @@ UPLOAD = "ftp://logs.example.invalid/upload"
 
 
 @case(
-
-
-@case(
     id="TC_N_25_CSMS",
     ocpp=VERSIONS,
     title="The operator has the station upload its diagnostics log",
