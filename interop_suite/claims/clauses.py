@@ -20,7 +20,8 @@ class Clause(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """Write the citation as people do: `OCPP-J 1.6 §4.1.1`."""
-        name = _NAMES[self.document]
+        name = _NAMES_OF_REQUIREMENTS.get(self.document) if ".FR." in self.number else None
+        name = name or _NAMES[self.document]
         return f"{name} §{self.number}" if self.number[0].isdigit() else f"{name} {self.number}"
 
     @property
@@ -44,6 +45,10 @@ _NAMES = {
     "RFC6455": "RFC 6455",
     "RFC9110": "RFC 9110",
 }
+
+
+_NAMES_OF_REQUIREMENTS = {"201-6": "OCPP 2.0.1 Part 2"}
+"""Whose requirements a document cites; those of the others are their own."""
 
 
 @cache

@@ -3,8 +3,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import pytest
+
 from interop_suite.catalogue import all_cases
 from interop_suite.claims.certification import NO_PROFILE, certification_list, listed, place, profiles_of
+from interop_suite.claims.clauses import Clause
 from ocppj.versions import Version
 
 
@@ -52,3 +55,16 @@ def test_cases_of_the_list_have_its_profile_where_it_has_one() -> None:
     for case in all_cases():
         if case.listed is not None and case.certification != NO_PROFILE:
             assert case.profile == case.certification, case.key
+
+
+@pytest.mark.parametrize(
+    ("document", "number", "words"),
+    [
+        ("201-6", "B01.FR.02", "OCPP 2.0.1 Part 2 B01.FR.02"),
+        ("201-6", "TC_C_38_CSMS", "OCPP 2.0.1 Part 6 TC_C_38_CSMS"),
+        ("SWP", "A01.FR.03", "OCPP 1.6 security whitepaper A01.FR.03"),
+        ("1.6", "7.27", "OCPP 1.6 §7.27"),
+    ],
+)
+def test_requirements_belong_to_part_2_and_test_cases_to_part_6(document: str, number: str, words: str) -> None:
+    assert str(Clause(document, number)) == words
