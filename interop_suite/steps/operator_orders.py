@@ -68,6 +68,10 @@ def same_text(wanted: str) -> Expected:
     return look
 
 
+AHEAD_MIN = 1.0
+"""Seconds by which a date must lie ahead: one that is the moment of the order is not in the future."""
+
+
 def lies_ahead(action: str, path: str) -> Check:
     """Claim that a date of an order is in the future when the order arrives."""
     claim = f"{path} is in the future"
@@ -89,7 +93,7 @@ def _weigh_date(history: History, call: Exchange, path: str, claim: str) -> Find
         verdict, actual = Verdict.INCONCLUSIVE, f"{text!r} cannot be compared"
     else:
         ahead = date.timestamp() - arrived
-        verdict = Verdict.OK if ahead > 0 else Verdict.FAILED
+        verdict = Verdict.OK if ahead > AHEAD_MIN else Verdict.FAILED
         actual = f"{text}, {ahead:+.0f} s from its arrival"
     return Finding(verdict=verdict, claim=claim, actual=actual, frame=call.call.line)
 

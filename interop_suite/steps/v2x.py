@@ -20,6 +20,7 @@ __all__ = [
     "ACCEPTED",
     "EVSE",
     "VERSIONS",
+    "event_answered",
     "meter_values",
     "notify_event",
     "part6",
@@ -34,6 +35,7 @@ EVSE = 1
 ACCEPTED: dict[str, Expected] = {"idTokenInfo.status": one_of("Accepted")}
 
 status_answered = answered("StatusNotification", claim="The CSMS answers every StatusNotification")
+event_answered = answered("NotifyEvent", claim="The CSMS answers every NotifyEvent")
 
 
 def part6(number: str) -> Clause:

@@ -19,7 +19,14 @@ from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.operator_orders import new_tokens, ordered
 from interop_suite.steps.tariffs import energy_prices, price, tariff
 from interop_suite.steps.transaction_events import answers_all
-from interop_suite.steps.v2x import ACCEPTED, VERSIONS, report_connector, starts_with_token, status_answered
+from interop_suite.steps.v2x import (
+    ACCEPTED,
+    VERSIONS,
+    event_answered,
+    report_connector,
+    starts_with_token,
+    status_answered,
+)
 
 BLOCK = "Tariff and Cost"
 PROFILE = "Advanced UI"
@@ -100,7 +107,13 @@ def _weigh_cost(call: Exchange, wanted: float) -> Finding:
     clause=BY_SCHEMA,
     defect="final-cost-missing",
     also=("final-cost-of-whole-register", "final-cost-by-first-tariff", "event-without-token-info"),
-    checks=(answers_all, starts_with_token("Accepted"), Check(claim=_COST, judge=_judge_cost), status_answered),
+    checks=(
+        answers_all,
+        starts_with_token("Accepted"),
+        Check(claim=_COST, judge=_judge_cost),
+        status_answered,
+        event_answered,
+    ),
 )
 def final_cost(probe: Probe) -> None:
     station = probe.station

@@ -21,7 +21,7 @@ from interop_suite.steps.v2x import VERSIONS
 BLOCK = "Local Authorization List"
 PROFILE = "Local Auth List"
 CLAUSE = Clause("201-4", "4.1.7")
-ORDER = "SendLocalList"
+ORDER, ASK = "SendLocalList", "GetLocalListVersion"
 
 
 def _entry(token: str, status: str | None = "Accepted") -> dict[str, Any]:
@@ -211,12 +211,6 @@ def empty_list(probe: Probe) -> None:
     _send(probe, _update("Full", 31, _entry(*new_tokens(probe, 1))), _update("Full", 32))
 
 
-def _ask_version(probe: Probe, version: int) -> None:
-    probe.station.reply("GetLocalListVersion", {"versionNumber": version})
-    probe.command("GetLocalListVersion", {})
-    heartbeat(probe.station)
-
-
 @case(
     id="TC_D_08_CSMS",
     ocpp=VERSIONS,
@@ -224,15 +218,21 @@ def _ask_version(probe: Probe, version: int) -> None:
     block=BLOCK,
     profile=PROFILE,
     initiator="csms",
-    needs=(trigger_need("GetLocalListVersion"),),
-    sends="The answer 17 to GetLocalListVersion, then a Heartbeat.",
+    needs=(trigger_need(ORDER), trigger_need(ASK)),
+    sends="Accepted to SendLocalList, the version of that list to GetLocalListVersion, then a Heartbeat.",
     expects="The CSMS SHALL send GetLocalListVersion, take the answer and go on.",
     clause=CLAUSE,
     defect="list-version-from-memory",
-    checks=(ordered("GetLocalListVersion", {}), still_serves()),
+    checks=(ordered(ASK, {}), still_serves()),
 )
 def list_version(probe: Probe) -> None:
-    _ask_version(probe, 17)
+    station = probe.station
+    station.reply(ORDER, {"status": "Accepted"})
+    probe.command(ORDER, _update("Full", 41, *map(_entry, new_tokens(probe, 2))))
+    sent = station.expect(ORDER) or {}
+    station.reply(ASK, {"versionNumber": sent.get("versionNumber", 0)})
+    probe.command(ASK, {})
+    heartbeat(station)
 
 
 @case(
@@ -242,13 +242,18 @@ def list_version(probe: Probe) -> None:
     block=BLOCK,
     profile=PROFILE,
     initiator="csms",
-    needs=(trigger_need("GetLocalListVersion"),),
-    sends="The answer 0 to GetLocalListVersion, then a Heartbeat.",
-    expects="The CSMS SHALL send GetLocalListVersion, take 0 as no list and go on.",
+    needs=(trigger_need(ASK), trigger_need(ORDER)),
+    sends="The answer 0 to GetLocalListVersion, Accepted to SendLocalList, then a Heartbeat.",
+    expects="The CSMS SHALL send GetLocalListVersion, take 0 as no list, and still send the list that is ordered then.",
     clause=CLAUSE,
-    defect="closes-after-list-version-zero",
-    also=("list-version-from-memory",),
-    checks=(ordered("GetLocalListVersion", {}), still_serves()),
+    defect="list-version-zero-taken-for-no-support",
+    checks=(
+        ordered(ASK, {}),
+        ordered(ORDER, {"updateType": one_of("Full")}, claim="A list is sent to a station that has none"),
+        still_serves(),
+    ),
 )
 def no_list(probe: Probe) -> None:
-    _ask_version(probe, 0)
+    probe.station.reply(ASK, {"versionNumber": 0})
+    probe.command(ASK, {})
+    _send(probe, _update("Full", 51, *map(_entry, new_tokens(probe, 2))))
