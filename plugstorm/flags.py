@@ -83,9 +83,16 @@ def takes_request(
 
 
 def _parameter(option: Option, required: Collection[str]) -> inspect.Parameter:
-    """Make what typer reads; every value stays a word, which the table judges."""
+    """Make what typer reads; every value stays a word, which the table judges, but for a switch."""
     kind: Any = list[str] if option.repeats else str
     must = option.field in required
+    if option.is_switch:
+        return inspect.Parameter(
+            option.field,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False,
+            annotation=Annotated[bool, typer.Option(option.flag, help=option.help)],
+        )
     return inspect.Parameter(
         option.field,
         inspect.Parameter.KEYWORD_ONLY,

@@ -25,6 +25,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import msgspec
+
 from loadtest.judging.settings import FENCE_AFTER, QUARANTINE
 from loadtest.workload.identities import Identities, Lease
 
@@ -217,7 +219,7 @@ class LeaseServer:
         """Give out what became free; called after each message and once a second."""
         for grant in self.table.serve(self._clock()):
             leases = [self.identities.lease(number) for number in grant.numbers]
-            rows = [[lease.number, lease.identity, lease.token, lease.password] for lease in leases]
+            rows = msgspec.to_builtins(leases)
             self._send(grant.worker, {"op": "granted", "epoch": grant.epoch, "leases": rows})
 
 
@@ -300,7 +302,7 @@ class LeaseClient:
         if message["op"] == "renewed":
             self._contact = max(self._contact, message["sent"])
             return
-        leases = [Lease(*row) for row in message["leases"]]
+        leases = msgspec.convert(message["leases"], list[Lease])
         if message["epoch"] != self._epoch or self._silence() > self._fence_after:
             self._released.extend(lease.number for lease in leases)
             self._schedule()

@@ -17,7 +17,8 @@ import gevent
 from gevent.queue import Empty, SimpleQueue
 
 from loadtest.timing.timers import HubTimers
-from loadtest.transport.contract import Attempt, Engine, Handshake, How, StationSocket
+from loadtest.transport.contract import Attempt, Engine, Handshake, How
+from loadtest.transport.socket import StationSocket
 from loadtest.transport.target import Target
 from loadtest.transport.tls import open_socket
 from loadtest.workload.identities import Lease

@@ -21,7 +21,7 @@ from loadtest.locust_edge.end_check import end_as_any
 from loadtest.locust_edge.parser import add_options, request_of
 from loadtest.locust_edge.process import end_process, keep_own_options, make_target
 from loadtest.locust_edge.request import LoadRequest
-from loadtest.locust_edge.run_settings import settings_of
+from loadtest.locust_edge.run_settings import register_stations, settings_of
 from loadtest.locust_edge.same_stations import claim_stations
 from loadtest.locust_edge.target_check import check_as_any
 from loadtest.locust_edge.wiring import expect_workers, install, wired
@@ -94,6 +94,8 @@ def _prepare(environment: Environment) -> Settings:
     versions = _choose_users(environment, request)
     settings = settings_of(request, versions)
     claim_stations(settings.url, settings.identities)
+    if request.register:
+        register_stations(request, settings, versions[0])
     _check_target(request, settings, versions)
     return settings
 

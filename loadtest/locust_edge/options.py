@@ -312,6 +312,14 @@ OPTIONS: Final = (
         tells_secrets=True,
     ),
     Option(
+        field="register",
+        flag="--register",
+        locust="--register",
+        help="Before the run, make the CSMS know every station and its tokens through the driver.",
+        read=_text,
+        is_switch=True,
+    ),
+    Option(
         field="commands",
         flag="--commands",
         locust="--commands",

@@ -50,6 +50,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     driver: str | None = None
     control_url: str | None = None
     driver_options: tuple[str, ...] = ()
+    register: bool = False
+    """Whether the driver makes the CSMS know the stations and their tokens first."""
     commands: Path | None = None
     workers: int = 1
     source_addresses: tuple[str, ...] = ()

@@ -16,8 +16,10 @@ from loadtest.judging.settings import Settings
 from loadtest.judging.slo import Threshold, read_abort, read_slo
 from loadtest.judging.slo_built_in import OFF, Overrides, built_in, read_objectives, read_overrides
 from loadtest.locust_edge.request import LoadRequest
+from loadtest.plugins.commands.registering import register
 from loadtest.plugins.commands.setup import DriverChoice, plugin_of
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
+from loadtest.plugins.ledger.driver_records import DriverRecords
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.formula import ways_back
@@ -30,7 +32,7 @@ from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_identity, check_owned
 from ocppj.versions import RULES, Version
 
-__all__ = ["profile_of", "settings_of"]
+__all__ = ["profile_of", "register_stations", "settings_of"]
 
 _DRIVERS_OF_THE_LEDGER = frozenset({None, "http", "practice"})
 """Their control port says what the CSMS recorded."""
@@ -80,7 +82,7 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
         plugins=[
             StormPlugin(storms, backoff=backoff, seed=request.seed, owned=request.owned),
             *([] if commander is None else [commander]),
-            _ledger(request, secrets),
+            _ledger(request, secrets, choice, identities, ocpp[0]),
             KpiPlugin(),
         ],
         details=request.described() | _changed(overrides),
@@ -109,6 +111,20 @@ def _changed(overrides: Overrides) -> dict[str, Any]:
     return {"objectives": found} if found else {}
 
 
+def register_stations(request: LoadRequest, settings: Settings, version: Version) -> None:
+    """Make the CSMS know the stations of a run, and the one that looks whether it is there; raises `UsageError`."""
+    choice = DriverChoice(name=request.driver, control_url=request.control_url, options=request.driver_options)
+    if not choice:
+        raise UsageError("--register needs a way to the CSMS's API; name it with --driver or --control-url")
+    identities = settings.identities
+    leases = [identities.lease(number) for number in range(1, settings.stations + 1)]
+    driver = choice.open()
+    try:
+        register(driver, [*leases, *identities.checkers(settings.stations)[:-1]], version, password=request.password)
+    finally:
+        driver.close()
+
+
 def _storms(request: LoadRequest, profile: Profile) -> list[Storm]:
     storms = [*read_storms(list(profile.storms), Location("The profile's storms")), *read_storm_words(request.storms)]
     for storm in storms:
@@ -133,11 +149,17 @@ def _identities(request: LoadRequest) -> Identities:
     return found
 
 
-def _ledger(request: LoadRequest, secrets: frozenset[str]) -> LedgerPlugin:
-    """Make the ledger; what the CSMS recorded comes from a control port that speaks the contract of drivers."""
+def _ledger(
+    request: LoadRequest, secrets: frozenset[str], choice: DriverChoice, identities: Identities, version: Version
+) -> LedgerPlugin:
+    """Make the ledger; what the CSMS recorded comes from a control port, or from the driver station by station."""
     url = request.control_url
     if url is None or request.driver not in _DRIVERS_OF_THE_LEDGER:
-        return LedgerPlugin(secrets=secrets)
+        names = [identities.lease(number).identity for number in range(1, request.stations + 1)]
+        records = DriverRecords(choice.open, lambda: names, version)
+        if not choice or not names or records.missing() is not None:
+            return LedgerPlugin(secrets=secrets)
+        return LedgerPlugin(records, source=f"the driver {request.driver}", secrets=secrets)
     port = ControlPort(check_owned(url, request.owned))
     port.check()
     return LedgerPlugin(port, source=redact_url(url), keeps=KEEPS, secrets=secrets)

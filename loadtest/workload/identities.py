@@ -13,13 +13,15 @@ import msgspec
 from config.errors import ConfigError
 from config.words import hint
 from config.yaml_files import read_text
-from fixtures.tokens import POOL_SIZE, pool_token
+from fixtures.tokens import POOL_SIZE, is_pool_token, pool_token
 from loadtest.workload.defaults import DEFAULT_PATTERN
 from ocppj.errors import UsageError, as_usage_error
 
 __all__ = ["Identities", "Lease", "read_identities"]
 
 _COLUMNS: Final = ("identity", "token", "password")
+_TOKENS_APART: Final = POOL_SIZE // 8
+"""Between the tokens of two connectors of one station."""
 
 
 class Lease(msgspec.Struct, frozen=True, array_like=True):
@@ -32,6 +34,21 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
     """An idTag / idToken that no other station uses."""
     password: str | None = None
     """Only where a list gives one for this station."""
+    more_tokens: tuple[str, ...] = ()
+    """Further ones of the station's drivers, where a list gives several."""
+
+    def token_at(self, connector: int) -> str:
+        """Return the token that drivers use at a connector, counted from 1.
+
+        Every connector of the fleet has its own: one token at two connectors is ConcurrentTx (OCPP 1.6 §7.2). Where a
+        list names the station's tokens, its connectors share them out.
+        """
+        if self.more_tokens:
+            tokens = (self.token, *self.more_tokens)
+            return tokens[(connector - 1) % len(tokens)]
+        if connector == 1 or not is_pool_token(self.token):
+            return self.token
+        return pool_token((self.number + (connector - 1) * _TOKENS_APART) % POOL_SIZE)
 
     def __repr__(self) -> str:
         return f"Lease({self.number}, {self.identity!r})"
@@ -97,7 +114,8 @@ def _check_separator(path: Path, line: str) -> None:
 def read_identities(path: Path) -> Identities:
     """Read a CSV list of registered stations: identity, and where given token and password.
 
-    A first line that begins with `identity` names the columns. Raises `UsageError` with the line of the mistake.
+    A first line that begins with `identity` names the columns. Several tokens of a station are separated by blanks.
+    Raises `UsageError` with the line of the mistake.
     """
     reader = csv.reader(io.StringIO(read_text(path, "station list"), newline=""))
     try:
@@ -125,8 +143,8 @@ def read_identities(path: Path) -> Identities:
             raise UsageError(f"{path}:{line}: {identity} stands in line {line_of[identity]} already")
         line_of[identity] = line
         number = len(rows) + 1
-        token = values.get("token") or pool_token(number % POOL_SIZE)
-        rows.append(Lease(number, identity, token, values.get("password") or None))
+        token, *others = values.get("token", "").split() or [pool_token(number % POOL_SIZE)]
+        rows.append(Lease(number, identity, token, values.get("password") or None, tuple(others)))
     if not rows:
         raise UsageError(f"{path}:1: the station list is empty; write one identity on each line")
     return Identities(rows=rows)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from fixtures.tokens import POOL_SIZE, is_pool_token, pool_token
 from loadtest.station.contract import Host
 from loadtest.station.dialect.contract import Payload
 from loadtest.station.views import ChargingSessionView, ConnectorView, ContextView, Phase
@@ -15,8 +14,6 @@ __all__ = ["Token", "charging", "evse_busy", "free_connectors", "moment", "ongoi
 
 Token = tuple[str, str]
 """A token's value and type."""
-
-_TOKENS_APART = POOL_SIZE // 8
 
 
 def charging(station: Host) -> list[ChargingSessionView]:
@@ -42,15 +39,8 @@ def free_connectors(station: Host, connectors: Iterable[ConnectorView]) -> Itera
 
 
 def token_for(station: Host, connector: ConnectorView) -> str:
-    """Choose the token that drivers use at this connector.
-
-    Every connector of the fleet has its own: one token at two connectors is ConcurrentTx (OCPP 1.6 §7.2). Where a list
-    names the station's one token, that is used everywhere.
-    """
-    token, number = station.lease.token, connector.model.number
-    if number == 1 or not is_pool_token(token):
-        return token
-    return pool_token((station.lease.number + (number - 1) * _TOKENS_APART) % POOL_SIZE)
+    """Choose the token that drivers use at this connector."""
+    return station.lease.token_at(connector.model.number)
 
 
 def token_2x(id_token: Payload) -> Token:

@@ -141,9 +141,19 @@ def test_a_list_of_stations_and_a_pattern_exclude_each_other(tmp_path: Path) -> 
     file = tmp_path / "stations.csv"
     file.write_text("CP-1\nCP-2\n")
     given = parse("--station-list", str(file))
+    given.num_users = 2
     assert settings_of(request_of(given, HOST), [Version.V16]).identities.capacity == 2
     given.identity_pattern = "X{n}"
     with pytest.raises(UsageError, match="exclude each other"):
+        settings_of(request_of(given, HOST), [Version.V16])
+
+
+def test_a_list_that_is_too_short_is_one_clear_line(tmp_path: Path) -> None:
+    file = tmp_path / "stations.csv"
+    file.write_text("CP-1\nCP-2\n")
+    given = parse("--station-list", str(file))
+    given.num_users = 3
+    with pytest.raises(UsageError, match="names 2 stations, but 3 are asked for; add lines, or take --stations 2"):
         settings_of(request_of(given, HOST), [Version.V16])
 
 

@@ -58,6 +58,7 @@ FIELDS: dict[str, Any] = {
     "slo": st.none() | PATH,
     "no_objectives": TEXTS,
     "abort_when": TEXTS,
+    "register": st.booleans(),
     "driver": st.none() | TEXT,
     "control_url": st.none() | TEXT,
     "driver_options": TEXTS,

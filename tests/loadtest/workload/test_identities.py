@@ -87,3 +87,15 @@ def test_who_looks_at_the_csms_is_no_station_of_the_run_where_names_are_left(tmp
 def test_a_list_with_another_separator_is_one_clear_line(tmp_path: Path, text: str, name: str) -> None:
     with pytest.raises(UsageError, match=rf":1: the values are separated by {name}; save the list with commas"):
         read(tmp_path, text)
+
+
+def test_connectors_share_out_the_tokens_that_a_list_names(tmp_path: Path) -> None:
+    lease = read(tmp_path, "CP1,TAG-A TAG-B,secret\n").lease(1)
+    assert [lease.token_at(connector) for connector in (1, 2, 3)] == ["TAG-A", "TAG-B", "TAG-A"]
+    alone = read(tmp_path, "CP1,TAG-A,secret\n").lease(1)
+    assert alone.token_at(1) == alone.token_at(2) == "TAG-A"
+
+
+def test_connectors_of_stations_without_a_list_have_tokens_of_their_own() -> None:
+    leases = [Identities().lease(number) for number in (1, 2)]
+    assert len({lease.token_at(connector) for lease in leases for connector in (1, 2, 3)}) == 6
