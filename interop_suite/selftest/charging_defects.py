@@ -45,9 +45,9 @@ def _has_several_periods(payload: Payload) -> bool:
 
 def _is_of_a_later_transaction(history: History) -> bool:
     started = [
-        call.payload["transactionInfo"]["transactionId"]
+        (call.payload.get("transactionInfo") or {}).get("transactionId")
         for call in history.calls("TransactionEvent")
-        if call.payload["eventType"] == "Started"
+        if call.payload and call.payload.get("eventType") == "Started"
     ]
     named = [_profile(call.payload or {}).get("transactionId") for call in history.commands("SetChargingProfile")]
     return any(number in started[1:] for number in named)
@@ -59,17 +59,19 @@ def _sets(holds: Holds) -> Shows:
 
 CHARGING_DEFECTS: Mapping[str, Shows] = MappingProxyType(
     {
-        "profile-on-first-evse": commanded("SetChargingProfile", lambda payload: payload["evseId"] > 1),
-        "station-profile-on-evse-1": _sets(lambda payload: payload["evseId"] == 0),
-        "profile-evse-zero-left-out": _sets(lambda payload: payload["evseId"] == 0),
+        "profile-on-first-evse": commanded("SetChargingProfile", lambda payload: payload.get("evseId", 0) > 1),
+        "station-profile-on-evse-1": _sets(lambda payload: payload.get("evseId") == 0),
+        "profile-evse-zero-left-out": _sets(lambda payload: payload.get("evseId") == 0),
         "profile-periods-reversed": commanded("SetChargingProfile", _has_several_periods),
         "profile-first-period-only": _sets(_has_several_periods),
         "profile-limits-rounded": _sets(lambda payload: any(p.get("limit", 0) % 1 for p in _periods(payload))),
         "profile-amperes-as-watts": _sets(
             lambda payload: any(each["chargingRateUnit"] == "A" for each in _schedules(payload))
         ),
-        "profile-stack-level-zero": _sets(lambda payload: _profile(payload)["stackLevel"] > 0),
-        "profile-always-relative": _sets(lambda payload: _profile(payload)["chargingProfileKind"] != "Relative"),
+        "profile-stack-level-zero": _sets(lambda payload: _profile(payload).get("stackLevel", 0) > 0),
+        "profile-always-relative": _sets(
+            lambda payload: _profile(payload).get("chargingProfileKind", "Relative") != "Relative"
+        ),
         "profile-without-recurrency-kind": _sets(lambda payload: "recurrencyKind" in _profile(payload)),
         "profile-without-start-schedule": commanded(
             "SetChargingProfile", lambda payload: any("startSchedule" in each for each in _schedules(payload))
@@ -92,7 +94,7 @@ CHARGING_DEFECTS: Mapping[str, Shows] = MappingProxyType(
             lambda payload: any(min(p.get("dischargeLimit", 0), p.get("setpoint", 0)) < 0 for p in _periods(payload))
         ),
         "priority-profile-as-default": _sets(
-            lambda payload: _profile(payload)["chargingProfilePurpose"] == "PriorityCharging"
+            lambda payload: _profile(payload).get("chargingProfilePurpose") == "PriorityCharging"
         ),
         "remote-start-without-profile": orders("RequestStartTransaction", _profile),
         "remote-start-with-default-profile": orders("RequestStartTransaction", _profile),
@@ -119,7 +121,7 @@ CHARGING_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "clear-profiles-of-every-level": orders(
             "ClearChargingProfile", lambda payload: "stackLevel" in payload.get("chargingProfileCriteria", {})
         ),
-        "composite-schedule-of-evse-1": orders("GetCompositeSchedule", lambda payload: payload["evseId"] != 1),
+        "composite-schedule-of-evse-1": orders("GetCompositeSchedule", lambda payload: payload.get("evseId", 1) != 1),
         "composite-schedule-in-minutes": orders("GetCompositeSchedule"),
     }
 )
