@@ -338,6 +338,11 @@ class Probe:
         if _is_plain(status, parent, expiry) and self._takes_any_token(status):
             self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
             return token
+        self.give_token(token, status, parent=parent, expiry=expiry)
+        return token
+
+    def give_token(self, token: str, status: str, *, parent: str | None = None, expiry: str | None = None) -> None:
+        """Make the CSMS know a token of our own choice."""
         settings = TokenSettings(status=status, parent=parent, expiry=expiry, type=self._dialogue.token_type)
         self._driven(
             "set_token",
@@ -345,7 +350,6 @@ class Probe:
             token=token,
             **msgspec.to_builtins(settings),
         )
-        return token
 
     def _takes_any_token(self, status: str) -> bool:
         if status != "Accepted" or self.driver.missing(token_need(status), self.version) is None:
