@@ -20,7 +20,7 @@ from interop_suite.drive.probe import Probe, now
 from interop_suite.drive.setup import Start
 from interop_suite.steps.charging import TOKEN_STATUS, Charging, authorize
 from interop_suite.steps.registration import WAIT, booted_as
-from interop_suite.steps.shared_case import ALL, V2X, shared
+from interop_suite.steps.shared_case import ALL, V2X, shared, wire_clause
 from interop_suite.steps.transaction_records import sessions_began
 from interop_suite.steps.v16 import ago
 from ocppj.versions import Version
@@ -309,7 +309,7 @@ _RESERVATION: Mapping[Version, Callable[[int, str], dict[str, Any]]] = {
     needs=(TOKEN, trigger_need("ReserveNow")),
     sends="Accepted to two reservations, of two places by two tokens.",
     expects="The CSMS SHALL give each an id of its own: the second one with an id takes the place of the first.",
-    clause=_cite(Clause("1.6", "5.13"), "H01.FR.02"),
+    clause=_cite(Clause("1.6", "5.13"), "H01.FR.04"),
     defect="reservation-id-constant",
     checks=(asked("ReserveNow"), Check(claim=_TWO_IDS, judge=_judge_reservations)),
 )
@@ -366,7 +366,7 @@ def _has_info(entry: Mapping[str, Any]) -> bool:
     needs=(trigger_need("SendLocalList"),),
     sends=f"Accepted to a full list of {ENTRIES} tokens, and to an update that deletes one of them.",
     expects="The CSMS SHALL send every entry; one without info removes a token, and one with a status adds it.",
-    clause=_cite(Clause("1.6", "7.1"), "D01.FR.01"),
+    clause={**wire_clause("4.2.1", "4.1.7", "4.1.7"), Version.V16: Clause("1.6", "7.1")},
     defect="local-list-cut",
     also=("deletion-sent-as-entry",),
     checks=(
