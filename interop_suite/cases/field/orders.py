@@ -309,7 +309,7 @@ _RESERVATION: Mapping[Version, Callable[[int, str], dict[str, Any]]] = {
     needs=(TOKEN, trigger_need("ReserveNow")),
     sends="Accepted to two reservations, of two places by two tokens.",
     expects="The CSMS SHALL give each an id of its own: the second one with an id takes the place of the first.",
-    clause=_cite(Clause("1.6", "5.13"), "H01.FR.04"),
+    clause={**wire_clause("4.2.1", "4.1.7", "4.1.7"), Version.V16: Clause("1.6", "5.13")},
     defect="reservation-id-constant",
     checks=(asked("ReserveNow"), Check(claim=_TWO_IDS, judge=_judge_reservations)),
 )
