@@ -35,7 +35,12 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     payload: dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] | None = None
     error: tuple[str, str] | None = None
-    silent: bool = False
+    silent: bool | Callable[[dict[str, Any]], bool] = False
+    """Whether it says nothing; a function says so of each payload, as a CSMS may ask for more by itself."""
+
+    def stays_silent(self, payload: dict[str, Any]) -> bool:
+        """Return whether a command with this payload is left open."""
+        return self.silent(payload) if callable(self.silent) else self.silent
 
 
 class Order(msgspec.Struct, kw_only=True):

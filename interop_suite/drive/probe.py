@@ -359,27 +359,24 @@ class Probe:
         if limit is None and _is_plain(status, parent, expiry) and self._takes_any_token(status):
             self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
             return token
-        kind = self._dialogue.token_type
-        settings = TokenSettings(status=status, parent=parent, expiry=expiry, type=kind, limit=limit)
-        self._driven(
-            "set_token",
-            lambda: self.driver.set_token(token, settings, self.version),
-            token=token,
-            **msgspec.to_builtins(settings),
-        )
+        self.give_token(token, status, parent=parent, expiry=expiry, limit=limit)
         return token
 
     def priced_token(self, tariff: dict[str, Any]) -> str:
         """Get a token that the CSMS accepts and whose sessions cost what a tariff, as in 2.1, says."""
         token = self.made_up_token()
-        settings = TokenSettings(status="Accepted", tariff=tariff, type=self._dialogue.token_type)
+        self.give_token(token, "Accepted", tariff=tariff)
+        return token
+
+    def give_token(self, token: str, status: str, **settings: Any) -> None:
+        """Make the CSMS know a token of our own choice; `settings` are more fields of `TokenSettings`."""
+        given = TokenSettings(status=status, type=self._dialogue.token_type, **settings)
         self._driven(
             "set_token",
-            lambda: self.driver.set_token(token, settings, self.version),
+            lambda: self.driver.set_token(token, given, self.version),
             token=token,
-            **msgspec.to_builtins(settings),
+            **msgspec.to_builtins(given),
         )
-        return token
 
     def _takes_any_token(self, status: str) -> bool:
         if status != "Accepted" or self.driver.missing(token_need(status), self.version) is None:

@@ -196,7 +196,7 @@ class ScriptedStation:
         payload: dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         *,
         error: tuple[str, str] | None = None,
-        silent: bool = False,
+        silent: bool | Callable[[dict[str, Any]], bool] = False,
     ) -> None:
         """Decide how commands of this action will be answered from now on."""
         self.replies[action] = Reply(payload=payload, error=error, silent=silent)
@@ -353,7 +353,7 @@ class ScriptedStation:
     def _obey(self, call: Call) -> None:
         self.commands.append(call)
         reply = self.replies.get(call.action) or Reply()
-        if reply.silent:
+        if reply.stays_silent(call.payload or {}):
             return
         action = ACTIONS[self.version].get(call.action)
         if reply.error is not None:

@@ -114,6 +114,7 @@ def _judge_answers_to_bytes(history: History) -> list[Finding]:
     clause={version: Clause("RFC6455", "7.1.7") for version in ALL},
     level=Level.BEHAVIOUR,
     defect="framing-error-closes-bystanders",
+    also=("connections-never-given-back", "return-closes-bystanders"),
     checks=(
         noted("pong", "A ping is answered with a pong", clause=Clause("RFC6455", "5.5.2")),
         Check(claim=_NOT_READ, judge=_judge_answers_to_bytes),

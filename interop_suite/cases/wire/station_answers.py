@@ -166,7 +166,7 @@ def _come_back(probe: Probe) -> None:
     expects="The CSMS SHALL take the CALLERROR for the answer, and send the next command as ever.",
     clause=wire_clause("4.1.1", "4.1.1", "4.1.1"),
     defect="error-taken-for-silence",
-    also=("invalid-answer-mutes",),
+    also=("deaf-after-broken-answer", "invalid-answer-mutes"),
     checks=(
         asked(NEUTRAL_COMMAND),
         *(
