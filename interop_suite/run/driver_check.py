@@ -26,10 +26,12 @@ from interop_suite.drive.offer import Offer
 from interop_suite.drive.probe import BOOT_ATTEMPTS, BOOT_WAIT_MAX, BOOT_WAIT_OWN, COMMAND_GRACE, make_password, now
 from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.drive.station import ScriptedStation
+from interop_suite.run.driver_orders import Wanted, read_wanted
 from interop_suite.run.plan import make_driver
 from interop_suite.run.request import InteropRequest
+from interop_suite.run.target_check import SubprotocolError, check_target
 from ocppj.actions import ACTIONS
-from ocppj.errors import UsageError
+from ocppj.errors import HarnessError, UsageError
 from ocppj.identity import decode_authorization_key, station_url
 from ocppj.trace import TraceRecord
 from ocppj.versions import RULES, Version
@@ -72,21 +74,37 @@ class _Broken(Exception):  # noqa: N818  # not an error of ours: the outcome of 
 
 
 def check_driver(
-    request: InteropRequest, *, write: Callable[[CheckedOperation], None] = lambda _: None
+    request: InteropRequest,
+    operations: Sequence[str] = (),
+    *,
+    write: Callable[[CheckedOperation], None] = lambda _: None,
 ) -> list[CheckedOperation]:
-    """Try every operation of the driver with one test station; `write` sees each as it ends.
+    """Try some operations of the driver, or every one, with one test station; `write` sees each as it ends.
 
     Raises `UsageError` for a request that cannot work.
     """
     target = request.target()
-    version = Version(request.ocpp[0]) if request.ocpp else Version.V16
     driver = make_driver(request)
     try:
-        check = _Check(target, driver, version, write)
+        version = Version(request.ocpp[0]) if request.ocpp else _first_spoken(target, driver)
+        check = _Check(target, driver, version, write, read_wanted(operations, version))
         check.run()
     finally:
         driver.close()
     return check.done
+
+
+def _first_spoken(target: CsmsUnderTest, driver: Driver) -> Version:
+    """Find the first version that the CSMS speaks, as a run does; what else is wrong the operations will show."""
+    for version in Version:
+        try:
+            check_target(target, driver, version)
+        except SubprotocolError:
+            continue
+        except HarnessError:
+            break
+        return version
+    return Version.V16
 
 
 def exit_code_of(checked: Sequence[CheckedOperation]) -> int:
@@ -115,8 +133,14 @@ class _Check:
     """One pass over all operations with one station."""
 
     def __init__(
-        self, target: CsmsUnderTest, driver: Driver, version: Version, write: Callable[[CheckedOperation], None]
+        self,
+        target: CsmsUnderTest,
+        driver: Driver,
+        version: Version,
+        write: Callable[[CheckedOperation], None],
+        wanted: Wanted,
     ) -> None:
+        self._wanted = wanted
         self._target = target
         self._driver = driver
         self._version = version
@@ -143,21 +167,20 @@ class _Check:
             self._operation("health", self._health, need="health")
             self._operation("register", self._register, need="register")
             connected = self._operation("connect", self._connect)
+            for trigger in self._wanted.triggers:
+                name, act = f"trigger:{trigger.action}", partial(self._trigger, trigger.action, trigger.payload)
+                self._operation(name, act, need=name, ready=connected)
             self._with_connection(connected)
             self._operation("password", self._set_password, need="password", ready=connected and not self._given)
             self._operation("sign_client_certificate", self._sign, need="client-certificate")
-            self._other_triggers()
+            if self._wanted.everything:
+                self._other_triggers()
         finally:
             self._station.put_away()
 
     def _with_connection(self, connected: bool) -> None:  # noqa: FBT001  # the outcome of the step before
-        action = self._harmless()
-        if action is None:
-            self._end(
-                "trigger", OperationState.UNSUPPORTED, "no harmless command can be triggered; see the triggers below"
-            )
-        else:
-            self._operation(f"trigger:{action}", lambda: self._trigger(action), ready=connected)
+        if self._wanted.everything:
+            self._some_command(connected)
         for status in ("Accepted", "Blocked", "Expired", "parent"):
             known = self._target.tokens.get(status)
             need = None if known else f"token:{status}"
@@ -165,10 +188,21 @@ class _Check:
         self._operation("transactions", self._transactions, need="transactions", ready=connected)
         self._operation("boot_status", self._boot_status, need="boot-status:Pending", ready=connected)
 
+    def _some_command(self, connected: bool) -> None:  # noqa: FBT001  # as above
+        action = self._harmless()
+        if action is None:
+            reason = "no harmless command can be triggered; see the triggers below"
+            self._end("trigger", OperationState.UNSUPPORTED, reason)
+            return
+        act = partial(self._trigger, action, self._words.harmless[action])
+        self._operation(f"trigger:{action}", act, ready=connected)
+
     # -- one operation -----------------------------------------------------------------------------------------------
 
     def _operation(self, name: str, act: Callable[[], str], *, need: str | None = None, ready: bool = True) -> bool:
-        """Try one operation and write down how it went; returns whether it works."""
+        """Try one operation, if it is wanted, and write down how it went; returns whether it works."""
+        if not name.startswith("trigger:") and not self._wanted.includes(name):
+            return False
         missing = None if need is None else self._driver.missing(need, self._version)
         if missing is not None:
             self._end(name, OperationState.UNSUPPORTED, missing)
@@ -242,8 +276,7 @@ class _Check:
         )
         return next(able, None)
 
-    def _trigger(self, action: str) -> str:
-        payload = self._words.harmless[action]
+    def _trigger(self, action: str, payload: dict[str, Any]) -> str:
         station, before = self._station, len(self._station.received(action))
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(self._driver.command, self._identity, action, payload, self._version)
