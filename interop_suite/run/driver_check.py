@@ -47,6 +47,8 @@ class OperationState(StrEnum):
     """The driver does not offer it, with the reason."""
     BROKEN = "broken"
     """The driver offers it, and it does not do what it should."""
+    DEVIATES = "deviates"
+    """The driver did what it should, and the CSMS then breaks a rule, so that the operation cannot be seen to work."""
     UNTRIED = "untried"
     """Something before it is broken, or trying it would disturb more than a test station."""
 
@@ -55,6 +57,7 @@ _COLOURS = {
     OperationState.WORKS: "green",
     OperationState.UNSUPPORTED: "yellow",
     OperationState.BROKEN: "red",
+    OperationState.DEVIATES: "magenta",
     OperationState.UNTRIED: "dim",
 }
 
@@ -67,6 +70,10 @@ class CheckedOperation(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     ms: float = 0.0
     exchanges: list[Exchange] = []
+
+
+class _Deviates(Exception):  # noqa: N818  # as below
+    """What the CSMS should have done, whatever the driver did."""
 
 
 class _Broken(Exception):  # noqa: N818  # not an error of ours: the outcome of a step
@@ -108,17 +115,19 @@ def _first_spoken(target: CsmsUnderTest, driver: Driver) -> Version:
 
 
 def exit_code_of(checked: Sequence[CheckedOperation]) -> int:
-    """Give the exit code: 1 when something is broken."""
-    broken = any(operation.state is OperationState.BROKEN for operation in checked)
-    return exit_codes.FAILED if broken else exit_codes.PASSED
+    """Give the exit code: 1 when something is broken, else 3 where the CSMS kept an operation from being judged."""
+    states = {operation.state for operation in checked}
+    if OperationState.BROKEN in states:
+        return exit_codes.FAILED
+    return exit_codes.INVALID if OperationState.DEVIATES in states else exit_codes.PASSED
 
 
 def check_table(checked: Sequence[CheckedOperation]) -> Table:
-    """Show the outcome, one operation a row, with the last request of whatever is broken."""
+    """Show the outcome, one operation a row, with the last request of whatever went wrong."""
     table = Table("operation", "state", "ms", "what was seen")
     for operation in checked:
         lines = [one_line(operation.reason, 300)]
-        if operation.state is OperationState.BROKEN:
+        if operation.state in (OperationState.BROKEN, OperationState.DEVIATES):
             for exchange in operation.exchanges[-2:]:
                 lines.append(f"→ {one_line(msgspec.json.encode(exchange.request).decode(), 400)}")
                 answer = exchange.error or msgspec.json.encode(exchange.response).decode()
@@ -215,6 +224,8 @@ class _Check:
         try:
             reason = act()
             state = OperationState.WORKS
+        except _Deviates as error:
+            state, reason = OperationState.DEVIATES, str(error)
         except DriverCannotError as error:
             state, reason = OperationState.UNSUPPORTED, str(error)
         except (_Broken, DriverError, CertificateError, UsageError) as error:
@@ -262,8 +273,10 @@ class _Check:
             self._station.listen(min(BOOT_WAIT_MAX, float(answer.get("interval", default=0)) or BOOT_WAIT_OWN))
             answer = self._boot()
         status = answer.get("status")
+        if not answer.ok or status is None:
+            raise _Deviates(f"the CSMS answers no boot properly: {answer.code or answer.kind}")
         if status != "Accepted":
-            raise _Broken(f"the boot was answered {status or answer.kind}, not Accepted")
+            raise _Broken(f"the boot was answered {status}, not Accepted")
         for payload in self._words.available(self._station.model, now()):
             self._station.call("StatusNotification", payload)
         return f"{self._identity} connected as {handshake.subprotocol} and was accepted"
@@ -308,7 +321,10 @@ class _Check:
                 type=self._words.token_type,
             )
             self._driver.set_token(token, settings, self._version)
-        info = self._ask("Authorize", self._words.authorize(token)).get(self._words.info, default={})
+        answer = self._ask("Authorize", self._words.authorize(token))
+        info = answer.get(self._words.info, default={})
+        if not answer.ok or not info:
+            raise _Deviates(f"the CSMS answers Authorize of {token} not properly: {answer.code or answer.kind}")
         if info.get("status") != wanted:
             raise _Broken(f"Authorize of {token} is answered {info.get('status')!r}, not {wanted!r}")
         self._tokens[status] = token
@@ -352,7 +368,7 @@ class _Check:
         if not opened["right"]:
             raise _Broken("a connection with the password that was set is refused")
         if opened["wrong"]:
-            raise _Broken("a connection with another password is accepted")
+            raise _Deviates("the password was set, and the CSMS accepts a connection with another one, too")
         return "only a connection with the password that was set is accepted"
 
     def _sign(self) -> str:

@@ -211,3 +211,21 @@ def test_every_payload_that_is_sent_by_default_is_right(version: Version) -> Non
     for action in (*DIALOGUES[version].harmless, "Reset", "ChangeAvailability", "ClearCache"):
         (trigger,) = read_wanted([f"trigger:{action}"], version).triggers
         assert validator(version, action, "request").errors(trigger.payload) == []
+
+
+@pytest.mark.parametrize(
+    ("defect", "operation", "reason"),
+    [
+        ("wrong-password-accepted", "password", "accepts a connection with another one, too"),
+        ("authorize-without-info", "token:Blocked", "answers Authorize of"),
+    ],
+)
+def test_csms_that_deviates_is_told_from_a_driver_that_is_broken(defect: str, operation: str, reason: str) -> None:
+    with (
+        practice_csms(call_timeout=1, defects=(defect,)) as csms,
+        csms_request(csms, InteropRequest(timeout=2, ocpp=("1.6",))) as request,
+    ):
+        done = check_driver(request, [operation])
+    assert (done[-1].operation, done[-1].state) == (operation, OperationState.DEVIATES)
+    assert reason in done[-1].reason
+    assert exit_code_of(done) == exit_codes.INVALID
