@@ -160,7 +160,7 @@ def write_interop_run(
     features: Features | None = None,
     embedded: bool = False,
 ) -> InteropRun:
-    """Write `run.json` of a run, and return it as it was written: without its secrets.
+    """Write `run.json` of a run, and return it: without its secrets once it is `complete`.
 
     It is not `complete` while cases are still to come: then nobody may read it as passed.
     """
@@ -193,7 +193,10 @@ def write_interop_run(
         tester=request.tester or "",
         laboratory=request.laboratory or "",
     )
-    return folder.write_run(run, secrets)
+    if complete:
+        return folder.write_run(run, secrets)
+    folder.save_run(run, secrets)
+    return run
 
 
 def _coverage(results: Sequence[CaseResult]) -> list[Coverage]:
