@@ -104,6 +104,7 @@ def read_driver(
     """Load a driver from its text."""
     environment = os.environ if environment is None else environment
     raw, location = parse_yaml(name, text)
+    _check_switch_words(raw, location)
     used: set[str] = set()
     document = convert(_prepare(raw, (), used), Document, location)
     values, unset, secrets = _resolve(document, options, environment, location)
@@ -134,6 +135,23 @@ def _prepare(value: Any, path: Path, used: set[str]) -> Any:
             return _ENV.sub(lambda match: "{{ " + _env_name(match[1]) + " }}", value)
         case _:
             return value
+
+
+_SWITCH_WORDS = frozenset({"on", "off", "yes", "no", "y", "n"})
+
+
+def _check_switch_words(value: Any, location: Location) -> None:
+    """Refuse a word that YAML takes for true or false: as a value of a body it would go out as a boolean."""
+    match value:
+        case dict():
+            for key, item in value.items():
+                _check_switch_words(item, location.below(key))
+        case list():
+            for index, item in enumerate(value):
+                _check_switch_words(item, location.below(index))
+        case bool() if (location.text or "").lower() in _SWITCH_WORDS:
+            read = "true" if value else "false"
+            raise location.error(f"{location.text!r} is {read} in YAML; write it in quotes, or write {read}")
 
 
 def _env_name(variable: str) -> str:

@@ -107,6 +107,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
 
+_RAW_BYTES = "raw bytes are no text; end with '| base64' or '| hex'"
+
+
 # -- writing values ------------------------------------------------------------------------------------------------
 
 
@@ -118,6 +121,8 @@ def _text(value: Any) -> Any:
             raise TemplateFault("'omit' leaves out a field of a body, a query or a header; it is not a piece of a text")
         case bool() | None | dict() | list() | tuple():
             return _json(value)
+        case bytes():
+            raise TemplateFault(_RAW_BYTES)
         case _:
             return str(value)
 
@@ -203,16 +208,33 @@ def _now(seconds: float = 0) -> str:
     return wall_clock(datetime.now(UTC).timestamp() + seconds)
 
 
+def _bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()
+
+
+def _sha256(value: str | bytes, form: str = "hex") -> str | bytes:
+    digest = hashlib.sha256(_bytes(value))
+    if form == "raw":
+        return digest.digest()
+    if form == "base64":
+        return base64.b64encode(digest.digest()).decode()
+    if form == "hex":
+        return digest.hexdigest()
+    raise TemplateFault(f"sha256 writes hex, base64 or raw, and not {form!r}")
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
-    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64": lambda value: base64.b64encode(_bytes(value)).decode(),
+    "hex": lambda value: _bytes(value).hex(),
     "json": _json,
     "kebab": _kebab,
     "lower_first": _lower_first,
     "merge": _merge,
     "only": _only,
     "raw": _Raw,
-    "sha256": lambda text: hashlib.sha256(text.encode()).hexdigest(),
+    "sha256": _sha256,
     "time": _time,
+    "unbase64": lambda text: base64.b64decode(text, validate=True),
     "without": _without,
 }
 GLOBALS: dict[str, Any] = {"omit": OMIT, "fail": _fail, "now": _now}
@@ -349,6 +371,8 @@ def render(text: str, place: Place, context: Mapping[str, Any], dialect: Dialect
         if place is Place.CONDITION:
             return False
         raise DriverError(f"{_short(text)} is missing; write '| default(omit)' where it may be")
+    if isinstance(value, bytes):
+        raise DriverError(f"{_short(text)}: {_RAW_BYTES}")
     return str(value) if isinstance(value, _Raw) else value
 
 

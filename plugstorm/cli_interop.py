@@ -58,6 +58,14 @@ def csms(
 def interop(
     request: InteropRequest,
     *,
+    operations: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[OPERATION]...",
+            help="With --check-driver: try only these, such as trigger:Reset or token:Blocked.",
+            show_default="all",
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="How many processes share the cases.")] = 1,
     owned: Owned = None,
     list_: Annotated[bool, typer.Option("--list", help="List the selected cases and exit.")] = False,
@@ -71,7 +79,7 @@ def interop(
         bool, typer.Option("--features-template", help="Instead, print a file for --features, to be cut down.")
     ] = False,
     check_driver: Annotated[
-        bool, typer.Option("--check-driver", help="Instead, try every operation of the driver alone.")
+        bool, typer.Option("--check-driver", help="Instead, try the operations of the driver alone.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="With --list or --check-driver, as JSON.")] = False,
 ) -> Work:
@@ -83,7 +91,9 @@ def interop(
     request = interop_command.resolve_again(request)
     interop_command.refuse_details_without_url(request)
     if check_driver:
-        return lambda: interop_command.check(request, as_json=json)
+        return lambda: interop_command.check(request, operations or (), as_json=json)
+    if operations:
+        raise UsageError(f"{operations[0]} is nothing that interop takes; operations are for --check-driver")
     if coverage and not list_:
         raise UsageError("--coverage belongs to --list; a run shows its coverage in the report")
     if list_:

@@ -33,9 +33,9 @@ def refuse_details_without_url(request: InteropRequest) -> None:
                 )
 
 
-def check(request: InteropRequest, *, as_json: bool) -> int:
-    """Try every operation of the driver alone and return the exit code."""
-    checked = check_driver(request)
+def check(request: InteropRequest, operations: Sequence[str], *, as_json: bool) -> int:
+    """Try some operations of the driver alone, or every one, and return the exit code."""
+    checked = check_driver(request, operations)
     if as_json:
         _print_json(checked)
     else:

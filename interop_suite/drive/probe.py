@@ -18,6 +18,7 @@ from drivers.base import (
     Driver,
     DriverCannotError,
     DriverError,
+    Exchange,
     StationSettings,
     TokenSettings,
     token_need,
@@ -27,6 +28,7 @@ from fixtures.models import station as make_station
 from interop_suite.claims.history import BYSTANDER, PRIMARY
 from interop_suite.drive.answers import Answer, Order
 from interop_suite.drive.dialogue import DIALOGUES
+from interop_suite.drive.exchanges import collected, in_the_trace
 from interop_suite.drive.offer import Offer
 from interop_suite.drive.setup import CsmsUnderTest, Setup, Start
 from interop_suite.drive.station import QUIET, ScriptedStation
@@ -103,6 +105,8 @@ class Probe:
         self._introspection = introspection
         self._open_authorization = open_authorization
         self._orders: dict[str, list[Future[Any]]] = {}
+        self._seen: dict[Future[Any], list[Exchange]] = {}
+        """What the driver exchanged for each command; complete once it is done."""
         self._stations: list[ScriptedStation] = []
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="driver")
         self._primary: ScriptedStation | None = None
@@ -414,7 +418,14 @@ class Probe:
             | ({} if handed_over is None else {"handed_over": handed_over}),
         )
         target.orders[action] = Order(payload=payload, handed_over=handed_over, after=len(target.received(action)))
-        future = self._pool.submit(self.driver.command, target.identity, action, payload, self.version)
+        seen: list[Exchange] = []
+
+        def give() -> CommandResult:
+            with collected(seen):
+                return self.driver.command(target.identity, action, payload, self.version)
+
+        future = self._pool.submit(give)
+        self._seen[future] = seen
         self._orders.setdefault(target.identity, []).append(future)
         future.add_done_callback(lambda _: target.wake())
         return future
@@ -436,7 +447,7 @@ class Probe:
             return None
         error = future.exception()
         if error is not None:
-            info = {"operation": "outcome", "action": action, "error": str(error)}
+            info = {"operation": "outcome", "action": action, "error": str(error), **in_the_trace(self._seen[future])}
             cannot = {"cannot": True} if isinstance(error, DriverCannotError) else {}
             self._driver_record(target.identity, info | cannot)
             return None
@@ -445,7 +456,9 @@ class Probe:
             target.orders[action].closed = True
             target.orders[action].refused = result.status == "error" and result.origin == "csms"
         self._driver_record(
-            target.identity, {"operation": "outcome", "action": action, "result": msgspec.to_builtins(result)}
+            target.identity,
+            {"operation": "outcome", "action": action, "result": msgspec.to_builtins(result)}
+            | in_the_trace(self._seen[future]),
         )
         if result.status == "sent":
             # An API that only takes orders says nothing of when they go out: a queue may be behind it.
@@ -481,12 +494,14 @@ class Probe:
 
     def read_kept(self, identity: str) -> None:
         """Read, after the script, what the CSMS kept of a station's sessions; one that cannot tell is not judged."""
+        seen: list[Exchange] = []
         try:
-            rows = self.driver.transactions(identity, self.version)
+            with collected(seen):
+                rows = self.driver.transactions(identity, self.version)
         except DriverError as error:
-            self._driver_record(identity, {"operation": "kept", "error": str(error)})
+            self._driver_record(identity, {"operation": "kept", "error": str(error), **in_the_trace(seen)})
         else:
-            self._driver_record(identity, {"operation": "kept", "transactions": rows})
+            self._driver_record(identity, {"operation": "kept", "transactions": rows, **in_the_trace(seen)})
 
     # -- end ---------------------------------------------------------------------------------------------------------
 
@@ -514,13 +529,16 @@ class Probe:
         )
 
     def _driven(self, operation: str, act: Callable[[], Any], **info: Any) -> Any:
+        seen: list[Exchange] = []
         try:
-            result = act()
+            with collected(seen):
+                result = act()
         except DriverError as error:
-            self._driver_record(self.setup.name, {"operation": operation, **info, "error": str(error)})
+            told = {"operation": operation, **info, "error": str(error), **in_the_trace(seen)}
+            self._driver_record(self.setup.name, told)
             kind = NoWayError if isinstance(error, DriverCannotError) else InconclusiveError
             raise kind(f"The driver could not do {operation}: {error}") from error
-        self._driver_record(info.get("identity", ""), {"operation": operation, **info})
+        self._driver_record(info.get("identity", ""), {"operation": operation, **info, **in_the_trace(seen)})
         return result
 
     def _driver_record(self, identity: str, info: dict[str, Any]) -> None:

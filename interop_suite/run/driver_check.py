@@ -26,10 +26,12 @@ from interop_suite.drive.offer import Offer
 from interop_suite.drive.probe import BOOT_ATTEMPTS, BOOT_WAIT_MAX, BOOT_WAIT_OWN, COMMAND_GRACE, make_password, now
 from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.drive.station import ScriptedStation
+from interop_suite.run.driver_orders import Wanted, read_wanted
 from interop_suite.run.plan import make_driver
 from interop_suite.run.request import InteropRequest
+from interop_suite.run.target_check import SubprotocolError, check_target
 from ocppj.actions import ACTIONS
-from ocppj.errors import UsageError
+from ocppj.errors import HarnessError, UsageError
 from ocppj.identity import decode_authorization_key, station_url
 from ocppj.trace import TraceRecord
 from ocppj.versions import RULES, Version
@@ -45,6 +47,8 @@ class OperationState(StrEnum):
     """The driver does not offer it, with the reason."""
     BROKEN = "broken"
     """The driver offers it, and it does not do what it should."""
+    DEVIATES = "deviates"
+    """The driver did what it should, and the CSMS then breaks a rule, so that the operation cannot be seen to work."""
     UNTRIED = "untried"
     """Something before it is broken, or trying it would disturb more than a test station."""
 
@@ -53,6 +57,7 @@ _COLOURS = {
     OperationState.WORKS: "green",
     OperationState.UNSUPPORTED: "yellow",
     OperationState.BROKEN: "red",
+    OperationState.DEVIATES: "magenta",
     OperationState.UNTRIED: "dim",
 }
 
@@ -67,40 +72,62 @@ class CheckedOperation(msgspec.Struct, frozen=True, kw_only=True):
     exchanges: list[Exchange] = []
 
 
+class _Deviates(Exception):  # noqa: N818  # as below
+    """What the CSMS should have done, whatever the driver did."""
+
+
 class _Broken(Exception):  # noqa: N818  # not an error of ours: the outcome of a step
     """What an operation should have done."""
 
 
 def check_driver(
-    request: InteropRequest, *, write: Callable[[CheckedOperation], None] = lambda _: None
+    request: InteropRequest,
+    operations: Sequence[str] = (),
+    *,
+    write: Callable[[CheckedOperation], None] = lambda _: None,
 ) -> list[CheckedOperation]:
-    """Try every operation of the driver with one test station; `write` sees each as it ends.
+    """Try some operations of the driver, or every one, with one test station; `write` sees each as it ends.
 
     Raises `UsageError` for a request that cannot work.
     """
     target = request.target()
-    version = Version(request.ocpp[0]) if request.ocpp else Version.V16
     driver = make_driver(request)
     try:
-        check = _Check(target, driver, version, write)
+        version = Version(request.ocpp[0]) if request.ocpp else _first_spoken(target, driver)
+        check = _Check(target, driver, version, write, read_wanted(operations, version))
         check.run()
     finally:
         driver.close()
     return check.done
 
 
+def _first_spoken(target: CsmsUnderTest, driver: Driver) -> Version:
+    """Find the first version that the CSMS speaks, as a run does; what else is wrong the operations will show."""
+    for version in Version:
+        try:
+            check_target(target, driver, version)
+        except SubprotocolError:
+            continue
+        except HarnessError:
+            break
+        return version
+    return Version.V16
+
+
 def exit_code_of(checked: Sequence[CheckedOperation]) -> int:
-    """Give the exit code: 1 when something is broken."""
-    broken = any(operation.state is OperationState.BROKEN for operation in checked)
-    return exit_codes.FAILED if broken else exit_codes.PASSED
+    """Give the exit code: 1 when something is broken, else 3 where the CSMS kept an operation from being judged."""
+    states = {operation.state for operation in checked}
+    if OperationState.BROKEN in states:
+        return exit_codes.FAILED
+    return exit_codes.INVALID if OperationState.DEVIATES in states else exit_codes.PASSED
 
 
 def check_table(checked: Sequence[CheckedOperation]) -> Table:
-    """Show the outcome, one operation a row, with the last request of whatever is broken."""
+    """Show the outcome, one operation a row, with the last request of whatever went wrong."""
     table = Table("operation", "state", "ms", "what was seen")
     for operation in checked:
         lines = [one_line(operation.reason, 300)]
-        if operation.state is OperationState.BROKEN:
+        if operation.state in (OperationState.BROKEN, OperationState.DEVIATES):
             for exchange in operation.exchanges[-2:]:
                 lines.append(f"→ {one_line(msgspec.json.encode(exchange.request).decode(), 400)}")
                 answer = exchange.error or msgspec.json.encode(exchange.response).decode()
@@ -115,8 +142,14 @@ class _Check:
     """One pass over all operations with one station."""
 
     def __init__(
-        self, target: CsmsUnderTest, driver: Driver, version: Version, write: Callable[[CheckedOperation], None]
+        self,
+        target: CsmsUnderTest,
+        driver: Driver,
+        version: Version,
+        write: Callable[[CheckedOperation], None],
+        wanted: Wanted,
     ) -> None:
+        self._wanted = wanted
         self._target = target
         self._driver = driver
         self._version = version
@@ -143,21 +176,20 @@ class _Check:
             self._operation("health", self._health, need="health")
             self._operation("register", self._register, need="register")
             connected = self._operation("connect", self._connect)
+            for trigger in self._wanted.triggers:
+                name, act = f"trigger:{trigger.action}", partial(self._trigger, trigger.action, trigger.payload)
+                self._operation(name, act, need=name, ready=connected)
             self._with_connection(connected)
             self._operation("password", self._set_password, need="password", ready=connected and not self._given)
             self._operation("sign_client_certificate", self._sign, need="client-certificate")
-            self._other_triggers()
+            if self._wanted.everything:
+                self._other_triggers()
         finally:
             self._station.put_away()
 
     def _with_connection(self, connected: bool) -> None:  # noqa: FBT001  # the outcome of the step before
-        action = self._harmless()
-        if action is None:
-            self._end(
-                "trigger", OperationState.UNSUPPORTED, "no harmless command can be triggered; see the triggers below"
-            )
-        else:
-            self._operation(f"trigger:{action}", lambda: self._trigger(action), ready=connected)
+        if self._wanted.everything:
+            self._some_command(connected)
         for status in ("Accepted", "Blocked", "Expired", "parent"):
             known = self._target.tokens.get(status)
             need = None if known else f"token:{status}"
@@ -165,10 +197,21 @@ class _Check:
         self._operation("transactions", self._transactions, need="transactions", ready=connected)
         self._operation("boot_status", self._boot_status, need="boot-status:Pending", ready=connected)
 
+    def _some_command(self, connected: bool) -> None:  # noqa: FBT001  # as above
+        action = self._harmless()
+        if action is None:
+            reason = "no harmless command can be triggered; see the triggers below"
+            self._end("trigger", OperationState.UNSUPPORTED, reason)
+            return
+        act = partial(self._trigger, action, self._words.harmless[action])
+        self._operation(f"trigger:{action}", act, ready=connected)
+
     # -- one operation -----------------------------------------------------------------------------------------------
 
     def _operation(self, name: str, act: Callable[[], str], *, need: str | None = None, ready: bool = True) -> bool:
-        """Try one operation and write down how it went; returns whether it works."""
+        """Try one operation, if it is wanted, and write down how it went; returns whether it works."""
+        if not name.startswith("trigger:") and not self._wanted.includes(name):
+            return False
         missing = None if need is None else self._driver.missing(need, self._version)
         if missing is not None:
             self._end(name, OperationState.UNSUPPORTED, missing)
@@ -181,6 +224,8 @@ class _Check:
         try:
             reason = act()
             state = OperationState.WORKS
+        except _Deviates as error:
+            state, reason = OperationState.DEVIATES, str(error)
         except DriverCannotError as error:
             state, reason = OperationState.UNSUPPORTED, str(error)
         except (_Broken, DriverError, CertificateError, UsageError) as error:
@@ -228,8 +273,10 @@ class _Check:
             self._station.listen(min(BOOT_WAIT_MAX, float(answer.get("interval", default=0)) or BOOT_WAIT_OWN))
             answer = self._boot()
         status = answer.get("status")
+        if not answer.ok or status is None:
+            raise _Deviates(f"the CSMS answers no boot properly: {answer.code or answer.kind}")
         if status != "Accepted":
-            raise _Broken(f"the boot was answered {status or answer.kind}, not Accepted")
+            raise _Broken(f"the boot was answered {status}, not Accepted")
         for payload in self._words.available(self._station.model, now()):
             self._station.call("StatusNotification", payload)
         return f"{self._identity} connected as {handshake.subprotocol} and was accepted"
@@ -242,8 +289,7 @@ class _Check:
         )
         return next(able, None)
 
-    def _trigger(self, action: str) -> str:
-        payload = self._words.harmless[action]
+    def _trigger(self, action: str, payload: dict[str, Any]) -> str:
         station, before = self._station, len(self._station.received(action))
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(self._driver.command, self._identity, action, payload, self._version)
@@ -275,7 +321,10 @@ class _Check:
                 type=self._words.token_type,
             )
             self._driver.set_token(token, settings, self._version)
-        info = self._ask("Authorize", self._words.authorize(token)).get(self._words.info, default={})
+        answer = self._ask("Authorize", self._words.authorize(token))
+        info = answer.get(self._words.info, default={})
+        if not answer.ok or not info:
+            raise _Deviates(f"the CSMS answers Authorize of {token} not properly: {answer.code or answer.kind}")
         if info.get("status") != wanted:
             raise _Broken(f"Authorize of {token} is answered {info.get('status')!r}, not {wanted!r}")
         self._tokens[status] = token
@@ -319,7 +368,7 @@ class _Check:
         if not opened["right"]:
             raise _Broken("a connection with the password that was set is refused")
         if opened["wrong"]:
-            raise _Broken("a connection with another password is accepted")
+            raise _Deviates("the password was set, and the CSMS accepts a connection with another one, too")
         return "only a connection with the password that was set is accepted"
 
     def _sign(self) -> str:

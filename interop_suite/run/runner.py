@@ -18,6 +18,7 @@ from evidence.verdicts import Verdict
 from interop_suite.catalogue import Case, Script, all_inquiries
 from interop_suite.claims.history import History
 from interop_suite.claims.kept_records import record_findings, stations_with_sessions
+from interop_suite.drive.exchanges import watch
 from interop_suite.drive.probe import CsmsIntrospection, NoWayError, Probe
 from interop_suite.drive.setup import CsmsUnderTest, Setup
 from interop_suite.run.judge import judge
@@ -94,6 +95,8 @@ class Runner:
         self._reproduce = reproduce
         self._strict_order = strict_order
         self._introspection = introspection
+        if traces is not None:
+            watch(driver)
         self._inquiries = all_inquiries()
         self._answers: dict[tuple[str, Version], bool] = {}
         self.ended_inquiry = ""

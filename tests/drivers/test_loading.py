@@ -45,6 +45,8 @@ def driver_of(operations: str, *, head: str = "", environment: dict[str, str] | 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ('"{{ payload }}"', "{power: on}", "body.power: 'on' is true in YAML; write it in quotes, or write true"),
+        ("fast: {default: false}", "fast: {default: No}", "default: 'No' is false in YAML; write it in quotes"),
         ("method", "metod", "my.yaml:15: operations.trigger[0].http.metod: the key 'metod' is unknown; did you"),
         ("  trigger:", "  triger:", "my.yaml:11: operations.triger: the key 'triger' is unknown; did you mean"),
         ("http:\n  base", "https:\n  base", "my.yaml:8: https: the key 'https' is unknown; did you mean 'http'?"),

@@ -7,12 +7,17 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from drivers.base import Exchange
 from evidence import exit_codes
 from fixtures.csms import practice_csms
+from interop_suite.drive.dialogue import DIALOGUES
 from interop_suite.run.driver_check import CheckedOperation, OperationState, check_driver, check_table, exit_code_of
+from interop_suite.run.driver_orders import read_wanted
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.state import csms_request
 from ocppj.errors import UsageError
+from ocppj.schemas import validator
+from ocppj.versions import Version
 
 PRACTICE = (Path(__file__).parents[3] / "drivers" / "presets" / "practice.yaml").read_text()
 TRIED = [
@@ -150,3 +155,77 @@ def test_table_shows_requests_of_what_is_broken_and_nothing_that_rich_would_obey
     assert "[red]no[/red]" in text
     assert "→ " in text
     assert "/transactions" in text
+
+
+def test_only_what_is_named_is_tried() -> None:
+    words = ["trigger:Reset", 'trigger:UnlockConnector={"connectorId": 2}', "token:Blocked"]
+    with (
+        practice_csms(call_timeout=1) as csms,
+        csms_request(csms, InteropRequest(timeout=2, ocpp=("1.6",))) as request,
+    ):
+        done = check_driver(request, words)
+    assert [operation.operation for operation in done] == [
+        "register", "connect", "trigger:Reset", "trigger:UnlockConnector", "token:Blocked",
+    ]  # fmt: skip
+    assert {operation.state for operation in done} == {OperationState.WORKS}
+    sent = {exchange.request["action"]: exchange.request["payload"] for exchange in trigger_exchanges(done)}
+    assert sent == {"Reset": {"type": "Soft"}, "UnlockConnector": {"connectorId": 2}}
+
+
+def trigger_exchanges(done: list[CheckedOperation]) -> list[Exchange]:
+    return [
+        exchange
+        for operation in done
+        for exchange in operation.exchanges
+        if exchange.operation == "trigger" and exchange.over == "ocpp"
+    ]
+
+
+def test_version_that_the_csms_speaks_is_found() -> None:
+    with (
+        practice_csms(call_timeout=1) as csms,
+        csms_request(csms, InteropRequest(timeout=2)) as request,
+    ):
+        done = {operation.operation: operation for operation in check_driver(request, ["connect"])}
+    assert "connected as ocpp1.6" in done["connect"].reason
+
+
+@pytest.mark.parametrize(
+    ("word", "fault"),
+    [
+        ("tokn:Blocked", "is no operation; did you mean 'token:Blocked'"),
+        ("trigger:Rest", "a CSMS sends no Rest in OCPP 1.6; did you mean 'Reset'"),
+        ("trigger:ReserveNow", "needs a payload"),
+        ("trigger:Reset={", "its payload is no JSON object"),
+        ('trigger:Reset={"type": "Sofa"}', "/type"),
+    ],
+)
+def test_operation_that_cannot_be_tried_is_one_line(word: str, fault: str) -> None:
+    with pytest.raises(UsageError, match=fault) as caught:
+        read_wanted([word], Version.V16)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("version", Version)
+def test_every_payload_that_is_sent_by_default_is_right(version: Version) -> None:
+    for action in (*DIALOGUES[version].harmless, "Reset", "ChangeAvailability", "ClearCache"):
+        (trigger,) = read_wanted([f"trigger:{action}"], version).triggers
+        assert validator(version, action, "request").errors(trigger.payload) == []
+
+
+@pytest.mark.parametrize(
+    ("defect", "operation", "reason"),
+    [
+        ("wrong-password-accepted", "password", "accepts a connection with another one, too"),
+        ("authorize-without-info", "token:Blocked", "answers Authorize of"),
+    ],
+)
+def test_csms_that_deviates_is_told_from_a_driver_that_is_broken(defect: str, operation: str, reason: str) -> None:
+    with (
+        practice_csms(call_timeout=1, defects=(defect,)) as csms,
+        csms_request(csms, InteropRequest(timeout=2, ocpp=("1.6",))) as request,
+    ):
+        done = check_driver(request, [operation])
+    assert (done[-1].operation, done[-1].state) == (operation, OperationState.DEVIATES)
+    assert reason in done[-1].reason
+    assert exit_code_of(done) == exit_codes.INVALID
