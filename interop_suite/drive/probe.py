@@ -51,7 +51,6 @@ LAST_LOOK = 0.001
 REFUSAL_PATIENCE = 1.0
 """Seconds for a CSMS to close a connection that it opened and does not want."""
 CLIENT_CERTIFICATE_PROFILE = 3
-OPERATOR = "Plugstorm"
 
 
 def now() -> str:
@@ -116,6 +115,11 @@ class Probe:
         if self._primary is None:
             self._primary = self.new_station(PRIMARY, password=self.setup.password)
         return self._primary
+
+    @property
+    def operator(self) -> str:
+        """The organization that the CSMS expects in the client certificates of its stations."""
+        return self.target.organization
 
     @property
     def bystander(self) -> ScriptedStation:
@@ -262,6 +266,12 @@ class Probe:
             password=None if secret is None else decode_authorization_key(secret, self.version),
         )
 
+    def speak_tls(self, station: ScriptedStation) -> None:
+        """Let a station come by TLS from now on, with the credentials that it has."""
+        assert self.target.tls_url is not None
+        url = station_url(self.target.tls_url, station.identity)
+        station.offer = msgspec.structs.replace(station.offer, url=url, tls=self.trusting_context(), lent=False)
+
     def trusting_context(self, credential: Credential | None = None) -> ssl.SSLContext:
         """Make a TLS client that trusts the root of the CSMS, and shows a certificate of its own where one is given."""
         context = ssl.create_default_context(cafile=self.target.ca_file)
@@ -270,10 +280,10 @@ class Probe:
         return context
 
     def client_context(
-        self, station: ScriptedStation, *, name: str | None = None, operator: str = OPERATOR
+        self, station: ScriptedStation, *, name: str | None = None, operator: str | None = None
     ) -> ssl.SSLContext:
         """Make a TLS client with a certificate that the CSMS's own authority has signed, for any name and operator."""
-        request = make_csr(name or station.identity, operator)
+        request = make_csr(name or station.identity, operator or self.operator)
         chain = self._driven(
             "sign_client_certificate",
             lambda: self.driver.sign_client_certificate(station.identity, request.csr_pem.decode(), self.version),
