@@ -22,8 +22,9 @@ from drivers.base import (
     TokenSettings,
     token_need,
 )
-from fixtures.certificates import Credential, make_csr
+from fixtures.certificates import Credential, SigningRequest, make_csr
 from fixtures.models import station as make_station
+from fixtures.tokens import TokenKind
 from interop_suite.claims.history import BYSTANDER, PRIMARY
 from interop_suite.drive.answers import Answer, Order
 from interop_suite.drive.dialogue import DIALOGUES
@@ -284,12 +285,16 @@ class Probe:
     ) -> ssl.SSLContext:
         """Make a TLS client with a certificate that the CSMS's own authority has signed, for any name and operator."""
         request = make_csr(name or station.identity, operator or self.operator)
-        chain = self._driven(
+        return self.trusting_context(Credential(self.sign(station, request).encode(), request.private_key_pem))
+
+    def sign(self, station: ScriptedStation, request: SigningRequest) -> str:
+        """Have the CSMS's own authority sign a request for a station; gives the chain in PEM."""
+        chain: str = self._driven(
             "sign_client_certificate",
             lambda: self.driver.sign_client_certificate(station.identity, request.csr_pem.decode(), self.version),
             identity=station.identity,
         )
-        return self.trusting_context(Credential(chain.encode(), request.private_key_pem))
+        return chain
 
     def give_password(self, station: ScriptedStation, password: str, *, profile: int = 1) -> None:
         """Make the CSMS know a password, and let the station prove itself with it from now on."""
@@ -359,6 +364,18 @@ class Probe:
         if status != "Accepted" or self.driver.missing(token_need(status), self.version) is None:
             return False
         return self._open_authorization()
+
+    def contract_id(self) -> str:
+        """Get the eMAID of a contract that the CSMS accepts."""
+        token = f"DEPLGC{secrets.token_hex(4).upper()}"
+        settings = TokenSettings(status="Accepted", type=TokenKind.EMAID)
+        self._driven(
+            "set_token",
+            lambda: self.driver.set_token(token, settings, self.version),
+            token=token,
+            **msgspec.to_builtins(settings),
+        )
+        return token
 
     def any_token(self) -> str:
         """Get a token for a case in which it does not matter what the CSMS says of it: accepted where we have one."""
