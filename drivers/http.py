@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,6 +34,7 @@ _TOKEN_NAMES = {
     Version.V21: {"expiry": "cacheExpiryDateTime", "parent": "groupIdToken", **_PRICED},
 }
 SUCCESS = range(200, 300)
+_NO_SUCH_ROUTE = (404, 405, 501)
 
 # Commands are given from several threads, and msgspec 0.22 crashes when two of them make it learn the same type.
 msgspec.json.Decoder(CommandResult)
@@ -126,15 +127,27 @@ class HttpDriver:
         """Have the CSMS's own CA sign a request."""
         del version
         path = f"/stations/{_path(identity)}/certificate"
-        answer = self._ask("sign_client_certificate", "POST", path, {"csr": csr})
+        answer = self._ask("sign_client_certificate", "POST", path, {"csr": csr}, absent=_NO_SUCH_ROUTE)
         return str(answer["certificateChain"])
 
-    def _ask(self, operation: str, method: str, path: str, body: object = None, *, timeout: float = 15) -> Any:
+    def _ask(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        timeout: float = 15,
+        absent: Collection[int] = (),
+    ) -> Any:
+        """Ask for something; an HTTP status in `absent` says that the CSMS does not have such a thing."""
         started = time.monotonic()
         response: requests.Response | None = None
         error: str | None = None
         try:
             response = self._http.request(method, self._base + path, json=body, timeout=timeout)
+            if response.status_code in absent:
+                raise DriverCannotError(f"{method} {path} gave HTTP {response.status_code}: there is no such route")
             if response.status_code not in SUCCESS:
                 error = f"gave HTTP {response.status_code}: {response.text[:300]}"
             else:

@@ -79,6 +79,9 @@ def token_findings(history: History) -> Iterator[Finding]:
 def _info(exchange: Exchange, words: _Words) -> Mapping[str, Any] | None:
     if not exchange.by_station or exchange.kind is not AnswerKind.RESULT or not exchange.call.scripted:
         return None
+    if exchange.result.get("certificateStatus") not in (None, "Accepted"):
+        # A contract certificate that does not hold spoils its token (2.0.1 errata 2023-12 C07.FR.15 to C07.FR.17).
+        return None
     info = field(exchange.result, words.info)
     return info if isinstance(info, Mapping) else None
 

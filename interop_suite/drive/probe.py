@@ -25,6 +25,7 @@ from drivers.base import (
 )
 from fixtures.certificates import Credential, SigningRequest, make_csr
 from fixtures.models import station as make_station
+from fixtures.tokens import TokenKind
 from interop_suite.claims.history import BYSTANDER, PRIMARY
 from interop_suite.drive.answers import Answer, Order
 from interop_suite.drive.dialogue import DIALOGUES
@@ -53,7 +54,6 @@ LAST_LOOK = 0.001
 REFUSAL_PATIENCE = 1.0
 """Seconds for a CSMS to close a connection that it opened and does not want."""
 CLIENT_CERTIFICATE_PROFILE = 3
-OPERATOR = "Plugstorm"
 
 
 def now() -> str:
@@ -120,6 +120,11 @@ class Probe:
         if self._primary is None:
             self._primary = self.new_station(PRIMARY, password=self.setup.password)
         return self._primary
+
+    @property
+    def operator(self) -> str:
+        """The organization that the CSMS expects in the client certificates of its stations."""
+        return self.target.organization
 
     @property
     def bystander(self) -> ScriptedStation:
@@ -273,6 +278,12 @@ class Probe:
             password=None if secret is None else decode_authorization_key(secret, self.version),
         )
 
+    def speak_tls(self, station: ScriptedStation) -> None:
+        """Let a station come by TLS from now on, with the credentials that it has."""
+        assert self.target.tls_url is not None
+        url = station_url(self.target.tls_url, station.identity)
+        station.offer = msgspec.structs.replace(station.offer, url=url, tls=self.trusting_context(), lent=False)
+
     def trusting_context(self, credential: Credential | None = None) -> ssl.SSLContext:
         """Make a TLS client that trusts the root of the CSMS, and shows a certificate of its own where one is given."""
         context = ssl.create_default_context(cafile=self.target.ca_file)
@@ -281,10 +292,10 @@ class Probe:
         return context
 
     def client_context(
-        self, station: ScriptedStation, *, name: str | None = None, operator: str = OPERATOR
+        self, station: ScriptedStation, *, name: str | None = None, operator: str | None = None
     ) -> ssl.SSLContext:
         """Make a TLS client with a certificate that the CSMS's own authority has signed, for any name and operator."""
-        request = make_csr(name or station.identity, operator)
+        request = make_csr(name or station.identity, operator or self.operator)
         chain = self.signed_chain(station, request)
         return self.trusting_context(Credential(chain.encode(), request.private_key_pem))
 
@@ -386,6 +397,18 @@ class Probe:
         if status != "Accepted" or self.driver.missing(token_need(status), self.version) is None:
             return False
         return self._open_authorization()
+
+    def contract_id(self) -> str:
+        """Get the eMAID of a contract that the CSMS accepts."""
+        token = f"DEPLGC{secrets.token_hex(4).upper()}"
+        settings = TokenSettings(status="Accepted", type=TokenKind.EMAID)
+        self._driven(
+            "set_token",
+            lambda: self.driver.set_token(token, settings, self.version),
+            token=token,
+            **msgspec.to_builtins(settings),
+        )
+        return token
 
     def any_token(self) -> str:
         """Get a token for a case in which it does not matter what the CSMS says of it: accepted where we have one."""

@@ -14,7 +14,7 @@ import msgspec
 
 from config.assignments import assignments
 from config.errors import ConfigError
-from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.drive.setup import DEFAULT_ORGANIZATION, CsmsUnderTest
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_target_url
 
@@ -50,6 +50,8 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None = None
     identities: tuple[str, ...] = ()
     tokens: dict[str, str] = {}
+    organization: str = DEFAULT_ORGANIZATION
+    """Operator in the client certificates of stations."""
     timeout: float = 10.0
     """Seconds of patience with every answer."""
     command_timeout: float | None = None
@@ -78,6 +80,7 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
             identities=self.identities,
             tokens=self.tokens,
             password=self.password,
+            organization=self.organization,
             model=self.model,
             timeout=self.timeout,
             command_timeout=self.command_timeout,
@@ -294,6 +297,15 @@ FIELDS: tuple[RequestField, ...] = (
         example="Accepted=04A1B2C3D4E5F6",
         help="Token that the CSMS knows; may be repeated.",
         otherwise="none",
+        describes_csms=True,
+    ),
+    RequestField(
+        name="organization",
+        flag="--organization",
+        option="--csms-organization",
+        metavar="NAME",
+        help="Operator that the CSMS expects in the client certificates of its stations.",
+        otherwise=True,
         describes_csms=True,
     ),
     RequestField(

@@ -12,7 +12,7 @@ from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked, noted, takes_csr
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import one_of, present
-from interop_suite.drive.probe import OPERATOR, Probe
+from interop_suite.drive.probe import Probe
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps import v16 as steps
 from interop_suite.steps.v16 import security_event_is_answered
@@ -28,7 +28,7 @@ def _request_certificate(probe: Probe, answer: str) -> tuple[ScriptedStation, Si
     station.reply("ExtendedTriggerMessage", {"status": "Accepted"})
     station.reply("CertificateSigned", {"status": answer})
     probe.command("ExtendedTriggerMessage", {"requestedMessage": "SignChargePointCertificate"})
-    request = make_csr(station.identity, OPERATOR)
+    request = make_csr(station.identity, probe.operator)
     if station.call("SignCertificate", {"csr": request.csr_pem.decode()}).get("status") != "Accepted":
         return station, request, None
     return station, request, station.expect("CertificateSigned")

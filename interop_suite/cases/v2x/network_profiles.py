@@ -16,6 +16,7 @@ from interop_suite.drive.probe import Probe
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.reboot import BOOTED_AGAIN, reboot
 from interop_suite.steps.v2x import VERSIONS, part6
+from interop_suite.steps.variables import set_all
 
 BLOCK = "Provisioning"
 PROFILE = "Core"
@@ -147,19 +148,10 @@ IN_ORDER = {
 )
 def profile_in_variables(probe: Probe) -> None:
     station = probe.station
-    station.reply("SetVariables", _take_all)
+    station.reply("SetVariables", set_all)
     station.reply("Reset", {"status": "Accepted"})
     for data in (PROFILE_VARIABLES, [IN_ORDER]):
         probe.command("SetVariables", {"setVariableData": data})
     probe.command("Reset", {"type": "Immediate"})
     if station.expect("Reset") is not None:
         reboot(probe, "RemoteReset")
-
-
-def _take_all(request: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "setVariableResult": [
-            {"component": entry.get("component"), "variable": entry.get("variable"), "attributeStatus": "Accepted"}
-            for entry in request.get("setVariableData") or ()
-        ]
-    }

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 from drivers.base import trigger_need
-from evidence.verdicts import Verdict
-from fixtures.certificates import make_csr
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import asked, connection, noted, refused_upgrade, takes_csr
-from interop_suite.claims.claim import Check, Finding
+from interop_suite.claims.checks import asked, connection, refused_upgrade
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import one_of
-from interop_suite.claims.history import History
-from interop_suite.drive.probe import OPERATOR, Probe
+from interop_suite.drive.probe import Probe
 from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import UNKNOWN_SUBPROTOCOL, boot_is_accepted, not_served, opens, opens_securely
 from interop_suite.steps.shared_case import shared
 from interop_suite.steps.v2x import VERSIONS, part6
+from interop_suite.steps.variables import set_all
 from ocppj.versions import RULES, Version
 
 BLOCK = "Security"
@@ -155,19 +151,9 @@ def _new_password(probe: Probe, status: str) -> tuple[bytes | None, str]:
     station, password = probe.station, secrets.token_hex(16)
     component, variable = PASSWORD
     entry = {"component": component, "variable": variable}
-    station.reply("SetVariables", lambda request: _set_all(request, status))
+    station.reply("SetVariables", lambda request: set_all(request, status))
     probe.command("SetVariables", {"setVariableData": [{**entry, "attributeValue": password}]})
     return station.offer.password, password
-
-
-def _set_all(request: dict[str, Any], status: str) -> dict[str, Any]:
-    """Answer for each variable: the CSMS may set some of its own accord."""
-    results = [
-        {"component": entry.get("component"), "variable": entry.get("variable"), "attributeStatus": status}
-        for entry in request.get("setVariableData") or []
-        if isinstance(entry, dict)
-    ]
-    return {"setVariableResult": results}
 
 
 SETS_PASSWORD = asked("SetVariables", {"setVariableData.0.variable.name": one_of("BasicAuthPassword")})
@@ -236,54 +222,6 @@ def rejected_password(probe: Probe) -> None:
     probe.try_to_boot(station, password=new.encode())
     station.connect(password=old)
     probe.boot(station)
-
-
-_FOLLOWS = "An accepted request is followed by the certificate"
-
-
-def _judge_certificate(history: History) -> list[Finding]:
-    asked_for = [call for call in history.calls("SignCertificate") if call.result.get("status") == "Accepted"]
-    signed = history.commands("CertificateSigned")
-    if not asked_for:
-        return []
-    actual = "CertificateSigned came" if signed else "no CertificateSigned came"
-    verdict = Verdict.OK if signed else Verdict.FAILED
-    return [Finding(verdict=verdict, claim=_FOLLOWS, actual=actual, frame=asked_for[0].call.line)]
-
-
-@case(
-    id="TC_A_11_CSMS",
-    ocpp=VERSIONS,
-    title="The CSMS has the station renew its certificate",
-    block=BLOCK,
-    profile="Advanced Security",
-    initiator="csms",
-    needs=(trigger_need("TriggerMessage"), "certificate-signing"),
-    sends="Accepted to TriggerMessage, SignCertificate with a CSR, and Accepted to CertificateSigned.",
-    expects="The CSMS SHALL accept the CSR and send a certificate.",
-    clause=part6("A02.FR.11"),
-    defect="certificate-withheld",
-    checks=(
-        asked("TriggerMessage", {"requestedMessage": one_of("SignChargingStationCertificate")}),
-        takes_csr(),
-        Check(claim=_FOLLOWS, judge=_judge_certificate),
-        noted("certificate", "The certificate is a chain in PEM"),
-    ),
-)
-def renew_certificate(probe: Probe) -> None:
-    station = probe.station
-    station.reply("CertificateSigned", {"status": "Accepted"})
-    probe.command("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"})
-    if station.expect("TriggerMessage") is None:
-        return
-    request = make_csr(station.identity, OPERATOR)
-    payload = {"csr": request.csr_pem.decode(), "certificateType": "ChargingStationCertificate"}
-    if station.call("SignCertificate", payload).get("status") != "Accepted":
-        return
-    signed = station.expect("CertificateSigned")
-    if signed is not None:
-        chain = str(signed.get("certificateChain"))
-        station.note(certificate=["-----BEGIN CERTIFICATE-----" in chain, f"{len(chain)} characters"])
 
 
 @shared(

@@ -17,7 +17,7 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import Connection
 from interop_suite.claims.expected import one_of
 from interop_suite.claims.history import History
-from interop_suite.drive.probe import OPERATOR, Probe
+from interop_suite.drive.probe import Probe
 from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import (
     AUTHENTICATION,
@@ -379,9 +379,9 @@ def foreign_certificates(probe: Probe) -> None:
     probe.secure(station, profile=3)
     contexts = {
         "another station's": probe.client_context(station, name=f"PS{secrets.token_hex(6)}"),
-        "another operator's": probe.client_context(station, operator="Another Operator"),
+        "another operator's": probe.client_context(station, operator=f"Not {probe.operator}"),
         "an unknown authority's": probe.trusting_context(
-            Authority("Plugstorm Stranger").station(station.identity, OPERATOR)
+            Authority("Plugstorm Stranger").station(station.identity, probe.operator)
         ),
     }
     for name, context in contexts.items():

@@ -23,7 +23,7 @@ from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind
 from interop_suite.claims.history import History
-from interop_suite.drive.probe import OPERATOR, Probe, now
+from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.shared_case import V2X
 from ocppj.actions import ACTIONS
 from ocppj.versions import Version
@@ -107,7 +107,7 @@ def _profiles(_: Probe) -> Iterable[dict[str, Any]]:
 
 
 def _certificate(probe: Probe) -> Iterable[dict[str, Any]]:
-    csr = make_csr(probe.station.identity, OPERATOR).csr_pem.decode()
+    csr = make_csr(probe.station.identity, probe.operator).csr_pem.decode()
     yield v2x.sign_certificate(csr, certificate_type="ChargingStationCertificate")
 
 
