@@ -86,7 +86,8 @@ def keeps_what_was_told(*, role: str = PRIMARY) -> Check:
         if len(usual) != 1 or usual[0].get("state") not in (None, told["state"]):
             actual = "the records do not even show the ordinary session"
             return [Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=actual)]
-        kept = {name for name, value in told.items() if name in usual[0] and is_same(name, value, usual[0][name])}
+        row = {name: value for name, value in usual[0].items() if value is not None}
+        kept = {name for name, value in told.items() if name in row and is_same(name, value, row[name])}
         numbers = dict.fromkeys(
             call.payload["transactionInfo"]["transactionId"] for call in history.calls("TransactionEvent", role=role)
         )
