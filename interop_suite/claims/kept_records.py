@@ -17,7 +17,7 @@ from interop_suite.claims.history import History
 from interop_suite.claims.moments import apart
 from ocppj.versions import Version
 
-__all__ = ["Session", "record_findings", "sessions_of", "stations_with_sessions"]
+__all__ = ["Session", "is_same", "record_findings", "sessions_of", "stations_with_sessions"]
 
 _SAME_TIME = 1.0
 """Seconds: a CSMS may keep times without their fractions."""
@@ -205,7 +205,12 @@ def _same_time(told: Any, kept: Any) -> bool:
 
 
 def _same_reason(told: Any, kept: Any) -> bool:
-    return _same_text(told, kept) or (told == _UNSAID and kept is None)
+    return _letters(told) == _letters(kept) or (told == _UNSAID and kept is None)
+
+
+def _letters(word: Any) -> str:
+    """Leave out how the words of a reason are joined: EVDisconnected may be kept as EV_DISCONNECTED."""
+    return "".join(letter for letter in str(word).casefold() if letter.isalnum())
 
 
 _SAME: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
@@ -221,3 +226,8 @@ _SAME: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
         "stopIdTag": _same_text,
     }
 )
+
+
+def is_same(name: str, told: Any, kept: Any) -> bool:
+    """Return whether a record keeps in a field what was told; states are words, and other fields have their rules."""
+    return _SAME.get(name, _same_text)(told, kept)

@@ -95,7 +95,8 @@ def meets(expectation: Expectation) -> Shows:
         sessions: dict[tuple[str, Any], list[Any]] = {}
         found = False
         for exchange in history.exchanges:
-            if exchange.by_station and exchange.action == "TransactionEvent":
+            served = exchange.by_station and exchange.kind is AnswerKind.RESULT
+            if served and exchange.action == "TransactionEvent":
                 number = exchange.payload["transactionInfo"]["transactionId"]
                 earlier = sessions.setdefault((exchange.call.station, number), [])
                 found = found or (exchange.call.scripted and expectation(exchange.payload, earlier))

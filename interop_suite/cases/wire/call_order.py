@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from drivers.base import trigger_need
 from evidence.verdicts import Verdict
@@ -12,7 +13,8 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.expected import present
 from interop_suite.claims.history import History
-from interop_suite.drive.probe import Probe
+from interop_suite.drive.dialogue import DIALOGUES
+from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.pending_commands import (
     COMMAND,
@@ -24,7 +26,7 @@ from interop_suite.steps.pending_commands import (
     second_command,
 )
 from interop_suite.steps.shared_case import NEUTRAL_COMMAND, V2X, bystander_serves, shared, wire_clause
-from ocppj.messages import Call
+from ocppj.messages import Call, encode
 from ocppj.versions import Version
 
 CALL_TIMEOUT_MAX = 60.0
@@ -44,11 +46,14 @@ _PIPELINE = "Every CALL of a burst is answered once, with its own id"
 
 def _judge_pipeline(history: History) -> list[Finding]:
     findings = []
-    for call in history.calls("Heartbeat"):
+    own = {"Heartbeat": "currentTime", "Authorize": DIALOGUES[history.rules.version].info}
+    for call in history.calls():
         message = call.call.message
         if message is None or not message.message_id.startswith("burst-"):
             continue
         verdict = Verdict.OK if call.kind in (AnswerKind.RESULT, AnswerKind.ERROR) else Verdict.FAILED
+        if call.kind is AnswerKind.RESULT and own.get(call.action, "") not in {*call.result, ""}:
+            verdict = Verdict.FAILED
         if call.cut_off:
             verdict = Verdict.NON_STRICT
         findings.append(Finding(verdict=verdict, claim=_PIPELINE, actual=call.describe_answer(), frame=call.call.line))
@@ -60,16 +65,24 @@ def _judge_pipeline(history: History) -> list[Finding]:
     title="Ten CALLs in one go: none is lost, none is mixed up",
     block=BLOCK,
     bystander=True,
-    sends=f"{PIPELINED} Heartbeats in one write, then one more, and one of another station.",
+    sends=f"{PIPELINED} CALLs of three actions in one write, then a Heartbeat, and one of another station.",
     expects="The CSMS SHALL answer each with its own id, by a CALLRESULT or a CALLERROR.",
     clause=wire_clause("4.1.4", "4.1.4", "4.1.4"),
     defect="pipelined-call-lost",
+    also=("pipelined-answers-exchanged",),
     checks=(Check(claim=_PIPELINE, judge=_judge_pipeline), still_serves(), bystander_serves()),
 )
 def burst(probe: Probe) -> None:
     station, before = probe.station, probe.station.heard
-    tag = secrets.token_hex(4)
-    station.send_raw(*(f'[2,"burst-{tag}-{n}","Heartbeat",{{}}]' for n in range(PIPELINED)))
+    tag, words = secrets.token_hex(4), DIALOGUES[station.version]
+    # The answers to these have nothing in common, so that an exchanged one shows.
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        ("Heartbeat", {}),
+        ("Authorize", words.authorize(probe.made_up_token())),
+        ("StatusNotification", words.available(station.model, now())[1]),
+    ]
+    burst = (Call(f"burst-{tag}-{n}", *kinds[n % len(kinds)]) for n in range(PIPELINED))
+    station.send_raw(*(encode(call) for call in burst))
     station.pump(lambda: station.heard >= before + PIPELINED or not station.connected, station.timeout)
     if not station.connected:
         probe.reconnect(station, judged=True)
