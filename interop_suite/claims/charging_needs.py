@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from evidence.verdicts import Verdict
 from interop_suite.claims.charging_profiles import running_transaction
 from interop_suite.claims.checks import answered
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import Exchange
-from interop_suite.claims.expected import one_of
+from interop_suite.claims.expected import field, one_of
 from interop_suite.claims.history import History
 
 __all__ = ["TAKEN", "needs_taken", "no_schedule_given", "renegotiated", "schedule_given", "transfer_refused"]
@@ -71,27 +68,23 @@ def _weigh(history: History, cause: Exchange, until: int, claim: str, clause: Cl
         return Finding(verdict=Verdict.FAILED, claim=claim, actual=actual, clause=clause, frame=cause.call.line)
     evse = cause.payload["evseId"]
     transaction = running_transaction(history, evse, cause.call.line)
-    wrong = [_wrong(call.payload or {}, evse, transaction) for call in sent]
+    wrong = [_wrong(call.payload, evse, transaction) for call in sent]
     verdict = Verdict.FAILED if all(wrong) else Verdict.OK
     actual = wrong[-1] if all(wrong) else "a TxProfile came"
     return Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=sent[-1].call.line)
 
 
-def _wrong(payload: Mapping[str, Any], evse: int, transaction: str | None) -> str:
+def _wrong(payload: object, evse: int, transaction: str | None) -> str:
     """Say what is wrong with a profile for a transaction; an empty text where nothing is."""
-    profile = payload.get("chargingProfile")
-    if not isinstance(profile, Mapping):
-        return "SetChargingProfile carries no profile"
-    found = [
-        f"{name} is {value!r} instead of {wanted!r}"
-        for name, value, wanted in (
-            ("evseId", payload.get("evseId"), evse),
-            ("chargingProfilePurpose", profile.get("chargingProfilePurpose"), "TxProfile"),
-            ("transactionId", profile.get("transactionId"), transaction),
-        )
-        if value != wanted
-    ]
-    return "; ".join(found)
+    wanted = {
+        "evseId": evse,
+        "chargingProfile.chargingProfilePurpose": "TxProfile",
+        "chargingProfile.transactionId": transaction,
+    }
+    found = {path: field(payload, path) for path in wanted}
+    return "; ".join(
+        f"{path} is {found[path]!r} instead of {value!r}" for path, value in wanted.items() if found[path] != value
+    )
 
 
 def no_schedule_given() -> Check:
@@ -112,7 +105,7 @@ def _weigh_none(history: History, call: Exchange) -> Finding:
     sent = [
         each
         for each in history.commands("SetChargingProfile")
-        if each.call.line > line and (each.payload or {}).get("chargingProfile", {}).get("transactionId") == transaction
+        if each.call.line > line and field(each.payload, "chargingProfile.transactionId") == transaction
     ]
     verdict = Verdict.FAILED if sent else Verdict.OK
     actual = "a TxProfile came all the same" if sent else "none came"
