@@ -121,6 +121,9 @@ CHARGING_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "clear-profiles-of-every-level": orders(
             "ClearChargingProfile", lambda payload: "stackLevel" in payload.get("chargingProfileCriteria", {})
         ),
+        "allowed-transfers-as-text": lambda history: any(
+            "allowedEnergyTransfer" in call.result for call in history.calls("Authorize")
+        ),
         "composite-schedule-of-evse-1": orders("GetCompositeSchedule", lambda payload: payload.get("evseId", 1) != 1),
         "composite-schedule-in-minutes": orders("GetCompositeSchedule"),
     }

@@ -15,7 +15,7 @@ from interop_suite.claims.charging_profiles import sound_profiles
 from interop_suite.claims.checks import asked, still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.expected import one_of, present
+from interop_suite.claims.expected import field, one_of, present
 from interop_suite.claims.fulfilment import fulfilled
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
@@ -95,9 +95,32 @@ def _judge_same_id(history: History) -> list[Finding]:
     calls = history.commands("SetChargingProfile")
     if len(calls) < 2:  # noqa: PLR2004  # a replaced profile and the one in its place
         return []
-    ids = [(call.payload or {}).get("chargingProfile", {}).get("id") for call in calls]
-    verdict = Verdict.OK if len(set(ids)) == 1 else Verdict.FAILED
+    ids = [field(call.payload, "chargingProfile.id") for call in calls]
+    verdict = Verdict.OK if all(number == ids[0] for number in ids) else Verdict.FAILED
     return [Finding(verdict=verdict, claim=_SAME_ID, actual=f"the ids are {ids}", frame=calls[-1].call.line)]
+
+
+_OWN_IDS = "Profiles that do not replace one another have different ids"
+
+
+_PLACE = ("evseId", "chargingProfile.chargingProfilePurpose", "chargingProfile.stackLevel")
+
+
+def _judge_own_ids(history: History) -> list[Finding]:
+    calls = history.commands("SetChargingProfile")
+    if len(calls) < 2:  # noqa: PLR2004  # ids can only be told apart where there are two
+        return []
+    places: dict[str, set[str]] = {}
+    for call in calls:
+        place = [field(call.payload, path) for path in _PLACE]
+        places.setdefault(repr(field(call.payload, "chargingProfile.id")), set()).add(repr(place))
+    shared = {number: sorted(held) for number, held in places.items() if len(held) > 1}
+    verdict = Verdict.FAILED if shared else Verdict.OK
+    actual = f"one id stands for several profiles: {shared}" if shared else f"the ids are {list(places)}"
+    return [Finding(verdict=verdict, claim=_OWN_IDS, actual=actual, frame=calls[-1].call.line)]
+
+
+OWN_IDS = Check(claim=_OWN_IDS, judge=_judge_own_ids)
 
 
 def _mode_changed(charging: Charging) -> None:
@@ -265,6 +288,7 @@ ORDERS = (
 
 def _add(entry: ProfileOrder) -> None:
     tokens = (token_need("Accepted"),) if entry.sessions else ()
+    several = len({wanted["id"] for _, wanted in entry.sets}) > 1
 
     @case(
         id=entry.id,
@@ -278,8 +302,14 @@ def _add(entry: ProfileOrder) -> None:
         expects="The CSMS SHALL send each profile as its operator named it, take the answer and go on.",
         clause=entry.clause,
         defect=entry.defect,
-        also=entry.also,
-        checks=(fulfilled("SetChargingProfile"), sound_profiles(), *entry.checks, still_serves()),
+        also=(*entry.also, "profile-id-always-one") if several else entry.also,
+        checks=(
+            fulfilled("SetChargingProfile"),
+            sound_profiles(),
+            *((OWN_IDS,) if several else ()),
+            *entry.checks,
+            still_serves(),
+        ),
     )
     def script(probe: Probe) -> None:
         station = probe.station
