@@ -35,11 +35,16 @@ def ordered(
     return Check(claim=strict.claim, judge=judge)
 
 
-def _unless_untold(history: History, action: str, paths: Iterable[str], found: list[Finding]) -> list[Finding]:
-    """Do not hold against a CSMS what its operator could not tell it."""
-    untold = _untold(history, action, paths)
+def _unless_untold(
+    history: History, action: str, fields: Mapping[str, Expected], found: list[Finding]
+) -> list[Finding]:
+    """Do not hold against a CSMS what its operator could not tell it, where all that it was told is right."""
+    untold = _untold(history, action, fields)
     broken = [finding for finding in found if finding.verdict is Verdict.FAILED]
     if not untold or not broken:
+        return found
+    told = {path: expected for path, expected in fields.items() if path not in untold}
+    if any(finding.verdict is Verdict.FAILED for finding in asked(action, told).judge(history)):
         return found
     actual = f"the driver cannot tell the CSMS {', '.join(untold)} of {action}"
     return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=broken[0].claim, actual=actual)]
@@ -50,12 +55,13 @@ def _untold(history: History, action: str, paths: Iterable[str]) -> list[str]:
     lists = [handed_over for handed_over in told if handed_over is not None]
     if not lists or len(lists) < len(told):
         return []
-    named = [".".join(part for part in path.split(".") if not part.isdigit()) for path in paths]
-    return [path for path in named if not any(_holds(each, path) for handed_over in lists for each in handed_over)]
+    return [path for path in paths if not any(_touch(each, path) for handed_over in lists for each in handed_over)]
 
 
-def _holds(holder: str, path: str) -> bool:
-    return path == holder or path.startswith(f"{holder}.")
+def _touch(handed_over: str, path: str) -> bool:
+    """Return whether a field was handed over, a part of it, or what it is a part of; entries have no number there."""
+    named = ".".join(part for part in path.split(".") if not part.isdigit())
+    return f"{named}.".startswith(f"{handed_over}.") or handed_over.startswith(f"{named}.")
 
 
 def same_text(wanted: str) -> Expected:
@@ -80,7 +86,7 @@ def lies_ahead(action: str, path: str) -> Check:
     def judge(history: History) -> list[Finding]:
         calls = [call for call in history.commands(action) if field(call.payload, path) is not None]
         found = [_weigh_date(history, call, path, claim) for call in calls] or named.judge(history)
-        return _unless_untold(history, action, [path], found)
+        return _unless_untold(history, action, {path: present()}, found)
 
     return Check(claim=claim, judge=judge)
 

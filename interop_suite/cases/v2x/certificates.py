@@ -327,14 +327,17 @@ for _listing in LISTINGS:
 # -- deleting ---------------------------------------------------------------------------------------------------------
 
 _as_reported = noted("as_reported", "DeleteCertificate carries the hash data that the station reported")
-_asks_first = ordered(LIST, {"certificateType": lambda value: None if value is None else _holds_csms_root(value)})
 _deletes = ordered(DELETE, {"certificateHashData": present()})
 DELETING = (trigger_need(INSTALL), trigger_need(LIST), trigger_need(DELETE))
 SWAPPED = "delete-certificate-hashes-swapped"
 
 
 def _holds_csms_root(value: Any) -> str | None:
-    return None if isinstance(value, list) and CSMS_ROOT in value else f"is {value!r} without {CSMS_ROOT}"
+    held = value is None or (isinstance(value, list) and CSMS_ROOT in value)
+    return None if held else f"is {value!r} without {CSMS_ROOT}"
+
+
+_asks_first = ordered(LIST, {"certificateType": _holds_csms_root})
 
 
 def _delete(probe: Probe, algorithm: HashAlgorithm, reply: str) -> None:

@@ -156,11 +156,6 @@ for _contract in CONTRACTS:
 # -- status of a certificate ------------------------------------------------------------------------------------------
 
 
-def _is_ocsp_response(value: Any) -> str | None:
-    known = _ocsp_response(value) is not None
-    return None if known else f"is {str(value)[:60]!r} instead of an OCSPResponse, DER in Base64"
-
-
 def _ocsp_response(value: Any) -> ocsp.OCSPResponse | None:
     try:
         return ocsp.load_der_ocsp_response(_decoded(value) or b"")
@@ -171,19 +166,24 @@ def _ocsp_response(value: Any) -> ocsp.OCSPResponse | None:
 _OWN = "The OCSP answer is about the certificate that was asked for"
 
 
-def _judge_serials(history: History) -> list[Finding]:
-    return [finding for call in history.calls(STATUS) for finding in _judge_serial(call)]
+def _judge_answers(history: History) -> list[Finding]:
+    accepted = [call for call in history.calls(STATUS) if _decoded(call.result.get("ocspResult"))]
+    return [_judge_answer(call) for call in accepted]
 
 
-def _judge_serial(call: Exchange) -> list[Finding]:
+def _judge_answer(call: Exchange) -> Finding:
     response = _ocsp_response(call.result.get("ocspResult"))
-    if response is None or response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        return []
-    wanted = int(call.payload["ocspRequestData"]["serialNumber"], 16)
-    numbers = [single.serial_number for single in response.responses]
-    verdict = Verdict.OK if wanted in numbers else Verdict.FAILED
-    actual = f"serial number {wanted:x} was asked for, {', '.join(f'{number:x}' for number in numbers)} came"
-    return [Finding(verdict=verdict, claim=_OWN, actual=actual, frame=call.call.line)]
+    if response is None:
+        # Stations cannot use it; a CSMS with a responder that only pretends is still in working order.
+        verdict, actual = Verdict.NON_STRICT, "ocspResult is no OCSPResponse in DER (RFC 6960)"
+    elif response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        verdict, actual = Verdict.NOT_APPLICABLE, f"the responder says {response.response_status.name}"
+    else:
+        wanted = int(call.payload["ocspRequestData"]["serialNumber"], 16)
+        numbers = [single.serial_number for single in response.responses]
+        verdict = Verdict.OK if wanted in numbers else Verdict.FAILED
+        actual = f"serial number {wanted:x} was asked for, {', '.join(f'{number:x}' for number in numbers)} came"
+    return Finding(verdict=verdict, claim=_OWN, actual=actual, frame=call.call.line)
 
 
 def _responder_of(certificate: x509.Certificate) -> str:
@@ -225,9 +225,9 @@ def _pem(certificate: x509.Certificate) -> bytes:
     also=("ocsp-answer-in-pem", "ocsp-accepted-without-answer"),
     checks=(
         _unless_declined(
-            STATUS, {"ocspResult": _is_ocsp_response}, "this CSMS has no answer of a responder: it answered Failed"
+            STATUS, {"ocspResult": _is_base64}, "this CSMS has no answer of a responder: it answered Failed"
         ),
-        Check(claim=_OWN, judge=_judge_serials),
+        Check(claim=_OWN, judge=_judge_answers),
         still_serves(),
     ),
 )

@@ -46,7 +46,9 @@ def _publish(probe: Probe, number: int, image: str, checksum: str, *statuses: st
     for status in statuses:
         places = PLACES if status == "Published" else None
         payload = v2x.publish_firmware_status_notification(status, location=places, request_id=request.get("requestId"))
-        station.call("PublishFirmwareStatusNotification", payload)
+        if station.call("PublishFirmwareStatusNotification", payload).kind not in ("result", "error"):
+            # A CSMS that has fallen silent is not told any more.
+            return
 
 
 every_status_answered = answered("PublishFirmwareStatusNotification", claim="Every status is answered")

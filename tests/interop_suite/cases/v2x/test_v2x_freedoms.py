@@ -177,6 +177,11 @@ def test_contract_that_one_car_gets_and_another_does_not_is_not_failed_no_false_
     assert set(verdicts.values()) == {Verdict.NOT_APPLICABLE}
 
 
+def test_answer_of_a_responder_that_only_pretends_is_not_strict_no_false_alarm(csms: LawfulCsms) -> None:
+    pretended = answering("GetCertificateStatus", lambda _, payload: payload.update(ocspResult="T0NTUCBzYXlzIGdvb2Q="))
+    assert set(csms.verdicts(pretended, "TC_M_24_CSMS").values()) == {Verdict.NON_STRICT}
+
+
 # -- costs ------------------------------------------------------------------------------------------------------------
 
 
