@@ -13,9 +13,6 @@ Payload = dict[str, Any]
 SET = {"isDefault": False, "controlId": ABSORB, "controlType": "FixedVar", "fixedVar": FIXED_VAR}
 HELD = {"id": ABSORB, "isDefault": False, "isSuperseded": False, "fixedVar": FIXED_VAR}
 REPORT = {"requestId": 55, "fixedVar": [HELD]}
-    "requestId": 55,
-    "fixedVar": [{"id": ABSORB, "isDefault": False, "isSuperseded": False, "fixedVar": FIXED_VAR}],
-}
 
 
 def controls(*, sent: Payload, cleared: Payload) -> Talk:
