@@ -7,12 +7,14 @@ from typing import Final
 from ocppj.outcomes import Outcome
 
 __all__ = [
+    "CHECK",
     "COOL_DOWN",
     "FROM_CSMS",
     "MEASURE",
     "NOTES_DROPPED",
     "OPENED",
     "RAMP",
+    "STATION_CRASH",
     "TO_CSMS",
     "UNDELIVERED",
     "WARM_UP",
@@ -35,6 +37,10 @@ OPENED: Final = "opened"
 
 UNDELIVERED: Final = "transaction-message-undelivered"
 """The fault under which transaction messages are counted that a station gave up."""
+CHECK: Final = "check: "
+"""Begins the fault under which failed checks of people's own stations are counted."""
+STATION_CRASH: Final = "station-crash"
+"""The fault under which mistakes of Plugstorm at one station are counted."""
 NOTES_DROPPED: Final = "notes-dropped"
 """The fault under which notes to plugins are counted that found no room in memory."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from evidence.lost_words import why_lost
 from evidence.run_model import CallStats, LoadRun, Percentiles
-from evidence.vocabulary import FROM_CSMS, OPENED, TO_CSMS
+from evidence.vocabulary import CHECK, FROM_CSMS, NOTES_DROPPED, OPENED, STATION_CRASH, TO_CSMS, UNDELIVERED
 from ocppj.outcomes import Outcome
 from reports.charts import Figure, Mark, Part, Period, Series, share_bar, time_chart
 from reports.commands_view import CommandsView, view_commands
@@ -78,6 +78,10 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     lost: tuple[tuple[str, ...], ...]
     """Why connections were lost, how many, when the first and the last, and the CALL without an answer."""
     faults: tuple[tuple[str, str], ...]
+    """Frames of the CSMS."""
+    own_faults: tuple[tuple[str, str], ...]
+    checks: tuple[tuple[str, str], ...]
+    """Failed checks of people's own stations."""
     throughput: tuple[tuple[str, str], ...]
     generator: tuple[tuple[str, str], ...]
     details: tuple[tuple[str, str], ...]
@@ -113,7 +117,9 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
             (why_lost(one), count(one.count), duration(one.first), duration(one.last), one.after)
             for one in run.lost_connections
         ),
-        faults=tuple((kind, count(amount)) for kind, amount in sorted(run.faults.items(), key=lambda pair: -pair[1])),
+        faults=_faults(run, lambda kind: kind not in _OURS and not kind.startswith(CHECK)),
+        own_faults=_faults(run, lambda kind: kind in _OURS),
+        checks=_faults(run, lambda kind: kind.startswith(CHECK)),
         throughput=tuple((field_words(key), number(value, 4)) for key, value in run.throughput.items()),
         generator=_generator(run),
         details=facts(run.generator.details),
@@ -122,6 +128,14 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         storms=view_storms(run),
         stations=_stations(run),
     )
+
+
+_OURS = frozenset({UNDELIVERED, NOTES_DROPPED, STATION_CRASH})
+
+
+def _faults(run: LoadRun, wanted: Callable[[str], bool]) -> tuple[tuple[str, str], ...]:
+    chosen = [(kind, amount) for kind, amount in run.faults.items() if wanted(kind)]
+    return tuple((kind.removeprefix(CHECK), count(amount)) for kind, amount in sorted(chosen, key=lambda one: -one[1]))
 
 
 def _stations(run: LoadRun) -> tuple[tuple[str, str], ...]:

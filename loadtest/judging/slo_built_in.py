@@ -26,7 +26,7 @@ from config.quantities import number, share
 from config.words import hint
 from config.yaml_files import read_yaml
 from evidence.run_model import SloResult
-from evidence.vocabulary import MEASURE, TO_CSMS, is_failure
+from evidence.vocabulary import CHECK, MEASURE, TO_CSMS, is_failure
 from loadtest.judging.slo import Figures, Reading
 from loadtest.judging.slo_expression import OPERATORS, SHARE
 from ocppj.errors import UsageError, as_usage_error
@@ -134,6 +134,16 @@ def _charging(figures: Figures) -> Reading:
     return Reading(succeeded / attempts, f"{succeeded:.0f} of {attempts:.0f} charging attempts succeeded")
 
 
+def _own_checks(figures: Figures) -> Reading:
+    failed = {kind.removeprefix(CHECK): count for kind, count in figures.faults.items() if kind.startswith(CHECK)}
+    if not failed:
+        return Reading(None)
+    worst = max(failed, key=lambda what: failed[what])
+    others = f" and {len(failed) - 1} other checks" if len(failed) > 1 else ""
+    sentence = f'the check "{worst}" of your own stations failed {failed[worst]} times{others}'
+    return Reading(float(sum(failed.values())), sentence)
+
+
 def _storms(figures: Figures) -> Reading:
     count = figures.plugins.get(_STORMS, (None, None))[0]
     plural = "storm" if count == 1 else "storms"
@@ -204,6 +214,13 @@ BUILT_IN: Final = (
         limit=95,
         unit=SHARE,
         measure=_charging,
+    ),
+    BuiltIn(
+        name="own-checks",
+        title="failed checks of your own stations",
+        operator="<=",
+        limit=0,
+        measure=_own_checks,
     ),
     BuiltIn(
         name="failed-calls",

@@ -27,8 +27,10 @@ from loadtest.locust_edge.wiring import Wiring, wired
 from loadtest.plugins.commands.observer import ORDER, CommandObserver
 from loadtest.plugins.storms.process import KIND, StormProcess
 from loadtest.station import Context, Station
+from loadtest.station.commands.respond import respond
 from loadtest.station.contract import Host
 from loadtest.station.life import Life
+from loadtest.station.messaging import Responder
 from loadtest.timing.pacing import ConnectPacer
 from loadtest.timing.timers import HubTimers, Timer
 from loadtest.transport.contract import Engine
@@ -120,10 +122,15 @@ class UserStation(Station):
     __slots__ = ("raise_in_user",)
 
     def __init__(
-        self, context: Context, version: Version, lease: Lease, raise_in_user: Callable[[Exception], object]
+        self,
+        context: Context,
+        version: Version,
+        lease: Lease,
+        raise_in_user: Callable[[Exception], object],
+        responder: Responder = respond,
     ) -> None:
         """Belong to the user in whose greenlet `raise_in_user` raises an exception."""
-        super().__init__(context, version, lease)
+        super().__init__(context, version, lease, responder)
         self.raise_in_user = raise_in_user
 
 
@@ -203,10 +210,15 @@ class LoadProcess:
         for context in self._contexts.values():
             context.observed_by(observer)
 
+    def once(self, text: str) -> bool:
+        """Return whether this is said for the first time in this run."""
+        is_new = text not in self._logged
+        self._logged.add(text)
+        return is_new
+
     def log_once(self, error: HarnessError) -> None:
         """Log, once, what keeps users of one kind from starting."""
-        if str(error) not in self._logged:
-            self._logged.add(str(error))
+        if self.once(str(error)):
             _logger.error("No station can start: %s", error)
 
     def admit(self, station: UserStation) -> None:

@@ -124,15 +124,23 @@ class ChargePointUser(User):
 
     def call(self, action: str, payload: dict[str, Any] | None = None) -> Answer:
         """Send a CALL and wait for its end; `never-sent` where the station is not accepted."""
+        return self.call_at(action, payload, time.monotonic())
+
+    def call_at(self, action: str, payload: dict[str, Any] | None, intended_at: float) -> Answer:
+        """Send a CALL that was due at this moment of `time.monotonic()`, and wait for its end."""
         result: gevent.event.AsyncResult = gevent.event.AsyncResult()
 
         def on_end(answer: dict[str, Any] | None, outcome: str) -> None:
             result.set(Answer(str(outcome), answer))
 
-        if self.station is None or not self.station.call(action, payload or {}, time.monotonic(), on_end):
+        if self.station is None or not self.station.call(action, payload or {}, intended_at, on_end):
             return Answer(Outcome.NEVER_SENT, None)
         answer: Answer = result.get()
         return answer
+
+    def make_station(self, context: Context, lease: Lease) -> UserStation:
+        """Make the charge point of this user."""
+        return UserStation(context, Version(self.ocpp), lease, self._raise_in_greenlet)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -143,7 +151,7 @@ class ChargePointUser(User):
     def _leased(self, lease: Lease) -> None:
         assert self._process is not None
         assert self._context is not None
-        self.station = UserStation(self._context, Version(self.ocpp), lease, self._raise_in_greenlet)
+        self.station = self.make_station(self._context, lease)
         self._process.admit(self.station)
 
     def _raise_in_greenlet(self, error: Exception) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import structs
 
+from evidence.vocabulary import STATION_CRASH
 from fixtures import models
 from loadtest.measuring.answer_judge import AnswerJudge
 from loadtest.measuring.recorder import Recorder
@@ -199,7 +200,7 @@ class Context:
         """Take note of a mistake of ours within a station; return True when somebody else takes the station over."""
         if self._on_crash is not None and self._on_crash(station, error):
             return True
-        self.recorder.fault("station-crash")
+        self.recorder.fault(STATION_CRASH)
         self._crashes += 1
         if self._crashes <= _LOGGED_CRASHES:
             # Locust stops forwarding the log of a worker that logs too much.

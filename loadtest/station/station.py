@@ -22,7 +22,7 @@ from loadtest.station.contract import Observer, Store, Storm
 from loadtest.station.day import HEARTBEAT, Day
 from loadtest.station.dialect.contract import Dialect, Ending
 from loadtest.station.life import Life, LifeAction, LifeEvent, after
-from loadtest.station.messaging import Messaging
+from loadtest.station.messaging import Messaging, Responder
 from loadtest.station.registrar import Registrar
 from loadtest.station.state.firmware import Firmware
 from loadtest.station.state.store import peek
@@ -68,14 +68,17 @@ class Station:
         "storm",
     )
 
-    def __init__(self, context: Context, version: Version, lease: Lease) -> None:
-        """Build the station that the lease, the seed and the profile describe."""
+    def __init__(self, context: Context, version: Version, lease: Lease, responder: Responder = respond) -> None:
+        """Build the station that the lease, the seed and the profile describe.
+
+        `responder` decides what it says to the CSMS.
+        """
         self.context = context = context.for_station(lease)
         self.lease = lease
         self.draws = Draws(context.seed, lease.identity)
         self.model = models.model(context.pick_model(self.draws, context.profile))
         self.life = Life.NEW
-        self.messaging = Messaging(self, context, context.dialect(version), respond)
+        self.messaging = Messaging(self, context, context.dialect(version), responder)
         # Bound once, because a method of our own would cost every CALL one more frame.
         self.call = self.messaging.call
         self._connection = Connection(self)
