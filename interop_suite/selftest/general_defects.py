@@ -166,6 +166,8 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "event-update-unanswered": serves("TransactionEvent", eventType="Updated"),
         **{unanswered_defect_id(action): asks(action) for action in UNANSWERED},
         **{name: meets(expectation) for name, expectation in EXPECTATIONS.items()},
+        "expired-reservation-refused": serves("ReservationStatusUpdate", reservationUpdateStatus="Expired"),
+        "removed-reservation-refused": serves("ReservationStatusUpdate", reservationUpdateStatus="Removed"),
         "second-connector-refused": serves("StatusNotification", connectorId=2),
         # -- commands
         "message-ids-restart": commands_again,

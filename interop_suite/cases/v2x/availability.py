@@ -14,7 +14,7 @@ from interop_suite.claims.expected import Expected, one_of
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.charging import Charging
 from interop_suite.steps.connections import heartbeat
-from interop_suite.steps.courses import EVSE_OF_TWO
+from interop_suite.steps.courses import EVSE_OF_TWO, defects_of
 from interop_suite.steps.transaction_events import AVAILABLE, ENDED_UNPLUGGED, POWER_OFF, STOP_SHOWN, answers_all
 from interop_suite.steps.v2x import VERSIONS, notify_event, part6, starts_with_token, status, status_answered
 
@@ -138,7 +138,7 @@ def _add(change: Change) -> None:
     answer, after = ("Scheduled", ", the end of the session") if change.busy else ("Accepted", "")
     session = (answers_all, starts_with_token("Accepted")) if change.busy else ()
     tokens = (token_need("Accepted"),) if change.busy else ()
-    events = ("event-without-token-info", "token-info-only-when-authorized") if change.busy else ()
+    events = defects_of((STOP_SHOWN, POWER_OFF, ENDED_UNPLUGGED)) if change.busy else ()
 
     @case(
         id=change.id,

@@ -49,7 +49,7 @@ def _read(probe: Probe, charging: Charging) -> None:
     expects=EXPECTS,
     clause=part6("E04.FR.05"),
     defect="late-session-dated-on-arrival",
-    also=("offline-session-forgotten", "offline-event-refused", "stop-reason-always-local"),
+    also=("sequence-restart-refused", "offline-session-forgotten", "offline-event-refused", "stop-reason-always-local"),
     checks=CHECKS,
 )
 def late(probe: Probe) -> None:
@@ -76,6 +76,7 @@ def late(probe: Probe) -> None:
     clause=part6("J02.FR.19"),
     defect="late-start-forgotten",
     also=(
+        "sequence-restart-refused",
         "late-start-reopens",
         "late-event-reopens",
         "late-reading-taken-for-end",
@@ -124,6 +125,7 @@ def out_of_order(probe: Probe) -> None:
     clause=part6("J02.FR.19"),
     defect="late-event-reopens",
     also=(
+        "sequence-restart-refused",
         "late-reading-taken-for-end",
         "offline-event-refused",
         "event-out-of-order-refused",
@@ -158,7 +160,10 @@ def after_the_end(probe: Probe) -> None:
     expects=EXPECTS,
     clause=part6("J02.FR.19"),
     defect="repeated-start-doubled",
-    also=("event-out-of-order-refused",),
+    also=(
+        "sequence-restart-refused",
+        "event-out-of-order-refused",
+    ),
     checks=CHECKS,
 )
 def repeated(probe: Probe) -> None:
@@ -183,6 +188,7 @@ def repeated(probe: Probe) -> None:
     clause=part6("J02.FR.19"),
     defect="late-token-forgotten",
     also=(
+        "sequence-restart-refused",
         "late-place-forgotten",
         "late-begin-reading-forgotten",
         "stop-reason-always-local",
@@ -216,7 +222,7 @@ def bit_by_bit(probe: Probe) -> None:
     expects=EXPECTS,
     clause=part6("J02.FR.19"),
     defect="first-sample-taken-for-energy",
-    also=("kwh-taken-for-wh", "multiplier-ignored", "first-reading-taken-for-end"),
+    also=("sequence-restart-refused", "kwh-taken-for-wh", "multiplier-ignored", "first-reading-taken-for-end"),
     checks=CHECKS,
 )
 def units(probe: Probe) -> None:
