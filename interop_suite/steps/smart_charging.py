@@ -69,10 +69,13 @@ def two_sessions(probe: Probe) -> tuple[Charging, Charging]:
 
 
 def report_profiles(probe: Probe, request: Payload, parts: Sequence[tuple[int, str, Sequence[Payload]]]) -> None:
-    """Send ReportChargingProfiles for what was asked for; each part is of one EVSE and one source."""
+    """Send ReportChargingProfiles for what was asked for; each part is of one EVSE and one source.
+
+    A report in one part leaves tbc out, the last one of several says that it is the last.
+    """
     last = len(parts) - 1
     for index, (evse, source, profiles) in enumerate(parts):
         part = v2x.report_charging_profiles(
-            int(request.get("requestId", 0)), evse, profiles, source=source, tbc=index < last
+            int(request.get("requestId", 0)), evse, profiles, source=source, tbc=index < last if last else None
         )
         probe.station.call("ReportChargingProfiles", part)

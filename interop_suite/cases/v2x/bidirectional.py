@@ -16,6 +16,7 @@ from interop_suite.claims.charging_profiles import profiles_sent, sound_profiles
 from interop_suite.claims.checks import answered, still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.exchange import Exchange
 from interop_suite.claims.expected import one_of, present
 from interop_suite.claims.fulfilment import fulfilled
 from interop_suite.claims.history import History
@@ -33,6 +34,7 @@ from interop_suite.steps.smart_charging import (
     two_sessions,
     use_case,
 )
+from interop_suite.steps.v2x import ACCEPTED
 
 Payload = dict[str, Any]
 V21 = ("2.1",)
@@ -332,17 +334,21 @@ for _entry in LED:
 # -- what a token may do ---------------------------------------------------------------------------------------------
 
 
+def _weigh_allowed(call: Exchange, claim: str) -> Finding:
+    allowed = call.result.get("allowedEnergyTransfer")
+    if isinstance(allowed, list) and any("BPT" in str(mode) for mode in allowed):
+        verdict, actual = Verdict.OK, f"allowedEnergyTransfer is {allowed}"
+    else:
+        verdict = Verdict.NOT_APPLICABLE
+        actual = f"no token of ours may discharge: allowedEnergyTransfer is {allowed or 'missing'}"
+    return Finding(verdict=verdict, claim=claim, actual=actual, clause=Clause("2-2", "Q01"), frame=call.call.line)
+
+
 def _allows_discharging() -> Check:
     claim = "The answer to Authorize says that the token may be used in both directions"
-    answered_at_all = answered("Authorize", claim=claim, clause=Clause("2-2", "Q01"))
 
     def judge(history: History) -> list[Finding]:
-        calls = history.calls("Authorize")
-        allowed = [mode for call in calls for mode in call.result.get("allowedEnergyTransfer", ())]
-        if calls and calls[0].result and not any("BPT" in mode for mode in allowed):
-            actual = f"no token of ours may discharge: allowedEnergyTransfer is {allowed or 'missing'}"
-            return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=calls[0].call.line)]
-        return answered_at_all.judge(history)
+        return [_weigh_allowed(call, claim) for call in history.calls("Authorize")]
 
     return Check(claim=claim, judge=judge)
 
@@ -360,6 +366,7 @@ def _allows_discharging() -> Check:
     clause=use_case("Q01"),
     defect="allowed-transfers-as-text",
     checks=(
+        answered("Authorize", ACCEPTED),
         _allows_discharging(),
         fulfilled("GetBaseReport"),
         answered("NotifyReport", claim="Every part of the report is answered"),

@@ -45,18 +45,20 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
 
 
-def _limit(probe: Probe, source: str, evse: int, *schedules: Payload, critical: bool | None = None) -> None:
+def _limit(probe: Probe, source: str, evse: int | None, *schedules: Payload, critical: bool | None = None) -> None:
     payload = v2x.notify_charging_limit(source=source, evse_id=evse, is_grid_critical=critical, schedules=schedules)
     probe.station.call("NotifyChargingLimit", payload)
 
 
-def _cleared(probe: Probe, source: str, evse: int) -> None:
+def _cleared(probe: Probe, source: str, evse: int | None) -> None:
     probe.station.call("ClearedChargingLimit", v2x.cleared_charging_limit(source=source, evse_id=evse))
 
 
 def _set_without_session(probe: Probe) -> None:
     _limit(probe, "EMS", EVSE_2, schedule(301, (0, 20.4), (900, 10.2)), schedule(302, (0, 16.1)))
     _limit(probe, "SO", EVSE_1, critical=True)
+    # A limit of the whole station names no EVSE.
+    _limit(probe, "Other", None, schedule(305, (0, 32.7), (1800, 24.3)), critical=False)
 
 
 def _released_without_session(probe: Probe) -> None:
@@ -64,6 +66,7 @@ def _released_without_session(probe: Probe) -> None:
     _cleared(probe, "EMS", EVSE_2)
     # The limit may have come while the station was offline.
     _cleared(probe, "SO", EVSE_1)
+    _cleared(probe, "Other", None)
 
 
 def _released_in_session(probe: Probe) -> None:
@@ -98,10 +101,11 @@ TOLD = (
     Told(
         id="TC_K_48_CSMS",
         title="Limits of others, one with schedules, are acknowledged while nobody charges",
-        sends="NotifyChargingLimit for two EVSEs from two sources, one with schedules.",
+        sends="NotifyChargingLimit for two EVSEs and the whole station from three sources, two with schedules.",
         tell=_set_without_session,
         clause=use_case("K12"),
         defect="charging-limit-with-schedule-refused",
+        also=("charging-limit-without-evse-refused",),
         checks=(limits_answered,),
     ),
     Told(

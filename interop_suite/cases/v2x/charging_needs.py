@@ -35,7 +35,7 @@ from interop_suite.steps.smart_charging import (
     use_case,
 )
 from interop_suite.steps.transaction_events import CHARGING, answers_all
-from interop_suite.steps.v2x import VERSIONS
+from interop_suite.steps.v2x import ACCEPTED, VERSIONS
 
 Payload = dict[str, Any]
 V21 = ("2.1",)
@@ -312,7 +312,7 @@ _TRANSFERS = ("DC_ACDP_BPT", "AC_BPT_DER", "DC_BPT", "AC_BPT", "WPT")
     expects="The CSMS SHALL decline the needs.",
     clause=use_case("Q01"),
     defect="disallowed-transfer-accepted",
-    checks=(answered("Authorize"), transfer_refused()),
+    checks=(answered("Authorize", ACCEPTED), transfer_refused()),
 )
 def not_allowed(probe: Probe) -> None:
     station, token = probe.station, probe.token()
