@@ -33,6 +33,7 @@ _CHOSEN_BY_CSMS: Mapping[str, frozenset[str]] = MappingProxyType(
         "SetChargingProfile": frozenset(
             f"{holder}.{name}" for holder in ("csChargingProfiles", "chargingProfile") for name in _PROFILE
         ),
+        "SetDisplayMessage": frozenset({"message.id"}),
         "RemoteStartTransaction": frozenset(f"chargingProfile.{name}" for name in _PROFILE),
         "RequestStartTransaction": frozenset(f"chargingProfile.{name}" for name in _PROFILE),
         "UpdateFirmware": frozenset({"retrieveDate", "firmware.retrieveDateTime", "firmware.installDateTime"}),
