@@ -13,7 +13,7 @@ from fixtures.certificates import Authority, HashAlgorithm, hash_data
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import noted, still_serves
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.expected import Expected, one_of, present
+from interop_suite.claims.expected import Expected, field, one_of, present
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.operator_orders import ordered
@@ -353,8 +353,8 @@ def _delete(probe: Probe, algorithm: HashAlgorithm, reply: str) -> None:
     probe.command(DELETE, {"certificateHashData": wanted})
     request = station.expect(DELETE)
     if request is not None:
-        found = request.get("certificateHashData") or {}
-        same = all(str(found.get(name)).casefold() == value.casefold() for name, value in wanted.items())
+        found = {name: field(request, f"certificateHashData.{name}") for name in wanted}
+        same = all(str(found[name]).casefold() == value.casefold() for name, value in wanted.items())
         station.note(as_reported=[same, found])
 
 

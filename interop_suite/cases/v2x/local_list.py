@@ -11,7 +11,7 @@ from interop_suite.claims.checks import still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import Exchange
-from interop_suite.claims.expected import above, each, one_of
+from interop_suite.claims.expected import above, each, field, one_of
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.connections import heartbeat
@@ -42,7 +42,7 @@ def _send(probe: Probe, *updates: dict[str, Any]) -> None:
 
 
 def _differences(history: History) -> list[Exchange]:
-    return [call for call in history.commands(ORDER) if call.payload.get("updateType") == "Differential"]
+    return [call for call in history.commands(ORDER) if field(call.payload, "updateType") == "Differential"]
 
 
 _RISES = "A Differential update has a higher version than the list before it"
@@ -51,8 +51,9 @@ _RISES = "A Differential update has a higher version than the list before it"
 def _judge_rise(history: History) -> list[Finding]:
     findings = []
     for call in _differences(history):
-        before = [c.payload.get("versionNumber") for c in history.commands(ORDER) if c.call.line < call.call.line]
-        number = call.payload.get("versionNumber")
+        earlier = [other for other in history.commands(ORDER) if other.call.line < call.call.line]
+        before = [field(other.payload, "versionNumber") for other in earlier]
+        number = field(call.payload, "versionNumber")
         known = [version for version in before if isinstance(version, int)]
         if known and isinstance(number, int):
             verdict = Verdict.OK if number > known[-1] else Verdict.FAILED
@@ -76,14 +77,14 @@ def _judge_removal(history: History) -> list[Finding]:
             frame=call.call.line,
         )
         for call in _differences(history)
-        for entry in call.payload.get("localAuthorizationList") or []
-        if isinstance(entry, dict) and _token_of(entry) in wanted
+        for entry in _entries(call)
+        if str(field(entry, "idToken.idToken")).casefold() in wanted
     ]
 
 
-def _token_of(entry: dict[str, Any]) -> str:
-    token = entry.get("idToken")
-    return str(token.get("idToken")).casefold() if isinstance(token, dict) else ""
+def _entries(call: Exchange) -> list[dict[str, Any]]:
+    entries = field(call.payload, "localAuthorizationList")
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 @case(

@@ -12,7 +12,7 @@ from interop_suite.catalogue import case
 from interop_suite.claims.checks import still_serves
 from interop_suite.claims.claim import Check
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.expected import Expected, one_of
+from interop_suite.claims.expected import Expected, field, one_of
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.charging import Charging, meter_value
 from interop_suite.steps.connections import heartbeat
@@ -80,10 +80,12 @@ def _tell_limits(probe: Probe, *, conditions: bool = True) -> None:
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         results = []
         for asked in request.get("getVariableData") or []:
-            value = known.get(asked["variable"]["name"]) if asked["component"]["name"] == "TariffCostCtrlr" else None
+            of_tariffs = field(asked, "component.name") == "TariffCostCtrlr"
+            value = known.get(str(field(asked, "variable.name"))) if of_tariffs else None
             status = {"attributeStatus": "UnknownVariable" if value is None else "Accepted"}
             told = {} if value is None else {"attributeValue": value}
-            results.append({"component": asked["component"], "variable": asked["variable"], **status, **told})
+            about = {name: field(asked, name) for name in ("component", "variable")}
+            results.append({**about, **status, **told})
         return {"getVariableResult": results}
 
     probe.station.reply("GetVariables", answer)

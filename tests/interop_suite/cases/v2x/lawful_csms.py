@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-import msgspec
-
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from fixtures.csms import ThreadCsms, practice_csms
@@ -58,7 +56,7 @@ def lawful_csms() -> Iterator[LawfulCsms]:
         practice_csms(tls_port=0, call_timeout=2) as csms,
         csms_request(csms, InteropRequest(timeout=2)) as request,
     ):
-        driver = make_driver(msgspec.structs.replace(request))
+        driver = make_driver(request)
         try:
             yield LawfulCsms(csms, Runner(request.target(), driver, None, introspection=csms))
         finally:

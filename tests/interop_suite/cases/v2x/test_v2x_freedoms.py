@@ -241,3 +241,19 @@ def test_csms_that_refuses_every_order_is_never_failed_no_false_alarm(
         return []
 
     assert set(csms.verdicts(taken, *REFUSABLE).values()) == {verdict}
+
+
+NONSENSE = ("TC_D_03_CSMS", "TC_L_01_CSMS", "TC_L_17_CSMS", "TC_M_15_CSMS", "TC_M_20_CSMS", "TC_I_102_CSMS")
+
+
+@pytest.mark.parametrize(
+    "payload", [None, {}, {"localAuthorizationList": "?", "certificateHashData": "?", "tariff": []}]
+)
+def test_order_that_makes_no_sense_is_failed_and_breaks_nothing(csms: LawfulCsms, payload: Payload | None) -> None:
+    taken = freedom("nonsense")
+
+    @taken.command()
+    def _(_world: World, command: Command) -> Sequence[Command]:
+        return [command.carrying(payload)]
+
+    assert set(csms.verdicts(taken, *NONSENSE).values()) == {Verdict.FAILED}
