@@ -66,7 +66,7 @@ def _weigh(history: History, cause: Exchange, until: int, claim: str, clause: Cl
     if not sent:
         actual = f"no SetChargingProfile came after {cause.describe_answer()}"
         return Finding(verdict=Verdict.FAILED, claim=claim, actual=actual, clause=clause, frame=cause.call.line)
-    evse = cause.payload["evseId"]
+    evse = field(cause.payload, "evseId")
     transaction = running_transaction(history, evse, cause.call.line)
     wrong = [_wrong(call.payload, evse, transaction) for call in sent]
     verdict = Verdict.FAILED if all(wrong) else Verdict.OK

@@ -64,9 +64,10 @@ class Exchange(msgspec.Struct, kw_only=True, eq=False):
 
     @property
     def result(self) -> dict[str, Any]:
-        """The payload of the CALLRESULT; empty when there was none."""
+        """The payload of the CALLRESULT; empty when there was none, or one that is not an object."""
         message = self.answer.message if self.answer else None
-        return message.payload or {} if isinstance(message, CallResult) else {}
+        payload = message.payload if isinstance(message, CallResult) else None
+        return payload if isinstance(payload, dict) else {}
 
     @property
     def error(self) -> CallError | None:

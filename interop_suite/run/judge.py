@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from evidence.run_model import CaseResult, Latency
@@ -55,12 +56,12 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
 
     With `strict_order` a CALL that the case did not ask for is FAILED, as in the OCA's own tool; the texts allow it.
     """
-    findings = [*_implicit(history)]
+    findings = _found("Every message of the CSMS can be judged", partial(_implicit, history))
     if strict_order:
         findings.extend(_uninvited(history))
     unproven: list[str] = []
     for check in case.checks:
-        found = check.judge(history)
+        found = _found(check.claim, partial(check.judge, history))
         findings.extend(found)
         if not found:
             unproven.append(check.claim)
@@ -85,6 +86,18 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
         sends=case.sends,
         expects=case.expects,
     )
+
+
+def _found(claim: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """Let one check judge; where it breaks at what the CSMS sent, the others still say what they found."""
+    found: list[Finding] = []
+    try:
+        for finding in look():
+            found.append(finding)  # noqa: PERF402  # what came before a mistake of ours stays
+    except Exception as error:  # noqa: BLE001  # our own mistake must not pass for a verdict about the CSMS
+        actual = f"the check broke at what the CSMS sent ({type(error).__name__}: {error}); please report it"
+        found.append(Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=actual))
+    return found
 
 
 def _conclude(case: Case, history: History, findings: list[Finding], unproven: list[str]) -> tuple[Verdict, str]:

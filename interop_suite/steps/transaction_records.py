@@ -62,12 +62,15 @@ def confirmed(history: History, *, role: str = PRIMARY) -> dict[str, Told]:
                 number = call.result.get("transactionId")
                 if isinstance(number, int) and _goes_on(call):
                     told[str(number)] = Told(
-                        id=number, token=payload["idTag"], at=payload["timestamp"], begin=payload["meterStart"]
+                        id=number,
+                        token=field(payload, "idTag"),
+                        at=field(payload, "timestamp"),
+                        begin=field(payload, "meterStart"),
                     )
             case "StopTransaction":
-                known = told.get(str(payload["transactionId"]))
+                known = told.get(str(field(payload, "transactionId")))
                 if known is not None and not known.ended:
-                    known.end, known.ended = payload["meterStop"], True
+                    known.end, known.ended = field(payload, "meterStop"), True
             case "TransactionEvent":
                 _follow(told, payload)
     return told
@@ -83,7 +86,7 @@ def accepted_starts(history: History, *, role: str = PRIMARY) -> list[Exchange]:
     """List the starts of a station that the CSMS let go on, in whichever version."""
     starts = [
         *history.calls("StartTransaction", role=role),
-        *(e for e in history.calls("TransactionEvent", role=role) if e.payload["eventType"] == "Started"),
+        *(e for e in history.calls("TransactionEvent", role=role) if field(e.payload, "eventType") == "Started"),
     ]
     return [call for call in starts if _goes_on(call)]
 
@@ -105,13 +108,15 @@ def sessions_began(count: int = 1, *, role: str = PRIMARY) -> Check:
 
 
 def _follow(told: dict[str, Told], event: dict[str, Any]) -> None:
-    number = event["transactionInfo"]["transactionId"]
-    known = told.setdefault(number, Told(id=number, at=event["timestamp"]))
+    number = field(event, "transactionInfo.transactionId")
+    if number is None:
+        return
+    known = told.setdefault(number, Told(id=number, at=field(event, "timestamp")))
     known.token = known.token or field(event, "idToken.idToken")
     register = field(event, "meterValue.0.sampledValue.0.value")
-    if event["eventType"] == "Started":
+    if field(event, "eventType") == "Started":
         known.begin = register
-    elif event["eventType"] == "Ended":
+    elif field(event, "eventType") == "Ended":
         known.end, known.ended = register, True
 
 

@@ -336,7 +336,7 @@ def _entry(version: Version, token: str, *, deletes: bool = False) -> dict[str, 
 
 
 def _judge_entries(history: History) -> list[Finding]:
-    lists = [call.payload.get("localAuthorizationList") or [] for call in history.commands("SendLocalList")]
+    lists = [field(call.payload, "localAuthorizationList") or [] for call in history.commands("SendLocalList")]
     if not lists:
         return []
     most = max(map(len, lists))
@@ -345,10 +345,12 @@ def _judge_entries(history: History) -> list[Finding]:
 
 
 def _judge_deletions(history: History) -> list[Finding]:
-    updates = [call for call in history.commands("SendLocalList") if call.payload.get("updateType") == "Differential"]
+    updates = [
+        call for call in history.commands("SendLocalList") if field(call.payload, "updateType") == "Differential"
+    ]
     if not updates:
         return []
-    with_info = [e for call in updates for e in call.payload.get("localAuthorizationList") or [] if _has_info(e)]
+    with_info = [e for call in updates for e in field(call.payload, "localAuthorizationList") or [] if _has_info(e)]
     actual = f"it has {with_info[0]}" if with_info else "it has none"
     verdict = Verdict.FAILED if with_info else Verdict.OK
     return [Finding(verdict=verdict, claim=_DELETED, actual=actual, frame=updates[-1].call.line)]

@@ -15,7 +15,7 @@ from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked, noted, still_serves, takes_csr
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.expected import one_of
+from interop_suite.claims.expected import field, one_of
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.connections import heartbeat
@@ -98,8 +98,8 @@ def _is_sent_as(kind: str) -> Check:
     return Check(claim=_SENT_AS, judge=judge)
 
 
-def _weigh(kind: str, payload: Mapping[str, Any]) -> tuple[Verdict, str]:
-    told, number = payload.get("certificateType"), payload.get("requestId")
+def _weigh(kind: str, payload: Any) -> tuple[Verdict, str]:
+    told, number = field(payload, "certificateType"), field(payload, "requestId")
     actual = f"certificateType is {told!r}, requestId is {number!r}"
     if told not in (kind, None) or number not in (REQUEST_ID, None):
         return Verdict.FAILED, actual

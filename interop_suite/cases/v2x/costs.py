@@ -11,7 +11,7 @@ from interop_suite.claims.checks import answered, still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import Exchange
-from interop_suite.claims.expected import above
+from interop_suite.claims.expected import above, field
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.charging import Charging, authorize
@@ -77,9 +77,10 @@ _COST = "The answer to the end of a session carries what the session cost"
 def _judge_cost(history: History) -> list[Finding]:
     wanted = {entry["transaction"]: entry["cost"] for entry in history.notes("priced")}
     return [
-        _weigh_cost(call, wanted[call.payload["transactionInfo"]["transactionId"]])
+        _weigh_cost(call, wanted[number])
         for call in history.calls("TransactionEvent")
-        if call.payload["eventType"] == "Ended" and call.answer is not None
+        if field(call.payload, "eventType") == "Ended" and call.answer is not None
+        if (number := field(call.payload, "transactionInfo.transactionId")) in wanted
     ]
 
 
@@ -137,9 +138,10 @@ _ASKING = ("GetBaseReport", "GetReport", "GetVariables")
 def _judge_tariff(history: History) -> list[Finding]:
     wanted = {str(entry["token"]).casefold(): entry["tariff"] for entry in history.notes("driver_tariff")}
     return [
-        _weigh_tariff(history, call, wanted[str(call.payload["idToken"]["idToken"]).casefold()])
+        _weigh_tariff(history, call, wanted[token])
         for call in history.calls("Authorize")
         if call.answer is not None
+        if (token := str(field(call.payload, "idToken.idToken")).casefold()) in wanted
     ]
 
 

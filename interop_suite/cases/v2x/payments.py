@@ -106,7 +106,7 @@ def _judge_vat_numbers(history: History) -> list[Finding]:
 def _is_about_request(call: Exchange) -> bool:
     """Compare the number as people write it, with or without spaces, and the EVSE where the answer has one."""
     told, wanted = (str(each.get("vatNumber")).replace(" ", "").casefold() for each in (call.result, call.payload))
-    return told == wanted and call.result.get("evseId") in (None, call.payload["evseId"])
+    return told == wanted and call.result.get("evseId") in (None, field(call.payload, "evseId"))
 
 
 @case(
@@ -196,7 +196,7 @@ def _judge_receipts(history: History) -> list[Finding]:
             Finding(
                 verdict=Verdict.FAILED if receipts & seen else verdict,
                 claim=_OWN_RECEIPT,
-                actual=f"{', '.join(sorted(receipts)) or 'no receipt'} for {call.payload['pspRef']}",
+                actual=f"{', '.join(sorted(receipts)) or 'no receipt'} for {field(call.payload, 'pspRef')}",
                 frame=call.answer.line if call.answer else None,
             )
         )

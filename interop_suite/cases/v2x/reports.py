@@ -153,7 +153,7 @@ def _names(entries: Any) -> set[tuple[Any, Any]]:
 
 def _reads(history: History) -> list[list[Any]]:
     """List what each request reads, besides the limit itself."""
-    reads = [call.payload.get("getVariableData") or [] for call in history.commands("GetVariables")]
+    reads = [field(call.payload, "getVariableData") or [] for call in history.commands("GetVariables")]
     return [entries for entries in reads if ("DeviceDataCtrlr", "ItemsPerMessage") not in _names(entries)]
 
 

@@ -9,7 +9,9 @@ from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.checks import answered, asked
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.expected import each, one_of
+from interop_suite.claims.history import History
 from interop_suite.run.judge import judge
+from ocppj.actions import ACTIONS
 from ocppj.versions import Version
 from tests.interop_suite.recording import Recording, begun
 
@@ -44,6 +46,37 @@ def test_failed_preparation_is_inconclusive() -> None:
 def test_broken_rule_outweighs_a_script_that_broke_afterwards() -> None:
     result = judged(begun().sent(HEARTBEAT).got('[4,"1","InternalError","",{}]').note(inconclusive="later"))
     assert result.verdict is Verdict.FAILED
+
+
+def test_check_that_breaks_is_inconclusive_and_leaves_the_others_their_word() -> None:
+    broken = Check(claim="The CSMS is counted", judge=lambda history: [1 // len(history.commands())])  # type: ignore[list-item]  # never gets there
+    alone = msgspec.structs.replace(case_of(), checks=(broken, answered("Heartbeat")))
+    right = begun().sent(HEARTBEAT).got(ANSWER)
+    result = judge(alone, right.history())
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "the check broke at what the CSMS sent (ZeroDivisionError" in result.reason
+    assert judge(alone, right.got("no json").history()).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize("payload", ["[]", "[1]", "7", '"x"', "null", "{}"])
+@pytest.mark.parametrize("version", Version)
+def test_messages_that_are_no_objects_or_empty_break_no_check(version: Version, payload: str) -> None:
+    recording = Recording(version).opened().script()
+    for number, action in enumerate(sorted(ACTIONS[version])):
+        recording.sent(f'[2,"s{number}","{action}",{{}}]').got(f'[3,"s{number}",{payload}]')
+        recording.got(f'[2,"c{number}","{action}",{payload}]').sent(f'[3,"c{number}",{{}}]')
+    history = recording.history()
+    assert "the check broke" not in judge(case_of(version), history).reason
+    mine = [case for case in all_cases() if case.ocpp is version]
+    assert [f"{case.key}: {why}" for case in mine for check in case.checks if (why := broken_by(check, history))] == []
+
+
+def broken_by(check: Check, history: History) -> str:
+    try:
+        check.judge(history)
+    except Exception as error:  # noqa: BLE001  # what every check must not do
+        return f"{check.claim}: {error!r}"
+    return ""
 
 
 @pytest.mark.parametrize(
