@@ -196,19 +196,28 @@ EFFECT_NONE: Final = "none"
 
 
 class CommandOutcome(StrEnum):
-    """How a command ended, the gravest first."""
+    """How a command ended, the gravest first; each has exactly one."""
 
     WRONG_STATION = "wrong-station"
+    """Another station than the one that was meant saw it."""
     WRONG_TOKEN = "wrong-token"  # noqa: S105 - a word
+    """The station was asked to start with another token."""
     NEVER_SENT = "never-sent"
+    """So many were under way that its turn did not come in time."""
     API_ERROR = "api-error"
     NEVER_SEEN = "never-seen"
+    """The station never saw it, though the API reported no failure."""
     API_TIMEOUT = "api-timeout"
+    """The station saw it, and the API did not answer in time."""
     REJECTED = "rejected"
+    """The station said no, or answered with a CALLERROR."""
     NO_EFFECT = "no-effect"
+    """The station took it, and what had to follow did not."""
     ACCEPTED = "accepted"
     OPEN = "open"
+    """The run, or the transaction, ended before more could be known."""
     NO_TARGET = "no-target"
+    """No station was there that it fitted; nothing was sent."""
 
 
 class CommandLatency(msgspec.Struct, frozen=True, kw_only=True):

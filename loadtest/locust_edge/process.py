@@ -31,7 +31,7 @@ from loadtest.station.contract import Host
 from loadtest.station.life import Life
 from loadtest.timing.pacing import ConnectPacer
 from loadtest.timing.timers import HubTimers, Timer
-from loadtest.transport.socket import Engine
+from loadtest.transport.contract import Engine
 from loadtest.transport.target import Target, client_context
 from loadtest.transport.tls import open_socket
 from loadtest.transport.traced import Tracer, trace_path

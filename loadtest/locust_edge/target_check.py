@@ -9,7 +9,7 @@ import gevent.core
 
 from evidence.redact import redact_url
 from loadtest.timing.timers import HubTimers
-from loadtest.transport.socket import Attempt, Engine, Handshake, How
+from loadtest.transport.contract import Attempt, Engine, Handshake, How
 from loadtest.transport.target import Target
 from loadtest.transport.tls import open_socket
 from loadtest.workload.identities import Lease

@@ -34,7 +34,7 @@ from loadtest.transport.failures import one_line, upgrade_failure
 from loadtest.transport.ping import Pinger
 from loadtest.transport.target import Target
 
-__all__ = ["Attempt", "ConnectionPhase", "Engine", "Handshake", "How", "Listener", "StationSocket"]
+__all__ = ["ConnectionPhase", "StationSocket"]
 
 _quiet = logging.getLogger("plugstorm.websockets")
 _quiet.addHandler(logging.NullHandler())

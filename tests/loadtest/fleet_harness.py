@@ -13,7 +13,7 @@ from loadtest.measuring.recorder import Recorder
 from loadtest.station import Context, Station
 from loadtest.timing.backoff import Backoff
 from loadtest.timing.timers import TimerQueue
-from loadtest.transport.socket import Handshake, How
+from loadtest.transport.contract import Handshake, How
 from loadtest.transport.target import Target
 from loadtest.workload.identities import Identities
 from loadtest.workload.profile import Profile, Sessions

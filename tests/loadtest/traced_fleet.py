@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import TraceReport, check_traces
-from loadtest.transport.socket import How
+from loadtest.transport.contract import How
 from ocppj.trace import Kind, TraceRecord, encode_record
 from tests.loadtest.fleet_harness import FleetHarness, HarnessSocket
 

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from evidence.histogram import Histogram, Interval, Tag
+from evidence.plugin_results import CommandOutcome
 from loadtest.judging.quantities import Kind, Values
-from loadtest.plugins.commands.matching import Api, CommandVerdict, Sent
+from loadtest.plugins.commands.matching import Api, Sent
 
 __all__ = ["CLOCKS", "FAILURES", "QUANTITIES", "Figures", "live_line"]
 
@@ -18,16 +19,16 @@ CLOCKS: Final = ("service", "response", "reach", "started", "effect")
 station, to the answered start of the transaction, and to the effect."""
 FAILURES: Final = frozenset(
     {
-        CommandVerdict.WRONG_STATION,
-        CommandVerdict.WRONG_TOKEN,
-        CommandVerdict.NEVER_SENT,
-        CommandVerdict.API_ERROR,
-        CommandVerdict.NEVER_SEEN,
-        CommandVerdict.API_TIMEOUT,
-        CommandVerdict.NO_EFFECT,
+        CommandOutcome.WRONG_STATION,
+        CommandOutcome.WRONG_TOKEN,
+        CommandOutcome.NEVER_SENT,
+        CommandOutcome.API_ERROR,
+        CommandOutcome.NEVER_SEEN,
+        CommandOutcome.API_TIMEOUT,
+        CommandOutcome.NO_EFFECT,
     }
 )
-_UNKNOWN: Final = frozenset({CommandVerdict.OPEN, CommandVerdict.NO_TARGET})
+_UNKNOWN: Final = frozenset({CommandOutcome.OPEN, CommandOutcome.NO_TARGET})
 QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         **{
@@ -36,7 +37,7 @@ QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(
             for statistic in ("p50", "p90", "p95", "p99", "p99.9", "max")
         },
         "failed": "amount",
-        **{verdict.value: "amount" for verdict in CommandVerdict if verdict not in _UNKNOWN},
+        **{verdict.value: "amount" for verdict in CommandOutcome if verdict not in _UNKNOWN},
     }
 )
 _PERCENTILES: Final = (50.0, 90.0, 95.0, 99.0, 99.9)
@@ -53,7 +54,7 @@ class _Tally:
         self.action = action
         self.effect = effect
         self.clocks = {clock: Histogram() for clock in CLOCKS}
-        self.verdicts: Counter[CommandVerdict] = Counter()
+        self.verdicts: Counter[CommandOutcome] = Counter()
         self.api: Counter[Api] = Counter()
         self.intended = self.late = self.seen = self.seen_again = self.taken = self.effects = 0
         self.reasons: Counter[str] = Counter()
@@ -66,7 +67,7 @@ class Figures:
         """Start empty."""
         self._tallies: dict[tuple[str, str], _Tally] = {}
 
-    def close(self, sent: Sent, verdict: CommandVerdict) -> None:
+    def close(self, sent: Sent, verdict: CommandOutcome) -> None:
         """Count a command that is over; times are those of one clock, in seconds."""
         tally = self._tally(sent.errand.label, sent.ocpp, sent.recipe.action, sent.recipe.effect)
         tally.intended += 1
@@ -79,7 +80,7 @@ class Figures:
         if sent.answered is not None and sent.api is not Api.ERROR:
             _record(tally, "service", sent.answered - sent.sent)
             _record(tally, "response", sent.answered - sent.intended)
-        if verdict in (CommandVerdict.WRONG_STATION, CommandVerdict.WRONG_TOKEN) or sent.seen is None:
+        if verdict in (CommandOutcome.WRONG_STATION, CommandOutcome.WRONG_TOKEN) or sent.seen is None:
             return
         tally.seen += 1
         tally.seen_again += sent.seen_again
@@ -95,7 +96,7 @@ class Figures:
         """Count a command that was not sent: after so many seconds, or for want of a station (None)."""
         tally = self._tally(label, ocpp, action, effect)
         tally.intended += 1
-        tally.verdicts[CommandVerdict.NO_TARGET if waited is None else CommandVerdict.NEVER_SENT] += 1
+        tally.verdicts[CommandOutcome.NO_TARGET if waited is None else CommandOutcome.NEVER_SENT] += 1
         if waited is not None:
             # Left out, it would make the percentiles look better the worse it gets.
             _record(tally, "response", waited)
@@ -123,16 +124,16 @@ class Figures:
         verdicts = self.verdicts
         known = sum(number for verdict, number in verdicts.items() if verdict not in _UNKNOWN)
         whole = float(known) if known else None
-        for verdict in CommandVerdict:
+        for verdict in CommandOutcome:
             found[verdict] = (float(verdicts[verdict]) if whole else None, whole)
         failed = sum(number for verdict, number in verdicts.items() if verdict in FAILURES)
         found["failed"] = (float(failed) if whole else None, whole)
         return found
 
     @property
-    def verdicts(self) -> Counter[CommandVerdict]:
+    def verdicts(self) -> Counter[CommandOutcome]:
         """How all commands ended."""
-        total: Counter[CommandVerdict] = Counter()
+        total: Counter[CommandOutcome] = Counter()
         for tally in self._tallies.values():
             total.update(tally.verdicts)
         return total
@@ -152,10 +153,10 @@ class Figures:
         return tally
 
 
-def live_line(verdicts: Mapping[CommandVerdict, int], under_way: int, reach: Histogram) -> str:
+def live_line(verdicts: Mapping[CommandOutcome, int], under_way: int, reach: Histogram) -> str:
     """Write the state of all commands in a line."""
     failed = sum(number for verdict, number in verdicts.items() if verdict in FAILURES)
-    sent = sum(verdicts.values()) - verdicts.get(CommandVerdict.NO_TARGET, 0) + under_way
+    sent = sum(verdicts.values()) - verdicts.get(CommandOutcome.NO_TARGET, 0) + under_way
     parts = [f"commands {sent} sent, {failed} failed"]
     if reach.counts:
         parts.append(f"reach p95 {reach.percentile(95) / 1000:.1f} ms")
@@ -167,7 +168,7 @@ def _record(tally: _Tally, clock: str, seconds: float) -> None:
 
 
 def _row(label: str, ocpp: str, tally: _Tally) -> dict[str, Any]:
-    unsent = tally.verdicts[CommandVerdict.NEVER_SENT] + tally.verdicts[CommandVerdict.NO_TARGET]
+    unsent = tally.verdicts[CommandOutcome.NEVER_SENT] + tally.verdicts[CommandOutcome.NO_TARGET]
     row: dict[str, Any] = {
         "command": label,
         "action": tally.action,
@@ -176,7 +177,7 @@ def _row(label: str, ocpp: str, tally: _Tally) -> dict[str, Any]:
         "intended": tally.intended,
         "sent": tally.intended - unsent,
         "late": tally.late,
-        "outcomes": {str(verdict): number for verdict in CommandVerdict if (number := tally.verdicts[verdict])},
+        "outcomes": {str(verdict): number for verdict in CommandOutcome if (number := tally.verdicts[verdict])},
         "api": {str(word): number for word in Api if (number := tally.api[word])},
         "seen": tally.seen,
         "seen_again": tally.seen_again,

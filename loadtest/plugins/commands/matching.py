@@ -14,10 +14,11 @@ from zlib import crc32
 
 import msgspec
 
+from evidence.plugin_results import CommandOutcome
 from loadtest.workload.command_catalogue import KEYS, Effect, Recipe
 from loadtest.workload.commands import Errand
 
-__all__ = ["Api", "CommandVerdict", "Matcher", "SeenEffect", "Sent", "digest_of", "key_of"]
+__all__ = ["Api", "CommandOutcome", "Matcher", "SeenEffect", "Sent", "digest_of", "key_of"]
 
 _MOST_STRAYS: Final = 10_000
 _REPORTING: Final = 5.0
@@ -50,31 +51,6 @@ class SeenEffect(StrEnum):
     BOOTED = "booted"
     TRIGGERED = "triggered"
     LIMITED = "limited"
-
-
-class CommandVerdict(StrEnum):
-    """How a command ended, the gravest first; each has exactly one."""
-
-    WRONG_STATION = "wrong-station"
-    """Another station than the one that was meant saw it."""
-    WRONG_TOKEN = "wrong-token"  # noqa: S105 - a word
-    """The station was asked to start with another token."""
-    NEVER_SENT = "never-sent"
-    """So many were under way that its turn did not come in time."""
-    API_ERROR = "api-error"
-    NEVER_SEEN = "never-seen"
-    """The station never saw it, though the API reported no failure."""
-    API_TIMEOUT = "api-timeout"
-    """The station saw it, and the API did not answer in time."""
-    REJECTED = "rejected"
-    """The station said no, or answered with a CALLERROR."""
-    NO_EFFECT = "no-effect"
-    """The station took it, and what had to follow did not."""
-    ACCEPTED = "accepted"
-    OPEN = "open"
-    """The run, or the transaction, ended before more could be known."""
-    NO_TARGET = "no-target"
-    """No station was there that it fitted; nothing was sent."""
 
 
 _EFFECTS: Final = {
@@ -132,36 +108,36 @@ class Sent(msgspec.Struct, kw_only=True, eq=False, weakref=True):
     refused: bool = False
     cut_short: bool = False
     """Whether the transaction ended before its first meter value."""
-    strayed: CommandVerdict | None = None
+    strayed: CommandOutcome | None = None
 
     @property
     def expects_effect(self) -> bool:
         """Whether something has to follow that the station tells of."""
         return self.taken and self.recipe.effect is not Effect.NONE
 
-    def verdict(self) -> CommandVerdict:
+    def verdict(self) -> CommandOutcome:
         """Return how it ended, from what is known by now."""
         if self.strayed is not None:
             return self.strayed
         if self.api is Api.ERROR:
-            return CommandVerdict.API_ERROR
+            return CommandOutcome.API_ERROR
         if self.seen is None:
-            return CommandVerdict.OPEN if self.api is None else CommandVerdict.NEVER_SEEN
+            return CommandOutcome.OPEN if self.api is None else CommandOutcome.NEVER_SEEN
         if self.api is Api.TIMEOUT:
-            return CommandVerdict.API_TIMEOUT
+            return CommandOutcome.API_TIMEOUT
         if not self.taken or self.api in (Api.REJECTED, Api.CALLERROR):
-            return CommandVerdict.REJECTED
+            return CommandOutcome.REJECTED
         if self.refused:
-            return CommandVerdict.NO_EFFECT
+            return CommandOutcome.NO_EFFECT
         if self.expects_effect and self.effect is None:
-            return CommandVerdict.OPEN if self.cut_short else CommandVerdict.NO_EFFECT
-        return CommandVerdict.OPEN if self.api is None else CommandVerdict.ACCEPTED
+            return CommandOutcome.OPEN if self.cut_short else CommandOutcome.NO_EFFECT
+        return CommandOutcome.OPEN if self.api is None else CommandOutcome.ACCEPTED
 
 
 class Matcher:
     """All commands that are still open; `close` takes each one that is over, once."""
 
-    def __init__(self, close: Callable[[Sent, CommandVerdict], object]) -> None:
+    def __init__(self, close: Callable[[Sent, CommandOutcome], object]) -> None:
         """Begin with none."""
         self._close = close
         self._open: dict[int, Sent] = {}
@@ -199,13 +175,13 @@ class Matcher:
             self._strays.append((station, action, digest, at))
             return
         if sent.station != station:
-            sent.strayed = CommandVerdict.WRONG_STATION
+            sent.strayed = CommandOutcome.WRONG_STATION
             return
         if sent.seen is not None:
             sent.seen_again += 1
             return
         if key != sent.key and action in _TOKEN_KEYS:
-            sent.strayed = CommandVerdict.WRONG_TOKEN
+            sent.strayed = CommandOutcome.WRONG_TOKEN
         sent.seen, sent.taken = at, taken
 
     def did(self, station: str, seen_effect: SeenEffect, key: str, at: float) -> None:
@@ -238,15 +214,15 @@ class Matcher:
             verdict, command = sent.verdict(), sent.errand.command
             answered = stopped if sent.answered is None else sent.answered
             if (
-                (verdict in (CommandVerdict.NEVER_SEEN, CommandVerdict.API_ERROR) and answered >= stopped)
+                (verdict in (CommandOutcome.NEVER_SEEN, CommandOutcome.API_ERROR) and answered >= stopped)
                 or (
-                    verdict is CommandVerdict.NEVER_SEEN
+                    verdict is CommandOutcome.NEVER_SEEN
                     and sent.api is Api.SENT
                     and stopped - answered < command.timeout
                 )
-                or (verdict is CommandVerdict.NO_EFFECT and not sent.refused and not _waited(sent, stopped))
+                or (verdict is CommandOutcome.NO_EFFECT and not sent.refused and not _waited(sent, stopped))
             ):
-                verdict = CommandVerdict.OPEN
+                verdict = CommandOutcome.OPEN
             self._finish(sent, verdict)
 
     def _is_over(self, sent: Sent, now: float) -> bool:
@@ -262,9 +238,9 @@ class Matcher:
             return now - sent.answered > _REPORTING or sent.effect is not None
         return now - sent.seen > command.effect_within + _REPORTING
 
-    def _finish(self, sent: Sent, verdict: CommandVerdict) -> None:
-        if verdict is CommandVerdict.NEVER_SEEN and self._claim_stray(sent):
-            verdict = CommandVerdict.WRONG_STATION
+    def _finish(self, sent: Sent, verdict: CommandOutcome) -> None:
+        if verdict is CommandOutcome.NEVER_SEEN and self._claim_stray(sent):
+            verdict = CommandOutcome.WRONG_STATION
         del self._open[id(sent)]
         at = self._at[sent.station]
         at.remove(sent)

@@ -19,9 +19,10 @@ import gevent.event
 
 from drivers.base import MOST_AT_ONCE, Driver, TokenSettings
 from evidence.histogram import write_hlog
+from evidence.plugin_results import CommandOutcome
 from evidence.vocabulary import COOL_DOWN, MEASURE
 from loadtest.plugins.commands.figures import Figures, live_line
-from loadtest.plugins.commands.matching import Api, CommandVerdict, Matcher, SeenEffect, Sent, digest_of, key_of
+from loadtest.plugins.commands.matching import Api, Matcher, SeenEffect, Sent, digest_of, key_of
 from loadtest.plugins.commands.observer import DID, ORDER, SEEN, STATE, machine_of
 from loadtest.plugins.commands.roster import Roster, StationSeen, connector_id
 from loadtest.plugins.commands.schedule import CommandSchedule, Due
@@ -311,9 +312,9 @@ class CommandPlugin(Plugin):
     def _answered(self, sent: Sent, api: Api, at: float, why: str) -> None:
         self._matcher.answered(sent, api, at, why)
 
-    def _closed(self, sent: Sent, verdict: CommandVerdict) -> None:
+    def _closed(self, sent: Sent, verdict: CommandOutcome) -> None:
         self._figures.close(sent, verdict)
-        if sent.token and (sent.cut_short or verdict not in (CommandVerdict.ACCEPTED, CommandVerdict.OPEN)):
+        if sent.token and (sent.cut_short or verdict not in (CommandOutcome.ACCEPTED, CommandOutcome.OPEN)):
             self._tokens.rest(sent.token)
 
     def _count_unsent(self, due: Due, waited: float | None) -> None:

@@ -17,12 +17,13 @@ from typing import Any, Final
 
 import msgspec
 
+from evidence.plugin_results import LedgerClass
 from evidence.redact import redact_frame
 from loadtest.judging.quantities import Values
 from loadtest.measuring.session_row import NOTE, row_of
 from loadtest.plugins.contract import Conclusion, Note, Plugin, RunAccess
 from loadtest.plugins.ledger.kpis import Kpis
-from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, Findings, RunPeriod, reconcile
+from loadtest.plugins.ledger.reconcile import FAILING, Findings, RunPeriod, reconcile
 from loadtest.plugins.ledger.records import FILE as RECORDS_FILE
 from loadtest.plugins.ledger.records import seconds_of
 from loadtest.plugins.ledger.row_file import FILE, RowFile, RowWriter
@@ -34,7 +35,7 @@ __all__ = ["KpiPlugin", "LedgerPlugin", "ledger_field", "quantities_of"]
 
 _PATIENCE: Final = (1.0, 2.0, 4.0)
 """Seconds to wait before the records are asked for again, while something is missing: books may lag behind answers."""
-_LATE: Final = ("lost", "wrong-energy", "wrong-time")
+_LATE: Final = (LedgerClass.LOST, LedgerClass.WRONG_ENERGY, LedgerClass.WRONG_TIME)
 """Classes that such a lag may look like."""
 _SKEW: Final = 3600.0
 """Seconds by which the clock of a worker may be behind."""
@@ -180,7 +181,7 @@ class KpiPlugin(Plugin):
 def quantities_of(findings: Findings) -> Values:
     """Return what objectives can be about: for each class a number, and the transactions that it is a share of."""
     found: dict[str, tuple[float | None, float | None]] = {}
-    for name in CLASSES:
+    for name in LedgerClass:
         count = findings.counts[name]
         whole = findings.judged if name in FAILING and findings.records is not None else findings.transactions
         found[name] = (None, None) if count is None else (float(count), float(whole))
@@ -200,12 +201,12 @@ def ledger_field(findings: Findings, *, source: str, why: str, keeps: int | None
 
 
 _WORDS: Final = {
-    "wrong-id": "with a wrong id",
-    "wrong-energy": "with wrong energy",
-    "wrong-time": "with a wrong time",
-    "phantom": "that no station started",
-    "open": "still open when the run ended",
-    "unanswered": "without an answer to the start or the stop",
+    LedgerClass.WRONG_ID: "with a wrong id",
+    LedgerClass.WRONG_ENERGY: "with wrong energy",
+    LedgerClass.WRONG_TIME: "with a wrong time",
+    LedgerClass.PHANTOM: "that no station started",
+    LedgerClass.OPEN: "still open when the run ended",
+    LedgerClass.UNANSWERED: "without an answer to the start or the stop",
 }
 
 
@@ -219,9 +220,9 @@ def _says(findings: Findings, why: str) -> list[str]:
         wrong = [f"{counts[name]:,} {_WORDS.get(name, name)}" for name in FAILING[1:] if counts[name]]
         rest = ", ".join(wrong) or "none duplicated, crossed or wrong"
         said = [f"{counts['lost']:,} lost of {findings.judged:,} transactions; {rest}."]
-    others = [name for name in CLASSES if name not in FAILING and counts[name]]
+    others = [name for name in LedgerClass if name not in FAILING and counts[name]]
     if others:
         said.append("Besides: " + ", ".join(f"{counts[name]:,} {_WORDS.get(name, name)}" for name in others) + ".")
-    if findings.records is None and counts["wrong-id"]:
+    if findings.records is None and counts[LedgerClass.WRONG_ID]:
         said.append(f"{counts['wrong-id']:,} with a wrong id.")
     return said

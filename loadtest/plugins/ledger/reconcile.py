@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
+from evidence.plugin_results import LedgerClass
 from loadtest.judging.quantities import Kind
 from loadtest.measuring.session_row import Row
 from loadtest.plugins.ledger.record_index import Unclaimed, add_record, csms_gives_id, dropped_before
@@ -31,15 +32,26 @@ from loadtest.plugins.ledger.records import (
     seconds_of,
 )
 
-__all__ = ["CLASSES", "FAILING", "QUANTITIES", "Findings", "RunPeriod", "reconcile"]
+__all__ = ["FAILING", "QUANTITIES", "Findings", "RunPeriod", "reconcile"]
 
-RECORDED: Final = ("lost", "duplicated", "crossed", "wrong-id", "wrong-energy", "wrong-time", "phantom")
+RECORDED: Final = (
+    LedgerClass.LOST,
+    LedgerClass.DUPLICATED,
+    LedgerClass.CROSSED,
+    LedgerClass.WRONG_ID,
+    LedgerClass.WRONG_ENERGY,
+    LedgerClass.WRONG_TIME,
+    LedgerClass.PHANTOM,
+)
 """Classes that need the records of the CSMS; a wrong id may show in its answers, too."""
-ANSWERED: Final = ("unanswered", "refused", "open", "ambiguous")
-"""Classes that are not a fault of its records."""
-CLASSES: Final = (*RECORDED, *ANSWERED)
-QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(dict.fromkeys(CLASSES, "amount"))
-FAILING: Final = ("lost", "duplicated", "crossed", "wrong-id", "wrong-energy")
+QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(dict.fromkeys(LedgerClass, "amount"))
+FAILING: Final = (
+    LedgerClass.LOST,
+    LedgerClass.DUPLICATED,
+    LedgerClass.CROSSED,
+    LedgerClass.WRONG_ID,
+    LedgerClass.WRONG_ENERGY,
+)
 """Classes that fail a run by themselves: each is money that somebody loses, whatever was asked of the run."""
 
 _MOST_EXAMPLES: Final = 10
@@ -170,23 +182,23 @@ class _Work:
         for twin in twins:
             twin.claimed = True
         if twins and own is not None:
-            name = "duplicated" if row.once else "ambiguous"
+            name = LedgerClass.DUPLICATED if row.once else LedgerClass.AMBIGUOUS
             others = ", ".join(twin.id for twin in twins[:3])
             sends = "though each of its messages was sent once" if row.once else "of which a message was sent again"
             self._add(name, row, f"is recorded again as {others}, {sends}")
         elif twins:
-            self._add("ambiguous", row, f"is recorded as {twins[0].id}, though its start was never answered")
+            self._add(LedgerClass.AMBIGUOUS, row, f"is recorded as {twins[0].id}, though its start was never answered")
 
     def _note_answers(self, row: Row) -> None:
         if not row.stop:
-            self._add("open", row, "was not ended before the run was over")
+            self._add(LedgerClass.OPEN, row, "was not ended before the run was over")
         if not row.start_answered or (row.stop and not row.stop_answered):
-            self._add("unanswered", row, _unanswered(row))
+            self._add(LedgerClass.UNANSWERED, row, _unanswered(row))
         if row.start == "rejected":
-            self._add("refused", row, "was begun and refused")
+            self._add(LedgerClass.REFUSED, row, "was begun and refused")
         if csms_gives_id(row) and row.start_answered:
             if row.id is None:
-                self._add("wrong-id", row, "got no transactionId with the answer to its start")
+                self._add(LedgerClass.WRONG_ID, row, "got no transactionId with the answer to its start")
             elif hash(row.id) in self._repeated:
                 started, stopped = seconds_of(row.start_time), seconds_of(row.stop_time)
                 if started is not None:
@@ -195,9 +207,9 @@ class _Work:
 
     def _compare(self, row: Row, own: Record) -> None:
         if not same_token(row.token, own.token):
-            self._add("crossed", row, f"is recorded for the token {own.token} instead of {row.token}")
+            self._add(LedgerClass.CROSSED, row, f"is recorded for the token {own.token} instead of {row.token}")
         elif not same_place(row.evse, row.connector, own):
-            self._add("crossed", row, f"is recorded at {_place(own.evse, own.connector)}")
+            self._add(LedgerClass.CROSSED, row, f"is recorded at {_place(own.evse, own.connector)}")
         energies: list[str] = []
         times: list[str] = []
         if row.start_answered:
@@ -206,14 +218,14 @@ class _Work:
             )
             _differ(times, same_time(seconds_of(row.start_time), own.start), "its start", own.start, row.start_time)
         if row.stop_answered and own.open and _named(row):
-            self._add("lost", row, "is still open in its books, though its stop was answered")
+            self._add(LedgerClass.LOST, row, "is still open in its books, though its stop was answered")
         elif row.stop_answered and _named(row):
             _differ(energies, same_energy(row.meter_stop, own.meter_stop), "meterStop", own.meter_stop, row.meter_stop)
             _differ(times, same_time(seconds_of(row.stop_time), own.stop), "its stop", own.stop, row.stop_time)
         if energies:
-            self._add("wrong-energy", row, f"is recorded with {' and '.join(energies)}")
+            self._add(LedgerClass.WRONG_ENERGY, row, f"is recorded with {' and '.join(energies)}")
         if times:
-            self._add("wrong-time", row, f"is recorded with {' and '.join(times)}")
+            self._add(LedgerClass.WRONG_TIME, row, f"is recorded with {' and '.join(times)}")
 
     def _search(self, row: Row, left: Unclaimed) -> None:
         """Look for a row without a record of its own among those that nobody has claimed."""
@@ -230,16 +242,18 @@ class _Work:
         elsewhere = left.under(str(row.id), row)
         if elsewhere is not None:
             elsewhere.claimed = True
-            self._add("crossed", row, f"is recorded under the station {elsewhere.station}")
+            self._add(LedgerClass.CROSSED, row, f"is recorded under the station {elsewhere.station}")
             return
         other = self._take(left.like(row), row.station)
         if other is not None and other.station == row.station:
-            self._add("wrong-id", row, f"is recorded as {other.id}, though its start was answered with {row.id}")
+            self._add(
+                LedgerClass.WRONG_ID, row, f"is recorded as {other.id}, though its start was answered with {row.id}"
+            )
         elif other is not None:
-            self._add("crossed", row, f"is recorded under the station {other.station} as {other.id}")
+            self._add(LedgerClass.CROSSED, row, f"is recorded under the station {other.station} as {other.id}")
         elif row.start == "accepted":
             # A CSMS need not keep a transaction that it refused.
-            self._add("lost", row, "is in none of its records, though its start was answered")
+            self._add(LedgerClass.LOST, row, "is in none of its records, though its start was answered")
 
     def _take(self, candidates: Iterable[Record], station: str) -> Record | None:
         """Claim one record, at the row's own station if there is one."""
@@ -260,14 +274,14 @@ class _Work:
             if record.station not in self._stations or record.start is None or not self._within(record.start):
                 found.earlier += 1
             elif complete:
-                self._add_record("phantom", record, "was never reported by its station")
+                self._add_record(LedgerClass.PHANTOM, record, "was never reported by its station")
             else:
-                self._add_record("ambiguous", record, "may be one of which the report was lost")
-        found.counts = {name: self._counts[name] for name in CLASSES}
+                self._add_record(LedgerClass.AMBIGUOUS, record, "may be one of which the report was lost")
+        found.counts = {name: self._counts[name] for name in LedgerClass}
         if not self._known:
             found.counts |= dict.fromkeys((name for name in RECORDED if not self._counts[name]), None)
         if not complete:
-            found.counts["phantom"] = None
+            found.counts[LedgerClass.PHANTOM] = None
         return found
 
     def _within(self, start: float) -> bool:
@@ -283,7 +297,11 @@ class _Work:
                 if any(end > started for station, end in latest.items() if station != row.station):
                     shared.add(number)
                 if latest.get(row.station, started) > started and self._own_is_right(row):
-                    self._add("wrong-id", row, f"got the transactionId {row.id} of one that was running there already")
+                    self._add(
+                        LedgerClass.WRONG_ID,
+                        row,
+                        f"got the transactionId {row.id} of one that was running there already",
+                    )
                 latest[row.station] = max(ended, latest.get(row.station, ended))
         self.found.shared_ids = len(shared)
 

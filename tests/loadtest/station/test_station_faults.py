@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from loadtest.measuring.recorder import Recorder
 from loadtest.station.contract import Host
 from loadtest.station.messaging import MOST_QUEUED
-from loadtest.transport.socket import How
+from loadtest.transport.contract import How
 from ocppj.versions import Version
 from tests.loadtest.fleet_harness import SILENT, FleetHarness, charging
 

@@ -11,7 +11,7 @@ from loadtest.station.life import Life
 from loadtest.station.registrar import BOOT_RETRY
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.timing.pacing import van_der_corput
-from loadtest.transport.socket import How
+from loadtest.transport.contract import How
 from loadtest.workload.identities import Lease
 from loadtest.workload.profile import Profile
 from ocppj.versions import Version

@@ -13,8 +13,8 @@ import gevent
 import pytest
 
 from drivers.base import CommandResult, DriverError, NoDriver
+from evidence.plugin_results import CommandOutcome
 from loadtest.judging.slo_expression import parse
-from loadtest.plugins.commands.matching import CommandVerdict
 from loadtest.plugins.commands.observer import SEEN, STATE
 from loadtest.plugins.commands.plugin import CommandPlugin
 from loadtest.plugins.commands.setup import DriverChoice, check_commands, plugin_of
@@ -129,7 +129,7 @@ def test_only_so_many_are_under_way_and_who_waits_too_long_is_never_sent(folder:
     driver = FakeDriver(takes=0.25)
     play = Play(folder, driver, Command(action="ClearCache", rate="1/h", timeout=0.2, name="slow"), most=2)
     play.plugin.fire("slow", ["A", "B", "C", "A", "B", "C"], 0.0)
-    until(lambda: play.plugin.standing().quantities[CommandVerdict.NEVER_SENT][0] == 4)
+    until(lambda: play.plugin.standing().quantities[CommandOutcome.NEVER_SENT][0] == 4)
     (row,) = play.end()
     assert driver.most == 2
     assert row["api"] == {"api-timeout": 2}

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from evidence.plugin_results import CommandOutcome
 from loadtest.plugins.commands.figures import Figures
-from loadtest.plugins.commands.matching import Api, CommandVerdict, Matcher, SeenEffect, Sent, digest_of, key_of
+from loadtest.plugins.commands.matching import Api, Matcher, SeenEffect, Sent, digest_of, key_of
 from loadtest.workload.commands import Command, fill, plan
 from ocppj.versions import Version
 
@@ -14,7 +15,7 @@ class Case:
     """One matcher, and what it closed."""
 
     def __init__(self) -> None:
-        self.closed: list[tuple[Sent, CommandVerdict]] = []
+        self.closed: list[tuple[Sent, CommandOutcome]] = []
         self.matcher = Matcher(lambda sent, verdict: self.closed.append((sent, verdict)))
 
     def send(self, alias: str, station: str, at: float = 10.0, **values: Any) -> Sent:
@@ -39,7 +40,7 @@ class Case:
         self.matcher.seen(station or sent.station, sent.recipe.action, key or sent.key, sent.digest, at, taken=taken)
 
     @property
-    def verdicts(self) -> list[CommandVerdict]:
+    def verdicts(self) -> list[CommandOutcome]:
         return [verdict for _, verdict in self.closed]
 
 
@@ -58,7 +59,7 @@ def test_a_start_is_followed_to_its_first_meter_value(case: Case) -> None:
     assert case.closed == []
     case.matcher.did("A", SeenEffect.METERED, "T1", 20.0)
     case.matcher.settle(30.0)
-    assert case.verdicts == [CommandVerdict.ACCEPTED]
+    assert case.verdicts == [CommandOutcome.ACCEPTED]
     figures = Figures()
     figures.close(*case.closed[0])
     (row,) = figures.rows()
@@ -74,7 +75,7 @@ def test_one_that_no_station_sees_is_lost_only_when_its_time_is_over(case: Case)
     case.matcher.settle(20.0)
     assert case.closed == []
     case.matcher.settle(20.2)
-    assert case.verdicts == [CommandVerdict.NEVER_SEEN]
+    assert case.verdicts == [CommandOutcome.NEVER_SEEN]
 
 
 def test_a_start_at_another_station_is_found_by_its_token(case: Case) -> None:
@@ -82,7 +83,7 @@ def test_a_start_at_another_station_is_found_by_its_token(case: Case) -> None:
     case.matcher.answered(sent, Api.ACCEPTED, 10.1)
     case.see(sent, 10.1, "B")
     case.matcher.settle(11.0)
-    assert case.verdicts == [CommandVerdict.WRONG_STATION]
+    assert case.verdicts == [CommandOutcome.WRONG_STATION]
     assert case.matcher.strays == 0
 
 
@@ -91,7 +92,7 @@ def test_a_start_with_another_token_is_told(case: Case) -> None:
     case.see(sent, 10.1, key="T9")
     case.matcher.answered(sent, Api.ACCEPTED, 10.1)
     case.matcher.settle(11.0)
-    assert case.verdicts == [CommandVerdict.WRONG_TOKEN]
+    assert case.verdicts == [CommandOutcome.WRONG_TOKEN]
 
 
 def test_a_command_without_a_key_that_another_station_saw_is_found_by_its_payload(case: Case) -> None:
@@ -101,7 +102,7 @@ def test_a_command_without_a_key_that_another_station_saw_is_found_by_its_payloa
     for sent in (lost, right):
         case.matcher.answered(sent, Api.ACCEPTED, 10.2)
     case.matcher.end(12.0)
-    assert case.verdicts == [CommandVerdict.WRONG_STATION, CommandVerdict.ACCEPTED]
+    assert case.verdicts == [CommandOutcome.WRONG_STATION, CommandOutcome.ACCEPTED]
     assert case.matcher.strays == 1
 
 
@@ -116,18 +117,18 @@ def test_one_that_comes_twice_is_counted_once_and_noted(case: Case) -> None:
 @pytest.mark.parametrize(
     ("api", "seen", "verdict"),
     [
-        (Api.ERROR, False, CommandVerdict.API_ERROR),
-        (Api.TIMEOUT, False, CommandVerdict.NEVER_SEEN),
-        (Api.TIMEOUT, True, CommandVerdict.API_TIMEOUT),
-        (Api.UNANSWERED, False, CommandVerdict.NEVER_SEEN),
-        (Api.REJECTED, True, CommandVerdict.REJECTED),
-        (Api.CALLERROR, True, CommandVerdict.REJECTED),
-        (Api.SENT, True, CommandVerdict.ACCEPTED),
-        (None, False, CommandVerdict.OPEN),
+        (Api.ERROR, False, CommandOutcome.API_ERROR),
+        (Api.TIMEOUT, False, CommandOutcome.NEVER_SEEN),
+        (Api.TIMEOUT, True, CommandOutcome.API_TIMEOUT),
+        (Api.UNANSWERED, False, CommandOutcome.NEVER_SEEN),
+        (Api.REJECTED, True, CommandOutcome.REJECTED),
+        (Api.CALLERROR, True, CommandOutcome.REJECTED),
+        (Api.SENT, True, CommandOutcome.ACCEPTED),
+        (None, False, CommandOutcome.OPEN),
     ],
 )
 def test_what_the_api_and_the_station_say_gives_one_verdict(
-    case: Case, *, api: Api | None, seen: bool, verdict: CommandVerdict
+    case: Case, *, api: Api | None, seen: bool, verdict: CommandOutcome
 ) -> None:
     sent = case.send("get-configuration", "A")
     if seen:
@@ -147,7 +148,7 @@ def test_what_the_end_of_the_run_cuts_off_is_nobodys_failure(case: Case) -> None
     # The station had left already.
     case.matcher.answered(gone, Api.ERROR, 71.2)
     case.matcher.end(71.1)
-    assert case.verdicts == [CommandVerdict.NO_EFFECT, CommandVerdict.OPEN, CommandVerdict.OPEN]
+    assert case.verdicts == [CommandOutcome.NO_EFFECT, CommandOutcome.OPEN, CommandOutcome.OPEN]
 
 
 def test_a_refused_start_has_no_effect_and_one_that_ends_early_stays_open(case: Case) -> None:
@@ -159,7 +160,7 @@ def test_a_refused_start_has_no_effect_and_one_that_ends_early_stays_open(case: 
     case.matcher.did("B", SeenEffect.STARTED, "T2", 10.3)
     case.matcher.did("B", SeenEffect.ENDED, "T2", 11.0)
     case.matcher.settle(20.0)
-    assert case.verdicts == [CommandVerdict.NO_EFFECT, CommandVerdict.OPEN]
+    assert case.verdicts == [CommandOutcome.NO_EFFECT, CommandOutcome.OPEN]
 
 
 def test_keys_are_read_where_each_version_has_them_and_nonsense_has_none() -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evidence.plugin_results import LedgerClass
 from loadtest.measuring.session_row import Row
-from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, RECORDED, Findings, RunPeriod, reconcile
+from loadtest.plugins.ledger.reconcile import FAILING, RECORDED, Findings, RunPeriod, reconcile
 from loadtest.plugins.ledger.records import seconds_of
 from ocppj.trace import wall_clock
 from tests.ocppj.json_values import VALUES
@@ -180,7 +181,7 @@ def test_without_records_nothing_is_known_of_them() -> None:
     assert findings.records is None
     assert [findings.counts[name] for name in RECORDED] == [None] * len(RECORDED)
     assert findings.counts["open"] == 1
-    assert set(findings.counts) == set(CLASSES)
+    assert set(findings.counts) == set(LedgerClass)
 
 
 def test_what_the_csms_keeps_no_longer_is_not_judged() -> None:

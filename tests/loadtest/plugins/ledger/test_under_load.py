@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from evidence.plugin_results import LedgerClass
 from fixtures.csms.defects import load_defects
 from fixtures.csms.options import Mode
-from loadtest.plugins.ledger.reconcile import CLASSES, FAILING, Findings
+from loadtest.plugins.ledger.reconcile import FAILING, Findings
 from loadtest.station.dialect.contract import Ending
 from loadtest.station.life import Life
 from ocppj.versions import Version
@@ -65,7 +66,7 @@ def trouble(simulated: SimulatedCsms, steps: int = 40) -> SimulatedCsms:
 
 def test_every_defect_of_the_ledger_is_looked_for() -> None:
     assert set(CLASS_OF) == set(load_defects())
-    assert set(CLASS_OF.values()) == set(ALARMS) <= set(CLASSES)
+    assert set(CLASS_OF.values()) == set(ALARMS) <= set(LedgerClass)
 
 
 @pytest.mark.parametrize(("defect", "version"), SCRIPTS)
