@@ -14,7 +14,7 @@ from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind
 from interop_suite.claims.expected import one_of
-from interop_suite.claims.history import History
+from interop_suite.claims.history import BYSTANDER, History
 from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
 from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import boot_is_accepted, heartbeat, opens
@@ -190,7 +190,7 @@ def a_bit_late(probe: Probe) -> None:
     defect="ids-known-across-stations",
     checks=(
         answered("Heartbeat", claim="Every Heartbeat of the station is answered"),
-        answered("Heartbeat", role="bystander", claim="Every Heartbeat of the other station is answered"),
+        answered("Heartbeat", role=BYSTANDER, claim="Every Heartbeat of the other station is answered"),
     ),
 )
 def same_ids(probe: Probe) -> None:
@@ -346,8 +346,21 @@ def version_probe(probe: Probe) -> None:
 
 
 def _is_open(history: History) -> tuple[bool, str]:
-    held = history.commands(first_action(history), role="bystander")
+    held = history.commands(first_action(history), role=BYSTANDER)
     return bool(held), f"{len(held)} commands"
+
+
+_MEANWHILE = "The command to this station arrives while the other one is open"
+
+
+def _judge_meanwhile(history: History) -> list[Finding]:
+    held = [call for call in history.commands(first_action(history), role=BYSTANDER) if call.answer is not None]
+    own = history.commands(first_action(history))
+    if not held or held[0].answer is None or not own:
+        return []
+    waited = own[0].call.line > held[0].answer.line
+    verdict, actual = (Verdict.FAILED, "it came after the answer") if waited else (Verdict.OK, "it did")
+    return [Finding(verdict=verdict, claim=_MEANWHILE, actual=actual, frame=own[0].call.line)]
 
 
 @shared(
@@ -364,10 +377,10 @@ def _is_open(history: History) -> tuple[bool, str]:
         **{v: c for v, c in wire_clause("4.1.1", "4.1.1", "4.1.1").items() if v in V2X},
     },
     defect="one-silent-station-holds-all",
-    also=("command-to-other-station",),
     checks=(
         given("The other station has a command open", _is_open),
-        asked_first(claim="The command to this station arrives meanwhile"),
+        asked_first(claim="The CSMS sends the command to this station"),
+        Check(claim=_MEANWHILE, judge=_judge_meanwhile),
         still_serves(),
     ),
 )
