@@ -163,10 +163,16 @@ class Runner:
                 continue
             if kind == "password" and self.target.password is not None:
                 continue
-            reason = self.driver.missing(need, case.ocpp)
+            reason = self._missing_of_all(need, case.ocpp)
             if reason is not None and not self.meets_unaided(need, case.ocpp):
                 return need, reason + (f"; --token {what}=TAG names one that it knows" if kind == "token" else "")
         return None
+
+    def _missing_of_all(self, need: str, version: Version) -> str | None:
+        """Say why none of the commands can be given that a need names, separated by bars; None when one can."""
+        kind, _, what = need.partition(":")
+        reasons = [self.driver.missing(f"{kind}:{each}" if each else kind, version) for each in what.split("|")]
+        return None if None in reasons else reasons[0]
 
     def meets_unaided(self, need: str, version: Version) -> bool:
         """Return whether the CSMS meets a need without a driver; each inquiry is made once for a version."""

@@ -16,7 +16,6 @@ from ocppj.versions import Version
 
 __all__ = [
     "ALL",
-    "NEUTRAL_COMMAND",
     "V2X",
     "bystander_serves",
     "shared",
@@ -25,8 +24,6 @@ __all__ = [
 
 ALL = tuple(Version)
 V2X = (Version.V201, Version.V21)
-NEUTRAL_COMMAND = "ClearCache"
-"""A command of every version without payload, whose effect on a station of ours is none."""
 
 
 def wire_clause(v16: str, v201: str, v21: str) -> dict[Version, Clause]:

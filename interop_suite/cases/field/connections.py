@@ -9,17 +9,29 @@ import msgspec
 
 from drivers.base import StationSettings
 from evidence.verdicts import Verdict
-from interop_suite.claims.checks import answered, asked, connection, given, reported, still_serves
+from interop_suite.claims.checks import answered, connection, given, still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind
 from interop_suite.claims.expected import one_of
-from interop_suite.claims.history import History
+from interop_suite.claims.history import BYSTANDER, History
 from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
 from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import boot_is_accepted, heartbeat, opens
-from interop_suite.steps.pending_commands import COMMAND, answer, hold, is_answered
-from interop_suite.steps.shared_case import ALL, NEUTRAL_COMMAND, V2X, bystander_serves, shared, wire_clause
+from interop_suite.steps.pending_commands import (
+    COMMAND,
+    answer,
+    asked_first,
+    first_action,
+    first_command,
+    first_of,
+    hold,
+    is_answered,
+    order_first,
+    reply_first,
+    reported_first,
+)
+from interop_suite.steps.shared_case import ALL, V2X, bystander_serves, shared, wire_clause
 from ocppj.versions import RULES, Version
 
 BLOCK = "Field"
@@ -86,10 +98,10 @@ _AFTER = "A command that is ordered after the return of the station reaches it"
 
 def _judge_after_return(history: History) -> list[Finding]:
     returned = history.attempts()[-1].line if history.attempts() else None
-    orders = [order.line for order in history.triggers(NEUTRAL_COMMAND) if returned and order.line > returned]
+    orders = [order.line for order in history.triggers(first_action(history)) if returned and order.line > returned]
     if not orders or returned is None:
         return []
-    calls = [call for call in history.commands(NEUTRAL_COMMAND) if call.call.line > orders[0]]
+    calls = [call for call in history.commands(first_action(history)) if call.call.line > orders[0]]
     verdict, actual = (Verdict.OK, "it arrived") if calls else (Verdict.FAILED, "it did not come")
     return [Finding(verdict=verdict, claim=_AFTER, actual=actual, frame=orders[0])]
 
@@ -105,7 +117,7 @@ def _judge_after_return(history: History) -> list[Finding]:
     clause=wire_clause("4.1.1", "4.1.1", "4.1.1"),
     defect="open-command-outlives-connection",
     checks=(
-        asked(NEUTRAL_COMMAND, nth=0, claim="The CSMS sends the first command"),
+        asked_first(nth=0, claim="The CSMS sends the first command"),
         Check(claim=_AFTER, judge=_judge_after_return),
         still_serves(),
     ),
@@ -114,15 +126,15 @@ def lost_with_a_command(probe: Probe) -> None:
     station = probe.station
     future, message_id = hold(probe)
     if message_id is None:
-        probe.outcome(NEUTRAL_COMMAND, future)
+        probe.outcome(first_of(probe), future)
         return
     station.drop()
     probe.reconnect(station, judged=True)
     heartbeat(station)
-    probe.outcome(NEUTRAL_COMMAND, future)
-    station.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
-    probe.command(NEUTRAL_COMMAND, {})
-    station.expect(NEUTRAL_COMMAND)
+    probe.outcome(first_of(probe), future)
+    reply_first(probe, "Accepted", station=station)
+    first_command(probe)
+    station.expect(first_of(probe))
     heartbeat(station)
 
 
@@ -178,7 +190,7 @@ def a_bit_late(probe: Probe) -> None:
     defect="ids-known-across-stations",
     checks=(
         answered("Heartbeat", claim="Every Heartbeat of the station is answered"),
-        answered("Heartbeat", role="bystander", claim="Every Heartbeat of the other station is answered"),
+        answered("Heartbeat", role=BYSTANDER, claim="Every Heartbeat of the other station is answered"),
     ),
 )
 def same_ids(probe: Probe) -> None:
@@ -202,8 +214,7 @@ def same_ids(probe: Probe) -> None:
     also={**dict.fromkeys(ALL, ("command-to-other-station",)), Version.V21: ()},
     checks=(
         connection("An identity with '+' is let in", opens, role="plus"),
-        reported(
-            NEUTRAL_COMMAND,
+        reported_first(
             is_answered("Accepted"),
             even_unsent=True,
             claim="The CSMS reaches the station with '+' in its identity",
@@ -215,10 +226,10 @@ def plus_sign(probe: Probe) -> None:
     station = probe.new_station("plus", identity=identity)
     url = station.offer.url.replace("%2B", "+")
     station.offer = msgspec.structs.replace(station.offer, url=url)
-    station.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
+    reply_first(probe, "Accepted", station=station)
     if station.connect().opened:
         probe.boot(station)
-    probe.command(NEUTRAL_COMMAND, {}, station=station)
+    first_command(probe, station=station)
 
 
 # -- requests that are odd and legal ---------------------------------------------------------------------------------
@@ -335,8 +346,21 @@ def version_probe(probe: Probe) -> None:
 
 
 def _is_open(history: History) -> tuple[bool, str]:
-    held = history.commands(NEUTRAL_COMMAND, role="bystander")
+    held = history.commands(first_action(history), role=BYSTANDER)
     return bool(held), f"{len(held)} commands"
+
+
+_MEANWHILE = "The command to this station arrives while the other one is open"
+
+
+def _judge_meanwhile(history: History) -> list[Finding]:
+    held = [call for call in history.commands(first_action(history), role=BYSTANDER) if call.answer is not None]
+    own = history.commands(first_action(history))
+    if not held or held[0].answer is None or not own:
+        return []
+    waited = own[0].call.line > held[0].answer.line
+    verdict, actual = (Verdict.FAILED, "it came after the answer") if waited else (Verdict.OK, "it did")
+    return [Finding(verdict=verdict, claim=_MEANWHILE, actual=actual, frame=own[0].call.line)]
 
 
 @shared(
@@ -353,10 +377,10 @@ def _is_open(history: History) -> tuple[bool, str]:
         **{v: c for v, c in wire_clause("4.1.1", "4.1.1", "4.1.1").items() if v in V2X},
     },
     defect="one-silent-station-holds-all",
-    also=("command-to-other-station",),
     checks=(
         given("The other station has a command open", _is_open),
-        asked(NEUTRAL_COMMAND, claim="The command to this station arrives meanwhile"),
+        asked_first(claim="The CSMS sends the command to this station"),
+        Check(claim=_MEANWHILE, judge=_judge_meanwhile),
         still_serves(),
     ),
 )
@@ -364,10 +388,10 @@ def turn_of_its_own(probe: Probe) -> None:
     station, other = probe.station, probe.bystander
     future, message_id = hold(probe, other)
     if message_id is not None:
-        station.reply(NEUTRAL_COMMAND, {"status": "Rejected"})
-        second = probe.trigger(NEUTRAL_COMMAND, {}, station=station)
-        station.expect(NEUTRAL_COMMAND)
+        reply_first(probe, "Rejected", station=station)
+        second = order_first(probe, station=station)
+        station.expect(first_of(probe))
         answer(other, message_id, "Accepted")
-        probe.outcome(NEUTRAL_COMMAND, future, station=other)
-        probe.outcome(NEUTRAL_COMMAND, second, station=station)
+        probe.outcome(first_of(probe), future, station=other)
+        probe.outcome(first_of(probe), second, station=station)
     heartbeat(station)

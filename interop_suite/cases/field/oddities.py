@@ -185,7 +185,7 @@ def _empty(version: Version) -> list[dict[str, Any]]:
     sends="MeterValues with an empty list, an empty reading, no sampled value, and an empty time.",
     expects="The CSMS may refuse each; it SHALL answer, and go on serving this station and the others.",
     clause={Version.V16: Clause("1.6", "4.7"), **_LEGAL_2X},
-    defect="empty-reading-deafens",
+    defect="bare-reading-deafens",
     also=("invalid-call-unanswered",),
     checks=(_answered_somehow("MeterValues"), still_serves(), bystander_serves()),
 )

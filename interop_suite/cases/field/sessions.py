@@ -256,12 +256,17 @@ def _starts(history: History) -> list[Any]:
 
 def _judge_running_id(history: History) -> list[Finding]:
     starts = _starts(history)
-    if len(starts) < 2:  # noqa: PLR2004  # the session that runs and the start beside it
-        return []
-    running, beside = starts[0].result.get("transactionId"), starts[1]
-    refused = field(beside.result, "idTagInfo.status") != "Accepted"
-    verdict = Verdict.FAILED if refused and beside.result.get("transactionId") == running else Verdict.OK
-    return [Finding(verdict=verdict, claim=_NO_RUNNING_ID, actual=beside.describe_answer(), frame=beside.answer.line)]
+    refused = [call for call in starts[1:] if field(call.result, "idTagInfo.status") != "Accepted"]
+    running = starts[0].result.get("transactionId") if starts else None
+    return [
+        Finding(
+            verdict=Verdict.FAILED if call.result.get("transactionId") == running else Verdict.OK,
+            claim=_NO_RUNNING_ID,
+            actual=call.describe_answer(),
+            frame=call.call.line,
+        )
+        for call in refused
+    ]
 
 
 @case(
@@ -270,7 +275,7 @@ def _judge_running_id(history: History) -> list[Finding]:
     title="A start that is refused beside a running session does not name that session",
     block=BLOCK,
     needs=(*RECORDS, token_need("Blocked")),
-    sends="A session at one connector, a start with a blocked tag at the other, StopTransaction with the id of that.",
+    sends="A session at one connector, and at the other starts with the same tag and with a blocked one; the ends.",
     expects="The CSMS SHALL give the second start an id of its own: its station ends what it is given at once.",
     clause=Clause("1.6", "4.8"),
     defect="refused-start-names-running",
@@ -280,9 +285,11 @@ def _judge_running_id(history: History) -> list[Finding]:
 def refused_beside_running(probe: Probe) -> None:
     running = Charging(probe.station, probe.token())
     running.begin(1000)
-    refused = Charging(probe.station, probe.token("Blocked"), connector=2)
-    refused.begin(5000)
-    refused.end(5000)
+    for token in (running.token, probe.token("Blocked")):
+        beside = Charging(probe.station, token, connector=2)
+        beside.begin(5000)
+        if beside.id != running.id:
+            beside.end(5000)
     running.end(1800)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from drivers.base import trigger_need
 from evidence.verdicts import Verdict
-from interop_suite.claims.checks import answered, asked, reported, still_serves
+from interop_suite.claims.checks import answered, still_serves
 from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
@@ -19,13 +18,22 @@ from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.pending_commands import (
     COMMAND,
     COMMANDS,
-    SECOND_COMMAND,
     answer,
+    asked_first,
+    asked_second,
+    first_action,
+    first_command,
+    first_of,
+    has_command,
     hold,
     is_answered,
+    order_second,
+    reported_first,
+    second_action,
     second_command,
+    second_of,
 )
-from interop_suite.steps.shared_case import NEUTRAL_COMMAND, V2X, bystander_serves, shared, wire_clause
+from interop_suite.steps.shared_case import V2X, bystander_serves, shared, wire_clause
 from ocppj.messages import Call, encode
 from ocppj.versions import Version
 
@@ -102,9 +110,9 @@ def burst(probe: Probe) -> None:
     defect="deaf-while-waiting",
     also=("refusal-reported-as-accepted",),
     checks=(
-        asked(NEUTRAL_COMMAND),
+        asked_first(),
         answered("Heartbeat", {"currentTime": present()}, nth=0, claim="A CALL that crosses a command is answered"),
-        reported(NEUTRAL_COMMAND, is_answered("Rejected"), claim="The answer that comes after it is taken"),
+        reported_first(is_answered("Rejected"), claim="The answer that comes after it is taken"),
         still_serves(),
     ),
 )
@@ -112,11 +120,11 @@ def crossing(probe: Probe) -> None:
     station = probe.station
     future, message_id = hold(probe)
     if message_id is None:
-        probe.outcome(NEUTRAL_COMMAND, future)
+        probe.outcome(first_of(probe), future)
         return
     heartbeat(station)
     answer(station, message_id, "Rejected")
-    probe.outcome(NEUTRAL_COMMAND, future)
+    probe.outcome(first_of(probe), future)
     heartbeat(station)
 
 
@@ -127,11 +135,11 @@ _TURN = "A second command waits until the first one is answered"
 
 def _judge_turn(level: Level) -> Check:
     def judge(history: History) -> list[Finding]:
-        first = next((call for call in history.commands(NEUTRAL_COMMAND) if call.answer is not None), None)
+        first = next((call for call in history.commands(first_action(history)) if call.answer is not None), None)
         if first is None or first.answer is None:
             return []
         # What came before the first command, the CSMS sent of its own accord.
-        second = next((c for c in history.commands(SECOND_COMMAND) if c.call.line > first.call.line), None)
+        second = next((c for c in history.commands(second_action(history)) if c.call.line > first.call.line), None)
         if second is None:
             return []
         waited = second.call.line > first.answer.line
@@ -158,33 +166,33 @@ def _judge_turn(level: Level) -> Check:
         Version.V21: "second-call-before-answer",
     },
     checks={
-        Version.V16: (asked(NEUTRAL_COMMAND), asked(SECOND_COMMAND), _judge_turn(Level.RECOMMENDED)),
-        **{v: (asked(NEUTRAL_COMMAND), asked(SECOND_COMMAND), _judge_turn(Level.REQUIRED)) for v in V2X},
+        Version.V16: (asked_first(), asked_second(), _judge_turn(Level.RECOMMENDED)),
+        **{v: (asked_first(), asked_second(), _judge_turn(Level.REQUIRED)) for v in V2X},
     },
 )
 def one_command_at_a_time(probe: Probe) -> None:
     station = probe.station
     future, message_id = hold(probe)
     if message_id is None:
-        probe.outcome(NEUTRAL_COMMAND, future)
+        probe.outcome(first_of(probe), future)
         return
-    second = probe.trigger(SECOND_COMMAND, {})
-    station.expect(SECOND_COMMAND, timeout=NO_OVERTAKING)
+    action = second_of(probe)
+    later = order_second(probe)
+    station.expect(action, timeout=NO_OVERTAKING)
     answer(station, message_id, "Accepted")
-    probe.outcome(NEUTRAL_COMMAND, future)
-    station.expect(SECOND_COMMAND)
-    probe.outcome(SECOND_COMMAND, second)
+    probe.outcome(first_of(probe), future)
+    station.expect(action)
+    probe.outcome(action, later)
 
 
 def _let_time_out(probe: Probe) -> str | None:
     """Leave a command unanswered until the CSMS gives it up; None when it never came."""
     future, message_id = hold(probe)
-    probe.outcome(NEUTRAL_COMMAND, future, patience=CALL_TIMEOUT_MAX)
+    probe.outcome(first_of(probe), future, patience=CALL_TIMEOUT_MAX)
     return message_id
 
 
-_GIVEN_UP = reported(
-    NEUTRAL_COMMAND,
+_GIVEN_UP = reported_first(
     lambda result: result.get("status") in ("timeout", "error"),
     nth=0,
     claim="A command that is never answered ends as such",
@@ -203,7 +211,7 @@ _GIVEN_UP = reported(
     expects="The CSMS SHALL let the command time out and send the next one then.",
     clause=wire_clause("4.1.1", "4.1.1", "4.1.1"),
     defect="mute-after-unanswered-call",
-    checks=(asked(NEUTRAL_COMMAND), _GIVEN_UP, asked(SECOND_COMMAND), still_serves()),
+    checks=(asked_first(), _GIVEN_UP, asked_second(), still_serves()),
 )
 def never_answered(probe: Probe) -> None:
     station = probe.station
@@ -226,8 +234,8 @@ def never_answered(probe: Probe) -> None:
     also=("mute-after-unanswered-call", "refusal-reported-as-accepted", "result-answered-with-error"),
     checks=(
         _GIVEN_UP,
-        asked(NEUTRAL_COMMAND, nth=1, claim="The CSMS sends the second command"),
-        reported(NEUTRAL_COMMAND, is_answered("Rejected"), nth=1, claim="The second command gets its own answer"),
+        asked_first(nth=1, claim="The CSMS sends the second command"),
+        reported_first(is_answered("Rejected"), nth=1, claim="The second command gets its own answer"),
         still_serves(),
     ),
 )
@@ -240,7 +248,7 @@ def late_answer(probe: Probe) -> None:
     if message_id is not None:
         answer(station, late, "Accepted")
         answer(station, message_id, "Rejected")
-    probe.outcome(NEUTRAL_COMMAND, future)
+    probe.outcome(first_of(probe), future)
     heartbeat(station)
 
 
@@ -282,13 +290,13 @@ def ids_after_reconnect(probe: Probe) -> None:
     station = probe.station
     # That a command does not come at all is what other cases are about.
     station.note(only_told="ids")
-    for command in (NEUTRAL_COMMAND, SECOND_COMMAND):
-        if probe.driver.missing(trigger_need(command), probe.version) is None:
-            probe.command(command, {})
+    for need, order in zip(COMMANDS[probe.version], (first_command, second_command), strict=True):
+        if has_command(probe, need):
+            order(probe)
         station.listen(OWN_CALLS)
         # Its answer shows that the CSMS has read what came before.
         heartbeat(station)
-        if command == NEUTRAL_COMMAND:
+        if order is first_command:
             station.disconnect()
             probe.reconnect(station)
             probe.boot(station)

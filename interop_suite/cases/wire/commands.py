@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from drivers.base import trigger_need
 from evidence.verdicts import Verdict
-from interop_suite.claims.checks import asked, reported, still_serves
+from interop_suite.claims.checks import asked, still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.connections import heartbeat
-from interop_suite.steps.pending_commands import COMMAND, is_answered
+from interop_suite.steps.pending_commands import (
+    COMMAND,
+    asked_first,
+    first_command,
+    is_answered,
+    reply_first,
+    reported_first,
+)
 from interop_suite.steps.remote_start import REMOTE_START, remote_start_request
-from interop_suite.steps.shared_case import ALL, NEUTRAL_COMMAND, V2X, bystander_serves, shared, wire_clause
+from interop_suite.steps.shared_case import ALL, V2X, bystander_serves, shared, wire_clause
 from ocppj.versions import Version
 
 BLOCK = "RPC"
@@ -32,12 +39,12 @@ BLOCK = "RPC"
     expects="The CSMS SHALL send the command on the connection of the station whose identity the operator named.",
     clause=wire_clause("3.1.1", "3.1.1", "3.1.1"),
     defect="command-to-other-station",
-    checks=(asked(NEUTRAL_COMMAND), still_serves(), bystander_serves()),
+    checks=(asked_first(), still_serves(), bystander_serves()),
 )
 def right_station(probe: Probe) -> None:
     station = probe.station
-    station.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
-    probe.command(NEUTRAL_COMMAND, {})
+    reply_first(probe, "Accepted", station=station)
+    first_command(probe)
     heartbeat(station)
     heartbeat(probe.bystander)
 
@@ -87,10 +94,10 @@ def remote_start_once(probe: Probe) -> None:
     },
     defect="refusal-reported-as-accepted",
     checks=(
-        asked(NEUTRAL_COMMAND),
-        reported(NEUTRAL_COMMAND, is_answered("Rejected"), claim="The API says what the station said"),
+        asked_first(),
+        reported_first(is_answered("Rejected"), claim="The API says what the station said"),
     ),
 )
 def refusal(probe: Probe) -> None:
-    probe.station.reply(NEUTRAL_COMMAND, {"status": "Rejected"})
-    probe.command(NEUTRAL_COMMAND, {})
+    reply_first(probe, "Rejected")
+    first_command(probe)

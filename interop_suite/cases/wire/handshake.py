@@ -7,7 +7,7 @@ import secrets
 import msgspec
 
 from evidence.verdicts import Verdict
-from interop_suite.claims.checks import answered, connection, given, reported, still_serves
+from interop_suite.claims.checks import answered, connection, given, still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Connection
@@ -16,8 +16,8 @@ from interop_suite.claims.history import History
 from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
 from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import SERVER_ERROR, boot_is_accepted, opens
-from interop_suite.steps.pending_commands import COMMAND, is_answered
-from interop_suite.steps.shared_case import ALL, NEUTRAL_COMMAND, V2X, shared, wire_clause
+from interop_suite.steps.pending_commands import COMMAND, first_command, is_answered, reply_first, reported_first
+from interop_suite.steps.shared_case import ALL, V2X, shared, wire_clause
 from ocppj.errors import InconclusiveError
 from ocppj.versions import RULES, Version
 
@@ -144,8 +144,7 @@ def _role(character: str) -> str:
             for number, character in enumerate(ODD_NAMES[version])
             for check in (
                 connection(f"An identity with {character!r} is let in", opens, role=_role(character)),
-                reported(
-                    NEUTRAL_COMMAND,
+                reported_first(
                     is_answered("Accepted"),
                     nth=number,
                     even_unsent=True,
@@ -160,11 +159,11 @@ def odd_names(probe: Probe) -> None:
     for character in ODD_NAMES[probe.version]:
         identity = f"PS{character}{secrets.token_hex(5)}"
         station = probe.new_station(_role(character), identity=identity)
-        station.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
+        reply_first(probe, "Accepted", station=station)
         handshake = station.connect()
         if handshake.opened:
             probe.boot(station)
-        probe.command(NEUTRAL_COMMAND, {}, station=station)
+        first_command(probe, station=station)
 
 
 LONGEST = 48

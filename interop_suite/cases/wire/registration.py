@@ -16,10 +16,11 @@ from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
 from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.pending_commands import COMMAND, first_command
 from interop_suite.steps.refusals import refused_with
 from interop_suite.steps.registration import boot_as, booted_as
 from interop_suite.steps.remote_start import REMOTE_START, remote_start_request
-from interop_suite.steps.shared_case import ALL, NEUTRAL_COMMAND, V2X, shared
+from interop_suite.steps.shared_case import ALL, V2X, shared
 from ocppj.versions import Version
 
 BLOCK = "Registration"
@@ -144,7 +145,7 @@ _REJECTED = answered("BootNotification", {"status": one_of("Rejected")}, nth=0, 
     profile="Core",
     initiator="csms",
     start=Start.CONNECTED,
-    needs=("boot-status:Rejected", trigger_need(NEUTRAL_COMMAND)),
+    needs=("boot-status:Rejected", *COMMAND),
     sends="A boot that is answered Rejected, while the operator asks for a command.",
     expects="The CSMS SHALL NOT (1.6: SHOULD NOT) send anything to a station that it has rejected.",
     clause={Version.V16: Clause("1.6", "4.2"), **{v: Clause("201-6", "B03.FR.08") for v in V2X}},
@@ -155,7 +156,7 @@ _REJECTED = answered("BootNotification", {"status": one_of("Rejected")}, nth=0, 
 )
 def command_while_rejected(probe: Probe) -> None:
     station = booted_as(probe, "Rejected")
-    probe.command(NEUTRAL_COMMAND, {})
+    first_command(probe)
     # What the CSMS sends of its own accord to every station that has booted, it sends now.
     station.listen(UNASKED)
 

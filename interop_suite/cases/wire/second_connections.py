@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from evidence.verdicts import Verdict
-from interop_suite.claims.checks import asked, refused_upgrade, still_serves
+from interop_suite.claims.checks import refused_upgrade, still_serves
 from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.exchange import AnswerKind
 from interop_suite.claims.history import PRIMARY, History
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.connections import AUTHENTICATION, heartbeat, requirement
-from interop_suite.steps.pending_commands import COMMAND
-from interop_suite.steps.shared_case import NEUTRAL_COMMAND, shared, wire_clause
+from interop_suite.steps.pending_commands import (
+    COMMAND,
+    asked_first,
+    first_action,
+    first_command,
+    first_of,
+    reply_first,
+)
+from interop_suite.steps.shared_case import shared, wire_clause
 
 BLOCK = "Session"
 STRANGER = "stranger"
@@ -48,7 +55,7 @@ def _judge_undisturbed(history: History) -> list[Finding]:
         refused_upgrade("A second connection without credentials is refused", nth=0, role=STRANGER),
         refused_upgrade("A second connection with a wrong password is refused", nth=1, role=STRANGER),
         Check(claim=_UNDISTURBED, judge=_judge_undisturbed),
-        asked(NEUTRAL_COMMAND, claim="The CSMS still sends commands to the station"),
+        asked_first(claim="The CSMS still sends commands to the station"),
         still_serves(),
     ),
 )
@@ -57,9 +64,9 @@ def stranger(probe: Probe) -> None:
     probe.gets_in(other, password=None)
     probe.gets_in(other, password=b"wrong-" + b"0" * 14)
     heartbeat(station)
-    station.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
+    reply_first(probe, "Accepted", station=station)
     if station.connected:
-        probe.command(NEUTRAL_COMMAND, {})
+        first_command(probe)
     heartbeat(station)
 
 
@@ -114,7 +121,7 @@ SECOND_TRY_AFTER = 1.0
 
 
 def _judge_left(history: History) -> list[Finding]:
-    before = history.commands(NEUTRAL_COMMAND)
+    before = history.commands(first_action(history))
     alive = history.calls("Heartbeat", role=SECOND)
     # Only where a command has reached the station before, and the station has come back, does it say anything.
     if not before or not alive:
@@ -124,7 +131,7 @@ def _judge_left(history: History) -> list[Finding]:
         return [Finding(verdict=Verdict.FAILED, claim=_LEFT, actual=actual, frame=alive[-1].call.line)]
     if alive[-1].kind is not AnswerKind.RESULT:
         return []
-    calls = history.commands(NEUTRAL_COMMAND, role=SECOND)
+    calls = history.commands(first_action(history), role=SECOND)
     if calls:
         return [Finding(verdict=Verdict.OK, claim=_LEFT, actual="it arrived there", frame=calls[0].call.line)]
     outcomes = [c for c in history.driver_calls if c.operation == "outcome"]
@@ -144,16 +151,16 @@ def _judge_left(history: History) -> list[Finding]:
     level=Level.BEHAVIOUR,
     defect="reconnected-station-forgotten",
     checks=(
-        asked(NEUTRAL_COMMAND, claim="A command arrives before"),
+        asked_first(claim="A command arrives before"),
         Check(claim=_LEFT, judge=_judge_left),
     ),
 )
 def reached_after_second_connection(probe: Probe) -> None:
     station, second = probe.station, probe.double(probe.station, SECOND)
     for each in (station, second):
-        each.reply(NEUTRAL_COMMAND, {"status": "Accepted"})
-    probe.command(NEUTRAL_COMMAND, {})
-    if station.expect(NEUTRAL_COMMAND) is None:
+        reply_first(probe, "Accepted", station=each)
+    first_command(probe)
+    if station.expect(first_of(probe)) is None:
         return
     if second.connect().opened:
         probe.send_boot(second)
@@ -170,6 +177,6 @@ def reached_after_second_connection(probe: Probe) -> None:
             probe.reconnect(second, judged=True)
             probe.send_boot(second)
         heartbeat(second)
-        probe.command(NEUTRAL_COMMAND, {}, station=second)
-        if second.expect(NEUTRAL_COMMAND) is not None:
+        first_command(probe, station=second)
+        if second.expect(first_of(probe)) is not None:
             break

@@ -7,7 +7,7 @@ import secrets
 from evidence.verdicts import Verdict
 from fixtures.frames import Frame
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import asked, reported, still_serves
+from interop_suite.claims.checks import still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.history import BYSTANDER, PRIMARY, History
@@ -17,13 +17,18 @@ from interop_suite.steps.malformed_frames import throw
 from interop_suite.steps.pending_commands import (
     COMMAND,
     COMMANDS,
-    SECOND_COMMAND,
     answer,
+    asked_first,
+    asked_second,
+    first_command,
+    first_of,
     hold,
     is_answered,
+    reply_first,
+    reported_first,
     second_command,
 )
-from interop_suite.steps.shared_case import NEUTRAL_COMMAND, bystander_serves, shared, wire_clause
+from interop_suite.steps.shared_case import bystander_serves, shared, wire_clause
 from ocppj.messages import encode_json
 from ocppj.versions import ErrorMeaning, Version
 
@@ -88,9 +93,9 @@ def unsolicited(probe: Probe) -> None:
     defect="second-answer-mutes",
     also=("refusal-reported-as-accepted", "result-answered-with-error"),
     checks=(
-        asked(NEUTRAL_COMMAND),
-        reported(NEUTRAL_COMMAND, is_answered("Rejected"), claim="The first answer counts"),
-        asked(SECOND_COMMAND),
+        asked_first(),
+        reported_first(is_answered("Rejected"), claim="The first answer counts"),
+        asked_second(),
         still_serves(),
     ),
 )
@@ -102,7 +107,7 @@ def answered_twice(probe: Probe) -> None:
         answer(station, message_id, "Accepted")
         heartbeat(station)
         _come_back(probe)
-    probe.outcome(NEUTRAL_COMMAND, future)
+    probe.outcome(first_of(probe), future)
     if message_id is None:
         return
     second_command(probe)
@@ -127,8 +132,8 @@ def answered_twice(probe: Probe) -> None:
         "unsolicited-closes-bystanders",
     ),
     checks=(
-        asked(NEUTRAL_COMMAND, role=BYSTANDER, claim="The CSMS sends the command to the other station"),
-        reported(NEUTRAL_COMMAND, is_answered("Rejected"), claim="Only the station that was asked is heard"),
+        asked_first(role=BYSTANDER, claim="The CSMS sends the command to the other station"),
+        reported_first(is_answered("Rejected"), claim="Only the station that was asked is heard"),
         still_serves(),
         bystander_serves(),
     ),
@@ -141,7 +146,7 @@ def foreign_answer(probe: Probe) -> None:
         heartbeat(station)
         _come_back(probe)
         answer(other, message_id, "Rejected")
-    probe.outcome(NEUTRAL_COMMAND, future, station=other)
+    probe.outcome(first_of(probe), future, station=other)
     heartbeat(other)
 
 
@@ -168,17 +173,16 @@ def _come_back(probe: Probe) -> None:
     defect="error-taken-for-silence",
     also=("deaf-after-broken-answer", "invalid-answer-mutes"),
     checks=(
-        asked(NEUTRAL_COMMAND),
+        asked_first(),
         *(
-            reported(
-                NEUTRAL_COMMAND,
+            reported_first(
                 lambda result: result.get("status") == "error",
                 nth=nth,
                 claim="The command has failed, and not timed out",
             )
             for nth in (0, 1)
         ),
-        asked(SECOND_COMMAND),
+        asked_second(),
         still_serves(),
     ),
 )
@@ -186,13 +190,13 @@ def error_answers(probe: Probe) -> None:
     station = probe.station
     code = station.rules.code(ErrorMeaning.UNSUPPORTED_ACTION)
     for description in ("", "x" * 255):
-        station.reply(NEUTRAL_COMMAND, error=(code, description))
-        if probe.command(NEUTRAL_COMMAND, {}) is None or not station.received(NEUTRAL_COMMAND):
+        reply_first(probe, station=station, error=(code, description))
+        if first_command(probe) is None or not station.received(first_of(probe)):
             return
     future, message_id = hold(probe)
     if message_id is not None:
         station.send_raw(encode_json((4, message_id, code, "", None)))
-    probe.outcome(NEUTRAL_COMMAND, future)
+    probe.outcome(first_of(probe), future)
     second_command(probe)
     heartbeat(station)
 
@@ -211,13 +215,13 @@ def error_answers(probe: Probe) -> None:
         Version.V21: Clause("21-4", "4.2.3"),
     },
     defect="invalid-answer-mutes",
-    checks=(asked(NEUTRAL_COMMAND), asked(SECOND_COMMAND), still_serves()),
+    checks=(asked_first(), asked_second(), still_serves()),
 )
 def invalid_answer(probe: Probe) -> None:
     station = probe.station
-    station.reply(NEUTRAL_COMMAND, {})
-    probe.command(NEUTRAL_COMMAND, {})
-    if not station.received(NEUTRAL_COMMAND):
+    reply_first(probe, station=station, payload={})
+    first_command(probe)
+    if not station.received(first_of(probe)):
         return
     _come_back(probe)
     second_command(probe)
