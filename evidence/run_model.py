@@ -26,6 +26,7 @@ __all__ = [
     "Run",
     "RunTarget",
     "SloResult",
+    "StageResult",
     "Stations",
     "WindowResult",
 ]
@@ -170,6 +171,21 @@ class LostConnections(msgspec.Struct, kw_only=True):
     """Seconds from the start of the run to the last one."""
 
 
+class StageResult(msgspec.Struct, kw_only=True):
+    """One stage of a load run: a ramp or a hold."""
+
+    name: str
+    at: float
+    """Seconds since the start of the run."""
+    seconds: float
+    connected_peak: int
+    booted_peak: int
+    calls_per_s: float
+    failed_per_s: float
+    waiting_most: int
+    """CALLs of the stations that had no answer yet, the most at one time."""
+
+
 class WindowResult(msgspec.Struct, kw_only=True):
     """A part of a load run, one of `WINDOWS`; a CALL belongs to the one in which it was intended."""
 
@@ -285,6 +301,8 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     """Connection attempts by outcome: opened, refused by HTTP status, reset, timed out."""
     windows: list[WindowResult] = []
     """All parts of the run in their order; together they hold every CALL."""
+    stages: list[StageResult] = []
+    """Ramps and holds in their order, where the number of stations was to change."""
 
 
 Run = InteropRun | LoadRun

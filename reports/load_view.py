@@ -75,6 +75,8 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     calls: tuple[tuple[Cell, ...], ...]
     connections: tuple[Bar, ...]
+    stages: tuple[tuple[str, ...], ...]
+    """Name, start, length, stations accepted, calls and failed calls a second, most calls that waited."""
     lost: tuple[tuple[str, ...], ...]
     """Why connections were lost, how many, when the first and the last, and the CALL without an answer."""
     faults: tuple[tuple[str, str], ...]
@@ -113,6 +115,18 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         columns=_COLUMNS,
         calls=tuple(map(_call_row, sorted(run.calls, key=lambda call: -call.count))),
         connections=_connections(run),
+        stages=tuple(
+            (
+                stage.name,
+                duration(stage.at),
+                duration(stage.seconds),
+                count(stage.booted_peak),
+                number(stage.calls_per_s),
+                number(stage.failed_per_s),
+                count(stage.waiting_most),
+            )
+            for stage in run.stages
+        ),
         lost=tuple(
             (why_lost(one), count(one.count), duration(one.first), duration(one.last), one.after)
             for one in run.lost_connections
@@ -184,7 +198,8 @@ _KNOWN_COLUMNS = {"t", "connected", "booted", "calls", "errors"}
 def _marks(run: LoadRun) -> tuple[list[Period], list[Mark]]:
     """Return what is marked on every chart over time: the windows, and the storms."""
     periods = [Period(window.name, window.start, window.start + window.seconds) for window in run.windows]
-    return periods, [Mark(storm.storm, storm.at) for storm in run.storms]
+    marks = [Mark(stage.name, stage.at) for stage in run.stages if stage.at]
+    return periods, [*marks, *(Mark(storm.storm, storm.at) for storm in run.storms)]
 
 
 def _time_figures(run: LoadRun) -> tuple[Figure, ...]:

@@ -114,7 +114,12 @@ class MasterEnd:
         self._collector = Collector(self._runs, time.monotonic, on_note=self._note, on_delta=self._delta)
         if self.lease_server.identities != settings.identities and not self.lease_server.table.held:
             self.lease_server = self._new_lease_server()
-        self._plan = WindowPlan(duration=settings.duration, warm_up=settings.warm_up, cool_down=settings.cool_down)
+        self._plan = WindowPlan(
+            duration=settings.duration,
+            warm_up=settings.warm_up,
+            cool_down=settings.cool_down,
+            is_staged=bool(settings.stages),
+        )
         self._slo_watch = SloWatch(settings.slo)
         now = time.time()
         self._began = time.monotonic()
@@ -153,7 +158,7 @@ class MasterEnd:
         """Note that the run ends: what is intended from now on is not judged."""
         if self.running and self._stopped is None:
             self._stopped = self._course.stopped = self._now()
-            self._course.wanted = self.target
+            self._course.wanted = self.target if self.target or self._settings.stages else None
             self._plan.stop()
             self._enter(COOL_DOWN)
             for plugin in self._plugins:

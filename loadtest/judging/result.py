@@ -20,6 +20,7 @@ from evidence.run_model import (
     Percentiles,
     RunTarget,
     SloResult,
+    StageResult,
     Stations,
     WindowResult,
 )
@@ -29,7 +30,7 @@ from loadtest.judging.quantities import Values
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import AtEnd, Broken, Figures
 from loadtest.judging.slo_built_in import CERTAIN
-from loadtest.measuring.merged import Latencies, Merged
+from loadtest.measuring.merged import Latencies, Merged, Second
 from loadtest.measuring.recorder import Key
 from ocppj.outcomes import Outcome
 from ocppj.trace import wall_clock
@@ -59,8 +60,8 @@ class Course(msgspec.Struct, kw_only=True):
     """What was plainly wrong within the first seconds."""
     stopped: float | None = None
     """When the stations were told to leave."""
-    wanted: int = 0
-    """How many users Locust wanted at that moment."""
+    wanted: int | None = None
+    """How many users Locust wanted at that moment; None where that is not known."""
 
 
 class WindowSpan(NamedTuple):
@@ -95,7 +96,9 @@ def at_end(merged: Merged, course: Course) -> AtEnd:
     stopped = int(course.finished if course.stopped is None else course.stopped)
     most = max((second.booted for second in seconds), default=0)
     last = [second.booted for second in seconds if stopped - _LAST_SECONDS <= second.t <= stopped]
-    return AtEnd(accepted=max(last, default=0), had_been_accepted=min(most, course.wanted or most))
+    return AtEnd(
+        accepted=max(last, default=0), had_been_accepted=most if course.wanted is None else min(most, course.wanted)
+    )
 
 
 def slo_figures(
@@ -174,6 +177,7 @@ def build_run(
         faults=dict(merged.faults),
         connections=dict(merged.connections),
         windows=windows,
+        stages=_stages(settings, seconds, int(course.started)),
         **{name: msgspec.convert(content, _FIELDS[name]) for name, content in (fields or {}).items()},
     )
     run.verdict = run_verdict(run)
@@ -240,6 +244,28 @@ def _call_stats(key: Key, figures: Latencies) -> CallStats:
         service_ms=_percentiles(figures.service),
         response_ms=_percentiles(figures.response),
     )
+
+
+def _stages(settings: Settings, seconds: list[Second], started: int) -> list[StageResult]:
+    found, begin = [], 0.0
+    for name, lasts in settings.stages:
+        end = begin + lasts
+        part = [second for second in seconds if begin <= second.t - started < end]
+        count = max(len(part), 1)
+        found.append(
+            StageResult(
+                name=name,
+                at=begin,
+                seconds=lasts,
+                connected_peak=max((second.connected for second in part), default=0),
+                booted_peak=max((second.booted for second in part), default=0),
+                calls_per_s=round(sum(second.calls for second in part) / count, 3),
+                failed_per_s=round(sum(second.errors for second in part) / count, 3),
+                waiting_most=max((second.waiting for second in part), default=0),
+            )
+        )
+        begin = end
+    return found
 
 
 def _actions(series: Mapping[Key, Latencies]) -> list[ActionStats]:

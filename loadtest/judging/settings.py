@@ -27,6 +27,8 @@ class Settings(msgspec.Struct, kw_only=True):
     """How many were asked for; 0 lets Locust's user count decide."""
     duration: float | None = None
     """Of the whole run, ramp included; None runs until it is stopped."""
+    stages: list[tuple[str, float]] = []
+    """What each stage is called, and how many seconds it lasts; empty where the number of stations does not change."""
     warm_up: float | None = None
     """Between the ramp and the measurement; None takes a tenth of the duration, at most 10 s."""
     cool_down: float = 0.0

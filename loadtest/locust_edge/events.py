@@ -23,6 +23,7 @@ from loadtest.locust_edge.process import end_process, keep_own_options, make_tar
 from loadtest.locust_edge.request import LoadRequest
 from loadtest.locust_edge.run_settings import register_stations, settings_of
 from loadtest.locust_edge.same_stations import claim_stations
+from loadtest.locust_edge.stages_shape import StagesShape
 from loadtest.locust_edge.target_check import check_as_any
 from loadtest.locust_edge.wiring import expect_workers, install, wired
 from loadtest.plugins.storms.page import add_storm_page
@@ -94,6 +95,8 @@ def _prepare(environment: Environment) -> Settings:
     versions = _choose_users(environment, request)
     settings = settings_of(request, versions)
     claim_stations(settings.url, settings.identities)
+    if request.stages:
+        environment.shape_class = StagesShape(request.stages)
     if request.register:
         register_stations(request, settings, versions[0])
     _check_target(request, settings, versions)

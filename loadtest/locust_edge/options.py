@@ -21,6 +21,7 @@ from config.errors import ConfigError
 from config.words import hint
 from loadtest.timing.backoff import Backoff, parse_backoff
 from loadtest.workload.defaults import DEFAULT_PATTERN, DEFAULT_PROFILE
+from loadtest.workload.stages import Stage, read_stages, write_stages
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.versions import Version
 
@@ -156,6 +157,10 @@ def _address(word: str, flag: str) -> str:
     return word
 
 
+def _stages(word: str, _: str) -> tuple[Stage, ...]:
+    return read_stages(word)
+
+
 def _backoff(word: str, _: str) -> Backoff:
     return parse_backoff(word)
 
@@ -215,6 +220,16 @@ OPTIONS: Final = (
         write=_write_duration,
         preset="60s",
         is_of_locust=True,
+    ),
+    Option(
+        field="stages",
+        flag="--stages",
+        locust="--stages",
+        metavar="TO/OVER,HOLD,…|FILE",
+        help="Ramps and holds instead of --stations and --duration, as in '1000/2m, 5m, 0/1m', or a YAML file.",
+        read=_stages,
+        write=write_stages,
+        otherwise="none",
     ),
     Option(
         field="profile",

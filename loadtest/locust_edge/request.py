@@ -10,6 +10,7 @@ reads it, in the process that leads the run.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -19,6 +20,7 @@ import msgspec
 from loadtest.locust_edge.options import OPTIONS, RAMP, Option, read_addresses
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.workload.defaults import DEFAULT_PROFILE
+from loadtest.workload.stages import Stage, most_stations, stages_seconds
 from ocppj.errors import UsageError
 from ocppj.identity import check_owned, check_target_url
 from ocppj.versions import Version
@@ -38,6 +40,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     spawn_rate: float | None = None
     duration: int = 0
     """0 runs until somebody ends it."""
+    stages: tuple[Stage, ...] = ()
+    """Ramps and holds; where there are any, `stations` and `duration` follow from them."""
     profile: str = DEFAULT_PROFILE
     time_compression: float | None = None
     start_at: str | None = None
@@ -110,7 +114,7 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
         `by_locust` says whose flags the person has used.
         """
-        return cls(**_read(OPTIONS, given, by_locust=by_locust))
+        return cls(**_read(OPTIONS, given, by_locust=by_locust)).staged()
 
     @classmethod
     def from_words(cls, words: Sequence[str], *, password: str | None = None) -> LoadRequest:
@@ -119,7 +123,14 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def and_words(self, words: Sequence[str]) -> LoadRequest:
         """Add words of Locust's command line: Plugstorm's options to the fields, the others to those for Locust."""
-        return self._and_words([option for option in OPTIONS if not option.is_of_locust], words)
+        return self._and_words([option for option in OPTIONS if not option.is_of_locust], words).staged()
+
+    def staged(self) -> LoadRequest:
+        """Return the request with as many stations, and as long, as its stages want."""
+        if not self.stages:
+            return self
+        duration = math.ceil(stages_seconds(self.stages))
+        return msgspec.structs.replace(self, stations=most_stations(self.stages), duration=duration)
 
     def to_words(self) -> list[str]:
         """Write the request for Locust's command line, all but the password and what Locust takes by itself."""

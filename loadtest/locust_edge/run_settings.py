@@ -70,6 +70,7 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
         ocpp=[str(version) for version in ocpp],
         stations=request.stations,
         duration=seconds,
+        stages=[(f"hold {one.to}" if one.is_hold else f"to {one.to}", one.seconds) for one in request.stages],
         warm_up=request.warm_up,
         cool_down=request.cool_down,
         seed=request.seed,

@@ -18,11 +18,20 @@ _WARM_UP_MOST: Final = 10.0
 class WindowPlan:
     """Decides the window from the progress of a run; times in seconds since its start."""
 
-    def __init__(self, *, duration: float | None = None, warm_up: float | None = None, cool_down: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        duration: float | None = None,
+        warm_up: float | None = None,
+        cool_down: float = 0.0,
+        is_staged: bool = False,
+    ) -> None:
         """Plan for a run of this duration (None: without an end).
 
-        The ramp may take half of the duration, so that a CSMS that never accepts the last station is measured, too.
+        The ramp may take half of the duration, so that a CSMS that never accepts the last station is measured, too. In
+        a run of stages, ramps are what is measured: the window ends with the first accepted station.
         """
+        self._is_staged = is_staged
         self._duration = duration
         if warm_up is None:
             warm_up = _WARM_UP_MOST if duration is None else min(_WARM_UP_MOST, duration * _WARM_UP_SHARE)
@@ -59,4 +68,6 @@ class WindowPlan:
     def _ramp_is_over(self, elapsed: float, *, spawned: bool, booted: int, target: int) -> bool:
         if self._duration is not None and elapsed >= self._duration * _RAMP_SHARE:
             return True
+        if self._is_staged:
+            return booted > 0
         return spawned and (booted >= target or elapsed >= self._booted_at + PATIENCE)

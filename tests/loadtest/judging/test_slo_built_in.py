@@ -173,3 +173,5 @@ def test_stations_count_as_accepted_at_the_end_by_the_last_seconds_before_they_l
     assert at_end(merged, course) == AtEnd(accepted=7, had_been_accepted=10)
     course.wanted = 7
     assert at_end(merged, course) == AtEnd(accepted=7, had_been_accepted=7)
+    course.wanted = 0
+    assert at_end(merged, course) == AtEnd(accepted=7, had_been_accepted=0)

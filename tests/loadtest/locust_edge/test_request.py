@@ -59,6 +59,7 @@ FIELDS: dict[str, Any] = {
     "no_objectives": TEXTS,
     "abort_when": TEXTS,
     "register": st.booleans(),
+    "stages": st.just(()),
     "driver": st.none() | TEXT,
     "control_url": st.none() | TEXT,
     "driver_options": TEXTS,
@@ -163,3 +164,10 @@ def test_what_was_asked_for_is_described_without_secrets() -> None:
     assert "slo" not in described
     assert (described["stations"], described["duration"], described["workers"]) == ("7", "90s", "2")
     assert "url" not in described
+
+
+def test_stages_decide_how_many_stations_there_are_and_for_how_long() -> None:
+    words = LoadRequest.read({"stages": "8/2s, 3.5s, 0/1s", "stations": "100", "duration": "60s"}, by_locust=False)
+    assert (words.stations, words.duration) == (8, 7)
+    assert LoadRequest.from_words(words.to_words()) == words
+    assert words.described()["stages"] == "8/2s, 3.5s, 0/1s"

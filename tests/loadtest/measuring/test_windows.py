@@ -57,3 +57,9 @@ def test_warm_up_is_a_tenth_of_the_duration_and_at_most_ten_seconds() -> None:
         assert plan.window(0, spawned=True, booted=1, target=1) == WARM_UP
         assert plan.window(warm_up - 0.1, spawned=True, booted=1, target=1) == WARM_UP
         assert plan.window(warm_up, spawned=True, booted=1, target=1) == MEASURE
+
+
+def test_a_run_of_stages_is_measured_from_its_first_accepted_station_on() -> None:
+    plan = WindowPlan(duration=100.0, warm_up=2.0, is_staged=True)
+    seen = [plan.window(float(at), spawned=False, booted=max(at - 3, 0), target=50) for at in range(8)]
+    assert seen == [RAMP] * 4 + [WARM_UP] * 2 + [MEASURE] * 2

@@ -13,6 +13,7 @@ from loadtest.workload.mix import messages_a_day, sessions_a_day
 from loadtest.workload.profile import load_profile, read_profile
 from loadtest.workload.sessions import Workload
 from loadtest.workload.spread import mean, quantile
+from loadtest.workload.stages import read_stages
 
 PAGE = Path(__file__).parents[3] / "docs" / "workloads.md"
 NAMES = ["public_ac", "dc_hub", "home", "depot"]
@@ -81,7 +82,7 @@ def test_the_curves_are_those_of_the_profiles() -> None:
 def test_every_example_can_be_read(number: int, tmp_path: Path) -> None:
     (tmp_path / "sessions.csv").write_text("Plugged in,Left,Used,Post\n0,60,1.5,A\n", encoding="utf-8")
     path = tmp_path / "example.yaml"
-    examples = blocks("yaml")
+    examples = [block for block in blocks("yaml") if not block.startswith("- {to:")]
     assert len(examples) == 4
     path.write_text(examples[number], encoding="utf-8")
     record = {"t": 0, "wall": "2026-01-01T00:00:00Z", "station": "A", "kind": "sent", "text": '[2,"h","Heartbeat",{}]'}
@@ -92,3 +93,10 @@ def test_every_example_can_be_read(number: int, tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     print("\n".join([*figures(), "", *curves()]))  # noqa: T201 - to paste into the page
+
+
+def test_the_example_of_stages_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "day.yaml"
+    (example,) = [block for block in blocks("yaml") if block.startswith("- {to:")]
+    path.write_text(example, encoding="utf-8")
+    assert [(stage.to, stage.seconds) for stage in read_stages(str(path))] == [(1000, 120.0), (1000, 300.0), (0, 60.0)]
