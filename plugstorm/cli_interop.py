@@ -93,7 +93,7 @@ def interop(
     if check_driver:
         return lambda: interop_command.check(request, operations or (), as_json=json)
     if operations:
-        raise UsageError(f"{operations[0]} is nothing that interop takes; operations are for --check-driver")
+        raise UsageError(f"unexpected word {operations[0]}; operations are for --check-driver")
     if coverage and not list_:
         raise UsageError("--coverage belongs to --list; a run shows its coverage in the report")
     if list_:

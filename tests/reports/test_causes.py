@@ -39,5 +39,5 @@ def test_one_cause_of_thirty_cases_is_one_row_of_summary_and_page(tmp_path: Path
     assert len(rows) == 1
     assert "1.6 C5 and 44 more" in rows[0]
     words = page_of(write_report([(folder, read_run(folder))])).words
-    assert "the same cause 50 cases: 1.6 C0 , 1.6 C1" in words
+    assert "the same cause (1.6 §4.2) 50 cases: 1.6 C0 , 1.6 C1" in words
     assert "and 10 more" in words
