@@ -285,10 +285,11 @@ class Probe:
     ) -> ssl.SSLContext:
         """Make a TLS client with a certificate that the CSMS's own authority has signed, for any name and operator."""
         request = make_csr(name or station.identity, operator or self.operator)
-        return self.trusting_context(Credential(self.sign(station, request).encode(), request.private_key_pem))
+        chain = self.signed_chain(station, request)
+        return self.trusting_context(Credential(chain.encode(), request.private_key_pem))
 
-    def sign(self, station: ScriptedStation, request: SigningRequest) -> str:
-        """Have the CSMS's own authority sign a request for a station; gives the chain in PEM."""
+    def signed_chain(self, station: ScriptedStation, request: SigningRequest) -> str:
+        """Have a signing request signed by the CSMS's own authority, and get the chain in PEM."""
         chain: str = self._driven(
             "sign_client_certificate",
             lambda: self.driver.sign_client_certificate(station.identity, request.csr_pem.decode(), self.version),
