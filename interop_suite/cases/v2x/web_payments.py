@@ -78,6 +78,7 @@ CHECKS = (given("A right code starts a session", _was_paid), Check(claim=_ONLY_P
 )
 def wrong_evse(probe: Probe) -> None:
     station = probe.station
+    station.note(only_told=True)
     station.reply(START, {"status": "Accepted"})
     for evse in (NO_SUCH_EVSE, PAID):
         probe.pay_on_web(station, evse)
