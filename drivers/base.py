@@ -157,6 +157,9 @@ class Driver(Protocol):
     def sign_client_certificate(self, identity: str, csr: str, version: Version) -> str:
         """Have a certificate signed that the CSMS will accept from this station (PEM in, PEM chain out)."""
 
+    def web_payment(self, identity: str, evse: int, totp: str | None, version: Version) -> None:
+        """Open the CSMS's payment page as the code of a station says, and pay; an error says that the page refuses."""
+
 
 class NoDriver:
     """A CSMS without a driver: only what stations start by themselves can be tested."""
@@ -208,6 +211,10 @@ class NoDriver:
         """Never called."""
         raise DriverError(f"No certificate for {identity} without a driver ({version}, {len(csr)} characters).")
 
+    def web_payment(self, identity: str, evse: int, totp: str | None, version: Version) -> None:
+        """Never called."""
+        raise DriverError(f"Nobody pays at EVSE {evse} of {identity} without a driver ({version}, {totp}).")
+
 
 _NEEDS = {
     "trigger": "a way to make the CSMS send {}",
@@ -223,6 +230,7 @@ _NEEDS = {
     "client-certificate": "client certificates that the CSMS accepts",
     "security-profile": "a way to set the security profile of a station",
     "boot-status": "a way to have boots answered {}",
+    "web-payment": "a way to pay on the page that the code of a station leads to",
     "register": "a way to make the CSMS know a station",
     "health": "a way to ask whether the CSMS is up",
 }

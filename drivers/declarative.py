@@ -30,6 +30,7 @@ _FIELDS = {"parent": "parent", "expiry": "date of expiry", "limit": "limit", "ta
 _NEEDS = {
     "transactions": "transactions",
     "client-certificate": "sign_client_certificate",
+    "web-payment": "web_payment",
     "password": "password",
     "security-profile": "security_profile",
     "boot-status": "boot_status",
@@ -249,6 +250,12 @@ class DeclarativeDriver:
         context = self._station(identity, version) | {"csr": csr}
         response = self._do("sign_client_certificate", way, context)
         return str(self._engine.fill(way.operation.certificate, context, response))
+
+    def web_payment(self, identity: str, evse: int, totp: str | None, version: Version) -> None:
+        """Open the CSMS's payment page as the code of a station says, and pay."""
+        way = self._needed("web-payment", "web_payment", version)
+        code = {"evse": evse} | ({} if totp is None else {"totp": totp})
+        self._do("web_payment", way, self._station(identity, version) | code)
 
     def _do(self, name: str, way: Way, context: Context) -> dict[str, Any]:
         """Do an operation that has no result of its own: an error or a time-out is the end of it."""

@@ -130,6 +130,12 @@ class HttpDriver:
         answer = self._ask("sign_client_certificate", "POST", path, {"csr": csr}, absent=_NO_SUCH_ROUTE)
         return str(answer["certificateChain"])
 
+    def web_payment(self, identity: str, evse: int, totp: str | None, version: Version) -> None:
+        """Pay on the page of the CSMS."""
+        del version
+        body = {"evse": evse} | ({} if totp is None else {"totp": totp})
+        self._ask("web_payment", "POST", f"/stations/{_path(identity)}/web-payments", body, absent=_NO_SUCH_ROUTE)
+
     def _ask(
         self,
         operation: str,

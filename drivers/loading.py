@@ -43,6 +43,7 @@ _NAMES: dict[str, frozenset[str]] = {
     "trigger": _STATION | {"action", "payload"} | _CALLBACK,
     "transactions": _STATION,
     "sign_client_certificate": _STATION | {"csr"},
+    "web_payment": _STATION | {"evse", "totp"},
 }
 _TAKEN = frozenset().union(*_NAMES.values()) | _ANSWER | GLOBALS.keys()
 _WAYS = ("http", "sql", "shell", "manual", "steps", "unsupported")

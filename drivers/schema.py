@@ -217,6 +217,7 @@ class Operations(_Part, frozen=True, kw_only=True):
     trigger: Choice | None = None
     transactions: Choice | None = None
     sign_client_certificate: Choice | None = None
+    web_payment: Choice | None = None
 
 
 class Basic(_Part, frozen=True, kw_only=True):

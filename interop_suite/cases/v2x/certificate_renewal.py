@@ -189,6 +189,8 @@ def _add(renewal: Renewal) -> None:
     )
     def script(probe: Probe) -> None:
         station = probe.station
+        if renewal.withdrawn:
+            station.note(only_told=True)
         station.reply("TriggerMessage", {"status": "Accepted"})
         station.reply("CertificateSigned", {"status": renewal.reply})
         probe.command("TriggerMessage", {"requestedMessage": renewal.trigger})

@@ -147,6 +147,7 @@ def good_contract(probe: Probe) -> None:
     expects="The CSMS SHALL answer that the certificate is CertificateRevoked, and the token Invalid.",
     clause=Clause("201-E", "C07.FR.16"),
     defect="revoked-contract-accepted",
+    also=("unknown-tag-authorized",),
     checks=(Check(claim=_REVOKED, judge=_judge_revoked),),
 )
 def revoked_contract(probe: Probe) -> None:
@@ -210,7 +211,7 @@ def _judge_foreign(history: History) -> list[Finding]:
     expects="The CSMS SHALL refuse the first as CertChainError, and accept the second.",
     clause=Clause("201-E", "C07.FR.17"),
     defect="foreign-contract-accepted",
-    also=(EVENTS, "valid-tag-refused"),
+    also=(EVENTS, "valid-tag-refused", "unknown-tag-authorized"),
     checks=(
         Check(claim=_FOREIGN, judge=_judge_foreign),
         Check(claim=_OWN, judge=_judge_own),

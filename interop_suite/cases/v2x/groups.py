@@ -49,7 +49,7 @@ def refused(value: object) -> str | None:
     expects="The CSMS SHALL accept the tokens, and name the group of each in every answer about it.",
     clause=part6("TC_C_39_CSMS"),
     defect="group-named-after-token",
-    also=("group-left-out", *IN_EVENTS, CABLE, STOP, LEFT),
+    also=("group-left-out", "group-of-the-last-token", *IN_EVENTS, CABLE, STOP, LEFT),
     checks=(answered("Authorize", ACCEPTED), answers_all, starts_with_token("Accepted"), group_is_told()),
 )
 def group(probe: Probe) -> None:

@@ -191,7 +191,12 @@ def _reads_all(history: History) -> tuple[bool, str]:
     clause=part6("B06.FR.05"),
     defect="items-per-message-ignored",
     also=("get-variables-of-another-name", "get-variables-one-by-one"),
-    checks=(Check(claim=_KEEPS_LIMIT, judge=_judge_limit), given(_READS_ALL, _reads_all), still_serves()),
+    checks=(
+        asked("GetVariables"),
+        Check(claim=_KEEPS_LIMIT, judge=_judge_limit),
+        given(_READS_ALL, _reads_all),
+        still_serves(),
+    ),
 )
 def split_reads(probe: Probe) -> None:
     station = probe.station
