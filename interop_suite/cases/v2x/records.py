@@ -213,6 +213,38 @@ def bit_by_bit(probe: Probe) -> None:
 
 
 @case(
+    id="ST_29",
+    ocpp=VERSIONS,
+    title="A session whose end is told after a power cut is recorded with that end",
+    block=BLOCK,
+    needs=NEEDS,
+    sends="A session with a reading, a lost connection, BootNotification, and the end of before the power cut.",
+    expects=EXPECTS,
+    clause=part6("J02.FR.19"),
+    defect="boot-closes-sessions",
+    also=(
+        "boot-ends-sessions",
+        "sequence-restart-refused",
+        "late-session-dated-on-arrival",
+        "offline-session-forgotten",
+        "offline-event-refused",
+        "stop-reason-always-local",
+    ),
+    checks=CHECKS,
+)
+def ended_after_boot(probe: Probe) -> None:
+    _control(probe)
+    charging = _session(probe)
+    charging.begin(1000, timestamp=ago(minutes=10))
+    charging.sample(1900)
+    probe.station.drop()
+    probe.reconnect(probe.station)
+    probe.boot(probe.station)
+    charging.end(2500, offline=True, timestamp=ago(minutes=3), stopped_reason="PowerLoss")
+    _read(probe, charging)
+
+
+@case(
     id="ST_28",
     ocpp=VERSIONS,
     title="Readings in other units and among other values are recorded in Wh",

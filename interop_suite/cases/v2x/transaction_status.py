@@ -34,8 +34,13 @@ def _sessions(probe: Probe) -> tuple[Charging, Charging]:
     older = Charging(probe.station, probe.token(), connector=EVSE_OF_TWO)
     newer = Charging(probe.station, probe.another_token(), connector=EVSE)
     older.begin(1000)
-    newer.begin(5000)
+    newer.begin(5000, **_token_of(newer, older))
     return older, newer
+
+
+def _token_of(newer: Charging, older: Charging) -> dict[str, Any]:
+    """Leave out the token of a session that there is no second token for: a CSMS may refuse it (ConcurrentTx)."""
+    return {"token": None} if newer.token == older.token else {}
 
 
 def _ask(probe: Probe, about: Charging | None, *, queued: bool, ongoing: bool = True) -> None:
@@ -174,7 +179,8 @@ def whole_station_with_queue(probe: Probe) -> None:
     checks=(*names_none, *session, still_serves()),
 )
 def whole_station(probe: Probe) -> None:
-    for charging in _sessions(probe):
-        charging.end()
+    older, newer = _sessions(probe)
+    newer.end(**_token_of(newer, older))
+    older.end()
     _ask(probe, None, queued=False)
     heartbeat(probe.station)
