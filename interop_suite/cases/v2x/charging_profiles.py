@@ -78,8 +78,8 @@ class ProfileOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a session runs at each EVSE."""
     reply: Payload | None = None
     """None leaves the answer to a good station, which accepts."""
-    errors: tuple[str, ...] = ()
-    """CALLERRORs that the station answers instead, one for each profile."""
+    error: str | None = None
+    """The code of a CALLERROR that the station answers instead."""
     then: Callable[[Charging], object] | None = None
     """What the session at EVSE 2 tells afterwards."""
     clause: Clause
@@ -190,8 +190,8 @@ ORDERS = (
     ProfileOrder(
         id="TC_K_15_CSMS",
         title="The station does not have smart charging",
-        sets=((EVSE_2, OF_EVSE), (0, OF_STATION)),
-        errors=("NotSupported", "NotImplemented"),
+        sets=((EVSE_2, OF_EVSE),),
+        error="NotSupported",
         clause=Clause("201-4", "4.3"),
         defect="closes-after-profile-not-supported",
     ),
@@ -314,12 +314,10 @@ def _add(entry: ProfileOrder) -> None:
     def script(probe: Probe) -> None:
         station = probe.station
         newer = two_sessions(probe)[1] if entry.sessions else None
-        for index, (evse, wanted) in enumerate(entry.sets):
+        error = None if entry.error is None else (entry.error, "no smart charging here")
+        station.reply("SetChargingProfile", entry.reply, error=error)
+        for evse, wanted in entry.sets:
             of_session = newer is not None and wanted["chargingProfilePurpose"] == "TxProfile"
-            if entry.errors:
-                station.reply("SetChargingProfile", error=(entry.errors[index], "no smart charging here"))
-            else:
-                station.reply("SetChargingProfile", entry.reply)
             transaction = str(newer.id) if newer is not None and of_session else None
             probe.command("SetChargingProfile", set_profile(evse, wanted, transaction))
         if entry.then is not None and newer is not None:
