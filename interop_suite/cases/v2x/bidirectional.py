@@ -34,6 +34,7 @@ from interop_suite.steps.smart_charging import (
     two_sessions,
     use_case,
 )
+from interop_suite.steps.transaction_events import answers_all
 from interop_suite.steps.v2x import ACCEPTED
 
 Payload = dict[str, Any]
@@ -312,7 +313,7 @@ def _add(entry: Led) -> None:
         clause=entry.clause,
         defect=entry.defect,
         also=entry.also,
-        checks=(ordered, sound_profiles(), *entry.checks, still_serves()),
+        checks=(ordered, sound_profiles(), *entry.checks, answers_all, still_serves()),
     )
     def script(probe: Probe) -> None:
         station = probe.station
@@ -459,7 +460,7 @@ def ids_apart(probe: Probe) -> None:
     clause=use_case("K21"),
     defect="priority-charging-for-first-transaction",
     also=("priority-charging-always-on",),
-    checks=(fulfilled("UsePriorityCharging"), answered("NotifyPriorityCharging"), still_serves()),
+    checks=(fulfilled("UsePriorityCharging"), answered("NotifyPriorityCharging"), answers_all, still_serves()),
 )
 def priority(probe: Probe) -> None:
     station = probe.station

@@ -235,7 +235,6 @@ ORDERS = (
         clause=use_case("K01"),
         defect="profile-without-operation-mode",
         also=("updated-by-operation-mode-changed-refused",),
-        checks=(answers_all,),
     ),
     ProfileOrder(
         id="TC_K_102_CSMS",
@@ -307,6 +306,7 @@ def _add(entry: ProfileOrder) -> None:
             fulfilled("SetChargingProfile"),
             sound_profiles(),
             *((OWN_IDS,) if several else ()),
+            *((answers_all,) if entry.sessions else ()),
             *entry.checks,
             still_serves(),
         ),

@@ -161,7 +161,9 @@ AUTHORIZE = {"idToken": {"idToken": "04AA", "type": "ISO14443"}}
 def authorized(allowed: list[str] | None, status: str | None) -> Talk:
     answer: Payload = {"idTokenInfo": ACCEPTED} | ({} if allowed is None else {"allowedEnergyTransfer": allowed})
     talk = Talk().station("Authorize", AUTHORIZE, answer)
-    return talk if status is None else talk.station("NotifyEVChargingNeeds", NEEDS, {"status": status})
+    if status is None:
+        return talk
+    return talk.session("tx-two", 2).station("NotifyEVChargingNeeds", NEEDS, {"status": status})
 
 
 @pytest.mark.parametrize("status", ["Rejected", "NoChargingProfile"])
