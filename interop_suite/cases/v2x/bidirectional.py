@@ -9,23 +9,20 @@ import msgspec
 
 from drivers.base import token_need, trigger_need
 from evidence.verdicts import Verdict
-from fixtures.device import Variable
-from fixtures.payloads import v2x, v21
+from fixtures.payloads import v21
 from interop_suite.catalogue import case
-from interop_suite.claims.charging_profiles import profiles_sent, sound_profiles
+from interop_suite.claims.charging_profiles import sound_profiles
 from interop_suite.claims.checks import answered, still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.exchange import Exchange
 from interop_suite.claims.expected import one_of, present
 from interop_suite.claims.fulfilment import fulfilled
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
-from interop_suite.steps.charging import Charging, authorize
+from interop_suite.steps.charging import Charging
 from interop_suite.steps.charging_needs import ask, bpt_needs
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.smart_charging import (
-    EVSE_1,
     EVSE_2,
     K_BLOCK,
     profile,
@@ -34,7 +31,7 @@ from interop_suite.steps.smart_charging import (
     two_sessions,
     use_case,
 )
-from interop_suite.steps.v2x import ACCEPTED
+from interop_suite.steps.transaction_events import answers_all
 
 Payload = dict[str, Any]
 V21 = ("2.1",)
@@ -280,6 +277,7 @@ LED = (
         orders=("SetVariables",),
         clause=use_case("Q09"),
         defect="discharge-above-zero",
+        also=("set-variables-one-by-one",),
         checks=(fulfilled("SetVariables"),),
     ),
     Led(
@@ -312,7 +310,7 @@ def _add(entry: Led) -> None:
         clause=entry.clause,
         defect=entry.defect,
         also=entry.also,
-        checks=(ordered, sound_profiles(), *entry.checks, still_serves()),
+        checks=(ordered, sound_profiles(), *entry.checks, answers_all, still_serves()),
     )
     def script(probe: Probe) -> None:
         station = probe.station
@@ -331,118 +329,6 @@ for _entry in LED:
     _add(_entry)
 
 
-# -- what a token may do ---------------------------------------------------------------------------------------------
-
-
-def _weigh_allowed(call: Exchange, claim: str) -> Finding:
-    allowed = call.result.get("allowedEnergyTransfer")
-    if isinstance(allowed, list) and any("BPT" in str(mode) for mode in allowed):
-        verdict, actual = Verdict.OK, f"allowedEnergyTransfer is {allowed}"
-    else:
-        verdict = Verdict.NOT_APPLICABLE
-        actual = f"no token of ours may discharge: allowedEnergyTransfer is {allowed or 'missing'}"
-    return Finding(verdict=verdict, claim=claim, actual=actual, clause=Clause("2-2", "Q01"), frame=call.call.line)
-
-
-def _allows_discharging() -> Check:
-    claim = "The answer to Authorize says that the token may be used in both directions"
-
-    def judge(history: History) -> list[Finding]:
-        return [_weigh_allowed(call, claim) for call in history.calls("Authorize")]
-
-    return Check(claim=claim, judge=judge)
-
-
-@case(
-    id="TC_Q_102_CSMS",
-    ocpp=V21,
-    title="The token of a driver may be used in both directions, and the station reports what it can do",
-    block=Q_BLOCK,
-    profile=V2X_PROFILE,
-    initiator="csms",
-    needs=(token_need("Accepted"), trigger_need("GetBaseReport")),
-    sends="Authorize, Accepted to GetBaseReport, and NotifyReport in two parts with its requestId.",
-    expects="The CSMS SHALL list the energy transfers of the token in its answer, and answer every part.",
-    clause=use_case("Q01"),
-    defect="allowed-transfers-as-text",
-    checks=(
-        answered("Authorize", ACCEPTED),
-        _allows_discharging(),
-        fulfilled("GetBaseReport"),
-        answered("NotifyReport", claim="Every part of the report is answered"),
-    ),
-)
-def may_discharge(probe: Probe) -> None:
-    station = probe.station
-    authorize(station, probe.token())
-    variables = [
-        Variable("V2XChargingCtrlr", "Enabled", "true", data_type="boolean", evse_id=EVSE_1),
-        Variable("V2XChargingCtrlr", "SupportedOperationModes", "ChargingOnly,CentralSetpoint", evse_id=EVSE_2),
-    ]
-    _report(probe, variables)
-
-
-def _report(probe: Probe, variables: list[Variable]) -> None:
-    """Have the operator ask for the inventory, and report one variable in each part."""
-    station = probe.station
-    station.reply("GetBaseReport", {"status": "Accepted"})
-    probe.command("GetBaseReport", {"requestId": 6102, "reportBase": "FullInventory"})
-    request = station.expect("GetBaseReport")
-    if request is None:
-        return
-    last = len(variables) - 1
-    for index, variable in enumerate(variables):
-        part = [v2x.report_item(variable, variable.value)]
-        payload = v2x.notify_report(int(request["requestId"]), index, now(), part, tbc=index < last)
-        station.call("NotifyReport", payload)
-
-
-# -- ids that belong to others ---------------------------------------------------------------------------------------
-
-MAX_EXTERNAL_ID = 7000
-_APART = "The id of a charging profile is above those that the station keeps for external constraints"
-
-
-def _judge_ids(history: History) -> list[Finding]:
-    found = []
-    for call in profiles_sent(history):
-        number = call.payload["chargingProfile"]["id"]
-        verdict = Verdict.OK if number > MAX_EXTERNAL_ID else Verdict.FAILED
-        actual = f"the id is {number}, and MaxExternalConstraintsId is {MAX_EXTERNAL_ID}"
-        found.append(Finding(verdict=verdict, claim=_APART, actual=actual, frame=call.call.line))
-    return found
-
-
-@case(
-    id="TC_K_109_CSMS",
-    ocpp=V21,
-    title="The ids of charging profiles stay apart from those of external constraints",
-    block=K_BLOCK,
-    profile=K_21,
-    initiator="csms",
-    needs=(trigger_need("GetBaseReport"), trigger_need("SetChargingProfile")),
-    sends="NotifyReport with MaxExternalConstraintsId, and Accepted to SetChargingProfile.",
-    expects="The CSMS SHALL answer the report, and send no id that the station keeps for external constraints.",
-    clause=use_case("K01"),
-    defect="profile-id-always-one",
-    checks=(
-        fulfilled("GetBaseReport"),
-        answered("NotifyReport", claim="Every part of the report is answered"),
-        ordered,
-        sound_profiles(),
-        Check(claim=_APART, judge=_judge_ids),
-    ),
-)
-def ids_apart(probe: Probe) -> None:
-    variables = [
-        Variable("SmartChargingCtrlr", "MaxExternalConstraintsId", str(MAX_EXTERNAL_ID), data_type="integer"),
-        Variable("SmartChargingCtrlr", "Enabled", "true", data_type="boolean"),
-    ]
-    _report(probe, variables)
-    wanted = profile(7109, "TxDefaultProfile", "Relative", 3, schedule(609, (0, 13.7), (900, 7.2)))
-    probe.command("SetChargingProfile", set_profile(EVSE_2, wanted))
-
-
 # -- priority --------------------------------------------------------------------------------------------------------
 
 
@@ -459,7 +345,7 @@ def ids_apart(probe: Probe) -> None:
     clause=use_case("K21"),
     defect="priority-charging-for-first-transaction",
     also=("priority-charging-always-on",),
-    checks=(fulfilled("UsePriorityCharging"), answered("NotifyPriorityCharging"), still_serves()),
+    checks=(fulfilled("UsePriorityCharging"), answered("NotifyPriorityCharging"), answers_all, still_serves()),
 )
 def priority(probe: Probe) -> None:
     station = probe.station

@@ -125,7 +125,7 @@ TOLD = (
         sessions=True,
         clause=use_case("K13"),
         defect="updated-by-charging-rate-changed-refused",
-        checks=(limits_answered, cleared_answered, answers_all),
+        checks=(limits_answered, cleared_answered),
     ),
     Told(
         id="TC_Q_111_CSMS",
@@ -139,7 +139,7 @@ TOLD = (
         clause=use_case("Q05"),
         defect="updated-by-operation-mode-changed-refused",
         also=("charging-limit-with-schedule-refused",),
-        checks=(limits_answered, answers_all),
+        checks=(limits_answered,),
     ),
     Told(
         id="TC_Q_112_CSMS",
@@ -153,7 +153,7 @@ TOLD = (
         clause=use_case("Q06"),
         defect="charging-limit-of-a-new-source-refused",
         also=("charging-limit-with-schedule-refused", "updated-by-charging-rate-changed-refused"),
-        checks=(limits_answered, answers_all),
+        checks=(limits_answered,),
     ),
 )
 
@@ -171,7 +171,7 @@ def _add(entry: Told) -> None:
         clause=entry.clause,
         defect=entry.defect,
         also=entry.also,
-        checks=entry.checks,
+        checks=(*entry.checks, answers_all) if entry.sessions else entry.checks,
     )
     def script(probe: Probe) -> None:
         entry.tell(probe)

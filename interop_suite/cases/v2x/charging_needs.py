@@ -153,7 +153,7 @@ NEGOTIATIONS = (
         clause=use_case("K15"),
         defect="charging-needs-without-profile",
         also=("needs-answered-with-default-profile", EQUAL),
-        checks=(*OWN_CHECKS, schedule_accepted, answers_all),
+        checks=(*OWN_CHECKS, schedule_accepted),
     ),
     Negotiation(
         id="TC_K_55_CSMS",
@@ -163,7 +163,7 @@ NEGOTIATIONS = (
         clause=use_case("K15"),
         defect="ev-schedule-never-checked",
         also=OWN_PROFILE,
-        checks=(*OWN_CHECKS, schedule_answered, renegotiated(), answers_all),
+        checks=(*OWN_CHECKS, schedule_answered, renegotiated()),
     ),
     Negotiation(
         id="TC_K_57_CSMS",
@@ -207,7 +207,7 @@ NEGOTIATIONS = (
         clause=use_case("K18"),
         defect="selected-schedule-refused",
         also=(EQUAL,),
-        checks=(needs_taken(), ordered, sound_profiles(), schedule_accepted, answers_all),
+        checks=(needs_taken(), ordered, sound_profiles(), schedule_accepted),
     ),
     Negotiation(
         id="TC_K_114_CSMS",
@@ -219,7 +219,7 @@ NEGOTIATIONS = (
         clause=use_case("K18"),
         defect="v2x-needs-refused",
         also=(*OWN_PROFILE, AGAIN),
-        checks=(*OWN_CHECKS, answers_all),
+        checks=OWN_CHECKS,
     ),
     Negotiation(
         id="TC_K_115_CSMS",
@@ -288,7 +288,7 @@ def _add(entry: Negotiation) -> None:
         clause=entry.clause,
         defect=entry.defect,
         also=entry.also,
-        checks=entry.checks,
+        checks=(*entry.checks, answers_all),
     )
     def script(probe: Probe) -> None:
         entry.run(probe, two_sessions(probe)[1])
@@ -312,7 +312,7 @@ _TRANSFERS = ("DC_ACDP_BPT", "AC_BPT_DER", "DC_BPT", "AC_BPT", "WPT")
     expects="The CSMS SHALL decline the needs.",
     clause=use_case("Q01"),
     defect="disallowed-transfer-accepted",
-    checks=(answered("Authorize", ACCEPTED), transfer_refused()),
+    checks=(answered("Authorize", ACCEPTED), transfer_refused(), answers_all),
 )
 def not_allowed(probe: Probe) -> None:
     station, token = probe.station, probe.token()

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from drivers.base import token_need, trigger_need
 from evidence.verdicts import Verdict
-from fixtures.csms.defects.v2x_events import event_defect_id
 from interop_suite.catalogue import case
 from interop_suite.claims.charging_profiles import sound_profiles
-from interop_suite.claims.checks import asked, still_serves
+from interop_suite.claims.checks import still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.expected import field, one_of, present
+from interop_suite.claims.expected import field
 from interop_suite.claims.fulfilment import fulfilled
 from interop_suite.claims.history import History
-from interop_suite.drive.probe import Probe, now
+from interop_suite.drive.probe import Probe
 from interop_suite.steps.charging import Charging, meter_value
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.smart_charging import (
@@ -78,8 +77,8 @@ class ProfileOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a session runs at each EVSE."""
     reply: Payload | None = None
     """None leaves the answer to a good station, which accepts."""
-    errors: tuple[str, ...] = ()
-    """CALLERRORs that the station answers instead, one for each profile."""
+    error: str | None = None
+    """The code of a CALLERROR that the station answers instead."""
     then: Callable[[Charging], object] | None = None
     """What the session at EVSE 2 tells afterwards."""
     clause: Clause
@@ -190,8 +189,8 @@ ORDERS = (
     ProfileOrder(
         id="TC_K_15_CSMS",
         title="The station does not have smart charging",
-        sets=((EVSE_2, OF_EVSE), (0, OF_STATION)),
-        errors=("NotSupported", "NotImplemented"),
+        sets=((EVSE_2, OF_EVSE),),
+        error="NotSupported",
         clause=Clause("201-4", "4.3"),
         defect="closes-after-profile-not-supported",
     ),
@@ -235,7 +234,6 @@ ORDERS = (
         clause=use_case("K01"),
         defect="profile-without-operation-mode",
         also=("updated-by-operation-mode-changed-refused",),
-        checks=(answers_all,),
     ),
     ProfileOrder(
         id="TC_K_102_CSMS",
@@ -307,6 +305,7 @@ def _add(entry: ProfileOrder) -> None:
             fulfilled("SetChargingProfile"),
             sound_profiles(),
             *((OWN_IDS,) if several else ()),
+            *((answers_all,) if entry.sessions else ()),
             *entry.checks,
             still_serves(),
         ),
@@ -314,12 +313,10 @@ def _add(entry: ProfileOrder) -> None:
     def script(probe: Probe) -> None:
         station = probe.station
         newer = two_sessions(probe)[1] if entry.sessions else None
-        for index, (evse, wanted) in enumerate(entry.sets):
+        error = None if entry.error is None else (entry.error, "no smart charging here")
+        station.reply("SetChargingProfile", entry.reply, error=error)
+        for evse, wanted in entry.sets:
             of_session = newer is not None and wanted["chargingProfilePurpose"] == "TxProfile"
-            if entry.errors:
-                station.reply("SetChargingProfile", error=(entry.errors[index], "no smart charging here"))
-            else:
-                station.reply("SetChargingProfile", entry.reply)
             transaction = str(newer.id) if newer is not None and of_session else None
             probe.command("SetChargingProfile", set_profile(evse, wanted, transaction))
         if entry.then is not None and newer is not None:
@@ -329,123 +326,3 @@ def _add(entry: ProfileOrder) -> None:
 
 for _entry in ORDERS:
     _add(_entry)
-
-
-# -- a session that is started with a profile ------------------------------------------------------------------------
-
-WITH_START = profile(41, "TxProfile", "Relative", 3, schedule(141, (0, 13.9), (1200, 8.8), duration=5400))
-
-
-@case(
-    id="TC_K_37_CSMS",
-    ocpp=VERSIONS,
-    title="Remote start with a charging profile for the transaction",
-    block=K_BLOCK,
-    profile=SMART_CHARGING,
-    initiator="csms",
-    needs=(token_need("Accepted"), trigger_need("RequestStartTransaction")),
-    sends="Accepted to RequestStartTransaction, then the start of the session with the remoteStartId.",
-    expects="The CSMS SHALL send RequestStartTransaction with a TxProfile that names no transaction yet.",
-    clause=use_case("K05"),
-    defect="remote-start-without-profile",
-    also=(event_defect_id("Started", "RemoteStart"),),
-    checks=(
-        fulfilled("RequestStartTransaction"),
-        asked(
-            "RequestStartTransaction",
-            {"chargingProfile.chargingProfilePurpose": one_of("TxProfile"), "remoteStartId": present()},
-        ),
-        sound_profiles(),
-        answers_all,
-    ),
-)
-def remote_start(probe: Probe) -> None:
-    station, token = probe.station, probe.token()
-    station.reply("RequestStartTransaction", ACCEPTED)
-    order = {
-        "evseId": EVSE_2,
-        "remoteStartId": 4711,
-        "idToken": {"idToken": token, "type": "ISO14443"},
-        "chargingProfile": WITH_START,
-    }
-    probe.command("RequestStartTransaction", order)
-    request = station.expect("RequestStartTransaction")
-    if request is None:
-        return
-    charging = Charging(station, token, connector=EVSE_2)
-    charging.event(
-        "Started",
-        "RemoteStart",
-        token=charging.identified(),
-        charging_state="EVConnected",
-        remote_start_id=int(request.get("remoteStartId", 0)),
-    )
-
-
-# -- the sum of all profiles -----------------------------------------------------------------------------------------
-
-
-class Composite(msgspec.Struct, frozen=True, kw_only=True):
-    """A composite schedule that the operator asks for."""
-
-    id: str
-    title: str
-    order: Payload
-    clause: Clause
-    defect: str
-
-
-COMPOSITES = (
-    Composite(
-        id="TC_K_43_CSMS",
-        title="Read the composite schedule of one EVSE",
-        order={"evseId": EVSE_2, "duration": 5460, "chargingRateUnit": "A"},
-        clause=use_case("K08"),
-        defect="composite-schedule-of-evse-1",
-    ),
-    Composite(
-        id="TC_K_44_CSMS",
-        title="Read the composite schedule of the whole station",
-        order={"evseId": 0, "duration": 9120, "chargingRateUnit": "W"},
-        clause=use_case("K08"),
-        defect="composite-schedule-in-minutes",
-    ),
-)
-
-
-def _composite(order: Mapping[str, Any]) -> Payload:
-    return {
-        "status": "Accepted",
-        "schedule": {
-            "evseId": order["evseId"],
-            "duration": order["duration"],
-            "scheduleStart": now(),
-            "chargingRateUnit": order["chargingRateUnit"],
-            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 15.3}, {"startPeriod": 1800, "limit": 9.6}],
-        },
-    }
-
-
-def _add_composite(entry: Composite) -> None:
-    @case(
-        id=entry.id,
-        ocpp=VERSIONS,
-        title=entry.title,
-        block=K_BLOCK,
-        profile=SMART_CHARGING,
-        initiator="csms",
-        needs=(trigger_need("GetCompositeSchedule"),),
-        sends="Accepted to GetCompositeSchedule with a schedule of two periods, then a Heartbeat.",
-        expects="The CSMS SHALL send GetCompositeSchedule for what its operator named, and take the schedule.",
-        clause=entry.clause,
-        defect=entry.defect,
-        checks=(fulfilled("GetCompositeSchedule"), still_serves()),
-    )
-    def script(probe: Probe) -> None:
-        probe.station.reply("GetCompositeSchedule", _composite(entry.order))
-        probe.command("GetCompositeSchedule", entry.order)
-        heartbeat(probe.station)
-
-
-for _composite_entry in COMPOSITES:
-    _add_composite(_composite_entry)

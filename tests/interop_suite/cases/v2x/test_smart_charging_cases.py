@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
 from interop_suite.cases.v2x.charging_profiles import DAILY, OF_EVSE, OF_EVSE_1, OF_TRANSACTION, REPLACING
+from interop_suite.catalogue import all_cases
 from interop_suite.steps.smart_charging import set_profile
 from ocppj.versions import Version
 from tests.interop_suite.talk import ACCEPTED, Talk
 
 V2X = pytest.mark.parametrize("version", [Version.V201, Version.V21])
 Payload = dict[str, Any]
+
+
+K_201 = [
+    *range(1, 7), 8, 10, 15, 19, *range(29, 38), 43, 44, 48, 50, 51, 52, 53, 55, 57, 58, 59, 60, 70,
+]  # fmt: skip
+K_21 = [*K_201, 100, 101, 102, 104, 106, 109, 113, 114, 115, 117, 118, 121, 126]
+WHOLE_LIST = {
+    Version.V201: [f"K_{number:02}" for number in K_201],
+    Version.V21: [
+        *(f"K_{number:02}" for number in K_21),
+        *(f"Q_{number}" for number in (102, 103, 107, 108, 109, 110, 111, 112, 117, 120, 121, 124)),
+        "R_107", "R_108", "S_102", "S_103",
+    ],
+}  # fmt: skip
+
+
+@V2X
+def test_whole_certification_list_of_the_blocks_is_there(version: Version) -> None:
+    own = {case.id for case in all_cases() if case.ocpp is version and re.match("TC_[KQRS]_", case.id)}
+    assert own == {f"TC_{number}_CSMS" for number in WHOLE_LIST[version]}
 
 
 def own_numbers(payload: Payload, number: int) -> Payload:
@@ -139,7 +161,9 @@ AUTHORIZE = {"idToken": {"idToken": "04AA", "type": "ISO14443"}}
 def authorized(allowed: list[str] | None, status: str | None) -> Talk:
     answer: Payload = {"idTokenInfo": ACCEPTED} | ({} if allowed is None else {"allowedEnergyTransfer": allowed})
     talk = Talk().station("Authorize", AUTHORIZE, answer)
-    return talk if status is None else talk.station("NotifyEVChargingNeeds", NEEDS, {"status": status})
+    if status is None:
+        return talk
+    return talk.session("tx-two", 2).station("NotifyEVChargingNeeds", NEEDS, {"status": status})
 
 
 @pytest.mark.parametrize("status", ["Rejected", "NoChargingProfile"])
