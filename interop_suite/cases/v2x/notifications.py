@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drivers.base import trigger_need
 from evidence.verdicts import Verdict
 from fixtures.payloads import v2x
@@ -99,7 +101,7 @@ def invalid_signature(probe: Probe) -> None:
 def diagnostics(probe: Probe) -> None:
     station = probe.station
     station.reply("GetLog", {"status": "Accepted", "filename": "diagnostics.log"})
-    order = {"logType": "DiagnosticsLog", "requestId": 51, "log": {"remoteLocation": UPLOAD}}
+    order: dict[str, Any] = {"logType": "DiagnosticsLog", "requestId": 51, "log": {"remoteLocation": UPLOAD}}
     probe.command("GetLog", order)
     # A CSMS may number its requests itself.
     number = (station.expect("GetLog") or order).get("requestId")
