@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drivers.base import trigger_need
 from evidence.verdicts import Verdict
 from fixtures.payloads import v2x
@@ -37,9 +39,12 @@ UPLOAD = "ftp://logs.example.invalid/upload"
 def diagnostics(probe: Probe) -> None:
     station = probe.station
     station.reply("GetLog", {"status": "Accepted", "filename": "diagnostics.log"})
-    probe.command("GetLog", {"logType": "DiagnosticsLog", "requestId": 51, "log": {"remoteLocation": UPLOAD}})
+    order: dict[str, Any] = {"logType": "DiagnosticsLog", "requestId": 51, "log": {"remoteLocation": UPLOAD}}
+    probe.command("GetLog", order)
+    # A CSMS may number its requests itself.
+    number = (station.expect("GetLog") or order).get("requestId")
     for value in ("Uploading", "Uploaded"):
-        station.call("LogStatusNotification", v2x.log_status_notification(value, request_id=51))
+        station.call("LogStatusNotification", v2x.log_status_notification(value, request_id=number))
 
 
 _NO_NULL = "A field without a value is left out"
