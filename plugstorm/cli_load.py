@@ -77,6 +77,9 @@ def storm(
     without={
         "stations",
         "duration",
+        "stages",
+        "abort_when",
+        "register",
         "time_compression",
         "start_at",
         "storms",
