@@ -9,8 +9,9 @@ import platform
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
@@ -18,7 +19,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 import msgspec
 
 from evidence.redact import redact, redact_frame
-from evidence.run_model import FORMAT, InteropRun, LoadRun, Run
+from evidence.run_model import FORMAT, CaseResult, InteropRun, LoadRun, Run
 from ocppj.errors import UsageError
 from ocppj.trace import TraceRecord, decode_record, encode_record, spell_out, wall_clock
 
@@ -53,6 +54,8 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         """Stand for a run folder that exists."""
         self.path = path
+        self._secrets: frozenset[str] = frozenset()
+        self._saved: dict[tuple[str, str], tuple[CaseResult, msgspec.Raw]] = {}
 
     @classmethod
     def create(cls, out: str | Path | None, kind: str) -> RunFolder:
@@ -115,19 +118,20 @@ class RunFolder:
 
     def write_run(self, run: RunT, secrets: frozenset[str] = frozenset()) -> RunT:
         """Write `run.json` in one step, so that a reader sees the old file or the new one; return it as redacted."""
-        document = redact(msgspec.to_builtins(run), secrets)
-        # A name that a CSMS has invented may look like that of a secret, and what is counted under it is none.
-        for name in _COUNTED:
-            if hasattr(run, name):
-                document[name] = getattr(run, name)
-        for case, clean in zip(getattr(run, "cases", ()), document.get("cases", ()), strict=True):
-            clean["latency_ms"] = case.latency_ms
-        try:
-            text = msgspec.json.encode(document)
-        except UnicodeEncodeError:
-            text = msgspec.json.encode(spell_out(document))
+        cases = [_clean_case(case, secrets) for case in run.cases] if isinstance(run, InteropRun) else []
+        text = _encode(_document(run, secrets, cases))
         self.write_text("run.json", msgspec.json.format(text, indent=2).decode() + "\n")
         return msgspec.json.decode(text, type=type(run))
+
+    def save_run(self, run: InteropRun, secrets: frozenset[str] = frozenset()) -> None:
+        """Write `run.json` of a run that goes on, on one line; cases that it held before are not redacted again."""
+        if secrets != self._secrets:
+            self._secrets, self._saved = secrets, {}
+        for case in run.cases:
+            if self._saved.get((case.ocpp, case.id), (None,))[0] is not case:
+                self._saved[(case.ocpp, case.id)] = case, msgspec.Raw(_encode(_clean_case(case, secrets)))
+        cases = [self._saved[(case.ocpp, case.id)][1] for case in run.cases]
+        self.write_text("run.json", _encode(_document(run, secrets, cases)).decode() + "\n")
 
     def write_text(self, name: str, text: str) -> None:
         """Write one file of the folder in one step; raises `UsageError` when the disk refuses."""
@@ -141,6 +145,32 @@ class RunFolder:
             with suppress(OSError):
                 partial.unlink()
             raise UsageError(f"{target} cannot be written: {error.strerror}") from None
+
+
+def _document(run: InteropRun | LoadRun, secrets: frozenset[str], cases: Sequence[Any]) -> dict[str, Any]:
+    """Build `run.json` without its secrets, around cases that are clean already."""
+    bare = msgspec.structs.replace(run, cases=[]) if isinstance(run, InteropRun) else run
+    document: dict[str, Any] = redact(msgspec.to_builtins(bare), secrets)
+    # A name that a CSMS has invented may look like that of a secret, and what is counted under it is none.
+    for name in _COUNTED:
+        if hasattr(run, name):
+            document[name] = getattr(run, name)
+    if isinstance(run, InteropRun):
+        document["cases"] = cases
+    return document
+
+
+def _clean_case(case: CaseResult, secrets: frozenset[str]) -> dict[str, Any]:
+    clean: dict[str, Any] = redact(msgspec.to_builtins(case), secrets)
+    clean["latency_ms"] = case.latency_ms
+    return clean
+
+
+def _encode(document: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(spell_out(document))
 
 
 def _make_new(path: Path) -> Path:
@@ -243,6 +273,11 @@ def read_run(path: Path) -> Run:
 
 def describe_tool() -> dict[str, str]:
     """Name Plugstorm and the libraries that a result may depend on, with their versions."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> Mapping[str, str]:
     names = ("locust", "gevent", "websockets", "pytest", "ocpp", "msgspec", "jsonschema-rs", "faker")
     return {"name": "plugstorm", "version": metadata.version("plugstorm")} | {n: metadata.version(n) for n in names}
 

@@ -151,7 +151,7 @@ def write_interop_run(
     complete: bool = True,
     stopped_early: str = "",
 ) -> InteropRun:
-    """Write `run.json` of a run, and return it as it was written: without its secrets.
+    """Write `run.json` of a run, and return it: without its secrets once it is `complete`.
 
     It is not `complete` while cases are still to come: then nobody may read it as passed.
     """
@@ -177,7 +177,10 @@ def write_interop_run(
         complete=complete,
         stopped_early=stopped_early,
     )
-    return folder.write_run(run, secrets)
+    if complete:
+        return folder.write_run(run, secrets)
+    folder.save_run(run, secrets)
+    return run
 
 
 def _verdict_of(results: Iterable[CaseResult], *, complete: bool) -> RunVerdict:

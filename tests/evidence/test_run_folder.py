@@ -195,6 +195,23 @@ def test_run_holds_no_secret_and_no_unwritable_text(tmp_path: Path) -> None:
     assert run.cases[0].reason == f"{REDACTED} sent caf\\udce9"
 
 
+def test_run_that_is_saved_as_it_goes_holds_the_newest_of_each_case_and_no_secret(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", "x")
+    first, second = interop_run("hunter2 sent caf\udce9"), interop_run("opensesame sent")
+    folder.save_run(first, frozenset({"hunter2"}))
+    assert _reason(folder) == f"{REDACTED} sent caf\\udce9"
+    folder.save_run(second, frozenset({"hunter2"}))
+    assert _reason(folder) == "opensesame sent"
+    folder.save_run(second, frozenset({"hunter2", "opensesame"}))
+    assert _reason(folder) == f"{REDACTED} sent"
+
+
+def _reason(folder: RunFolder) -> str:
+    run = read_run(folder.path)
+    assert isinstance(run, InteropRun)
+    return run.cases[0].reason
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
