@@ -84,7 +84,12 @@ def _names_slot(value: object) -> str | None:
     expects="The CSMS SHALL send each order as it was given, accept the higher profile, and refuse the lower one then.",
     clause=part6("A05.FR.04"),
     defect="network-priority-stale",
-    also=("tls-profile-on-plain-port", "network-profile-in-first-slot", "server-certificate-of-another-host"),
+    also=(
+        "tls-profile-on-plain-port",
+        "network-profile-in-first-slot",
+        "network-profile-timeout-in-ms",
+        "server-certificate-of-another-host",
+    ),
     checks=(
         asked("SetNetworkProfile", {"connectionData.securityProfile": one_of(HIGHER)}),
         asked(

@@ -46,7 +46,7 @@ def _judge_starts(history: History) -> list[Finding]:
     starts = _starts(history)
     if PAID not in starts:
         return []
-    verdict = Verdict.OK if len(starts) == 1 else Verdict.FAILED
+    verdict = Verdict.OK if set(starts) == {PAID} else Verdict.FAILED
     return [Finding(verdict=verdict, claim=_ONLY_PAID, actual=_was_paid(history)[1])]
 
 

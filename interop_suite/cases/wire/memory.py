@@ -158,6 +158,7 @@ def _judge_groups(history: History) -> list[Finding]:
     expects="The CSMS SHALL name, where it names a group, that of the token.",
     clause=_cite(Clause("1.6", "7.27"), "TC_C_39_CSMS"),
     defect="group-of-the-last-token",
+    also=("group-named-after-token", "group-of-first-token"),
     checks={
         v: (answered("Authorize", {TOKEN_STATUS[v]: one_of("Accepted")}), Check(claim=_OWN_GROUP, judge=_judge_groups))
         for v in ALL
