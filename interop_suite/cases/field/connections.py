@@ -211,7 +211,6 @@ def same_ids(probe: Probe) -> None:
     expects="The CSMS SHALL let it in and reach it: in a path, unlike in a form, the sign stands for itself.",
     clause=wire_clause("3.1.1", "3.1.1", "3.1.1"),
     defect="plus-read-as-blank",
-    also={**dict.fromkeys(ALL, ("command-to-other-station",)), Version.V21: ()},
     checks=(
         connection("An identity with '+' is let in", opens, role="plus"),
         reported_first(
