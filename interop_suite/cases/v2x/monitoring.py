@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 
 from drivers.base import trigger_need
+from evidence.verdicts import Verdict
 from fixtures.device import Variable
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import answered, still_serves
+from interop_suite.claims.checks import answered, given, still_serves
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import Expected, each, one_of, present
+from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.obeying import nothing_but, obey, send_events, send_monitors
@@ -361,4 +364,73 @@ def not_cleared(probe: Probe) -> None:
         return {"clearMonitoringResult": [{"id": n, "status": results.get(n, "NotFound")} for n in ids]}
 
     obey(probe, "ClearVariableMonitoring", {"id": list(results)}, refuse)
+    heartbeat(probe.station)
+
+
+# -- monitors that are cleared in as many requests as it takes -------------------------------------------------------
+
+LIMIT = 2
+LIMIT_OF_CLEARING = {
+    "component": {"name": "MonitoringCtrlr"},
+    "variable": {"name": "ItemsPerMessage", "instance": "ClearVariableMonitoring"},
+}
+CLEARED = [631, 642, 653, 664, 675]
+
+_KEEPS_LIMIT = f"No request clears more than the {LIMIT} monitors that the station takes"
+_CLEARS_ALL = "Every monitor that the operator named is cleared"
+
+
+def _judge_limit(history: History) -> list[Finding]:
+    return [
+        Finding(
+            verdict=Verdict.OK if len(call.payload.get("id") or ()) <= LIMIT else Verdict.FAILED,
+            claim=_KEEPS_LIMIT,
+            actual=f"{len(call.payload.get('id') or ())} in one request",
+            frame=call.call.line,
+        )
+        for call in history.commands("ClearVariableMonitoring")
+    ]
+
+
+def _clears_all(history: History) -> tuple[bool, str]:
+    calls = history.commands("ClearVariableMonitoring")
+    missing = set(CLEARED).difference(*(call.payload.get("id") or () for call in calls))
+    return not missing, f"{sorted(missing)} were not cleared" if missing else f"{len(CLEARED)} monitors were cleared"
+
+
+@case(
+    id="TC_N_18_CSMS",
+    ocpp=VERSIONS,
+    title="Monitors are cleared in as many requests as ItemsPerMessage asks for",
+    block=BLOCK,
+    profile=PROFILE,
+    initiator="csms",
+    needs=(trigger_need("GetVariables"), trigger_need("ClearVariableMonitoring")),
+    sends=f"The answer that ItemsPerMessage of ClearVariableMonitoring is {LIMIT}, then Accepted for each monitor.",
+    expects="The CSMS SHALL clear all monitors that its operator named, with no more in a request than the limit.",
+    clause=BY_SCHEMA,
+    defect="items-per-message-ignored",
+    also=("clear-monitors-first-only",),
+    checks=(
+        ordered("GetVariables", {"getVariableData.0.variable.name": one_of("ItemsPerMessage")}),
+        Check(claim=_KEEPS_LIMIT, judge=_judge_limit),
+        given(_CLEARS_ALL, _clears_all),
+        still_serves(),
+    ),
+)
+def cleared_in_portions(probe: Probe) -> None:
+    def tell(request: Payload) -> Payload:
+        entries = request.get("getVariableData") or [LIMIT_OF_CLEARING]
+        told = {"attributeStatus": "Accepted", "attributeValue": str(LIMIT)}
+        about = [{name: entry[name] for name in ("component", "variable")} for entry in entries]
+        return {"getVariableResult": [{**told, **each} for each in about]}
+
+    def clear(request: Payload) -> Payload:
+        ids = request.get("id") or [0]
+        return {"clearMonitoringResult": [{"id": number, "status": "Accepted"} for number in ids]}
+
+    if obey(probe, "GetVariables", {"getVariableData": [LIMIT_OF_CLEARING]}, tell) is None:
+        return
+    if obey(probe, "ClearVariableMonitoring", {"id": CLEARED}, clear) is None:
+        return
     heartbeat(probe.station)
