@@ -58,9 +58,14 @@ def declared_cases(cases: Sequence[Case], defect: Defect, seen: Mapping[str, See
         case
         for case in cases
         if case.ocpp in defect.versions
-        and (defect.id in case.defects or defect.id in seen[case.key].general)
+        and (defect.id in case.defects or (defect.id in seen[case.key].general and not _is_withdrawn(case)))
         and (seen[case.key].company or not defect.alone)
     ]
+
+
+def _is_withdrawn(case: Case) -> bool:
+    """Return whether the list has withdrawn a case: what it claims itself then holds against nobody."""
+    return case.listed is not None and bool(case.listed.withdrawn)
 
 
 def tried_cases(cases: Sequence[Case], defect: Defect, seen: Mapping[str, Seen], *, full: bool) -> list[Case]:

@@ -154,7 +154,7 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "start-without-transaction-id": serves("StartTransaction"),
         "transaction-id-as-string": serves("StartTransaction"),
         "station-status-refused": serves("StatusNotification", connectorId=0),
-        "meter-values-refused": unless_tried_plainly(serves("MeterValues")),
+        "meter-values-refused": unless_only_told(unless_tried_plainly(serves("MeterValues"))),
         "security-event-refused": unless_tried_plainly(serves("SecurityEventNotification")),
         "log-status-refused": serves("LogStatusNotification"),
         "firmware-status-refused": serves("FirmwareStatusNotification"),

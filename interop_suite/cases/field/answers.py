@@ -148,7 +148,12 @@ def _last_order(probe: Probe) -> None:
     expects="The CSMS may drop each or take it for an error; it SHALL send the next command and serve everybody.",
     clause=wire_clause("4.1.1", "4.1.1", "4.1.1"),
     defect="deaf-after-broken-answer",
-    also=("command-to-other-station", "invalid-answer-mutes", "unsolicited-closes-bystanders"),
+    also=(
+        "command-to-other-station",
+        "invalid-answer-mutes",
+        "unsolicited-closes-bystanders",
+        "get-configuration-drops-keys",
+    ),
     checks={v: (asked(READ[v]), _judge_ends(v), _judge_next(v), still_serves(), bystander_serves()) for v in ALL},
 )
 def unreadable_answers(probe: Probe) -> None:
@@ -189,7 +194,7 @@ UNCOUNTABLE = ("1850027108", "2000000", "-1", "0", "", "NaN", "9" * 40)
     expects="The CSMS SHALL go on serving this station and the others, whatever number a station names.",
     clause=wire_clause("4.1.1", "4.1.1", "4.1.1"),
     defect="count-taken-at-its-word",
-    also=("command-to-other-station",),
+    also=("command-to-other-station", "get-configuration-drops-keys"),
     checks={v: (asked(READ[v]), _judge_ends(v), _judge_next(v), still_serves(), bystander_serves()) for v in ALL},
 )
 def uncountable(probe: Probe) -> None:
@@ -217,6 +222,7 @@ REFUSALS = 4
     expects="The CSMS SHALL take each for the end of its command, and send the next one.",
     clause=wire_clause("4.1.1", "4.1.1", "4.1.1"),
     defect="refusals-counted-out",
+    also=("get-configuration-drops-keys",),
     checks={v: (asked(READ[v]), _judge_ends(v), _judge_next(v), still_serves()) for v in ALL},
 )
 def refuses_everything(probe: Probe) -> None:

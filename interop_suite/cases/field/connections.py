@@ -168,6 +168,7 @@ def _judge_silence(history: History) -> list[Finding]:
     expects="The CSMS SHALL keep the connection: a read deadline that is the interval itself cuts off every station.",
     clause={Version.V16: Clause("1.6", "4.6"), **{v: Clause("201-6", "B01.FR.02") for v in V2X}},
     defect="quiet-station-cut-off",
+    also=("answer-with-other-id",),
     checks=(Check(claim=_STAYS, judge=_judge_silence), still_serves()),
 )
 def a_bit_late(probe: Probe) -> None:
@@ -280,6 +281,7 @@ def _judge_prefix(history: History) -> list[Finding]:
     expects="The CSMS SHALL NOT serve it: only the exact name stands for a version.",
     clause=wire_clause("3.1.2", "3.1.2", "3.1.2"),
     defect="subprotocol-by-its-beginning",
+    also={Version.V16: ("unsupported-subprotocol-accepted",), **dict.fromkeys(V2X, ())},
     checks=(
         Check(claim=_NOT_BY_PREFIX, judge=_judge_prefix),
         connection("The exact name is accepted", opens, nth=-1),
@@ -386,11 +388,11 @@ def _judge_meanwhile(history: History) -> list[Finding]:
 def turn_of_its_own(probe: Probe) -> None:
     station, other = probe.station, probe.bystander
     future, message_id = hold(probe, other)
+    reply_first(probe, "Rejected", station=station)
+    second = order_first(probe, station=station)
+    station.expect(first_of(probe))
     if message_id is not None:
-        reply_first(probe, "Rejected", station=station)
-        second = order_first(probe, station=station)
-        station.expect(first_of(probe))
         answer(other, message_id, "Accepted")
         probe.outcome(first_of(probe), future, station=other)
-        probe.outcome(first_of(probe), second, station=station)
+    probe.outcome(first_of(probe), second, station=station)
     heartbeat(station)

@@ -63,7 +63,12 @@ _STATUSES = {Version.V16: _statuses_16, **dict.fromkeys(V2X, _statuses_2x)}
     clause={Version.V16: Clause("1.6", "4.9"), **_LEGAL_2X},
     defect="unknown-connector-refused",
     also={
-        Version.V16: ("vendor-error-refused", "status-without-time-refused", "time-out-of-range-refused"),
+        Version.V16: (
+            "vendor-error-refused",
+            "status-without-time-refused",
+            "time-out-of-range-refused",
+            "connector-fault-refused",
+        ),
         **dict.fromkeys(V2X, ("time-out-of-range-refused",)),
     },
     checks=(answered("StatusNotification", claim="Every StatusNotification is answered"), still_serves()),
@@ -163,6 +168,7 @@ def _send_all(probe: Probe, action: str, payloads: list[dict[str, Any]]) -> None
     checks=(_answered_somehow("MeterValues"), still_serves(), bystander_serves()),
 )
 def odd_ids(probe: Probe) -> None:
+    probe.station.note(only_told="MeterValues")
     payloads = [v16.meter_values(1, _reading(), transaction_id=number) for number in NUMBERS]
     _send_all(probe, "MeterValues", payloads)
 

@@ -53,7 +53,10 @@ STOP: Mapping[Version, str] = {
     expects="The CSMS SHALL name the session that its operator means, and not the latest.",
     clause=_cite(Clause("1.6", "5.12"), "F03.FR.01"),
     defect="stop-names-latest-session",
-    also={Version.V16: ("remote-stop-wrong-transaction",), **dict.fromkeys(V2X, ())},
+    also={
+        Version.V16: ("remote-stop-wrong-transaction",),
+        **dict.fromkeys(V2X, ("request-stop-wrong-transaction",)),
+    },
     checks={version: (sessions_began(2), asked(STOP[version])) for version in ALL},
 )
 def older_session(probe: Probe) -> None:
@@ -91,6 +94,10 @@ _STATUS: Mapping[Version, Callable[[], dict[str, Any]]] = {
     expects="The CSMS SHALL answer what it has asked for with a CALLRESULT.",
     clause=_cite(Clause("1.6", "4.2"), "B02.FR.09"),
     defect="triggered-message-refused",
+    also=(
+        "trigger-drops-evse",
+        "trigger-message-for-another-message",
+    ),
     checks=(
         asked("TriggerMessage"),
         answered("StatusNotification", claim="The message that was asked for is answered"),
@@ -161,6 +168,11 @@ _WINDOW: Mapping[Version, Callable[[], dict[str, Any]]] = {
     expects="The CSMS SHALL hand over what its operator named: the window, the retries and their interval.",
     clause=_cite(Clause("1.6", "5.9"), "TC_N_25_CSMS"),
     defect="log-window-lost",
+    also=(
+        "get-log-dates-swapped",
+        "get-log-https-as-http",
+        "get-log-of-another-kind",
+    ),
     checks={version: (asked(LOG[version]),) for version in ALL},
 )
 def log_window(probe: Probe) -> None:
@@ -311,6 +323,10 @@ _RESERVATION: Mapping[Version, Callable[[int, str], dict[str, Any]]] = {
     expects="The CSMS SHALL give each an id of its own: the second one with an id takes the place of the first.",
     clause={**wire_clause("4.2.1", "4.1.7", "4.1.7"), Version.V16: Clause("1.6", "5.13")},
     defect="reservation-id-constant",
+    also=(
+        "reserve-another-evse",
+        "reserve-with-one-id",
+    ),
     checks=(asked("ReserveNow"), Check(claim=_TWO_IDS, judge=_judge_reservations)),
 )
 def two_reservations(probe: Probe) -> None:
@@ -370,7 +386,12 @@ def _has_info(entry: Mapping[str, Any]) -> bool:
     expects="The CSMS SHALL send every entry; one without info removes a token, and one with a status adds it.",
     clause={**wire_clause("4.2.1", "4.1.7", "4.1.7"), Version.V16: Clause("1.6", "7.1")},
     defect="local-list-cut",
-    also=("deletion-sent-as-entry",),
+    also=(
+        "deletion-sent-as-entry",
+        "differential-list-sent-as-full",
+        "list-difference-sent-as-full",
+        "list-removal-with-info",
+    ),
     checks=(
         asked("SendLocalList"),
         Check(claim=_WHOLE, judge=_judge_entries),

@@ -38,6 +38,8 @@ _TELLS: Mapping[Version, tuple[str, ...]] = {
     Version.V16: ("StartTransaction", "StopTransaction"),
     **dict.fromkeys(V2X, ("TransactionEvent",)),
 }
+_READS: Mapping[Version, tuple[str, ...]] = {Version.V16: ("MeterValues",), **dict.fromkeys(V2X, ())}
+"""What readings in a session are told with, besides."""
 
 
 def _cite(v16: Clause, v2x: str) -> dict[Version, Clause]:
@@ -48,11 +50,14 @@ def _also(v16: tuple[str, ...], v2x: tuple[str, ...]) -> dict[Version, tuple[str
     return {Version.V16: v16, **dict.fromkeys(V2X, v2x)}
 
 
-def _told_and_kept(sessions: int = 1) -> dict[Version, tuple[Check, ...]]:
+def _told_and_kept(sessions: int = 1, *, readings: bool = False) -> dict[Version, tuple[Check, ...]]:
     return {
         version: (
             sessions_began(sessions),
-            *(answered(action, claim=f"Every {action} is answered") for action in _TELLS[version]),
+            *(
+                answered(action, claim=f"Every {action} is answered")
+                for action in (*_TELLS[version], *(_READS[version] if readings else ()))
+            ),
             kept_as_told(),
         )
         for version in ALL
@@ -69,7 +74,7 @@ def _told_and_kept(sessions: int = 1) -> dict[Version, tuple[Check, ...]]:
     clause=_cite(Clause("1.6", "3.7"), "E06.FR.02"),
     defect="sessions-end-with-connection",
     also=_also(("meter-stop-lost", *LOST_16), LOST_2X),
-    checks=_told_and_kept(),
+    checks=_told_and_kept(readings=True),
 )
 def over_a_lost_connection(probe: Probe) -> None:
     charging = Charging(probe.station, probe.token())
@@ -233,7 +238,7 @@ _LATE: Mapping[Version, Callable[[Charging], None]] = {
     expects="The CSMS SHALL answer it, and leave what it has confirmed as it is.",
     clause=_cite(Clause("1.6", "4.10"), "E06.FR.02"),
     defect="late-message-changes-record",
-    also=_also(("stop-repeated-refused", *LOST_16), LOST_2X),
+    also=_also(("stop-repeated-refused", *LOST_16), (*LOST_2X, "late-event-reopens")),
     checks=_told_and_kept(),
 )
 def late(probe: Probe) -> None:
@@ -370,6 +375,7 @@ def start_again(probe: Probe) -> None:
             nth=0,
             claim="A start without authorization is accepted",
         ),
+        answered("TransactionEvent", claim="Every event is answered"),
     ),
 )
 def without_token(probe: Probe) -> None:

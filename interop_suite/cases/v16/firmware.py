@@ -52,7 +52,7 @@ def _reboot(probe: Probe) -> None:
     expects="The CSMS SHALL send UpdateFirmware with location and retrieveDate, and answer every status and the boot.",
     clause=Clause("1.6", "5.19"),
     defect="update-firmware-without-retrieve-date",
-    also=("firmware-installed-refused",),
+    also=("firmware-installed-refused", "unknown-connector-refused"),
     checks=(
         asked("UpdateFirmware", FIRMWARE_FIELDS),
         firmware_status_is_answered,

@@ -41,6 +41,7 @@ def _reset(probe: Probe, kind: str) -> None:
     expects="The CSMS SHALL send Reset with type Hard, then accept the boot and answer every status.",
     clause=Clause("1.6", "5.14"),
     defect="reset-type-lower-case",
+    also=("unknown-connector-refused",),
     checks=(
         asked("Reset", {"type": one_of("Hard")}),
         answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The CSMS accepts the boot"),
@@ -62,6 +63,7 @@ def hard_reset(probe: Probe) -> None:
     expects="The CSMS SHALL send Reset with type Soft, then accept the boot and answer every status.",
     clause=Clause("1.6", "5.14"),
     defect="soft-reset-sent-as-hard",
+    also=("unknown-connector-refused",),
     checks=(
         asked("Reset", {"type": one_of("Soft")}),
         answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The CSMS accepts the boot"),

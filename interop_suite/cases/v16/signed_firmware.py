@@ -65,6 +65,7 @@ def _firmware_status(station: ScriptedStation, status: str, number: int) -> None
     expects="The CSMS SHALL send location, certificate and signature, and answer every status, boot and event.",
     clause=Clause("SWP", "L01.FR.11"),
     defect="signed-firmware-without-signature",
+    also=("unknown-connector-refused",),
     checks=(
         asked("SignedUpdateFirmware", FIRMWARE_FIELDS),
         FIRMWARE_STATUS_ANSWERED,

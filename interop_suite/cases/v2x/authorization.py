@@ -112,7 +112,7 @@ TOKEN_INFO = "event-without-token-info"  # noqa: S105  # the name of a defect
     expects="The CSMS SHALL answer the event with a status of Accepted.",
     clause=part6("TC_C_08_CSMS"),
     defect=TOKEN_INFO,
-    also=(BAY,),
+    also=(BAY, "token-info-only-when-authorized"),
     checks=(answers_all, starts_with_token("Accepted")),
 )
 def cached_token(probe: Probe) -> None:

@@ -157,7 +157,7 @@ RENEWALS = (
         reply="Rejected",
         clause=part6("TC_A_14_CSMS"),
         defect="closes-after-certificate-rejected",
-        also=(WITHHELD, OTHER_KEY, AS_LIST, OTHER_REQUEST, "security-event-refused"),
+        also=(WITHHELD, OTHER_KEY, AS_LIST, OTHER_REQUEST, "security-event-refused", "security-event-needs-tech-info"),
     ),
 )
 

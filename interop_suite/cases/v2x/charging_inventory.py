@@ -56,6 +56,10 @@ def _allows_discharging() -> Check:
     expects="The CSMS SHALL list the energy transfers of the token in its answer, and answer every part.",
     clause=use_case("Q01"),
     defect="allowed-transfers-as-text",
+    also=(
+        "base-report-always-configuration",
+        "report-over-after-first-part",
+    ),
     checks=(
         answered("Authorize", ACCEPTED),
         _allows_discharging(),
@@ -116,6 +120,10 @@ def _judge_ids(history: History) -> list[Finding]:
     expects="The CSMS SHALL answer the report, and send no id that the station keeps for external constraints.",
     clause=use_case("K01"),
     defect="profile-id-always-one",
+    also=(
+        "base-report-always-configuration",
+        "report-over-after-first-part",
+    ),
     checks=(
         fulfilled("GetBaseReport"),
         answered("NotifyReport", claim="Every part of the report is answered"),

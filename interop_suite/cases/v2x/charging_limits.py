@@ -105,7 +105,7 @@ TOLD = (
         tell=_set_without_session,
         clause=use_case("K12"),
         defect="charging-limit-with-schedule-refused",
-        also=("charging-limit-without-evse-refused",),
+        also=("charging-limit-without-evse-refused", "one-decimal-limit-refused"),
         checks=(limits_answered,),
     ),
     Told(
@@ -152,7 +152,11 @@ TOLD = (
         sessions=True,
         clause=use_case("Q06"),
         defect="charging-limit-of-a-new-source-refused",
-        also=("charging-limit-with-schedule-refused", "updated-by-charging-rate-changed-refused"),
+        also=(
+            "charging-limit-with-schedule-refused",
+            "updated-by-charging-rate-changed-refused",
+            "one-decimal-limit-refused",
+        ),
         checks=(limits_answered,),
     ),
 )

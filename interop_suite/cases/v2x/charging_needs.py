@@ -152,7 +152,7 @@ NEGOTIATIONS = (
         run=_levelled,
         clause=use_case("K15"),
         defect="charging-needs-without-profile",
-        also=("needs-answered-with-default-profile", EQUAL),
+        also=("needs-answered-with-default-profile", EQUAL, "tx-profile-of-no-session"),
         checks=(*OWN_CHECKS, schedule_accepted),
     ),
     Negotiation(
@@ -162,7 +162,7 @@ NEGOTIATIONS = (
         run=_over_the_limits,
         clause=use_case("K15"),
         defect="ev-schedule-never-checked",
-        also=OWN_PROFILE,
+        also=(*OWN_PROFILE, "tx-profile-of-no-session"),
         checks=(*OWN_CHECKS, schedule_answered, renegotiated()),
     ),
     Negotiation(
@@ -172,7 +172,7 @@ NEGOTIATIONS = (
         run=_asked_again,
         clause=use_case("K17"),
         defect=AGAIN,
-        also=(*OWN_PROFILE, EQUAL),
+        also=(*OWN_PROFILE, EQUAL, "tx-profile-of-no-session"),
         checks=(*OWN_CHECKS, schedule_accepted),
     ),
     Negotiation(
@@ -218,7 +218,7 @@ NEGOTIATIONS = (
         run=_by_car_20,
         clause=use_case("K18"),
         defect="v2x-needs-refused",
-        also=(*OWN_PROFILE, AGAIN),
+        also=(*OWN_PROFILE, AGAIN, "tx-profile-of-no-session"),
         checks=OWN_CHECKS,
     ),
     Negotiation(
@@ -230,7 +230,7 @@ NEGOTIATIONS = (
         run=_dynamic,
         clause=use_case("K19"),
         defect="dynamic-needs-without-profile",
-        also=(*OWN_PROFILE, EQUAL, "v2x-needs-refused"),
+        also=(*OWN_PROFILE, EQUAL, "v2x-needs-refused", "tx-profile-of-no-session"),
         checks=(*OWN_CHECKS, schedule_accepted),
     ),
     Negotiation(
@@ -242,7 +242,7 @@ NEGOTIATIONS = (
         run=_dynamic_adjusted,
         clause=use_case("K20"),
         defect=AGAIN,
-        also=(*OWN_PROFILE, EQUAL, "v2x-needs-refused", "dynamic-needs-without-profile"),
+        also=(*OWN_PROFILE, EQUAL, "v2x-needs-refused", "dynamic-needs-without-profile", "tx-profile-of-no-session"),
         checks=(*OWN_CHECKS, schedule_accepted),
     ),
     Negotiation(
@@ -268,7 +268,7 @@ NEGOTIATIONS = (
         orders=("NotifyAllowedEnergyTransfer",),
         clause=use_case("Q02"),
         defect="transfer-allowed-for-first-transaction",
-        also=(*OWN_PROFILE, AGAIN, "v2x-needs-refused"),
+        also=(*OWN_PROFILE, AGAIN, "v2x-needs-refused", "tx-profile-of-no-session"),
         checks=(*OWN_CHECKS, fulfilled("NotifyAllowedEnergyTransfer")),
     ),
 )

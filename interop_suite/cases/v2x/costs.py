@@ -107,7 +107,12 @@ def _weigh_cost(call: Exchange, wanted: float) -> Finding:
     expects="The CSMS SHALL tell in its answer to each Ended event what that session cost.",
     clause=BY_SCHEMA,
     defect="final-cost-missing",
-    also=("final-cost-of-whole-register", "final-cost-by-first-tariff", "event-without-token-info"),
+    also=(
+        "final-cost-of-whole-register",
+        "final-cost-by-first-tariff",
+        "event-without-token-info",
+        "token-info-only-when-authorized",
+    ),
     checks=(
         answers_all,
         starts_with_token("Accepted"),

@@ -243,7 +243,7 @@ def _judge_removal(history: History) -> list[Finding]:
     expects="The CSMS SHALL take the customer out of the local list, and order the station to clear and report.",
     clause=Clause("201-4", "4.1.7"),
     defect=NOT_CLEARED,
-    also=(TOKEN_TYPE, SECOND_PART, "list-difference-sent-as-full", "list-removal-with-info"),
+    also=(TOKEN_TYPE, SECOND_PART, "list-difference-sent-as-full", "list-removal-with-info", "deletion-sent-as-entry"),
     checks=(
         Check(claim=_LISTED, judge=_judge_removal),
         ordered(ORDER, {"report": one_of(True), "clear": one_of(True), "idToken.idToken": present()}),

@@ -158,7 +158,7 @@ for _search in SEARCHES:
     clause=BY_SCHEMA,
     defect="clear-display-message-clears-the-last",
     also=("display-message-state-dropped",),
-    checks=(ordered(CLEAR, {"id": present()}), still_serves()),
+    checks=(ordered(SET, {"message": present()}), ordered(CLEAR, {"id": present()}), still_serves()),
 )
 def cleared(probe: Probe) -> None:
     numbers = []

@@ -296,6 +296,8 @@ def replaced(probe: Probe) -> None:
     ),
 )
 def in_the_drivers_language(probe: Probe) -> None:
+    # Whether the token is accepted is no matter here.
+    probe.station.note(plain="Authorize")
     answer = authorize(probe.station, probe.any_token())
     # Where the CSMS knows no language of this driver, the operator names one.
     language = answer.get("idTokenInfo", "language1", default="nl")

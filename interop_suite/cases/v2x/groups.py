@@ -79,7 +79,12 @@ def group(probe: Probe) -> None:
     expects="The CSMS SHALL accept both tokens in the events, and name their group.",
     clause=Clause("201-6", "TC_C_39_CSMS"),
     defect="group-left-out-of-events",
-    also=(*(name for name in IN_EVENTS if name != "group-left-out-of-events"), STOP, LEFT),
+    also=(
+        *(name for name in IN_EVENTS if name != "group-left-out-of-events"),
+        STOP,
+        LEFT,
+        "token-info-only-when-authorized",
+    ),
     checks=(answers_all, starts_with_token("Accepted"), group_is_told()),
 )
 def group_in_local_list(probe: Probe) -> None:
@@ -159,7 +164,7 @@ def _add(master: MasterPass) -> None:
         expects="The CSMS SHALL accept the master pass, name its group, and answer every event of every session.",
         clause=part6(master.id),
         defect="master-pass-ends-every-session",
-        also=("group-left-out", *IN_EVENTS),
+        also=("group-left-out", "token-info-only-when-authorized", *IN_EVENTS),
         checks=(answered("Authorize", ACCEPTED), answers_all, starts_with_token("Accepted"), group_is_told()),
     )
     def script(probe: Probe) -> None:

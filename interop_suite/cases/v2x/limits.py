@@ -214,7 +214,7 @@ def time_limit_of_csms(probe: Probe) -> None:
     expects="The CSMS SHALL tell the limit in an answer, and send CostUpdated with the id of the session.",
     clause=VALIDITY,
     defect="cost-limit-in-cents",
-    also=("limit-of-token-forgotten", *TOKEN_DEFECTS),
+    also=("limit-of-token-forgotten", *TOKEN_DEFECTS, "cost-in-whole-units"),
     checks=(
         answered("Authorize", ACCEPTED),
         _limit_is("maxCost", TOKEN_LIMIT_COST),
@@ -282,7 +282,7 @@ def _resume(charging: Charging) -> None:
     expects="The CSMS SHALL answer every event of the session, those before the boot and those after it.",
     clause=VALIDITY,
     defect="events-refused-after-boot",
-    also=TOKEN_DEFECTS,
+    also=(*TOKEN_DEFECTS, "security-event-needs-tech-info"),
     checks=(answered("NotifyEvent"), answered("SecurityEventNotification"), *session),
 )
 def resumed(probe: Probe) -> None:

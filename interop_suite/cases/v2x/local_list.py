@@ -163,7 +163,7 @@ def added_tokens(probe: Probe) -> None:
     expects="The CSMS SHALL send the entry to remove without idTokenInfo, as Differential with a higher version.",
     clause=CLAUSE,
     defect="list-removal-with-info",
-    also=("list-difference-sent-as-full", "list-version-always-one"),
+    also=("list-difference-sent-as-full", "list-version-always-one", "deletion-sent-as-entry"),
     checks=(
         ordered(
             ORDER,
@@ -200,6 +200,10 @@ def removed_token(probe: Probe) -> None:
     expects="The CSMS SHALL send a Full update that leaves localAuthorizationList out.",
     clause=CLAUSE,
     defect="empty-list-sent-as-array",
+    also=(
+        "deletion-sent-as-entry",
+        "local-list-cut",
+    ),
     checks=(
         ordered(
             ORDER,

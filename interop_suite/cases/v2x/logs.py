@@ -76,7 +76,7 @@ UPLOADS = (
         reply="Rejected",
         statuses=(),
         defect="closes-after-log-rejected",
-        also=("get-log-of-another-kind", SWAPPED),
+        also=("get-log-of-another-kind", SWAPPED, "log-window-lost"),
     ),
     Upload(
         id="TC_N_35_CSMS",
@@ -85,7 +85,7 @@ UPLOADS = (
         kind="SecurityLog",
         location=FTP,
         defect=KIND_LOST,
-        also=(SWAPPED,),
+        also=(SWAPPED, "log-window-lost"),
     ),
     Upload(
         id="TC_N_100_CSMS",
@@ -96,7 +96,7 @@ UPLOADS = (
         kind="DataCollectorLog",
         location=FTP,
         defect="get-log-data-collector-as-security",
-        also=(KIND_LOST, "get-log-of-another-kind", SWAPPED),
+        also=(KIND_LOST, "get-log-of-another-kind", SWAPPED, "log-window-lost"),
     ),
     Upload(
         id="TC_N_102_CSMS",
@@ -108,7 +108,7 @@ UPLOADS = (
         location="http://uploader:Sesame-31@logs.example.invalid/http",
         located=_signed_in("http"),
         defect="get-log-without-credentials",
-        also=("get-log-of-another-kind", SWAPPED),
+        also=("get-log-of-another-kind", SWAPPED, "log-window-lost"),
     ),
     Upload(
         id="TC_N_102_2_CSMS",
@@ -120,7 +120,7 @@ UPLOADS = (
         location="https://sender:Sesame-42@logs.example.invalid/https",
         located=_signed_in("https"),
         defect="get-log-https-as-http",
-        also=("get-log-without-credentials", "get-log-of-another-kind", SWAPPED),
+        also=("get-log-without-credentials", "get-log-of-another-kind", SWAPPED, "log-window-lost"),
     ),
 )
 

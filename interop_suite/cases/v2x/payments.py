@@ -165,6 +165,7 @@ SETTLEMENTS = (
         status="Settled",
         receipt=True,
         defect="receipt-of-first-settlement",
+        also=("token-info-only-when-authorized",),
     ),
     Settlement(
         id="TC_C_119_CSMS",
@@ -269,7 +270,7 @@ REMOTE_PAYMENTS = (
         title="A terminal beside the station, and the station computes the cost",
         local_cost=True,
         defect="cost-details-refused",
-        also=(AS_CENTRAL,),
+        also=(AS_CENTRAL, "cost-details-need-periods", "token-info-only-when-authorized"),
     ),
     RemotePayment(
         id="TC_C_131_CSMS",

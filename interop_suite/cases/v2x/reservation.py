@@ -183,7 +183,7 @@ def any_evse(probe: Probe) -> None:
     expects="The CSMS SHALL send both, each with an id of its own, and answer every status.",
     clause=errata("H01.FR.20"),
     defect="reserve-with-one-id",
-    also=("reserve-first-evse",),
+    also=("reserve-first-evse", "reservation-id-constant"),
     checks=(
         _asked(evseId=one_of(None)),
         noted("reservation_ids", "Two reservations of one station have different ids"),
@@ -233,7 +233,7 @@ def connector_type(probe: Probe) -> None:
     expects="The CSMS SHALL send CancelReservation with the id of the reservation that its operator named.",
     clause=errata("H01.FR.23"),
     defect="cancel-of-newest-reservation",
-    also=("reserve-another-evse", "reserve-with-one-id"),
+    also=("reserve-another-evse", "reserve-with-one-id", "reservation-id-constant"),
     checks=(
         _asked(evseId=one_of(EVSE_OF_TWO)),
         asked("CancelReservation", {"reservationId": present()}),

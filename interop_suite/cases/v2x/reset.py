@@ -78,7 +78,7 @@ RESETS = (
         boot="ScheduledReset",
         clause=part6("B12.FR.01"),
         defect="scheduled-boot-refused",
-        also=(ON_IDLE, NO_TOKEN_INFO),
+        also=(ON_IDLE, NO_TOKEN_INFO, "updated-by-stop-authorized-refused"),
     ),
     Reset(
         id="TC_B_22_CSMS",
@@ -96,7 +96,7 @@ RESETS = (
         evse=SECOND,
         clause=part6("B12.FR.07"),
         defect=OF_FIRST_EVSE,
-        also=(ON_IDLE, WITHOUT_EVSE, NO_TOKEN_INFO),
+        also=(ON_IDLE, WITHOUT_EVSE, NO_TOKEN_INFO, "updated-by-stop-authorized-refused"),
     ),
     Reset(
         id="TC_B_27_CSMS",
@@ -105,7 +105,7 @@ RESETS = (
         evse=SECOND,
         clause=part6("TC_B_27_CSMS"),
         defect=FORGETS_AT_RESET,
-        also=(WAITS, OF_FIRST_EVSE, WITHOUT_EVSE, NO_TOKEN_INFO),
+        also=(WAITS, OF_FIRST_EVSE, WITHOUT_EVSE, NO_TOKEN_INFO, "token-info-only-when-authorized"),
     ),
     Reset(
         id="TC_B_103_CSMS",
@@ -115,7 +115,7 @@ RESETS = (
         boot="RemoteReset",
         clause=Clause("21-4", "4.1.7"),
         defect=FORGETS_AT_BOOT,
-        also=(WITHOUT_RESUME, ON_IDLE, NO_TOKEN_INFO),
+        also=(WITHOUT_RESUME, ON_IDLE, NO_TOKEN_INFO, "token-info-only-when-authorized"),
     ),
     Reset(
         id="TC_B_104_CSMS",
@@ -137,7 +137,7 @@ RESETS = (
         boot="RemoteReset",
         clause=Clause("21-4", "4.1.7"),
         defect=FORGETS_AT_BOOT,
-        also=(WITHOUT_RESUME, ON_IDLE, NO_TOKEN_INFO),
+        also=(WITHOUT_RESUME, ON_IDLE, NO_TOKEN_INFO, "events-refused-after-boot"),
     ),
 )
 

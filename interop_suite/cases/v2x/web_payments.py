@@ -101,6 +101,7 @@ def _variable(name: str, value: object) -> dict[str, Any]:
     expects="The CSMS SHALL start no session for the first, and one for the second.",
     clause=CLAUSE,
     defect="code-of-any-password-taken",
+    also=("set-variables-one-by-one",),
     checks=(asked("SetVariables"), *CHECKS),
 )
 def wrong_password(probe: Probe) -> None:
