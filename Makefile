@@ -4,12 +4,14 @@
 #   PYTHON=python3.13   the interpreter that .venv is made with (3.11 or newer)
 #   ARGS="-k session"   further arguments for the command behind the verb
 #   MUTANTS=500         how many mutants of the practice CSMS `make selftest` draws
+#   DEFECTS=500         how many of its defects `make test` draws
 #   RUNS=10             how often `make flake` repeats the tests
 
 PYTHON ?= python3
 ARGS ?=
 RUNS ?= 5
 MUTANTS ?= 60
+DEFECTS ?= 240
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -79,10 +81,11 @@ coverage: setup ## Check that the tests of the protocol core reach every branch 
 	$(BIN)/python -m pytest tests/ocppj -p no:plugstorm-interop -n auto -q --cov=ocppj --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-# As a part of `make test` it takes no ARGS, which are for the unit tests there.
+# As a part of `make test` it takes no ARGS, which are for the unit tests there, and draws some of the defects: the seed
+# is printed. `make selftest` tries them all.
 # The mutants are another draw each time; the seed is printed. docs/mutation.md says why 80 % is the floor.
 selftest: setup ## Check the checker: strict and lenient without a false alarm, every defect found; ARGS=--full takes longer
-	$(BIN)/plugstorm selftest $(if $(filter selftest,$(MAKECMDGOALS)),$(ARGS))
+	$(BIN)/plugstorm selftest $(if $(filter selftest,$(MAKECMDGOALS)),$(ARGS),--sample $(DEFECTS))
 	$(BIN)/plugstorm selftest --mutants --sample $(MUTANTS) --floor 80
 
 flake: setup ## Repeat every case beside busy processes, and the tests in random order

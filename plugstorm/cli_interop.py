@@ -128,7 +128,10 @@ def selftest(
     sample: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Try so many mutants, drawn evenly over their kinds.", show_default="all"
+            min=1,
+            metavar="N",
+            help="Try so many defects, or mutants evenly over their kinds, that are drawn.",
+            show_default="all",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of that draw.", show_default="drawn")] = None,
@@ -147,4 +150,4 @@ def selftest(
         return lambda: selftest_command.mutants(size=sample, seed=seed, only=only, jobs=jobs, floor=floor, as_json=json)
     if flake is not None:
         return lambda: selftest_command.flake(repeat=flake, jobs=jobs, as_json=json)
-    return lambda: selftest_command.run(defects=defect, full=full, jobs=jobs, as_json=json)
+    return lambda: selftest_command.run(defects=defect, size=sample, seed=seed, full=full, jobs=jobs, as_json=json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from evidence import exit_codes
-from fixtures.csms.defects import find_defects
+from fixtures.csms.defects import all_defects, find_defects
 from interop_suite.selftest.flake import run_flake
 from interop_suite.selftest.mutation import Score, run_mutation, share_of
 from interop_suite.selftest.selftest import run_selftest
@@ -18,9 +19,19 @@ from interop_suite.selftest.selftest import run_selftest
 __all__ = ["flake", "mutants", "run"]
 
 
-def run(*, defects: Sequence[str] | None, full: bool, jobs: int, as_json: bool) -> int:
-    """Run it with progress on the standard error output; raises `UsageError` for an unknown defect."""
+def run(
+    *, defects: Sequence[str] | None, size: int | None, seed: int | None, full: bool, jobs: int, as_json: bool
+) -> int:
+    """Run it with progress on the standard error output; raises `UsageError` for an unknown defect.
+
+    Of the named defects, or of all, it tries `size` that are drawn by the seed; the seed is told.
+    """
     find_defects(defects or ())
+    known = list(all_defects()) if defects is None else list(defects)
+    if size is not None and size < len(known):
+        drawn = secrets.randbelow(2**31) if seed is None else seed
+        _progress(f"seed {drawn}: {size} of {len(known)} defects")
+        defects = random.Random(drawn).sample(known, size)  # noqa: S311 - a sample and no secret
     outcome = run_selftest(jobs=jobs, only=defects, full=full, progress=_progress)
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(outcome), indent=2).decode())  # noqa: T201 - this is a command

@@ -80,6 +80,7 @@ def tried_cases(cases: Sequence[Case], defect: Defect, seen: Mapping[str, Seen],
         case
         for case in cases
         if case.key not in chosen
+        and not _is_withdrawn(case)
         and case.ocpp in defect.versions
         and (seen[case.key].company or not defect.alone)
         and (full or _touches(defect, seen[case.key]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
@@ -17,7 +18,7 @@ from interop_suite.selftest.worker_pool import Ended, WorkerPool
 
 __all__ = ["DefectOutcome", "SelfTest", "run_selftest"]
 
-PROCESSES = 2
+PROCESSES = max(2, os.cpu_count() or 2)
 LANES = 6
 """Defects that are tried at the same time in each process: most of the time of a case is waiting."""
 LIMIT = 240.0
