@@ -112,7 +112,7 @@ class HttpDriver:
         for field in ("limit", "tariff"):
             if getattr(settings, field) is not None and not (isinstance(answer, dict) and answer.get(names[field])):
                 raise DriverCannotError(
-                    f"this CSMS does not repeat the {field} of a token (PUT /tokens, {names[field]})"
+                    f"PUT /tokens does not repeat {names[field]}, so that this CSMS has none for tokens"
                 )
 
     def transactions(self, identity: str, version: Version) -> list[dict[str, Any]]:

@@ -111,7 +111,7 @@ def joined(action: str, payloads: Sequence[object]) -> object:
     read = [payload for payload in payloads if isinstance(payload, Mapping)]
     if name is None or not read:
         return payloads[0] if payloads else None
-    return {**read[0], name: [entry for payload in read for entry in payload.get(name) or ()]}
+    return {**read[0], name: [entry for payload in read for entry in _listed(payload.get(name))]}
 
 
 def _leaves(wanted: Any, found: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
@@ -192,3 +192,7 @@ def _moment(text: str) -> datetime:
 
 def _words(found: Any) -> str:
     return "missing" if found is _ABSENT else repr(found)
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from config.assignments import split_assignment
 from config.words import hint
 from interop_suite.drive.dialogue import DIALOGUES
 from ocppj.actions import ACTIONS
@@ -93,7 +94,7 @@ def read_wanted(words: Sequence[str], version: Version) -> Wanted:
 
 
 def _read_trigger(word: str, rest: str, version: Version) -> CheckedTrigger:
-    action, _, text = rest.partition("=")
+    action, text = split_assignment(rest)
     known = [name for name, entry in ACTIONS[version].items() if entry.by_csms]
     if action not in known:
         raise UsageError(f"--check-driver {word}: a CSMS sends no {action} in OCPP {version}; {hint(action, known)}")

@@ -35,7 +35,7 @@ from interop_suite.steps.transaction_events import answers_all
 
 Payload = dict[str, Any]
 V21 = ("2.1",)
-Q_BLOCK, V2X_PROFILE, K_21 = "Bidirectional Power Transfer", "V2X (2.1)", "Smart Charging (2.1)"
+Q_BLOCK, V2X_PROFILE, K_21 = "Bidirectional Power Transfer", "V2X", "Smart Charging (2.1)"
 PULL = "PullDynamicScheduleUpdate"
 ordered = fulfilled("SetChargingProfile")
 updated = fulfilled("UpdateDynamicSchedule")

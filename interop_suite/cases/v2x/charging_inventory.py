@@ -20,7 +20,7 @@ from interop_suite.steps.smart_charging import EVSE_1, EVSE_2, K_BLOCK, profile,
 from interop_suite.steps.v2x import ACCEPTED
 
 V21 = ("2.1",)
-Q_BLOCK, V2X_PROFILE, K_21 = "Bidirectional Power Transfer", "V2X (2.1)", "Smart Charging (2.1)"
+Q_BLOCK, V2X_PROFILE, K_21 = "Bidirectional Power Transfer", "V2X", "Smart Charging (2.1)"
 
 # -- what a token may do ---------------------------------------------------------------------------------------------
 

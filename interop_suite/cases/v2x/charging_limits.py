@@ -21,7 +21,7 @@ from interop_suite.steps.v2x import VERSIONS
 
 Payload = dict[str, Any]
 SMART_CHARGING = "Smart Charging"
-Q_BLOCK, V2X_PROFILE = "Bidirectional Power Transfer", "V2X (2.1)"
+Q_BLOCK, V2X_PROFILE = "Bidirectional Power Transfer", "V2X"
 V21 = ("2.1",)
 
 limits_answered = answered("NotifyChargingLimit", claim="Every NotifyChargingLimit is answered")

@@ -39,7 +39,7 @@ from interop_suite.steps.v2x import ACCEPTED, VERSIONS
 
 Payload = dict[str, Any]
 V21 = ("2.1",)
-ISO_15118, V2X_PROFILE, K_21 = "ISO 15118", "V2X (2.1)", "Smart Charging (2.1)"
+ISO_15118, V2X_PROFILE, K_21 = "ISO 15118", "V2X", "Smart Charging (2.1)"
 Q_BLOCK = "Bidirectional Power Transfer"
 
 schedule_accepted = answered(

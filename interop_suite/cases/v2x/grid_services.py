@@ -19,8 +19,8 @@ from interop_suite.steps.transaction_events import CHARGING, answers_all
 
 Payload = dict[str, Any]
 V21 = ("2.1",)
-R_BLOCK, DER_PROFILE = "DER Control", "DER Control (2.1)"
-S_BLOCK, SWAP_PROFILE = "Battery Swapping", "Battery Swapping (2.1)"
+R_BLOCK, DER_PROFILE = "DER Control", "DER Control"
+S_BLOCK, SWAP_PROFILE = "Battery Swapping", "Battery Swapping"
 
 # -- DER controls ----------------------------------------------------------------------------------------------------
 

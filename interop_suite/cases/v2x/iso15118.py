@@ -217,7 +217,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
     title="The CSMS gets the status of a certificate for the station",
     block=BLOCK,
     profile=PROFILE,
-    needs=("client-certificate", "tls"),
+    needs=("client-certificate",),
     sends="GetCertificateStatus for two certificates of the CSMS's own authority, then a Heartbeat.",
     expects="The CSMS SHALL answer each; an Accepted carries what the responder says of that certificate.",
     clause=Clause("201-4", "4.1.7"),

@@ -14,7 +14,8 @@ from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, given, still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.expected import Expected, each, one_of, present
+from interop_suite.claims.exchange import Exchange
+from interop_suite.claims.expected import Expected, each, field, one_of, present
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.connections import heartbeat
@@ -383,18 +384,24 @@ _CLEARS_ALL = "Every monitor that the operator named is cleared"
 def _judge_limit(history: History) -> list[Finding]:
     return [
         Finding(
-            verdict=Verdict.OK if len(call.payload.get("id") or ()) <= LIMIT else Verdict.FAILED,
+            verdict=Verdict.OK if len(_named(call)) <= LIMIT else Verdict.FAILED,
             claim=_KEEPS_LIMIT,
-            actual=f"{len(call.payload.get('id') or ())} in one request",
+            actual=f"{len(_named(call))} in one request",
             frame=call.call.line,
         )
         for call in history.commands("ClearVariableMonitoring")
     ]
 
 
+def _named(call: Exchange) -> list[int]:
+    """List the monitors that a request names."""
+    named = field(call.payload, "id")
+    return [number for number in named if isinstance(number, int)] if isinstance(named, list) else []
+
+
 def _clears_all(history: History) -> tuple[bool, str]:
     calls = history.commands("ClearVariableMonitoring")
-    missing = set(CLEARED).difference(*(call.payload.get("id") or () for call in calls))
+    missing = set(CLEARED).difference(*map(_named, calls))
     return not missing, f"{sorted(missing)} were not cleared" if missing else f"{len(CLEARED)} monitors were cleared"
 
 

@@ -30,7 +30,7 @@ START = "RequestStartTransaction"
 
 
 def _starts(history: History) -> list[Any]:
-    return [call.payload.get("evseId") for call in history.commands(START)]
+    return [field(call.payload, "evseId") for call in history.commands(START)]
 
 
 def _was_paid(history: History) -> tuple[bool, str]:

@@ -111,8 +111,9 @@ def test_defect_is_tried_on_all_that_declare_it_and_the_same_few_others_in_every
     assert chosen == [case.key for case in tried_cases(list(CASES), defect, dict(company), full=False)]
 
 
-def test_full_tries_every_case_of_the_versions() -> None:
-    assert len(tried_cases(CASES, all_defects()[DEFECT], SEEN, full=True)) == len(CASES)
+def test_full_tries_every_case_of_the_versions_that_is_not_withdrawn() -> None:
+    standing = [case for case in CASES if case.listed is None or not case.listed.withdrawn]
+    assert len(tried_cases(CASES, all_defects()[DEFECT], SEEN, full=True)) == len(standing) < len(CASES)
 
 
 def test_bench_finds_a_defect_by_its_case_and_leaves_others_alone() -> None:
