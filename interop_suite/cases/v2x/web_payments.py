@@ -13,6 +13,7 @@ from interop_suite.catalogue import case
 from interop_suite.claims.checks import asked, given
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import field
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.station import ScriptedStation
