@@ -27,7 +27,7 @@ class OcspResponder:
 
     def answer(self, request: bytes) -> bytes:
         """Answer one OCSPRequest; raises `CertificateError` for anything else."""
-        answer = self._authority.answer_ocsp(request, time.time(), revoked=self._revoked)
+        answer = self._authority.ocsp_response_to(request, time.time(), revoked=self._revoked)
         self.asked += 1
         return answer
 

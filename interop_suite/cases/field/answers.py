@@ -36,14 +36,15 @@ _QUESTION: Mapping[Version, dict[str, Any]] = {
 _LIST: Mapping[Version, str] = {Version.V16: "configurationKey", **dict.fromkeys(V2X, "getVariableResult")}
 
 
-def _entry(version: Version, value: str) -> dict[str, Any]:
-    if version is Version.V16:
-        return {"key": "NumberOfConnectors", "readonly": True, "value": value}
-    return {**_COUNTED, "attributeStatus": "Accepted", "attributeValue": value}
+_FIXED: Mapping[Version, dict[str, Any]] = {
+    Version.V16: {"key": "NumberOfConnectors", "readonly": True},
+    **{key: {**_COUNTED, "attributeStatus": "Accepted"} for key in V2X},
+}
+_VALUE: Mapping[Version, str] = {Version.V16: "value", **dict.fromkeys(V2X, "attributeValue")}
 
 
 def _good(version: Version, value: str = "2") -> dict[str, Any]:
-    return {_LIST[version]: [_entry(version, value)]}
+    return {_LIST[version]: [{**_FIXED[version], _VALUE[version]: value}]}
 
 
 def _broken(version: Version, message_id: str) -> dict[str, str]:

@@ -26,7 +26,8 @@ from ocppj.versions import Version
 
 BLOCK = "Field"
 TOKEN = token_need("Accepted")
-_LEGAL_2X = {version: Clause("21-4" if version is Version.V21 else "201-4", "4.1.7") for version in V2X}
+_LEGAL_2X = {Version.V201: Clause("201-4", "4.1.7"), Version.V21: Clause("21-4", "4.1.7")}
+_PLACE: Mapping[Version, dict[str, int]] = {Version.V16: {"connectorId": 1}, **{key: {"evseId": 1} for key in V2X}}
 
 
 def _statuses_16() -> list[dict[str, Any]]:
@@ -174,7 +175,7 @@ def odd_ids(probe: Probe) -> None:
 
 
 def _empty(version: Version) -> list[dict[str, Any]]:
-    place = {"connectorId": 1} if version is Version.V16 else {"evseId": 1}
+    place = _PLACE[version]
     return [
         {**place, "meterValue": []},
         {**place, "meterValue": [{}]},

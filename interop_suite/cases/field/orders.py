@@ -336,18 +336,22 @@ def two_reservations(probe: Probe) -> None:
 
 
 ENTRIES = 25
+_NUMBER: Mapping[Version, str] = {Version.V16: "listVersion", **dict.fromkeys(V2X, "versionNumber")}
+_WHO: Mapping[Version, Callable[[str], dict[str, Any]]] = {
+    Version.V16: lambda token: {"idTag": token},
+    **dict.fromkeys(V2X, lambda token: {"idToken": {"idToken": token, "type": "ISO14443"}}),
+}
 _INFO: Mapping[Version, str] = {Version.V16: "idTagInfo", **dict.fromkeys(V2X, "idTokenInfo")}
 _WHOLE = "Every entry that was ordered is sent"
 _DELETED = "An entry without info, which deletes a token, is sent without"
 
 
 def _list(version: Version, number: int, entries: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-    name = "listVersion" if version is Version.V16 else "versionNumber"
-    return {name: number, "updateType": kind, "localAuthorizationList": entries}
+    return {_NUMBER[version]: number, "updateType": kind, "localAuthorizationList": entries}
 
 
 def _entry(version: Version, token: str, *, deletes: bool = False) -> dict[str, Any]:
-    who = {"idTag": token} if version is Version.V16 else {"idToken": {"idToken": token, "type": "ISO14443"}}
+    who = _WHO[version](token)
     return who if deletes else {**who, _INFO[version]: {"status": "Accepted"}}
 
 

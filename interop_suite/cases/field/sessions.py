@@ -38,6 +38,8 @@ _TELLS: Mapping[Version, tuple[str, ...]] = {
     Version.V16: ("StartTransaction", "StopTransaction"),
     **dict.fromkeys(V2X, ("TransactionEvent",)),
 }
+_TOLD_LATE: Mapping[Version, dict[str, Any]] = {Version.V16: {}, **{key: {"offline": True} for key in V2X}}
+"""How a message says that its station was offline; 1.6 has no word for it."""
 _READS: Mapping[Version, tuple[str, ...]] = {Version.V16: ("MeterValues",), **dict.fromkeys(V2X, ())}
 """What readings in a session are told with, besides."""
 
@@ -191,7 +193,7 @@ def own_times(probe: Probe) -> None:
     probe.station.drop()
     probe.reconnect(probe.station, judged=True)
     charging = Charging(probe.station, probe.token())
-    more: dict[str, Any] = {} if probe.version is Version.V16 else {"offline": True}
+    more = _TOLD_LATE[probe.version]
     charging.begin(1000, timestamp=_elsewhere(3, 2), **more)
     charging.end(2900, timestamp=_elsewhere(2, -5), **more)
 
