@@ -14,9 +14,11 @@ from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from types import NoneType
+from typing import Any, BinaryIO, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import UnsetType
 
 from evidence.redact import redact, redact_frame
 from evidence.run_model import FORMAT, CaseResult, InteropRun, LoadRun, Run
@@ -39,10 +41,6 @@ __all__ = [
 def utc_now() -> str:
     """Write the present time as RFC 3339 in UTC."""
     return wall_clock(time.time())
-
-
-_COUNTED: Final = ("actions", "connections", "counts", "faults", "latency_ms", "throughput", "timeline")
-"""Fields of `run.json` that hold numbers by name."""
 
 
 RunT = TypeVar("RunT", bound=InteropRun | LoadRun)
@@ -151,10 +149,7 @@ def _document(run: InteropRun | LoadRun, secrets: frozenset[str], cases: Sequenc
     """Build `run.json` without its secrets, around cases that are clean already."""
     bare = msgspec.structs.replace(run, cases=[]) if isinstance(run, InteropRun) else run
     document: dict[str, Any] = redact(msgspec.to_builtins(bare), secrets)
-    # A name that a CSMS has invented may look like that of a secret, and what is counted under it is none.
-    for name in _COUNTED:
-        if hasattr(run, name):
-            document[name] = getattr(run, name)
+    _keep_figures(document, bare)
     if isinstance(run, InteropRun):
         document["cases"] = cases
     return document
@@ -162,8 +157,44 @@ def _document(run: InteropRun | LoadRun, secrets: frozenset[str], cases: Sequenc
 
 def _clean_case(case: CaseResult, secrets: frozenset[str]) -> dict[str, Any]:
     clean: dict[str, Any] = redact(msgspec.to_builtins(case), secrets)
-    clean["latency_ms"] = case.latency_ms
+    _keep_figures(clean, case)
     return clean
+
+
+def _keep_figures(clean: dict[str, Any], struct: msgspec.Struct) -> None:
+    """Put back what stands under names that somebody else has invented, where it can only be a figure.
+
+    Such a name may look like that of a secret, such as an outcome that a CSMS calls `SIMPIN`.
+    """
+    figures = _fields_of_figures(type(struct))
+    for name in clean.keys() & set(struct.__struct_fields__):
+        match getattr(struct, name):
+            case value if name in figures:
+                clean[name] = value
+            case msgspec.Struct() as below:
+                _keep_figures(clean[name], below)
+            case [msgspec.Struct(), *_] as members:
+                for place, member in enumerate(members):
+                    _keep_figures(clean[name][place], member)
+
+
+@cache
+def _fields_of_figures(struct: type[msgspec.Struct]) -> frozenset[str]:
+    """Return the fields of a struct whose values hold numbers by name and nothing else."""
+    return frozenset(name for name, hint in get_type_hints(struct).items() if _has_names(hint) and _is_figures(hint))
+
+
+def _has_names(hint: Any) -> bool:
+    return get_origin(hint) is dict or any(map(_has_names, get_args(hint)))
+
+
+def _is_figures(hint: Any) -> bool:
+    if get_origin(hint) is dict:
+        return _is_figures(get_args(hint)[1])
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return all(map(_is_figures, get_type_hints(hint).values()))
+    inner = get_args(hint)
+    return all(map(_is_figures, inner)) if inner else hint in (int, float, NoneType, UnsetType)
 
 
 def _encode(document: dict[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from evidence.plugin_results import ChargingResult, CommandResult, KpiResult, StormResult
 from evidence.redact import REDACTED
 from evidence.run_folder import (
     RunFolder,
@@ -178,13 +179,18 @@ def test_run_reads_back_as_it_was_written(tmp_path: Path, run: InteropRun | Load
 
 
 def test_count_under_a_name_like_that_of_a_secret_stays_a_number(tmp_path: Path) -> None:
-    run = load_run()
-    run.connections = {"PASSWORD": 3}
+    run, figures = load_run(), {"PASSWORD": 3, "SIMPIN": 0}
+    run.connections = run.faults = dict(figures)
+    run.timeline = [{"secret": 1.5}]
+    run.kpis = KpiResult(sessions=figures, charging=ChargingResult(failed=figures))
+    run.commands = [CommandResult(command="reset", action="Reset", ocpp="1.6", outcomes=figures)]
+    run.storms = [StormResult(storm="reboot", failed_upgrades=figures, parameters={"password": 4711})]
+    run.settings = {"password": 4711}
     folder = RunFolder.create(tmp_path / "run", "x")
     folder.write_run(run)
-    read = read_run(folder.path)
-    assert isinstance(read, LoadRun)
-    assert read.connections == {"PASSWORD": 3}
+    run.settings = {"password": REDACTED}
+    run.storms = [StormResult(storm="reboot", failed_upgrades=figures, parameters={"password": REDACTED})]
+    assert read_run(folder.path) == run
 
 
 def test_run_holds_no_secret_and_no_unwritable_text(tmp_path: Path) -> None:
