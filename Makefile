@@ -88,9 +88,10 @@ selftest: setup ## Check the checker: strict and lenient without a false alarm, 
 	$(BIN)/plugstorm selftest $(if $(filter selftest,$(MAKECMDGOALS)),$(ARGS),--sample $(DEFECTS))
 	$(BIN)/plugstorm selftest --mutants --sample $(MUTANTS) --floor 80
 
-flake: setup ## Repeat every case beside busy processes, and the tests in random order
+flake: setup ## Repeat every case beside busy processes, and the tests in random order with other examples
 	$(BIN)/plugstorm selftest --flake 20
-	@set -e; for run in $$(seq $(RUNS)); do $(BIN)/python -m pytest -n auto -q --order-seed $$run $(ARGS); done
+	@set -e; for run in $$(seq $(RUNS)); do $(BIN)/python -m pytest -n auto -q --order-seed $$run \
+	  --hypothesis-profile explore $(ARGS); done
 
 format: setup ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
