@@ -530,7 +530,7 @@ class Probe:
         return rows
 
     def await_online(self, station: ScriptedStation, *, wanted: bool) -> None:
-        """Read until the CSMS says of a station what is wanted, or the time is out; the last word goes into the trace."""
+        """Read until the CSMS says of a station what is wanted, or time is out; the last word goes into the trace."""
         deadline = time.monotonic() + self.target.timeout
         look = ONLINE_LOOK
         while True:
