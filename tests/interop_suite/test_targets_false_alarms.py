@@ -30,12 +30,13 @@ SECURITY_EVENT = (
 )
 
 
-def case(name: str) -> Case:
-    return next(case for case in all_cases() if case.id == name and case.ocpp is Version.V16)
+def case(name: str, version: Version = Version.V16) -> Case:
+    return next(case for case in all_cases() if case.id == name and case.ocpp is version)
 
 
 def verdicts(name: str, recording: Recording) -> list[Verdict]:
-    return [finding.verdict for finding in case(name).checks[0].judge(recording.history())]
+    history = recording.history()
+    return [finding.verdict for finding in case(name, history.rules.version).checks[0].judge(history)]
 
 
 def test_csms_without_an_optional_action_refuses_no_limit_of_its_fields_no_false_alarm() -> None:
@@ -131,3 +132,49 @@ def test_key_that_nobody_told_the_csms_to_roll_is_not_missed_no_false_alarm() ->
 
 def test_no_station_is_called_with_a_slash_that_servers_refuse_no_false_alarm() -> None:
     assert not any("'/'" in check.claim for check in case("HS_06").checks)
+
+
+@pytest.mark.parametrize("version", [Version.V201, Version.V21])
+def test_csms_without_charging_limits_has_nothing_against_their_decimals_no_false_alarm(version: Version) -> None:
+    recording = begun(version)
+    for number in ("1", "2"):
+        recording.sent(f'[2,"{number}","NotifyChargingLimit",{{"chargingLimit":{{"chargingLimitSource":"EMS"}}}}]')
+        recording.got(f'[4,"{number}","NotSupported","",{{}}]')
+    assert set(verdicts("PAY_07", recording)) == {Verdict.NOT_APPLICABLE}
+
+
+def returns(*served: bool) -> Recording:
+    recording = Recording().script()
+    for number, is_served in enumerate(served):
+        recording.opened() if number == 0 else recording.opened_again()
+        recording.sent(f'[2,"{number}","Heartbeat",{{}}]')
+        if is_served:
+            recording.got(f'[3,"{number}",{{"currentTime":"2026-01-01T00:00:00Z"}}]').closed("station", None)
+        else:
+            recording.closed("csms", 1008)
+    return recording
+
+
+def test_csms_that_notices_the_end_of_a_connection_late_is_no_failure_no_false_alarm() -> None:
+    assert verdicts("FLD_31", returns(True, True, True)) == [Verdict.OK]
+    assert verdicts("FLD_31", returns(True, False, True, True)) == [Verdict.NON_STRICT]
+    assert verdicts("FLD_31", returns(True, True, False, False, False)) == [Verdict.FAILED]
+
+
+def test_station_that_is_sent_away_once_tries_again_no_false_alarm() -> None:
+    connections: list[ServerConnection] = []
+
+    async def late_to_notice(socket: ServerConnection) -> None:
+        """Take each third connection for the second one of a station that is still there, before its FIN is read."""
+        connections.append(socket)
+        if len(connections) % 3 == 0:
+            await socket.close(1008, "a connection with this ID already exists")
+            return
+        async for text in socket:
+            _, message_id, action, _ = json.loads(text)
+            await socket.send(json.dumps([3, message_id, ANSWERS[action]]))
+
+    with odd_csms(late_to_notice) as url:
+        result = Runner(CsmsUnderTest(url=url, timeout=2), NoDriver(), None).run(case("FLD_31"))
+    assert result.verdict is Verdict.NON_STRICT, result.actual
+    assert len(connections) > 12
