@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import inspect
 import json
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,6 +16,14 @@ from websockets.asyncio.server import ServerConnection
 from drivers.base import CommandResult, DriverError, NoDriver
 from evidence.verdicts import Verdict
 from fixtures.corpus import mutations
+from interop_suite.cases.v2x import (
+    charging_inventory,
+    charging_limits,
+    charging_needs,
+    charging_profile_reports,
+    charging_profiles,
+    charging_schedules,
+)
 from interop_suite.cases.v16 import smart_charging
 from interop_suite.cases.wire.framing import UNKNOWN_TYPES
 from interop_suite.catalogue import Case, all_cases
@@ -71,6 +82,28 @@ def test_number_2_written_with_a_fraction_is_no_unknown_message_type_no_false_al
 def test_limit_of_a_profile_does_not_stumble_over_binary_fractions_no_false_alarm() -> None:
     assert smart_charging.LIMIT % 1 != 0
     assert (smart_charging.LIMIT / 0.1).is_integer()
+
+
+def decimals(module: ModuleType) -> list[float]:
+    nodes = ast.walk(ast.parse(inspect.getsource(module)))
+    values = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, float)]
+    return [value for value in values if not value.is_integer()]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        charging_inventory,
+        charging_limits,
+        charging_needs,
+        charging_profile_reports,
+        charging_profiles,
+        charging_schedules,
+    ],
+)
+def test_no_limit_of_a_2x_case_stumbles_over_binary_fractions_no_false_alarm(module: ModuleType) -> None:
+    assert decimals(module)
+    assert [value for value in decimals(module) if not (value / 0.1).is_integer()] == []
 
 
 ANSWERS = {
