@@ -7,6 +7,7 @@ import asyncio
 import inspect
 import json
 from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -30,6 +31,8 @@ from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.checks import still_serves
 from interop_suite.drive.probe import make_password
 from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.main import run_interop
+from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from ocppj.identity import decode_authorization_key
 from ocppj.versions import Version
@@ -211,3 +214,37 @@ def test_station_that_is_sent_away_once_tries_again_no_false_alarm() -> None:
         result = Runner(CsmsUnderTest(url=url, timeout=2), NoDriver(), None).run(case("FLD_31"))
     assert result.verdict is Verdict.NON_STRICT, result.actual
     assert len(connections) > 12
+
+
+def called(folder: Path, action: str) -> list[tuple[str, dict[str, Any]]]:
+    """List the payloads that each station sent, over all traces of a run."""
+    records = [json.loads(line) for trace in folder.glob("traces/*.jsonl") for line in trace.read_text().splitlines()]
+    frames = [(r["station"], json.loads(r["text"])) for r in records if r["kind"] == "sent" and r["text"][:2] == "[2"]
+    return [(station, frame[3]) for station, frame in frames if frame[2] == action]
+
+
+def test_no_two_events_of_a_station_have_the_same_number_no_false_alarm(tmp_path: Path) -> None:
+    request = InteropRequest(ocpp=("2.0.1",), select="TC_B_01,TC_B_02,TC_B_21,TC_G_20", out=str(tmp_path / "run"))
+    run_interop(request, jobs=1, write=lambda _: None)
+    events: dict[str, list[int]] = {}
+    for station, payload in called(tmp_path / "run", "NotifyEvent"):
+        events.setdefault(station, []).extend(event["eventId"] for event in payload["eventData"])
+    assert max(map(len, events.values())) > 2
+    assert all(len(set(numbers)) == len(numbers) for numbers in events.values()), events
+
+
+@pytest.mark.parametrize("action", ["FirmwareStatusNotification", "LogStatusNotification"])
+def test_unasked_status_names_the_request_that_it_is_about_no_false_alarm(action: str, tmp_path: Path) -> None:
+    request = InteropRequest(ocpp=("2.0.1",), select=f"MSG_{action}", out=str(tmp_path / "run"))
+    run_interop(request, jobs=1, write=lambda _: None)
+    told = [payload for _, payload in called(tmp_path / "run", action)]
+    assert told
+    assert all("requestId" in payload for payload in told)
+
+
+def test_token_that_is_longer_than_the_number_of_a_card_is_called_none_no_false_alarm(tmp_path: Path) -> None:
+    request = InteropRequest(ocpp=("2.0.1",), select="FLD_54", out=str(tmp_path / "run"))
+    run_interop(request, jobs=1, write=lambda _: None)
+    tokens = [payload["idToken"] for _, payload in called(tmp_path / "run", "Authorize")]
+    assert [len(token["idToken"]) for token in tokens] == [36, 36]
+    assert {token["type"] for token in tokens} == {"KeyCode"}
