@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from drivers.base import CommandResult, DriverError, NoDriver
+from drivers.base import CommandResult, DriverError, NoDriver, TokenSettings
 from evidence.verdicts import Verdict
 from fixtures.corpus import mutations
 from interop_suite.cases.v2x import (
@@ -248,3 +248,28 @@ def test_token_that_is_longer_than_the_number_of_a_card_is_called_none_no_false_
     tokens = [payload["idToken"] for _, payload in called(tmp_path / "run", "Authorize")]
     assert [len(token["idToken"]) for token in tokens] == [36, 36]
     assert {token["type"] for token in tokens} == {"KeyCode"}
+
+
+def test_csms_that_lists_only_tokens_that_it_knows_is_told_them_before_no_false_alarm() -> None:
+    driver = KnowingDriver()
+    with odd_csms(deaf_while_busy) as url:
+        Runner(CsmsUnderTest(url=url, timeout=1), driver, None).run(case("FLD_58"))
+    assert len(driver.listed) == 25
+    assert driver.listed <= driver.known
+
+
+class KnowingDriver(UnableDriver):
+    """Takes tokens, and remembers which of them an order lists."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+        self.listed: set[str] = set()
+
+    def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
+        del settings, version
+        self.known.add(token)
+
+    def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
+        del identity, action, version
+        self.listed |= {entry["idTag"] for entry in payload["localAuthorizationList"]}
+        return CommandResult(status="error", origin="csms", description="not now")

@@ -412,6 +412,10 @@ def _has_info(entry: Mapping[str, Any]) -> bool:
 def long_list(probe: Probe) -> None:
     probe.station.reply("SendLocalList", {"status": "Accepted"})
     tokens = [probe.made_up_token() for _ in range(ENTRIES)]
+    # Some CSMSs list only tokens that they know.
+    if probe.driver.missing(TOKEN, probe.version) is None:
+        for token in tokens:
+            probe.give_token(token, "Accepted")
     entries = [_entry(probe.version, token) for token in tokens]
     probe.command("SendLocalList", _list(probe.version, 31, entries, "Full"))
     gone = [_entry(probe.version, tokens[7], deletes=True)]
