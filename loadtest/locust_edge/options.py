@@ -433,9 +433,18 @@ OPTIONS: Final = (
         flag="--station-list",
         locust="--station-list",
         metavar="CSV",
-        help="Registered stations: identity, and where needed token and password.",
+        help="Registered stations: identity, and where needed token (token2, …) and password.",
         read=_path,
         otherwise="identities from the pattern",
+    ),
+    Option(
+        field="token_list",
+        flag="--token-list",
+        locust="--token-list",
+        metavar="FILE",
+        help="Tokens that the CSMS knows, one on each line; the stations share them out.",
+        read=_path,
+        otherwise="tokens of Plugstorm's own",
     ),
     Option(
         field="identity_pattern",
@@ -448,6 +457,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="call_timeout",
+        flag="--call-timeout",
         locust="--call-timeout",
         metavar="S",
         help="Seconds until a CALL counts as unanswered.",
@@ -456,6 +466,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="connect_timeout",
+        flag="--connect-timeout",
         locust="--connect-timeout",
         metavar="S",
         help="Seconds for TCP, TLS and upgrade together.",
@@ -464,6 +475,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="backoff",
+        flag="--backoff",
         locust="--backoff",
         metavar="SPEC",
         help="Reconnect back-off: spec:MIN/RANGE/REPEATS (the formula of OCPP 2.x), fixed:WAIT[/RANGE] or none.",
@@ -471,6 +483,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="schema_share",
+        flag="--schema-share",
         locust="--schema-share",
         metavar="SHARE",
         help="Share of the answers checked against their schema.",
@@ -479,6 +492,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="warm_up",
+        flag="--warm-up",
         locust="--warm-up",
         metavar="S",
         help="Seconds between the ramp and the measurement.",
@@ -488,6 +502,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="cool_down",
+        flag="--cool-down",
         locust="--cool-down",
         metavar="S",
         help="Last seconds of the run, which are not judged.",
@@ -496,6 +511,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="stop_patience",
+        flag="--stop-patience",
         locust="--stop-patience",
         metavar="S",
         help="Seconds to end transactions and answers when the run stops.",

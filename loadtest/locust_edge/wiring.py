@@ -283,6 +283,16 @@ class Wiring:
         self.master.finish()
         if self.master.exit_code is not None:
             self.environment.process_exit_code = self.master.exit_code
+        given: Any = self.environment.parsed_options
+        if self.environment.web_ui is not None and getattr(given, "autoquit", -1) != -1:
+            # Locust does it at the end of its run time only, and not after stages or an early end.
+            gevent.spawn_later(given.autoquit, self._leave_page)
+
+    def _leave_page(self) -> None:
+        """End the process whose web page nobody wants to keep."""
+        self._runner.quit()
+        if self.environment.web_ui is not None:
+            self.environment.web_ui.stop()  # type: ignore[no-untyped-call]  # Locust has no types there
 
     def _on_quitting(self, **_: Any) -> None:
         if self.master is not None:
