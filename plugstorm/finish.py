@@ -19,14 +19,14 @@ __all__ = ["finish", "tell"]
 def finish(folder: Path, run: Run, *, show: bool = True) -> None:
     """Write `junit.xml`, `summary.md`, `report.html` and all checksums into the run folder; `show` tells the result.
 
-    Where somebody else has shown the tables already, only the headline is told.
+    Where somebody else has shown the tables already, only the headline is told, before a full disk can keep us from it.
     """
+    if not show:
+        print_headline(run, Console())
     write_junit(folder, run)
     write_summary(folder, run)
     page = write_report([(folder, run)])
     seal(folder)
-    if not show:
-        print_headline(run, Console())
     tell([run] if show else [], page)
 
 

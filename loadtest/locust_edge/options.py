@@ -8,6 +8,7 @@ stations are made of.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from loadtest.workload.stages import Stage, read_stages, write_stages
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.versions import Version
 
-__all__ = ["OPTIONS", "RAMP", "Option", "option_of", "read_addresses", "read_duration"]
+__all__ = ["OPTIONS", "RAMP", "Option", "in_locusts_words", "option_of", "read_addresses", "read_duration"]
 
 RAMP: Final = 10.0
 """Seconds in which all stations start when no rate was given."""
@@ -527,6 +528,15 @@ OPTIONS: Final = (
     ),
 )
 """Every option of a load run, in the order of the help."""
+
+_FLAG: Final = re.compile(r"--[a-z][a-z-]*")
+_IN_LOCUST: Final = {option.flag: option.locust for option in OPTIONS if option.flag}
+
+
+def in_locusts_words(text: str) -> str:
+    """Name the options in a text for people as Locust calls them; it was written for `plugstorm load`."""
+    return _FLAG.sub(lambda found: _IN_LOCUST.get(found[0], found[0]), text)
+
 
 _BY_FIELD: Final = {option.field: option for option in OPTIONS}
 
