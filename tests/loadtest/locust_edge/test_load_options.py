@@ -157,6 +157,21 @@ def test_a_list_that_is_too_short_is_one_clear_line(tmp_path: Path) -> None:
         settings_of(request_of(given, HOST), [Version.V16])
 
 
+def test_a_token_list_that_is_too_short_or_beside_a_station_list_is_one_clear_line(tmp_path: Path) -> None:
+    tokens, stations = tmp_path / "tokens.txt", tmp_path / "stations.csv"
+    tokens.write_text("A\nB\n")
+    stations.write_text("CP-1\nCP-2\nCP-3\n")
+    given = parse("--token-list", str(tokens))
+    given.num_users = 2
+    assert settings_of(request_of(given, HOST), [Version.V16]).identities.lease(2).token == "B"
+    given.num_users = 3
+    with pytest.raises(UsageError, match="names 2 tokens, but 3 stations are asked for, and a token charges at one"):
+        settings_of(request_of(given, HOST), [Version.V16])
+    given.station_list = str(stations)
+    with pytest.raises(UsageError, match="--token-list and --station-list exclude each other"):
+        settings_of(request_of(given, HOST), [Version.V16])
+
+
 def test_the_time_of_the_profile_can_be_set() -> None:
     profile = profile_of(read("--plugstorm-profile", "dc_hub", "--time-compression", "60", "--start-at", "06:00"))
     assert (profile.compression, profile.start) == (60.0, 6 * 3600.0)
