@@ -23,8 +23,8 @@ class Parser(argparse.ArgumentParser):
         group = super().add_argument_group(*args, **kwargs)
         add = group.add_argument
 
-        def add_argument(flag: str, *, env_var: str, **more: Any) -> Any:
-            assert env_var.startswith("PLUGSTORM_")
+        def add_argument(flag: str, *, env_var: str | None, **more: Any) -> Any:
+            assert env_var is None or env_var.startswith("PLUGSTORM_")
             return add(flag, **more)
 
         group.add_argument = add_argument  # type: ignore[assignment]  # Locust's takes env_var
