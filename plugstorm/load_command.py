@@ -63,7 +63,8 @@ def run(request: LoadRequest) -> int:
             port = free_port() if request.workers > 1 else None
             command = locust_command(request, url=url, out=folder.path, master_port=port, control_url=control_url)
             if request.ui_port is not None:
-                sys.stderr.write(f"web UI  http://127.0.0.1:{request.ui_port}  (Ctrl-C ends it)\n")
+                ends = "it ends with the run" if "--autoquit" in request.locust else "Ctrl-C ends it"
+                sys.stderr.write(f"web UI  http://127.0.0.1:{request.ui_port}  ({ends})\n")
             code = run_child(command, environment=environment_of(request))
         if folder.run_json.exists():
             code = _finish(folder, code)

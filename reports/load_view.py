@@ -77,6 +77,8 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     connections: tuple[Bar, ...]
     stages: tuple[tuple[str, ...], ...]
     """Name, start, length, stations accepted, calls and failed calls a second, most calls that waited."""
+    callerrors: tuple[tuple[str, ...], ...]
+    """Action, who refused it, code, text, how many, when the first and the last."""
     lost: tuple[tuple[str, ...], ...]
     """Why connections were lost, how many, when the first and the last, and the CALL without an answer."""
     faults: tuple[tuple[str, str], ...]
@@ -126,6 +128,18 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
                 count(stage.waiting_most),
             )
             for stage in run.stages
+        ),
+        callerrors=tuple(
+            (
+                f"{one.action}, OCPP {one.ocpp}",
+                "station" if one.direction == FROM_CSMS else "CSMS",
+                one.code,
+                one.description,
+                count(one.count),
+                duration(one.first),
+                duration(one.last),
+            )
+            for one in run.callerrors
         ),
         lost=tuple(
             (why_lost(one), count(one.count), duration(one.first), duration(one.last), one.after)

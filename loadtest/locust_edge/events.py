@@ -25,7 +25,7 @@ from loadtest.locust_edge.run_settings import register_stations, settings_of
 from loadtest.locust_edge.same_stations import claim_stations
 from loadtest.locust_edge.stages_shape import StagesShape
 from loadtest.locust_edge.target_check import check_as_any
-from loadtest.locust_edge.wiring import expect_workers, install, wired
+from loadtest.locust_edge.wiring import expect_workers, install, spell, wired
 from loadtest.plugins.storms.page import add_storm_page
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.versions import Version
@@ -81,7 +81,7 @@ def _on_start_from_web(environment: Environment, **_: Any) -> None:
         wired(environment).prepare(settings)
         wired(environment).check_end(_end_check(environment, settings))
     except HarnessError as error:
-        _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
+        _logger.error("%s", spell(str(error)))  # noqa: TRY400 - one line for people, no traceback
         gevent.spawn(runner.stop)
 
 
@@ -94,7 +94,7 @@ def _prepare(environment: Environment) -> Settings:
     request = request_of(environment.parsed_options, environment.host)
     versions = _choose_users(environment, request)
     settings = settings_of(request, versions)
-    claim_stations(settings.url, settings.identities)
+    claim_stations(settings.url, settings.identities, settings.stations)
     if request.stages:
         environment.shape_class = StagesShape(request.stages)
     if request.register:
@@ -147,7 +147,7 @@ def _end_check(environment: Environment, settings: Settings) -> Callable[[], str
 
 def _leave(environment: Environment, error: HarnessError) -> NoReturn:
     """End the process with one line and the right code, and with it the workers that `--processes` forked."""
-    sys.stderr.write(f"plugstorm: error: {error}\n")
+    sys.stderr.write(f"plugstorm: error: {spell(str(error))}\n")
     given: Any = environment.parsed_options
     runner: Any = environment.runner
     # Nobody handles what the workers may still send.

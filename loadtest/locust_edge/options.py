@@ -8,6 +8,7 @@ stations are made of.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from loadtest.workload.stages import Stage, read_stages, write_stages
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.versions import Version
 
-__all__ = ["OPTIONS", "RAMP", "Option", "option_of", "read_addresses", "read_duration"]
+__all__ = ["OPTIONS", "RAMP", "Option", "in_locusts_words", "option_of", "read_addresses", "read_duration"]
 
 RAMP: Final = 10.0
 """Seconds in which all stations start when no rate was given."""
@@ -433,9 +434,18 @@ OPTIONS: Final = (
         flag="--station-list",
         locust="--station-list",
         metavar="CSV",
-        help="Registered stations: identity, and where needed token and password.",
+        help="Registered stations: identity, and where needed token (token2, …) and password.",
         read=_path,
         otherwise="identities from the pattern",
+    ),
+    Option(
+        field="token_list",
+        flag="--token-list",
+        locust="--token-list",
+        metavar="FILE",
+        help="Tokens that the CSMS knows, one on each line; the stations share them out.",
+        read=_path,
+        otherwise="tokens of Plugstorm's own",
     ),
     Option(
         field="identity_pattern",
@@ -448,6 +458,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="call_timeout",
+        flag="--call-timeout",
         locust="--call-timeout",
         metavar="S",
         help="Seconds until a CALL counts as unanswered.",
@@ -456,6 +467,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="connect_timeout",
+        flag="--connect-timeout",
         locust="--connect-timeout",
         metavar="S",
         help="Seconds for TCP, TLS and upgrade together.",
@@ -464,6 +476,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="backoff",
+        flag="--backoff",
         locust="--backoff",
         metavar="SPEC",
         help="Reconnect back-off: spec:MIN/RANGE/REPEATS (the formula of OCPP 2.x), fixed:WAIT[/RANGE] or none.",
@@ -471,6 +484,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="schema_share",
+        flag="--schema-share",
         locust="--schema-share",
         metavar="SHARE",
         help="Share of the answers checked against their schema.",
@@ -479,6 +493,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="warm_up",
+        flag="--warm-up",
         locust="--warm-up",
         metavar="S",
         help="Seconds between the ramp and the measurement.",
@@ -488,6 +503,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="cool_down",
+        flag="--cool-down",
         locust="--cool-down",
         metavar="S",
         help="Last seconds of the run, which are not judged.",
@@ -496,6 +512,7 @@ OPTIONS: Final = (
     ),
     Option(
         field="stop_patience",
+        flag="--stop-patience",
         locust="--stop-patience",
         metavar="S",
         help="Seconds to end transactions and answers when the run stops.",
@@ -511,6 +528,15 @@ OPTIONS: Final = (
     ),
 )
 """Every option of a load run, in the order of the help."""
+
+_FLAG: Final = re.compile(r"--[a-z][a-z-]*")
+_IN_LOCUST: Final = {option.flag: option.locust for option in OPTIONS if option.flag}
+
+
+def in_locusts_words(text: str) -> str:
+    """Name the options in a text for people as Locust calls them; it was written for `plugstorm load`."""
+    return _FLAG.sub(lambda found: _IN_LOCUST.get(found[0], found[0]), text)
+
 
 _BY_FIELD: Final = {option.field: option for option in OPTIONS}
 

@@ -70,6 +70,7 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None = None
     """Never on a command line, where it would show in the list of processes."""
     station_list: Path | None = None
+    token_list: Path | None = None
     identity_pattern: str | None = None
     call_timeout: float = 30.0
     connect_timeout: float = 30.0

@@ -25,7 +25,8 @@ from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.formula import ways_back
 from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.workload.commands import read_commands
-from loadtest.workload.identities import Identities, read_identities
+from loadtest.workload.defaults import DEFAULT_PATTERN
+from loadtest.workload.identities import Identities, read_identities, read_tokens
 from loadtest.workload.profile import Profile, check_versions, load_profile, with_time
 from loadtest.workload.storms import MassRemoteStart, Storm, read_storm_words, read_storms
 from ocppj.errors import UsageError, as_usage_error
@@ -138,7 +139,12 @@ def _storms(request: LoadRequest, profile: Profile) -> list[Storm]:
 
 def _identities(request: LoadRequest) -> Identities:
     if request.station_list is None:
-        return Identities() if request.identity_pattern is None else Identities(request.identity_pattern)
+        pattern = DEFAULT_PATTERN if request.identity_pattern is None else request.identity_pattern
+        return Identities(pattern, tokens=_tokens(request), stations=request.stations)
+    if request.token_list is not None:
+        raise UsageError(
+            "--token-list and --station-list exclude each other; the columns token, token2, … are for tokens"
+        )
     if request.identity_pattern is not None:
         raise UsageError("--identity-pattern and --station-list exclude each other; the list has the names already")
     found = read_identities(request.station_list)
@@ -146,6 +152,18 @@ def _identities(request: LoadRequest) -> Identities:
         raise UsageError(
             f"{request.station_list} names {found.capacity} stations, but {request.stations} are asked for; "
             f"add lines, or take --stations {found.capacity}"
+        )
+    return found
+
+
+def _tokens(request: LoadRequest) -> list[str]:
+    if request.token_list is None:
+        return []
+    found = read_tokens(request.token_list)
+    if request.stations > len(found):
+        raise UsageError(
+            f"{request.token_list} names {len(found)} tokens, but {request.stations} stations are asked for, and "
+            f"a token charges at one place at a time; add lines, or take --stations {len(found)}"
         )
     return found
 

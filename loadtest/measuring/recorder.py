@@ -8,6 +8,7 @@ This is the source of truth of a load run; Locust's own table is a view that is 
     recorder.connected(+1 | -1)     # a WebSocket connection is up, or gone
     recorder.booted(+1 | -1)        # a station was accepted by BootNotification, or no longer counts as booted
     recorder.lost(how, code, reason, after)       # a connection ended against the station's will
+    recorder.callerror(ocpp, action, direction, code, text)   # besides `call`: what a CALLERROR said
     recorder.offered(n)             # n CALLs fell due in the schedules of this process, sent or not
     recorder.note(kind, *values)    # something for a plugin of the run (`loadtest.plugins.contract`), once
 
@@ -17,6 +18,7 @@ does not import Locust, which would monkey-patch the process.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
@@ -33,6 +35,10 @@ _MOST_NOTES: Final = 200_000
 _MAX_NAMES = 200
 _MAX_NAME_LENGTH = 64
 _OTHER = "(other)"
+_MOST_TEXTS: Final = 100
+"""Texts of CALLERRORs that are told apart."""
+_TEXT_LENGTH: Final = 160
+_NUMBERS: Final = re.compile(r"\d+")
 
 Key = tuple[str, str, str, str]
 """ocpp, action, direction, outcome."""
@@ -52,6 +58,8 @@ class Delta(TypedDict):
     lost: list[tuple[str, int, str, str, int, int, int]]
     """Connections that ended against the will of stations: how, code, reason, CALL that was open, how many, and the
     second since 1970 of the first and the last."""
+    callerrors: list[tuple[str, str, str, str, str, int, int, int]]
+    """ocpp, action, direction, code, text, how many, and the second since 1970 of the first and the last."""
     offered: dict[str, int]
     """CALLs that fell due, by window."""
     notes: list[list[Any]]
@@ -94,6 +102,7 @@ class Recorder:
         "_booted",
         "_booted_most",
         "_by_window",
+        "_callerrors",
         "_calls",
         "_clock",
         "_connected",
@@ -115,6 +124,7 @@ class Recorder:
         "_series",
         "_since",
         "_table",
+        "_texts",
         "_wall_offset",
         "total",
     )
@@ -126,6 +136,8 @@ class Recorder:
     _errors: int
     _opened: int
     _lost: dict[tuple[str, int, str, str], list[int]]
+    _callerrors: dict[tuple[str, str, str, str, str], list[int]]
+    _texts: dict[str, str]
     _connected_most: int
     _booted_most: int
     _rows: list[tuple[int, int, int, int, int, int]]
@@ -241,6 +253,18 @@ class Recorder:
         found[0] += 1
         found[2] = self._second
 
+    def callerror(self, ocpp: str, action: str, direction: str, code: str, text: str) -> None:
+        """Keep what a CALLERROR said; texts that differ in numbers only, such as ids, count as the first of them."""
+        self._seconds_passed()
+        text = text[:_TEXT_LENGTH]
+        shape = _NUMBERS.sub("0", text)
+        is_full = len(self._texts) >= _MOST_TEXTS
+        text = self._texts.get(shape, _OTHER) if is_full else self._texts.setdefault(shape, text)
+        key = (ocpp, self._known(action), direction, self._known(code), text)
+        found = self._callerrors.setdefault(key, [0, self._second, self._second])
+        found[0] += 1
+        found[2] = self._second
+
     def offered(self, count: int = 1, intended_at: float | None = None) -> None:
         """Count CALLs that fell due in the schedules of this process, at `intended_at` (default: now)."""
         if intended_at is None or intended_at >= self._since:
@@ -320,12 +344,14 @@ class Recorder:
             faults=dict(self._faults),
             connections=dict(self._connections),
             lost=[(*key, count, first, last) for key, (count, first, last) in self._lost.items()],
+            callerrors=[(*key, count, first, last) for key, (count, first, last) in self._callerrors.items()],
             offered=dict(self._offered),
             notes=self._notes,
         )
         self._rows = []
         self._notes = []
         self._lost = {}
+        self._callerrors = {}
         for counter in (self._faults, self._connections, self._offered):
             counter.clear()
         self._choose_view()
@@ -343,6 +369,8 @@ class Recorder:
         self._connections: Counter[str] = Counter()
         self._offered: Counter[str] = Counter()
         self._lost = {}
+        self._callerrors = {}
+        self._texts = {}
         self._rows = []
         self._open_calls = 0
         self._notes = []

@@ -246,8 +246,10 @@ class Messaging:
             self._station.call_ended()
 
     def _on_error(self, event: ErrorReceived) -> None:
-        outcome = f"{Outcome.CALLERROR}:{event.error.code}"
+        error = event.error
+        outcome = f"{Outcome.CALLERROR}:{error.code}"
         self._record(event.call, outcome, event.at)
+        self.context.recorder.callerror(self.dialect.ocpp, event.call.action, TO_CSMS, error.code, error.description)
         self._end(event.call, None, outcome)
 
     def _on_malformed(self, event: AnswerMalformed) -> None:
@@ -300,6 +302,7 @@ class Messaging:
             self.session.answer(call.message_id, reply.payload)
         else:
             self.session.refuse(call.message_id, reply.code, reply.description)
+            self.context.recorder.callerror(self.dialect.ocpp, call.action, FROM_CSMS, reply.code, reply.description)
         self._flush()
         self._record_command(event, reply.outcome)
         if self.context.observer is not None:
