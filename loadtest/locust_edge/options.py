@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -101,6 +102,18 @@ def _time_above_zero(word: str, flag: str) -> float:
     if value == 0:
         raise UsageError(f"{flag}: expected a time above 0, but it is {word!r}")
     return value
+
+
+def _per_second(word: str, flag: str) -> float:
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        found = quantities.rate(word)
+    if found.of_each:
+        raise UsageError(f"{flag}: expected a rate of all stations together, as in 5/s, but it is {word!r}")
+    return found.per_second
+
+
+def _write_rate(value: float) -> str:
+    return f"{Decimal(repr(value)):f}/s"
 
 
 def _share(word: str, flag: str) -> float:
@@ -229,7 +242,7 @@ OPTIONS: Final = (
         help="Ramps and holds instead of --stations and --duration, as in '1000/2m, 5m, 0/1m', or a YAML file.",
         read=_stages,
         write=write_stages,
-        otherwise="none",
+        otherwise="those of the profile",
     ),
     Option(
         field="profile",
@@ -239,6 +252,16 @@ OPTIONS: Final = (
         help="What the stations do all day: a profile, or a YAML file.",
         read=_text,
         preset=DEFAULT_PROFILE,
+    ),
+    Option(
+        field="arrival_rate",
+        flag="--arrival-rate",
+        locust="--arrival-rate",
+        metavar="RATE",
+        help="Charging sessions that begin at all stations together, as in 5/s; for profiles with sessions.",
+        read=_per_second,
+        write=_write_rate,
+        otherwise="what the profile says",
     ),
     Option(
         field="time_compression",

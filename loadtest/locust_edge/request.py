@@ -43,6 +43,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[Stage, ...] = ()
     """Ramps and holds; where there are any, `stations` and `duration` follow from them."""
     profile: str = DEFAULT_PROFILE
+    arrival_rate: float | None = None
+    """Charging sessions that begin in a second at all stations together; None leaves it to the profile."""
     time_compression: float | None = None
     start_at: str | None = None
     storms: tuple[str, ...] = ()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from config.errors import ConfigError
 from config.locations import Location
 from evidence.redact import redact_url
@@ -24,15 +26,17 @@ from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.formula import ways_back
 from loadtest.plugins.storms.plugin import StormPlugin
+from loadtest.workload.arrival_rate import with_arrival_rate
 from loadtest.workload.commands import read_commands
 from loadtest.workload.identities import Identities, read_identities
 from loadtest.workload.profile import Profile, check_versions, load_profile, with_time
+from loadtest.workload.stages import read_stage_list
 from loadtest.workload.storms import MassRemoteStart, Storm, read_storm_words, read_storms
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_identity, check_owned
 from ocppj.versions import RULES, Version
 
-__all__ = ["profile_of", "register_stations", "settings_of"]
+__all__ = ["profile_of", "register_stations", "settings_of", "with_own_stages"]
 
 _DRIVERS_OF_THE_LEDGER = frozenset({None, "http", "practice"})
 """Their control port says what the CSMS recorded."""
@@ -42,7 +46,20 @@ def profile_of(request: LoadRequest) -> Profile:
     """Load the profile at the time that was asked for; raises `UsageError`."""
     profile = with_time(load_profile(request.profile), compression=request.time_compression, start_at=request.start_at)
     check_versions(profile, tuple(request.versions) or (Version.V16,))
-    return profile
+    rate = request.arrival_rate or profile.arrivals_per_s
+    return profile if rate is None else with_arrival_rate(profile, rate, request.stations)
+
+
+def with_own_stages(request: LoadRequest) -> LoadRequest:
+    """Take the stages of the profile where none were asked for; raises `UsageError`."""
+    if request.stages:
+        return request
+    profile = load_profile(request.profile)
+    if not profile.stages:
+        return request
+    with as_usage_error(ConfigError):
+        stages = read_stage_list(profile.stages, Location("The profile's stages"))
+    return msgspec.structs.replace(request, stages=stages).staged()
 
 
 def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:

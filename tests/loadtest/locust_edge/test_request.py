@@ -50,6 +50,7 @@ FIELDS: dict[str, Any] = {
     "ocpp": st.lists(WEIGHTED, max_size=3).map(tuple),
     "stations": st.integers(0, 10**6),
     "spawn_rate": st.none() | POSITIVE,
+    "arrival_rate": st.none() | st.floats(1e-9, 1e9),
     "duration": st.integers(0, 10**6),
     "profile": TEXT,
     "time_compression": st.none() | POSITIVE,
