@@ -215,6 +215,8 @@ class Generator(msgspec.Struct, kw_only=True):
     """Share of one core, 0 to 1, of the busiest worker."""
     rss_kb_per_station: float | None = None
     details: dict[str, Any] = {}
+    broken: list[str] = []
+    """Facts that made it less than VALID, such as `lag_ms_p99`, in the order of `reasons`."""
 
 
 class SloResult(msgspec.Struct, kw_only=True):

@@ -26,7 +26,7 @@ from loadtest.workload.stages import Stage, read_stages, write_stages
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.versions import Version
 
-__all__ = ["OPTIONS", "RAMP", "Option", "option_of", "read_addresses", "read_duration"]
+__all__ = ["OPTIONS", "RAMP", "Option", "option_of", "read_addresses", "read_duration", "read_rate"]
 
 RAMP: Final = 10.0
 """Seconds in which all stations start when no rate was given."""
@@ -104,7 +104,8 @@ def _time_above_zero(word: str, flag: str) -> float:
     return value
 
 
-def _per_second(word: str, flag: str) -> float:
+def read_rate(word: str, flag: str) -> float:
+    """Read `5/s` or `300/min` as a number a second; raises `UsageError`."""
     with as_usage_error(ConfigError, prefix=f"{flag}: "):
         found = quantities.rate(word)
     if found.of_each:
@@ -259,7 +260,7 @@ OPTIONS: Final = (
         locust="--arrival-rate",
         metavar="RATE",
         help="Charging sessions that begin at all stations together, as in 5/s; for profiles with sessions.",
-        read=_per_second,
+        read=read_rate,
         write=_write_rate,
         otherwise="what the profile says",
     ),

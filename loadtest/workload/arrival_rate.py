@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -15,7 +16,10 @@ from fixtures.models import station_models
 from loadtest.workload.profile import SHORTEST_CYCLE, Profile, Sessions, Span, bounds
 from ocppj.errors import UsageError
 
-__all__ = ["arrival_rate", "with_arrival_rate"]
+__all__ = ["arrival_rate", "fleet_for", "with_arrival_rate"]
+
+_COMFORTABLE_CYCLE: Final = 2.0
+"""Seconds from one car to the next that leave a station time to say everything."""
 
 
 def with_arrival_rate(profile: Profile, per_second: float, stations: int) -> Profile:
@@ -52,6 +56,12 @@ def arrival_rate(profile: Profile, stations: int) -> float | None:
     whole = sum(weight for _, weight in parts)
     rates = [weight / whole * _evses(((part, 1.0),)) / part.sessions.cycle for part, weight in parts if part.sessions]
     return sum(rates) * stations if len(rates) == len(parts) else None
+
+
+def fleet_for(profile: Profile, per_second: float, *, least: int) -> int:
+    """Return how many stations begin so many sessions in a second without hurry, `least` at least."""
+    evses = _evses(profile.members or ((profile, 1.0),))
+    return max(least, math.ceil(per_second * _COMFORTABLE_CYCLE / evses))
 
 
 def _evses(parts: Iterable[tuple[Profile, float]]) -> float:
