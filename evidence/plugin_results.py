@@ -27,6 +27,8 @@ __all__ = [
     "StormResult",
     "StormSample",
     "StormStations",
+    "WatchResult",
+    "WatchedSeries",
 ]
 
 
@@ -189,6 +191,33 @@ class StormResult(msgspec.Struct, frozen=True, kw_only=True):
     twins: dict[str, int] | UnsetType = UNSET
     """What the CSMS did with two connections of one station, where the storm makes them."""
     command_exit_code: int | UnsetType = UNSET
+
+
+class WatchedSeries(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of the CSMS over time: of its processes, or of its page of metrics."""
+
+    source: str
+    """`pid N`, or the URL without secrets."""
+    name: str
+    """`cpu`, `rss`, `fds`, `threads`, or that of the metric with its labels."""
+    unit: str = ""
+    is_rate: bool = False
+    """Whether it is the rise of a counter in a second."""
+    mean: float | None = None
+    """Of the window `measure`, as all that follows but the points."""
+    most: float | None = None
+    growth: float | None = None
+    """By which share the last fifth is higher than the first one; None where that cannot be told."""
+    points: list[tuple[float, float]] = []
+    """Seconds since the start of the run, and values."""
+
+
+class WatchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the CSMS said of itself and its machine of it."""
+
+    series: list[WatchedSeries] = []
+    problems: list[str] = []
+    """Sources that gave no figures for a while, and figures that were left out."""
 
 
 EFFECT_NONE: Final = "none"

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, StormResult
+from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, StormResult, WatchResult
 from evidence.verdicts import RunVerdict, Verdict
 
 __all__ = [
@@ -295,6 +295,8 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     storms: list[StormResult] = []
     commands: list[CommandResult] = []
     """By command and version."""
+    watch: WatchResult = WatchResult()
+    """The CSMS's own figures, where somebody asked for them."""
     timeline: list[dict[str, float]] = []
     """One row a second: `t` seconds since the start, `connected`, `booted`, `calls`, `errors`, …"""
     faults: dict[str, int] = {}

@@ -23,6 +23,7 @@ from reports.latency_over_time import latency_over_time
 from reports.ledger_view import LedgerView, ledger_figure, view_ledger
 from reports.storm_view import StormView, view_storms
 from reports.svg import log_ticks
+from reports.watch_view import WatchView, view_watch
 from reports.words import count, duration, milliseconds, number, percent, plural, run_seconds
 
 __all__ = ["Bar", "Cell", "LoadView", "Tile", "view_load"]
@@ -93,6 +94,7 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     commands: CommandsView | None
     stations: tuple[tuple[str, str], ...]
     storms: tuple[StormView, ...]
+    watch: WatchView | None
 
 
 def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView:
@@ -143,6 +145,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         ledger=view_ledger(run),
         commands=view_commands(run),
         storms=view_storms(run),
+        watch=view_watch(run, *_marks(run)),
         stations=_stations(run),
     )
 

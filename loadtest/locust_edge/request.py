@@ -59,6 +59,12 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     register: bool = False
     """Whether the driver makes the CSMS know the stations and their tokens first."""
     commands: Path | None = None
+    watch_pids: tuple[int, ...] = ()
+    """Processes of the CSMS on this machine."""
+    watch_urls: tuple[str, ...] = ()
+    """Where the CSMS shows its metrics as Prometheus text."""
+    watch_series: tuple[str, ...] = ()
+    """Names of the metrics that are taken; empty takes gauges and counters."""
     workers: int = 1
     source_addresses: tuple[str, ...] = ()
     """Addresses and ranges of them."""

@@ -26,6 +26,10 @@ from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.formula import ways_back
 from loadtest.plugins.storms.plugin import StormPlugin
+from loadtest.plugins.watch.contract import Source
+from loadtest.plugins.watch.metrics_page import MetricsPage
+from loadtest.plugins.watch.plugin import WatchPlugin
+from loadtest.plugins.watch.processes import ProcessTree
 from loadtest.workload.arrival_rate import with_arrival_rate
 from loadtest.workload.commands import read_commands
 from loadtest.workload.identities import Identities, read_identities
@@ -102,10 +106,20 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
             *([] if commander is None else [commander]),
             _ledger(request, secrets, choice, identities, ocpp[0]),
             KpiPlugin(),
+            *_watch(request),
         ],
         details=request.described() | _changed(overrides),
         secrets=secrets,
     )
+
+
+def _watch(request: LoadRequest) -> list[WatchPlugin]:
+    """Find what is to be watched; raises `UsageError` where it is not there."""
+    if request.watch_series and not request.watch_urls:
+        raise UsageError("--watch-series names metrics of a page; give its address with --watch-url")
+    pages = [MetricsPage(check_owned(url, request.owned), request.watch_series) for url in request.watch_urls]
+    sources: list[Source] = [*(ProcessTree(pid) for pid in dict.fromkeys(request.watch_pids)), *pages]
+    return [WatchPlugin(sources)] if sources else []
 
 
 def _thresholds(request: LoadRequest) -> list[Threshold]:

@@ -107,10 +107,10 @@ def _beside_objectives(run: LoadRun, rate: float | None) -> list[str]:
     if rate is not None and achieved is not None:
         seconds = max(run.throughput.get("measured_s", 0.0), 1e-9)
         if achieved < rate * _ACHIEVED - _SIGMAS * sqrt(rate * seconds) / seconds:
-            found.append(f"{rate:g}/s were asked for (measured {achieved:.1f} /s)")
+            found.append(f"{rate:g}/s as asked for (measured {achieved:.1f}/s)")
     rise = queue_grows(_measured_rows(run), rate)
     if rise is not None:
-        found.append(f"no growing queue (it still grew at the end, by {rise:.0f} calls within the hold)")
+        found.append(f"a queue that does not grow (it grew by {rise:.0f} calls within the hold)")
     return found
 
 
