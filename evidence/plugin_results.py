@@ -21,9 +21,11 @@ __all__ = [
     "KpiResult",
     "LedgerClass",
     "LedgerResult",
+    "NeighbourSample",
     "RemoteStartResult",
     "StormFormula",
     "StormMessages",
+    "StormNeighbours",
     "StormResult",
     "StormSample",
     "StormStations",
@@ -156,6 +158,29 @@ class StormSample(msgspec.Struct, frozen=True, kw_only=True):
     connects_per_s: float = 0.0
 
 
+class NeighbourSample(msgspec.Struct, frozen=True, kw_only=True):
+    """The CALLs of the stations that a storm left alone; percentiles of the response time, None for too few CALLs."""
+
+    calls: int = 0
+    calls_per_s: float = 0.0
+    failed_share: float = 0.0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+
+
+class StormNeighbours(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the stations fared that a storm left alone; empty where it struck everybody."""
+
+    stations: int = 0
+    before: NeighbourSample = NeighbourSample()
+    during: NeighbourSample = NeighbourSample()
+    slower: float | None = None
+    """How many times as long the p95 was while the storm struck the others; None where too little was measured."""
+    curve: list[dict[str, float]] = []
+    """`t` seconds since the storm began, and `p95_ms` of that second."""
+
+
 class StormResult(msgspec.Struct, frozen=True, kw_only=True):
     """One storm with its times, its curve of recovery and its cost.
 
@@ -183,6 +208,7 @@ class StormResult(msgspec.Struct, frozen=True, kw_only=True):
     messages: StormMessages = StormMessages()
     calls: dict[str, StormSample] = {}
     """Before, during and after."""
+    neighbours: StormNeighbours = StormNeighbours()
     recovered: bool | None = None
     """None where that cannot be told."""
     reasons: list[str] = []
