@@ -148,6 +148,12 @@ def test_a_finding_about_a_rate_is_a_bracket_with_its_confidence() -> None:
     assert f"holds {finding.held:g} sessions/s" in finding.sentence
 
 
+def test_a_late_generator_is_not_taken_for_a_slow_csms() -> None:
+    trials = [*kept_and_missed(EVERYTHING_WAITS)]
+    late = Trial(stations=90, word="missed", flows=EVERYTHING_WAITS, notes=["Timers ran late."])
+    assert conclude([trials[0], late], most=500).gave_way == ""
+
+
 def test_a_generator_that_was_starved_asks_for_a_quiet_machine() -> None:
     trials = [
         Trial(stations=50, word="generator", starved=starved, reasons=["Timers ran late."])
@@ -165,7 +171,13 @@ def kept_and_missed(*late: list[ActionFlow]) -> list[Trial]:
 
 
 START_WAITS = [flow("StartTransaction", 50, 900, 5, 50), flow("Authorize", 60, 6, 0, 0)]
-EVERYTHING_WAITS = [*START_WAITS[:1], flow("Authorize", 60, 800, 0, 9), flow("Heartbeat", 9, 400, 0, 1)]
+EVERYTHING_WAITS = [
+    flow("StartTransaction", 50, 430, 5, 50),
+    flow("Authorize", 60, 410, 0, 9),
+    flow("Heartbeat", 9, 400, 0, 1),
+]
+ODD_RUN = [flow("StartTransaction", 34, 550, 9, 90), flow("Authorize", 47, 250, 9, 9)]
+"""Other programs took the processor of the generator, so that everything seems slow."""
 NOTHING_WAITS = [flow("StartTransaction", 60, 12, 0, 0), flow("Authorize", 60, 6, 0, 0)]
 
 
@@ -182,6 +194,10 @@ NOTHING_WAITS = [flow("StartTransaction", 60, 12, 0, 0), flow("Authorize", 60, 6
             "StartTransaction becomes slow alone",
         ),
         ([EVERYTHING_WAITS], "the CSMS as a whole gives way near 119 CALL/s"),
+        (
+            [START_WAITS, ODD_RUN, [flow("StartTransaction", 49, 1900, 9, 90), flow("Authorize", 80, 70, 6, 6)]],
+            "StartTransaction is serialised: throughput stays at 50/s while its queue grows",
+        ),
         ([NOTHING_WAITS], ""),
         ([[]], ""),
     ],
