@@ -19,6 +19,7 @@ from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
 from loadtest.locust_edge.orphans import PARENT
 from loadtest.locust_edge.request import LoadRequest
+from loadtest.locust_edge.run_settings import with_own_stages
 from loadtest.planning.machine_check import check_machine
 from ocppj.errors import InconclusiveError, UsageError
 from plugstorm.children import run_child
@@ -56,6 +57,7 @@ def locust_command(
 
 def run(request: LoadRequest) -> int:
     """Run it and write the report; returns the exit code."""
+    request = with_own_stages(request)
     check(request)
     folder = RunFolder.create(request.out, "load")
     try:

@@ -79,7 +79,7 @@ ROOMS: dict[str, set[str]] = {
             f"loadtest.{room}"
             for room in ("timing", "transport", "measuring", "workload", "station", "judging", "plugins.contract")
         }
-        for plugin in ("commands", "storms", "ledger")
+        for plugin in ("commands", "storms", "ledger", "watch")
     },
     # The one module that names every plugin: what each of them measures.
     "loadtest.plugins.quantities": {
@@ -87,6 +87,7 @@ ROOMS: dict[str, set[str]] = {
         "loadtest.plugins.commands",
         "loadtest.plugins.storms",
         "loadtest.plugins.ledger",
+        "loadtest.plugins.watch",
     },
     "loadtest.cluster": {
         f"loadtest.{room}" for room in ("timing", "measuring", "workload", "judging", "plugins.contract")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +27,16 @@ from loadtest.workload.stages import Stage, read_stages, write_stages
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.versions import Version
 
-__all__ = ["OPTIONS", "RAMP", "Option", "in_locusts_words", "option_of", "read_addresses", "read_duration"]
+__all__ = [
+    "OPTIONS",
+    "RAMP",
+    "Option",
+    "in_locusts_words",
+    "option_of",
+    "read_addresses",
+    "read_duration",
+    "read_rate",
+]
 
 RAMP: Final = 10.0
 """Seconds in which all stations start when no rate was given."""
@@ -102,6 +112,19 @@ def _time_above_zero(word: str, flag: str) -> float:
     if value == 0:
         raise UsageError(f"{flag}: expected a time above 0, but it is {word!r}")
     return value
+
+
+def read_rate(word: str, flag: str) -> float:
+    """Read `5/s` or `300/min` as a number a second; raises `UsageError`."""
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        found = quantities.rate(word)
+    if found.of_each:
+        raise UsageError(f"{flag}: expected a rate of all stations together, as in 5/s, but it is {word!r}")
+    return found.per_second
+
+
+def _write_rate(value: float) -> str:
+    return f"{Decimal(repr(value)):f}/s"
 
 
 def _share(word: str, flag: str) -> float:
@@ -230,7 +253,7 @@ OPTIONS: Final = (
         help="Ramps and holds instead of --stations and --duration, as in '1000/2m, 5m, 0/1m', or a YAML file.",
         read=_stages,
         write=write_stages,
-        otherwise="none",
+        otherwise="those of the profile",
     ),
     Option(
         field="profile",
@@ -240,6 +263,16 @@ OPTIONS: Final = (
         help="What the stations do all day: a profile, or a YAML file.",
         read=_text,
         preset=DEFAULT_PROFILE,
+    ),
+    Option(
+        field="arrival_rate",
+        flag="--arrival-rate",
+        locust="--arrival-rate",
+        metavar="RATE",
+        help="Charging sessions that begin at all stations together, as in 5/s; for profiles with sessions.",
+        read=read_rate,
+        write=_write_rate,
+        otherwise="what the profile says",
     ),
     Option(
         field="time_compression",
@@ -343,6 +376,36 @@ OPTIONS: Final = (
         help="YAML list of commands for the CSMS to send (docs/commands.md).",
         read=_path,
         otherwise="those of the profile",
+    ),
+    Option(
+        field="watch_pids",
+        flag="--watch-pid",
+        locust="--watch-pid",
+        metavar="PID",
+        help="Process of the CSMS on this machine: its processor time, memory, open files and threads are shown beside "
+        "the run, those of its children included; may be repeated.",
+        read=partial(_whole, least=1),
+        repeats=True,
+    ),
+    Option(
+        field="watch_urls",
+        flag="--watch-url",
+        locust="--watch-url",
+        metavar="URL",
+        help="Where the CSMS shows metrics as Prometheus text; may be repeated.",
+        read=_text,
+        repeats=True,
+        tells_secrets=True,
+    ),
+    Option(
+        field="watch_series",
+        flag="--watch-series",
+        locust="--watch-series",
+        metavar="NAME",
+        help="Name of a metric to take, as in process_open_fds or 'db_*'; may be repeated.",
+        read=_text,
+        otherwise="gauges and counters, at most 40",
+        repeats=True,
     ),
     Option(
         field="workers",

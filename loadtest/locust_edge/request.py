@@ -43,6 +43,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[Stage, ...] = ()
     """Ramps and holds; where there are any, `stations` and `duration` follow from them."""
     profile: str = DEFAULT_PROFILE
+    arrival_rate: float | None = None
+    """Charging sessions that begin in a second at all stations together; None leaves it to the profile."""
     time_compression: float | None = None
     start_at: str | None = None
     storms: tuple[str, ...] = ()
@@ -57,6 +59,12 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     register: bool = False
     """Whether the driver makes the CSMS know the stations and their tokens first."""
     commands: Path | None = None
+    watch_pids: tuple[int, ...] = ()
+    """Processes of the CSMS on this machine."""
+    watch_urls: tuple[str, ...] = ()
+    """Where the CSMS shows its metrics as Prometheus text."""
+    watch_series: tuple[str, ...] = ()
+    """Names of the metrics that are taken; empty takes gauges and counters."""
     workers: int = 1
     source_addresses: tuple[str, ...] = ()
     """Addresses and ranges of them."""

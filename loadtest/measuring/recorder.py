@@ -126,6 +126,7 @@ class Recorder:
         "_table",
         "_texts",
         "_wall_offset",
+        "before_take",
         "total",
     )
     _series: dict[Key, _Series]
@@ -143,6 +144,8 @@ class Recorder:
     _rows: list[tuple[int, int, int, int, int, int]]
     _open_calls: int
     _notes: list[list[Any]]
+    before_take: list[Callable[[], None]]
+    """Called at the beginning of `take`, to leave notes that belong to the same CALLs."""
     total: int
     """CALLs of this run in all completed seconds: the check sum of the histograms."""
 
@@ -164,6 +167,7 @@ class Recorder:
         self._clock = clock
         self._wall_offset = (time.time() if wall is None else wall) - now
         self._connected = self._booted = 0
+        self.before_take = []
         self._restart(now)
 
     # -- hot path ----------------------------------------------------------------------------------------------------
@@ -317,6 +321,7 @@ class Recorder:
 
     def take(self, *, final: bool = False) -> Delta:
         """Return what was recorded since the last call; the second that still runs is held back unless `final`."""
+        self._tell_before()
         now = self._clock()
         if final:
             self._next_second(now, close=True)
@@ -379,6 +384,10 @@ class Recorder:
         self.total = 0
         self._begin_second()
         self._choose_view()
+
+    def _tell_before(self) -> None:
+        for tell in self.before_take:
+            tell()
 
     def _choose_view(self) -> None:
         """Decide how the table hears of the CALLs until the next `take`: each by itself, or all in sums."""

@@ -226,6 +226,8 @@ class Messaging:
             at - call.intended_at,
             at,
         )
+        if (storm := self._station.storm) is not None:
+            storm.answered(at - call.intended_at, outcome)
 
     def _end(self, call: PendingCall, payload: Payload | None, outcome: str) -> None:
         if call.context is not None:
@@ -240,6 +242,8 @@ class Messaging:
         context, dialect = self.context, self.dialect
         outcome = context.judge(dialect.version, call.action, payload)
         context.recorder.call(dialect.ocpp, call.action, TO_CSMS, outcome, at - sent_at, at - call.intended_at, at)
+        if (storm := self._station.storm) is not None:
+            storm.answered(at - call.intended_at, outcome)
         if call.context is not None:
             call.context(payload or {}, outcome)
         if self.leaving:
