@@ -122,6 +122,8 @@ class StormStations(msgspec.Struct, frozen=True, kw_only=True):
     settled: int = 0
     """Those that have delivered everything."""
     unrecovered: int = 0
+    stay_away: int = 0
+    """Of those, the ones that take the loss for the end, as their vendor's firmware does."""
     lost_again: int = 0
 
 

@@ -63,6 +63,7 @@ class Merged:
         self.faults: Counter[str] = Counter()
         self.connections: Counter[str] = Counter()
         self.offered: Counter[str] = Counter()
+        self.injected: Counter[str] = Counter()
         self.losses: dict[LossKey, Losses] = {}
         self.calls = 0
         """CALLs in all windows together."""
@@ -91,6 +92,7 @@ class Merged:
         self.faults.update(delta["faults"])
         self.connections.update(delta["connections"])
         self.offered.update(delta["offered"])
+        self.injected.update(delta["injected"])
         for how, code, reason, after, count, first, last in delta["lost"]:
             found = self.losses.get((how, code, reason, after), Losses(0, first, last))
             self.losses[how, code, reason, after] = Losses(

@@ -15,11 +15,12 @@ from msgspec import structs
 
 from evidence.vocabulary import STATION_CRASH
 from fixtures import models
+from fixtures.time_style import TimeStyle
 from loadtest.measuring.answer_judge import AnswerJudge
 from loadtest.measuring.recorder import Recorder
 from loadtest.station.contract import Host, Observer
 from loadtest.station.dialect.contract import Dialect
-from loadtest.station.dialect.vendor import clock_writer, dialect_of
+from loadtest.station.dialect.vendor import dialect_of
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import TimerQueue
@@ -91,7 +92,7 @@ class Context:
         self.vendor: Vendor = NEUTRAL
         """Whose firmware the stations here run."""
         self._write_time: Callable[[float], str] = wall_clock
-        self._wall_offset = wall() - clock()
+        self._wall_offset = self._shown_offset = wall() - clock()
         # All processes of a run, on whatever machine, count their phases from the same moment.
         self.epoch = -self._wall_offset
         self.began = clock()
@@ -122,7 +123,7 @@ class Context:
 
     def timestamp(self, now: float) -> str:
         """Write a moment of the monotonic clock as OCPP time stamps are written."""
-        return self._write_time(now + self._wall_offset)
+        return self._write_time(now + self._shown_offset)
 
     def pick_model(self, draws: Draws, profile: Profile) -> str:
         """Draw a station model by the weights of its profile."""
@@ -179,7 +180,12 @@ class Context:
         own, profile, sessions, workload = copy.copy(self), self.profile, self.profile.sessions, self.profile.workload
         own.vendor = vendor
         own.backoff = vendor.way_back(self.backoff)
-        own._write_time = clock_writer(vendor.quirks)  # noqa: SLF001 - a copy of this very object
+        if vendor.quirks.time_style != TimeStyle():
+            own._write_time = vendor.quirks.time_style.writer()  # noqa: SLF001 - a copy of this very object
+        # What a station's own clock shows; plans and phases go by the right time.
+        own._shown_offset = (  # noqa: SLF001 - a copy of this very object
+            -self.began if vendor.quirks.clock_from_1970 else self._wall_offset + vendor.quirks.clock_ahead
+        )
         if sessions is not None and vendor.quirks.skips_authorize:
             sessions = structs.replace(sessions, authorize=False)
         if workload is not None and vendor.quirks.skips_authorize:

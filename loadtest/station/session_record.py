@@ -13,7 +13,7 @@ import msgspec
 
 from loadtest.measuring.session_row import NOTE, Row
 from loadtest.station.contract import Host
-from ocppj.outcomes import Outcome, is_accepted
+from ocppj.outcomes import Outcome, as_seen, is_accepted
 
 __all__ = ["SessionRecord"]
 
@@ -74,7 +74,7 @@ class SessionRecord:
     def ended(self, payload: Mapping[str, Any] | None, outcome: str, *, is_start: bool) -> None:
         """Note how one sending of the start or stop ended."""
         row = self.row
-        sent = outcome != Outcome.NEVER_SENT
+        sent = as_seen(outcome) != Outcome.NEVER_SENT
         if payload is not None:
             outcome = Outcome.ACCEPTED if is_accepted(payload) else Outcome.REJECTED
         if is_start:

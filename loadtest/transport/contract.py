@@ -43,6 +43,8 @@ class How(StrEnum):
     """TCP ended without a Close frame."""
     VIOLATION = "websocket-violation"
     TOO_BIG = "message-too-big"
+    INJECTED = "injected"
+    """The run itself ended it, on purpose."""
     SLOW_CONSUMER = "slow-consumer"
     """The CSMS did not read and our backlog overflowed."""
 

@@ -13,6 +13,7 @@ from loadtest.plugins.storms.figures import QUANTILES, Totals
 from loadtest.plugins.storms.formula import Expected
 from loadtest.plugins.storms.plan import ends
 from loadtest.plugins.storms.stability import Sample, compare
+from loadtest.workload.quirks import Leaving
 from loadtest.workload.storms import Storm, write_storm
 
 __all__ = ["QUANTITIES", "StormRun", "quantities_of", "result_of"]
@@ -80,7 +81,9 @@ def result_of(
     """
     storm, totals, struck = run.storm, run.totals, run.struck
     unrecovered = struck - totals.total(run.goal)
-    verdict = compare(before, after, struck=struck, unrecovered=unrecovered)
+    away = totals.counts("away")
+    verdict = compare(before, after, struck=struck, unrecovered=unrecovered, away=away.total())
+    reasons = [*verdict.reasons, *(_STAY_AWAY[why].format(count=count, struck=struck) for why, count in away.items())]
     result: dict[str, Any] = {
         "storm": storm.name,
         "number": run.number,
@@ -95,6 +98,7 @@ def result_of(
             "accepted": totals.total("booted") if storm.cuts else struck,
             "settled": totals.total("drained"),
             "unrecovered": unrecovered,
+            "stay_away": away.total(),
             "lost_again": totals.numbers["lost_again"],
         },
         "recovery_ms": totals.times_ms(run.goal),
@@ -108,7 +112,7 @@ def result_of(
         "messages": {"queued_most": max(totals.counts("queued").values(), default=0), "lost": lost},
         "calls": {"before": before.told(), "during": during.told(), "after": after.told()},
         "recovered": verdict.recovered,
-        "reasons": list(verdict.reasons),
+        "reasons": reasons,
         "curve": totals.curve(max(lasted, ends(storm)), expected),
     }
     if storm.name == "half-open":
@@ -116,6 +120,15 @@ def result_of(
     if run.exit_code is not None:
         result["command_exit_code"] = run.exit_code
     return result
+
+
+_STAY_AWAY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Leaving.CLOSE: "{count} of {struck} stations stay away because of the Close frame, as their vendor has it",
+        Leaving.PASSWORD: "{count} of {struck} stations stay away after a new password, as their vendor has it",
+        Leaving.PONG: "{count} of {struck} stations stay away after a pong that did not come, as their vendor has it",
+    }
+)
 
 
 def _formula(totals: Totals, expected: Expected, backoff: str) -> dict[str, Any]:

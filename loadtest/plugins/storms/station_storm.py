@@ -166,6 +166,13 @@ class StationStorm:
         if self._older is not None:
             self._older.lost(now, played=played)
 
+    def stays_away(self, why: str) -> None:
+        """Take note that the station comes back no more, because its vendor takes the loss for the end."""
+        if self.cuts and self.state is State.GONE:
+            self.tally.stays_away(why)
+        if self._older is not None:
+            self._older.stays_away(why)
+
     def end(self) -> None:
         """Let go of everything; the station is gone for good."""
         timers = self.station.context.timers

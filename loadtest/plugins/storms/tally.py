@@ -9,7 +9,7 @@ __all__ = ["PER_SECOND", "Tally"]
 
 PER_SECOND: Final = 100
 """Buckets in a second, for all times of a storm."""
-_COUNTERS: Final = ("struck", "back", "booted", "drained", "outage", "opened", "attempts", "failed", "queued")
+_COUNTERS: Final = ("struck", "back", "booted", "drained", "outage", "opened", "attempts", "failed", "queued", "away")
 _NUMBERS: Final = ("refused", "lost_again", "old_closed", "old_open", "new_kicked")
 
 
@@ -59,6 +59,10 @@ class Tally:
         """Count an attempt that failed at the CSMS."""
         self._counts["failed"][outcome] += 1
         self._counts["attempts"][int(now - self.begins)] += 1
+
+    def stays_away(self, why: str) -> None:
+        """Count a station that takes the loss for the end, by what it takes for that."""
+        self._counts["away"][why] += 1
 
     def queued(self, now: float, messages: int) -> None:
         """Note how many transaction messages wait in this second."""
