@@ -58,7 +58,8 @@ _STATION_LAYERS: dict[str, set[str]] = {
     "connection_owner": {"contract", "context", "messaging"},
     "probe": {"connection_owner"},
     "line_habits": {"connection_owner", "probe"},
-    "connection": {"connection_owner", "line_habits", "dialect", "state", "context", "messaging"},
+    "impairments": {"connection_owner"},
+    "connection": {"connection_owner", "line_habits", "impairments", "dialect", "state", "context", "messaging"},
     "registrar": {"contract", "views", "dialect", "state", "context", "messaging", "life"},
     "status_flapper": {"contract", "dialect"},
     "day": {

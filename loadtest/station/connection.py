@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from evidence.vocabulary import OPENED
 from loadtest.station.connection_owner import ConnectionOwner
+from loadtest.station.context import Context
+from loadtest.station.impairments import ImpairedWire, Impairments
 from loadtest.station.line_habits import habits_of
 from loadtest.station.state.settings import Settings
 from loadtest.station.state.store import peek
 from loadtest.timing.backoff import reconnect_wait
 from loadtest.timing.timers import Timer
-from loadtest.transport.contract import How
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import How, Listener, Wire
+from loadtest.transport.target import Target
+from loadtest.workload.impair import Impairment, rules_for
 from loadtest.workload.quirks import Leaving
 from ocppj.registration import Registration
 
@@ -22,12 +27,14 @@ _FAULTS = (How.VIOLATION, How.TOO_BIG, How.SLOW_CONSUMER)
 class Connection:
     """Opens, counts and ends the connections of one station; it never decides by itself to connect again."""
 
-    __slots__ = ("_attempts", "_habits", "_offline_since", "_retry", "_station")
+    __slots__ = ("_attempts", "_habits", "_impairments", "_offline_since", "_retry", "_station")
 
     def __init__(self, station: ConnectionOwner) -> None:
         """Start without a connection."""
         self._station = station
         self._habits = habits_of(station)
+        rules = rules_for(station.context.impairments, station.lease.identity, station.context.seed)
+        self._impairments = Impairments(station, rules) if rules else None
         self._attempts = 0
         """How many attempts have been waited for since the last connection."""
         self._offline_since: float | None = None
@@ -45,7 +52,9 @@ class Connection:
             target = storm.where() or target
         if self._habits is not None and self._habits.probes(self.open):
             return
-        socket = context.make_socket(context.engine, target, station, target.source(station.lease.number))
+        make = partial(_make_socket, context, target, station.lease.number)
+        impairments = self._impairments
+        socket = impairments.wrap(make) if impairments is not None and impairments.rules else make(station)
         station.messaging.socket = socket
         settings = peek(station, Settings)
         headers = context.headers(station.lease, station.version, None if settings is None else settings.password)
@@ -85,11 +94,25 @@ class Connection:
         if self._habits is not None:
             self._habits.leaving = why
 
+    def impair(self, rule: Impairment) -> None:
+        """Put the connections under one more rule, that which stands included."""
+        if self._impairments is None:
+            self._impairments = Impairments(self._station)
+        self._impairments.rules.append(rule)
+        messaging = self._station.messaging
+        if messaging.socket is not None and not isinstance(messaging.socket, ImpairedWire):
+            messaging.socket = self._impairments.take_over(messaging.socket)
+
+    def relieve(self, rule: Impairment) -> None:
+        """Take a rule back."""
+        if self._impairments is not None and rule in self._impairments.rules:
+            self._impairments.rules.remove(rule)
+
     def gives_up(self, how: How, code: int, reason: str) -> Leaving | None:
         """Return after what the station stays away, when a connection has ended so; None where it comes back."""
         return None if self._habits is None else self._habits.gives_up(how, code, reason)
 
-    def hand_over(self) -> StationSocket | None:
+    def hand_over(self) -> Wire | None:
         """Take the connection for dead, and leave its socket to the caller."""
         messaging = self._station.messaging
         socket, messaging.socket = messaging.socket, None
@@ -154,3 +177,7 @@ class Connection:
         if messaging.excuses is not None:
             messaging.excuses.everything = False
         self._station.disconnected(now)
+
+
+def _make_socket(context: Context, target: Target, number: int, listener: Listener) -> Wire:
+    return context.make_socket(context.engine, target, listener, target.source(number))

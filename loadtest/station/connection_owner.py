@@ -23,6 +23,9 @@ class ConnectionOwner(Host, Listener, Protocol):
     def messaging(self) -> Messaging:
         """What speaks through the socket."""
 
+    def copied(self, action: str) -> None:
+        """Take note that a CALL which is under way goes to the CSMS twice."""
+
     def disconnected(self, now: float) -> None:
         """Take note that a connection which stood is gone, and that all its CALLs have ended."""
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import structs
 
+from config.locations import Location
 from evidence.vocabulary import STATION_CRASH
 from fixtures import models
 from fixtures.time_style import TimeStyle
@@ -24,11 +25,11 @@ from loadtest.station.dialect.vendor import dialect_of
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import TimerQueue
-from loadtest.transport.contract import Engine, Listener
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import Engine, Listener, Wire
 from loadtest.transport.target import Target
 from loadtest.transport.tls import open_socket
 from loadtest.workload.identities import Lease
+from loadtest.workload.impair import Impairment, read_impairments
 from loadtest.workload.profile import Profile, Span, bounds
 from loadtest.workload.vendor import NEUTRAL, Vendor, load_vendor
 from ocppj.identity import basic_authorization, decode_authorization_key, station_url
@@ -63,7 +64,7 @@ class Context:
         password: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
-        make_socket: Callable[[Engine, Target, Listener, str | None], StationSocket] = open_socket,
+        make_socket: Callable[[Engine, Target, Listener, str | None], Wire] = open_socket,
         on_crash: Callable[[Host, Exception], bool] | None = None,
     ) -> None:
         """Take the settings of a run; times in seconds.
@@ -98,6 +99,8 @@ class Context:
         self.began = clock()
         """When the simulated day begins; a fleet is made for the first station of a run."""
         self.individual = lru_cache(maxsize=512)(self._make_individual)
+        self.impairments = _impairments(profile)
+        """What the run does to the frames of stations, on purpose."""
         self._parts: list[tuple[Profile, Context]] = []
         self._vendor_weights: list[float] = []
         self._of_vendors: list[Context] = []
@@ -173,6 +176,7 @@ class Context:
         own.profile = part
         if not part.vendors and self.profile.vendors:
             own.profile = structs.replace(part, vendors=self.profile.vendors)
+        own.impairments = _impairments(part) or self.impairments
         own._divide()  # noqa: SLF001 - a copy of this very object
         return own
 
@@ -212,3 +216,7 @@ class Context:
             # Locust stops forwarding the log of a worker that logs too much.
             _logger.error("A station failed and will be restarted (%s).", type(error).__name__, exc_info=error)
         return False
+
+
+def _impairments(profile: Profile) -> tuple[Impairment, ...]:
+    return read_impairments(list(profile.impair), Location("impair"))

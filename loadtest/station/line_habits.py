@@ -11,9 +11,8 @@ from typing import Final
 from loadtest.station.connection_owner import ConnectionOwner
 from loadtest.station.probe import VersionProbe
 from loadtest.timing.timers import Timer
-from loadtest.transport.contract import How
+from loadtest.transport.contract import How, Wire
 from loadtest.transport.ping import NO_PONG
-from loadtest.transport.socket import StationSocket
 from loadtest.workload.quirks import Leaving, Pong, Quirks
 
 __all__ = ["ORDERLY", "LineHabits", "habits_of"]
@@ -47,7 +46,7 @@ class LineHabits:
         self._probe = VersionProbe(self._station, self._quirks.probe, done)
         return True
 
-    def opened(self, socket: StationSocket, now: float) -> None:
+    def opened(self, socket: Wire, now: float) -> None:
         """Treat the connection that stands now as this firmware does."""
         quirks = self._quirks
         self.leaving = None

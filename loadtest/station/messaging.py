@@ -14,7 +14,7 @@ from loadtest.station.dialect.contract import Dialect, OnEnd, Payload
 from loadtest.station.excuses import Excuses
 from loadtest.station.state.store import store_of
 from loadtest.timing.timers import Timer
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import Wire
 from loadtest.workload.answers import AnswerRule, Verdict, manner_of, rule_for
 from ocppj.events import (
     AnswerMalformed,
@@ -114,7 +114,7 @@ class Messaging:
         self.session = Session(self.dialect.rules, self.spoken or context.new_id, timeout=context.call_timeout)
         self.excuses = Excuses(refusals=True) if context.vendor.quirks.breaks_ocpp else None
         """What is no fault of the CSMS, where the run injects faults."""
-        self.socket: StationSocket | None = None
+        self.socket: Wire | None = None
         self.speaking = False
         """Whether the CSMS would hear what is said: the connection is open, and our Close frame is not out."""
         self.leaving = False
@@ -346,7 +346,7 @@ class Messaging:
         else:
             self._answer(event, refuse=refuse)
 
-    def _answer_late(self, event: CallReceived, socket: StationSocket | None, refuse: bool, _: float) -> None:  # noqa: FBT001 - bound by `partial`
+    def _answer_late(self, event: CallReceived, socket: Wire | None, refuse: bool, _: float) -> None:  # noqa: FBT001 - bound by `partial`
         if self.speaking and self.socket is socket:
             self._answer(event, refuse=refuse)
         else:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from loadtest.station.connection_owner import ConnectionOwner
 from loadtest.timing.timers import Timer
-from loadtest.transport.contract import Handshake, How
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import Handshake, How, Wire
 from loadtest.workload.identities import Lease
 from loadtest.workload.quirks import Probe
 from ocppj.versions import RULES
@@ -27,7 +26,7 @@ class VersionProbe:
         self._done = done
         self._timer: Timer | None = None
         context, target = station.context, station.context.target
-        self._socket: StationSocket | None = context.make_socket(
+        self._socket: Wire | None = context.make_socket(
             context.engine, target, self, target.source(station.lease.number)
         )
         rules = RULES[plan.ocpp]

@@ -32,9 +32,9 @@ from loadtest.station.transaction_queue import TransactionQueue
 from loadtest.station.views import Phase
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import Timer
-from loadtest.transport.contract import Handshake, How
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import Handshake, How, Wire
 from loadtest.workload.identities import Lease
+from loadtest.workload.impair import Impairment
 from loadtest.workload.profile import Profile
 from loadtest.workload.quirks import Leaving
 from ocppj.registration import Registration
@@ -157,7 +157,7 @@ class Station:
         return self.messaging.session.open_call is not None
 
     @property
-    def socket(self) -> StationSocket | None:
+    def socket(self) -> Wire | None:
         """The socket of the connection that stands or is being made."""
         return self.messaging.socket
 
@@ -221,11 +221,19 @@ class Station:
         self._connection.cut()
         self._happens(LifeEvent.CONNECTION_OVER)
 
-    def part(self) -> StationSocket | None:
+    def part(self) -> Wire | None:
         """Take the connection for dead and leave its socket to the caller; another one is opened at once."""
         socket = self._connection.hand_over()
         self.connect_now()
         return socket
+
+    def impair(self, rule: Impairment) -> None:
+        """Put the connections under one more rule, that which stands included."""
+        self._connection.impair(rule)
+
+    def relieve(self, rule: Impairment) -> None:
+        """Take a rule back."""
+        self._connection.relieve(rule)
 
     def connect_now(self) -> None:
         """Connect without waiting for the back-off."""
@@ -299,6 +307,11 @@ class Station:
         if self.reset_when_idle and not any(connector.charging_session for connector in self.connectors):
             self.reset_when_idle = False
             self.reboot(Ending.SOFT_RESET)
+
+    def copied(self, action: str) -> None:
+        """Take note that a CALL which is under way goes to the CSMS twice: it may be recorded twice, too."""
+        if self._transaction_queue is not None:
+            self._transaction_queue.copied(action)
 
     def disconnected(self, now: float) -> None:
         """Take note that a connection which stood is gone."""

@@ -101,6 +101,12 @@ class TransactionQueue:
             )
         station.call(action, payload, intended_at, self._ended, message_id=message.message_id)
 
+    def copied(self, action: str) -> None:
+        """Take note that a message which is on its way goes to the CSMS twice."""
+        message = self._on_way
+        if message is not None and message.is_money and message.said.action == action:
+            message.charging_session.record.copied(is_start=message.is_start)
+
     def close(self) -> None:
         """Give up everything that was not delivered."""
         self.station.context.timers.cancel(self._retry)

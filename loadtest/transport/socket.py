@@ -404,6 +404,9 @@ class StationSocket:
             self._backlog = None
             self._watch(READ)
 
+    def note(self, info: Mapping[str, Any]) -> None:
+        """Write nothing: only a traced connection has a trace."""
+
     # -- storms ------------------------------------------------------------------------------------------------------
 
     def pause(self) -> None:

@@ -25,6 +25,7 @@ from loadtest.timing.pacing import Draws, van_der_corput
 from loadtest.workload.answers import AnswerRule, Files, check_actions
 from loadtest.workload.commands import Command
 from loadtest.workload.curve import DAY, DAYS, clock_text, seconds_of_day
+from loadtest.workload.impair import read_impairments
 from loadtest.workload.recording import Recorded, Replay
 from loadtest.workload.replay import read_recorded
 from loadtest.workload.sessions import Workload
@@ -111,6 +112,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How commands are answered, by action or `*`; without a rule, at once and as well as the station can."""
     files: Files = Files()
     """How long firmware and logs take."""
+    impair: tuple[dict[str, Any], ...] = ()
+    """What is done to frames on purpose (`loadtest.workload.impair`)."""
     storms: tuple[dict[str, Any], ...] = ()
     """What strikes the stations (`loadtest.workload.storms`)."""
     workload: Workload | None = None
@@ -287,6 +290,7 @@ def _read(path: Path) -> tuple[Profile, Location]:
             if key in document:
                 raise location.below(key).error(f"`{key}` has no meaning beside `mix`; write it in the parts")
     read_storms(list(profile.storms), location.below("storms"))
+    read_impairments(list(profile.impair), location.below("impair"))
     models = station_models()
     for model in profile.models:
         if model not in models:

@@ -24,6 +24,7 @@ from config.quantities import seconds, share
 from config.typed import convert
 from config.words import hint
 from config.yaml_files import read_yaml
+from loadtest.workload.impair import Direction, Impairment
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_target_url
 
@@ -35,6 +36,7 @@ __all__ = [
     "FirmwareRollout",
     "Flapping",
     "HalfOpen",
+    "Impair",
     "LbDrain",
     "MassRemoteStart",
     "OfflineFlush",
@@ -51,6 +53,7 @@ __all__ = [
 ]
 
 _Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+_Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 
 
@@ -250,6 +253,46 @@ class Flapping(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From a loss to the next attempt."""
 
 
+class Impair(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The network is bad for a while."""
+
+    name: ClassVar[str] = "impair"
+    says: ClassVar[str] = "The network is bad for a while: frames are late, doubled or lost, or connections half-open."
+    cuts: ClassVar[bool] = False
+
+    lasts: float = 30.0
+    """How long frames are impaired."""
+    direction: Direction = Direction.BOTH
+    actions: str = ""
+    """Of the frames, joined by +, as in MeterValues+Heartbeat; empty for all."""
+    latency: float = 0.3
+    jitter: float = 0.2
+    duplicates: _Part = 0.0
+    loss: _Part = 0.0
+    half_open: _Part = 0.0
+    hold: float = 30.0
+    """How long a half-open connection stays unnoticed."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no impairment."""
+        super().__post_init__()
+        _ = self.rule
+
+    @property
+    def rule(self) -> Impairment:
+        """What the stations that are struck are under."""
+        return Impairment(
+            direction=self.direction,
+            actions=frozenset(filter(None, self.actions.split("+"))),
+            latency=self.latency,
+            jitter=self.jitter,
+            duplicates=self.duplicates,
+            loss=self.loss,
+            half_open=self.half_open,
+            hold=self.hold,
+        )
+
+
 class SlowConsumer(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Stations stop reading."""
 
@@ -274,6 +317,7 @@ _KINDS: Final[tuple[type[Storm], ...]] = (
     FirmwareRollout,
     MassRemoteStart,
     Flapping,
+    Impair,
     SlowConsumer,
 )
 STORMS: Final[Mapping[str, type[Storm]]] = MappingProxyType({kind.name: kind for kind in _KINDS})
@@ -319,7 +363,7 @@ def make_storm(entry: Any, location: Location) -> Storm:
 
 def _value(value: Any, kind: Any, location: Location) -> Any:
     """Read text with a unit."""
-    read = {float: seconds, _Share: share}.get(kind)
+    read = {float: seconds, _Share: share, _Part: share}.get(kind)
     if read is None or not isinstance(value, str):
         return value
     try:

@@ -67,6 +67,8 @@ class HarnessSocket:
         """Seconds between its pings."""
         self.on_ping: Callable[[], bool] | None = None
         """Who hears of pings of the CSMS instead of a pong being sent."""
+        self.notes: list[dict[str, Any]] = []
+        """What a trace would say beside the frames."""
         self.linger = 0.0
         """Seconds between our Close frame and the end of the connection."""
         self.request: tuple[str, str, Mapping[str, str]] | None = None
@@ -99,6 +101,9 @@ class HarnessSocket:
 
     def leave_pings(self, on_ping: Callable[[], bool]) -> None:
         self.on_ping = on_ping
+
+    def note(self, info: Mapping[str, Any]) -> None:
+        self.notes.append(dict(info))
 
     def give_up(self, reason: str, how: How) -> None:
         self.open = False
@@ -215,9 +220,18 @@ class FleetHarness:
             assert reply[2] in self.station.dialect.rules.all_error_codes
         return reply
 
+    def command_later(self, action: str, payload: Any) -> None:
+        """Send a CALL through the socket of the station; the answer may take its time."""
+        self._ids += 1
+        self.hear_on_the_wire(msgspec.json.encode([2, f"csms-{self._ids}", action, payload]).decode())
+
     def hear(self, data: str | bytes) -> None:
         """Let the station hear a message."""
         self.station.on_text(data, self.now)
+
+    def hear_on_the_wire(self, data: str) -> None:
+        """Let the station hear a message through its socket, and whatever is around that."""
+        self.sockets[-1].station.on_text(data, self.now)
 
     def lose(self, how: How = How.LOST, *, refuse_with: str | None = None) -> None:
         """Cut the connection."""

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from loadtest.timing.pacing import Draws, van_der_corput
+from loadtest.workload.impair import Impairment
 from loadtest.workload.storms import (
     Blackout,
     ClockSurge,
@@ -21,6 +22,7 @@ from loadtest.workload.storms import (
     FirmwareRollout,
     Flapping,
     HalfOpen,
+    Impair,
     LbDrain,
     MassRemoteStart,
     OfflineFlush,
@@ -65,6 +67,10 @@ class Verb(StrEnum):
     """The station restarts in order."""
     EXPECT = "expect"
     """The CSMS makes the station begin a transaction."""
+    IMPAIR = "impair"
+    """Its frames are under the rule of the step from now on."""
+    RELIEVE = "relieve"
+    """They are so no longer."""
     WATCH = "watch"
     """The CSMS is restarted by other means: whatever happens until `value` counts."""
 
@@ -76,6 +82,7 @@ class StormStep(NamedTuple):
     verb: Verb
     value: float = 0.0
     word: str = ""
+    rule: Impairment | None = None
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -258,6 +265,11 @@ def _flapping(storm: Flapping, position: Position) -> list[StormStep]:
     ]
 
 
+def _impair(storm: Impair, _: Position) -> list[StormStep]:
+    rule = storm.rule
+    return [StormStep(0.0, Verb.IMPAIR, rule=rule), StormStep(storm.lasts, Verb.RELIEVE, rule=rule)]
+
+
 def _slow_consumer(storm: SlowConsumer, _: Position) -> list[StormStep]:
     return [StormStep(0.0, Verb.MUTE, storm.pause)]
 
@@ -276,6 +288,7 @@ _PLANS: Final[Mapping[type[Storm], Callable[[Any, Position], list[StormStep]]]] 
         FirmwareRollout: _firmware_rollout,
         MassRemoteStart: _mass_remote_start,
         Flapping: _flapping,
+        Impair: _impair,
         SlowConsumer: _slow_consumer,
     }
 )
@@ -293,6 +306,7 @@ _ENDS: Final[Mapping[type[Storm], Callable[[Any], float]]] = MappingProxyType(
         FirmwareRollout: lambda storm: (storm.waves - 1) * storm.every + storm.download + storm.install,
         MassRemoteStart: lambda storm: storm.spread,
         Flapping: lambda storm: storm.count * storm.period + storm.away,
+        Impair: lambda storm: storm.lasts,
         SlowConsumer: lambda storm: storm.pause,
     }
 )

@@ -21,7 +21,7 @@ from loadtest.station.state.connectors import token_for
 from loadtest.station.station import Station
 from loadtest.station.views import ChargingSessionView, Phase
 from loadtest.timing.timers import Timer
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import Wire
 from loadtest.transport.target import Target
 from ocppj.versions import Version
 
@@ -93,7 +93,7 @@ class StationStorm:
         self._until = float("-inf")
         self._gone_at = self._back_at = self._booted_at = 0.0
         self._expects = self._installs = False
-        self._held: StationSocket | None = None
+        self._held: Wire | None = None
         self._old_sockets: list[OldSocket] = []
         older = station.storm
         assert older is None or isinstance(older, StationStorm)
@@ -361,6 +361,15 @@ class StationStorm:
         self._strike(when)
         self._expects = True
 
+    def _impair(self, step: StormStep, when: float) -> None:
+        assert step.rule is not None
+        self._strike(when)
+        self.station.impair(step.rule)
+
+    def _relieve(self, step: StormStep, _: float) -> None:
+        assert step.rule is not None
+        self.station.relieve(step.rule)
+
     def _watch(self, _: StormStep, __: float) -> None:
         """Do nothing: what is watched was known from the start."""
 
@@ -394,6 +403,8 @@ _STEPS: Final[dict[Verb, Callable[[StationStorm, StormStep, float], None]]] = {
     Verb.FIRMWARE: StationStorm._firmware,  # noqa: SLF001
     Verb.REBOOT: StationStorm._reboot,  # noqa: SLF001
     Verb.EXPECT: StationStorm._expect,  # noqa: SLF001
+    Verb.IMPAIR: StationStorm._impair,  # noqa: SLF001
+    Verb.RELIEVE: StationStorm._relieve,  # noqa: SLF001
     Verb.WATCH: StationStorm._watch,  # noqa: SLF001
 }
 _CUTS: Final = frozenset({Verb.CUT, Verb.CLOSE, Verb.OFF, Verb.PART, Verb.REBOOT})

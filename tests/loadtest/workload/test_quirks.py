@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from evidence.vocabulary import STAYS_AWAY, TRIGGER_LOOP
+from loadtest.measuring.session_row import NOTE, row_of
 from loadtest.station.life import Life
 from loadtest.transport.contract import How
 from loadtest.workload.profile import Profile
@@ -335,6 +336,9 @@ def test_the_end_of_a_transaction_carries_two_thousand_readings_in_order(version
     assert times == sorted(times)
     values = [float(one["sampledValue"][0]["value"]) for one in periodic]
     assert all(before <= after for before, after in pairwise(values))
+    rows = [row_of(note) for note in harness.recorder.take(final=True)["notes"] if note[0] == NOTE]
+    end = ended.payload.get("meterStop", values[-1])
+    assert rows[0].meter_stop == pytest.approx(end, abs=1.0), "and the ledger hears the reading of the end"
 
 
 @ALL_VERSIONS

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from loadtest.plugins.storms.figures import Totals
 from loadtest.plugins.storms.process import KIND, StormProcess
 from loadtest.station.dialect.contract import Status
+from loadtest.station.impairments import ImpairedWire
 from loadtest.timing.backoff import Backoff
 from loadtest.transport.contract import How
 from loadtest.transport.target import Target
@@ -21,6 +23,7 @@ from loadtest.workload.storms import (
     FirmwareRollout,
     Flapping,
     HalfOpen,
+    Impair,
     LbDrain,
     MassRemoteStart,
     OfflineFlush,
@@ -32,7 +35,7 @@ from loadtest.workload.storms import (
     write_storm,
 )
 from ocppj.versions import Version
-from tests.loadtest.fleet_harness import FleetHarness, charging
+from tests.loadtest.fleet_harness import IDLE, FleetHarness, HarnessSocket, charging
 
 V16, V201 = Version.V16, Version.V201
 VERSIONS = pytest.mark.parametrize("version", [V16, V201])
@@ -460,3 +463,57 @@ def test_a_station_that_has_not_started_is_spared() -> None:
     sky = Weather(FleetHarness())
     sky.start(CsmsRestart())
     assert sky.harness.station.storm is None
+
+
+@VERSIONS
+def test_a_bad_network_delays_loses_and_is_good_again(version: Version) -> None:
+    profile = msgspec.structs.replace(IDLE, heartbeat=5.0)
+    sky = storm(version, profile=profile)
+    harness = sky.harness
+    sky.start(Impair(lasts=60.0, latency=1.0, jitter=0.0, loss=0.3, actions="Heartbeat"))
+    first = harness.station.socket
+    assert isinstance(first, ImpairedWire), "the connection that stands is impaired, too"
+    before = len(harness.sent("Heartbeat"))
+    harness.run(59.0)
+    late = [call.at for call in harness.sent("Heartbeat")[before:]]
+    assert late
+    assert len(harness.sockets) > 1
+    harness.run(60.0)
+    assert sky.counts()["struck"] == sky.counts()["drained"] == 1
+    before = len(harness.sockets)
+    harness.run(300.0)
+    assert len(harness.sockets) == before
+    assert harness.station.storm is None
+    harness.lose()
+    harness.run(20.0)
+    assert isinstance(harness.station.socket, HarnessSocket), "and the next one is not"
+
+
+def test_storms_with_the_same_impairment_end_one_by_one() -> None:
+    sky = storm()
+    sky.start(Impair(lasts=10.0, latency=1.0, jitter=0.0), number=1)
+    sky.start(Impair(lasts=20.0, latency=1.0, jitter=0.0), number=2)
+    harness = sky.harness
+
+    def delay() -> float:
+        before, at = len(harness.replies), harness.now
+        harness.command_later("TriggerMessage", {"requestedMessage": "Heartbeat"})
+        while len(harness.replies) == before:
+            harness.run(0.5)
+        return harness.now - at
+
+    assert delay() == 4.0
+    harness.run(12.0 - (harness.now - 1030.0))
+    assert delay() == 2.0
+    harness.run(22.0 - (harness.now - 1030.0))
+    assert delay() <= 0.5
+
+
+def test_stations_that_take_a_close_for_the_end_are_named_and_no_fault_of_the_csms() -> None:
+    profile = msgspec.structs.replace(IDLE, vendors={"stays-away": 1.0})
+    sky = storm(profile=profile)
+    sky.start(LbDrain(batches=1))
+    sky.harness.run(600.0)
+    assert sky.counts() == {"struck": 1, "back": 0, "booted": 0, "drained": 0}
+    assert dict(sky.totals().counts("away")) == {"close": 1}
+    assert len(sky.harness.sockets) == 1
