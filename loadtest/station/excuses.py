@@ -19,7 +19,7 @@ _MOST: Final = 1000
 class Excuses:
     """The excuses of one station; made when it first needs one."""
 
-    __slots__ = ("_ids", "everything", "refusals")
+    __slots__ = ("_ids", "everything", "mute", "refusals")
 
     def __init__(self, *, refusals: bool = False) -> None:
         """Excuse nothing; with `refusals` every CALLERROR, because what the station says breaks OCPP on purpose."""
@@ -27,6 +27,8 @@ class Excuses:
         self.refusals = refusals
         self.everything = False
         """Whether the station hears nothing at all."""
+        self.mute = False
+        """Whether a storm keeps the CSMS from answering."""
 
     def add(self, message_id: str) -> None:
         """Excuse whatever becomes of a message, and a second answer to it."""
@@ -37,7 +39,7 @@ class Excuses:
     def covers(self, message_id: str, outcome: str) -> bool:
         """Return whether it is the run's own doing that a CALL ended so."""
         refused = self.refusals and outcome.startswith(Outcome.CALLERROR)
-        return refused or self.everything or message_id in self._ids
+        return refused or self.everything or self.mute or message_id in self._ids
 
     def knows(self, message_id: str) -> bool:
         """Return whether a stray answer belongs to a message that the run has meddled with."""

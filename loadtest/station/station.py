@@ -227,6 +227,17 @@ class Station:
         self.connect_now()
         return socket
 
+    def blame_nobody(self) -> None:
+        """Take whatever becomes of CALLs for the run's own doing, until `blame_again`."""
+        self.messaging.excused().mute = True
+
+    def blame_again(self) -> None:
+        """Blame the CSMS again; not for what is still open."""
+        excuses, open_call = self.messaging.excused(), self.messaging.session.open_call
+        excuses.mute = False
+        if open_call is not None:
+            excuses.add(open_call.message_id)
+
     def impair(self, rule: Impairment) -> None:
         """Put the connections under one more rule, that which stands included."""
         self._connection.impair(rule)

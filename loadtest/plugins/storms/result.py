@@ -49,6 +49,8 @@ class StormRun(msgspec.Struct, kw_only=True, eq=False):
     expected: Expected | None = None
     exit_code: int | None = None
     """Of the command that restarts the CSMS, where there is one."""
+    scan: dict[str, dict[str, int]] = {}
+    """What came of knocking at the CSMS's port, by kind."""
     result: dict[str, Any] | None = None
     """Once it is over."""
 
@@ -84,6 +86,8 @@ def result_of(
     away = totals.counts("away")
     verdict = compare(before, after, struck=struck, unrecovered=unrecovered, away=away.total())
     reasons = [*verdict.reasons, *(_STAY_AWAY[why].format(count=count, struck=struck) for why, count in away.items())]
+    if run.exit_code:
+        reasons.append("what was to be done to the CSMS failed, so that nothing may have happened to it")
     result: dict[str, Any] = {
         "storm": storm.name,
         "number": run.number,
@@ -117,6 +121,11 @@ def result_of(
     }
     if storm.name == "half-open":
         result["twins"] = {word: totals.numbers[word] for word in ("old_closed", "old_open", "new_kicked")}
+    if storm.name == "twins":
+        names = ("twin_opened", "twin_refused", "twin_kicked", "real_kicked")
+        result["twins"] = {word: totals.numbers[word] for word in names}
+    if run.scan:
+        result["scan"] = run.scan
     if run.exit_code is not None:
         result["command_exit_code"] = run.exit_code
     return result

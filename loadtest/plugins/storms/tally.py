@@ -10,7 +10,17 @@ __all__ = ["PER_SECOND", "Tally"]
 PER_SECOND: Final = 100
 """Buckets in a second, for all times of a storm."""
 _COUNTERS: Final = ("struck", "back", "booted", "drained", "outage", "opened", "attempts", "failed", "queued", "away")
-_NUMBERS: Final = ("refused", "lost_again", "old_closed", "old_open", "new_kicked")
+_NUMBERS: Final = (
+    "refused",
+    "lost_again",
+    "old_closed",
+    "old_open",
+    "new_kicked",
+    "twin_opened",
+    "twin_refused",
+    "twin_kicked",
+    "real_kicked",
+)
 
 
 class Tally:
@@ -30,6 +40,14 @@ class Tally:
         self.old_open = 0
         self.new_kicked = 0
         """New connections that ended while the old socket was still there."""
+        self.twin_opened = 0
+        """Second connections with the identity of a station."""
+        self.twin_refused = 0
+        """Those that the CSMS did not let in."""
+        self.twin_kicked = 0
+        """Those that the CSMS ended."""
+        self.real_kicked = 0
+        """Connections of the stations themselves that ended while their twins were there."""
 
     def struck(self, now: float) -> None:
         """Count a station that is hit."""
