@@ -334,6 +334,8 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     """One row a second: `t` seconds since the start, `connected`, `booted`, `calls`, `errors`, …"""
     faults: dict[str, int] = {}
     """Frames of the CSMS that were no proper answer: unreadable, unsolicited, duplicate, late, schema-invalid."""
+    injected: dict[str, int] = {}
+    """What the run itself did to frames and connections on purpose, and what followed from it, by kind."""
     connections: dict[str, int] = {}
     """Connection attempts by outcome: opened, refused by HTTP status, reset, timed out."""
     windows: list[WindowResult] = []

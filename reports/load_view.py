@@ -87,6 +87,8 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[tuple[str, str], ...]
     """Frames of the CSMS."""
     own_faults: tuple[tuple[str, str], ...]
+    injected: tuple[tuple[str, str], ...]
+    """What the run did on purpose, and what followed from it."""
     checks: tuple[tuple[str, str], ...]
     """Failed checks of people's own stations."""
     throughput: tuple[tuple[str, str], ...]
@@ -152,6 +154,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         ),
         faults=_faults(run, lambda kind: kind not in _OURS and not kind.startswith(CHECK)),
         own_faults=_faults(run, lambda kind: kind in _OURS),
+        injected=tuple((kind, count(amount)) for kind, amount in sorted(run.injected.items(), key=lambda one: -one[1])),
         checks=_faults(run, lambda kind: kind.startswith(CHECK)),
         throughput=tuple((field_words(key), number(value, 4)) for key, value in run.throughput.items()),
         generator=_generator(run),
@@ -344,6 +347,7 @@ _LOOKS: Mapping[str, str] = {
     Outcome.LATE: "o-late",
     Outcome.SCHEMA_INVALID: "o-schema",
     Outcome.UNSOLICITED: "o-late",
+    Outcome.INJECTED: "o-late",
 }
 
 

@@ -45,7 +45,8 @@ _STATION_LAYERS: dict[str, set[str]] = {
     "dialect": {"contract", "views", "dialect.contract"},
     "state": {"contract", "views", "dialect.contract"},
     "context": {"contract", "views", "dialect"},
-    "messaging": {"contract", "views", "dialect", "state", "context"},
+    "excuses": set(),
+    "messaging": {"contract", "views", "dialect", "state", "context", "excuses"},
     "session_record": {"contract", "views", "dialect", "state", "context"},
     "charging_session": {"contract", "views", "dialect", "state", "context", "session_record"},
     "transaction_queue": {"contract", "views", "dialect", "state", "context", "charging_session"},
@@ -55,11 +56,16 @@ _STATION_LAYERS: dict[str, set[str]] = {
     "commands": {
         "contract", "views", "dialect", "state", "context", "messaging", "charging_session", "transaction_queue",
     },
-    "connection": {"contract", "views", "dialect", "state", "context", "messaging"},
+    "connection_owner": {"contract", "context", "messaging"},
+    "probe": {"connection_owner"},
+    "line_habits": {"connection_owner", "probe"},
+    "impairments": {"connection_owner"},
+    "connection": {"connection_owner", "line_habits", "impairments", "dialect", "state", "context", "messaging"},
     "registrar": {"contract", "views", "dialect", "state", "context", "messaging", "life"},
+    "status_flapper": {"contract", "dialect"},
     "day": {
         "contract", "views", "dialect", "state", "context", "messaging", "life", "charging_session", "replay",
-        "clock_aligned", "arrivals",
+        "clock_aligned", "status_flapper", "arrivals",
     },
 }  # fmt: skip
 ROOMS: dict[str, set[str]] = {

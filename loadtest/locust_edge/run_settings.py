@@ -6,7 +6,8 @@ machines; only the profile is read in every process. The module does not import 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from loadtest.plugins.ledger.driver_records import DriverRecords
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.formula import ways_back
+from loadtest.plugins.storms.outside import mute_practice_csms
 from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.plugins.watch.contract import Source
 from loadtest.plugins.watch.metrics_page import MetricsPage
@@ -103,7 +105,14 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
         source_addresses=max(1, len(request.addresses)),
         driver=driver,
         plugins=[
-            StormPlugin(storms, backoff=backoff, seed=request.seed, owned=request.owned),
+            StormPlugin(
+                storms,
+                backoff=backoff,
+                seed=request.seed,
+                owned=request.owned,
+                mute=_mute(request),
+                call_timeout=request.call_timeout,
+            ),
             *([] if commander is None else [commander]),
             _ledger(request, secrets, choice, identities, ocpp[0]),
             KpiPlugin(),
@@ -166,6 +175,13 @@ def _storms(request: LoadRequest, profile: Profile) -> list[Storm]:
                 f"The storm {storm.name} is due after {storm.at:g} s; the run lasts {request.duration:g} s"
             )
     return storms
+
+
+def _mute(request: LoadRequest) -> Callable[[float, float, Callable[[int, str], object]], object] | None:
+    """Return what makes the practice CSMS mute; None where the CSMS is another one."""
+    if request.control_url is None or request.driver not in _DRIVERS_OF_THE_LEDGER:
+        return None
+    return partial(mute_practice_csms, check_owned(request.control_url, request.owned))
 
 
 def _identities(request: LoadRequest) -> Identities:
