@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from typing import Final
 
 from analysis.dialogue import Dialogue, SeenFrame
@@ -17,7 +18,7 @@ from analysis.findings_model import (
     StationFigures,
     UnreadLine,
 )
-from analysis.model import Level, Record, Side, Traits, Unread
+from analysis.model import Event, Level, Record, Side, Traits, Unread
 from analysis.rulebook.clocks import Clocks, Heartbeats
 from analysis.rulebook.commands import Lists, Profiles, Reservations
 from analysis.rulebook.contract import Watcher
@@ -74,12 +75,13 @@ _WATCHERS: Final[dict[Version, Callable[[Dialogue], list[Watcher]]]] = {
 }
 
 
-class _Times:
-    """Latencies in classes of an eighth: small, and exact enough to speak of."""
+class _Figures:
+    """What is counted of an action; latencies in classes of an eighth: small, and exact enough to speak of."""
 
-    __slots__ = ("buckets", "count", "longest", "total")
+    __slots__ = ("buckets", "calls", "count", "errors", "longest", "results", "total", "unanswered")
 
     def __init__(self) -> None:
+        self.calls = self.results = self.errors = self.unanswered = 0
         self.buckets: dict[int, int] = {}
         self.count = 0
         self.total = 0.0
@@ -135,11 +137,9 @@ class Judge:
         """The frames around each finding."""
         self._unread: list[UnreadLine] = []
         self._lost: list[Lost] = []
-        self._figures: dict[tuple[Side, str], ActionFigures] = {}
-        self._times: dict[tuple[Side, str], _Times] = {}
-        self._at: float | None = None
+        self._figures: dict[Side, dict[str, _Figures]] = {side: {} for side in Side}
+        self._at = -inf
         self._undirected = 0
-        self.frames = 0
         self.last_gap = 0
         self.station_count = 1
 
@@ -155,7 +155,7 @@ class Judge:
         self.last_gap = 0
         for dialogue in self._dialogues.values():
             dialogue.traits = traits
-        self._at = None
+        self._at = -inf
 
     def read(self, records: Iterable[Record | Unread]) -> None:
         """Take all records of the log that was begun."""
@@ -169,14 +169,13 @@ class Judge:
             return
         at = record.at
         if at is not None:
-            if self._at is not None and at < self._at - 1.0:
+            if at < self._at - 1.0:
                 self._source.steps_back += 1
             self._at = at
         dialogue = self._dialogues.get(record.station)
         if dialogue is None:
             dialogue = self._meet(record.station)
-        if record.event == 0:
-            self.frames += 1
+        if record.event is Event.FRAME:
             self._source.frames += 1
             if record.cut:
                 self._source.cut += 1
@@ -255,32 +254,28 @@ class Judge:
                 )
             )
 
-    def called(self, version: Version, sender: Side, action: str) -> None:
+    def called(self, sender: Side, action: str) -> None:
         """Count a CALL."""
-        del version
         self._figures_of(sender, action).calls += 1
 
-    def answered(self, version: Version, sender: Side, action: str, seconds: float | None, *, error: bool) -> None:
+    def answered(self, sender: Side, action: str, seconds: float | None, *, error: bool) -> None:
         """Count an answer."""
-        del version
         figures = self._figures_of(sender, action)
         if error:
             figures.errors += 1
         else:
             figures.results += 1
         if seconds is not None and seconds >= 0:
-            self._times[sender, action].add(seconds)
+            figures.add(seconds)
 
-    def unanswered(self, version: Version, sender: Side, action: str) -> None:
+    def unanswered(self, sender: Side, action: str) -> None:
         """Count a CALL without an answer."""
-        del version
         self._figures_of(sender, action).unanswered += 1
 
-    def _figures_of(self, sender: Side, action: str) -> ActionFigures:
-        figures = self._figures.get((sender, action))
+    def _figures_of(self, sender: Side, action: str) -> _Figures:
+        figures = self._figures[sender].get(action)
         if figures is None:
-            figures = self._figures[sender, action] = ActionFigures(action=action, sender=sender)
-            self._times[sender, action] = _Times()
+            figures = self._figures[sender][action] = _Figures()
         return figures
 
     # -- the end ---------------------------------------------------------------------------------------------------
@@ -303,9 +298,9 @@ class Judge:
             counts.setdefault(side, {})[rule] = count
         return Analysis(
             sources=self._sources,
-            frames=self.frames,
+            frames=sum(source.frames for source in self._sources),
             stations=self._past,
-            actions=[self._finished(key) for key in sorted(self._figures)],
+            actions=list(self._finished()),
             counts=counts,
             required={side: sorted(rule for one, rule in self._required if one is side) for side in Side},
             findings=self._findings,
@@ -320,13 +315,21 @@ class Judge:
         if note not in self._notes:
             self._notes.append(note)
 
-    def _finished(self, key: tuple[Side, str]) -> ActionFigures:
-        figures, times = self._figures[key], self._times[key]
-        if times.count:
-            figures.mean_ms = round(times.total / times.count * 1e3, 3)
-            figures.p50_ms, figures.p95_ms = times.quantile_ms(0.5), times.quantile_ms(0.95)
-            figures.max_ms = round(times.longest * 1e3, 3)
-        return figures
+    def _finished(self) -> Iterator[ActionFigures]:
+        for sender, actions in sorted(self._figures.items()):
+            for action, seen in sorted(actions.items()):
+                yield ActionFigures(
+                    action=action,
+                    sender=sender,
+                    calls=seen.calls,
+                    results=seen.results,
+                    errors=seen.errors,
+                    unanswered=seen.unanswered,
+                    mean_ms=round(seen.total / seen.count * 1e3, 3) if seen.count else None,
+                    p50_ms=seen.quantile_ms(0.5),
+                    p95_ms=seen.quantile_ms(0.95),
+                    max_ms=round(seen.longest * 1e3, 3) if seen.count else None,
+                )
 
     def _station_figures(self, dialogue: Dialogue) -> StationFigures:
         return StationFigures(

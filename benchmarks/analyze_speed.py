@@ -29,6 +29,10 @@ def _exchanges(number: int) -> Iterator[tuple[str, str]]:
     """Yield the CALL and the answer of a station, round after round, as a charging day has them."""
     station, at = number % _STATIONS, wall_clock(_START + number * 0.01)
     name = f"{station}-{number}"
+    if number < _STATIONS:
+        boot = {"chargePointVendor": "Invented", "chargePointModel": "Model A"}
+        yield _text(2, name, "BootNotification", boot), _text(3, name, {"status": "Accepted", "currentTime": at, "interval": 10})
+        return
     match number // _STATIONS % 4:
         case 0:
             payload = {"connectorId": 1, "errorCode": "NoError", "status": "Available", "timestamp": at}
