@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
 from analysis.checks import Checks
 from analysis.guess import ANY_ACTION, direction_of_action, guess_version, head_of
+from analysis.listener import Listener, SeenFrame
 from analysis.model import Direction, Event, Record, Side, Traits
 from analysis.rulebook.contract import Exchange, Payload, Watcher
 from analysis.rulebook.envelope import check_keys, look_closely, say_id
@@ -25,7 +26,7 @@ from ocppj.actions import ACTIONS
 from ocppj.registration import Registration
 from ocppj.versions import RULES, Rules, Version
 
-__all__ = ["Dialogue", "Listener", "SeenFrame"]
+__all__ = ["Dialogue"]
 
 _MOST_WAITING: Final = 200
 """Records that wait until one of them shows the version."""
@@ -50,40 +51,6 @@ _LATE_LOG: Final = 1.0
 _LEAST_SILENCE: Final = 30.0
 _LEAST_PATIENCE: Final = 2.0
 """Seconds that everybody waits for an answer."""
-
-
-SeenFrame = tuple[int, float | None, Direction, str]
-"""Line, time, direction and text of a frame."""
-
-
-class Listener(Protocol):
-    """Who hears of what is found and counted."""
-
-    station_count: int
-    last_gap: int
-    """The last line that could not be read."""
-
-    def found(
-        self,
-        dialogue: Dialogue,
-        rule: str,
-        side: Side,
-        detail: str,
-        line: int,
-    ) -> list[SeenFrame] | None:
-        """Take a finding; returns the list for the frames after it, where they are wanted."""
-
-    def lost(self, dialogue: Dialogue, connector: int, side: Side, reason: str) -> None:
-        """Take a lost charging session."""
-
-    def called(self, sender: Side, action: str) -> None:
-        """Count a CALL."""
-
-    def answered(self, sender: Side, action: str, seconds: float | None, *, error: bool) -> None:
-        """Count an answer; `sender` is who sent the CALL."""
-
-    def unanswered(self, sender: Side, action: str) -> None:
-        """Count a CALL without an answer."""
 
 
 class Dialogue:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from typing import Final
 
-from analysis.dialogue import Dialogue, SeenFrame
+from analysis.dialogue import Dialogue
 from analysis.findings_model import (
     ActionFigures,
     Analysis,
@@ -18,6 +18,7 @@ from analysis.findings_model import (
     StationFigures,
     UnreadLine,
 )
+from analysis.listener import SeenFrame, Speaker
 from analysis.model import Event, Level, Record, Side, Traits, Unread
 from analysis.rulebook.clocks import Clocks, Heartbeats
 from analysis.rulebook.commands import Lists, Profiles, Reservations
@@ -206,31 +207,31 @@ class Judge:
 
     # -- what dialogues tell ---------------------------------------------------------------------------------------
 
-    def found(self, dialogue: Dialogue, rule: str, side: Side, detail: str, line: int) -> list[SeenFrame] | None:
+    def found(self, speaker: Speaker, rule: str, side: Side, detail: str, line: int) -> list[SeenFrame] | None:
         """Count a finding, and keep it with the frames around it while there is room."""
         self._counts[side, rule] += 1
-        station = self._by_station.get(dialogue.name)
+        station = self._by_station.get(speaker.name)
         if station is None:
-            station = self._by_station[dialogue.name] = Counter()
+            station = self._by_station[speaker.name] = Counter()
         station[rule] += 1
-        version = dialogue.known_version
+        version = speaker.known_version
         if RULES[rule].level_in(version) is Level.REQUIRED:
             self._required.add((side, rule))
         if station[rule] > _KEPT_EACH or len(self._findings) >= _KEPT:
             return None
         told = RULES[rule]
-        frames = list(dialogue.recent)
+        frames = list(speaker.recent)
         finding = Judged(
             rule=rule,
             side=side,
             level=told.level_in(version),
             clause=told.clause_in(version),
             asks=told.asks,
-            station=dialogue.name,
-            connection=dialogue.connection,
+            station=speaker.name,
+            connection=speaker.connection,
             file=self._source.name,
             line=line,
-            at=dialogue.at,
+            at=speaker.at,
             version=version,
             detail=detail,
         )
@@ -240,16 +241,16 @@ class Judge:
             self._at_once(finding)
         return frames
 
-    def lost(self, dialogue: Dialogue, connector: int, side: Side, reason: str) -> None:
+    def lost(self, speaker: Speaker, connector: int, side: Side, reason: str) -> None:
         """Keep why a charging session was lost."""
         if len(self._lost) < _LOST_KEPT:
             self._lost.append(
                 Lost(
-                    station=dialogue.name,
+                    station=speaker.name,
                     connector=connector,
                     side=side,
                     file=self._source.name,
-                    line=dialogue.line,
+                    line=speaker.line,
                     reason=reason,
                 )
             )
