@@ -18,6 +18,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ROOMS := $(wildcard ocppj config evidence fixtures drivers analysis loadtest interop_suite reports plugstorm tests benchmarks)
 
+# Hundreds of tests start a process of their own; without bytecode each would compile the whole source again.
+override export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup demo test bench lint types coverage unit selftest flake format lock clean
@@ -88,9 +91,10 @@ selftest: setup ## Check the checker: strict and lenient without a false alarm, 
 	$(BIN)/plugstorm selftest $(if $(filter selftest,$(MAKECMDGOALS)),$(ARGS),--sample $(DEFECTS))
 	$(BIN)/plugstorm selftest --mutants --sample $(MUTANTS) --floor 80
 
-flake: setup ## Repeat every case beside busy processes, and the tests in random order
+flake: setup ## Repeat every case beside busy processes, and the tests in random order with other examples
 	$(BIN)/plugstorm selftest --flake 20
-	@set -e; for run in $$(seq $(RUNS)); do $(BIN)/python -m pytest -n auto -q --order-seed $$run $(ARGS); done
+	@set -e; for run in $$(seq $(RUNS)); do $(BIN)/python -m pytest -n auto -q --order-seed $$run \
+	  --hypothesis-profile explore $(ARGS); done
 
 format: setup ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # Two shared cores make single examples slow now and then; the number of examples bounds the time instead.
-settings.register_profile("plugstorm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples each time, so that a change is judged by what it changes; `make flake` draws others.
+settings.register_profile("plugstorm", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("plugstorm")
 
 
