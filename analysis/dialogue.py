@@ -102,6 +102,8 @@ class Dialogue:
         self._clock_offset: float | None = None
         self._registering = RegistrationWatcher(self)
         self.links = LinkWatcher(self)
+        if version is not None:
+            self._settle(version, told=True)
 
     # -- what the checks see ---------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 from typing import Final
 
@@ -119,10 +119,10 @@ class Judge:
         *,
         timeout: float = CALL_TIMEOUT,
         version: Version | None = None,
-        at_once: Callable[[Judged], object] | None = None,
+        hears: Sequence[Callable[[Judged], object]] = (),
     ) -> None:
         """Take the time-out of a CALL in seconds, the version where a person names it, and who hears of findings."""
-        self._at_once = at_once
+        self._hears = hears
         self._timeout = timeout
         self._version = version
         self._dialogues: dict[str, Dialogue] = {}
@@ -237,8 +237,8 @@ class Judge:
         )
         self._findings.append(finding)
         self._around.append(frames)
-        if self._at_once is not None:
-            self._at_once(finding)
+        for hear in self._hears:
+            hear(finding)
         return frames
 
     def lost(self, speaker: Speaker, connector: int, side: Side, reason: str) -> None:
