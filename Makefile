@@ -20,6 +20,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ROOMS := $(wildcard ocppj config evidence fixtures drivers analysis loadtest interop_suite reports plugstorm tests benchmarks)
 
+# Hundreds of tests start a process of their own; without bytecode each would compile the whole source again.
+override export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup demo test bench lint types coverage unit selftest flake format lock dist clean
