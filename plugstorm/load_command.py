@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+import loadtest
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
@@ -26,7 +27,7 @@ from plugstorm.children import run_child
 
 __all__ = ["check", "environment_of", "free_port", "locust_command", "run", "target_of"]
 
-_ROOT = Path(__file__).resolve().parent.parent
+_LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
 _LOG = "locust.log"
 
 
@@ -46,7 +47,7 @@ def locust_command(
         no_locust_table=True,
         locust=(),
     )
-    words = [sys.executable, "-m", "locust", "--locustfile", str(_ROOT / "loadtest" / "locustfile.py")]
+    words = [sys.executable, "-m", "locust", "--locustfile", str(_LOCUSTFILE)]
     words += [*whole.to_words(), "--logfile", str(out / _LOG), "--only-summary"]
     words += ["--headless"] if request.ui_port is None else ["--autostart", "--web-host", "127.0.0.1"]
     if master_port is not None:
