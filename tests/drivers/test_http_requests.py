@@ -542,6 +542,8 @@ def test_online_that_is_neither_true_nor_false_is_refused() -> None:
     neither = pytest.raises(DriverError, match="is_online gave 'UP', which is neither true nor false")
     with StubApi(lambda _: said) as api, driver(operations, url=api.url) as driven, neither:
         driven.online("CP1", Version.V16)
+
+
 def test_word_about_the_boot_leaves_the_credentials_of_the_station_no_false_alarm() -> None:
     operations = (
         "  register:\n    http:\n      method: PUT\n      url: /cp/{{ identity }}\n"
