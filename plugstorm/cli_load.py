@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from loadtest.locust_edge.options import read_duration, read_rate
+from loadtest.locust_edge.option_words import read_duration, read_rate
 from loadtest.locust_edge.request import LoadRequest
 from ocppj.errors import UsageError
 from plugstorm.flags import Json, Out, Work, app, takes_request

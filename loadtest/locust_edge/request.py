@@ -17,7 +17,8 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from loadtest.locust_edge.options import OPTIONS, RAMP, Option, read_addresses
+from loadtest.locust_edge.option_words import read_addresses
+from loadtest.locust_edge.options import OPTIONS, RAMP, Option
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.workload.defaults import DEFAULT_PROFILE
 from loadtest.workload.stages import Stage, most_stations, stages_seconds
