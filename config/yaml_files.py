@@ -16,7 +16,7 @@ import yaml
 from config.errors import ConfigError
 from config.locations import Location, Mark, Path
 
-__all__ = ["parse_yaml", "read_text", "read_yaml"]
+__all__ = ["parse_yaml", "read_text", "read_yaml", "write_yaml"]
 
 # The parser in C where libyaml is there; both are safe.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -24,6 +24,7 @@ _TEXT: Final = "tag:yaml.org,2002:str"
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _DEEPEST: Final = 100
 """Levels; the parser in C crashes the interpreter with some thousands of them."""
+_WIDTH: Final = 110
 _MOST_VALUES: Final = 100_000
 """Of a document with its aliases written out; a few lines of them could stand for billions."""
 
@@ -69,6 +70,12 @@ def parse_yaml(name: str, text: str) -> tuple[Any, Location]:
         raise _syntax_error(name, text, error) from None
     finally:
         loader.dispose()
+
+
+def write_yaml(value: Any) -> str:
+    """Write plain values as the text of a file, with the keys in their order."""
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return text
 
 
 def _check_depth(name: str, text: str) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
 import msgspec
-import yaml
 
 from analysis.findings_model import Analysis, Judged
 from analysis.model import Direction, Event, Record, Unread
@@ -17,13 +16,13 @@ from analysis.readers.records import write_trace_record
 from analysis.readers.times import read_time
 from analysis.recorded_case import Conversations, RecordedCase
 from analysis.safe_frames import safe_frame
+from config.yaml_files import write_yaml
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.trace import Kind, TraceRecord, encode_record, wall_clock
 
 __all__ = ["CaseCopy", "Copy", "ReplayCopy", "TraceCopy", "copied"]
 
 _MOST_ACTIONS: Final = 100_000
-_WIDTH: Final = 110
 
 
 class Copy(Protocol):
@@ -169,7 +168,7 @@ class ReplayCopy:
         text = (
             f"# {self._frames} frames of {stations} stations; run it with\n"
             f"#   plugstorm load --profile {self._path.name} {versions} --stations {stations}\n"
-            f"{_yaml({'title': f'What {self._name} holds', 'replay': {'file': self._trace.name}})}"
+            f"{write_yaml({'title': f'What {self._name} holds', 'replay': {'file': self._trace.name}})}"
         )
         _write(self._path, text)
 
@@ -201,7 +200,7 @@ class CaseCopy:
         if case is None or not case.steps:
             whose = f"of {self._conversations.station} " if self._conversations.station else ""
             raise InconclusiveError(f"{self._name} holds no CALL {whose}that a case could play")
-        _write(self._path, _HEAD.format(path=self._path.name) + _yaml(_told(case)))
+        _write(self._path, _HEAD.format(path=self._path.name) + write_yaml(_told(case)))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -218,11 +217,6 @@ _HEAD: Final = """\
 def _told(case: RecordedCase) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(case)
     return told
-
-
-def _yaml(value: dict[str, Any]) -> str:
-    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=_WIDTH)
-    return text
 
 
 def _write(path: Path, text: str) -> None:

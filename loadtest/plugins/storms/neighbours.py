@@ -137,12 +137,12 @@ def neighbours_told(
         return {}
     parts = {"before": before, "during": during}
     told = {name: neighbours.part(*span).told(span[1] - span[0]) for name, span in parts.items()}
-    return {
-        "stations": stations,
-        **told,
-        "slower": slower(told, 95.0),
-        "curve": neighbours.curve(before[0], until, during[0]),
-    }
+    found: dict[str, Any] = {"stations": stations, **told}
+    times = slower(told, 95.0)
+    if times is not None:
+        found["slower"] = times
+    curve = neighbours.curve(before[0], until, during[0])
+    return found | {"curve": curve} if curve else found
 
 
 def slower(told: Mapping[str, Any], percentile: float) -> float | None:
