@@ -181,7 +181,9 @@ class Probe:
 
     def set_up(self, station: ScriptedStation, settings: StationSettings) -> None:
         """Tell the CSMS something about a station; what the settings leave out stays."""
-        told: dict[str, Any] = {} if settings.interval is None else {"interval": settings.interval}
+        told: dict[str, Any] = {}
+        if settings.interval is not None and self.driver.missing("interval", self.version) is None:
+            told["interval"] = settings.interval
         if settings.boot_status is not None:
             told["boot_status"] = settings.boot_status
         self._driven(

@@ -558,3 +558,13 @@ def test_profile_of_a_station_is_not_taken_back_when_its_boot_is_to_be_pending_n
         driven.register("A", StationSettings(password="of A", security_profile=1), Version.V16)
         driven.register("A", StationSettings(boot_status="Pending"), Version.V16)
     assert [asked.route for asked in api.asked] == ["PUT /cp/A", "PUT /profile/1", "PUT /cp/A", "PUT /boot/Pending"]
+
+
+def test_interval_that_no_operation_names_is_not_set_no_false_alarm() -> None:
+    status = "  boot_status: {http: {method: PUT, url: '/boot/{{ boot_status }}'}}\n"
+    with driver(status) as driven:
+        assert "interval" in str(driven.missing("interval", Version.V16))
+    for named in (status.replace("{{ boot_status }}", "{{ boot_status }}/{{ interval }}"), ""):
+        register = "  register: {http: {method: PUT, url: '/cp/{{ interval }}'}}\n" if not named else ""
+        with driver(named + register) as driven:
+            assert driven.missing("interval", Version.V16) is None
