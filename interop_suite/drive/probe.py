@@ -49,6 +49,7 @@ COMMAND_GRACE = 10.0
 ORDER_PATIENCE = 10.0
 """Seconds for a thread of ours to hand over a command."""
 ORDER_LOOK = 0.005
+ONLINE_LOOK = 0.1
 LAST_LOOK = 0.001
 """Seconds for a station to read what has come in already."""
 REFUSAL_PATIENCE = 1.0
@@ -181,16 +182,13 @@ class Probe:
 
     def set_up(self, station: ScriptedStation, settings: StationSettings) -> None:
         """Tell the CSMS something about a station; what the settings leave out stays."""
-        told: dict[str, Any] = {}
-        if settings.interval is not None and self.driver.missing("interval", self.version) is None:
-            told["interval"] = settings.interval
-        if settings.boot_status is not None:
-            told["boot_status"] = settings.boot_status
+        can_set_interval = self.driver.missing("interval", self.version) is None
+        told = {"interval": settings.interval if can_set_interval else None, "boot_status": settings.boot_status}
         self._driven(
             "register",
             lambda: self.driver.register(station.identity, settings, self.version),
             identity=station.identity,
-            **told,
+            **{name: value for name, value in told.items() if value is not None},
         )
 
     def _password(self) -> str:
@@ -529,6 +527,19 @@ class Probe:
         )
         self._driver_record(identity, {"operation": "recorded", "transactions": rows})
         return rows
+
+    def await_online(self, station: ScriptedStation, *, wanted: bool) -> None:
+        """Read until the CSMS says of a station what is wanted, or time is out; the last word goes into the trace."""
+        deadline = time.monotonic() + self.target.timeout
+        look = ONLINE_LOOK
+        while True:
+            says = self._driven("read_online", lambda: self.driver.online(station.identity, self.version))
+            if says is wanted or time.monotonic() >= deadline:
+                info = {"operation": "online", "says": says, "is": station.connected}
+                self._driver_record(station.identity, info)
+                return
+            station.listen(look)
+            look *= 2
 
     def read_kept(self, identity: str) -> None:
         """Read, after the script, what the CSMS kept of a station's sessions; one that cannot tell is not judged."""
