@@ -203,8 +203,8 @@ class NoDriver:
         return None
 
     def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
-        """Never called."""
-        raise DriverError(f"Token {token} cannot be set to {settings.status} without a driver ({version}).")
+        """Say that only the tokens that were named can be had; a case may want one of its own making."""
+        raise DriverCannotError(f"Token {token} cannot be set to {settings.status} without a driver ({version}).")
 
     def transactions(self, identity: str, version: Version) -> list[dict[str, Any]]:
         """Never called."""
@@ -238,6 +238,7 @@ _NEEDS = {
     "client-certificate": "client certificates that the CSMS accepts",
     "security-profile": "a way to set the security profile of a station",
     "boot-status": "a way to have boots answered {}",
+    "interval": "a way to set the interval that boots are answered with",
     "web-payment": "a way to pay on the page that the code of a station leads to",
     "register": "a way to make the CSMS know a station",
     "health": "a way to ask whether the CSMS is up",

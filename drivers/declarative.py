@@ -11,6 +11,7 @@ import msgspec
 
 from drivers.base import (
     CommandResult,
+    DriverCannotError,
     DriverError,
     Exchange,
     Operator,
@@ -97,6 +98,8 @@ class DeclarativeDriver:
             signs = self._engine.fill(self._document.signs_certificates, {}, None)
             reason = signs if isinstance(signs, str) else f"driver {self.name} does not say that its CSMS signs them"
             return None if signs is True else reason
+        if kind == "interval" and self._sets_interval(version):
+            return None
         if kind not in _NEEDS:
             return f"needs {describe_need(need)}, and driver {self.name} has none"
         name = _NEEDS[kind]
@@ -105,6 +108,10 @@ class DeclarativeDriver:
             if way is not None and name in way.known:
                 return self._missing_way(need, "register", version)
         return self._missing_way(need, name, version, status=what or None)
+
+    def _sets_interval(self, version: Version) -> bool:
+        boots = (self._usable("boot_status", version, status=status) for status in ("Accepted", "Pending", "Rejected"))
+        return any(way is not None and "interval" in way.known for way in (self._usable("register", version), *boots))
 
     def _missing_token(self, need: str, status: str, version: Version) -> str | None:
         if status in _FIELDS and not self._has_way_for(status):
@@ -153,7 +160,7 @@ class DeclarativeDriver:
     def _needed(self, need: str, name: str, version: Version, **filters: str | None) -> Way:
         way = self._usable(name, version, **filters)
         if way is None:
-            raise DriverError(self._missing_way(need, name, version, **filters) or need)
+            raise DriverCannotError(self._missing_way(need, name, version, **filters) or need)
         return way
 
     def _registers(self, setting: str, version: Version) -> bool:

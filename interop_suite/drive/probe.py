@@ -182,14 +182,13 @@ class Probe:
 
     def set_up(self, station: ScriptedStation, settings: StationSettings) -> None:
         """Tell the CSMS something about a station; what the settings leave out stays."""
-        told: dict[str, Any] = {} if settings.interval is None else {"interval": settings.interval}
-        if settings.boot_status is not None:
-            told["boot_status"] = settings.boot_status
+        can_set_interval = self.driver.missing("interval", self.version) is None
+        told = {"interval": settings.interval if can_set_interval else None, "boot_status": settings.boot_status}
         self._driven(
             "register",
             lambda: self.driver.register(station.identity, settings, self.version),
             identity=station.identity,
-            **told,
+            **{name: value for name, value in told.items() if value is not None},
         )
 
     def _password(self) -> str:

@@ -370,6 +370,19 @@ def test_citrineos_knows_the_evses_of_a_201_station(programs: Programs, monkeypa
     assert statements.rstrip().endswith("COMMIT;")
 
 
+@pytest.mark.parametrize("online", [True, False])
+def test_citrineos_says_who_is_online(
+    online: bool,  # noqa: FBT001  # a parameter
+    programs: Programs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CITRINEOS_DB_PASSWORD", "db-s3cret")
+    programs.install("psql", f'{{"online": {str(online).lower()}}}')
+    with preset("citrineos", lambda _: Said()) as (driver, _):
+        assert driver.online("CP1", Version.V201) is online
+    assert "WHERE id = 'CP1' AND \"tenantId\" = 1;" in programs.read("psql")
+
+
 # -- OCPP.Core -------------------------------------------------------------------------------------------------------
 
 

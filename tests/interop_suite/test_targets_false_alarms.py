@@ -273,3 +273,24 @@ class KnowingDriver(UnableDriver):
         del identity, action, version
         self.listed |= {entry["idTag"] for entry in payload["localAuthorizationList"]}
         return CommandResult(status="error", origin="csms", description="not now")
+
+
+def test_date_of_a_firmware_update_lies_ahead_as_some_operators_must_name_it_no_false_alarm(tmp_path: Path) -> None:
+    request = InteropRequest(ocpp=("1.6",), select="TC_044_1,TC_080", out=str(tmp_path / "run"))
+    run_interop(request, jobs=1, write=lambda _: None)
+    lines = [line for trace in tmp_path.glob("run/traces/*.jsonl") for line in trace.read_text().splitlines()]
+    records = [record for record in map(json.loads, lines) if "UpdateFirmware" in record.get("text", "")]
+    named = [(record["wall"], json.loads(record["text"])[3]) for record in records]
+    dates = [
+        (wall, payload.get("firmware", {}).get("retrieveDateTime") or payload["retrieveDate"])
+        for wall, payload in named
+    ]
+    assert len(dates) == 2
+    assert all(date > wall for wall, date in dates)
+
+
+def test_token_of_our_own_making_that_nobody_can_tell_the_csms_is_no_failed_preparation_no_false_alarm() -> None:
+    known = {"Accepted": "04A1B2C3D4E5F6", "Blocked": "04B10C4ED00001"}
+    with odd_csms(deaf_while_busy) as url:
+        result = Runner(CsmsUnderTest(url=url, timeout=1, tokens=known), NoDriver(), None).run(case("FLD_54"))
+    assert result.verdict is Verdict.NOT_APPLICABLE, result.reason

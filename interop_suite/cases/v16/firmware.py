@@ -28,7 +28,7 @@ boot_is_accepted = answered("BootNotification", {"status": one_of("Accepted")}, 
 def _update(probe: Probe, *statuses: str) -> None:
     station = probe.station
     station.reply("UpdateFirmware", {})
-    probe.command("UpdateFirmware", {"location": FIRMWARE_URL, "retrieveDate": steps.ago(minutes=1)})
+    probe.command("UpdateFirmware", {"location": FIRMWARE_URL, "retrieveDate": steps.ago(minutes=-2)})
     if station.expect("UpdateFirmware") is None:
         return
     for status in statuses:

@@ -35,7 +35,7 @@ def _signed_update(probe: Probe, *statuses: str) -> int:
     station, authority = probe.station, Authority("Plugstorm Firmware Signing")
     firmware = {
         "location": "https://firmware.example.org/station-3.0.bin",
-        "retrieveDateTime": steps.ago(minutes=1),
+        "retrieveDateTime": steps.ago(minutes=-2),
         "signingCertificate": authority.certificate_pem.decode(),
         "signature": secrets.token_hex(64),
     }
