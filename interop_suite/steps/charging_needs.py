@@ -12,7 +12,7 @@ from interop_suite.steps.smart_charging import EVSE_2
 from ocppj.errors import InconclusiveError
 from ocppj.trace import wall_clock
 
-__all__ = ["ac_needs", "ask", "bpt_needs", "choose", "dynamic_needs"]
+__all__ = ["ac_needs", "ask", "bpt_needs", "choose", "dc_needs", "dynamic_needs"]
 
 Payload = dict[str, Any]
 _STAY = 6 * 3600
@@ -34,6 +34,20 @@ def ac_needs(energy: int, current: int, **more: Any) -> Payload:
             "evMaxVoltage": 400,
         },
         **more,
+    }
+
+
+def dc_needs(energy: int, power: int) -> Payload:
+    """Write the needs of a car at DC that does not say when it leaves: Wh, and W at most."""
+    return {
+        "requestedEnergyTransfer": "DC",
+        "dcChargingParameters": {
+            "evMaxCurrent": 125,
+            "evMaxVoltage": 460,
+            "energyAmount": energy,
+            "evMaxPower": power,
+            "stateOfCharge": 34,
+        },
     }
 
 

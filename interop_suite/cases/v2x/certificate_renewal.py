@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from drivers.base import trigger_need
 from evidence.verdicts import Verdict
-from fixtures.certificates import SigningRequest, make_csr, same_key
+from fixtures.certificates import SigningRequest, chain_flaw, make_csr, same_key
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked, noted, still_serves, takes_csr
@@ -33,6 +34,7 @@ _NUMBERED: Mapping[Version, dict[str, Any]] = {
 """What a request carries besides the CSR and its type."""
 OTHER_KEY, AS_LIST, WITHHELD = "certificate-for-another-key", "certificate-chain-as-list", "certificate-withheld"
 OTHER_REQUEST = "signed-certificate-of-another-request"
+USELESS = ("signed-certificate-expired", "signed-certificate-of-another-issuer")
 
 
 class Renewal(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,7 @@ class Renewal(msgspec.Struct, frozen=True, kw_only=True):
             takes_csr(),
             Check(claim=_FOLLOWS, judge=_judge_certificate),
             noted("certificate_fits", "The certificate is a chain in PEM for the key of the request"),
+            noted("certificate_holds", "The certificate is valid now, and what follows it issued it"),
             *((_is_sent_as(self.kind),) if self.kind else ()),
             *(told if self.reply == "Rejected" else ()),
             still_serves(),
@@ -127,7 +130,7 @@ RENEWALS = (
         title="The CSMS has the station renew its certificate",
         clause=part6("A02.FR.11"),
         defect=WITHHELD,
-        also=(OTHER_KEY, AS_LIST, OTHER_REQUEST),
+        also=(OTHER_KEY, AS_LIST, OTHER_REQUEST, *USELESS),
     ),
     Renewal(
         id="TC_A_12_CSMS",
@@ -137,7 +140,7 @@ RENEWALS = (
         kind=V2G,
         clause=part6("A02.FR.11"),
         defect="v2g-certificate-as-station-certificate",
-        also=(WITHHELD, OTHER_KEY, AS_LIST, OTHER_REQUEST),
+        also=(WITHHELD, OTHER_KEY, AS_LIST, OTHER_REQUEST, *USELESS),
     ),
     Renewal(
         id="TC_A_13_CSMS",
@@ -157,7 +160,15 @@ RENEWALS = (
         reply="Rejected",
         clause=part6("TC_A_14_CSMS"),
         defect="closes-after-certificate-rejected",
-        also=(WITHHELD, OTHER_KEY, AS_LIST, OTHER_REQUEST, "security-event-refused", "security-event-needs-tech-info"),
+        also=(
+            WITHHELD,
+            OTHER_KEY,
+            AS_LIST,
+            OTHER_REQUEST,
+            *USELESS,
+            "security-event-refused",
+            "security-event-needs-tech-info",
+        ),
     ),
 )
 
@@ -199,7 +210,9 @@ def _add(renewal: Renewal) -> None:
         if signed is None or request is None:
             return
         chain = str(signed.get("certificateChain"))
+        flaw = chain_flaw(chain, datetime.now(UTC))
         station.note(certificate_fits=[same_key(chain, request), f"{len(chain)} characters"])
+        station.note(certificate_holds=[not flaw, flaw or "a chain that holds"])
         if renewal.reply == "Rejected":
             event = v2x.security_event_notification("InvalidChargingStationCertificate", now())
             station.call("SecurityEventNotification", event)

@@ -24,7 +24,7 @@ from interop_suite.claims.expected import one_of
 from interop_suite.claims.fulfilment import fulfilled
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.charging import Charging, authorize
-from interop_suite.steps.charging_needs import ac_needs, ask, bpt_needs, choose, dynamic_needs
+from interop_suite.steps.charging_needs import ac_needs, ask, bpt_needs, choose, dc_needs, dynamic_needs
 from interop_suite.steps.smart_charging import (
     EVSE_2,
     K_BLOCK,
@@ -78,6 +78,11 @@ class Negotiation(msgspec.Struct, frozen=True, kw_only=True):
 
 def _levelled(probe: Probe, charging: Charging) -> None:
     choose(probe, ask(probe, ac_needs(21_500, 28)))
+    CHARGING.send(charging)
+
+
+def _at_dc(probe: Probe, charging: Charging) -> None:
+    choose(probe, ask(probe, dc_needs(31_700, 48_500)))
     CHARGING.send(charging)
 
 
@@ -154,6 +159,16 @@ NEGOTIATIONS = (
         clause=use_case("K15"),
         defect="charging-needs-without-profile",
         also=("needs-answered-with-default-profile", PAST, EQUAL, "tx-profile-of-no-session"),
+        checks=(*OWN_CHECKS, schedule_accepted),
+    ),
+    Negotiation(
+        id="OPT_13",
+        title="A car at DC that does not say when it leaves gets a schedule",
+        sends="NotifyEVChargingNeeds of a car at DC, Accepted to SetChargingProfile, NotifyEVChargingSchedule.",
+        run=_at_dc,
+        clause=use_case("K15"),
+        defect="dc-needs-refused",
+        also=(*OWN_PROFILE, EQUAL, "tx-profile-of-no-session"),
         checks=(*OWN_CHECKS, schedule_accepted),
     ),
     Negotiation(
