@@ -155,12 +155,15 @@ def _gone(seen: Observed) -> Symptom | None:
     if not present or not is_lost or seen.stopped - since <= _LONG or seen.struck <= since:
         return None
     last = [one for one in taken if one.last >= since - _LONG] or taken
-    worst = max(last, key=lambda one: one.count)
-    count = sum(one.count for one in last if why_lost(one) == why_lost(worst))
+    reasons: dict[str, int] = {}
+    for one in last:
+        reasons[why_lost(one)] = reasons.get(why_lost(one), 0) + one.count
+    worst, count = max(reasons, key=lambda reason: reasons[reason]), sum(reasons.values())
+    most = "" if len(reasons) == 1 else f", {reasons[worst]:,} of them"
     failed = {outcome: number for outcome, number in seen.connections.items() if outcome != OPENED}
     then = f"; new connections failed, most with {max(failed, key=lambda word: failed[word])}" if failed else ""
     connections = "1 connection" if count == 1 else f"{count:,} connections"
-    says = f"the CSMS went away {since:.0f} s after the start: {connections} ended ({why_lost(worst)}){then}"
+    says = f"the CSMS went away {since:.0f} s after the start: {connections} ended ({worst}{most}){then}"
     return Symptom(word="gone", says=says, at=since)
 
 

@@ -164,6 +164,15 @@ def test_where_new_connections_fail_is_said_of_a_csms_that_is_gone() -> None:
     assert found.says.endswith("; new connections failed, most with http-503")
 
 
+def test_of_several_reasons_the_most_frequent_is_told_with_its_number() -> None:
+    run = seen(
+        rows=lambda t: row(t) if t < 26 else row(t, connected=0, calls=0),
+        lost=[CLOSED, LostConnections(how="lost", code=1006, count=7, first=25.0, last=25.0)],
+    )
+    (found,) = symptoms(run)
+    assert '57 connections ended (the CSMS closed with 1011 "out of memory", 50 of them)' in found.says
+
+
 def test_growing_times_under_steady_load_are_called_a_leak() -> None:
     (found,) = symptoms(ILL["slowing"][0])
     assert found.says.endswith(
