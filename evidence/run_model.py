@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, StormResult
+from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, StormResult, WatchResult
 from evidence.verdicts import RunVerdict, Verdict
 
 __all__ = [
@@ -244,6 +244,8 @@ class Generator(msgspec.Struct, kw_only=True):
     """Share of one core, 0 to 1, of the busiest worker."""
     rss_kb_per_station: float | None = None
     details: dict[str, Any] = {}
+    broken: list[str] = []
+    """Facts that made it less than VALID, such as `lag_ms_p99`, in the order of `reasons`."""
 
 
 class SloResult(msgspec.Struct, kw_only=True):
@@ -326,10 +328,14 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     storms: list[StormResult] = []
     commands: list[CommandResult] = []
     """By command and version."""
+    watch: WatchResult = WatchResult()
+    """The CSMS's own figures, where somebody asked for them."""
     timeline: list[dict[str, float]] = []
     """One row a second: `t` seconds since the start, `connected`, `booted`, `calls`, `errors`, …"""
     faults: dict[str, int] = {}
     """Frames of the CSMS that were no proper answer: unreadable, unsolicited, duplicate, late, schema-invalid."""
+    injected: dict[str, int] = {}
+    """What the run itself did to frames and connections on purpose, and what followed from it, by kind."""
     connections: dict[str, int] = {}
     """Connection attempts by outcome: opened, refused by HTTP status, reset, timed out."""
     windows: list[WindowResult] = []

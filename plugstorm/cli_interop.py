@@ -25,6 +25,9 @@ class Mode(StrEnum):
 @app.command()
 def csms(
     *,
+    host: Annotated[
+        str, typer.Option(metavar="IP", help="Address to listen on; 0.0.0.0 lets other machines in.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port for stations; 0 takes a free one.")] = 9000,
     control_port: Annotated[int, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes a free one.")] = 9001,
     tls_port: Annotated[
@@ -48,8 +51,8 @@ def csms(
     """Run the practice CSMS until Ctrl-C."""
     from fixtures.csms.__main__ import main as run_csms  # noqa: PLC0415 - each command loads only its own rooms
 
-    words = [f"--port={port}", f"--control-port={control_port}", f"--mode={mode}", f"--latency={latency}"]
-    words += [f"--trouble-after={trouble_after}"]
+    words = [f"--host={host}", f"--port={port}", f"--control-port={control_port}"]
+    words += [f"--mode={mode}", f"--latency={latency}", f"--trouble-after={trouble_after}"]
     words += [f"--tls-port={tls_port}"] if tls_port is not None else []
     words += [f"--defect={name}" for name in defect or ()]
     words += ["--list-defects"] if list_defects else []

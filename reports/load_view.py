@@ -27,11 +27,13 @@ from reports.commands_view import CommandsView, view_commands
 from reports.facts import facts, field_words
 from reports.headline import Headline, all_calls, headline
 from reports.histograms import Histograms, curve, read_histograms
+from reports.knee import KneeView, knee_of
 from reports.latency_charts import MAXIMUM, Band, latency_overview, percentile_curves
 from reports.latency_over_time import latency_over_time
 from reports.ledger_view import LedgerView, ledger_figure, view_ledger
 from reports.storm_view import StormView, view_storms
 from reports.svg import log_ticks
+from reports.watch_view import WatchView, view_watch
 from reports.words import count, duration, milliseconds, number, percent, plural, run_seconds
 
 __all__ = ["Bar", "Cell", "LoadView", "Tile", "view_load"]
@@ -85,6 +87,7 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     calls: tuple[tuple[Cell, ...], ...]
     connections: tuple[Bar, ...]
+    knee: KneeView | None
     stages: tuple[tuple[str, ...], ...]
     """Name, start, length, stations accepted, calls and failed calls a second, most calls that waited."""
     callerrors: tuple[tuple[str, ...], ...]
@@ -96,6 +99,8 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     unread: tuple[tuple[str, str], ...]
     """How often the CSMS did not read what was sent to it."""
     own_faults: tuple[tuple[str, str], ...]
+    injected: tuple[tuple[str, str], ...]
+    """What the run did on purpose, and what followed from it."""
     checks: tuple[tuple[str, str], ...]
     """Failed checks of people's own stations."""
     throughput: tuple[tuple[str, str], ...]
@@ -105,11 +110,12 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     commands: CommandsView | None
     stations: tuple[tuple[str, str], ...]
     storms: tuple[StormView, ...]
+    watch: WatchView | None
 
 
 def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView:
     """Prepare a run; percentiles come from its histograms where they exist, else from `run.json`."""
-    histograms = read_histograms(folder)
+    histograms, everything = read_histograms(folder), read_histograms(folder, every_window=True)
     bands = _bands(run, histograms)
     overview, curves = _latency_figures(bands, complete=bool(histograms.series))
     present = sorted({call.outcome for call in run.calls}, key=_outcome_place)
@@ -120,7 +126,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         headline=headline(run),
         tiles=_tiles(run),
         time_figures=_time_figures(run),
-        latency_figures=latency_over_time(run, read_histograms(folder, every_window=True), *_marks(run)),
+        latency_figures=latency_over_time(run, everything, *_marks(run)),
         overview=overview,
         curves=curves,
         latency_note=_latency_note(run, histograms),
@@ -129,6 +135,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         columns=_COLUMNS,
         calls=tuple(map(_call_row, sorted(run.calls, key=lambda call: -call.count))),
         connections=_connections(run),
+        knee=knee_of(run, everything),
         stages=tuple(
             (
                 stage.name,
@@ -160,6 +167,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         faults=_faults(run, lambda kind: kind not in _OURS | _UNREAD and not kind.startswith(CHECK)),
         unread=_faults(run, lambda kind: kind in _UNREAD),
         own_faults=_faults(run, lambda kind: kind in _OURS),
+        injected=tuple((kind, count(amount)) for kind, amount in sorted(run.injected.items(), key=lambda one: -one[1])),
         checks=_faults(run, lambda kind: kind.startswith(CHECK)),
         throughput=tuple((field_words(key), number(value, 4)) for key, value in run.throughput.items()),
         generator=_generator(run),
@@ -167,6 +175,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         ledger=view_ledger(run),
         commands=view_commands(run),
         storms=view_storms(run),
+        watch=view_watch(run, *_marks(run)),
         stations=_stations(run),
     )
 
@@ -352,6 +361,7 @@ _LOOKS: Mapping[str, str] = {
     Outcome.LATE: "o-late",
     Outcome.SCHEMA_INVALID: "o-schema",
     Outcome.UNSOLICITED: "o-late",
+    Outcome.INJECTED: "o-late",
 }
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evidence.histogram import Histogram
+from evidence.injected_words import injected_sentences
 from evidence.lost_words import capital, how_lost, refused
 from evidence.plugin_results import StormResult
 from evidence.run_model import ActionStats, LoadRun
@@ -253,7 +254,7 @@ def _print_built_in(run: LoadRun, console: Console) -> None:
 
 
 def _print_sentences(run: LoadRun, console: Console) -> None:
-    for sentence in run.kpis.says:
+    for sentence in (*injected_sentences(run), *run.kpis.says):
         console.print(escape(sentence), highlight=False, soft_wrap=True)
     colour = "[red]" if run.ledger.failed else ""
     for sentence in run.ledger.says:

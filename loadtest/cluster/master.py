@@ -22,6 +22,7 @@ from evidence.vocabulary import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import Ack, Collector, Report
 from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_error, print_result, snapshot
+from loadtest.cluster.standing import Standing
 from loadtest.judging.early_signs import LOOK_UNTIL, Sight, early_signs
 from loadtest.judging.generator import gather, judge
 from loadtest.judging.quantities import Values
@@ -100,6 +101,20 @@ class MasterEnd:
     def running(self) -> bool:
         """Whether a run has begun and does not end yet."""
         return self._collector is not None and not self._finishing
+
+    @property
+    def standing(self) -> Standing:
+        """The state of the moment."""
+        collector = self._collector
+        if collector is None:
+            return Standing(result=self.result)
+        return Standing(
+            window=self._course.windows[-1][0],
+            elapsed=self._elapsed(),
+            wanted=self.target,
+            connected=collector.connected,
+            booted=collector.booted,
+        )
 
     def prepare(self, settings: Settings) -> None:
         """Take what the next run is asked to do; not while one is under way."""

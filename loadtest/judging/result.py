@@ -27,7 +27,7 @@ from evidence.run_model import (
     WindowResult,
 )
 from evidence.verdicts import EXIT_CODES, RunVerdict
-from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
+from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, STAYS_AWAY, TO_CSMS, is_failure
 from loadtest.judging.quantities import Values
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import AtEnd, Broken, Figures
@@ -97,7 +97,8 @@ def at_end(merged: Merged, course: Course) -> AtEnd:
     """Return how many stations were accepted in the last seconds, of those that had been and were still wanted."""
     seconds = merged.seconds()
     stopped = int(course.finished if course.stopped is None else course.stopped)
-    most = max((second.booted for second in seconds), default=0)
+    away = sum(count for kind, count in merged.injected.items() if kind.startswith(STAYS_AWAY))
+    most = max(max((second.booted for second in seconds), default=0) - away, 0)
     last = [second.booted for second in seconds if stopped - _LAST_SECONDS <= second.t <= stopped]
     return AtEnd(
         accepted=max(last, default=0), had_been_accepted=most if course.wanted is None else min(most, course.wanted)
@@ -179,6 +180,7 @@ def build_run(
         warnings=course.warnings,
         timeline=_timeline(merged, course.started),
         faults=dict(merged.faults),
+        injected=dict(merged.injected),
         connections=dict(merged.connections),
         windows=windows,
         stages=_stages(settings, seconds, int(course.started)),
@@ -281,7 +283,9 @@ def _actions(series: Mapping[Key, Latencies]) -> list[ActionStats]:
     rows = []
     for (ocpp, action, direction), by_outcome in found.items():
         service, response = Histogram(), Histogram()
-        for latencies in by_outcome.values():
+        for outcome, latencies in by_outcome.items():
+            if outcome == Outcome.INJECTED:
+                continue
             service.merge(latencies.service.counts)
             response.merge(latencies.response.counts)
         rows.append(
@@ -289,7 +293,7 @@ def _actions(series: Mapping[Key, Latencies]) -> list[ActionStats]:
                 ocpp=ocpp,
                 action=action,
                 direction=FROM_CSMS if direction == FROM_CSMS else TO_CSMS,
-                count=response.count,
+                count=sum(latencies.response.count for latencies in by_outcome.values()),
                 outcomes={outcome: latencies.response.count for outcome, latencies in sorted(by_outcome.items())},
                 service_ms=_percentiles(service),
                 response_ms=_percentiles(response),

@@ -69,6 +69,7 @@ class Merged:
         self.faults: Counter[str] = Counter()
         self.connections: Counter[str] = Counter()
         self.offered: Counter[str] = Counter()
+        self.injected: Counter[str] = Counter()
         self.losses: dict[LossKey, Spell] = {}
         self.callerrors: dict[ErrorKey, Spell] = {}
         self.calls = 0
@@ -99,6 +100,7 @@ class Merged:
         self.faults.update(delta["faults"])
         self.connections.update(delta["connections"])
         self.offered.update(delta["offered"])
+        self.injected.update(delta["injected"])
         for how, code, reason, after, *spell in delta["lost"]:
             _prolong(self.losses, (how, code, reason, after), Spell(*spell))
         for ocpp, action, direction, error, text, *spell in delta["callerrors"]:

@@ -9,6 +9,7 @@ This is the source of truth of a load run; Locust's own table is a view that is 
     recorder.booted(+1 | -1)        # a station was accepted by BootNotification, or no longer counts as booted
     recorder.lost(how, code, reason, after)       # a connection ended against the station's will
     recorder.callerror(ocpp, action, direction, code, text)   # besides `call`: what a CALLERROR said
+    recorder.injected(kind)         # something that the run itself did to a frame or a connection, on purpose
     recorder.offered(n)             # n CALLs fell due in the schedules of this process, sent or not
     recorder.note(kind, *values)    # something for a plugin of the run (`loadtest.plugins.contract`), once
 
@@ -62,6 +63,8 @@ class Delta(TypedDict):
     """ocpp, action, direction, code, text, how many, and the second since 1970 of the first and the last."""
     offered: dict[str, int]
     """CALLs that fell due, by window."""
+    injected: dict[str, int]
+    """What the run did to frames and connections on purpose, by kind."""
     notes: list[list[Any]]
     """For the plugins of the run: kinds and values."""
 
@@ -112,6 +115,7 @@ class Recorder:
         "_errors",
         "_faults",
         "_fire",
+        "_injected",
         "_lost",
         "_names",
         "_notes",
@@ -126,6 +130,7 @@ class Recorder:
         "_table",
         "_texts",
         "_wall_offset",
+        "before_take",
         "total",
     )
     _series: dict[Key, _Series]
@@ -143,6 +148,8 @@ class Recorder:
     _rows: list[tuple[int, int, int, int, int, int]]
     _open_calls: int
     _notes: list[list[Any]]
+    before_take: list[Callable[[], None]]
+    """Called at the beginning of `take`, to leave notes that belong to the same CALLs."""
     total: int
     """CALLs of this run in all completed seconds."""
 
@@ -164,6 +171,7 @@ class Recorder:
         self._clock = clock
         self._wall_offset = (time.time() if wall is None else wall) - now
         self._connected = self._booted = 0
+        self.before_take = []
         self._restart(now)
 
     # -- hot path ----------------------------------------------------------------------------------------------------
@@ -265,6 +273,10 @@ class Recorder:
         found[0] += 1
         found[2] = self._second
 
+    def injected(self, kind: str) -> None:
+        """Count something that the run itself did to a frame or a connection, or that followed from it."""
+        self._injected[self._known(kind)] += 1
+
     def offered(self, count: int = 1, intended_at: float | None = None) -> None:
         """Count CALLs that fell due in the schedules of this process, at `intended_at` (default: now)."""
         if intended_at is None or intended_at >= self._since:
@@ -322,6 +334,7 @@ class Recorder:
 
     def take(self, *, final: bool = False) -> Delta:
         """Return what was recorded since the last call; the second that still runs is held back unless `final`."""
+        self._tell_before()
         now = self._clock()
         if final:
             self._next_second(now, close=True)
@@ -351,13 +364,14 @@ class Recorder:
             lost=[(*key, count, first, last) for key, (count, first, last) in self._lost.items()],
             callerrors=[(*key, count, first, last) for key, (count, first, last) in self._callerrors.items()],
             offered=dict(self._offered),
+            injected=dict(self._injected),
             notes=self._notes,
         )
         self._rows = []
         self._notes = []
         self._lost = {}
         self._callerrors = {}
-        for counter in (self._faults, self._connections, self._offered):
+        for counter in (self._faults, self._connections, self._offered, self._injected):
             counter.clear()
         self._choose_view()
         return delta
@@ -372,6 +386,7 @@ class Recorder:
         self._names: set[str] = set()
         self._faults: Counter[str] = Counter()
         self._connections: Counter[str] = Counter()
+        self._injected: Counter[str] = Counter()
         self._offered: Counter[str] = Counter()
         self._lost = {}
         self._callerrors = {}
@@ -384,6 +399,10 @@ class Recorder:
         self.total = 0
         self._begin_second()
         self._choose_view()
+
+    def _tell_before(self) -> None:
+        for tell in self.before_take:
+            tell()
 
     def _choose_view(self) -> None:
         """Decide how the table hears of the CALLs until the next `take`: each by itself, or all in sums."""

@@ -21,7 +21,17 @@ LOST = [
 
 def delta(counts: dict[int, int] | None = None, window: str = MEASURE, key: Key = KEY, **rest: Any) -> Delta:
     windows = {} if counts is None else {window: [(*key, counts, counts)]}
-    delta = Delta(windows=windows, rows=[], faults={}, connections={}, lost=[], callerrors=[], offered={}, notes=[])
+    delta = Delta(
+        windows=windows,
+        rows=[],
+        faults={},
+        connections={},
+        lost=[],
+        callerrors=[],
+        offered={},
+        injected={},
+        notes=[],
+    )
     delta.update(rest)  # type: ignore[typeddict-item]  # the tests name the fields themselves
     return delta
 
