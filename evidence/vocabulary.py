@@ -14,6 +14,8 @@ __all__ = [
     "NOTES_DROPPED",
     "OPENED",
     "RAMP",
+    "SLOW_CONSUMER",
+    "SLOW_READER",
     "STATION_CRASH",
     "STAYS_AWAY",
     "TO_CSMS",
@@ -41,6 +43,9 @@ UNDELIVERED: Final = "transaction-message-undelivered"
 """The fault under which transaction messages are counted that a station gave up."""
 CHECK: Final = "check: "
 """Begins the fault under which failed checks of people's own stations are counted."""
+SLOW_READER: Final = "slow-reader"
+SLOW_CONSUMER: Final = "slow-consumer"
+"""Faults of a CSMS that does not read what is sent to it: for a while, and for so long that the station gave up."""
 STATION_CRASH: Final = "station-crash"
 """The fault under which mistakes of Plugstorm at one station are counted."""
 TRIGGER_LOOP: Final = "trigger-loop"

@@ -10,7 +10,17 @@ from markupsafe import Markup
 
 from evidence.lost_words import why_lost
 from evidence.run_model import CallStats, LoadRun, Percentiles
-from evidence.vocabulary import CHECK, FROM_CSMS, NOTES_DROPPED, OPENED, STATION_CRASH, TO_CSMS, UNDELIVERED
+from evidence.vocabulary import (
+    CHECK,
+    FROM_CSMS,
+    NOTES_DROPPED,
+    OPENED,
+    SLOW_CONSUMER,
+    SLOW_READER,
+    STATION_CRASH,
+    TO_CSMS,
+    UNDELIVERED,
+)
 from ocppj.outcomes import Outcome
 from reports.charts import Figure, Mark, Part, Period, Series, share_bar, time_chart
 from reports.commands_view import CommandsView, view_commands
@@ -86,6 +96,8 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     """Why connections were lost, how many, when the first and the last, and the CALL without an answer."""
     faults: tuple[tuple[str, str], ...]
     """Frames of the CSMS."""
+    unread: tuple[tuple[str, str], ...]
+    """How often the CSMS did not read what was sent to it."""
     own_faults: tuple[tuple[str, str], ...]
     injected: tuple[tuple[str, str], ...]
     """What the run did on purpose, and what followed from it."""
@@ -152,7 +164,8 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
             (why_lost(one), count(one.count), duration(one.first), duration(one.last), one.after)
             for one in run.lost_connections
         ),
-        faults=_faults(run, lambda kind: kind not in _OURS and not kind.startswith(CHECK)),
+        faults=_faults(run, lambda kind: kind not in _OURS | _UNREAD and not kind.startswith(CHECK)),
+        unread=_faults(run, lambda kind: kind in _UNREAD),
         own_faults=_faults(run, lambda kind: kind in _OURS),
         injected=tuple((kind, count(amount)) for kind, amount in sorted(run.injected.items(), key=lambda one: -one[1])),
         checks=_faults(run, lambda kind: kind.startswith(CHECK)),
@@ -167,6 +180,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
     )
 
 
+_UNREAD = frozenset({SLOW_READER, SLOW_CONSUMER})
 _OURS = frozenset({UNDELIVERED, NOTES_DROPPED, STATION_CRASH})
 
 

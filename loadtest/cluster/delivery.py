@@ -109,7 +109,7 @@ class ReportQueue:
             run=self.run,
             seq=self._seq,
             delta=delta,
-            total=self._recorder.total,
+            total=self._recorder.made,
             stations=self._recorder.connected_now,
             booted=self._recorder.booted_now,
             health=self._health(),

@@ -349,6 +349,7 @@ def _observed(run: LoadRun, merged: Merged, course: Course) -> Observed:
         lag=(generator.lag_ms_p99 or 0.0) / 1000,
         stall=max(stalls, default=0.0) / 1000,
         trusted=generator.verdict != "INVALID",
+        strained=generator.verdict != "VALID",
         lost=run.lost_connections,
         connections=run.connections,
         outcomes=_outcomes(run),

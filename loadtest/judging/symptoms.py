@@ -44,6 +44,8 @@ _AS_HIGH: Final = 0.95
 _MOSTLY: Final = 0.75
 """How far a median may fall behind the one before it, and how many have to keep up, in something that grows."""
 _MORE_LOAD: Final = 1.3
+_LEAST_STALL: Final = 1.5
+"""Seconds."""
 _LEAST_RATE: Final = 4.0
 """CALLs per second below which a second without an answer is chance."""
 _ENOUGH_BUSY: Final = 3
@@ -83,6 +85,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """How long the load generator itself stood still at most."""
     trusted: bool = True
     """Whether the load generator did what was asked of it, so that times say something."""
+    strained: bool = False
+    """Whether the load generator, and with it maybe this machine, was under strain."""
     lost: Sequence[LostConnections] = ()
     connections: Mapping[str, int] = {}
     """Attempts by outcome."""
@@ -151,12 +155,15 @@ def _gone(seen: Observed) -> Symptom | None:
     if not present or not is_lost or seen.stopped - since <= _LONG or seen.struck <= since:
         return None
     last = [one for one in taken if one.last >= since - _LONG] or taken
-    worst = max(last, key=lambda one: one.count)
-    count = sum(one.count for one in last if why_lost(one) == why_lost(worst))
+    reasons: dict[str, int] = {}
+    for one in last:
+        reasons[why_lost(one)] = reasons.get(why_lost(one), 0) + one.count
+    worst, count = max(reasons, key=lambda reason: reasons[reason]), sum(reasons.values())
+    most = "" if len(reasons) == 1 else f", {reasons[worst]:,} of them"
     failed = {outcome: number for outcome, number in seen.connections.items() if outcome != OPENED}
     then = f"; new connections failed, most with {max(failed, key=lambda word: failed[word])}" if failed else ""
     connections = "1 connection" if count == 1 else f"{count:,} connections"
-    says = f"the CSMS went away {since:.0f} s after the start: {connections} ended ({why_lost(worst)}){then}"
+    says = f"the CSMS went away {since:.0f} s after the start: {connections} ended ({worst}{most}){then}"
     return Symptom(word="gone", says=says, at=since)
 
 
@@ -280,9 +287,11 @@ def _stalls(seen: Observed) -> Symptom | None:
         else:
             stops.append([row.t])
     lengths = [_length(seen, stop) for stop in stops if stop[-1] < rows[-1].t]
-    stops = [stop for stop, length in zip(stops, lengths, strict=False) if length > 2 * seen.stall]
-    lengths = [length for length in lengths if length > 2 * seen.stall]
-    if not stops:
+    least = max(_LEAST_STALL, 2 * seen.stall)
+    stops = [stop for stop, length in zip(stops, lengths, strict=False) if length >= least]
+    lengths = [length for length in lengths if length >= least]
+    # On a machine that is short of processors, a CSMS beside us may have got none for a moment.
+    if not stops or (seen.strained and len(stops) == 1):
         return None
     return Symptom(
         word="stalls", says=_stall_words([stop[0] for stop in stops], median(lengths)), at=float(stops[0][0])

@@ -151,7 +151,7 @@ class Recorder:
     before_take: list[Callable[[], None]]
     """Called at the beginning of `take`, to leave notes that belong to the same CALLs."""
     total: int
-    """CALLs of this run in all completed seconds: the check sum of the histograms."""
+    """CALLs of this run in all completed seconds."""
 
     def __init__(
         self,
@@ -307,6 +307,11 @@ class Recorder:
     def booted_now(self) -> int:
         """How many stations are accepted."""
         return self._booted
+
+    @property
+    def made(self) -> int:
+        """How many CALLs have ended in this run, those of the second that still runs included."""
+        return self.total + self._calls
 
     @property
     def untouched(self) -> bool:

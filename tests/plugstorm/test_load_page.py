@@ -17,6 +17,7 @@ from tests.plugstorm.conftest import Spawn
 WORDS = ("load", "--stations", "2", "--spawn-rate", "2", "--profile", "quick", "--out", "run")
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("how", [("--duration", "4s"), ("--stages", "2/1s,3s"), ("--duration", "4s", "--workers", "2")])
 def test_the_page_ends_with_the_run(how: tuple[str, ...], spawn: Spawn, tmp_path: Path) -> None:
     with practice_csms() as csms:
@@ -27,6 +28,7 @@ def test_the_page_ends_with_the_run(how: tuple[str, ...], spawn: Spawn, tmp_path
     assert "it ends with the run" in said
 
 
+@pytest.mark.timeout(400)
 def test_the_page_stays_when_it_is_told_to(spawn: Spawn, tmp_path: Path) -> None:
     with practice_csms() as csms:
         child = spawn(*WORDS, "--duration", "4s", "--url", csms.url, "--ui-stay", "--ui-port", str(free_port()))

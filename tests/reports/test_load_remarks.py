@@ -72,6 +72,16 @@ def test_of_an_invalid_run_a_symptom_is_told_after_that_it_is_invalid(tmp_path: 
     assert headline(run).remarks[0] == "The CSMS stood still for 2 s, 31 s after the start."
 
 
+def test_faulty_frames_are_frames_of_the_csms_only(tmp_path: Path) -> None:
+    faults = {"late": 2, "slow-reader": 3, "slow-consumer": 4, "transaction-message-undelivered": 5}
+    page = page_text(write_load(tmp_path / "run", faults=faults))
+    frames, _, rest = page.partition("<h2>Faulty frames of the CSMS</h2>")[2].partition("<h2>")
+    unread, _, ours = rest.partition("<h2>")
+    assert ("late" in frames, "slow-" in frames, "undelivered" in frames) == (True, False, False)
+    assert ("slow-reader" in unread, "slow-consumer" in unread) == (True, True)
+    assert "transaction-message-undelivered" in ours
+
+
 def test_what_callerrors_said_is_in_the_summary_and_on_the_page(tmp_path: Path) -> None:
     told = CallErrors(
         ocpp="1.6",

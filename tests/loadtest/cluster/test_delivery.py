@@ -67,6 +67,18 @@ def test_reports_add_up_to_what_was_recorded(collector: Collector, worker: Worke
     assert collector.incomplete == []
 
 
+def test_calls_that_end_after_the_last_report_are_in_the_sum_and_in_the_workers_own_count(
+    collector: Collector, worker: Worker, clock: Clock
+) -> None:
+    worker.call(3)
+    deliver(collector, worker, worker.report_queue.reports(last=True))
+    clock.now += 0.1
+    worker.call(2)
+    deliver(collector, worker, worker.report_queue.reports())
+    state = collector.workers["w"]
+    assert (collector.merged.calls, state.complete, state.miscounted) == (5, True, 0)
+
+
 def test_a_repeated_report_counts_once(collector: Collector, worker: Worker) -> None:
     worker.call(4)
     reports = worker.report_queue.reports()

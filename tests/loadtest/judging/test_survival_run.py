@@ -6,6 +6,7 @@ import html
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +56,7 @@ def load(
     duration: str = "9s",
     call_timeout: str = "1",
 ) -> Told:
+    folder.mkdir(exist_ok=True)
     (folder / "busy.yaml").write_text(profile)
     command = [sys.executable, "-m", "plugstorm", "load", "--stations", str(stations), "--spawn-rate", str(stations)]
     command += ["--out", "run", "--duration", duration, "--profile", "busy.yaml", "--call-timeout", call_timeout]
@@ -127,37 +129,57 @@ ILL = {
 }
 
 
+ATTEMPTS = 3
+"""Other tests on the machine may leave too little of it to one run."""
+
+
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ILL)
 def test_a_csms_that_gives_way_is_never_survived_and_every_first_screen_says_what_it_did(
     tmp_path: Path, name: str
 ) -> None:
     case = ILL[name]
-    told = load(tmp_path, (case.defect,), **case.how)
-    if case.missed:
-        assert case.missed in {slo["built_in"] for slo in told.run["slo"] if not slo["passed"]}
-    if case.missed in CERTAIN:
-        assert (told.run["verdict"], told.code) == ("failed", exit_codes.FAILED)
-    elif told.is_starved or (told.run["generator"]["verdict"] != "VALID" and case.symptom not in told.symptoms):
-        # On a busy machine, times are not the CSMS's alone.
+    for attempt in range(ATTEMPTS):
+        told = load(tmp_path / str(attempt), (case.defect,), **case.how)
+        missed = {slo["built_in"] for slo in told.run["slo"] if not slo["passed"]}
+        if case.missed in CERTAIN:
+            assert case.missed in missed
+            assert (told.run["verdict"], told.code) == ("failed", exit_codes.FAILED)
+        if case.symptom in told.symptoms and (not case.missed or case.missed in missed):
+            break
+    else:
+        assert told.run["generator"]["verdict"] != "VALID", (told.symptoms, missed)
         return
-    if case.missed:
-        assert told.code == exit_codes.FAILED
-    assert told.symptoms[0] == case.symptom
-    assert case.sentence in told.headline.replace("\\", "")
+    assert any(case.sentence.lower() in symptom["says"].lower() for symptom in told.run["symptoms"])
+    if told.symptoms[0] == case.symptom and not told.is_starved:
+        assert case.sentence in told.headline.replace("\\", "")
     silent = [screen for screen, text in told.screens.items() if case.sentence.lower() not in text.lower()]
     assert silent == []
+    assert told.code == (exit_codes.INVALID if told.is_starved else exit_codes.FAILED) or not case.missed
 
 
-def test_a_right_csms_keeps_every_built_in_objective_and_shows_no_symptom(tmp_path: Path) -> None:
-    # On a busy machine the CSMS waits for a processor, too.
+@pytest.fixture
+def busy_neighbour() -> Iterator[None]:
+    """Keep a processor busy with another program."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as neighbour:
+        yield
+        neighbour.kill()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("busy_neighbour")
+def test_a_right_csms_keeps_every_built_in_objective_beside_a_busy_program(tmp_path: Path) -> None:
     told = load(tmp_path, (), 0.0, call_timeout="30")
+    assert all(slo["passed"] for slo in told.run["slo"]), told.run["slo"]
     if told.is_starved:
         return
-    assert all(slo["passed"] for slo in told.run["slo"]), told.run["slo"]
-    assert told.code == exit_codes.PASSED
-    assert "no SLO was set" in told.headline or told.symptoms
+    assert (told.run["verdict"], told.code) == ("passed", exit_codes.PASSED)
+    assert "no SLO was set" in told.headline
+    if told.run["generator"]["verdict"] == "DEGRADED":
+        assert "The load generator was DEGRADED" in told.screens["summary.md"]
 
 
+@pytest.mark.timeout(400)
 def test_an_objective_that_is_switched_off_by_name_fails_nothing_and_is_named(tmp_path: Path) -> None:
     off = [word for name in ("charging-success", "failed-calls") for word in ("--no-objective", name)]
     told = load(tmp_path, ("load-no-tokens",), 0.0, *off)

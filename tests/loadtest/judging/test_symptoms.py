@@ -138,6 +138,15 @@ HEALTHY = {
         lambda t: row(t, calls=0, waiting=40) if t == 11 else row(t),
         stall=1.9,
     ),
+    "a moment without a processor on a busy machine": seen(
+        lambda t: part(t, {1800 if t == 12 else FAST: RATE}),
+        lambda t: row(t, calls=0, waiting=40) if t == 11 else row(t),
+        strained=True,
+    ),
+    "a second without an answer": seen(
+        lambda t: part(t, {1100 if t == 12 else FAST: RATE}),
+        lambda t: row(t, calls=0, waiting=40) if t == 11 else row(t),
+    ),
     "a second without calls when there are few": seen(rows=lambda t: row(t, calls=t % 3, waiting=2 * (t % 3 == 0))),
     "an unlucky CALL or two": seen(lambda t: part(t, {FAST: RATE}, unanswered=t in {5, 40})),
     "time-outs at one moment": seen(lambda t: part(t, {FAST: RATE}, unanswered=20 * (t == 30) + (t in {5, 50}))),
@@ -153,6 +162,15 @@ HEALTHY = {
 def test_where_new_connections_fail_is_said_of_a_csms_that_is_gone() -> None:
     (found,) = symptoms(ILL["gone"][0])
     assert found.says.endswith("; new connections failed, most with http-503")
+
+
+def test_of_several_reasons_the_most_frequent_is_told_with_its_number() -> None:
+    run = seen(
+        rows=lambda t: row(t) if t < 26 else row(t, connected=0, calls=0),
+        lost=[CLOSED, LostConnections(how="lost", code=1006, count=7, first=25.0, last=25.0)],
+    )
+    (found,) = symptoms(run)
+    assert '57 connections ended (the CSMS closed with 1011 "out of memory", 50 of them)' in found.says
 
 
 def test_growing_times_under_steady_load_are_called_a_leak() -> None:
@@ -172,6 +190,16 @@ def test_a_generator_that_did_not_do_its_work_says_nothing_of_times_but_that_the
     for run, words in ((slow, []), (gone, ["gone"])):
         fields = {name: getattr(run, name) for name in run.__struct_fields__} | {"trusted": False}
         assert [one.word for one in symptoms(Observed(**fields))] == words
+
+
+def test_a_single_long_stall_is_told_with_its_time() -> None:
+    (found,) = symptoms(
+        seen(
+            lambda t: part(t, {2400 if t == 13 else FAST: RATE}),
+            lambda t: row(t, calls=0, waiting=40) if t in {11, 12} else row(t),
+        )
+    )
+    assert found.says == "the CSMS stood still for 2.4 s, 11 s after the start: it answered nobody meanwhile"
 
 
 def test_more_load_is_named_as_what_makes_answers_slower() -> None:

@@ -68,6 +68,7 @@ def test_every_option_of_a_run_is_in_the_help_of_both_commands() -> None:
     assert {option.field for option in OPTIONS if option.flag not in flags} == {"no_locust_table"}
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("parent", ["", "1"])
 def test_a_refused_address_is_named_as_the_person_has_given_it(parent: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfile.py"), "--headless", "--users", "1"]
