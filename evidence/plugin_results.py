@@ -126,6 +126,8 @@ class StormStations(msgspec.Struct, frozen=True, kw_only=True):
     settled: int = 0
     """Those that have delivered everything."""
     unrecovered: int = 0
+    stay_away: int = 0
+    """Of those, the ones that take the loss for the end, as their vendor's firmware does."""
     lost_again: int = 0
 
 
@@ -216,6 +218,8 @@ class StormResult(msgspec.Struct, frozen=True, kw_only=True):
     """`t` seconds since the storm began, and how many stations are how far."""
     twins: dict[str, int] | UnsetType = UNSET
     """What the CSMS did with two connections of one station, where the storm makes them."""
+    scan: dict[str, dict[str, int]] | UnsetType = UNSET
+    """What the CSMS did with connections that were none of a station, by kind, where the storm makes them."""
     command_exit_code: int | UnsetType = UNSET
 
 

@@ -8,12 +8,15 @@ from typing import Annotated
 import msgspec
 import typer
 
-from loadtest.locust_edge.options import read_duration, read_rate
+from loadtest.locust_edge.option_words import read_duration, read_rate
 from loadtest.locust_edge.request import LoadRequest
 from ocppj.errors import UsageError
 from plugstorm.flags import Json, Out, Work, app, takes_request
 
 __all__: list[str] = []
+
+_UI_ENDS = ("--autoquit", "0")
+"""Words of Locust: its web UI goes with the run."""
 
 
 @app.command()
@@ -22,6 +25,9 @@ def load(
     request: LoadRequest,
     *,
     ui: Annotated[bool, typer.Option("--ui", help="Open Locust's web UI while the run goes on.")] = False,
+    ui_stay: Annotated[
+        bool, typer.Option("--ui-stay", help="As --ui, and the page stays when the run is over, until Ctrl-C.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what the run would send and need, and exit.")
     ] = False,
@@ -36,7 +42,10 @@ def load(
     ] = None,
 ) -> Work:
     """Storm a CSMS with virtual charge points; one run folder with latencies, outcomes and the generator's verdict."""
-    request = msgspec.structs.replace(request, ui_port=request.ui_port if ui else None).and_words(locust or ())
+    is_shown = ui or ui_stay
+    at_end = _UI_ENDS if ui and not ui_stay else ()
+    request = msgspec.structs.replace(request, ui_port=request.ui_port if is_shown else None)
+    request = request.and_words([*at_end, *(locust or ())])
     if dry_run:
         from plugstorm import forecast_command  # noqa: PLC0415 - each command loads only its own rooms
 
@@ -86,6 +95,8 @@ def storm(
         "storms",
         "trace_share",
         "ui_port",
+        "warm_up",
+        "cool_down",
     },
     required={"slo"},
 )

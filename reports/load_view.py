@@ -80,11 +80,15 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     knee: KneeView | None
     stages: tuple[tuple[str, ...], ...]
     """Name, start, length, stations accepted, calls and failed calls a second, most calls that waited."""
+    callerrors: tuple[tuple[str, ...], ...]
+    """Action, who refused it, code, text, how many, when the first and the last."""
     lost: tuple[tuple[str, ...], ...]
     """Why connections were lost, how many, when the first and the last, and the CALL without an answer."""
     faults: tuple[tuple[str, str], ...]
     """Frames of the CSMS."""
     own_faults: tuple[tuple[str, str], ...]
+    injected: tuple[tuple[str, str], ...]
+    """What the run did on purpose, and what followed from it."""
     checks: tuple[tuple[str, str], ...]
     """Failed checks of people's own stations."""
     throughput: tuple[tuple[str, str], ...]
@@ -132,12 +136,25 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
             )
             for stage in run.stages
         ),
+        callerrors=tuple(
+            (
+                f"{one.action}, OCPP {one.ocpp}",
+                "station" if one.direction == FROM_CSMS else "CSMS",
+                one.code,
+                one.description,
+                count(one.count),
+                duration(one.first),
+                duration(one.last),
+            )
+            for one in run.callerrors
+        ),
         lost=tuple(
             (why_lost(one), count(one.count), duration(one.first), duration(one.last), one.after)
             for one in run.lost_connections
         ),
         faults=_faults(run, lambda kind: kind not in _OURS and not kind.startswith(CHECK)),
         own_faults=_faults(run, lambda kind: kind in _OURS),
+        injected=tuple((kind, count(amount)) for kind, amount in sorted(run.injected.items(), key=lambda one: -one[1])),
         checks=_faults(run, lambda kind: kind.startswith(CHECK)),
         throughput=tuple((field_words(key), number(value, 4)) for key, value in run.throughput.items()),
         generator=_generator(run),
@@ -330,6 +347,7 @@ _LOOKS: Mapping[str, str] = {
     Outcome.LATE: "o-late",
     Outcome.SCHEMA_INVALID: "o-schema",
     Outcome.UNSOLICITED: "o-late",
+    Outcome.INJECTED: "o-late",
 }
 
 

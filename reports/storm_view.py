@@ -205,6 +205,10 @@ def _costs(storm: StormResult) -> tuple[tuple[str, str], ...]:
         rows.append(("connections lost again afterwards", count(storm.stations.lost_again)))
     if storm.twins is not UNSET:
         rows += [(_TWINS.get(name, field_words(name)), count(amount)) for name, amount in storm.twins.items()]
+    if storm.scan is not UNSET:
+        for kind, outcomes in storm.scan.items():
+            said = ", ".join(f"{count(amount)} {outcome}" for outcome, amount in outcomes.items())
+            rows.append((f"knocks of the kind {kind}", said))
     if storm.command_exit_code is not UNSET:
         rows.append(("exit code of the command", str(storm.command_exit_code)))
     return tuple(rows)
@@ -214,4 +218,8 @@ _TWINS = {
     "old_closed": "second connections for which the CSMS closed the old one",
     "old_open": "second connections beside which the old one stayed open",
     "new_kicked": "second connections that ended while the old one was open",
+    "twin_opened": "twins that were let in",
+    "twin_refused": "twins that were refused",
+    "twin_kicked": "twins that the CSMS closed",
+    "real_kicked": "connections of the stations themselves that ended meanwhile",
 }

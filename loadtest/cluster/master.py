@@ -58,12 +58,14 @@ class MasterEnd:
         errors: Callable[[], int] = lambda: 0,
         stop: Callable[[], None] = lambda: None,
         check_end: Callable[[], str | None] | None = None,
+        spell: Callable[[str], str] = str,
     ) -> None:
         """Make the run folder; raises `UsageError` where it cannot be written.
 
         `send` takes a worker and a message, `workers` lists the connected ones, `name` is how people call one, `errors`
         counts exceptions of Plugstorm in this process. `stop` ends the run before its time and does not wait for it.
         `check_end` connects once more when the run is over, and returns what is wrong with the CSMS; None: nothing.
+        `spell` names the options in a text as this run's command line does.
         """
         self._settings = settings
         self._send = send
@@ -72,6 +74,7 @@ class MasterEnd:
         self._errors = errors
         self._stop = stop
         self.check_end = check_end
+        self._spell = spell
         self._runs = 0
         self._folder: RunFolder | None = RunFolder.create(settings.out, "load")
         self._progress = Progress() if settings.live else None
@@ -359,6 +362,7 @@ class MasterEnd:
         for word, sentence in early_signs(sight).items():
             if word not in self._warned:
                 self._warned.add(word)
+                sentence = self._spell(sentence)  # noqa: PLW2901 - the same sentence
                 self._course.warnings.append(sentence)
                 _logger.warning("%s", sentence)
                 if self._progress is not None:
@@ -441,6 +445,7 @@ class MasterEnd:
         doubts = [reason for conclusion in conclusions.values() for reason in conclusion.invalid]
         if doubts:
             generator = msgspec.structs.replace(generator, verdict="INVALID", reasons=[*generator.reasons, *doubts])
+        generator.reasons = list(map(self._spell, generator.reasons))
         windows = merged.windows
         figures = slo_figures(
             merged,

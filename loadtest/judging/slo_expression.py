@@ -25,7 +25,7 @@ import msgspec
 from config.errors import ConfigError
 from config.quantities import SECONDS, number
 from config.words import hint
-from evidence.vocabulary import FROM_CSMS, TO_CSMS
+from evidence.vocabulary import FROM_CSMS, TO_CSMS, TRIGGER_LOOP
 from loadtest.judging.quantities import Kind, Quantities
 from loadtest.transport.contract import Attempt
 from ocppj.actions import ACTIONS
@@ -83,12 +83,13 @@ _OUTCOMES: Final = (
     Outcome.NEVER_SENT,
     Outcome.SCHEMA_INVALID,
     Outcome.SILENT,
+    Outcome.INJECTED,
     CALLS,
 )
 _RATES: Final = (THROUGHPUT, GOODPUT)
 _STATIONS: Final = ("booted", "connected", "lost")
 _CONNECTIONS: Final = (FAILED, *Attempt)
-_FAULTS: Final = (Outcome.LATE, Outcome.UNSOLICITED, "duplicate", "unreadable")
+_FAULTS: Final = (Outcome.LATE, Outcome.UNSOLICITED, "duplicate", "unreadable", TRIGGER_LOOP)
 _GENERATOR: Final[Mapping[str, Kind]] = MappingProxyType(
     {"lag": "time", "stall": "time", "cpu": "share", "memory": "memory"}
 )

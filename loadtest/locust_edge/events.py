@@ -27,7 +27,7 @@ from loadtest.locust_edge.same_stations import claim_stations
 from loadtest.locust_edge.stages_shape import StagesShape
 from loadtest.locust_edge.target_check import check_as_any
 from loadtest.locust_edge.web_bar import add_bar
-from loadtest.locust_edge.wiring import expect_workers, install, wired
+from loadtest.locust_edge.wiring import expect_workers, install, spell, wired
 from loadtest.plugins.storms.page import add_storm_page
 from loadtest.workload.stages import write_stages
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
@@ -85,7 +85,7 @@ def _on_start_from_web(environment: Environment, **_: Any) -> None:
         wired(environment).prepare(settings)
         wired(environment).check_end(_end_check(environment, settings))
     except HarnessError as error:
-        _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
+        _logger.error("%s", spell(str(error)))  # noqa: TRY400 - one line for people, no traceback
         gevent.spawn(runner.stop)
 
 
@@ -101,7 +101,7 @@ def _prepare(environment: Environment) -> Settings:
     given.stages = write_stages(request.stages)
     versions = _choose_users(environment, request)
     settings = settings_of(request, versions)
-    claim_stations(settings.url, settings.identities)
+    claim_stations(settings.url, settings.identities, settings.stations)
     if request.stages:
         environment.shape_class = StagesShape(request.stages)
     if request.register:
@@ -154,7 +154,7 @@ def _end_check(environment: Environment, settings: Settings) -> Callable[[], str
 
 def _leave(environment: Environment, error: HarnessError) -> NoReturn:
     """End the process with one line and the right code, and with it the workers that `--processes` forked."""
-    sys.stderr.write(f"plugstorm: error: {error}\n")
+    sys.stderr.write(f"plugstorm: error: {spell(str(error))}\n")
     given: Any = environment.parsed_options
     runner: Any = environment.runner
     # Nobody handles what the workers may still send.

@@ -17,7 +17,8 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from loadtest.locust_edge.options import OPTIONS, RAMP, Option, read_addresses
+from loadtest.locust_edge.option_words import read_addresses
+from loadtest.locust_edge.options import OPTIONS, RAMP, Option
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.workload.defaults import DEFAULT_PROFILE
 from loadtest.workload.stages import Stage, most_stations, stages_seconds
@@ -78,6 +79,7 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None = None
     """Never on a command line, where it would show in the list of processes."""
     station_list: Path | None = None
+    token_list: Path | None = None
     identity_pattern: str | None = None
     call_timeout: float = 30.0
     connect_timeout: float = 30.0

@@ -6,7 +6,8 @@ machines; only the profile is read in every process. The module does not import 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from loadtest.plugins.ledger.driver_records import DriverRecords
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.formula import ways_back
+from loadtest.plugins.storms.outside import mute_practice_csms
 from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.plugins.watch.contract import Source
 from loadtest.plugins.watch.metrics_page import MetricsPage
@@ -32,7 +34,8 @@ from loadtest.plugins.watch.plugin import WatchPlugin
 from loadtest.plugins.watch.processes import ProcessTree
 from loadtest.workload.arrival_rate import with_arrival_rate
 from loadtest.workload.commands import read_commands
-from loadtest.workload.identities import Identities, read_identities
+from loadtest.workload.defaults import DEFAULT_PATTERN
+from loadtest.workload.identities import Identities, read_identities, read_tokens
 from loadtest.workload.profile import Profile, check_versions, load_profile, with_time
 from loadtest.workload.stages import read_stage_list
 from loadtest.workload.storms import MassRemoteStart, Storm, read_storm_words, read_storms
@@ -102,7 +105,14 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
         source_addresses=max(1, len(request.addresses)),
         driver=driver,
         plugins=[
-            StormPlugin(storms, backoff=backoff, seed=request.seed, owned=request.owned),
+            StormPlugin(
+                storms,
+                backoff=backoff,
+                seed=request.seed,
+                owned=request.owned,
+                mute=_mute(request),
+                call_timeout=request.call_timeout,
+            ),
             *([] if commander is None else [commander]),
             _ledger(request, secrets, choice, identities, ocpp[0]),
             KpiPlugin(),
@@ -167,9 +177,21 @@ def _storms(request: LoadRequest, profile: Profile) -> list[Storm]:
     return storms
 
 
+def _mute(request: LoadRequest) -> Callable[[float, float, Callable[[int, str], object]], object] | None:
+    """Return what makes the practice CSMS mute; None where the CSMS is another one."""
+    if request.control_url is None or request.driver not in _DRIVERS_OF_THE_LEDGER:
+        return None
+    return partial(mute_practice_csms, check_owned(request.control_url, request.owned))
+
+
 def _identities(request: LoadRequest) -> Identities:
     if request.station_list is None:
-        return Identities() if request.identity_pattern is None else Identities(request.identity_pattern)
+        pattern = DEFAULT_PATTERN if request.identity_pattern is None else request.identity_pattern
+        return Identities(pattern, tokens=_tokens(request), stations=request.stations)
+    if request.token_list is not None:
+        raise UsageError(
+            "--token-list and --station-list exclude each other; the columns token, token2, … are for tokens"
+        )
     if request.identity_pattern is not None:
         raise UsageError("--identity-pattern and --station-list exclude each other; the list has the names already")
     found = read_identities(request.station_list)
@@ -177,6 +199,18 @@ def _identities(request: LoadRequest) -> Identities:
         raise UsageError(
             f"{request.station_list} names {found.capacity} stations, but {request.stations} are asked for; "
             f"add lines, or take --stations {found.capacity}"
+        )
+    return found
+
+
+def _tokens(request: LoadRequest) -> list[str]:
+    if request.token_list is None:
+        return []
+    found = read_tokens(request.token_list)
+    if request.stations > len(found):
+        raise UsageError(
+            f"{request.token_list} names {len(found)} tokens, but {request.stations} stations are asked for, and "
+            f"a token charges at one place at a time; add lines, or take --stations {len(found)}"
         )
     return found
 

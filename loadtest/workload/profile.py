@@ -26,6 +26,7 @@ from loadtest.timing.pacing import Draws, van_der_corput
 from loadtest.workload.answers import AnswerRule, Files, check_actions
 from loadtest.workload.commands import Command
 from loadtest.workload.curve import DAY, DAYS, clock_text, seconds_of_day
+from loadtest.workload.impair import read_impairments
 from loadtest.workload.recording import Recorded, Replay
 from loadtest.workload.replay import read_recorded
 from loadtest.workload.sessions import Workload
@@ -113,6 +114,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How commands are answered, by action or `*`; without a rule, at once and as well as the station can."""
     files: Files = Files()
     """How long firmware and logs take."""
+    impair: tuple[dict[str, Any], ...] = ()
+    """What is done to frames on purpose (`loadtest.workload.impair`)."""
     storms: tuple[dict[str, Any], ...] = ()
     """What strikes the stations (`loadtest.workload.storms`)."""
     stages: tuple[dict[str, Any], ...] = ()
@@ -326,6 +329,7 @@ def _read(path: Path) -> tuple[Profile, Location]:
 
 def _check_lists(profile: Profile, location: Location) -> None:
     read_storms(list(profile.storms), location.below("storms"))
+    read_impairments(list(profile.impair), location.below("impair"))
     if profile.stages:
         read_stage_list(profile.stages, location.below("stages"))
 

@@ -78,6 +78,7 @@ FIELDS: dict[str, Any] = {
     "tls_ca": st.none() | PATH,
     "password": st.none() | TEXT,
     "station_list": st.none() | PATH,
+    "token_list": st.none() | PATH,
     "identity_pattern": st.none() | TEXT,
     "call_timeout": SOME_TIME,
     "connect_timeout": SOME_TIME,
