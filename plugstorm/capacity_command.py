@@ -42,6 +42,7 @@ from reports.summary import write_summary
 
 __all__ = ["read_search", "run", "step_duration"]
 
+_FILE_WIDTH: Final = 160
 _OUTPUT: Final = "output.txt"
 _SLO: Final = "slo.yaml"
 _MARGIN: Final = 2.0
@@ -239,6 +240,9 @@ def _tell(trials: Sequence[Trial]) -> None:
 
 def _show(result: CapacityResult, page: Path) -> None:
     console = Console()
+    if not console.is_terminal:
+        # A file has no width; rich would take 80.
+        console = Console(width=_FILE_WIDTH)
     table = Table(box=SIMPLE_HEAD)
     is_rate = result.plan.search != "stations"
     for name in (

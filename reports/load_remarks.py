@@ -10,7 +10,7 @@ from evidence.lost_words import all_lost
 from evidence.plugin_results import StormResult
 from evidence.run_model import LoadRun
 from evidence.vocabulary import COOL_DOWN
-from reports.words import count, duration, percent, plural
+from reports.words import count, duration, milliseconds, number, percent, plural
 
 __all__ = ["load_remarks"]
 
@@ -18,6 +18,10 @@ _MOST_STORMS = 6
 _MOMENT = 5.0
 """Seconds that a moment lasts."""
 _LEAST_ERRORS = 3
+_SLOWER = 2.0
+_SLOWER_MS = 50.0
+_GREW = 0.2
+_PROCESS_FIGURES = {"rss": "memory", "fds": "number of open files", "threads": "number of threads"}
 _WORTH_TELLING = 0.01
 """Share of failed calls below which no moment was bad."""
 
@@ -33,7 +37,8 @@ def load_remarks(run: LoadRun) -> list[str]:
     goodbye = min((window.start for window in run.windows if window.name == COOL_DOWN), default=math.inf)
     timeline = [row for row in run.timeline if "t" in row and row["t"] <= goodbye - 1]
     alone = [] if any(symptom.word == "gone" for symptom in run.symptoms) else _left_alone(timeline)
-    return remarks + alone + _worst_moment(timeline) + injected_sentences(run)
+    moments = [*alone, *_worst_moment(timeline), *_growth(run)]
+    return [*remarks, *_neighbours(run), *moments, *injected_sentences(run)]
 
 
 def _storm(storm: StormResult) -> str:
@@ -48,6 +53,33 @@ def _storm(storm: StormResult) -> str:
     missing = storm.stations.unrecovered
     left = f" {count(missing)} of them did not come back." if missing else ""
     return f"{begin}; the CSMS did not recover.{left}"
+
+
+def _neighbours(run: LoadRun) -> list[str]:
+    """Name the storms that slowed down stations which they did not strike."""
+    found = []
+    for storm in run.storms:
+        before, during = storm.neighbours.before.p95_ms, storm.neighbours.during.p95_ms
+        if before is not None and during is not None and during > max(before * _SLOWER, before + _SLOWER_MS):
+            found.append(
+                f"While {storm.storm} struck {plural(storm.stations.struck, 'station')}, calls of the others took "
+                f"longer, too: p95 {milliseconds(during)} instead of {milliseconds(before)}."
+            )
+    return found
+
+
+def _growth(run: LoadRun) -> list[str]:
+    """Name the process figures of the CSMS that grew while the load stayed the same."""
+    found = []
+    for one in run.watch.series:
+        of_process = one.source.startswith("pid ") and one.name in _PROCESS_FIGURES
+        if of_process and one.growth is not None and one.growth >= _GREW:
+            most = f"{number(one.most or 0.0)} {one.unit}".rstrip()
+            found.append(
+                f"The {_PROCESS_FIGURES[one.name]} of the CSMS ({one.source}) grew by {percent(one.growth)} from the "
+                f"beginning to the end of the measurement, to {most}."
+            )
+    return found
 
 
 def _by_storms(run: LoadRun) -> str:

@@ -50,8 +50,10 @@ def trial_of(
 ) -> Trial:
     """Boil a finished run down; `rate` is how many sessions or commands a second were asked for."""
     pairs = list(zip(thresholds, (slo for slo in run.slo if not slo.built_in), strict=True))
-    certain = _objectives(run, thresholds, lag_ms=_lag_ms(run)) + _beside_objectives(run, rate)
-    missed = _objectives(run, thresholds, lag_ms=0.0) + _beside_objectives(run, rate)
+    growing = _growing_queue(run, rate)
+    # A generator that was late may have begun less than was asked for.
+    certain = _objectives(run, thresholds, lag_ms=_lag_ms(run)) + growing
+    missed = _objectives(run, thresholds, lag_ms=0.0) + _missing_rate(run, rate) + growing
     slowest = max((call.response_ms for call in run.calls if call.response_ms), key=lambda p: p.p99, default=None)
     word: TrialWord = "missed" if missed else "kept"
     notes: list[str] = []
@@ -100,18 +102,21 @@ def _objectives(run: LoadRun, thresholds: Sequence[Threshold], *, lag_ms: float)
     return found
 
 
-def _beside_objectives(run: LoadRun, rate: float | None) -> list[str]:
-    """Write what a CSMS misses that keeps every objective and still falls behind."""
-    found = []
+def _missing_rate(run: LoadRun, rate: float | None) -> list[str]:
+    """Write that fewer sessions or commands a second took place than were asked for, beyond chance."""
     achieved = None if rate is None else _achieved(run)
-    if rate is not None and achieved is not None:
-        seconds = max(run.throughput.get("measured_s", 0.0), 1e-9)
-        if achieved < rate * _ACHIEVED - _SIGMAS * sqrt(rate * seconds) / seconds:
-            found.append(f"{rate:g}/s as asked for (measured {achieved:.1f}/s)")
+    if rate is None or achieved is None:
+        return []
+    seconds = max(run.throughput.get("measured_s", 0.0), 1e-9)
+    if achieved >= rate * _ACHIEVED - _SIGMAS * sqrt(rate * seconds) / seconds:
+        return []
+    return [f"{rate:g}/s as asked for (measured {achieved:.1f}/s)"]
+
+
+def _growing_queue(run: LoadRun, rate: float | None) -> list[str]:
+    """Write that a CSMS that keeps every objective so far falls behind."""
     rise = queue_grows(_measured_rows(run), rate)
-    if rise is not None:
-        found.append(f"a queue that does not grow (it grew by {rise:.0f} calls within the hold)")
-    return found
+    return [] if rise is None else [f"a queue that does not grow (it grew by {rise:.0f} calls within the hold)"]
 
 
 def _achieved(run: LoadRun) -> float | None:

@@ -131,13 +131,15 @@ def _seen(action: str, calm: Sequence[Trial], late: Sequence[Trial], size_of: Ca
     quiet, busy = _flows_with(action, calm), _flows_with(action, late)
     if not quiet or not busy:
         return None
+    busy.sort(key=lambda one: -size_of(one[0]))
+    # Just beyond the knee a queue is short: the clearer half of the trials tells how long it becomes.
+    clear = busy[: (len(busy) + 1) // 2]
     rate = median(flow.per_s for _, flow in busy)
     near = [rate / _FLAT <= flow.per_s <= rate * _FLAT for _, flow in busy]
-    pushed = max(range(len(busy)), key=lambda index: size_of(busy[index][0]))
     return _Seen(
         action=action,
         calm_ms=median(flow.service_ms - _common_ms(trial) for trial, flow in quiet),
-        late_ms=median(flow.service_ms - _common_ms(trial) for trial, flow in busy),
+        late_ms=median(flow.service_ms - _common_ms(trial) for trial, flow in clear),
         late_per_s=median([flow.per_s for (_, flow), is_near in zip(busy, near, strict=True) if is_near] or [rate]),
-        is_steady=near[pushed] and sum(near) >= _MOST_OF * len(near),
+        is_steady=near[0] and sum(near) >= _MOST_OF * len(near),
     )

@@ -158,3 +158,34 @@ def test_a_search_against_the_practice_csms(spawn: Spawn, tmp_path: Path) -> Non
     found = json.loads((tmp_path / "found" / "capacity.json").read_text())
     assert {trial["stations"] for trial in found["trials"]} == {3}
     assert all(trial["calls_per_s"] > 5 for trial in found["trials"]), output
+
+
+def test_a_rate_of_sessions_is_searched_with_a_fleet(search: Callable[..., Any], tmp_path: Path) -> None:
+    words = ("--search", "sessions", "--start-rate", "5/s", "--max-rate", "10/s", "--fleet", "40")
+    result, found = search(lambda _: {"p99": 1.0}, *words)
+    assert result.code == exit_codes.PASSED
+    finding = found["finding"]
+    assert (finding["search"], finding["held"], finding["missed"], finding["limit"]) == (
+        "sessions", 10.0, None, "maximum",
+    )  # fmt: skip
+    assert [(trial["rate"], trial["stations"]) for trial in found["trials"]] == [(5.0, 40), (10.0, 40), (10.0, 40)]
+    assert "holds at least 10 sessions/s" in result.out
+    assert "sessions/s" in (tmp_path / "found" / "capacity.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--search", "session"), "did you mean 'sessions'"),
+        (("--search", "sessions", "--profile", "public_ac"), "needs a profile with `sessions`"),
+        (("--search", "commands"), "name a way to it with --driver"),
+        (("--commands", "x.yaml"), "--commands belongs to --search commands"),
+        (("--search", "sessions", "--max-rate", "5%/s"), "--max-rate"),
+    ],
+)
+def test_a_search_that_cannot_be_is_one_line(
+    search: Callable[..., Any], words: tuple[str, ...], complaint: str
+) -> None:
+    result, _ = search(lambda _: {"p99": 1.0}, *words)
+    assert result.code == exit_codes.USAGE
+    assert complaint in result.errors[-1]

@@ -23,7 +23,7 @@ def points(limit: float, *, most: int = 200, calm_ms: float = 5.0, queue_ms: flo
     ]
 
 
-@given(st.integers(60, 180))
+@given(st.integers(60, 150))
 def test_the_knee_is_where_more_stations_bring_no_more_calls(limit: int) -> None:
     knee = find_knee(points(limit))
     assert knee is not None

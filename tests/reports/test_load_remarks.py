@@ -1,10 +1,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from markupsafe import escape
 
-from evidence.plugin_results import StormResult, StormStations
+from evidence.plugin_results import (
+    NeighbourSample,
+    StormNeighbours,
+    StormResult,
+    StormStations,
+    WatchedSeries,
+    WatchResult,
+)
 from evidence.run_folder import read_run
 from evidence.run_model import CallErrors, LoadRun, LostConnections, SloResult, Symptom, WindowResult
 from evidence.verdicts import RunVerdict
@@ -156,3 +165,44 @@ def test_stations_that_stay_away_until_the_end_are_named_and_the_goodbye_is_no_b
 def test_stations_that_come_back_are_not_left_alone(tmp_path: Path) -> None:
     timeline = [{"t": float(t), "connected": 0.0 if 6 <= t < 15 else 20.0} for t in range(20)]
     assert load_remarks(loaded(write_load(tmp_path / "run", timeline=timeline))) == []
+
+
+def watched(**fields: Any) -> WatchedSeries:
+    given: dict[str, Any] = {"source": "pid 7", "name": "rss", "unit": "MB", "most": 150.0, "growth": 0.45}
+    return WatchedSeries(**(given | fields))
+
+
+@pytest.mark.parametrize(
+    ("series", "says"),
+    [
+        (watched(), "The memory of the CSMS (pid 7) grew by 45 % from the beginning to the end"),
+        (watched(), " of the measurement, to 150 MB."),
+        (watched(name="fds", unit="", most=900.0), "The number of open files of the CSMS (pid 7) grew by 45 %"),
+        (watched(growth=0.1), ""),
+        (watched(growth=None), ""),
+        (watched(name="cpu", unit="%"), ""),
+        (watched(source="http://127.0.0.1:9/metrics", name="requests_total"), ""),
+    ],
+)  # fmt: skip
+def test_a_csms_that_grows_is_named(tmp_path: Path, series: WatchedSeries, says: str) -> None:
+    run = loaded(write_load(tmp_path / "run", watch=WatchResult(series=[series])))
+    said = [remark for remark in load_remarks(run) if "of the CSMS (" in remark]
+    assert len(said) == bool(says)
+    assert says in " ".join(said)
+
+
+@pytest.mark.parametrize(("during", "is_told"), [(90.0, True), (60.0, False), (None, False)])
+def test_a_storm_that_slows_its_neighbours_down_is_named(
+    tmp_path: Path, during: float | None, *, is_told: bool
+) -> None:
+    neighbours = StormNeighbours(
+        stations=60, before=NeighbourSample(p95_ms=20.0), during=NeighbourSample(p95_ms=during)
+    )
+    storm = StormResult(storm="lb-drain", stations=StormStations(struck=40), neighbours=neighbours, recovered=True)
+    run = loaded(write_load(tmp_path / "run", storms=[storm]))
+    said = [remark for remark in load_remarks(run) if "calls of the others took longer" in remark]
+    assert len(said) == is_told
+    if is_told:
+        assert said == [
+            "While lb-drain struck 40 stations, calls of the others took longer, too: p95 90 ms instead of 20 ms."
+        ]

@@ -12,16 +12,18 @@ from evidence.run_model import LoadRun
 from fixtures.csms import practice_csms
 
 
-def test_stations_come_stay_and_go_as_the_stages_say(tmp_path: Path) -> None:
-    (tmp_path / "beats.yaml").write_text("title: beats\nmodels: {ac-single: 1}\nheartbeat: 0.5\n")
+def test_stations_come_stay_and_go_as_the_stages_of_the_profile_say(tmp_path: Path) -> None:
+    stages = "stages: [{to: 8, over: 4s}, {hold: 5s}, {to: 2, over: 0}, {hold: 4s}]"
+    (tmp_path / "beats.yaml").write_text(f"title: beats\nmodels: {{ac-single: 1}}\nheartbeat: 0.5\n{stages}\n")
     with practice_csms() as csms:
-        command = [sys.executable, "-m", "plugstorm", "load", "--url", csms.url, "--stages", "8/4s, 5s, 2/0, 4s"]
+        command = [sys.executable, "-m", "plugstorm", "load", "--url", csms.url]
         command += ["--profile", "beats.yaml", "--out", "run", "--", "--warm-up", "0.5"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     run = read_run(tmp_path / "run")
     assert isinstance(run, LoadRun), done.stderr
     assert (run.stations.requested, run.stations.connected_peak, run.stations.lost) == (8, 8, 0)
     assert [(stage.name, stage.at) for stage in run.stages] == [("to 8", 0), ("hold 8", 4), ("to 2", 9), ("hold 2", 9)]
+    assert run.settings["stages"] == "8/4s, 5s, 2/0s, 4s"
     held = [row["connected"] for row in run.timeline if 6 <= row["t"] < 8]
     assert set(held) == {8}
     assert run.timeline[-2]["connected"] <= 2

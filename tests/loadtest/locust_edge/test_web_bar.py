@@ -18,7 +18,7 @@ from tests.reports.report_builders import write_load
 
 def client(line: str) -> Any:
     app = flask.Flask("bar")
-    blueprint = flask.Blueprint("locust", "locust")
+    blueprint = flask.Blueprint("locust", __name__)
     blueprint.add_url_rule("/", "index", lambda: "<html><body><div id='root'></div></body></html>")
     blueprint.add_url_rule("/stats", "stats", lambda: flask.jsonify(body="</body>"))
     app.register_blueprint(blueprint)

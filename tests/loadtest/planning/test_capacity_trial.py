@@ -185,6 +185,18 @@ def test_a_rate_that_was_not_reached_is_not_held(attempts: int, word: str) -> No
     assert (trial.word, trial.rate, trial.achieved) == (word, 50.0, attempts / 30)
 
 
+def test_a_late_generator_that_began_too_little_says_nothing() -> None:
+    kpis = KpiResult(charging=ChargingResult(attempts=1000, succeeded=1000))
+    fields = measured(waiting([3.0] * 30), kpis=kpis)
+    assert trial_of(run("VALID", **fields), [], 100, rate=50.0).word == "missed"
+    assert trial_of(run("VALID", **(fields | {"generator": late()})), [], 100, rate=50.0).word == "generator"
+
+
+def test_a_queue_that_grows_is_not_the_lateness_of_the_generator() -> None:
+    fields = measured(waiting([5 + 3.0 * t for t in range(30)]), generator=late())
+    assert trial_of(run("VALID", **fields), [], 9).word == "missed"
+
+
 def test_flows_are_read_from_the_histograms_of_a_run_folder(tmp_path: Path) -> None:
     """The CSMS answers ten StartTransactions a second, each slice more slowly than the one before."""
     (tmp_path / "histograms").mkdir()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.workload.command_catalogue import ALIASES, Candidates, known_words, recipe_of
-from loadtest.workload.commands import Command, fill, plan, read_commands
+from loadtest.workload.commands import Command, fill, plan, read_commands, write_commands
 from loadtest.workload.profile import read_profile
 from ocppj.errors import UsageError
 from ocppj.versions import Version
@@ -93,3 +93,13 @@ def test_a_gap_alone_keeps_its_type_and_one_within_a_text_becomes_text() -> None
     values = {"connector": 2, "token": "T1"}
     template = {"a": "{connector}", "b": ["x{token}-{connector}"], "c": {"d": "{other}"}}
     assert fill(template, values) == {"a": 2, "b": ["xT1-2"], "c": {"d": "{other}"}}
+
+
+def test_commands_are_written_at_another_rate_with_their_shares(tmp_path: Path) -> None:
+    path = tmp_path / "commands.yaml"
+    path.write_text("- {action: remote-start, rate: 3/s}\n- {action: trigger-status, rate: 60/min, during: run}\n")
+    written = tmp_path / "scaled.yaml"
+    written.write_text(write_commands(read_commands(path), 20.0))
+    scaled = plan(read_commands(written), [Version.V16])
+    assert [(one.label, one.rate.per_second) for one in scaled] == [("remote-start", 15.0), ("trigger-status", 5.0)]
+    assert scaled[1].command.during == "run"
