@@ -48,6 +48,8 @@ __all__ = [
     "Storm",
     "TariffSwitch",
     "Twins",
+    "add_storm",
+    "known_storms",
     "make_storm",
     "parameters",
     "read_storm_words",
@@ -377,7 +379,20 @@ _KINDS: Final[tuple[type[Storm], ...]] = (
     SlowConsumer,
 )
 STORMS: Final[Mapping[str, type[Storm]]] = MappingProxyType({kind.name: kind for kind in _KINDS})
-"""Every storm by its name."""
+"""Every built-in storm by its name."""
+_OWN: Final[dict[str, type[Storm]]] = {}
+
+
+def known_storms() -> Mapping[str, type[Storm]]:
+    """Return the built-in storms, and those of somebody's own making that this process has read."""
+    return {**STORMS, **_OWN}
+
+
+def add_storm(kind: type[Storm]) -> None:
+    """Make a storm of somebody's own making known; raises `UsageError` for a name that is taken or none."""
+    if not kind.name or kind.name in STORMS:
+        raise UsageError(f"The storm {kind.__name__} needs a `name` that no built-in storm has")
+    _OWN[kind.name] = kind
 
 
 def parameters(kind: type[Storm]) -> dict[str, Any]:
@@ -407,9 +422,10 @@ def make_storm(entry: Any, location: Location) -> Storm:
     if not isinstance(entry, dict) or not isinstance(entry.get("storm"), str):
         raise location.error("a storm needs its name, as in {storm: csms-restart, at: 60s}")
     name = entry["storm"]
-    if name not in STORMS:
-        raise location.below("storm").error(f"there is no storm {name!r}; {hint(name, STORMS)}")
-    kind = STORMS[name]
+    known = known_storms()
+    if name not in known:
+        raise location.below("storm").error(f"there is no storm {name!r}; {hint(name, known)}")
+    kind = known[name]
     types = {field.name: field.type for field in msgspec.structs.fields(kind)}
     given = {key: _value(value, types.get(key), location.below(key)) for key, value in entry.items() if key != "storm"}
     storm = convert(given, kind, location, strict=False)

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from loadtest.station.contract import Host
 from loadtest.timing.pacing import Draws, van_der_corput
 from loadtest.workload.impair import Impairment
 from loadtest.workload.storms import (
@@ -36,7 +37,19 @@ from loadtest.workload.storms import (
     Twins,
 )
 
-__all__ = ["Position", "Return", "Shuffle", "StormStep", "Verb", "ends", "plan", "position_of", "returns", "victims"]
+__all__ = [
+    "Position",
+    "Return",
+    "Shuffle",
+    "StormStep",
+    "Verb",
+    "add_plan",
+    "ends",
+    "plan",
+    "position_of",
+    "returns",
+    "victims",
+]
 
 
 class Verb(StrEnum):
@@ -76,6 +89,8 @@ class Verb(StrEnum):
     """The same, and nothing is answered until the next `beat`."""
     TWIN = "twin"
     """A second connection with the same identity comes and goes every `value` seconds, until the next `beat`."""
+    DO = "do"
+    """Something that a storm of somebody's own making does."""
     IMPAIR = "impair"
     """Its frames are under the rule of the step from now on."""
     RELIEVE = "relieve"
@@ -92,6 +107,7 @@ class StormStep(NamedTuple):
     value: float = 0.0
     word: str = ""
     rule: Impairment | None = None
+    act: Callable[[Host, float], object] | None = None
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -147,12 +163,24 @@ def position_of(storm: Storm, shuffle: Shuffle, number: int, total: int, draws: 
 
 def plan(storm: Storm, position: Position) -> list[StormStep]:
     """List what happens to one station, in the order of time."""
-    return _PLANS[type(storm)](storm, position)
+    own = _OWN.get(type(storm))
+    return _PLANS[type(storm)](storm, position) if own is None else own[0](storm, position)
 
 
 def ends(storm: Storm) -> float:
     """Return when the storm is over, however long its traces last."""
-    return _ENDS[type(storm)](storm)
+    own = _OWN.get(type(storm))
+    return _ENDS[type(storm)](storm) if own is None else own[1](storm)
+
+
+def add_plan(
+    kind: type[Storm], steps: Callable[[Any, Position], list[StormStep]], ends: Callable[[Any], float]
+) -> None:
+    """Tell what a storm of somebody's own making does."""
+    _OWN[kind] = steps, ends
+
+
+_OWN: Final[dict[type[Storm], tuple[Callable[[Any, Position], list[StormStep]], Callable[[Any], float]]]] = {}
 
 
 class Return(NamedTuple):

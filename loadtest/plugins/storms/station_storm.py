@@ -394,6 +394,11 @@ class StationStorm:
         self._strike(when)
         self._twin = Twin(self.station, self.tally, step.value)
 
+    def _do(self, step: StormStep, when: float) -> None:
+        assert step.act is not None
+        self._strike(when)
+        step.act(self.station, when)
+
     def _impair(self, step: StormStep, when: float) -> None:
         assert step.rule is not None
         self._strike(when)
@@ -439,6 +444,7 @@ _STEPS: Final[dict[Verb, Callable[[StationStorm, StormStep, float], None]]] = {
     Verb.BEAT: StationStorm._beat,  # noqa: SLF001
     Verb.FALL_MUTE: StationStorm._fall_mute,  # noqa: SLF001
     Verb.TWIN: StationStorm._begin_twin,  # noqa: SLF001
+    Verb.DO: StationStorm._do,  # noqa: SLF001
     Verb.IMPAIR: StationStorm._impair,  # noqa: SLF001
     Verb.RELIEVE: StationStorm._relieve,  # noqa: SLF001
     Verb.WATCH: StationStorm._watch,  # noqa: SLF001
