@@ -29,6 +29,7 @@ _FIELDS = {"parent": "parent", "expiry": "date of expiry", "limit": "limit", "ta
 # Needs that one operation meets.
 _NEEDS = {
     "transactions": "transactions",
+    "online": "online",
     "client-certificate": "sign_client_certificate",
     "web-payment": "web_payment",
     "password": "password",
@@ -243,6 +244,16 @@ class DeclarativeDriver:
         if not all(isinstance(row, dict) for row in rows):
             raise DriverError(f"transactions: {way.path}.rows gave entries that are not objects; name their 'fields'")
         return rows
+
+    def online(self, identity: str, version: Version) -> bool:
+        """Read whether the CSMS says that a station is connected."""
+        way = self._needed("online", "online", version)
+        context = self._station(identity, version)
+        response = self._do("online", way, context)
+        online = self._engine.fill(way.operation.is_online, context, response)
+        if not isinstance(online, bool):
+            raise DriverError(f"online: {way.path}.is_online gave {online!r:.60}, which is neither true nor false")
+        return online
 
     def sign_client_certificate(self, identity: str, csr: str, version: Version) -> str:
         """Have a certificate signed that the CSMS will accept from this station."""

@@ -524,3 +524,21 @@ def test_secrets_are_in_no_error_and_in_nothing_that_is_shown() -> None:
     assert [asked.headers["x-token"] for asked in api.asked] == [token, token]
     for text in (*errors, repr(driven.seen)):
         assert not any(secret in text for secret in (token, password, key))
+
+
+@pytest.mark.parametrize(("state", "online"), [("UP", True), ("DOWN", False)])
+def test_online_is_what_the_file_reads_of_the_answer(state: str, online: bool) -> None:  # noqa: FBT001  # a parameter
+    operations = (
+        "  online:\n    http: {url: '/cp/{{ identity }}'}\n    is_online: \"{{ response.json.state == 'UP' }}\"\n"
+    )
+    said = Said(200, {"state": state})
+    with StubApi(lambda _: said) as api, driver(operations, url=api.url) as driven:
+        assert driven.online("CP1", Version.V16) is online
+
+
+def test_online_that_is_neither_true_nor_false_is_refused() -> None:
+    operations = "  online: {http: {url: /cp}, is_online: '{{ response.json.state }}'}\n"
+    said = Said(200, {"state": "UP"})
+    neither = pytest.raises(DriverError, match="is_online gave 'UP', which is neither true nor false")
+    with StubApi(lambda _: said) as api, driver(operations, url=api.url) as driven, neither:
+        driven.online("CP1", Version.V16)
