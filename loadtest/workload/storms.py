@@ -44,6 +44,7 @@ __all__ = [
     "PortScan",
     "RegionFailover",
     "RollingDeploy",
+    "RootChange",
     "SlowConsumer",
     "Storm",
     "TariffSwitch",
@@ -293,6 +294,26 @@ class PortScan(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long these are held; then the stations that are hit lose their connection, and connect at once."""
 
 
+class RootChange(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The CSMS shows certificates of another root."""
+
+    name: ClassVar[str] = "root-change"
+    says: ClassVar[str] = (
+        "The CSMS goes over to certificates of another root: stations that trust only the old one are out."
+    )
+
+    down: float = 1.0
+    """How long new connections are refused."""
+    outdated: _Part = 0.1
+    """Of the stations that are hit: those that do not trust the new root."""
+    lasts: float = 30.0
+    """How long the attempts of these are looked at."""
+    ca: str = ""
+    """File with the new root (PEM), where the stations run; the practice CSMS makes one."""
+    command: str = ""
+    """Shell command that changes the certificates, run where the test is led; the practice CSMS needs none."""
+
+
 class Twins(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Identities are there twice."""
 
@@ -364,6 +385,7 @@ _KINDS: Final[tuple[type[Storm], ...]] = (
     RollingDeploy,
     LbDrain,
     RegionFailover,
+    RootChange,
     Blackout,
     HalfOpen,
     OfflineFlush,
@@ -452,6 +474,10 @@ def _check(storm: Storm, location: Location) -> None:
         raise location.below("k").error(f"`k` is {storm.k}, more than the {storm.nodes} `nodes`")
     if isinstance(storm, RollingDeploy) and storm.k == storm.nodes and not storm.sticky:
         raise location.below("k").error("`k` takes all `nodes` at once; that is csms-restart")
+    if isinstance(storm, RootChange) and bool(storm.ca) != bool(storm.command):
+        raise location.below("ca").error(
+            "`ca` and `command` need each other: a new root, and what makes the CSMS use it"
+        )
     if isinstance(storm, Twins) and storm.every < _FASTEST_TWIN:
         raise location.below("every").error(f"`every` must be at least {_FASTEST_TWIN:g} s")
     if isinstance(storm, Flapping) and storm.away >= storm.period:

@@ -31,6 +31,7 @@ from loadtest.workload.storms import (
     PortScan,
     RegionFailover,
     RollingDeploy,
+    RootChange,
     SlowConsumer,
     Storm,
     TariffSwitch,
@@ -45,6 +46,7 @@ __all__ = [
     "Verb",
     "add_plan",
     "ends",
+    "is_outdated",
     "plan",
     "position_of",
     "returns",
@@ -91,6 +93,8 @@ class Verb(StrEnum):
     """A second connection with the same identity comes and goes every `value` seconds, until the next `beat`."""
     DO = "do"
     """Something that a storm of somebody's own making does."""
+    LOCKED_OUT = "locked-out"
+    """The CSMS is no longer trusted, so that no connection can be made."""
     IMPAIR = "impair"
     """Its frames are under the rule of the step from now on."""
     RELIEVE = "relieve"
@@ -203,7 +207,7 @@ def returns(steps: list[StormStep]) -> Return | None:
                 return Return(step.at, step.at, at_once=False)
             case Verb.ON | Verb.CONNECT | Verb.PART:
                 return Return(step.at, step.at, at_once=True)
-            case Verb.REBOOT:
+            case Verb.REBOOT | Verb.LOCKED_OUT:
                 return None
     return None
 
@@ -251,6 +255,16 @@ def _lb_drain(storm: LbDrain, position: Position) -> list[StormStep]:
 
 def _region_failover(storm: RegionFailover, _: Position) -> list[StormStep]:
     return [StormStep(0.0, Verb.CUT, storm.down)]
+
+
+def is_outdated(storm: Storm, position: Position) -> bool:
+    """Return whether a station keeps to the root that the CSMS gives up."""
+    return isinstance(storm, RootChange) and position.index < round(storm.outdated * position.count)
+
+
+def _root_change(storm: RootChange, position: Position) -> list[StormStep]:
+    steps = [StormStep(0.0, Verb.CUT, storm.down)]
+    return [*steps, StormStep(0.0, Verb.LOCKED_OUT)] if is_outdated(storm, position) else steps
 
 
 def _blackout(storm: Blackout, position: Position) -> list[StormStep]:
@@ -330,6 +344,7 @@ _PLANS: Final[Mapping[type[Storm], Callable[[Any, Position], list[StormStep]]]] 
         RollingDeploy: _rolling_deploy,
         LbDrain: _lb_drain,
         RegionFailover: _region_failover,
+        RootChange: _root_change,
         Blackout: _blackout,
         HalfOpen: _half_open,
         OfflineFlush: _offline_flush,
@@ -351,6 +366,7 @@ _ENDS: Final[Mapping[type[Storm], Callable[[Any], float]]] = MappingProxyType(
         RollingDeploy: lambda storm: (_turns(storm) - 1) * storm.every + storm.down,
         LbDrain: lambda storm: (storm.batches - 1) * storm.every,
         RegionFailover: lambda storm: storm.down,
+        RootChange: lambda storm: storm.lasts,
         Blackout: lambda storm: storm.down + storm.spread,
         HalfOpen: lambda storm: storm.spread + storm.hold,
         OfflineFlush: lambda storm: storm.down,

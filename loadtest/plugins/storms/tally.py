@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-__all__ = ["PER_SECOND", "Tally"]
+__all__ = ["LOCKED_OUT", "PER_SECOND", "Tally"]
 
 PER_SECOND: Final = 100
 """Buckets in a second, for all times of a storm."""
+LOCKED_OUT: Final = "a root that it does not trust"
+"""Why a station stays away to which the CSMS shows certificates of another root."""
 _COUNTERS: Final = ("struck", "back", "booted", "drained", "outage", "opened", "attempts", "failed", "queued", "away")
 _NUMBERS: Final = (
     "refused",

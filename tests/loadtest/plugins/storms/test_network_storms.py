@@ -8,7 +8,7 @@ import pytest
 from loadtest.station.impairments import ImpairedWire
 from loadtest.timing.backoff import Backoff
 from loadtest.transport.contract import How
-from loadtest.workload.storms import Impair, LbDrain, MiddleRestart, PortScan, Twins
+from loadtest.workload.storms import Impair, LbDrain, MiddleRestart, PortScan, RootChange, Twins
 from ocppj.versions import Version
 from tests.loadtest.fleet_harness import IDLE, SILENT, HarnessSocket
 from tests.loadtest.plugins.storms.test_storms import ALL_BACK, VERSIONS, storm
@@ -146,3 +146,28 @@ def test_stations_reconnect_at_once_when_the_scanner_is_gone() -> None:
     sky.harness.run(6.0)
     assert sky.counts() == ALL_BACK
     assert sky.totals().when("back", 1.0) == pytest.approx(5.0, abs=0.1)
+
+
+def test_a_station_that_trusts_the_new_root_comes_back_with_it() -> None:
+    sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0))
+    sky.start(RootChange(outdated=0.0))
+    sky.harness.run(60.0)
+    assert sky.found == ["new.pem"]
+    assert sky.counts() == ALL_BACK
+    request = sky.harness.sockets[-1].request
+    assert request is not None
+    assert request[0].startswith("ws://new-root.example")
+
+
+def test_a_station_that_trusts_the_old_root_only_is_locked_out_and_named() -> None:
+    sky = storm(backoff=Backoff("fixed", 2.0, 0.0, 0))
+    sky.start(RootChange(outdated=1.0))
+    sky.harness.refuse_with = "tls-failed"
+    sky.harness.run(60.0)
+    request = sky.harness.sockets[-1].request
+    assert request is not None
+    assert request[0].startswith("ws://csms.example")
+    assert sky.counts() == {"struck": 1, "back": 0, "booted": 0, "drained": 0}
+    totals = sky.totals()
+    assert totals.counts("away").total() == 1
+    assert totals.counts("failed")["tls-failed"] == 30

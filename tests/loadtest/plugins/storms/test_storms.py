@@ -56,14 +56,14 @@ class Weather:
             clock=harness.clock,
         )
 
-    def _find(self, url: str, found: Callable[[Target], object]) -> None:
-        self.found.append(url)
-        found(Target(url))
+    def _find(self, url: str, ca: str, found: Callable[[Target], object]) -> None:
+        self.found.append(url or ca)
+        found(Target(url or "ws://new-root.example"))
 
     def start(self, storm: Storm, number: int = 1) -> float:
         """Begin a storm now; return the time."""
         self.storm_process.order(
-            {"kind": KIND, "number": number, "storm": write_storm(storm), "delay": 0.0, "total": 1}
+            {"kind": KIND, "number": number, "storm": write_storm(storm), "delay": 0.0, "total": 1, "ca": "new.pem"}
         )
         began = self.harness.now
         self.harness.run()
