@@ -31,7 +31,7 @@ def mute_practice_csms(url: str, seconds: float, delay: float, ended: Callable[[
     """
     import gevent  # noqa: PLC0415 - `plugstorm` reads storms too, and has no event loop
 
-    gevent.spawn_later(delay, lambda: ended(*_ask("POST", f"{url.rstrip('/')}/mute", {"seconds": seconds})))
+    gevent.spawn_later(delay, lambda: _tell(f"{url.rstrip('/')}/mute", {"seconds": seconds}, ended))
 
 
 class ChangeRoot:
@@ -50,7 +50,7 @@ class ChangeRoot:
         """Make the CSMS use it after `delay` seconds; `ended` gets 0, or 1 and what was wrong."""
         import gevent  # noqa: PLC0415 - `plugstorm` reads storms too, and has no event loop
 
-        gevent.spawn_later(delay, lambda: ended(*_ask("POST", f"{self._url}/certificates/root", {})))
+        gevent.spawn_later(delay, lambda: _tell(f"{self._url}/certificates/root", {}, ended))
 
 
 def _ask(method: str, url: str, body: Any) -> tuple[int, str]:
@@ -66,6 +66,12 @@ def _ask(method: str, url: str, body: Any) -> tuple[int, str]:
         return _FAILED, f"the control port cannot be asked: {type(error).__name__}"
     path = urlsplit(url).path
     return (0, answer.text) if answer.ok else (_FAILED, f"{method} {path} was answered with {answer.status_code}")
+
+
+def _tell(url: str, body: Any, ended: Callable[[int, str], object]) -> None:
+    """Make a control port do something; `ended` gets 0, or 1 and what was wrong."""
+    code, said = _ask("POST", url, body)
+    ended(code, said if code else "")
 
 
 def knock(url: str, storm: PortScan, delay: float, ended: Callable[[dict[str, dict[str, int]]], object]) -> None:
