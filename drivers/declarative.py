@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from drivers.base import (
     CommandResult,
     DriverError,
@@ -51,7 +53,7 @@ class DeclarativeDriver:
         self._document = loaded.document
         self._desk = desk
         self._engine = Engine(loaded, desk)
-        self._profiles: dict[str, int] = {}
+        self._told: dict[str, StationSettings] = {}
         self.name = loaded.document.driver
         self.patience = loaded.document.patience
         self.serial = desk is not None
@@ -165,16 +167,23 @@ class DeclarativeDriver:
         self._do("health", self._needed("health", "health", version), {})
 
     def register(self, identity: str, settings: StationSettings, version: Version) -> None:
-        """Make the CSMS know a station, and set what `register` itself does not."""
+        """Make the CSMS know a station, and set what `register` itself does not.
+
+        Settings that are only about its boot leave its credentials as they are, also where `register` writes them anew.
+        """
+        before = self._told.get(identity, StationSettings())
+        told = settings
+        if settings.boot_status is not None and settings.password is None:
+            told = msgspec.structs.replace(settings, password=before.password, security_profile=before.security_profile)
         context = self._station(identity, version)
         for setting in (*_SETTINGS, "interval"):
-            value = getattr(settings, setting)
+            value = getattr(told, setting)
             if value is not None:
                 context[setting] = value
         wanted = {
             "register": True,
             "password": settings.password is not None,
-            "security_profile": settings.security_profile != self._profiles.get(identity, 0),
+            "security_profile": told.security_profile != before.security_profile,
             "boot_status": settings.boot_status is not None,
         }
         done = False
@@ -183,7 +192,7 @@ class DeclarativeDriver:
             if way is not None and not (name in _SETTINGS and self._registers(name, version)):
                 self._do(name, way, context)
                 done = True
-        self._profiles[identity] = settings.security_profile
+        self._told[identity] = told
         if done:
             time.sleep(self._document.waits.after_register)
 

@@ -386,7 +386,7 @@ class Probe:
 
     def give_token(self, token: str, status: str, **settings: Any) -> None:
         """Make the CSMS know a token of our own choice; `settings` are more fields of `TokenSettings`."""
-        given = TokenSettings(status=status, type=self._dialogue.token_type, **settings)
+        given = TokenSettings(**{"status": status, "type": self._dialogue.token_type, **settings})
         self._driven(
             "set_token",
             lambda: self.driver.set_token(token, given, self.version),

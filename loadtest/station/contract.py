@@ -263,6 +263,9 @@ class Storm(Protocol):
     def where(self) -> Target | None:
         """Return where the station is to connect to, where that is not the usual target."""
 
+    def answered(self, response_s: float, outcome: str) -> None:
+        """Take note that a CALL of the station has ended."""
+
     def opened(self, now: float) -> None:
         """Take note that the station is connected."""
 

@@ -244,6 +244,8 @@ class Messaging:
             at - call.intended_at,
             at,
         )
+        if blamed is outcome and (storm := self._station.storm) is not None:
+            storm.answered(at - call.intended_at, outcome)
         self._end(call, None, outcome if blamed is outcome else injected(outcome))
 
     def _blamed(self, message_id: str, outcome: str) -> str:
@@ -266,13 +268,17 @@ class Messaging:
         context, dialect = self.context, self.dialect
         outcome = context.judge(dialect.version, call.action, payload)
         context.recorder.call(dialect.ocpp, call.action, TO_CSMS, outcome, at - sent_at, at - call.intended_at, at)
+        if (storm := self._station.storm) is not None:
+            storm.answered(at - call.intended_at, outcome)
         if call.context is not None:
             call.context(payload or {}, outcome)
         if self.leaving:
             self._station.call_ended()
 
     def _on_error(self, event: ErrorReceived) -> None:
-        self._failed(event.call, f"{Outcome.CALLERROR}:{event.error.code}", event.at)
+        error = event.error
+        self.context.recorder.callerror(self.dialect.ocpp, event.call.action, TO_CSMS, error.code, error.description)
+        self._failed(event.call, f"{Outcome.CALLERROR}:{error.code}", event.at)
 
     def _on_malformed(self, event: AnswerMalformed) -> None:
         self.context.recorder.fault("unreadable")
@@ -326,6 +332,7 @@ class Messaging:
             self.session.answer(call.message_id, reply.payload)
         else:
             self.session.refuse(call.message_id, reply.code, reply.description)
+            self.context.recorder.callerror(self.dialect.ocpp, call.action, FROM_CSMS, reply.code, reply.description)
         self._flush()
         self._record_command(event, reply.outcome)
         if self.context.observer is not None:

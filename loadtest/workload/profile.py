@@ -20,6 +20,7 @@ import msgspec
 
 from config.errors import ConfigError
 from config.locations import Location
+from config.quantities import rate
 from config.typed import convert
 from config.words import hint
 from config.yaml_files import read_yaml
@@ -33,6 +34,7 @@ from loadtest.workload.recording import Recorded, Replay
 from loadtest.workload.replay import read_recorded
 from loadtest.workload.sessions import Workload
 from loadtest.workload.spread import draw
+from loadtest.workload.stages import read_stage_list
 from loadtest.workload.storms import read_storms
 from loadtest.workload.vendor import find_vendor
 from ocppj.actions import ACTIONS
@@ -121,6 +123,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What is done to frames on purpose (`loadtest.workload.impair`)."""
     storms: tuple[dict[str, Any], ...] = ()
     """What strikes the stations (`loadtest.workload.storms`)."""
+    stages: tuple[dict[str, Any], ...] = ()
+    """How many stations there are to be (`loadtest.workload.stages`), unless the command line has stages of its own."""
+    arrival_rate: str = ""
+    """Of charging sessions at all stations together, as in 5/s; empty leaves it to `sessions`."""
     workload: Workload | None = None
     replay: Replay | None = None
     objectives: dict[str, str | float | bool] = {}
@@ -147,9 +153,16 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         check_actions(self.answers)
         if self.start_at is not None:
             seconds_of_day(self.start_at)
+        if self.arrival_rate:
+            _per_second(self.arrival_rate)
         given = [name for name in ("sessions", "workload", "replay", "mix", "cars") if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"`{given[0]}` and `{given[1]}` exclude each other; the parts of a `mix` have their own")
+
+    @property
+    def arrivals_per_s(self) -> float | None:
+        """How many charging sessions begin in a second at all stations; None where `sessions` alone says it."""
+        return _per_second(self.arrival_rate) if self.arrival_rate else None
 
     @property
     def start(self) -> float:
@@ -181,6 +194,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             low, high = bounds(self.sessions.duration)
             return low if low == high else draws.between(low, high)
         return None if self.workload is None else draw(self.workload.duration, draws) / self.compression
+
+
+def _per_second(text: str) -> float:
+    found = rate(text)
+    if found.of_each:
+        raise ValueError(f"`arrival_rate` is that of all stations together, as in 5/s, but it is {text!r}")
+    return found.per_second
 
 
 def bounds(span: Span) -> tuple[float, float]:
@@ -324,8 +344,7 @@ def _read(path: Path) -> tuple[Profile, Location]:
 
 def checked_profile(profile: Profile, location: Location, folder: Path) -> Profile:
     """Check what a profile names, and find its vendors, files of them in `folder`; raises `ConfigError`."""
-    read_storms(list(profile.storms), location.below("storms"))
-    read_impairments(list(profile.impair), location.below("impair"))
+    _check_lists(profile, location)
     models = station_models()
     for model in profile.models:
         if model not in models:
@@ -337,6 +356,13 @@ def checked_profile(profile: Profile, location: Location, folder: Path) -> Profi
         except UsageError as error:
             raise location.below("vendors", name).error(str(error)) from None
     return msgspec.structs.replace(profile, vendors=vendors)
+
+
+def _check_lists(profile: Profile, location: Location) -> None:
+    read_storms(list(profile.storms), location.below("storms"))
+    read_impairments(list(profile.impair), location.below("impair"))
+    if profile.stages:
+        read_stage_list(profile.stages, location.below("stages"))
 
 
 _OF_THE_PARTS = ("heartbeat", "meter", "models", "reboot")

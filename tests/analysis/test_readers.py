@@ -84,6 +84,13 @@ def test_a_frame_that_the_log_cut_off_is_counted_and_accuses_nobody(name: str) -
     assert sum(source.cut for source in analysis.sources) >= 2
 
 
+def test_a_version_that_a_person_names_is_the_one_that_is_judged_by() -> None:
+    lines = [line for line in SCENES[0].lines if "StatusNotification" in line.frame or line.way == "down"][2:4]
+    text = render(Scene("x", lines, set()), "steve")
+    assert broken(judge_text(text, version=Version.V16)) == set()
+    assert ("charge-point", "schema") in broken(judge_text(text, version=Version.V201))
+
+
 def test_two_records_on_one_line_are_two() -> None:
     text = '[MO] Send: [2,"1","Heartbeat",{}]11:52:55.587 > [MO] Recv: [3,"1",{"currentTime":"2026-01-01T00:00:00Z"}]'
     assert [record.direction for record in frames_of(text, "microocpp")] == [Direction.TO_CSMS, Direction.TO_STATION]

@@ -14,6 +14,7 @@ from loadtest.measuring.recorder import Delta
 from loadtest.plugins.contract import REMOTE_START, Conclusion, Note, Plugin, RunAccess
 from loadtest.plugins.storms.control_channel import ControlChannel
 from loadtest.plugins.storms.formula import Expected, expected
+from loadtest.plugins.storms.neighbours import Neighbours, neighbours_told
 from loadtest.plugins.storms.outside import ChangeRoot, knock
 from loadtest.plugins.storms.plan import Position, Return, Shuffle, ends, plan, position_of, returns, victims
 from loadtest.plugins.storms.process import KIND
@@ -62,6 +63,7 @@ class StormPlugin(Plugin):
     _storms: list[StormRun]
     _due: list[Storm]
     _seconds: Seconds
+    _neighbours: Neighbours
     _control_channel: ControlChannel | None = None
     _measured_from: float | None
     """When the window `measure` began, in seconds since the start of the run."""
@@ -121,7 +123,9 @@ class StormPlugin(Plugin):
 
     def delta(self, delta: Delta) -> None:
         """Hear what a process recorded."""
-        self._seconds.add(delta, int(self._access.clock()), self._access.started)
+        second = int(self._access.clock())
+        self._seconds.add(delta, second, self._access.started)
+        self._neighbours.add(delta, second)
 
     def beat(self, elapsed: float, window: str) -> None:
         """Order the storms that are due and take requests."""
@@ -138,7 +142,8 @@ class StormPlugin(Plugin):
             if one.result is None and elapsed >= self._after_until(one) + LEAST_SECONDS:
                 one.result = self._conclude(one, elapsed)
         oldest = min((one.began for one in self._storms if one.result is None), default=elapsed)
-        self._seconds.forget(min(oldest, elapsed) - _BEFORE - 1)
+        for figures in (self._seconds, self._neighbours):
+            figures.forget(min(oldest, elapsed) - _BEFORE - 1)
 
     def stopping(self) -> None:
         """Note that the run ends."""
@@ -221,6 +226,7 @@ class StormPlugin(Plugin):
         self._storms = []
         self._due = []
         self._seconds = Seconds()
+        self._neighbours = Neighbours()
         self._measured_from = self._stopped = None
         self.roots: list[str] = []
         """Files with the roots that the CSMS may have gone over to."""
@@ -368,11 +374,17 @@ class StormPlugin(Plugin):
     def _conclude(self, one: StormRun, now: float) -> dict[str, Any]:
         since = self._after_from(one)
         until = min(self._after_until(one), now)
+        before = (self._before_from(one), one.began)
+        # Also of a storm that takes an instant.
+        during = (int(one.began), max(ceil(min(since, now)), int(one.began) + 2))
+        stations = max(self._access.target(), 1) - one.struck
         return result_of(
             one,
-            before=self._seconds.sample(self._before_from(one), one.began),
-            # Also of a storm that takes an instant.
-            during=self._seconds.sample(int(one.began), max(ceil(min(since, now)), int(one.began) + 2)),
+            before=self._seconds.sample(*before),
+            during=self._seconds.sample(*during),
+            neighbours=neighbours_told(
+                self._neighbours, stations=stations, before=before, during=during, until=max(until, during[1])
+            ),
             after=self._seconds.sample(since, until),
             expected=self._measured_promise(one),
             backoff=", ".join(map(str, self._ways)),

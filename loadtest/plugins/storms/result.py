@@ -11,6 +11,7 @@ import msgspec
 from loadtest.judging.quantities import Kind, Values
 from loadtest.plugins.storms.figures import QUANTILES, Totals
 from loadtest.plugins.storms.formula import Expected
+from loadtest.plugins.storms.neighbours import PERCENTILES, worst_of
 from loadtest.plugins.storms.plan import ends
 from loadtest.plugins.storms.stability import Sample, compare
 from loadtest.plugins.storms.tally import LOCKED_OUT
@@ -30,6 +31,9 @@ QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(
         "failed-upgrades": "count",
         "peak-connects": "rate",
         "metastable": "count",
+        "neighbours-p50": "ratio",
+        "neighbours-p95": "ratio",
+        "neighbours-p99": "ratio",
     }
 )
 
@@ -72,6 +76,7 @@ def result_of(
     before: Sample,
     during: Sample,
     after: Sample,
+    neighbours: Mapping[str, Any],
     expected: Expected | None,
     backoff: str,
     lost: int,
@@ -116,6 +121,7 @@ def result_of(
         "refused_by_storm": totals.numbers["refused"],
         "messages": {"queued_most": max(totals.counts("queued").values(), default=0), "lost": lost},
         "calls": {"before": before.told(), "during": during.told(), "after": after.told()},
+        "neighbours": dict(neighbours),
         "recovered": verdict.recovered,
         "reasons": reasons,
         "curve": totals.curve(max(lasted, ends(storm)), expected),
@@ -166,6 +172,8 @@ def quantities_of(results: Sequence[Mapping[str, Any]]) -> Values:
     found["queued-messages"] = (float(max(result["messages"]["queued_most"] for result in results)), None)
     found["failed-upgrades"] = (float(sum(sum(result["failed_upgrades"].values()) for result in results)), None)
     found["peak-connects"] = (float(max(result["peak_connects_per_s"] for result in results)), None)
+    for percentile in PERCENTILES:
+        found[f"neighbours-p{percentile:g}"] = (worst_of(results, percentile), None)
     verdicts = [result["recovered"] for result in results]
     metastable = float(sum(verdict is False for verdict in verdicts))
     found["metastable"] = (metastable if metastable or None not in verdicts else None, None)

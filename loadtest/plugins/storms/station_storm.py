@@ -126,6 +126,10 @@ class StationStorm:
             return True
         return self._older is not None and self._older.plays_a_loss()
 
+    def answered(self, response_s: float, outcome: str) -> None:
+        """Count a CALL of the station: it is none of a neighbour."""
+        self.tally.calls.add(response_s, outcome)
+
     def opened(self, now: float) -> None:
         """Take note that the station is connected."""
         self.tally.opened(now)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
+from loadtest.plugins.storms.neighbours import StruckCalls
+
 __all__ = ["LOCKED_OUT", "PER_SECOND", "Tally"]
 
 PER_SECOND: Final = 100
@@ -32,6 +34,7 @@ class Tally:
         """Begin at `begins`, in monotonic seconds."""
         self.number = number
         self.begins = begins
+        self.calls = StruckCalls()
         self._counts: dict[str, Counter[Any]] = {name: Counter() for name in _COUNTERS}
         self.refused = 0
         """Attempts that failed because the storm has it so; no packet left."""
