@@ -78,12 +78,12 @@ def test_the_curves_are_those_of_the_profiles() -> None:
     assert "\n".join(curves()) + "\n" in blocks("text")
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(6))
 def test_every_example_can_be_read(number: int, tmp_path: Path) -> None:
     (tmp_path / "sessions.csv").write_text("Plugged in,Left,Used,Post\n0,60,1.5,A\n", encoding="utf-8")
     path = tmp_path / "example.yaml"
     examples = [block for block in blocks("yaml") if not block.startswith("- {to:")]
-    assert len(examples) == 4
+    assert len(examples) == 6
     path.write_text(examples[number], encoding="utf-8")
     record = {"t": 0, "wall": "2026-01-01T00:00:00Z", "station": "A", "kind": "sent", "text": '[2,"h","Heartbeat",{}]'}
     (tmp_path / "trace.jsonl").write_bytes(msgspec.json.encode(record))
