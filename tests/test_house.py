@@ -51,7 +51,8 @@ _STATION_LAYERS: dict[str, set[str]] = {
     "transaction_queue": {"contract", "views", "dialect", "state", "context", "charging_session"},
     "replay": {"contract", "views", "dialect", "state", "context", "charging_session"},
     "clock_aligned": {"contract", "views", "dialect", "state", "context", "charging_session"},
-    "arrivals": {"contract", "views", "dialect", "state", "context", "charging_session", "replay"},
+    "own_arrivals": {"contract", "views", "state", "charging_session"},
+    "arrivals": {"contract", "views", "dialect", "state", "context", "charging_session", "replay", "own_arrivals"},
     "commands": {
         "contract", "views", "dialect", "state", "context", "messaging", "charging_session", "transaction_queue",
     },
@@ -64,7 +65,7 @@ _STATION_LAYERS: dict[str, set[str]] = {
     "status_flapper": {"contract", "dialect"},
     "day": {
         "contract", "views", "dialect", "state", "context", "messaging", "life", "charging_session", "replay",
-        "clock_aligned", "status_flapper", "arrivals",
+        "clock_aligned", "status_flapper", "arrivals", "own_arrivals",
     },
 }  # fmt: skip
 ROOMS: dict[str, set[str]] = {

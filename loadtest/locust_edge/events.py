@@ -29,6 +29,7 @@ from loadtest.locust_edge.target_check import check_as_any
 from loadtest.locust_edge.web_bar import add_bar
 from loadtest.locust_edge.wiring import expect_workers, install, spell, wired
 from loadtest.plugins.storms.page import add_storm_page
+from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.workload.stages import write_stages
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.versions import Version
@@ -147,9 +148,18 @@ def _end_check(environment: Environment, settings: Settings) -> Callable[[], str
 
     def check() -> str | None:
         leases = settings.identities.checkers(settings.stations)
-        return end_as_any(make_target(request), leases, version, request.password, timeout=request.call_timeout)
+        target = make_target(request)
+        if target.tls is not None:
+            for root in _roots(settings):
+                target.tls.load_verify_locations(cafile=root)
+        return end_as_any(target, leases, version, request.password, timeout=request.call_timeout)
 
     return check
+
+
+def _roots(settings: Settings) -> list[str]:
+    """Return the files with the roots that storms have made the CSMS go over to."""
+    return [root for plugin in settings.plugins if isinstance(plugin, StormPlugin) for root in plugin.roots]
 
 
 def _leave(environment: Environment, error: HarnessError) -> NoReturn:

@@ -232,14 +232,18 @@ class LoadProcess:
         """Forget a station that is stopped for good."""
         self.stations.pop(station.lease.identity, None)
 
-    def _find_target(self, url: str, found: Callable[[Target], object]) -> None:
-        """Look up where a storm sends stations; where it is not found, the log says so and they stay where they are."""
+    def _find_target(self, url: str, ca: str, found: Callable[[Target], object]) -> None:
+        """Look up where a storm sends stations, and which root they trust; without a word, those of the run.
+
+        Where that fails, the log says so and they stay where they are.
+        """
+        changes: dict[str, Any] = ({"url": url} if url else {}) | ({"tls_ca": Path(ca)} if ca else {})
 
         def find() -> None:
             try:
-                target = make_target(msgspec.structs.replace(self.request, url=url))
+                target = make_target(msgspec.structs.replace(self.request, **changes))
             except HarnessError as error:
-                _logger.error("The other region cannot be reached: %s", error)  # noqa: TRY400 - for people
+                _logger.error("The storm cannot send stations to its target: %s", error)  # noqa: TRY400 - for people
                 target = self.target
             found(target)
 

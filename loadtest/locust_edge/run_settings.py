@@ -26,7 +26,7 @@ from loadtest.plugins.ledger.driver_records import DriverRecords
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.formula import ways_back
-from loadtest.plugins.storms.outside import mute_practice_csms
+from loadtest.plugins.storms.outside import ChangeRoot, mute_practice_csms
 from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.plugins.watch.contract import Source
 from loadtest.plugins.watch.metrics_page import MetricsPage
@@ -38,7 +38,7 @@ from loadtest.workload.defaults import DEFAULT_PATTERN
 from loadtest.workload.identities import Identities, read_identities, read_tokens
 from loadtest.workload.profile import Profile, check_versions, load_profile, with_time
 from loadtest.workload.stages import read_stage_list
-from loadtest.workload.storms import MassRemoteStart, Storm, read_storm_words, read_storms
+from loadtest.workload.storms import MassRemoteStart, RootChange, Storm, read_storm_words, read_storms
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_identity, check_owned
 from ocppj.versions import RULES, Version
@@ -111,6 +111,8 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
                 seed=request.seed,
                 owned=request.owned,
                 mute=_mute(request),
+                change_root=_change_root(request, storms),
+                url=request.url,
                 call_timeout=request.call_timeout,
             ),
             *([] if commander is None else [commander]),
@@ -182,6 +184,14 @@ def _mute(request: LoadRequest) -> Callable[[float, float, Callable[[int, str], 
     if request.control_url is None or request.driver not in _DRIVERS_OF_THE_LEDGER:
         return None
     return partial(mute_practice_csms, check_owned(request.control_url, request.owned))
+
+
+def _change_root(request: LoadRequest, storms: Sequence[Storm]) -> ChangeRoot | None:
+    """Return what makes the practice CSMS go over to another root; None where no storm asks for that."""
+    wanted = any(isinstance(storm, RootChange) and not storm.command for storm in storms)
+    if not wanted or request.control_url is None or request.driver not in _DRIVERS_OF_THE_LEDGER:
+        return None
+    return ChangeRoot(check_owned(request.control_url, request.owned))
 
 
 def _identities(request: LoadRequest) -> Identities:

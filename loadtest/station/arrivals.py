@@ -7,6 +7,7 @@ from functools import partial
 
 from loadtest.station.charging_session import ChargingSession
 from loadtest.station.contract import Host
+from loadtest.station.own_arrivals import OwnArrivals
 from loadtest.station.replay import ReplayPlayer
 from loadtest.station.state.connectors import token_for
 from loadtest.station.state.reservations import admits
@@ -19,11 +20,13 @@ from loadtest.workload.sessions import PlannedSession, Schedule
 __all__ = ["Arrivals", "PlannedArrivals", "arrivals_at"]
 
 
-def arrivals_at(station: Host) -> Arrivals | PlannedArrivals | ReplayPlayer | None:
+def arrivals_at(station: Host) -> Arrivals | PlannedArrivals | OwnArrivals | ReplayPlayer | None:
     """Plan what the station's profile says; None where nobody comes."""
     profile, recorded = station.profile, station.profile.recorded
     if profile.sessions is not None:
         return Arrivals(station, profile.sessions)
+    if profile.cars is not None:
+        return OwnArrivals(station, profile.cars)
     if profile.workload is not None:
         return PlannedArrivals(station, profile, _by_curve(station, profile))
     if not recorded.stations:

@@ -12,6 +12,7 @@ from loadtest.station.contract import Host
 from loadtest.station.dialect.contract import Status
 from loadtest.station.life import Life
 from loadtest.station.messaging import Messaging
+from loadtest.station.own_arrivals import OwnArrivals
 from loadtest.station.replay import ReplayPlayer
 from loadtest.station.status_flapper import StatusFlapper
 from loadtest.timing.pacing import next_in_phase, van_der_corput
@@ -49,7 +50,7 @@ class Day:
         self._station = station
         profile = station.context.profile
         self.heartbeat_interval = (profile.heartbeat or HEARTBEAT) / profile.interval_scale
-        self.arrivals: Arrivals | PlannedArrivals | ReplayPlayer | None = None
+        self.arrivals: Arrivals | PlannedArrivals | OwnArrivals | ReplayPlayer | None = None
         self._heartbeat: Timer | None = None
         self._clock_aligned: ClockAlignedMeter | None = None
         self._flapper: StatusFlapper | None = None

@@ -8,10 +8,13 @@ station draws for itself.
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Iterable
+from functools import cache
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -39,11 +42,13 @@ from ocppj.errors import UsageError, as_usage_error
 from ocppj.versions import Version
 
 __all__ = [
+    "NEVER_IN_A_FILE",
     "Profile",
     "Sessions",
     "Span",
     "bounds",
     "check_versions",
+    "checked_profile",
     "load_profile",
     "profile_names",
     "read_profile",
@@ -139,6 +144,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What `mix` names, read; never in the file."""
     recorded: Recorded = Recorded()
     """What `replay` names, read; never in the file."""
+    cars: Any = None
+    """A function that says when cars come (`loadtest.workload.own_profile`); never in the file."""
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -148,7 +155,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             seconds_of_day(self.start_at)
         if self.arrival_rate:
             _per_second(self.arrival_rate)
-        given = [name for name in ("sessions", "workload", "replay", "mix") if getattr(self, name)]
+        given = [name for name in ("sessions", "workload", "replay", "mix", "cars") if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"`{given[0]}` and `{given[1]}` exclude each other; the parts of a `mix` have their own")
 
@@ -268,6 +275,8 @@ def profile_names() -> list[str]:
 
 def load_profile(name_or_path: str) -> Profile:
     """Find a profile by its name, or read it from a file; raises `UsageError`."""
+    if name_or_path.endswith(".py"):
+        return _read_python(Path(name_or_path))
     if _is_file(name_or_path):
         return read_profile(Path(name_or_path))
     names = profile_names()
@@ -296,6 +305,22 @@ def read_profile(path: Path) -> Profile:
     return _same_clock(msgspec.structs.replace(profile, members=tuple(members)))
 
 
+@cache
+def _read_python(path: Path) -> Profile:
+    """Run a Python file, once, and return the one profile in it."""
+    module_name = f"plugstorm_profile_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise UsageError(f"The profile {path} cannot be read")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    found = {id(value): value for value in vars(module).values() if isinstance(value, Profile)}
+    if len(found) != 1:
+        raise UsageError(f"{path} has {len(found)} profiles; a file has one, made with @own_profile")
+    return next(iter(found.values()))
+
+
 def _is_file(name: str) -> bool:
     return name.endswith((".yaml", ".yml")) or "/" in name
 
@@ -304,11 +329,21 @@ def _read(path: Path) -> tuple[Profile, Location]:
     document, location = read_yaml(path, "load profile")
     if isinstance(document, dict) and isinstance(document.get("replay"), str):
         document["replay"] = {"file": document["replay"]}
-    profile = convert(document, Profile, location, hidden=_NEVER_IN_A_FILE)
+    profile = convert(document, Profile, location, hidden=NEVER_IN_A_FILE)
     if profile.mix:
         for key in _OF_THE_PARTS:
             if key in document:
                 raise location.below(key).error(f"`{key}` has no meaning beside `mix`; write it in the parts")
+    profile = checked_profile(profile, location, path.parent)
+    try:
+        recorded = Recorded() if profile.replay is None else read_recorded(profile.replay, path.parent)
+    except UsageError as error:
+        raise location.below("replay").error(str(error)) from None
+    return msgspec.structs.replace(profile, name=path.stem, recorded=recorded), location
+
+
+def checked_profile(profile: Profile, location: Location, folder: Path) -> Profile:
+    """Check what a profile names, and find its vendors, files of them in `folder`; raises `ConfigError`."""
     _check_lists(profile, location)
     models = station_models()
     for model in profile.models:
@@ -317,14 +352,10 @@ def _read(path: Path) -> tuple[Profile, Location]:
     vendors = {}
     for name, weight in profile.vendors.items():
         try:
-            vendors[find_vendor(name, path.parent)] = weight
+            vendors[find_vendor(name, folder)] = weight
         except UsageError as error:
             raise location.below("vendors", name).error(str(error)) from None
-    try:
-        recorded = Recorded() if profile.replay is None else read_recorded(profile.replay, path.parent)
-    except UsageError as error:
-        raise location.below("replay").error(str(error)) from None
-    return msgspec.structs.replace(profile, name=path.stem, vendors=vendors, recorded=recorded), location
+    return msgspec.structs.replace(profile, vendors=vendors)
 
 
 def _check_lists(profile: Profile, location: Location) -> None:
@@ -335,4 +366,5 @@ def _check_lists(profile: Profile, location: Location) -> None:
 
 
 _OF_THE_PARTS = ("heartbeat", "meter", "models", "reboot")
-_NEVER_IN_A_FILE = frozenset({"name", "members", "recorded"})
+NEVER_IN_A_FILE: Final = frozenset({"name", "members", "recorded", "cars"})
+"""Fields of a profile that nobody writes down."""

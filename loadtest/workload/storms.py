@@ -44,10 +44,13 @@ __all__ = [
     "PortScan",
     "RegionFailover",
     "RollingDeploy",
+    "RootChange",
     "SlowConsumer",
     "Storm",
     "TariffSwitch",
     "Twins",
+    "add_storm",
+    "known_storms",
     "make_storm",
     "parameters",
     "read_storm_words",
@@ -291,6 +294,26 @@ class PortScan(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long these are held; then the stations that are hit lose their connection, and connect at once."""
 
 
+class RootChange(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The CSMS shows certificates of another root."""
+
+    name: ClassVar[str] = "root-change"
+    says: ClassVar[str] = (
+        "The CSMS goes over to certificates of another root: stations that trust only the old one are out."
+    )
+
+    down: float = 1.0
+    """How long new connections are refused."""
+    outdated: _Part = 0.1
+    """Of the stations that are hit: those that do not trust the new root."""
+    lasts: float = 30.0
+    """How long the attempts of these are looked at."""
+    ca: str = ""
+    """File with the new root (PEM), where the stations run; the practice CSMS makes one."""
+    command: str = ""
+    """Shell command that changes the certificates, run where the test is led; the practice CSMS needs none."""
+
+
 class Twins(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Identities are there twice."""
 
@@ -362,6 +385,7 @@ _KINDS: Final[tuple[type[Storm], ...]] = (
     RollingDeploy,
     LbDrain,
     RegionFailover,
+    RootChange,
     Blackout,
     HalfOpen,
     OfflineFlush,
@@ -377,7 +401,20 @@ _KINDS: Final[tuple[type[Storm], ...]] = (
     SlowConsumer,
 )
 STORMS: Final[Mapping[str, type[Storm]]] = MappingProxyType({kind.name: kind for kind in _KINDS})
-"""Every storm by its name."""
+"""Every built-in storm by its name."""
+_OWN: Final[dict[str, type[Storm]]] = {}
+
+
+def known_storms() -> Mapping[str, type[Storm]]:
+    """Return the built-in storms, and those of somebody's own making that this process has read."""
+    return {**STORMS, **_OWN}
+
+
+def add_storm(kind: type[Storm]) -> None:
+    """Make a storm of somebody's own making known; raises `UsageError` for a name that is taken or none."""
+    if not kind.name or kind.name in STORMS:
+        raise UsageError(f"The storm {kind.__name__} needs a `name` that no built-in storm has")
+    _OWN[kind.name] = kind
 
 
 def parameters(kind: type[Storm]) -> dict[str, Any]:
@@ -407,9 +444,10 @@ def make_storm(entry: Any, location: Location) -> Storm:
     if not isinstance(entry, dict) or not isinstance(entry.get("storm"), str):
         raise location.error("a storm needs its name, as in {storm: csms-restart, at: 60s}")
     name = entry["storm"]
-    if name not in STORMS:
-        raise location.below("storm").error(f"there is no storm {name!r}; {hint(name, STORMS)}")
-    kind = STORMS[name]
+    known = known_storms()
+    if name not in known:
+        raise location.below("storm").error(f"there is no storm {name!r}; {hint(name, known)}")
+    kind = known[name]
     types = {field.name: field.type for field in msgspec.structs.fields(kind)}
     given = {key: _value(value, types.get(key), location.below(key)) for key, value in entry.items() if key != "storm"}
     storm = convert(given, kind, location, strict=False)
@@ -436,6 +474,10 @@ def _check(storm: Storm, location: Location) -> None:
         raise location.below("k").error(f"`k` is {storm.k}, more than the {storm.nodes} `nodes`")
     if isinstance(storm, RollingDeploy) and storm.k == storm.nodes and not storm.sticky:
         raise location.below("k").error("`k` takes all `nodes` at once; that is csms-restart")
+    if isinstance(storm, RootChange) and bool(storm.ca) != bool(storm.command):
+        raise location.below("ca").error(
+            "`ca` and `command` need each other: a new root, and what makes the CSMS use it"
+        )
     if isinstance(storm, Twins) and storm.every < _FASTEST_TWIN:
         raise location.below("every").error(f"`every` must be at least {_FASTEST_TWIN:g} s")
     if isinstance(storm, Flapping) and storm.away >= storm.period:

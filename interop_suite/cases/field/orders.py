@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from drivers.base import StationSettings, token_need, trigger_need
 from evidence.verdicts import Verdict
 from fixtures.payloads import v2x, v16
+from fixtures.time_style import TimeStyle
 from fixtures.tokens import Token, TokenKind
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked
@@ -225,9 +226,7 @@ def alike(probe: Probe) -> None:
 
 def _elsewhere(minutes: int, offset: int) -> str:
     """Write the time some minutes from now on the clock of another zone."""
-    zone = timedelta(hours=offset)
-    text = (datetime.now(UTC) + timedelta(minutes=minutes) + zone).isoformat(timespec="seconds")
-    return f"{text.removesuffix('+00:00')}{offset:+03d}:00"
+    return TimeStyle(f"{offset:+03d}:00", digits=0).writer()(time.time() + minutes * 60)
 
 
 @case(

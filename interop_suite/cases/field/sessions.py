@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from drivers.base import token_need
 from evidence.verdicts import Verdict
 from fixtures.payloads import v2x, v16
+from fixtures.time_style import TimeStyle
 from fixtures.tokens import Token, TokenKind
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered
@@ -22,7 +24,6 @@ from interop_suite.steps.charging import Charging
 from interop_suite.steps.kept_sessions import kept_as_told
 from interop_suite.steps.shared_case import ALL, V2X, shared
 from interop_suite.steps.transaction_records import sessions_began
-from interop_suite.steps.v16 import ago
 from ocppj.versions import Version
 
 BLOCK = "Field"
@@ -170,8 +171,7 @@ def side_by_side(probe: Probe) -> None:
 
 def _elsewhere(hours: float, offset: int) -> str:
     """Write a time in the past as the clock of another zone shows it."""
-    text = ago(hours=hours - offset)
-    return f"{text.removesuffix('Z')}{offset:+03d}:00"
+    return TimeStyle(f"{offset:+03d}:00").writer()(time.time() - hours * 3600)
 
 
 @shared(

@@ -19,7 +19,7 @@ from loadtest.judging.quantities import Kind, Values
 from loadtest.measuring.session_row import Row
 from ocppj.outcomes import Outcome
 
-__all__ = ["CUT", "QUANTITIES", "SUCCEEDED", "Kpis", "outcome_of"]
+__all__ = ["CUT", "QUANTITIES", "SPOILT", "SUCCEEDED", "Kpis", "outcome_of"]
 
 SUCCEEDED: Final = "succeeded"
 CUT: Final = "cut short"
@@ -58,7 +58,7 @@ def outcome_of(row: Row) -> str:
     refused = Outcome.REJECTED in (row.authorize, row.start)
     if refused and not row.expected:
         return NOT_MEANT
-    if any(one.startswith(Outcome.INJECTED) for one in (row.authorize, row.start, row.stop)):
+    if not refused and any(one.startswith(Outcome.INJECTED) for one in (row.authorize, row.start, row.stop)):
         return SPOILT
     return CUT if row.cut and not refused else failure
 

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from loadtest.workload.storms import PortScan
+import msgspec
 
-__all__ = ["knock", "mute_practice_csms"]
+from loadtest.workload.storms import PortScan
+from ocppj.errors import UsageError
+
+__all__ = ["ChangeRoot", "knock", "mute_practice_csms"]
 
 _TIMEOUT: Final = 5.0
 _AT_ONCE: Final = 50
@@ -27,20 +30,48 @@ def mute_practice_csms(url: str, seconds: float, delay: float, ended: Callable[[
     `ended` gets 0, or 1 and what was wrong.
     """
     import gevent  # noqa: PLC0415 - `plugstorm` reads storms too, and has no event loop
+
+    gevent.spawn_later(delay, lambda: _tell(f"{url.rstrip('/')}/mute", {"seconds": seconds}, ended))
+
+
+class ChangeRoot:
+    """The next root of the practice CSMS with this control port."""
+
+    def __init__(self, url: str) -> None:
+        """Ask for it; raises `UsageError` where the control port has none."""
+        self._url = url.rstrip("/")
+        code, body = _ask("GET", f"{self._url}/certificates/next-root", None)
+        if code:
+            raise UsageError(f"The storm root-change cannot be prepared: {body}")
+        self.next_root: bytes = msgspec.json.decode(body)["certificate"].encode()
+        """In PEM."""
+
+    def change(self, delay: float, ended: Callable[[int, str], object]) -> None:
+        """Make the CSMS use it after `delay` seconds; `ended` gets 0, or 1 and what was wrong."""
+        import gevent  # noqa: PLC0415 - `plugstorm` reads storms too, and has no event loop
+
+        gevent.spawn_later(delay, lambda: _tell(f"{self._url}/certificates/root", {}, ended))
+
+
+def _ask(method: str, url: str, body: Any) -> tuple[int, str]:
+    """Ask a control port; return 0 and its answer, or 1 and what was wrong."""
     import requests  # noqa: PLC0415 - only for this
 
-    def ask() -> None:
-        try:
-            with requests.Session() as http:
-                # A proxy between the harness and its target would be asked instead of the target.
-                http.trust_env = False
-                answer = http.post(f"{url.rstrip('/')}/mute", json={"seconds": seconds}, timeout=_TIMEOUT)
-        except requests.RequestException as error:
-            ended(_FAILED, f"The control port cannot be asked: {type(error).__name__}")
-            return
-        ended(0 if answer.ok else _FAILED, "" if answer.ok else f"POST /mute was answered with {answer.status_code}")
+    try:
+        with requests.Session() as http:
+            # A proxy between the harness and its target would be asked instead of the target.
+            http.trust_env = False
+            answer = http.request(method, url, json=body, timeout=_TIMEOUT)
+    except requests.RequestException as error:
+        return _FAILED, f"the control port cannot be asked: {type(error).__name__}"
+    path = urlsplit(url).path
+    return (0, answer.text) if answer.ok else (_FAILED, f"{method} {path} was answered with {answer.status_code}")
 
-    gevent.spawn_later(delay, ask)
+
+def _tell(url: str, body: Any, ended: Callable[[int, str], object]) -> None:
+    """Make a control port do something; `ended` gets 0, or 1 and what was wrong."""
+    code, said = _ask("POST", url, body)
+    ended(code, said if code else "")
 
 
 def knock(url: str, storm: PortScan, delay: float, ended: Callable[[dict[str, dict[str, int]]], object]) -> None:

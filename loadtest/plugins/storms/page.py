@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import jinja2
 
 from loadtest.plugins.storms.plugin import StormPlugin
-from loadtest.workload.storms import STORMS, parameters
+from loadtest.workload.storms import known_storms, parameters
 
 if TYPE_CHECKING:
     from locust.env import Environment
@@ -37,7 +37,7 @@ def add_storm_page(environment: Environment, plugins: Callable[[], Sequence[Any]
 
     kinds = {
         name: {"says": kind.says, "parameters": {k: _shown(v) for k, v in parameters(kind).items() if k not in _HIDDEN}}
-        for name, kind in STORMS.items()
+        for name, kind in known_storms().items()
     }
 
     def show() -> Any:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from loadtest.station.contract import Host
 from loadtest.timing.pacing import Draws, van_der_corput
 from loadtest.workload.impair import Impairment
 from loadtest.workload.storms import (
@@ -30,13 +31,27 @@ from loadtest.workload.storms import (
     PortScan,
     RegionFailover,
     RollingDeploy,
+    RootChange,
     SlowConsumer,
     Storm,
     TariffSwitch,
     Twins,
 )
 
-__all__ = ["Position", "Return", "Shuffle", "StormStep", "Verb", "ends", "plan", "position_of", "returns", "victims"]
+__all__ = [
+    "Position",
+    "Return",
+    "Shuffle",
+    "StormStep",
+    "Verb",
+    "add_plan",
+    "ends",
+    "is_outdated",
+    "plan",
+    "position_of",
+    "returns",
+    "victims",
+]
 
 
 class Verb(StrEnum):
@@ -76,6 +91,10 @@ class Verb(StrEnum):
     """The same, and nothing is answered until the next `beat`."""
     TWIN = "twin"
     """A second connection with the same identity comes and goes every `value` seconds, until the next `beat`."""
+    DO = "do"
+    """Something that a storm of somebody's own making does."""
+    LOCKED_OUT = "locked-out"
+    """The CSMS is no longer trusted, so that no connection can be made."""
     IMPAIR = "impair"
     """Its frames are under the rule of the step from now on."""
     RELIEVE = "relieve"
@@ -92,6 +111,7 @@ class StormStep(NamedTuple):
     value: float = 0.0
     word: str = ""
     rule: Impairment | None = None
+    act: Callable[[Host, float], object] | None = None
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -147,12 +167,24 @@ def position_of(storm: Storm, shuffle: Shuffle, number: int, total: int, draws: 
 
 def plan(storm: Storm, position: Position) -> list[StormStep]:
     """List what happens to one station, in the order of time."""
-    return _PLANS[type(storm)](storm, position)
+    own = _OWN.get(type(storm))
+    return _PLANS[type(storm)](storm, position) if own is None else own[0](storm, position)
 
 
 def ends(storm: Storm) -> float:
     """Return when the storm is over, however long its traces last."""
-    return _ENDS[type(storm)](storm)
+    own = _OWN.get(type(storm))
+    return _ENDS[type(storm)](storm) if own is None else own[1](storm)
+
+
+def add_plan(
+    kind: type[Storm], steps: Callable[[Any, Position], list[StormStep]], ends: Callable[[Any], float]
+) -> None:
+    """Tell what a storm of somebody's own making does."""
+    _OWN[kind] = steps, ends
+
+
+_OWN: Final[dict[type[Storm], tuple[Callable[[Any, Position], list[StormStep]], Callable[[Any], float]]]] = {}
 
 
 class Return(NamedTuple):
@@ -175,7 +207,7 @@ def returns(steps: list[StormStep]) -> Return | None:
                 return Return(step.at, step.at, at_once=False)
             case Verb.ON | Verb.CONNECT | Verb.PART:
                 return Return(step.at, step.at, at_once=True)
-            case Verb.REBOOT:
+            case Verb.REBOOT | Verb.LOCKED_OUT:
                 return None
     return None
 
@@ -223,6 +255,16 @@ def _lb_drain(storm: LbDrain, position: Position) -> list[StormStep]:
 
 def _region_failover(storm: RegionFailover, _: Position) -> list[StormStep]:
     return [StormStep(0.0, Verb.CUT, storm.down)]
+
+
+def is_outdated(storm: Storm, position: Position) -> bool:
+    """Return whether a station keeps to the root that the CSMS gives up."""
+    return isinstance(storm, RootChange) and position.index < round(storm.outdated * position.count)
+
+
+def _root_change(storm: RootChange, position: Position) -> list[StormStep]:
+    steps = [StormStep(0.0, Verb.CUT, storm.down)]
+    return [*steps, StormStep(0.0, Verb.LOCKED_OUT)] if is_outdated(storm, position) else steps
 
 
 def _blackout(storm: Blackout, position: Position) -> list[StormStep]:
@@ -302,6 +344,7 @@ _PLANS: Final[Mapping[type[Storm], Callable[[Any, Position], list[StormStep]]]] 
         RollingDeploy: _rolling_deploy,
         LbDrain: _lb_drain,
         RegionFailover: _region_failover,
+        RootChange: _root_change,
         Blackout: _blackout,
         HalfOpen: _half_open,
         OfflineFlush: _offline_flush,
@@ -323,6 +366,7 @@ _ENDS: Final[Mapping[type[Storm], Callable[[Any], float]]] = MappingProxyType(
         RollingDeploy: lambda storm: (_turns(storm) - 1) * storm.every + storm.down,
         LbDrain: lambda storm: (storm.batches - 1) * storm.every,
         RegionFailover: lambda storm: storm.down,
+        RootChange: lambda storm: storm.lasts,
         Blackout: lambda storm: storm.down + storm.spread,
         HalfOpen: lambda storm: storm.spread + storm.hold,
         OfflineFlush: lambda storm: storm.down,

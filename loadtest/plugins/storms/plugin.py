@@ -15,7 +15,7 @@ from loadtest.plugins.contract import REMOTE_START, Conclusion, Note, Plugin, Ru
 from loadtest.plugins.storms.control_channel import ControlChannel
 from loadtest.plugins.storms.formula import Expected, expected
 from loadtest.plugins.storms.neighbours import Neighbours, neighbours_told
-from loadtest.plugins.storms.outside import knock
+from loadtest.plugins.storms.outside import ChangeRoot, knock
 from loadtest.plugins.storms.plan import Position, Return, Shuffle, ends, plan, position_of, returns, victims
 from loadtest.plugins.storms.process import KIND
 from loadtest.plugins.storms.result import StormRun, quantities_of, result_of
@@ -31,6 +31,7 @@ from loadtest.workload.storms import (
     MiddleRestart,
     PortScan,
     RegionFailover,
+    RootChange,
     Storm,
     make_storm,
     write_storm,
@@ -77,13 +78,16 @@ class StormPlugin(Plugin):
         owned: Sequence[str] = (),
         run_command: Callable[[str, float, Callable[[int, str], object]], object] | None = None,
         mute: Callable[[float, float, Callable[[int, str], object]], object] | None = None,
+        change_root: ChangeRoot | None = None,
         call_timeout: float = 30.0,
+        url: str = "",
     ) -> None:
         """Plan these storms; raises `UsageError` for one that goes to a host that is not `owned`.
 
         `run_command` runs a shell command after a delay in seconds and gives its exit code and output to a callback.
+        `change_root` makes a CSMS go over to another root; None where that is not in our hands.
         `mute` keeps a CSMS from answering for some seconds after a delay; None where that is not in our hands.
-        `call_timeout` is after how many seconds stations give up an answer.
+        `call_timeout` is after how many seconds stations give up an answer; `url` is that of the CSMS.
         """
         self._planned = list(storms)
         self._backoff = backoff
@@ -92,7 +96,9 @@ class StormPlugin(Plugin):
         self._owned = tuple(owned)
         self._run_command = run_command or run_shell_command
         self._mute = mute
+        self._change_root = change_root
         self._call_timeout = call_timeout
+        self._url = url
         for storm in storms:
             self._check_target(storm)
             self._check_means(storm)
@@ -201,7 +207,7 @@ class StormPlugin(Plugin):
                 raise UsageError(  # noqa: TRY301 - answered like all other mistakes
                     "A running test takes no `command`; restart the CSMS yourself, and trigger this with cut=false"
                 )
-            if isinstance(storm, MiddleRestart) and storm.command:
+            if isinstance(storm, MiddleRestart | RootChange) and storm.command:
                 raise UsageError("A running test takes no `command`; name it in the profile or with --storm")  # noqa: TRY301
             self._check_target(storm)
             self._check_means(storm)
@@ -222,6 +228,8 @@ class StormPlugin(Plugin):
         self._seconds = Seconds()
         self._neighbours = Neighbours()
         self._measured_from = self._stopped = None
+        self.roots: list[str] = []
+        """Files with the roots that the CSMS may have gone over to."""
         if self._control_channel is not None:
             self._control_channel.close()
             self._control_channel = None
@@ -237,12 +245,22 @@ class StormPlugin(Plugin):
                 "(command=…); only the practice CSMS with its --control-url needs none"
             )
 
+        if isinstance(storm, RootChange) and not storm.command and self._change_root is None:
+            raise UsageError(
+                "The storm root-change needs the new root (ca=…) and what makes the CSMS use it (command=…); "
+                "only the practice CSMS with its --control-url needs none"
+            )
+        if isinstance(storm, RootChange) and self._url and not self._url.startswith("wss:"):
+            raise UsageError("The storm root-change needs a CSMS with TLS, at a URL that begins with wss://")
+
     def _strike_csms(self, one: StormRun, storm: Storm, delay: float) -> None:
         """Do what a storm does to the CSMS itself."""
-        if isinstance(storm, CsmsRestart | MiddleRestart) and storm.command:
+        if isinstance(storm, CsmsRestart | MiddleRestart | RootChange) and storm.command:
             self._run_command(storm.command, delay, lambda code, said: self._command_ended(one, code, said))
         elif isinstance(storm, MiddleRestart) and self._mute is not None:
             self._mute(storm.down, delay, lambda code, said: self._command_ended(one, code, said))
+        elif isinstance(storm, RootChange) and self._change_root is not None:
+            self._change_root.change(delay, lambda code, said: self._command_ended(one, code, said))
         elif isinstance(storm, PortScan):
             knock(self._access.url, storm, delay, lambda found: setattr(one, "scan", found))
 
@@ -275,7 +293,14 @@ class StormPlugin(Plugin):
             # What was said in vain is given up only then, and said again.
             one.settles += self._call_timeout
         self._strike_csms(one, storm, delay)
-        access.order({"kind": KIND, "number": number, "storm": write_storm(storm), "delay": delay, "total": total})
+        order = {"kind": KIND, "number": number, "storm": write_storm(storm), "delay": delay, "total": total}
+        if isinstance(storm, RootChange):
+            path = access.folder / "next-root.pem"
+            if not storm.ca and self._change_root is not None:
+                path.write_bytes(self._change_root.next_root)
+            self.roots.append(storm.ca or str(path))
+            order["ca"] = self.roots[-1]
+        access.order(order)
         _logger.info("Storm %d: %s, %d of %d stations.", number, storm.name, one.stations, total)
         return number
 

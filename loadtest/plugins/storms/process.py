@@ -9,7 +9,7 @@ from typing import Any, Final
 from config.locations import Location
 from loadtest.measuring.recorder import Recorder
 from loadtest.plugins.storms.neighbours import CALLS
-from loadtest.plugins.storms.plan import Shuffle, plan, position_of
+from loadtest.plugins.storms.plan import Shuffle, is_outdated, plan, position_of
 from loadtest.plugins.storms.station_storm import StationStorm
 from loadtest.plugins.storms.tally import Tally
 from loadtest.station.life import Life
@@ -17,7 +17,7 @@ from loadtest.station.station import Station
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import TimerQueue
 from loadtest.transport.target import Target
-from loadtest.workload.storms import RegionFailover, Storm, make_storm
+from loadtest.workload.storms import RegionFailover, RootChange, Storm, make_storm
 
 __all__ = ["KIND", "StormProcess"]
 
@@ -55,12 +55,13 @@ class StormProcess:
         seed: int,
         stations: Mapping[str, Station],
         *,
-        find_target: Callable[[str, Callable[[Target], object]], object],
+        find_target: Callable[[str, str, Callable[[Target], object]], object],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin without a storm.
 
-        `find_target` looks up a URL and gives the target to a callback, without blocking.
+        `find_target` looks up a URL, or the usual one, whose root stands in a file, or the usual root, and gives the
+        target to a callback, without blocking.
         """
         self._timers = timers
         self._recorder = recorder
@@ -91,7 +92,9 @@ class StormProcess:
                 self._timers.at(self._clock() + _LOOK_EVERY, self._look)
 
         if isinstance(storm, RegionFailover) and storm.to:
-            self._find_target(storm.to, begin)
+            self._find_target(storm.to, "", begin)
+        elif isinstance(storm, RootChange):
+            self._find_target("", order["ca"], begin)
         else:
             begin()
 
@@ -142,9 +145,8 @@ class StormProcess:
         if place is not None:
             steps = plan(one.storm, place)
             if steps:
-                station_storm = StationStorm(
-                    station, one.tally, steps, one.begins, cuts=one.storm.cuts, target=one.target
-                )
+                target = None if is_outdated(one.storm, place) else one.target
+                station_storm = StationStorm(station, one.tally, steps, one.begins, cuts=one.storm.cuts, target=target)
                 one.station_storms.append(station_storm)
 
     def _look(self, _: float) -> None:

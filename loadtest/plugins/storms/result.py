@@ -14,6 +14,7 @@ from loadtest.plugins.storms.formula import Expected
 from loadtest.plugins.storms.neighbours import PERCENTILES, worst_of
 from loadtest.plugins.storms.plan import ends
 from loadtest.plugins.storms.stability import Sample, compare
+from loadtest.plugins.storms.tally import LOCKED_OUT
 from loadtest.workload.quirks import Leaving
 from loadtest.workload.storms import Storm, write_storm
 
@@ -141,6 +142,7 @@ _STAY_AWAY: Final[Mapping[str, str]] = MappingProxyType(
     {
         Leaving.CLOSE: "{count} of {struck} stations stay away because of the Close frame, as their vendor has it",
         Leaving.PASSWORD: "{count} of {struck} stations stay away after a new password, as their vendor has it",
+        LOCKED_OUT: "{count} of {struck} stations are locked out: they trust only the old root",
         Leaving.PONG: "{count} of {struck} stations stay away after a pong that did not come, as their vendor has it",
     }
 )

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
+from evidence.vocabulary import STAYS_AWAY
 from fixtures.payloads import v2x, v16
 from loadtest.plugins.storms.old_socket import OldSocket
 from loadtest.plugins.storms.plan import StormStep, Verb
-from loadtest.plugins.storms.tally import Tally
+from loadtest.plugins.storms.tally import LOCKED_OUT, Tally
 from loadtest.plugins.storms.twin import Twin
 from loadtest.station.charging_session import ChargingSession
 from loadtest.station.dialect.contract import Ending, Payload, Trigger
@@ -398,6 +399,15 @@ class StationStorm:
         self._strike(when)
         self._twin = Twin(self.station, self.tally, step.value)
 
+    def _do(self, step: StormStep, when: float) -> None:
+        assert step.act is not None
+        self._strike(when)
+        step.act(self.station, when)
+
+    def _lock_out(self, _: StormStep, __: float) -> None:
+        self.tally.stays_away(LOCKED_OUT)
+        self.station.context.recorder.injected(f"{STAYS_AWAY}{LOCKED_OUT}")
+
     def _impair(self, step: StormStep, when: float) -> None:
         assert step.rule is not None
         self._strike(when)
@@ -443,6 +453,8 @@ _STEPS: Final[dict[Verb, Callable[[StationStorm, StormStep, float], None]]] = {
     Verb.BEAT: StationStorm._beat,  # noqa: SLF001
     Verb.FALL_MUTE: StationStorm._fall_mute,  # noqa: SLF001
     Verb.TWIN: StationStorm._begin_twin,  # noqa: SLF001
+    Verb.DO: StationStorm._do,  # noqa: SLF001
+    Verb.LOCKED_OUT: StationStorm._lock_out,  # noqa: SLF001
     Verb.IMPAIR: StationStorm._impair,  # noqa: SLF001
     Verb.RELIEVE: StationStorm._relieve,  # noqa: SLF001
     Verb.WATCH: StationStorm._watch,  # noqa: SLF001

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from loadtest.plugins.storms.neighbours import StruckCalls
 
-__all__ = ["PER_SECOND", "Tally"]
+__all__ = ["LOCKED_OUT", "PER_SECOND", "Tally"]
 
 PER_SECOND: Final = 100
 """Buckets in a second, for all times of a storm."""
+LOCKED_OUT: Final = "a root that it does not trust"
+"""Why a station stays away to which the CSMS shows certificates of another root."""
 _COUNTERS: Final = ("struck", "back", "booted", "drained", "outage", "opened", "attempts", "failed", "queued", "away")
 _NUMBERS: Final = (
     "refused",

@@ -68,8 +68,8 @@ def remote_start(own: Own, csms: ThreadCsms, station: str) -> dict[str, str]:
     return answer
 
 
-def test_the_page_has_three_examples() -> None:
-    assert len(EXAMPLES) == 3
+def test_the_page_has_three_examples_and_a_profile_and_a_storm() -> None:
+    assert len(EXAMPLES) == 5
 
 
 def test_a_station_sends_at_its_own_pace_and_reacts_to_a_remote_start(tmp_path: Path) -> None:
@@ -141,3 +141,45 @@ def test_a_pace_needs_a_time_above_0() -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_are_well_formed(example: str) -> None:
     compile(example, "docs/custom-stations.md", "exec")
+
+
+def test_a_profile_and_a_storm_of_ones_own_run_as_the_page_shows_them(tmp_path: Path) -> None:
+    (tmp_path / "buses.py").write_text(EXAMPLES[3] + EXAMPLES[4])
+    command = [sys.executable, "-m", "plugstorm", "load", "--stations", "4", "--spawn-rate", "4", "--out", "run"]
+    command += ["--profile", "buses.py", "--duration", "14s", "--trace-share", "1", "--storm", "tunnel@2s,length=1s"]
+    process = subprocess.run(
+        [*command, "--", "--warm-up", "0.5", "--backoff", "fixed:0.5"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    run = read_run(tmp_path / "run")
+    assert isinstance(run, LoadRun), process.stderr
+    (storm,) = run.storms
+    assert storm.storm == "tunnel"
+    assert storm.parameters["length"] == 1.0
+    assert storm.stations.struck == storm.stations.accepted == 4
+    counts = outcomes(run)
+    assert counts["DataTransfer", "accepted"] + counts["DataTransfer", "rejected"] == 4
+    assert counts["StartTransaction", "accepted"] >= 8, "two cars and more at each station"
+    assert run.stations.lost == 0
+
+
+def test_a_profile_of_ones_own_that_fails_is_a_failed_check_and_its_text_the_reason(tmp_path: Path) -> None:
+    wrong = EXAMPLES[3].replace("yield Car(after=0.5, stay=draws.between(2, 3))", "yield Car(after=-1, stay=2)")
+    (tmp_path / "buses.py").write_text(wrong)
+    command = [sys.executable, "-m", "plugstorm", "load", "--stations", "2", "--profile", "buses.py", "--out", "run"]
+    process = subprocess.run(
+        [*command, "--duration", "6s", "--", "--warm-up", "0.5"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    run = read_run(tmp_path / "run")
+    assert isinstance(run, LoadRun), process.stderr
+    assert run.faults["check: ValueError: `after` must be 0 or more, and `stay` above 0"] == 2
+    assert process.returncode in {exit_codes.FAILED, exit_codes.INVALID}

@@ -6,7 +6,7 @@ import pytest
 
 from evidence.vocabulary import MEASURE, RAMP
 from loadtest.measuring.session_row import Row
-from loadtest.plugins.ledger.kpis import CUT, NOT_MEANT, SUCCEEDED, Kpis, outcome_of
+from loadtest.plugins.ledger.kpis import CUT, NOT_MEANT, SPOILT, SUCCEEDED, Kpis, outcome_of
 
 
 def charging_session(**changes: Any) -> Row:
@@ -51,6 +51,11 @@ GONE = {"start": "", "stop": "", "to_start": None, "meter_start": None, "meter_s
         ({"start": "never-sent", "cut": True}, CUT),
         ({"stop": "callerror:InternalError"}, "stop unanswered"),
         ({"stop": "", "cut": True}, CUT),
+        ({"stop": "injected:timeout"}, SPOILT),
+        ({"start": "injected:lost"}, SPOILT),
+        ({**GONE, "authorize": "injected:timeout"}, SPOILT),
+        ({**GONE, "authorize": "injected:lost", "start": "rejected"}, "start refused"),
+        ({"authorize": "injected:lost"}, SUCCEEDED),
     ],
 )
 def test_an_attempt_succeeds_or_says_what_kept_the_driver_from_charging(changes: dict[str, Any], outcome: str) -> None:

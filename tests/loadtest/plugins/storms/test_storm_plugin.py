@@ -414,4 +414,4 @@ def test_the_practice_csms_is_made_mute_through_its_control_port_and_another_ser
         with gevent.Timeout(60):
             while len(ended) < 2:
                 gevent.sleep(0.01)
-    assert ended == [(0, ""), (1, "POST /mute was answered with 404")]
+    assert ended == [(0, ""), (1, "POST /nowhere/mute was answered with 404")]

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from evidence import exit_codes
 from evidence.run_folder import read_run
@@ -138,3 +139,42 @@ def test_a_command_strikes_a_load_test_that_is_running(tmp_path: Path) -> None:
     late = strike("csms-restart")
     assert late.returncode == exit_codes.USAGE
     assert "No load test is running" in late.stderr
+
+
+def test_stations_that_trust_only_the_old_root_are_locked_out_when_the_csms_changes_its_own(tmp_path: Path) -> None:
+    with practice_csms(tls_port=0) as csms:
+        assert csms.tls_url is not None
+        root = requests.get(f"{csms.control_url}/certificates/root", timeout=10).json()["certificate"]
+        (tmp_path / "root.pem").write_text(root)
+        words = (
+            "--ca",
+            "root.pem",
+            "--control-url",
+            csms.control_url,
+            "--storm",
+            "root-change@2s,outdated=0.25,lasts=6s",
+        )
+        more = ("--", "--warm-up", "0.5", "--backoff", "fixed:0.5")
+        process = load(tmp_path, csms.tls_url, *words, *more, stations=8, seconds=16)
+        _, said = process.communicate(timeout=120)
+    run = result(tmp_path)
+    (storm,) = run.storms
+    assert storm.command_exit_code == 0, said
+    assert (storm.stations.struck, storm.stations.accepted, storm.stations.unrecovered) == (8, 6, 2)
+    assert storm.stations.stay_away == 2
+    assert storm.failed_upgrades["tls-failed"] >= 10, "they try again and again"
+    assert "2 of 8 stations are locked out: they trust only the old root" in storm.reasons
+    assert run.injected["stays away after: a root that it does not trust"] == 2
+
+
+def test_root_change_without_tls_or_means_is_refused(tmp_path: Path) -> None:
+    with practice_csms() as csms:
+        process = load(tmp_path, csms.url, "--storm", "root-change@1s", stations=2, seconds=5)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == exit_codes.USAGE
+        assert "root-change needs the new root" in said
+        words = ("--control-url", csms.control_url, "--storm", "root-change@1s")
+        process = load(tmp_path, csms.url, *words, stations=2, seconds=5)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == exit_codes.USAGE
+        assert "needs a CSMS with TLS" in said
