@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any, Final
 
+from analysis.message_values import ECHOES, foreign_echo, integers, is_wide, misplaced_periods, schedule_starts
 from analysis.meter_readings import instant
+from analysis.model import Side
 from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload, StationView, Watcher
+from ocppj.actions import ACTIONS
 from ocppj.versions import Version
 
-__all__ = ["Lists", "Profiles", "Reservations"]
+__all__ = ["Lists", "Profiles", "Reservations", "Values"]
 
 
 class _Names:
@@ -76,13 +78,44 @@ class Profiles(Watcher):
                 self._say("profile-start", action, f"a profile of kind {kind} without startSchedule")
             elif kind == "Relative" and started:
                 self._say("profile-start", action, "a Relative profile with startSchedule")
-            starts = [period["startPeriod"] for period in schedule["chargingSchedulePeriod"]]
-            if starts and starts[0] != 0:
-                self._say("profile-first-period", action, f"the first period starts at {starts[0]}")
-            elif any(later <= earlier for earlier, later in pairwise(starts)):
-                self._say("profile-first-period", action, "the periods are not in the order of their starts")
+        for starts in schedule_starts(profile):
+            misplaced = misplaced_periods(starts)
+            if misplaced:
+                self._say("profile-first-period", action, misplaced)
         if kind == "Recurring" and "recurrencyKind" not in profile:
             self._say("profile-recurrency", action, "a Recurring profile without recurrencyKind")
+
+
+class Values(Watcher):
+    """Checks single values of what a CSMS sends."""
+
+    @property
+    def calls(self) -> Mapping[str, CallCheck]:
+        """Return what to do with CALLs."""
+        return {name: self._sent for name, about in ACTIONS[self.station.version].items() if about.by_csms}
+
+    @property
+    def answers(self) -> Mapping[str, AnswerCheck]:
+        """Return what to do with CALLRESULTs."""
+        return {"StartTransaction": self._numbered, **dict.fromkeys(ECHOES, self._echoed)}
+
+    def _sent(self, exchange: Exchange) -> None:
+        if exchange.sender is Side.CSMS:
+            self._look(exchange, exchange.payload)
+
+    def _numbered(self, exchange: Exchange, answer: Payload) -> None:
+        self._look(exchange, answer.get("transactionId"))
+
+    def _look(self, exchange: Exchange, value: Any) -> None:
+        wide = next(filter(is_wide, integers(value)), None)
+        if wide is not None:
+            self.station.find("wide-integer", f"{exchange.action}: {wide} has more than 32 bits")
+
+    def _echoed(self, exchange: Exchange, answer: Payload) -> None:
+        if foreign_echo(exchange.action, exchange.payload, answer):
+            self.station.find(
+                "foreign-answer", f"the answer to {exchange.action} names another thing than it was asked about"
+            )
 
 
 class Reservations(Watcher):

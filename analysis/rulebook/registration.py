@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from analysis.model import Side
 from analysis.rulebook.contract import Exchange, Payload, StationView
 from ocppj.registration import REGISTRATION, Registration, may_send
+from ocppj.schemas import schema
+from ocppj.versions import Version
 
 __all__ = ["RegistrationWatcher"]
 
@@ -29,6 +32,7 @@ _CORE: Final = frozenset({"BootNotification", "Heartbeat", "StatusNotification",
 _ABOUT_TRANSACTIONS: Final = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent", "MeterValues"})
 _UNKNOWN_CODES: Final = frozenset({"NotImplemented", "NotSupported"})
 _FAILURES: Final = frozenset({"InternalError", "GenericError"})
+_BAD_VALUE: Final = "PropertyConstraintViolation"
 _FORM_CODES: Final = frozenset(
     {
         "FormationViolation", "FormatViolation", "ProtocolError", "TypeConstraintViolation",
@@ -91,7 +95,10 @@ class RegistrationWatcher:
     def _csms_called(self, exchange: Exchange) -> None:
         station = self._station
         forbidden = REGISTRATION[station.version][station.registration].csms_forbidden
-        if (forbidden is None or exchange.action in forbidden) and exchange.action not in _TRIGGERS:
+        state = station.registration
+        # 1.6 forbids it with a SHOULD only (§4.2), as the level of the rule says.
+        too_early = forbidden is None or exchange.action in forbidden or state is Registration.REJECTED
+        if too_early and exchange.action not in _TRIGGERS:
             station.find("command-before-accepted", f"{exchange.action} to a station that is {station.registration}")
 
     def answered(self, exchange: Exchange, payload: Payload | None) -> None:
@@ -155,3 +162,12 @@ class RegistrationWatcher:
             station.find("valid-call-refused", f"{action} fits its schema and is answered with {code}", side=side)
         elif code in _FAILURES:
             station.find("valid-call-failed", f"{action} fits its schema and is answered with {code}", side=side)
+        elif side is Side.CSMS and code == _BAD_VALUE and _is_report(station.version, action):
+            station.find("report-declined", f"{action} fits its schema and is answered with {code}")
+
+
+@cache
+def _is_report(version: Version, action: str) -> bool:
+    """Return whether the answer to an action may be empty, and has no status."""
+    answer = schema(version, action, "response")
+    return not answer.get("required") and "status" not in answer.get("properties", {})

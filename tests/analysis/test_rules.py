@@ -83,6 +83,15 @@ def registered(status: str, action: str = "Heartbeat", answer: object = None) ->
     return talk.up(action, {}, answer if answer is not None else [4, "SecurityError", "", {}])
 
 
+def asked_while(status: str) -> Talk:
+    talk = Talk().up("BootNotification", BOOT_16, {"status": status, "currentTime": Talk().stamp(), "interval": 60})
+    return talk.down("GetConfiguration", {}, {})
+
+
+def vat(asked: str, told: str) -> Talk:
+    return t2x().up("VatNumberValidation", {"vatNumber": asked}, {"vatNumber": told, "status": "Accepted"})
+
+
 def boot_again(after: float) -> Talk:
     talk = Talk().up(
         "BootNotification", BOOT_16, {"status": "Rejected", "currentTime": Talk().stamp(), "interval": 60}, wait=after
@@ -280,6 +289,18 @@ PLAYS: list[tuple[str, str, Play, Play]] = [
         lambda: t16().up("DataTransfer", {"vendorId": "x"}, [4, "NotSupported", "", {}]),
     ),
     (
+        "report-declined",
+        CSMS,
+        lambda: t16().status("Available", answer=[4, "PropertyConstraintViolation", "", {}]),
+        lambda: t16().up("Authorize", {"idTag": "x"}, [4, "PropertyConstraintViolation", "", {}]),
+    ),
+    (
+        "invalid-call-answered",
+        CSMS,
+        lambda: t16().say(UP, '[7,"odd","Heartbeat",{}]').say(DOWN, '[3,"odd",{}]'),
+        lambda: t16().say(UP, '[7,"odd","Heartbeat",{}]').say(DOWN, '[4,"odd","GenericError","",{}]'),
+    ),
+    (
         "invalid-call-answered",
         CSMS,
         lambda: t16().up("Authorize", {"idTag": "x" * 21}, {"idTagInfo": {"status": "Invalid"}}),
@@ -321,6 +342,12 @@ PLAYS: list[tuple[str, str, Play, Play]] = [
             .up("BootNotification", BOOT_16, {"status": "Pending", "currentTime": Talk().stamp(), "interval": 60})
             .down("GetConfiguration", {}, {})
         ),
+    ),
+    (
+        "command-before-accepted",
+        CSMS,
+        lambda: asked_while("Rejected"),
+        lambda: asked_while("Pending"),
     ),
     (
         "served-before-accepted",
@@ -477,6 +504,14 @@ PLAYS: list[tuple[str, str, Play, Play]] = [
     ),
     ("connector-zero-status", CP, lambda: t16().status("Charging", 0), lambda: t16().status("Available", 0)),
     ("status-flapping", CP, lambda: flapping(0.5), lambda: flapping(10)),
+    ("wide-integer", CSMS, lambda: t16().start(number=1 << 31), lambda: t16().start(number=(1 << 31) - 1)),
+    (
+        "wide-integer",
+        CSMS,
+        lambda: t16().down("CancelReservation", {"reservationId": 1 << 40}, {"status": "Rejected"}),
+        lambda: t16().down("CancelReservation", {"reservationId": 1 << 30}, {"status": "Rejected"}),
+    ),
+    ("foreign-answer", CSMS, lambda: vat("DE2", "DE1"), lambda: vat("DE2", "DE2")),
     ("reservation-expired", CSMS, lambda: reserve(-600), lambda: reserve(600)),
     (
         "list-not-newer",
