@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from analysis.judge import Judge
+from analysis.judge import CALL_TIMEOUT, Judge
 from analysis.model import Side
 from analysis.readers.records import PlugstormReader
 from evidence.run_model import CaseResult
@@ -29,13 +29,23 @@ __all__ = ["main", "rules_broken"]
 _JOBS = 16
 _EVERY = 24
 _RIGHT = "right"
+_LATE = "late-answer"
 
 
 def rules_broken(records: Iterable[TraceRecord]) -> set[str]:
-    """Return the rules that the CSMS, or the way to it, breaks in a trace."""
-    judge, reader = Judge(timeout=PATIENCE), PlugstormReader()
+    """Return the rules that the CSMS, or the way to it, breaks in a trace.
+
+    A case waits a moment for an answer only; where one came late, this machine was busy, and patience says more.
+    """
+    lines = [(number, encode_record(record).decode()) for number, record in enumerate(records, 1)]
+    rules = _judged(lines, PATIENCE)
+    return _judged(lines, CALL_TIMEOUT) if _LATE in rules else rules
+
+
+def _judged(lines: list[tuple[int, str]], timeout: float) -> set[str]:
+    judge, reader = Judge(timeout=timeout), PlugstormReader()
     judge.begin("trace", reader.name, reader.traits)
-    judge.read(reader.read(((n, encode_record(record).decode()) for n, record in enumerate(records, 1)), ""))
+    judge.read(reader.read(lines, ""))
     analysis = judge.finish()
     return {rule for side in (Side.CSMS, Side.NETWORK) for rule in analysis.counts.get(side, {})}
 

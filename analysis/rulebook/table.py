@@ -140,7 +140,7 @@ _ROWS: Final[tuple[tuple[str, Side | None, Level | Mapping[Version, Level], str 
     ("register-jump", _STATION, _BEHAVIOUR, _FIELD, "Energy grows no faster than any charger can deliver."),
     ("unit-change", _STATION, _BEHAVIOUR, _FIELD, "A measurand keeps its unit during a transaction."),
     ("phase-sum", _STATION, _BEHAVIOUR, _FIELD, "The power of the phases adds up to the power of all."),
-    ("power-mismatch", _STATION, _BEHAVIOUR, _FIELD, "Power is voltage times current."),
+    ("power-mismatch", _STATION, _BEHAVIOUR, _FIELD, "Power is about voltage times current of all phases."),
     ("not-a-number", _STATION, _REQUIRED, "1.6 §7.43", "A raw reading is a number."),
     ("time-backwards", _STATION, _REQUIRED, _by_version("1.6 §3.7", "Part 2 E04"),
      "The messages of a transaction are in the order of their times."),

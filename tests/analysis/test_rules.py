@@ -69,6 +69,17 @@ def phases(whole: float, *parts: float) -> Talk:
     return talk.up("MeterValues", {"connectorId": 1, "transactionId": 7, "meterValue": [value]})
 
 
+def powered(power: float, phase: str = "L1-N") -> Talk:
+    samples = [{"value": str(power), "measurand": "Power.Active.Import", "unit": "W"}]
+    for number in (1, 2, 3):
+        name = {"phase": phase.replace("1", str(number))} if phase else {}
+        samples += [{"value": "230", "measurand": "Voltage", "unit": "V", **name}]
+        samples += [{"value": "16", "measurand": "Current.Import", "unit": "A", **name}]
+    talk = t16().start()
+    value = {"timestamp": talk.stamp(), "sampledValue": samples}
+    return talk.up("MeterValues", {"connectorId": 1, "transactionId": 7, "meterValue": [value]})
+
+
 def raw_reading(text: str, unit: str = "Wh", before: str = "Wh") -> Talk:
     talk = t16().start()
     for value, of in (("1100", before), (text, unit)):
@@ -443,6 +454,8 @@ PLAYS: list[tuple[str, str, Play, Play]] = [
     ),
     ("unit-change", CP, lambda: raw_reading("2", "kWh"), lambda: raw_reading("1200", "Wh")),
     ("phase-sum", CP, lambda: phases(11000, 3600, 3600, 0), lambda: phases(11000, 3600, 3650, 3600)),
+    ("power-mismatch", CP, lambda: powered(1100), lambda: powered(10300)),
+    ("power-mismatch", CP, lambda: powered(1100), lambda: powered(1100, "")),
     ("not-a-number", CP, lambda: raw_reading("n/a"), lambda: raw_reading("1.2e3")),
     ("time-backwards", CP, earlier_reading, lambda: t16().start().meter(1100)),
     (
@@ -557,7 +570,6 @@ def test_every_rule_has_a_play() -> None:
         "dead-connection",
         "no-boot-first",
         "unknown-transaction",
-        "power-mismatch",
         "closed-after-refusal",
     }
     assert {play[0] for play in PLAYS} | elsewhere == set(RULES)
