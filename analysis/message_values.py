@@ -7,11 +7,20 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final
 
-__all__ = ["ECHOES", "foreign_echo", "integers", "is_wide", "misplaced_periods", "schedule_starts"]
+from analysis.meter_readings import instant
+
+__all__ = ["ECHOES", "foreign_echo", "integers", "is_wide", "misplaced_periods", "reversed_window", "schedule_starts"]
 
 _LARGEST: Final = 2**31 - 1
 _HASHES: Final = "certificateHashData"
 _PERIODS: Final = "chargingSchedulePeriod"
+_WINDOWS: Final = {
+    "oldestTimestamp": "latestTimestamp",
+    "startTime": "stopTime",
+    "startDateTime": "endDateTime",
+    "validFrom": "validTo",
+}
+"""Fields that bound a time, the begin and the end."""
 ECHOES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "GetCertificateChainStatus": ("certificateStatusRequests", "certificateStatus"),
@@ -65,6 +74,17 @@ def misplaced_periods(starts: list[int]) -> str:
     if any(later <= earlier for earlier, later in pairwise(starts)):
         return "the periods are not in the order of their starts"
     return ""
+
+
+def reversed_window(value: Any) -> str:
+    """Return the name of a begin that is later than its end, somewhere in a payload; empty where there is none."""
+    if isinstance(value, Mapping):
+        for begin, end in _WINDOWS.items():
+            first, last = instant(value.get(begin)), instant(value.get(end))
+            if first is not None and last is not None and first > last:
+                return begin
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return next(filter(None, map(reversed_window, inner)), "")
 
 
 def foreign_echo(action: str, asked: Any, told: Any) -> str:

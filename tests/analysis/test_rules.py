@@ -103,6 +103,34 @@ def vat(asked: str, told: str) -> Talk:
     return t2x().up("VatNumberValidation", {"vatNumber": asked}, {"vatNumber": told, "status": "Accepted"})
 
 
+def diagnostics(begin: float, end: float) -> Talk:
+    talk = t16()
+    payload = {"location": "ftp://192.0.2.1/", "startTime": talk.stamp(begin), "stopTime": talk.stamp(end)}
+    return talk.down("GetDiagnostics", payload, {"fileName": "x"})
+
+
+def shown(answer: dict[str, object]) -> Talk:
+    talk = t2x()
+    payload = {
+        "eventType": "Started", "timestamp": talk.stamp(), "triggerReason": "Authorized", "seqNo": 0,
+        "transactionInfo": {"transactionId": "tx-1"}, "idToken": {"idToken": "INVENTED1", "type": "ISO14443"},
+    }  # fmt: skip
+    return talk.up("TransactionEvent", payload, answer)
+
+
+def ocsp(answer: dict[str, object]) -> Talk:
+    data = {
+        "hashAlgorithm": "SHA256", "issuerNameHash": "a1", "issuerKeyHash": "b2", "serialNumber": "c3",
+        "responderURL": "http://192.0.2.9/",
+    }  # fmt: skip
+    return t2x().up("GetCertificateStatus", {"ocspRequestData": data}, answer)
+
+
+def listed(kind: str, entry: dict[str, object]) -> Talk:
+    payload = {"listVersion": 3, "updateType": kind, "localAuthorizationList": [entry]}
+    return t16().down("SendLocalList", payload, {"status": "Accepted"})
+
+
 def boot_again(after: float) -> Talk:
     talk = Talk().up(
         "BootNotification", BOOT_16, {"status": "Rejected", "currentTime": Talk().stamp(), "interval": 60}, wait=after
@@ -525,6 +553,20 @@ PLAYS: list[tuple[str, str, Play, Play]] = [
         lambda: t16().down("CancelReservation", {"reservationId": 1 << 30}, {"status": "Rejected"}),
     ),
     ("foreign-answer", CSMS, lambda: vat("DE2", "DE1"), lambda: vat("DE2", "DE2")),
+    ("window-reversed", CSMS, lambda: diagnostics(60, 0), lambda: diagnostics(0, 60)),
+    ("token-without-word", CSMS, lambda: shown({}), lambda: shown({"idTokenInfo": {"status": "Blocked"}})),
+    (
+        "accepted-without-content",
+        CSMS,
+        lambda: ocsp({"status": "Accepted"}),
+        lambda: ocsp({"status": "Failed"}),
+    ),
+    (
+        "list-entry-without-info",
+        CSMS,
+        lambda: listed("Full", {"idTag": "A"}),
+        lambda: listed("Differential", {"idTag": "A"}),
+    ),
     ("reservation-expired", CSMS, lambda: reserve(-600), lambda: reserve(600)),
     (
         "list-not-newer",
