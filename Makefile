@@ -5,11 +5,13 @@
 #   ARGS="-k session"   further arguments for the command behind the verb
 #   MUTANTS=500         how many mutants of the practice CSMS `make selftest` draws
 #   DEFECTS=500         how many of its defects `make test` draws
+#   DIST=/tmp/dist      where `make dist` puts the wheel
 #   RUNS=10             how often `make flake` repeats the tests
 
 PYTHON ?= python3
 ARGS ?=
 RUNS ?= 5
+DIST ?= dist
 MUTANTS ?= 60
 DEFECTS ?= 240
 
@@ -23,7 +25,7 @@ override export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench lint types coverage unit selftest flake format lock clean
+.PHONY: help setup demo test bench lint types coverage unit selftest flake format lock dist clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -75,13 +77,14 @@ lint: setup ## Check style and formatting
 types: setup ## Check the types of all rooms
 	$(BIN)/mypy --strict $(ROOMS) hatch_build.py
 
+# What `make test-deploy` runs takes minutes, and some of it root.
+unit flake: WHOLE := --ignore=tests/deploy/whole
 # Many of them wait for a load run of some seconds, so twice as many as there are cores.
 unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
-	$(BIN)/python -m pytest -n $$(( 2 * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') )) $(DONE) $(ARGS)
+	$(BIN)/python -m pytest -n $$(( 2 * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') )) $(WHOLE) $(DONE) $(ARGS)
 
-# Without the interop plugin, which loads a part of the core before anybody counts.
 coverage: setup ## Check that the tests of the protocol core reach every branch of it
-	$(BIN)/python -m pytest tests/ocppj -p no:plugstorm-interop -n auto -q --cov=ocppj --cov-branch \
+	$(BIN)/python -m pytest tests/ocppj -n auto -q --cov=ocppj --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 # As a part of `make test` it takes no ARGS, which are for the unit tests there, and draws some of the defects: the seed
@@ -93,17 +96,27 @@ selftest: setup ## Check the checker: strict and lenient without a false alarm, 
 
 flake: setup ## Repeat every case beside busy processes, and the tests in random order with other examples
 	$(BIN)/plugstorm selftest --flake 20
-	@set -e; for run in $$(seq $(RUNS)); do $(BIN)/python -m pytest -n auto -q --order-seed $$run \
+	@set -e; for run in $$(seq $(RUNS)); do $(BIN)/python -m pytest -n auto -q $(WHOLE) --order-seed $$run \
 	  --hypothesis-profile explore $(ARGS); done
 
 format: setup ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The parts that the image needs hold the same versions.
+lock: PART := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-header --native-tls --constraint requirements.lock
 lock: setup ## Resolve the dependencies again and write requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --native-tls --group dev --group bench $(ARGS) pyproject.toml -o requirements.lock
+	$(PART) pyproject.toml -o deploy/runtime.lock
+	echo hatchling | $(PART) - -o deploy/build.lock
+
+# In its own environment, without the network: what it is built with is in the lock.
+dist: setup ## Build the wheel into dist/: pipx install dist/*.whl
+	rm -f $(DIST)/*.whl
+	$(BIN)/python -m hatchling build -t wheel -d $(DIST)
 
 clean: ## Remove .venv and all caches; runs/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist

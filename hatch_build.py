@@ -1,18 +1,33 @@
-"""Refuse to build a real wheel: Plugstorm is installed from its checkout."""
+"""Build the wheel: every room of Plugstorm under the private name `plugstorm/_rooms`, the command line beside it."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+ROOMS: Final = (
+    "analysis",
+    "benchmarks",
+    "config",
+    "drivers",
+    "evidence",
+    "fixtures",
+    "interop_suite",
+    "loadtest",
+    "ocppj",
+    "reports",
+)
+"""What `plugstorm` imports and nobody else may find under its plain name."""
 
-class RefuseWheel(BuildHookInterface[Any]):
-    """Let editable installs pass and stop every other wheel."""
+
+class PrivateRooms(BuildHookInterface[Any]):
+    """Put the rooms where only Plugstorm looks; an editable install finds them in the checkout."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Raise unless `version` is `editable`."""
-        del build_data
-        if version != "editable":
-            message = (
-                "Plugstorm is an application: install it from its checkout with 'make setup' or 'pip install -e .'"
-            )
-            raise RuntimeError(message)
+        """Name the place of each file and folder in the wheel."""
+        if version == "editable":
+            return
+        root = Path(self.root)
+        places = {"plugstorm/plugstorm.pth": "plugstorm.pth"}
+        places |= {room: f"plugstorm/_rooms/{room}" for room in ROOMS}
+        build_data["force_include"] |= {str(root / source): place for source, place in places.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -85,13 +86,15 @@ def run_interop(request: InteropRequest, *, jobs: int, write: Callable[[str], No
         arguments = [
             str(HERE / "test_interop.py"),
             f"--rootdir={HERE.parent}",
+            # The settings of a project around this environment are not meant for us.
+            "-c",
+            os.devnull,
+            "--import-mode=importlib",
             "-p",
             "no:terminal",
             "--assert=plain",
             "-p",
             "no:cacheprovider",
-            "-o",
-            "timeout=0",
             f"--alluredir={state.folder.allure}",
         ]
         total = len(state.cases) * state.request.repeat

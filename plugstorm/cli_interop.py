@@ -25,6 +25,9 @@ class Mode(StrEnum):
 @app.command()
 def csms(
     *,
+    host: Annotated[
+        str, typer.Option(metavar="IP", help="Address to listen on; 0.0.0.0 lets other machines in.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port for stations; 0 takes a free one.")] = 9000,
     control_port: Annotated[int, typer.Option(min=0, max=65_535, help="HTTP port; 0 takes a free one.")] = 9001,
     tls_port: Annotated[
@@ -39,13 +42,17 @@ def csms(
         typer.Option(metavar="ID", help="Be wrong in this way; may be repeated.", show_default="none"),
     ] = None,
     latency: Annotated[float, typer.Option(min=0, metavar="MS", help="Hold every answer back, in ms.")] = 0,
+    trouble_after: Annotated[
+        float, typer.Option(min=0, metavar="S", help="When a defect of --defect load-… begins, where it begins late.")
+    ] = 5,
     list_defects: Annotated[bool, typer.Option("--list-defects", help="List the defects and exit.")] = False,
     json: Json = False,
 ) -> Work:
     """Run the practice CSMS until Ctrl-C."""
     from fixtures.csms.__main__ import main as run_csms  # noqa: PLC0415 - each command loads only its own rooms
 
-    words = [f"--port={port}", f"--control-port={control_port}", f"--mode={mode}", f"--latency={latency}"]
+    words = [f"--host={host}", f"--port={port}", f"--control-port={control_port}"]
+    words += [f"--mode={mode}", f"--latency={latency}", f"--trouble-after={trouble_after}"]
     words += [f"--tls-port={tls_port}"] if tls_port is not None else []
     words += [f"--defect={name}" for name in defect or ()]
     words += ["--list-defects"] if list_defects else []

@@ -11,13 +11,18 @@ from evidence.manifest import seal
 from evidence.run_model import Run
 from reports.html import write_report
 from reports.junit import write_junit
-from reports.summary import print_summary, write_summary
+from reports.summary import print_headline, print_summary, write_summary
 
 __all__ = ["finish", "tell"]
 
 
 def finish(folder: Path, run: Run, *, show: bool = True) -> None:
-    """Write `junit.xml`, `summary.md`, `report.html` and all checksums into the run folder; `show` tells the result."""
+    """Write `junit.xml`, `summary.md`, `report.html` and all checksums into the run folder; `show` tells the result.
+
+    Where somebody else has shown the tables already, only the headline is told, before a full disk can keep us from it.
+    """
+    if not show:
+        print_headline(run, Console())
     write_junit(folder, run)
     write_summary(folder, run)
     page = write_report([(folder, run)])

@@ -14,18 +14,20 @@ from pathlib import Path
 
 import msgspec
 
+import loadtest
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
 from loadtest.locust_edge.orphans import PARENT
 from loadtest.locust_edge.request import LoadRequest
+from loadtest.locust_edge.run_settings import with_own_stages
 from loadtest.planning.machine_check import check_machine
 from ocppj.errors import InconclusiveError, UsageError
 from plugstorm.children import run_child
 
 __all__ = ["check", "environment_of", "free_port", "locust_command", "run", "target_of"]
 
-_ROOT = Path(__file__).resolve().parent.parent
+_LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
 _LOG = "locust.log"
 
 
@@ -45,7 +47,7 @@ def locust_command(
         no_locust_table=True,
         locust=(),
     )
-    words = [sys.executable, "-m", "locust", "--locustfile", str(_ROOT / "loadtest" / "locustfile.py")]
+    words = [sys.executable, "-m", "locust", "--locustfile", str(_LOCUSTFILE)]
     words += [*whole.to_words(), "--logfile", str(out / _LOG), "--only-summary"]
     words += ["--headless"] if request.ui_port is None else ["--autostart", "--web-host", "127.0.0.1"]
     if master_port is not None:
@@ -56,6 +58,7 @@ def locust_command(
 
 def run(request: LoadRequest) -> int:
     """Run it and write the report; returns the exit code."""
+    request = with_own_stages(request)
     check(request)
     folder = RunFolder.create(request.out, "load")
     try:
@@ -63,7 +66,8 @@ def run(request: LoadRequest) -> int:
             port = free_port() if request.workers > 1 else None
             command = locust_command(request, url=url, out=folder.path, master_port=port, control_url=control_url)
             if request.ui_port is not None:
-                sys.stderr.write(f"web UI  http://127.0.0.1:{request.ui_port}  (Ctrl-C ends it)\n")
+                ends = "it ends with the run" if "--autoquit" in request.locust else "Ctrl-C ends it"
+                sys.stderr.write(f"web UI  http://127.0.0.1:{request.ui_port}  ({ends})\n")
             code = run_child(command, environment=environment_of(request))
         if folder.run_json.exists():
             code = _finish(folder, code)

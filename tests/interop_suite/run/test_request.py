@@ -9,7 +9,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interop_suite import plugin
+from interop_suite import conftest
 from interop_suite.run.request import FIELDS, InteropRequest, from_options, to_words
 from ocppj.errors import UsageError
 from ocppj.versions import Version
@@ -57,7 +57,7 @@ def as_plugstorm_reads(words: list[str]) -> InteropRequest:
 
 def as_pytest_reads(words: list[str]) -> InteropRequest:
     parser = pytest.Parser(_ispytest=True)
-    plugin.pytest_addoption(parser)
+    conftest.pytest_addoption(parser)
     options = vars(parser.parse(words))
     return from_options({field.name: options[f"interop_{field.name}"] for field in FIELDS}, "option")
 

@@ -1,7 +1,4 @@
-"""The pytest plugin: the options of an interop run, and its hooks once pytest is pointed at `interop_suite`.
-
-Every pytest of this environment loads it, so it loads little.
-"""
+"""The options of an interop run, and its hooks once pytest is pointed at `interop_suite`."""
 
 from __future__ import annotations
 
