@@ -95,10 +95,7 @@ class RegistrationWatcher:
     def _csms_called(self, exchange: Exchange) -> None:
         station = self._station
         forbidden = REGISTRATION[station.version][station.registration].csms_forbidden
-        state = station.registration
-        # 1.6 forbids it with a SHOULD only (§4.2), as the level of the rule says.
-        too_early = forbidden is None or exchange.action in forbidden or state is Registration.REJECTED
-        if too_early and exchange.action not in _TRIGGERS:
+        if (forbidden is None or exchange.action in forbidden) and exchange.action not in _TRIGGERS:
             station.find("command-before-accepted", f"{exchange.action} to a station that is {station.registration}")
 
     def answered(self, exchange: Exchange, payload: Payload | None) -> None:
