@@ -504,7 +504,7 @@ class Dialogue:
         waiting = link.open[caller]
         exchange = waiting.pop(message_id, None)
         if exchange is None:
-            return self._unexpected(link, sender, caller, message_id)
+            return self._unexpected(link, sender, caller, message_id, error=error)
         if link.suspects:
             suspect = link.suspects.pop(message_id, None)
             if suspect is not None:
@@ -516,7 +516,7 @@ class Dialogue:
         self._listener.answered(caller, action, seconds, error=error)
         return exchange
 
-    def _unexpected(self, link: Link, sender: Side, caller: Side, message_id: str) -> Exchange | None:
+    def _unexpected(self, link: Link, sender: Side, caller: Side, message_id: str, *, error: bool) -> Exchange | None:
         late = link.expired.pop(message_id, None)
         if late is not None and late.sender is caller:
             if late in link.blamed:
@@ -526,6 +526,8 @@ class Dialogue:
             link.answered[caller].append(message_id)
             return late
         if message_id in link.excused:
+            if not error:
+                self.find("invalid-call-answered", f"{message_id!r} is no CALL, and gets a CALLRESULT", side=sender)
             return None
         if message_id in link.answered[caller]:
             if not self.in_gap():

@@ -21,7 +21,7 @@ from analysis.findings_model import (
 from analysis.listener import SeenFrame, Speaker
 from analysis.model import Event, Level, Record, Side, Traits, Unread
 from analysis.rulebook.clocks import Clocks, Heartbeats
-from analysis.rulebook.commands import Lists, Profiles, Reservations
+from analysis.rulebook.commands import Lists, Profiles, Reservations, Values
 from analysis.rulebook.contract import Watcher
 from analysis.rulebook.readings import Readings
 from analysis.rulebook.statuses import Statuses16
@@ -53,6 +53,7 @@ def _watchers_16(dialogue: Dialogue) -> list[Watcher]:
         Profiles(dialogue),
         Reservations(dialogue),
         Lists(dialogue),
+        Values(dialogue),
     ]
 
 
@@ -66,6 +67,7 @@ def _watchers_2x(dialogue: Dialogue) -> list[Watcher]:
         Profiles(dialogue),
         Reservations(dialogue),
         Lists(dialogue),
+        Values(dialogue),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Sample", "instant", "power_mismatch", "register_of", "samples_of"]
+__all__ = ["Sample", "instant", "names_phases", "power_mismatch", "register_of", "samples_of"]
 
 _REGISTER: Final = "Energy.Active.Import.Register"
 _RELATIVE: Final = 0.01
@@ -48,7 +48,7 @@ def register_of(samples: list[Sample]) -> float | None:
     return next((sample.value for sample in samples if sample.measurand == _REGISTER and not sample.phase), None)
 
 
-def power_mismatch(samples: list[Sample]) -> str:
+def power_mismatch(samples: list[Sample], *, relative: float = _RELATIVE, absolute: float = _ABSOLUTE_W) -> str:
     """Say how power differs from voltage times current; empty where it does not, or one of them was not read."""
     power = next(
         (sample.value for sample in samples if sample.measurand == "Power.Active.Import" and not sample.phase), None
@@ -57,9 +57,14 @@ def power_mismatch(samples: list[Sample]) -> str:
     if power is None or not volts or volts.keys() != amperes.keys():
         return ""
     product = sum(volts[phase] * amperes[phase] for phase in volts)
-    if abs(power - product) <= _ABSOLUTE_W + _RELATIVE * abs(product):
+    if abs(power - product) <= absolute + relative * abs(product):
         return ""
     return f"power {power:g} W, voltage times current {product:.1f} W"
+
+
+def names_phases(samples: list[Sample]) -> bool:
+    """Return whether every voltage is that of a phase: one of the whole may stand between two of them."""
+    return all(sample.phase for sample in samples if sample.measurand == "Voltage")
 
 
 def _by_phase(samples: list[Sample], measurand: str) -> dict[str, float]:

@@ -120,5 +120,3 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """The log begins before the station's first connection."""
     connections: bool = False
     """Openings and ends of connections are in the log."""
-    exact_meters: bool = False
-    """The station computes its readings, so that power is voltage times current."""

@@ -1,7 +1,8 @@
 """Counts the defects of the practice CSMS that `plugstorm analyze` finds from the log of a case alone.
 
 Runs each defect on the cases that declare it and judges nothing but their frames:
-`python -m benchmarks.defects_in_logs`.
+`python -m benchmarks.defects_in_logs [DEFECT...]`. With the word `right` instead it runs every case while the CSMS is
+right, strict and lenient, and lists what would be false alarms.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from analysis.judge import Judge
+from analysis.judge import CALL_TIMEOUT, Judge
 from analysis.model import Side
 from analysis.readers.records import PlugstormReader
 from evidence.run_model import CaseResult
@@ -20,20 +21,31 @@ from fixtures.csms import Mode, all_defects
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.history import History
 from interop_suite.run.runner import Attempt
-from interop_suite.selftest.bench import PATIENCE, Bench, DefectTask
+from interop_suite.selftest.bench import PATIENCE, Bench, DefectTask, ModeTask
 from ocppj.trace import TraceRecord, encode_record
 
 __all__ = ["main", "rules_broken"]
 
 _JOBS = 16
 _EVERY = 24
+_RIGHT = "right"
+_LATE = "late-answer"
 
 
 def rules_broken(records: Iterable[TraceRecord]) -> set[str]:
-    """Return the rules that the CSMS, or the way to it, breaks in a trace."""
-    judge, reader = Judge(timeout=PATIENCE), PlugstormReader()
+    """Return the rules that the CSMS, or the way to it, breaks in a trace.
+
+    A case waits a moment for an answer only; where one came late, this machine was busy, and patience says more.
+    """
+    lines = [(number, encode_record(record).decode()) for number, record in enumerate(records, 1)]
+    rules = _judged(lines, PATIENCE)
+    return _judged(lines, CALL_TIMEOUT) if _LATE in rules else rules
+
+
+def _judged(lines: list[tuple[int, str]], timeout: float) -> set[str]:
+    judge, reader = Judge(timeout=timeout), PlugstormReader()
     judge.begin("trace", reader.name, reader.traits)
-    judge.read(reader.read(((n, encode_record(record).decode()) for n, record in enumerate(records, 1)), ""))
+    judge.read(reader.read(lines, ""))
     analysis = judge.finish()
     return {rule for side in (Side.CSMS, Side.NETWORK) for rule in analysis.counts.get(side, {})}
 
@@ -61,23 +73,50 @@ class _Listening(Bench):
         return super()._run(cases, mode, keep, defects, alone=alone)
 
 
-def main() -> int:
-    """Try every defect and write a line of JSON for each."""
-    cases: dict[str, list[str]] = {}
+def _declared() -> dict[str, list[str]]:
+    """Map each defect to the cases that declare it; what none declares shows in none of them."""
+    found: dict[str, list[str]] = {}
     for case in all_cases():
-        cases.setdefault(case.defect, []).append(case.key)
-    # What no case declares shows in any of them.
+        for defect in case.defects:
+            found.setdefault(defect, []).append(case.key)
+    return found
+
+
+def _told(**fields: object) -> None:
+    sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _try_right(bench: _Listening) -> None:
+    """Judge every case of a CSMS that is right: a rule that it breaks is a false alarm."""
+    for mode in (Mode.STRICT, Mode.LENIENT):
+        bench.histories = []
+        bench.try_mode(ModeTask(mode))
+        for history in bench.histories:
+            rules = sorted(rules_broken(history.records))
+            if rules:
+                _told(mode=str(mode), station=next(iter(history.roles.values()), ""), rules=rules)
+        _told(mode=str(mode), traces=len(bench.histories))
+
+
+def main() -> int:
+    """Try every defect, or those that are named, and write a line of JSON for each."""
+    cases = _declared()
+    words = sys.argv[1:]
     typical = [case.key for case in all_cases()][::_EVERY]
     found = 0
     with ThreadPoolExecutor(_JOBS) as pool, _Listening(pool) as bench:
-        for defect in all_defects():
+        if words == [_RIGHT]:
+            _try_right(bench)
+            return 0
+        defects = words or list(all_defects())
+        for defect in defects:
             bench.histories = []
             bench.try_defect(DefectTask(defect, cases.get(defect, typical)))
             rules = sorted({rule for history in bench.histories for rule in rules_broken(history.records)})
             found += bool(rules)
-            sys.stdout.write(msgspec.json.encode({"defect": defect, "rules": rules}).decode() + "\n")
-            sys.stdout.flush()
-    sys.stdout.write(msgspec.json.encode({"defects": len(all_defects()), "found": found}).decode() + "\n")
+            _told(defect=defect, rules=rules)
+    _told(defects=len(defects), found=found)
     return 0
 
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any, Final
 
+from analysis.message_values import (
+    ECHOES,
+    foreign_echo,
+    integers,
+    is_wide,
+    misplaced_periods,
+    reversed_window,
+    schedule_starts,
+)
 from analysis.meter_readings import instant
+from analysis.model import Side
 from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload, StationView, Watcher
+from ocppj.actions import ACTIONS
 from ocppj.versions import Version
 
-__all__ = ["Lists", "Profiles", "Reservations"]
+__all__ = ["Lists", "Profiles", "Reservations", "Values"]
 
 
 class _Names:
@@ -76,13 +86,67 @@ class Profiles(Watcher):
                 self._say("profile-start", action, f"a profile of kind {kind} without startSchedule")
             elif kind == "Relative" and started:
                 self._say("profile-start", action, "a Relative profile with startSchedule")
-            starts = [period["startPeriod"] for period in schedule["chargingSchedulePeriod"]]
-            if starts and starts[0] != 0:
-                self._say("profile-first-period", action, f"the first period starts at {starts[0]}")
-            elif any(later <= earlier for earlier, later in pairwise(starts)):
-                self._say("profile-first-period", action, "the periods are not in the order of their starts")
+        for starts in schedule_starts(profile):
+            misplaced = misplaced_periods(starts)
+            if misplaced:
+                self._say("profile-first-period", action, misplaced)
         if kind == "Recurring" and "recurrencyKind" not in profile:
             self._say("profile-recurrency", action, "a Recurring profile without recurrencyKind")
+
+
+_CONTENTS: Final = {"GetCertificateStatus": "ocspResult", "Get15118EVCertificate": "exiResponse"}
+"""What an answer holds besides Accepted."""
+
+
+class Values(Watcher):
+    """Checks single values of what a CSMS sends."""
+
+    @property
+    def calls(self) -> Mapping[str, CallCheck]:
+        """Return what to do with CALLs."""
+        return {name: self._sent for name, about in ACTIONS[self.station.version].items() if about.by_csms}
+
+    @property
+    def answers(self) -> Mapping[str, AnswerCheck]:
+        """Return what to do with CALLRESULTs."""
+        return {
+            "StartTransaction": self._numbered,
+            "TransactionEvent": self._judged_token,
+            **dict.fromkeys(ECHOES, self._echoed),
+            **dict.fromkeys(_CONTENTS, self._accepted),
+        }
+
+    def _sent(self, exchange: Exchange) -> None:
+        if exchange.sender is Side.CSMS:
+            self._look(exchange, exchange.payload)
+            begin = reversed_window(exchange.payload)
+            if begin:
+                self.station.find("window-reversed", f"{exchange.action}: {begin} is later than its end")
+
+    def _numbered(self, exchange: Exchange, answer: Payload) -> None:
+        self._look(exchange, answer.get("transactionId"))
+
+    def _look(self, exchange: Exchange, value: Any) -> None:
+        wide = next(filter(is_wide, integers(value)), None)
+        if wide is not None:
+            self.station.find("wide-integer", f"{exchange.action}: {wide} has more than 32 bits")
+
+    def _judged_token(self, exchange: Exchange, answer: Payload) -> None:
+        if "idToken" in (exchange.payload or {}) and "idTokenInfo" not in answer:
+            self.station.find(
+                "token-without-word", "a TransactionEvent with an idToken is answered without idTokenInfo"
+            )
+
+    def _accepted(self, exchange: Exchange, answer: Payload) -> None:
+        content = _CONTENTS[exchange.action]
+        if answer.get("status") == "Accepted" and not answer.get(content):
+            self.station.find("accepted-without-content", f"{exchange.action} is Accepted without {content}")
+
+    def _echoed(self, exchange: Exchange, answer: Payload) -> None:
+        if foreign_echo(exchange.action, exchange.payload, answer):
+            self.station.find(
+                "foreign-answer", f"the answer to {exchange.action} names another thing than it was asked about"
+            )
 
 
 class Reservations(Watcher):
@@ -122,6 +186,13 @@ class Lists(Watcher):
     def _sent(self, exchange: Exchange) -> None:
         payload = exchange.payload or {}
         version = _version_of(payload)
+        if payload["updateType"] == "Full":
+            entries: list[Payload] = payload.get("localAuthorizationList", [])
+            bare = sum(1 for entry in entries if "idTagInfo" not in entry and "idTokenInfo" not in entry)
+            if bare:
+                self.station.find(
+                    "list-entry-without-info", f"{bare} entries of a full list say nothing of their token"
+                )
         if payload["updateType"] == "Differential" and self._version is not None and version <= self._version:
             self.station.find(
                 "list-not-newer", f"a differential update to version {version}; the station has {self._version}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from analysis.meter_readings import instant, power_mismatch, samples_of
+from analysis.meter_readings import instant, names_phases, power_mismatch, samples_of
 from analysis.rulebook.contract import CallCheck, Exchange, Payload, StationView, Watcher
 
 __all__ = ["Course", "Readings"]
@@ -19,6 +19,11 @@ _FASTEST_W: Final = 2_000_000.0
 _LEAST_JUMP_WH: Final = 50_000.0
 _SUM_SHARE: Final = 0.05
 _SUM_W: Final = 100.0
+_LEAST_SAMPLES: Final = 3
+"""Power, a voltage and a current."""
+_PRODUCT_SHARE: Final = 0.3
+"""By which power may differ from voltage times current: there are power factors, and three clocks."""
+_PRODUCT_W: Final = 500.0
 _REGISTER_SLACK: Final = 10.0
 """Watt-hours: readings in kWh are rounded, and are compared with starts in Wh."""
 _TIME_SLACK: Final = 1.0
@@ -52,15 +57,14 @@ class Course:
         if register is not None:
             self._register(station, register, time, what)
         if time is not None:
-            slack = 0 if station.traits.exact_meters else _TIME_SLACK
-            if self.time is not None and time < self.time - slack:
+            if self.time is not None and time < self.time - _TIME_SLACK:
                 station.find("time-backwards", f"{what} is {self.time - time:.3f} s before the one that it follows")
             self.time = time
 
     def _register(self, station: StationView, register: float, time: float | None, what: str) -> None:
         before = self.register
         if before is not None:
-            if register < before - (0 if station.traits.exact_meters else _REGISTER_SLACK):
+            if register < before - _REGISTER_SLACK:
                 station.find("register-backwards", f"{what} shows {register:g} Wh after {before:g} Wh")
             elif time is not None and self.register_at is not None and register - before > _LEAST_JUMP_WH:
                 hours = max((time - self.register_at) / 3600, 1e-6)
@@ -105,9 +109,10 @@ class Readings(Watcher):
                 self._sample(part, registers, powers, units, what)
             if len(powers) > 1:
                 self._sum(powers, what)
-            if powers and self.station.traits.exact_meters:
-                mismatch = power_mismatch(samples_of(value))
-                if mismatch:
+            if powers and len(value["sampledValue"]) >= _LEAST_SAMPLES:
+                samples = samples_of(value)
+                mismatch = power_mismatch(samples, relative=_PRODUCT_SHARE, absolute=_PRODUCT_W)
+                if mismatch and names_phases(samples):
                     self.station.find("power-mismatch", f"{what}: {mismatch}")
             if course is not None:
                 # Registers of several places cannot be compared with one another.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from analysis.model import Side
 from analysis.rulebook.contract import Exchange, Payload, StationView
 from ocppj.registration import REGISTRATION, Registration, may_send
+from ocppj.schemas import schema
+from ocppj.versions import Version
 
 __all__ = ["RegistrationWatcher"]
 
@@ -29,6 +32,7 @@ _CORE: Final = frozenset({"BootNotification", "Heartbeat", "StatusNotification",
 _ABOUT_TRANSACTIONS: Final = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent", "MeterValues"})
 _UNKNOWN_CODES: Final = frozenset({"NotImplemented", "NotSupported"})
 _FAILURES: Final = frozenset({"InternalError", "GenericError"})
+_BAD_VALUE: Final = "PropertyConstraintViolation"
 _FORM_CODES: Final = frozenset(
     {
         "FormationViolation", "FormatViolation", "ProtocolError", "TypeConstraintViolation",
@@ -155,3 +159,12 @@ class RegistrationWatcher:
             station.find("valid-call-refused", f"{action} fits its schema and is answered with {code}", side=side)
         elif code in _FAILURES:
             station.find("valid-call-failed", f"{action} fits its schema and is answered with {code}", side=side)
+        elif side is Side.CSMS and code == _BAD_VALUE and _is_report(station.version, action):
+            station.find("report-declined", f"{action} fits its schema and is answered with {code}")
+
+
+@cache
+def _is_report(version: Version, action: str) -> bool:
+    """Return whether the answer to an action may be empty, and has no status."""
+    answer = schema(version, action, "response")
+    return not answer.get("required") and "status" not in answer.get("properties", {})

@@ -94,9 +94,9 @@ class Talk:
             "StopTransaction", {"transactionId": number, "meterStop": meter, "timestamp": self.stamp()}, {}, **more
         )
 
-    def status(self, status: str, connector: int = 1, **more: Any) -> Talk:
+    def status(self, status: str, connector: int = 1, answer: Any = None, **more: Any) -> Talk:
         payload = {"connectorId": connector, "errorCode": "NoError", "status": status, "timestamp": self.stamp()}
-        return self.up("StatusNotification", payload, **more)
+        return self.up("StatusNotification", payload, answer, **more)
 
     def beat(self, **more: Any) -> Talk:
         return self.up("Heartbeat", {}, {"currentTime": self.stamp()}, **more)

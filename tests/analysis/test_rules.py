@@ -12,7 +12,35 @@ from analysis.readers.source import reader_called
 from analysis.rulebook.table import RULES
 from ocppj.versions import Version
 from tests.analysis.judging import broken, judge_text
-from tests.analysis.log_scenes import BOOT_2X, BOOT_16, DOWN, UP, Line, Scene, Talk, render
+from tests.analysis.log_scenes import BOOT_16, DOWN, UP, Line, Scene, Talk, render
+from tests.analysis.rule_talks import (
+    beats,
+    boot_again,
+    csms_time,
+    diagnostics,
+    earlier_reading,
+    flapping,
+    late,
+    listed,
+    local_list,
+    ocsp,
+    overlapping,
+    phases,
+    powered,
+    raw_reading,
+    refused_start,
+    registered,
+    resent_stop,
+    reserve,
+    set_profile,
+    shifted,
+    shown,
+    silence,
+    t2x,
+    t16,
+    tokens,
+    vat,
+)
 
 CP, CSMS, NET = "charge-point", "csms", "network"
 Play = Callable[[], Talk]
@@ -20,152 +48,6 @@ Play = Callable[[], Talk]
 
 def judge_talk(talk: Talk, name: str = "steve") -> Analysis:
     return judge_text(render(Scene("x", talk.lines, set()), name), reader_called(name))
-
-
-def t16() -> Talk:
-    return Talk(BOOT_16)
-
-
-def t2x() -> Talk:
-    return Talk(BOOT_2X)
-
-
-def profile(**changes: object) -> dict[str, object]:
-    period = changes.pop("periods", [{"startPeriod": 0, "limit": 16.0}])
-    schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": period}
-    if "startSchedule" in changes:
-        schedule["startSchedule"] = changes.pop("startSchedule")
-    return {
-        "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
-        "chargingProfileKind": "Relative", "chargingSchedule": schedule, **changes,
-    }  # fmt: skip
-
-
-def set_profile(connector: int = 1, **changes: object) -> Talk:
-    return t16().down(
-        "SetChargingProfile",
-        {"connectorId": connector, "csChargingProfiles": profile(**changes)},
-        {"status": "Accepted"},
-    )
-
-
-def local_list(*updates: tuple[str, int], told: int | None = None) -> Talk:
-    talk = t16()
-    for kind, version in updates:
-        talk.down("SendLocalList", {"listVersion": version, "updateType": kind}, {"status": "Accepted"})
-    if told is not None:
-        talk.down("GetLocalListVersion", {}, {"listVersion": told})
-    return talk
-
-
-def phases(whole: float, *parts: float) -> Talk:
-    samples = [{"value": str(whole), "measurand": "Power.Active.Import", "unit": "W"}]
-    samples += [
-        {"value": str(part), "measurand": "Power.Active.Import", "unit": "W", "phase": f"L{place}"}
-        for place, part in enumerate(parts, 1)
-    ]
-    talk = t16().start()
-    value = {"timestamp": talk.stamp(), "sampledValue": samples}
-    return talk.up("MeterValues", {"connectorId": 1, "transactionId": 7, "meterValue": [value]})
-
-
-def raw_reading(text: str, unit: str = "Wh", before: str = "Wh") -> Talk:
-    talk = t16().start()
-    for value, of in (("1100", before), (text, unit)):
-        sample = {"value": value, "unit": of}
-        talk.up("MeterValues", {"connectorId": 1, "transactionId": 7,
-                                "meterValue": [{"timestamp": talk.stamp(), "sampledValue": [sample]}]})  # fmt: skip
-    return talk
-
-
-def registered(status: str, action: str = "Heartbeat", answer: object = None) -> Talk:
-    talk = Talk().up("BootNotification", BOOT_2X, {"status": status, "currentTime": Talk().stamp(), "interval": 60})
-    return talk.up(action, {}, answer if answer is not None else [4, "SecurityError", "", {}])
-
-
-def boot_again(after: float) -> Talk:
-    talk = Talk().up(
-        "BootNotification", BOOT_16, {"status": "Rejected", "currentTime": Talk().stamp(), "interval": 60}, wait=after
-    )
-    return talk.up("BootNotification", BOOT_16, {"status": "Accepted", "currentTime": talk.stamp(), "interval": 60})
-
-
-def overlapping(gap: float) -> Talk:
-    talk = t16().say(UP, [2, "a", "Heartbeat", {}], gap)
-    first = [3, "a", {"currentTime": talk.stamp()}]
-    if gap > 1:
-        return talk.say(DOWN, first).beat()
-    return talk.say(UP, [2, "b", "Heartbeat", {}]).say(DOWN, first).say(DOWN, [3, "b", {"currentTime": talk.stamp()}])
-
-
-def shifted(seconds: float) -> Talk:
-    talk = t16()
-    return talk.up(
-        "StatusNotification",
-        {"connectorId": 1, "errorCode": "NoError", "status": "Available", "timestamp": talk.stamp(seconds)},
-    )
-
-
-def beats(wait: float) -> Talk:
-    talk = t16()
-    for _ in range(12):
-        talk.beat(wait=wait)
-    return talk
-
-
-def silence(seconds: float) -> Talk:
-    return t16().status("Available", wait=seconds).beat()
-
-
-def reserve(seconds: float) -> Talk:
-    talk = t16()
-    payload = {"connectorId": 1, "expiryDate": talk.stamp(seconds), "idTag": "INVENTED1", "reservationId": 1}
-    return talk.down("ReserveNow", payload, {"status": "Accepted"})
-
-
-def tokens(second: str, wait: float) -> Talk:
-    talk = t16().up("Authorize", {"idTag": "INVENTED1"}, {"idTagInfo": {"status": "Accepted"}}, wait=wait)
-    return talk.up("Authorize", {"idTag": "INVENTED1"}, {"idTagInfo": {"status": second}})
-
-
-def refused_start(number: int) -> Talk:
-    talk = t16().start(number=7)
-    payload = {"connectorId": 2, "idTag": "INVENTED1", "meterStart": 1, "timestamp": talk.stamp()}
-    return talk.up("StartTransaction", payload, {"transactionId": number, "idTagInfo": {"status": "ConcurrentTx"}})
-
-
-def flapping(wait: float) -> Talk:
-    talk = t16()
-    for place in range(24):
-        talk.status(("Faulted", "Available")[place % 2], wait=wait, took=0.1)
-    return talk
-
-
-def csms_time(jump: float) -> Talk:
-    talk = t16().beat()
-    talk.up("Heartbeat", {}, {"currentTime": talk.stamp(jump)})
-    return talk
-
-
-def late(seconds: float) -> Talk:
-    talk = (
-        t16()
-        .say(UP, [2, "l", "Heartbeat", {}], seconds)
-        .say(DOWN, [3, "l", {"currentTime": Talk().stamp(3 + seconds)}])
-    )
-    return talk.beat()
-
-
-def resent_stop() -> Talk:
-    talk = t16().start().stop()
-    talk.lines += [line._replace(after=line.after + 9) for line in talk.lines[-2:]]
-    return talk
-
-
-def earlier_reading() -> Talk:
-    talk = t16().start()
-    talk.now -= 100
-    return talk.meter(1100)
 
 
 # Rule, side, what breaks it, what nearly does.
@@ -278,6 +160,18 @@ PLAYS: list[tuple[str, str, Play, Play]] = [
         CSMS,
         lambda: t16().up("Heartbeat", {}, [4, "InternalError", "", {}]),
         lambda: t16().up("DataTransfer", {"vendorId": "x"}, [4, "NotSupported", "", {}]),
+    ),
+    (
+        "report-declined",
+        CSMS,
+        lambda: t16().status("Available", answer=[4, "PropertyConstraintViolation", "", {}]),
+        lambda: t16().up("Authorize", {"idTag": "x"}, [4, "PropertyConstraintViolation", "", {}]),
+    ),
+    (
+        "invalid-call-answered",
+        CSMS,
+        lambda: t16().say(UP, '[7,"odd","Heartbeat",{}]').say(DOWN, '[3,"odd",{}]'),
+        lambda: t16().say(UP, '[7,"odd","Heartbeat",{}]').say(DOWN, '[4,"odd","GenericError","",{}]'),
     ),
     (
         "invalid-call-answered",
@@ -416,6 +310,8 @@ PLAYS: list[tuple[str, str, Play, Play]] = [
     ),
     ("unit-change", CP, lambda: raw_reading("2", "kWh"), lambda: raw_reading("1200", "Wh")),
     ("phase-sum", CP, lambda: phases(11000, 3600, 3600, 0), lambda: phases(11000, 3600, 3650, 3600)),
+    ("power-mismatch", CP, lambda: powered(1100), lambda: powered(10300)),
+    ("power-mismatch", CP, lambda: powered(1100), lambda: powered(1100, "")),
     ("not-a-number", CP, lambda: raw_reading("n/a"), lambda: raw_reading("1.2e3")),
     ("time-backwards", CP, earlier_reading, lambda: t16().start().meter(1100)),
     (
@@ -477,6 +373,28 @@ PLAYS: list[tuple[str, str, Play, Play]] = [
     ),
     ("connector-zero-status", CP, lambda: t16().status("Charging", 0), lambda: t16().status("Available", 0)),
     ("status-flapping", CP, lambda: flapping(0.5), lambda: flapping(10)),
+    ("wide-integer", CSMS, lambda: t16().start(number=1 << 31), lambda: t16().start(number=(1 << 31) - 1)),
+    (
+        "wide-integer",
+        CSMS,
+        lambda: t16().down("CancelReservation", {"reservationId": 1 << 40}, {"status": "Rejected"}),
+        lambda: t16().down("CancelReservation", {"reservationId": 1 << 30}, {"status": "Rejected"}),
+    ),
+    ("foreign-answer", CSMS, lambda: vat("DE2", "DE1"), lambda: vat("DE2", "DE2")),
+    ("window-reversed", CSMS, lambda: diagnostics(60, 0), lambda: diagnostics(0, 60)),
+    ("token-without-word", CSMS, lambda: shown({}), lambda: shown({"idTokenInfo": {"status": "Blocked"}})),
+    (
+        "accepted-without-content",
+        CSMS,
+        lambda: ocsp({"status": "Accepted"}),
+        lambda: ocsp({"status": "Failed"}),
+    ),
+    (
+        "list-entry-without-info",
+        CSMS,
+        lambda: listed("Full", {"idTag": "A"}),
+        lambda: listed("Differential", {"idTag": "A"}),
+    ),
     ("reservation-expired", CSMS, lambda: reserve(-600), lambda: reserve(600)),
     (
         "list-not-newer",
@@ -522,7 +440,6 @@ def test_every_rule_has_a_play() -> None:
         "dead-connection",
         "no-boot-first",
         "unknown-transaction",
-        "power-mismatch",
         "closed-after-refusal",
     }
     assert {play[0] for play in PLAYS} | elsewhere == set(RULES)
