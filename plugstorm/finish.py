@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,18 +17,22 @@ from reports.summary import print_summary, write_summary
 __all__ = ["finish", "tell"]
 
 
-def finish(folder: Path, run: Run, *, show: bool = True) -> None:
-    """Write `junit.xml`, `summary.md`, `report.html` and all checksums into the run folder; `show` tells the result."""
+def finish(folder: Path, run: Run, *, show: bool = True, as_json: bool = False) -> None:
+    """Write `junit.xml`, `summary.md`, `report.html` and all checksums into the run folder; `show` tells the result.
+
+    With `as_json` the standard output is `run.json`, and what people read goes to the standard error output.
+    """
     write_junit(folder, run)
     write_summary(folder, run)
     page = write_report([(folder, run)])
     seal(folder)
-    tell([run] if show else [], page)
+    tell([run] if show else [], page, Console(stderr=as_json))
+    if as_json:
+        sys.stdout.write((folder / "run.json").read_text("utf-8"))
 
 
-def tell(runs: Sequence[Run], page: Path) -> None:
+def tell(runs: Sequence[Run], page: Path, console: Console) -> None:
     """Print runs in short, and where their report is."""
-    console = Console()
     for run in runs:
         print_summary(run, console)
     console.print(f"report  {page}", soft_wrap=True, markup=False, highlight=False)
