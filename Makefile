@@ -70,9 +70,10 @@ test: lint types coverage unit selftest ## Run everything that CI runs
 bench: setup ## Measure the load engine beside others, and how far it goes; a quarter of an hour on a quiet machine
 	$(BIN)/plugstorm bench --scale $(ARGS)
 
-lint: setup ## Check style and formatting
+lint: setup ## Check style and formatting, and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/hadolint Dockerfile
 
 types: setup ## Check the types of all rooms
 	$(BIN)/mypy --strict $(ROOMS) hatch_build.py deploy
