@@ -31,8 +31,8 @@ STATIONS = 4000
 CUT = 20.0
 QUIET = 4.0
 """Seconds without a CALL at the CSMS, longer than anything needs that is on its way."""
-HEARTBEAT = 45
-"""Long enough that the fleet, which starts within some seconds, is quiet between two rounds."""
+SPREAD = 15
+"""Seconds over which all stations send a meter value when they are asked to, shorter than the cut."""
 PYTHON = sys.executable
 LOCUST = [PYTHON, "-m", "locust", "--locustfile", str(Path(loadtest.__file__).with_name("locustfile.py"))]
 
@@ -126,8 +126,8 @@ def quiet(fleet: Fleet, owners: Owners) -> bool:
 
 
 def test_counts_stay_exact_when_a_network_and_a_worker_fail(fleet: Fleet, tmp_path: Path) -> None:
-    profile = tmp_path / "heartbeats.yaml"
-    profile.write_text(f"title: Heartbeats alone\nmodels: {{home-wallbox: 1}}\nheartbeat: {HEARTBEAT}\n")
+    profile = tmp_path / "silent.yaml"
+    profile.write_text("title: Silence, but for the meters\nmodels: {home-wallbox: 1}\nheartbeat: 86400\n")
     wait_for(lambda: fleet.ask("/health"))
     master = fleet.start(
         "master", *LOCUST, "--master", "--headless", "--expect-workers", "2", "--host", fleet.csms,
@@ -146,16 +146,14 @@ def test_counts_stay_exact_when_a_network_and_a_worker_fail(fleet: Fleet, tmp_pa
     assert sum(halves) == STATIONS
     assert min(halves) > STATIONS / 4
 
-    # The cut begins when the next round of heartbeats does, so that many of them are on their way.
-    before = fleet.calls()
-    wait_for(lambda: fleet.calls() != before)
+    surge(tmp_path / "run")
+    wait_for(lambda: fleet.calls().get("MeterValues"))
     fleet.net.cut("one")
     over = time.monotonic() + CUT
     while time.monotonic() < over:
         owners.look()
     fleet.net.mend("one")
-    # Every station has sent its second heartbeat since, or is connected anew.
-    wait_for(lambda: fleet.calls()["Heartbeat"] >= before["Heartbeat"] + 2 * STATIONS)
+    wait_for(lambda: fleet.calls()["MeterValues"] >= STATIONS)
     wait_for(lambda: owners.look() == STATIONS and quiet(fleet, owners))
     assert (owners.twice, owners.moved) == (set(), set())
 
@@ -163,6 +161,7 @@ def test_counts_stay_exact_when_a_network_and_a_worker_fail(fleet: Fleet, tmp_pa
     os.killpg(workers["two"].pid, signal.SIGKILL)
     wait_for(lambda: owners.look(moving_is_fine=True) < STATIONS)
     at_death = fleet.calls()
+    surge(tmp_path / "run")
     wait_for(lambda: fleet.calls() != at_death)
     wait_for(lambda: quiet(fleet, owners))
     os.killpg(master.pid, signal.SIGINT)
@@ -180,10 +179,17 @@ def test_counts_stay_exact_when_a_network_and_a_worker_fail(fleet: Fleet, tmp_pa
     check_folder(tmp_path / "run")
 
 
+def surge(folder: Path) -> None:
+    """Have every station of a run that goes on read its meters."""
+    words = ["storm", str(folder), "clock-surge", "--spread", f"{SPREAD}s"]
+    done = subprocess.run([PYTHON, "-m", "plugstorm", *words], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def check_counts(run: LoadRun, at_csms: dict[str, int]) -> None:
     """Hold what was counted against what the CSMS has received; what was lost on the way may be either."""
     counted = [row for window in run.windows for row in window.calls if row.direction == "station-to-csms"]
-    for action in ("BootNotification", "StatusNotification", "Heartbeat"):
+    for action in ("BootNotification", "StatusNotification", "MeterValues"):
         rows = [row for row in counted if row.action == action]
         answered = sum(row.count for row in rows if row.outcome in ("accepted", "rejected"))
         assert answered <= at_csms[action] <= sum(row.count for row in rows), action
