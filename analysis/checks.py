@@ -16,7 +16,10 @@ __all__ = ["Checks"]
 class Checks:
     """The watchers of a station in one version, and the schemas that they rely on."""
 
-    __slots__ = ("actions", "answers", "calls", "errors", "losses", "valid_answer", "valid_call", "version", "watchers")
+    __slots__ = (
+        "actions", "answers", "calls", "empty_answers", "empty_calls", "errors", "losses", "valid_answer", "valid_call",
+        "version", "watchers",
+    )  # fmt: skip
 
     def __init__(self, version: Version, watchers: list[Watcher]) -> None:
         """Gather what the watchers want to see."""
@@ -27,19 +30,20 @@ class Checks:
         self.answers = _gather(watcher.answers for watcher in watchers)
         self.errors = _gather(watcher.errors for watcher in watchers)
         self.losses = _gather(watcher.losses for watcher in watchers)
-        self.valid_call = _VALID_CALL[version]
+        self.valid_call: dict[str, Callable[[object], bool]] = {}
         """Whether the payload of a CALL fits its schema, by action; filled as actions are met."""
-        self.valid_answer = _VALID_ANSWER[version]
+        self.valid_answer: dict[str, Callable[[object], bool]] = {}
+        self.empty_calls: set[str] = set()
+        """Actions that were met and may have an empty payload."""
+        self.empty_answers: set[str] = set()
 
     def test(self, action: str, part: Part) -> Callable[[object], bool]:
         """Return the test of a payload, and note it where it is looked for next time."""
         found = validator(self.version, action, part).is_valid
         (self.valid_call if part == "request" else self.valid_answer)[action] = found
+        if found({}):
+            (self.empty_calls if part == "request" else self.empty_answers).add(action)
         return found
-
-
-_VALID_CALL: dict[Version, dict[str, Callable[[object], bool]]] = {version: {} for version in Version}
-_VALID_ANSWER: dict[Version, dict[str, Callable[[object], bool]]] = {version: {} for version in Version}
 
 
 def _gather(tables: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:

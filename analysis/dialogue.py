@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Final
+
+import msgspec
 
 from analysis.checks import Checks
 from analysis.guess import ANY_ACTION, direction_of_action, guess_version, head_of
+from analysis.listener import Listener, SeenFrame
 from analysis.model import Direction, Event, Record, Side, Traits
 from analysis.rulebook.contract import Exchange, Payload, Watcher
-from analysis.rulebook.envelope import check_frame
+from analysis.rulebook.envelope import check_keys, look_closely, say_id
 from analysis.rulebook.links import Link, LinkWatcher
 from analysis.rulebook.payloads import explain_payload
 from analysis.rulebook.registration import RegistrationWatcher
@@ -22,7 +26,7 @@ from ocppj.actions import ACTIONS
 from ocppj.registration import Registration
 from ocppj.versions import RULES, Rules, Version
 
-__all__ = ["Dialogue", "Listener", "SeenFrame"]
+__all__ = ["Dialogue"]
 
 _MOST_WAITING: Final = 200
 """Records that wait until one of them shows the version."""
@@ -35,8 +39,13 @@ _MOST_OPEN: Final = 64
 _ORDERLY_REFUSALS: Final = frozenset(
     {"Rejected", "NotSupported", "NotImplemented", "UnlockFailed", "Failed", "Faulted", "Occupied", "Unavailable"}
 )
+_encode = msgspec.json.encode
 _UNREADABLE: Final = "-1"
 """The id of an answer to a frame without a readable one (2.x Part 4 §4.2.3); a kind answer in 1.6 as well."""
+_IDS_START_ANEW: Final[Mapping[Version, bool]] = {Version.V16: True, Version.V201: False, Version.V21: False}
+"""Whether a message id may be used again on the next connection (J16 §4.1.4; 2.0.1 errata 2024-09 §4.6 forbids it)."""
+_GUESSED_FIRST: Final[Mapping[Version, Version]] = {Version.V201: Version.V21}
+"""A version that is guessed from messages that a newer one has as well, and that newer one."""
 _LATE_LOG: Final = 1.0
 """Seconds by which threads may write their lines in another order than they worked."""
 _LEAST_SILENCE: Final = 30.0
@@ -44,42 +53,14 @@ _LEAST_PATIENCE: Final = 2.0
 """Seconds that everybody waits for an answer."""
 
 
-SeenFrame = tuple[int, float | None, Direction, str]
-"""Line, time, direction and text of a frame."""
-
-
-class Listener(Protocol):
-    """Who hears of what is found and counted."""
-
-    station_count: int
-    last_gap: int
-    """The last line that could not be read."""
-
-    def found(
-        self,
-        dialogue: Dialogue,
-        rule: str,
-        side: Side,
-        detail: str,
-        line: int,
-    ) -> list[SeenFrame] | None:
-        """Take a finding; returns the list for the frames after it, where they are wanted."""
-
-    def lost(self, dialogue: Dialogue, connector: int, side: Side, reason: str) -> None:
-        """Take a lost charging session."""
-
-    def called(self, version: Version, sender: Side, action: str) -> None:
-        """Count a CALL."""
-
-    def answered(self, version: Version, sender: Side, action: str, seconds: float | None, *, error: bool) -> None:
-        """Count an answer; `sender` is who sent the CALL."""
-
-    def unanswered(self, version: Version, sender: Side, action: str) -> None:
-        """Count a CALL without an answer."""
-
-
 class Dialogue:
     """One station. What the checks see of it is `rulebook.contract.StationView`."""
+
+    __slots__ = (
+        "_checks", "_clock_offset", "_following", "_forced", "_ids", "_link", "_listener", "_make_watchers",
+        "_registering", "_sets", "_timeout", "_told", "_version", "_waiting", "at", "boots", "first", "frames", "heard",
+        "last", "line", "links", "name", "recent", "registration", "rules", "traits", "versions",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -121,6 +102,8 @@ class Dialogue:
         self._clock_offset: float | None = None
         self._registering = RegistrationWatcher(self)
         self.links = LinkWatcher(self)
+        if version is not None:
+            self._settle(version, told=True)
 
     # -- what the checks see ---------------------------------------------------------------------------------------
 
@@ -243,7 +226,7 @@ class Dialogue:
             self.links.ended(self._link, record, replaced=True)
             self._link = self.links.opened(record)
             self._registering.opened()
-            if self.version is Version.V16:
+            if _IDS_START_ANEW[self.version]:
                 self._ids[Side.STATION].clear()
                 self._ids[Side.CSMS].clear()
         elif record.event is Event.CLOSED:
@@ -283,13 +266,14 @@ class Dialogue:
         if sender not in self.heard:
             self.heard.add(sender)
         if at is not None:
-            if at >= link.look_at or link.expired:
-                # A thirtieth is as exact as time-outs need to be.
-                link.look_at = at + self._timeout / 30
+            if at > link.look_at or link.expired:
                 self._expire(link, sender, at)
+            spoke_at = link.spoke_at
             if sender is Side.STATION:
-                self._measure_silence(link, at)
-            link.spoke_at[sender] = link.last_at = at
+                before = spoke_at[sender]
+                if before is not None and at - before >= _LEAST_SILENCE:
+                    self._measure_silence(link, at - before)
+            spoke_at[sender] = link.last_at = at
         if sender is Side.CSMS:
             link.refusal = ""
         link.said += 1
@@ -303,7 +287,8 @@ class Dialogue:
                 and type(value[1]) is str
                 and type(value[2]) is dict
             ):
-                check_frame(self, sender, value, text)
+                if len(_encode(value)) != len(text):
+                    check_keys(self, sender, value, text)
                 self._result(link, sender, value[1], value[2])
                 return
             if (
@@ -314,18 +299,19 @@ class Dialogue:
                 and type(value[2]) is str
                 and type(value[3]) is dict
             ):
-                check_frame(self, sender, value, text)
+                if len(_encode(value)) != len(text):
+                    check_keys(self, sender, value, text)
+                if not 0 < len(value[1]) <= self.rules.message_id_max:
+                    say_id(self, sender, value[1])
                 self._call(link, sender, value[1], value[2], value[3], text=text)
                 return
         self._odd(link, sender, record)
 
-    def _measure_silence(self, link: Link, at: float) -> None:
-        before = link.spoke_at[Side.STATION]
-        checks = self._checks
-        if before is None or at - before < _LEAST_SILENCE or checks is None or not (link.told or link.key):
+    def _measure_silence(self, link: Link, seconds: float) -> None:
+        if self._checks is None or not (link.told or link.key):
             return
-        for watcher in checks.watchers:
-            watcher.silence(at - before)
+        for watcher in self._checks.watchers:
+            watcher.silence(seconds)
 
     def _follow(self, seen: SeenFrame) -> None:
         for frames, _ in self._following:
@@ -340,7 +326,7 @@ class Dialogue:
         checks = self._checks
         assert checks is not None
         exchange = Exchange(message_id, action, payload, self.at, self.line, sender)
-        self._listener.called(checks.version, sender, action if action in ANY_ACTION else "(unknown)")
+        self._listener.called(sender, action if action in ANY_ACTION else "(unknown)")
         if payload is not None:
             self._check_id(sender, message_id, action, text)
         self._wait(link, sender, exchange)
@@ -351,10 +337,13 @@ class Dialogue:
         if not (known.by_station if sender is Side.STATION else known.by_csms):
             self.find("wrong-direction", f"the {sender.words} sends {action}", side=sender)
             return
-        self._registering.called(exchange)
+        if self.registration is not Registration.ACCEPTED or sender is Side.CSMS or action == "BootNotification":
+            self._registering.called(exchange)
         if payload is None:
             return
-        if (checks.valid_call.get(action) or checks.test(action, "request"))(payload):
+        if (not payload and action in checks.empty_calls) or (
+            checks.valid_call.get(action) or checks.test(action, "request")
+        )(payload):
             exchange.valid = True
             exchange.clean = 0 < len(message_id) <= self.rules.message_id_max
         elif not explain_payload(self, sender, action, "request", payload):
@@ -364,9 +353,9 @@ class Dialogue:
                 check(exchange)
 
     def _check_unknown(self, action: str, sender: Side) -> None:
-        newer = ACTIONS[Version.V21]
-        if not self._told and self.version is Version.V201 and action in newer:
-            self._settle(Version.V21, told=False)
+        newer = _GUESSED_FIRST.get(self.version)
+        if not self._told and newer is not None and action in ACTIONS[newer]:
+            self._settle(newer, told=False)
             return
         others = [str(version) for version in Version if action in ACTIONS[version]]
         hint = f"; it is an action of {' and '.join(others)}" if others else ""
@@ -375,8 +364,8 @@ class Dialogue:
     def _check_id(self, sender: Side, message_id: str, action: str, text: str) -> None:
         """Compare with the CALLs before; the same CALL with the same id is a retry (2.0.1 errata 2024-09 §4.6)."""
         ids = self._ids[sender]
-        if action == "BootNotification" and self.version is Version.V16:
-            # A number need be unique on its connection only (J16 §4.1.4), and not every log tells of those.
+        if action == "BootNotification" and _IDS_START_ANEW[self.version]:
+            # Not every log tells of connections.
             ids.clear()
         mark = hash(text)
         known = ids.setdefault(message_id, mark)
@@ -396,14 +385,21 @@ class Dialogue:
                 waiting.pop(older.message_id)
         waiting[exchange.message_id] = exchange
         link.calls_seen[sender] += 1
+        at = exchange.at
+        if at is not None and at + self._timeout < link.look_at:
+            link.look_at = at + self._timeout
 
     def _expire(self, link: Link, sender: Side | None, at: float) -> None:
         """Give up on CALLs that have waited too long; what follows from it depends on who is heard of afterwards."""
+        link.look_at = inf
         for side in (Side.STATION, Side.CSMS):
             waiting = link.open[side]
             while waiting:
                 oldest = next(iter(waiting.values()))
-                if oldest.at is None or at - oldest.at <= self._timeout:
+                if oldest.at is None:
+                    break
+                if at - oldest.at <= self._timeout:
+                    link.look_at = min(link.look_at, oldest.at + self._timeout)
                     break
                 del waiting[oldest.message_id]
                 link.expired[oldest.message_id] = oldest
@@ -431,7 +427,7 @@ class Dialogue:
     def _never_answered(self, exchange: Exchange) -> None:
         checks = self._checks
         assert checks is not None
-        self._listener.unanswered(checks.version, exchange.sender, exchange.action)
+        self._listener.unanswered(exchange.sender, exchange.action)
         if self.in_gap() or exchange.action not in checks.actions:
             return
         other = Side.CSMS if exchange.sender is Side.STATION else Side.STATION
@@ -477,7 +473,8 @@ class Dialogue:
         if action not in checks.actions:
             self.find("invalid-call-answered", f"{action[:60]!r} is not an action, and is answered", side=sender)
             return
-        self._registering.answered(exchange, payload)
+        if self.registration is not Registration.ACCEPTED or sender is Side.STATION or action == "BootNotification":
+            self._registering.answered(exchange, payload)
         if payload is None:
             return
         if exchange.payload is not None and not exchange.valid:
@@ -485,10 +482,11 @@ class Dialogue:
             self.find("invalid-call-answered", detail, side=sender)
         if sender is Side.STATION:
             link.refusal = f"{action} {payload['status']}" if payload.get("status") in _ORDERLY_REFUSALS else ""
-        valid = (checks.valid_answer.get(action) or checks.test(action, "response"))(payload)
-        if not valid:
-            valid = not explain_payload(self, sender, action, "response", payload)
-        if valid:
+        if (
+            (not payload and action in checks.empty_answers)
+            or (checks.valid_answer.get(action) or checks.test(action, "response"))(payload)
+            or not explain_payload(self, sender, action, "response", payload)
+        ):
             for check in checks.answers.get(action, ()):
                 check(exchange, payload)
 
@@ -514,10 +512,8 @@ class Dialogue:
         link.answered[caller].append(message_id)
         seconds = None if self.at is None or exchange.at is None else self.at - exchange.at
         link.received_until[caller] = exchange.at
-        checks = self._checks
-        assert checks is not None
         action = exchange.action if exchange.action in ANY_ACTION else "(unknown)"
-        self._listener.answered(checks.version, caller, action, seconds, error=error)
+        self._listener.answered(caller, action, seconds, error=error)
         return exchange
 
     def _unexpected(self, link: Link, sender: Side, caller: Side, message_id: str) -> Exchange | None:
@@ -545,7 +541,7 @@ class Dialogue:
         if record.cut:
             self._cut(link, sender, record.text)
             return
-        found = check_frame(self, sender, record.value, record.text, odd=True)
+        found = look_closely(self, sender, record.text)
         match found:
             case ("error", str(message_id), str(code)):
                 self._error(link, sender, message_id, code)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 from typing import Final
 
-from analysis.dialogue import Dialogue, SeenFrame
+from analysis.dialogue import Dialogue
 from analysis.findings_model import (
     ActionFigures,
     Analysis,
@@ -17,7 +18,8 @@ from analysis.findings_model import (
     StationFigures,
     UnreadLine,
 )
-from analysis.model import Level, Record, Side, Traits, Unread
+from analysis.listener import SeenFrame, Speaker
+from analysis.model import Event, Level, Record, Side, Traits, Unread
 from analysis.rulebook.clocks import Clocks, Heartbeats
 from analysis.rulebook.commands import Lists, Profiles, Reservations
 from analysis.rulebook.contract import Watcher
@@ -74,12 +76,13 @@ _WATCHERS: Final[dict[Version, Callable[[Dialogue], list[Watcher]]]] = {
 }
 
 
-class _Times:
-    """Latencies in classes of an eighth: small, and exact enough to speak of."""
+class _Figures:
+    """What is counted of an action; latencies in classes of an eighth: small, and exact enough to speak of."""
 
-    __slots__ = ("buckets", "count", "longest", "total")
+    __slots__ = ("buckets", "calls", "count", "errors", "longest", "results", "total", "unanswered")
 
     def __init__(self) -> None:
+        self.calls = self.results = self.errors = self.unanswered = 0
         self.buckets: dict[int, int] = {}
         self.count = 0
         self.total = 0.0
@@ -116,10 +119,10 @@ class Judge:
         *,
         timeout: float = CALL_TIMEOUT,
         version: Version | None = None,
-        at_once: Callable[[Judged], object] | None = None,
+        hears: Sequence[Callable[[Judged], object]] = (),
     ) -> None:
         """Take the time-out of a CALL in seconds, the version where a person names it, and who hears of findings."""
-        self._at_once = at_once
+        self._hears = hears
         self._timeout = timeout
         self._version = version
         self._dialogues: dict[str, Dialogue] = {}
@@ -135,11 +138,9 @@ class Judge:
         """The frames around each finding."""
         self._unread: list[UnreadLine] = []
         self._lost: list[Lost] = []
-        self._figures: dict[tuple[Side, str], ActionFigures] = {}
-        self._times: dict[tuple[Side, str], _Times] = {}
-        self._at: float | None = None
+        self._figures: dict[Side, dict[str, _Figures]] = {side: {} for side in Side}
+        self._at = -inf
         self._undirected = 0
-        self.frames = 0
         self.last_gap = 0
         self.station_count = 1
 
@@ -155,7 +156,7 @@ class Judge:
         self.last_gap = 0
         for dialogue in self._dialogues.values():
             dialogue.traits = traits
-        self._at = None
+        self._at = -inf
 
     def read(self, records: Iterable[Record | Unread]) -> None:
         """Take all records of the log that was begun."""
@@ -169,14 +170,13 @@ class Judge:
             return
         at = record.at
         if at is not None:
-            if self._at is not None and at < self._at - 1.0:
+            if at < self._at - 1.0:
                 self._source.steps_back += 1
             self._at = at
         dialogue = self._dialogues.get(record.station)
         if dialogue is None:
             dialogue = self._meet(record.station)
-        if record.event == 0:
-            self.frames += 1
+        if record.event is Event.FRAME:
             self._source.frames += 1
             if record.cut:
                 self._source.cut += 1
@@ -207,80 +207,76 @@ class Judge:
 
     # -- what dialogues tell ---------------------------------------------------------------------------------------
 
-    def found(self, dialogue: Dialogue, rule: str, side: Side, detail: str, line: int) -> list[SeenFrame] | None:
+    def found(self, speaker: Speaker, rule: str, side: Side, detail: str, line: int) -> list[SeenFrame] | None:
         """Count a finding, and keep it with the frames around it while there is room."""
         self._counts[side, rule] += 1
-        station = self._by_station.get(dialogue.name)
+        station = self._by_station.get(speaker.name)
         if station is None:
-            station = self._by_station[dialogue.name] = Counter()
+            station = self._by_station[speaker.name] = Counter()
         station[rule] += 1
-        version = dialogue.known_version
+        version = speaker.known_version
         if RULES[rule].level_in(version) is Level.REQUIRED:
             self._required.add((side, rule))
         if station[rule] > _KEPT_EACH or len(self._findings) >= _KEPT:
             return None
         told = RULES[rule]
-        frames = list(dialogue.recent)
+        frames = list(speaker.recent)
         finding = Judged(
             rule=rule,
             side=side,
             level=told.level_in(version),
             clause=told.clause_in(version),
             asks=told.asks,
-            station=dialogue.name,
-            connection=dialogue.connection,
+            station=speaker.name,
+            connection=speaker.connection,
             file=self._source.name,
             line=line,
-            at=dialogue.at,
+            at=speaker.at,
             version=version,
             detail=detail,
         )
         self._findings.append(finding)
         self._around.append(frames)
-        if self._at_once is not None:
-            self._at_once(finding)
+        for hear in self._hears:
+            hear(finding)
         return frames
 
-    def lost(self, dialogue: Dialogue, connector: int, side: Side, reason: str) -> None:
+    def lost(self, speaker: Speaker, connector: int, side: Side, reason: str) -> None:
         """Keep why a charging session was lost."""
         if len(self._lost) < _LOST_KEPT:
             self._lost.append(
                 Lost(
-                    station=dialogue.name,
+                    station=speaker.name,
                     connector=connector,
                     side=side,
                     file=self._source.name,
-                    line=dialogue.line,
+                    line=speaker.line,
                     reason=reason,
                 )
             )
 
-    def called(self, version: Version, sender: Side, action: str) -> None:
+    def called(self, sender: Side, action: str) -> None:
         """Count a CALL."""
-        del version
         self._figures_of(sender, action).calls += 1
 
-    def answered(self, version: Version, sender: Side, action: str, seconds: float | None, *, error: bool) -> None:
+    def answered(self, sender: Side, action: str, seconds: float | None, *, error: bool) -> None:
         """Count an answer."""
-        del version
         figures = self._figures_of(sender, action)
         if error:
             figures.errors += 1
         else:
             figures.results += 1
         if seconds is not None and seconds >= 0:
-            self._times[sender, action].add(seconds)
+            figures.add(seconds)
 
-    def unanswered(self, version: Version, sender: Side, action: str) -> None:
+    def unanswered(self, sender: Side, action: str) -> None:
         """Count a CALL without an answer."""
-        del version
         self._figures_of(sender, action).unanswered += 1
 
-    def _figures_of(self, sender: Side, action: str) -> ActionFigures:
-        figures = self._figures.get((sender, action))
+    def _figures_of(self, sender: Side, action: str) -> _Figures:
+        figures = self._figures[sender].get(action)
         if figures is None:
-            figures = self._figures[sender, action] = ActionFigures(action=action, sender=sender)
-            self._times[sender, action] = _Times()
+            figures = self._figures[sender][action] = _Figures()
         return figures
 
     # -- the end ---------------------------------------------------------------------------------------------------
@@ -303,9 +299,9 @@ class Judge:
             counts.setdefault(side, {})[rule] = count
         return Analysis(
             sources=self._sources,
-            frames=self.frames,
+            frames=sum(source.frames for source in self._sources),
             stations=self._past,
-            actions=[self._finished(key) for key in sorted(self._figures)],
+            actions=list(self._finished()),
             counts=counts,
             required={side: sorted(rule for one, rule in self._required if one is side) for side in Side},
             findings=self._findings,
@@ -320,13 +316,21 @@ class Judge:
         if note not in self._notes:
             self._notes.append(note)
 
-    def _finished(self, key: tuple[Side, str]) -> ActionFigures:
-        figures, times = self._figures[key], self._times[key]
-        if times.count:
-            figures.mean_ms = round(times.total / times.count * 1e3, 3)
-            figures.p50_ms, figures.p95_ms = times.quantile_ms(0.5), times.quantile_ms(0.95)
-            figures.max_ms = round(times.longest * 1e3, 3)
-        return figures
+    def _finished(self) -> Iterator[ActionFigures]:
+        for sender, actions in sorted(self._figures.items()):
+            for action, seen in sorted(actions.items()):
+                yield ActionFigures(
+                    action=action,
+                    sender=sender,
+                    calls=seen.calls,
+                    results=seen.results,
+                    errors=seen.errors,
+                    unanswered=seen.unanswered,
+                    mean_ms=round(seen.total / seen.count * 1e3, 3) if seen.count else None,
+                    p50_ms=seen.quantile_ms(0.5),
+                    p95_ms=seen.quantile_ms(0.95),
+                    max_ms=round(seen.longest * 1e3, 3) if seen.count else None,
+                )
 
     def _station_figures(self, dialogue: Dialogue) -> StationFigures:
         return StationFigures(

@@ -1,17 +1,21 @@
-"""Measures how fast `plugstorm analyze` reads and judges: `python -m benchmarks.analyze_speed [FRAMES]`.
+"""Measures how fast `plugstorm analyze` reads and judges: `python -m benchmarks.analyze_speed [FRAMES] [FORMAT...]`.
 
-Writes a log of many stations in one form after the other, and measures frames a second of CPU time and the memory.
+Writes a log of many stations in one form after the other, of that many frames and of four times as many, and judges
+each in a process of its own: frames a second of CPU time, of which the best of three is told, and the most memory of
+each size, which must be the same.
 """
 
 from __future__ import annotations
 
 import gc
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -19,16 +23,27 @@ from analysis.judge import Judge
 from analysis.readers.source import open_sources, sniff
 from ocppj.trace import wall_clock
 
-__all__ = ["main", "write_log"]
+__all__ = ["KINDS", "main", "write_log"]
+
+KINDS = ("plugstorm", "steve", "evcc", "mobilityhouse")
 
 _STATIONS = 1_000
 _START = 1_772_438_400.0
+_BOOT = {"chargePointVendor": "Invented", "chargePointModel": "Model A"}
+_FRAMES = 200_000
+_TIMES = 3
+_GROWTH = 4
+_ONE = "--one"
 
 
 def _exchanges(number: int) -> Iterator[tuple[str, str]]:
     """Yield the CALL and the answer of a station, round after round, as a charging day has them."""
     station, at = number % _STATIONS, wall_clock(_START + number * 0.01)
     name = f"{station}-{number}"
+    if number < _STATIONS:
+        answer = {"status": "Accepted", "currentTime": at, "interval": 10}
+        yield _text(2, name, "BootNotification", _BOOT), _text(3, name, answer)
+        return
     match number // _STATIONS % 4:
         case 0:
             payload = {"connectorId": 1, "errorCode": "NoError", "status": "Available", "timestamp": at}
@@ -72,6 +87,8 @@ def _line(kind: str, station: int, at: float, stamp: str, text: str, *, up: bool
     clock = stamp[:-1].replace("T", " ")
     if kind == "evcc":
         return f"[ocpp  ] TRACE {clock[:19].replace('-', '/')} {'recv' if up else 'send'} CP{station}: {text}\n"
+    if kind == "mobilityhouse":
+        return f"{clock.replace('.', ',')} INFO:ocpp:CP{station}: {'receive message' if up else 'send'} {text}\n"
     word = "Received" if up else "Sending"
     return (
         f"[INFO ] {clock.replace('.', ',')} de.rwth.idsg.steve.ocpp.ws.WebSocketLogger (qtp1-2) - "
@@ -79,32 +96,58 @@ def _line(kind: str, station: int, at: float, stamp: str, text: str, *, up: bool
     )
 
 
+def _judge_one(path: str) -> None:
+    """Judge a log as the command does, and write a line of JSON about it."""
+    gc.freeze()
+    gc.disable()
+    begun = time.process_time()
+    judge = Judge()
+    for source in open_sources([path]):
+        reader = sniff(source)
+        judge.begin(source.name, reader.name, reader.traits)
+        judge.read(reader.read(source.lines, source.station))
+    analysis = judge.finish()
+    told = {
+        "frames": analysis.frames,
+        "findings": sum(sum(rules.values()) for rules in analysis.counts.values()),
+        "cpu_s": time.process_time() - begun,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+
+
+def _measured(path: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.analyze_speed", _ONE, str(path)]
+    done = subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own interpreter
+    told: dict[str, Any] = msgspec.json.decode(done.stdout)
+    return told
+
+
 def main() -> int:
     """Measure and write a line of JSON for each form."""
-    frames = int(sys.argv[1]) if len(sys.argv) > 1 else 400_000
-    for kind in ("plugstorm", "steve", "evcc"):
+    words = sys.argv[1:]
+    if words[:1] == [_ONE]:
+        _judge_one(words[1])
+        return 0
+    frames = int(words.pop(0)) if words and words[0].isdecimal() else _FRAMES
+    for kind in words or KINDS:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "a.log"
-            write_log(path, frames, kind)
-            gc.collect()
-            gc.disable()
-            begun = time.process_time()
-            judge = Judge()
-            for source in open_sources([str(path)]):
-                reader = sniff(source)
-                judge.begin(source.name, reader.name, reader.traits)
-                judge.read(reader.read(source.lines, source.station))
-            analysis = judge.finish()
-            took = time.process_time() - begun
-            gc.enable()
-            told = {
-                "format": kind,
-                "frames": analysis.frames,
-                "findings": sum(sum(rules.values()) for rules in analysis.counts.values()),
-                "frames_per_cpu_s": round(analysis.frames / took),
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            }
-            sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+            small, large = Path(folder) / "small.log", Path(folder) / "large.log"
+            write_log(small, frames, kind)
+            write_log(large, frames * _GROWTH, kind)
+            runs = [_measured(small) for _ in range(_TIMES)]
+            grown = _measured(large)
+        told = {
+            "format": kind,
+            "frames": runs[0]["frames"],
+            "findings": runs[0]["findings"] + grown["findings"],
+            "frames_per_cpu_s": round(max(run["frames"] / run["cpu_s"] for run in runs)),
+            "peak_mb": max(run["peak_mb"] for run in runs),
+            "frames_of_large": grown["frames"],
+            "peak_mb_of_large": grown["peak_mb"],
+        }
+        sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
+        sys.stdout.flush()
     return 0
 
 

@@ -154,6 +154,9 @@ class Driver(Protocol):
     def transactions(self, identity: str, version: Version) -> list[dict[str, Any]]:
         """Read the transactions that the CSMS recorded for a station."""
 
+    def online(self, identity: str, version: Version) -> bool:
+        """Read whether the CSMS says that a station is connected."""
+
     def sign_client_certificate(self, identity: str, csr: str, version: Version) -> str:
         """Have a certificate signed that the CSMS will accept from this station (PEM in, PEM chain out)."""
 
@@ -207,6 +210,10 @@ class NoDriver:
         """Never called."""
         raise DriverError(f"The transactions of {identity} cannot be read without a driver ({version}).")
 
+    def online(self, identity: str, version: Version) -> bool:
+        """Never called."""
+        raise DriverError(f"Nobody says without a driver whether {identity} is connected ({version}).")
+
     def sign_client_certificate(self, identity: str, csr: str, version: Version) -> str:
         """Never called."""
         raise DriverError(f"No certificate for {identity} without a driver ({version}, {len(csr)} characters).")
@@ -224,6 +231,7 @@ _NEEDS = {
     "token:expiry": "identity tokens with a date of expiry",
     "token:tariff": "identity tokens whose sessions have a tariff",
     "transactions": "a way to read the transactions that the CSMS recorded",
+    "online": "a way to read whether the CSMS says that a station is connected",
     "password": "a station with a Basic-auth password",
     "tls": "a wss:// address (--tls-url)",
     "certificate-signing": "a CSMS that signs certificates for its stations",

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from drivers.base import (
     CommandResult,
     DriverError,
@@ -29,6 +31,7 @@ _FIELDS = {"parent": "parent", "expiry": "date of expiry", "limit": "limit", "ta
 # Needs that one operation meets.
 _NEEDS = {
     "transactions": "transactions",
+    "online": "online",
     "client-certificate": "sign_client_certificate",
     "web-payment": "web_payment",
     "password": "password",
@@ -50,7 +53,7 @@ class DeclarativeDriver:
         self._document = loaded.document
         self._desk = desk
         self._engine = Engine(loaded, desk)
-        self._profiles: dict[str, int] = {}
+        self._told: dict[str, StationSettings] = {}
         self.name = loaded.document.driver
         self.patience = loaded.document.patience
         self.serial = desk is not None
@@ -164,16 +167,23 @@ class DeclarativeDriver:
         self._do("health", self._needed("health", "health", version), {})
 
     def register(self, identity: str, settings: StationSettings, version: Version) -> None:
-        """Make the CSMS know a station, and set what `register` itself does not."""
+        """Make the CSMS know a station, and set what `register` itself does not.
+
+        Settings that are only about its boot leave its credentials as they are, also where `register` writes them anew.
+        """
+        before = self._told.get(identity, StationSettings())
+        told = settings
+        if settings.boot_status is not None and settings.password is None:
+            told = msgspec.structs.replace(settings, password=before.password, security_profile=before.security_profile)
         context = self._station(identity, version)
         for setting in (*_SETTINGS, "interval"):
-            value = getattr(settings, setting)
+            value = getattr(told, setting)
             if value is not None:
                 context[setting] = value
         wanted = {
             "register": True,
             "password": settings.password is not None,
-            "security_profile": settings.security_profile != self._profiles.get(identity, 0),
+            "security_profile": told.security_profile != before.security_profile,
             "boot_status": settings.boot_status is not None,
         }
         done = False
@@ -182,7 +192,7 @@ class DeclarativeDriver:
             if way is not None and not (name in _SETTINGS and self._registers(name, version)):
                 self._do(name, way, context)
                 done = True
-        self._profiles[identity] = settings.security_profile
+        self._told[identity] = told
         if done:
             time.sleep(self._document.waits.after_register)
 
@@ -243,6 +253,16 @@ class DeclarativeDriver:
         if not all(isinstance(row, dict) for row in rows):
             raise DriverError(f"transactions: {way.path}.rows gave entries that are not objects; name their 'fields'")
         return rows
+
+    def online(self, identity: str, version: Version) -> bool:
+        """Read whether the CSMS says that a station is connected."""
+        way = self._needed("online", "online", version)
+        context = self._station(identity, version)
+        response = self._do("online", way, context)
+        online = self._engine.fill(way.operation.is_online, context, response)
+        if not isinstance(online, bool):
+            raise DriverError(f"online: {way.path}.is_online gave {online!r:.60}, which is neither true nor false")
+        return online
 
     def sign_client_certificate(self, identity: str, csr: str, version: Version) -> str:
         """Have a certificate signed that the CSMS will accept from this station."""

@@ -123,6 +123,15 @@ class HttpDriver:
             raise DriverError("GET /transactions did not give a list")
         return answer
 
+    def online(self, identity: str, version: Version) -> bool:
+        """Read `connected` of a station."""
+        del version
+        answer = self._ask("online", "GET", f"/stations/{_path(identity)}")
+        connected = answer.get("connected") if isinstance(answer, dict) else None
+        if not isinstance(connected, bool):
+            raise DriverCannotError("GET /stations/{id} does not say whether the station is connected")
+        return connected
+
     def sign_client_certificate(self, identity: str, csr: str, version: Version) -> str:
         """Have the CSMS's own CA sign a request."""
         del version

@@ -42,6 +42,7 @@ _NAMES: dict[str, frozenset[str]] = {
     "token": frozenset({"token", "status", "expiry", "parent", "limit", "tariff", "token_type", "version"}),
     "trigger": _STATION | {"action", "payload"} | _CALLBACK,
     "transactions": _STATION,
+    "online": _STATION,
     "sign_client_certificate": _STATION | {"csr"},
     "web_payment": _STATION | {"evse", "totp"},
 }
@@ -52,8 +53,9 @@ _OWN_FIELDS = {
     "rows": "transactions",
     "fields": "transactions",
     "certificate": "sign_client_certificate",
+    "is_online": "online",
 }
-_MUST_READ = {"transactions": "rows", "sign_client_certificate": "certificate"}
+_MUST_READ = {"transactions": "rows", "sign_client_certificate": "certificate", "online": "is_online"}
 
 
 class Way(msgspec.Struct, frozen=True):

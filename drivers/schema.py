@@ -197,6 +197,8 @@ class Operation(_Part, frozen=True, kw_only=True):
     """`transactions`: the list in `response`."""
     fields: dict[str, Value] = {}
     """`transactions`: what each `row` is called here."""
+    is_online: Value = None
+    """`online`: true or false, from `response`."""
     certificate: Value = None
     """`sign_client_certificate`: the PEM chain in `response`."""
 
@@ -216,6 +218,7 @@ class Operations(_Part, frozen=True, kw_only=True):
     token: Choice | None = None
     trigger: Choice | None = None
     transactions: Choice | None = None
+    online: Choice | None = None
     sign_client_certificate: Choice | None = None
     web_payment: Choice | None = None
 

@@ -1,4 +1,4 @@
-"""The shape of `capacity.json`, format 1: a search for how many stations a CSMS holds."""
+"""The shape of `capacity.json`, format 1: a search for how much a CSMS holds of stations, sessions or commands."""
 
 from __future__ import annotations
 
@@ -6,16 +6,53 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["CapacityFinding", "CapacityPlan", "CapacityResult", "CapacityTarget", "Limit", "Trial", "TrialWord"]
+__all__ = [
+    "ActionFlow",
+    "CapacityFinding",
+    "CapacityPlan",
+    "CapacityResult",
+    "CapacityTarget",
+    "Limit",
+    "Search",
+    "Trial",
+    "TrialWord",
+]
 
+Search = Literal["stations", "sessions", "commands"]
+"""What is searched: how many stations, or how many charging sessions or commands in a second."""
 TrialWord = Literal["kept", "missed", "generator"]
 Limit = Literal["csms", "generator", "maximum", "trials", "interrupted"]
 
 
+class ActionFlow(msgspec.Struct, frozen=True, kw_only=True):
+    """How the CSMS answered one action of the stations in the measured time of a run."""
+
+    action: str
+    per_s: float
+    """Answers."""
+    service_ms: float
+    """Mean time from the frame to its answer."""
+    queue_first: float
+    """CALLs on the wire without an answer, on the average of the first third …"""
+    queue_last: float
+    """… and of the last third."""
+
+
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One run with one size of fleet."""
+    """One run with one load."""
 
     stations: int
+    rate: float | None = None
+    """Sessions or commands a second that were asked for; None where the number of stations is searched."""
+    achieved: float | None = None
+    """How many a second there were."""
+    seed: int | None = None
+    flows: list[ActionFlow] = []
+    """By action, the most frequent first."""
+    notes: list[str] = []
+    """What was the matter with the generator, though the result stands."""
+    starved: bool | None = None
+    """Whether the generator was late for lack of a processor rather than for its own work; None: it was not late."""
     word: TrialWord
     """`generator`: nothing can be said, because the generator was not VALID."""
     missed: list[str] = []
@@ -38,7 +75,7 @@ class CapacityFinding(msgspec.Struct, frozen=True, kw_only=True):
     """What a search found."""
 
     stations: int
-    """The largest fleet that was held; 0 where none was."""
+    """The largest fleet that was held; 0 where none was. Of a search for a rate, the fleet that it was held with."""
     limit: Limit
     """What ended the search."""
     missed_at: int | None
@@ -49,13 +86,24 @@ class CapacityFinding(msgspec.Struct, frozen=True, kw_only=True):
     """… of so many."""
     sentence: str
     """For people."""
+    search: Search = "stations"
+    held: float = 0.0
+    """What was searched: the highest load that was held, and …"""
+    missed: float | None = None
+    """… the lowest that was not; None where none is known."""
+    missed_in: int = 0
+    """Trials with the lowest load that was not held that missed …"""
+    missed_of: int = 0
+    """… of so many."""
+    gave_way: str = ""
+    """What gave way beyond the highest load that was held; empty where that was not seen."""
 
 
 class CapacityPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How to search; times in seconds."""
 
-    most: int
-    start: int
+    most: float
+    start: float
     hold: float
     """How long each fleet is measured."""
     settle: float
@@ -63,6 +111,9 @@ class CapacityPlan(msgspec.Struct, frozen=True, kw_only=True):
     pause: float
     """Between two runs, for the CSMS to recover."""
     precision: float
+    search: Search = "stations"
+    fleet: int = 0
+    """Stations of a search for a rate, at least."""
 
 
 class CapacityTarget(msgspec.Struct, kw_only=True):

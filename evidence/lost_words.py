@@ -1,13 +1,14 @@
-"""Why connections were lost, in words: for the terminal, the summary and the report alike."""
+"""Why connections were lost and CALLs refused, in words: for the terminal, the summary and the report alike."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from evidence.run_model import LostConnections
+from evidence.run_model import CallErrors, LostConnections
+from evidence.vocabulary import FROM_CSMS
 
-__all__ = ["all_lost", "how_lost", "why_lost"]
+__all__ = ["all_lost", "capital", "how_lost", "refused", "why_lost"]
 
 _NO_STATUS: Final = 1005
 _WORDS: Final = {
@@ -45,3 +46,17 @@ def all_lost(rows: Sequence[LostConnections]) -> str:
     most = "" if len(by_reason) == 1 else f" ({by_reason[worst]:,} of them)"
     connections = "1 connection was" if total == 1 else f"{total:,} connections were"
     return f"{connections} lost, the first {min(one.first for one in rows):.0f} s after the start: {worst}{most}."
+
+
+def refused(one: CallErrors) -> str:
+    """Say how often a CALL was refused, by whom, with which code and text, and when."""
+    who = "a station" if one.direction == FROM_CSMS else "the CSMS"
+    calls = f"{one.action} was refused once" if one.count == 1 else f"{one.action} was refused {one.count:,} times"
+    said = f' "{one.description}"' if one.description else ""
+    when = f"{one.first:.0f} s" if one.first == one.last else f"{one.first:.0f} s to {one.last:.0f} s"
+    return f"{calls} by {who} with {one.code}{said} ({when} after the start)"
+
+
+def capital(text: str) -> str:
+    """Begin a sentence with a capital letter."""
+    return f"{text[:1].upper()}{text[1:]}"

@@ -21,12 +21,16 @@ __all__ = [
     "KpiResult",
     "LedgerClass",
     "LedgerResult",
+    "NeighbourSample",
     "RemoteStartResult",
     "StormFormula",
     "StormMessages",
+    "StormNeighbours",
     "StormResult",
     "StormSample",
     "StormStations",
+    "WatchResult",
+    "WatchedSeries",
 ]
 
 
@@ -122,6 +126,8 @@ class StormStations(msgspec.Struct, frozen=True, kw_only=True):
     settled: int = 0
     """Those that have delivered everything."""
     unrecovered: int = 0
+    stay_away: int = 0
+    """Of those, the ones that take the loss for the end, as their vendor's firmware does."""
     lost_again: int = 0
 
 
@@ -154,6 +160,29 @@ class StormSample(msgspec.Struct, frozen=True, kw_only=True):
     connects_per_s: float = 0.0
 
 
+class NeighbourSample(msgspec.Struct, frozen=True, kw_only=True):
+    """The CALLs of the stations that a storm left alone; percentiles of the response time, None for too few CALLs."""
+
+    calls: int = 0
+    calls_per_s: float = 0.0
+    failed_share: float = 0.0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+
+
+class StormNeighbours(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the stations fared that a storm left alone; empty where it struck everybody."""
+
+    stations: int = 0
+    before: NeighbourSample = NeighbourSample()
+    during: NeighbourSample = NeighbourSample()
+    slower: float | None = None
+    """How many times as long the p95 was while the storm struck the others; None where too little was measured."""
+    curve: list[dict[str, float]] = []
+    """`t` seconds since the storm began, and `p95_ms` of that second."""
+
+
 class StormResult(msgspec.Struct, frozen=True, kw_only=True):
     """One storm with its times, its curve of recovery and its cost.
 
@@ -181,6 +210,7 @@ class StormResult(msgspec.Struct, frozen=True, kw_only=True):
     messages: StormMessages = StormMessages()
     calls: dict[str, StormSample] = {}
     """Before, during and after."""
+    neighbours: StormNeighbours = StormNeighbours()
     recovered: bool | None = None
     """None where that cannot be told."""
     reasons: list[str] = []
@@ -188,7 +218,36 @@ class StormResult(msgspec.Struct, frozen=True, kw_only=True):
     """`t` seconds since the storm began, and how many stations are how far."""
     twins: dict[str, int] | UnsetType = UNSET
     """What the CSMS did with two connections of one station, where the storm makes them."""
+    scan: dict[str, dict[str, int]] | UnsetType = UNSET
+    """What the CSMS did with connections that were none of a station, by kind, where the storm makes them."""
     command_exit_code: int | UnsetType = UNSET
+
+
+class WatchedSeries(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of the CSMS over time: of its processes, or of its page of metrics."""
+
+    source: str
+    """`pid N`, or the URL without secrets."""
+    name: str
+    """`cpu`, `rss`, `fds`, `threads`, or that of the metric with its labels."""
+    unit: str = ""
+    is_rate: bool = False
+    """Whether it is the rise of a counter in a second."""
+    mean: float | None = None
+    """Of the window `measure`, as all that follows but the points."""
+    most: float | None = None
+    growth: float | None = None
+    """By which share the last fifth is higher than the first one; None where that cannot be told."""
+    points: list[tuple[float, float]] = []
+    """Seconds since the start of the run, and values."""
+
+
+class WatchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the CSMS said of itself and its machine of it."""
+
+    series: list[WatchedSeries] = []
+    problems: list[str] = []
+    """Sources that gave no figures for a while, and figures that were left out."""
 
 
 EFFECT_NONE: Final = "none"

@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, StormResult
+from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, StormResult, WatchResult
 from evidence.verdicts import RunVerdict, Verdict
 
 __all__ = [
     "FIRST_VERDICT",
     "FORMAT",
     "ActionStats",
+    "CallErrors",
     "CallStats",
     "CaseResult",
     "Claims",
@@ -28,6 +29,7 @@ __all__ = [
     "SloResult",
     "StageResult",
     "Stations",
+    "Symptom",
     "WindowResult",
 ]
 
@@ -171,6 +173,33 @@ class LostConnections(msgspec.Struct, kw_only=True):
     """Seconds from the start of the run to the last one."""
 
 
+class Symptom(msgspec.Struct, kw_only=True):
+    """What a load run shows of the CSMS's illness."""
+
+    word: str
+    """`gone`, `mute`, `refuses-tokens`, `slow` since a moment, `slowing` more and more, `stalls`, `loses-answers`, or
+    `serialised`."""
+    says: str
+    """A sentence without its end, for people who read one line."""
+    at: float | None = None
+    """Seconds from the start of the run to its beginning; None where it has none."""
+
+
+class CallErrors(msgspec.Struct, kw_only=True):
+    """CALLs that were refused with the same CALLERROR."""
+
+    ocpp: str
+    action: str
+    direction: Literal["station-to-csms", "csms-to-station"]
+    code: str
+    description: str
+    """The first one that was seen of those that differ in numbers only."""
+    count: int
+    first: float
+    """Seconds from the start of the run to the first one."""
+    last: float
+
+
 class StageResult(msgspec.Struct, kw_only=True):
     """One stage of a load run: a ramp or a hold."""
 
@@ -215,6 +244,8 @@ class Generator(msgspec.Struct, kw_only=True):
     """Share of one core, 0 to 1, of the busiest worker."""
     rss_kb_per_station: float | None = None
     details: dict[str, Any] = {}
+    broken: list[str] = []
+    """Facts that made it less than VALID, such as `lag_ms_p99`, in the order of `reasons`."""
 
 
 class SloResult(msgspec.Struct, kw_only=True):
@@ -283,6 +314,10 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     """Those of the window `measure` by action, every outcome in every percentile."""
     lost_connections: list[LostConnections] = []
     """Why connections were lost, the most frequent first."""
+    callerrors: list[CallErrors] = []
+    """Every CALLERROR by action, code and text, the most frequent first."""
+    symptoms: list[Symptom] = []
+    """What the CSMS did wrong in plain words, the gravest first."""
     slo: list[SloResult] = []
     stopped_early: str = ""
     """What ended the run before its time, and when; empty where nothing did."""
@@ -293,10 +328,14 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     storms: list[StormResult] = []
     commands: list[CommandResult] = []
     """By command and version."""
+    watch: WatchResult = WatchResult()
+    """The CSMS's own figures, where somebody asked for them."""
     timeline: list[dict[str, float]] = []
     """One row a second: `t` seconds since the start, `connected`, `booted`, `calls`, `errors`, …"""
     faults: dict[str, int] = {}
     """Frames of the CSMS that were no proper answer: unreadable, unsolicited, duplicate, late, schema-invalid."""
+    injected: dict[str, int] = {}
+    """What the run itself did to frames and connections on purpose, and what followed from it, by kind."""
     connections: dict[str, int] = {}
     """Connection attempts by outcome: opened, refused by HTTP status, reset, timed out."""
     windows: list[WindowResult] = []

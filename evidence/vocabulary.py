@@ -15,7 +15,9 @@ __all__ = [
     "OPENED",
     "RAMP",
     "STATION_CRASH",
+    "STAYS_AWAY",
     "TO_CSMS",
+    "TRIGGER_LOOP",
     "UNDELIVERED",
     "WARM_UP",
     "WINDOWS",
@@ -41,13 +43,17 @@ CHECK: Final = "check: "
 """Begins the fault under which failed checks of people's own stations are counted."""
 STATION_CRASH: Final = "station-crash"
 """The fault under which mistakes of Plugstorm at one station are counted."""
+TRIGGER_LOOP: Final = "trigger-loop"
+"""The fault under which triggers are counted by which the CSMS makes a station reconnect again and again."""
+STAYS_AWAY: Final = "stays away after: "
+"""Begins the injected kind under which stations are counted that come back no more, as their vendor has it."""
 NOTES_DROPPED: Final = "notes-dropped"
 """The fault under which notes to plugins are counted that found no room in memory."""
 
-# A silence that the load profile asked for says nothing about the CSMS.
-_SUCCESSES = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.SILENT})
+# A silence that the load profile asked for says nothing about the CSMS, and neither does a fault that the run injected.
+_NO_FAILURES = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.SILENT, Outcome.INJECTED})
 
 
 def is_failure(outcome: str) -> bool:
-    """Return whether a CALL with this outcome got no proper answer; a rejection is a proper answer."""
-    return outcome not in _SUCCESSES
+    """Return whether the CSMS gave a CALL with this outcome no proper answer; a rejection is a proper answer."""
+    return outcome not in _NO_FAILURES

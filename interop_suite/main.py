@@ -22,6 +22,7 @@ from interop_suite.catalogue import all_cases
 from interop_suite.claims.certification import place
 from interop_suite.run.coverage import coverage_of
 from interop_suite.run.presentation import explain
+from interop_suite.run.recorded import cases_of
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.results import CaseOutcome, describe_case, shown_result
 from interop_suite.run.runner import not_applicable
@@ -55,7 +56,7 @@ _MARKS = {
 
 def list_cases(request: InteropRequest) -> list[dict[str, str]]:
     """Describe the selected cases by version and number; raises `UsageError` for a selection that matches nothing."""
-    chosen = select(all_cases(), request.select, request.ocpp)
+    chosen = select(cases_of(request.recorded), request.select, request.ocpp)
     return [describe_case(case) for case in sorted(chosen, key=lambda case: place(case.ocpp, case.id))]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Outcome", "is_accepted"]
+__all__ = ["Outcome", "as_seen", "injected", "is_accepted"]
 
 
 class Outcome(StrEnum):
@@ -29,6 +29,18 @@ class Outcome(StrEnum):
     UNSOLICITED = "unsolicited"
     SILENT = "silent"
     """Of the CSMS's CALL: the load profile wanted no answer."""
+    INJECTED = "injected"
+    """Ended without a proper answer because of a fault that the run itself injected."""
+
+
+def injected(outcome: str) -> str:
+    """Write the outcome of a CALL that the run itself has spoilt, with how it ended for the station."""
+    return f"{Outcome.INJECTED}:{outcome}"
+
+
+def as_seen(outcome: str) -> str:
+    """Return how a CALL ended for the station, whoever was to blame."""
+    return outcome.removeprefix(f"{Outcome.INJECTED}:")
 
 
 # Where an answer keeps its yes or no. The words are those of all versions together: no word is a yes in one

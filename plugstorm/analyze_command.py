@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 
 from analysis.findings_model import Analysis, Judged
 from analysis.judge import CALL_TIMEOUT, Judge
-from analysis.model import Event, Record, Side, Unread
+from analysis.model import Record, Side, Unread
 from analysis.readers.columns import ColumnReader
 from analysis.readers.contract import Reader
 from analysis.readers.custom import explain, read_format_file
-from analysis.readers.records import write_trace_record
 from analysis.readers.source import Source, open_sources, reader_called, sniff
 from analysis.redaction import Redactor
 from config.assignments import split_assignment
@@ -25,6 +25,7 @@ from evidence import exit_codes
 from evidence.visible import one_line
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.versions import Version
+from plugstorm.analyze_copies import CaseCopy, Copy, ReplayCopy, TraceCopy, copied
 from reports.analysis_page import write_page
 from reports.analysis_text import as_markdown, as_sarif, as_text
 
@@ -49,6 +50,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     explain: bool = False
     to: str | None = None
     out: Path | None = None
+    to_replay: Path | None = None
+    to_case: Path | None = None
+    case_of: str | None = None
+    """Whose conversation becomes a case; None takes that of the first finding."""
     page: Path | None = None
     sarif: Path | None = None
     markdown: Path | None = None
@@ -96,22 +101,33 @@ def _write(path: Path, text: str) -> None:
 def analyze(request: Request) -> Analysis:
     """Read all logs and judge them; copies the frames where the request says so."""
     live = _PIPE in request.logs
-    judge = Judge(timeout=request.call_timeout, version=request.ocpp, at_once=_say if live else None)
     redactor = Redactor() if request.redact else None
-    with _Writer(request) as writer:
+    first = "pipe.log" if live else Path(request.logs[0]).name
+    copies = _copies_of(request, redactor.path(first) if redactor else first)
+    hears: list[Callable[[Judged], object]] = [copy.found for copy in copies]
+    hears += [_say] if live else []
+    judge = Judge(timeout=request.call_timeout, version=request.ocpp, hears=hears)
+    with contextlib.ExitStack() as stack:
+        for copy in copies:
+            stack.callback(copy.close)
         for source in open_sources(request.logs, station=request.station):
             reader = _reader_for(request, source)
             judge.begin(redactor.path(source.name) if redactor else source.name, reader.name, reader.traits)
             records: Iterable[Record | Unread] = reader.read(source.lines, source.station)
             if redactor is not None:
                 records = redactor.records(records)
+            if copies:
+                records = copied(records, copies)
             try:
-                judge.read(writer.copied(_with_progress(records)))
+                judge.read(_with_progress(records))
             except KeyboardInterrupt:
                 # Whoever follows a pipe ends it so, and wants to know what came of it.
                 if not live:
                     raise
-    return judge.finish()
+        analysis = judge.finish()
+        for copy in copies:
+            copy.finish(analysis)
+    return analysis
 
 
 def _say(finding: Judged) -> None:
@@ -144,53 +160,18 @@ def _with_progress(records: Iterable[Record | Unread]) -> Iterator[Record | Unre
         sys.stderr.write("\r" + " " * 70 + "\r")
 
 
-class _Writer:
-    """Copies the frames that are read into a file of open-ocpp-trace, where one is asked for."""
-
-    def __init__(self, request: Request) -> None:
-        self._wanted = request.to == "ocpp-trace"
-        if request.to not in (None, "ocpp-trace"):
-            raise UsageError(f"there is no format {request.to!r} to write; known is ocpp-trace")
-        self._path = request.out
-        self._actions: dict[tuple[str, str], str] = {}
-
-    def __enter__(self) -> Self:
-        if self._wanted:
-            try:
-                self._file = sys.stdout.buffer if self._path is None else self._path.open("wb")
-            except OSError as error:
-                raise UsageError(f"{self._path} cannot be written: {error.strerror}") from None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._wanted and self._path is not None:
-            self._file.close()
-        elif self._wanted:
-            self._file.flush()
-
-    def copied(self, records: Iterable[Record | Unread]) -> Iterable[Record | Unread]:
-        return self._copying(records) if self._wanted else records
-
-    def _copying(self, records: Iterable[Record | Unread]) -> Iterator[Record | Unread]:
-        for record in records:
-            yield record
-            # The judge has found out by now which way the frame went.
-            if isinstance(record, Record) and record.event is Event.FRAME:
-                line = write_trace_record(record, self._action_of(record), record.version)
-                if line is not None:
-                    self._file.write(line)
-
-    def _action_of(self, record: Record) -> str | None:
-        value = record.value
-        if not isinstance(value, list) or len(value) < 3 or not isinstance(value[1], str):  # noqa: PLR2004 - id, content
-            return None
-        key = (record.station, value[1])
-        if value[0] == 2 and isinstance(value[2], str):  # noqa: PLR2004 - a CALL
-            if len(self._actions) > 100_000:  # noqa: PLR2004 - CALLs without an answer must not fill the memory
-                self._actions.clear()
-            self._actions[key] = value[2]
-            return value[2]
-        return self._actions.pop(key, None)
+def _copies_of(request: Request, name: str) -> list[Copy]:
+    """Open what is written beside the findings, `name` being the log's; raises `UsageError`."""
+    if request.to not in (None, "ocpp-trace"):
+        raise UsageError(f"there is no format {request.to!r} to write; known is ocpp-trace")
+    if request.case_of is not None and request.to_case is None:
+        raise UsageError("--case-of names a station for --to-case FILE")
+    copies: list[Copy] = [] if request.to is None else [TraceCopy(request.out)]
+    if request.to_replay is not None:
+        copies.append(ReplayCopy(request.to_replay, request.logs, name))
+    if request.to_case is not None:
+        copies.append(CaseCopy(request.to_case, request.case_of, name))
+    return copies
 
 
 def _explain(request: Request) -> int:

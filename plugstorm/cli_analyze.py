@@ -44,6 +44,20 @@ def analyze(
         str | None, typer.Option(metavar="FORMAT", help="Write the frames as ocpp-trace (1.1), to --out or the output.")
     ] = None,
     out: Annotated[_File, typer.Option(metavar="FILE", help="Where --to writes.", show_default="the output")] = None,
+    to_replay: Annotated[
+        _File,
+        typer.Option(metavar="FILE.yaml", help="Write a profile that plugstorm load replays.", show_default=False),
+    ] = None,
+    to_case: Annotated[
+        _File,
+        typer.Option(metavar="FILE.yaml", help="Write a case for plugstorm interop --recorded.", show_default=False),
+    ] = None,
+    case_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Station of that case.", show_default="the first with a finding about the CSMS"
+        ),
+    ] = None,
     html: Annotated[_File, typer.Option(metavar="FILE", help="Write one offline page.", show_default=False)] = None,
     sarif: Annotated[_File, typer.Option(metavar="FILE", help="Write SARIF.", show_default=False)] = None,
     markdown: Annotated[_File, typer.Option(metavar="FILE", help="Write Markdown.", show_default=False)] = None,
@@ -69,6 +83,9 @@ def analyze(
         explain=explain,
         to=to,
         out=out,
+        to_replay=to_replay,
+        to_case=to_case,
+        case_of=case_of,
         page=html,
         sarif=sarif,
         markdown=markdown,

@@ -42,6 +42,9 @@ def csms(
         typer.Option(metavar="ID", help="Be wrong in this way; may be repeated.", show_default="none"),
     ] = None,
     latency: Annotated[float, typer.Option(min=0, metavar="MS", help="Hold every answer back, in ms.")] = 0,
+    trouble_after: Annotated[
+        float, typer.Option(min=0, metavar="S", help="When a defect of --defect load-… begins, where it begins late.")
+    ] = 5,
     list_defects: Annotated[bool, typer.Option("--list-defects", help="List the defects and exit.")] = False,
     json: Json = False,
 ) -> Work:
@@ -49,7 +52,7 @@ def csms(
     from fixtures.csms.__main__ import main as run_csms  # noqa: PLC0415 - each command loads only its own rooms
 
     words = [f"--host={host}", f"--port={port}", f"--control-port={control_port}"]
-    words += [f"--mode={mode}", f"--latency={latency}"]
+    words += [f"--mode={mode}", f"--latency={latency}", f"--trouble-after={trouble_after}"]
     words += [f"--tls-port={tls_port}"] if tls_port is not None else []
     words += [f"--defect={name}" for name in defect or ()]
     words += ["--list-defects"] if list_defects else []

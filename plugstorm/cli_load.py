@@ -8,12 +8,15 @@ from typing import Annotated
 import msgspec
 import typer
 
-from loadtest.locust_edge.options import read_duration
+from loadtest.locust_edge.option_words import read_duration, read_rate
 from loadtest.locust_edge.request import LoadRequest
 from ocppj.errors import UsageError
 from plugstorm.flags import Json, Out, Work, app, takes_request
 
 __all__: list[str] = []
+
+_UI_ENDS = ("--autoquit", "0")
+"""Words of Locust: its web UI goes with the run."""
 
 
 @app.command()
@@ -22,6 +25,9 @@ def load(
     request: LoadRequest,
     *,
     ui: Annotated[bool, typer.Option("--ui", help="Open Locust's web UI while the run goes on.")] = False,
+    ui_stay: Annotated[
+        bool, typer.Option("--ui-stay", help="As --ui, and the page stays when the run is over, until Ctrl-C.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what the run would send and need, and exit.")
     ] = False,
@@ -36,7 +42,10 @@ def load(
     ] = None,
 ) -> Work:
     """Storm a CSMS with virtual charge points; one run folder with latencies, outcomes and the generator's verdict."""
-    request = msgspec.structs.replace(request, ui_port=request.ui_port if ui else None).and_words(locust or ())
+    is_shown = ui or ui_stay
+    at_end = _UI_ENDS if ui and not ui_stay else ()
+    request = msgspec.structs.replace(request, ui_port=request.ui_port if is_shown else None)
+    request = request.and_words([*at_end, *(locust or ())])
     if dry_run:
         from plugstorm import forecast_command  # noqa: PLC0415 - each command loads only its own rooms
 
@@ -79,24 +88,31 @@ def storm(
         "stages",
         "abort_when",
         "register",
+        "arrival_rate",
         "time_compression",
         "start_at",
         "storms",
-        "driver",
-        "control_url",
-        "driver_options",
-        "commands",
         "trace_share",
         "ui_port",
+        "warm_up",
+        "cool_down",
     },
     required={"slo"},
 )
 def capacity(
     request: LoadRequest,
     *,
+    search: Annotated[
+        str, typer.Option(metavar="stations|sessions|commands", help="What to search: a fleet, or a rate.")
+    ] = "stations",
     max_stations: Annotated[int, typer.Option(min=1, help="The largest fleet to try.")] = 10_000,
     start: Annotated[int, typer.Option(min=1, help="The first fleet to try.")] = 50,
-    hold: Annotated[str, typer.Option(metavar="TIME", help="How long each fleet is measured.")] = "30s",
+    max_rate: Annotated[
+        str, typer.Option(metavar="RATE", help="The highest rate of sessions or commands to try.")
+    ] = "1000/s",
+    start_rate: Annotated[str, typer.Option(metavar="RATE", help="The first rate to try.")] = "5/s",
+    fleet: Annotated[int, typer.Option(min=1, help="Stations of a search for a rate, at least.")] = 100,
+    hold: Annotated[str, typer.Option(metavar="TIME", help="How long each load is measured.")] = "30s",
     settle: Annotated[float, typer.Option(min=0, metavar="S", help="From the last start to the measurement.")] = 10,
     pause: Annotated[float, typer.Option(min=0, metavar="S", help="Between two runs.")] = 5,
     precision: Annotated[
@@ -104,17 +120,21 @@ def capacity(
     ] = 0.05,
     json: Json = False,
 ) -> Work:
-    """Find how many stations a CSMS holds within its objectives: doubling, bisection, repeats at the knee."""
+    """Find how many stations, sessions/s or commands/s a CSMS holds: doubling, bisection, repeats at the knee."""
     from evidence.capacity_model import CapacityPlan  # noqa: PLC0415
     from plugstorm import capacity_command  # noqa: PLC0415
 
+    searched = capacity_command.read_search(search)
+    is_fleet = searched == "stations"
     plan = CapacityPlan(
-        most=max_stations,
-        start=start,
+        most=max_stations if is_fleet else read_rate(max_rate, "--max-rate"),
+        start=start if is_fleet else read_rate(start_rate, "--start-rate"),
         hold=float(read_duration(hold, "--hold")),
         settle=settle,
         pause=pause,
         precision=precision,
+        search=searched,
+        fleet=0 if is_fleet else fleet,
     )
     return lambda: capacity_command.run(request, plan, as_json=json)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ocppj.errors import UsageError
 from plugstorm.flags import Json, Work, app
 
 __all__: list[str] = []
@@ -53,13 +54,21 @@ def check_trace(
 @app.command()
 def compare(
     *,
-    base: Annotated[Path, typer.Argument(metavar="BASE", help="Folder of the run before.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder of the run after.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="BASE... NEW", help="Folders of the run before, or of several, and of the run after."),
+    ],
     tolerance: Annotated[float, typer.Option(min=0, metavar="SHARE", help="How much a latency may change.")] = 0.10,
     floor: Annotated[float, typer.Option(min=0, metavar="MS", help="Latency changes below this are ignored.")] = 0.5,
     json: Json = False,
 ) -> Work:
-    """Show what got worse between two runs of one kind; exit code 1 if anything did."""
+    """Show what got worse between runs of one kind; exit code 1 if anything did.
+
+    Of several load runs before, what they differ in counts as noise.
+    """
     from plugstorm import report_command  # noqa: PLC0415 - as above
 
-    return lambda: report_command.compare_folders(base, new, tolerance=tolerance, floor_ms=floor, as_json=json)
+    *bases, new = folders
+    if not bases:
+        raise UsageError(f"compare needs two runs: {new} and which other one? Write compare BASE NEW")
+    return lambda: report_command.compare_folders(bases, new, tolerance=tolerance, floor_ms=floor, as_json=json)

@@ -12,7 +12,7 @@ from evidence.manifest import seal
 from evidence.run_model import Run
 from reports.html import write_report
 from reports.junit import write_junit
-from reports.summary import print_summary, write_summary
+from reports.summary import print_headline, print_summary, write_summary
 
 __all__ = ["finish", "tell"]
 
@@ -20,13 +20,17 @@ __all__ = ["finish", "tell"]
 def finish(folder: Path, run: Run, *, show: bool = True, as_json: bool = False) -> None:
     """Write `junit.xml`, `summary.md`, `report.html` and all checksums into the run folder; `show` tells the result.
 
+    Where somebody else has shown the tables already, only the headline is told, before a full disk can keep us from it.
     With `as_json` the standard output is `run.json`, and what people read goes to the standard error output.
     """
+    console = Console(stderr=as_json)
+    if not show:
+        print_headline(run, console)
     write_junit(folder, run)
     write_summary(folder, run)
     page = write_report([(folder, run)])
     seal(folder)
-    tell([run] if show else [], page, Console(stderr=as_json))
+    tell([run] if show else [], page, console)
     if as_json:
         sys.stdout.write((folder / "run.json").read_text("utf-8"))
 

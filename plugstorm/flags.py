@@ -14,7 +14,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec
 import typer
 
 from loadtest.locust_edge.options import OPTIONS, Option, option_of
-from loadtest.locust_edge.request import LoadRequest
+from loadtest.locust_edge.request import LoadRequest, default_word
 
 __all__ = ["Ca", "Json", "Out", "Owned", "Password", "Url", "Work", "app", "takes_request"]
 
@@ -42,8 +42,13 @@ def _flag(option: Option, *, must: bool = False) -> Any:
         help=option.help,
         envvar=_FROM_ENVIRONMENT.get(option.field),
         # What has a value of its own is shown by typer.
-        show_default=True if option.preset is not None else not must and (option.otherwise or False),
+        show_default=True if option.preset is not None else not must and (_default(option) or False),
     )
+
+
+def _default(option: Option) -> str | None:
+    """Return what people read about the value that is taken where none is given."""
+    return option.otherwise or (default_word(option) if option.flag == option.locust else None)
 
 
 Url = Annotated[str | None, _flag(option_of("url"))]

@@ -12,10 +12,10 @@ from rich.table import Table
 from evidence import exit_codes
 from loadtest.judging.slo import read_slo
 from loadtest.locust_edge.request import LoadRequest
+from loadtest.locust_edge.run_settings import profile_of, with_own_stages
 from loadtest.planning.forecast import HEARTBEAT, Forecast, forecast
 from loadtest.planning.machine_check import Shortage, machine
 from loadtest.plugins.quantities import QUANTITIES
-from loadtest.workload.profile import load_profile, with_time
 
 __all__ = ["run"]
 
@@ -24,9 +24,9 @@ def run(request: LoadRequest, *, interval: float | None, as_json: bool) -> int:
     """Show what a run would do; exit code 2 where this machine could not carry it."""
     if request.slo is not None:
         read_slo(request.slo, QUANTITIES)
-    profile = load_profile(request.profile)
+    request = with_own_stages(request)
     seen = forecast(
-        with_time(profile, compression=request.time_compression, start_at=request.start_at),
+        profile_of(request),
         request.versions,
         machine(),
         stations=request.stations,

@@ -20,6 +20,7 @@ from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
 from loadtest.locust_edge.orphans import PARENT
 from loadtest.locust_edge.request import LoadRequest
+from loadtest.locust_edge.run_settings import with_own_stages
 from loadtest.planning.machine_check import check_machine
 from ocppj.errors import InconclusiveError, UsageError
 from plugstorm.children import run_child
@@ -60,6 +61,7 @@ def run(request: LoadRequest, *, as_json: bool = False) -> int:
 
     With `as_json` the standard output is `run.json`, and everything else goes to the standard error output.
     """
+    request = with_own_stages(request)
     check(request)
     folder = RunFolder.create(request.out, "load")
     try:
@@ -67,7 +69,8 @@ def run(request: LoadRequest, *, as_json: bool = False) -> int:
             port = free_port() if request.workers > 1 else None
             command = locust_command(request, url=url, out=folder.path, master_port=port, control_url=control_url)
             if request.ui_port is not None:
-                sys.stderr.write(f"web UI  http://127.0.0.1:{request.ui_port}  (Ctrl-C ends it)\n")
+                ends = "it ends with the run" if "--autoquit" in request.locust else "Ctrl-C ends it"
+                sys.stderr.write(f"web UI  http://127.0.0.1:{request.ui_port}  ({ends})\n")
             code = run_child(command, environment=environment_of(request), on_stderr=as_json)
         if folder.run_json.exists():
             code = _finish(folder, code, as_json=as_json)

@@ -17,7 +17,7 @@ from evidence.run_model import InteropRun, Run
 from evidence.verdicts import EXIT_CODES, RunVerdict
 from plugstorm.finish import tell
 from reports.attestation import write_attestation
-from reports.compare import compare
+from reports.compare import compare_with_all
 from reports.compare_text import comparison_json, print_comparison
 from reports.html import write_report
 from reports.junit import write_junit
@@ -98,9 +98,9 @@ def _judge_again(folder: Path, run: Run) -> Run:
     return run
 
 
-def compare_folders(base: Path, new: Path, *, tolerance: float, floor_ms: float, as_json: bool) -> int:
-    """Show what changed between two runs and return the exit code."""
-    comparison = compare(base, new, tolerance=tolerance, floor_ms=floor_ms)
+def compare_folders(bases: Sequence[Path], new: Path, *, tolerance: float, floor_ms: float, as_json: bool) -> int:
+    """Show what changed between one or several runs and a new one, and return the exit code."""
+    comparison = compare_with_all(bases, new, tolerance=tolerance, floor_ms=floor_ms)
     if as_json:
         sys.stdout.write(comparison_json(comparison))
     else:

@@ -9,10 +9,11 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from analysis.findings_model import Analysis, Judged, StationFigures
+from analysis.safe_frames import safe_frame
 from evidence.visible import visible
 from ocppj.errors import UsageError
 from ocppj.trace import wall_clock
-from reports.analysis_text import frame_rows, headline, safe_frame
+from reports.analysis_text import frame_rows, headline
 
 __all__ = ["write_page"]
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from analysis.findings_model import Analysis, FrameSeen, Judged
 from analysis.model import Direction, Level, Side
 from analysis.rulebook.table import RULES
-from evidence.redact import redact_frame
+from analysis.safe_frames import safe_frame
 from evidence.visible import one_line
 from ocppj.trace import wall_clock
 
-__all__ = ["as_markdown", "as_sarif", "as_text", "first_of_each", "frame_rows", "headline", "safe_frame"]
+__all__ = ["as_markdown", "as_sarif", "as_text", "first_of_each", "frame_rows", "headline"]
 
 _SHOWN_LOST: Final = 5
 _SHOWN_UNREAD: Final = 5
@@ -50,36 +50,6 @@ def first_of_each(analysis: Analysis) -> list[tuple[Judged, int]]:
         found.setdefault((finding.side, finding.rule), finding)
     chosen = sorted(found.values(), key=lambda one: (_SIDES.index(one.side), _ORDER.index(one.level), one.rule))
     return [(one, analysis.counts[one.side][one.rule]) for one in chosen]
-
-
-def safe_frame(text: str) -> str:
-    """Return a frame without what may not be shown: secrets by name, and KeyCode tokens (2.0.1 C04.FR.04)."""
-    return _without_key_codes(redact_frame(text))
-
-
-def _without_key_codes(text: str) -> str:
-    if "KeyCode" not in text:
-        return text
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return "(left out: a broken frame that may hold a KeyCode)"
-    _blank_key_codes(value)
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def _blank_key_codes(value: Any) -> None:
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            if "KeyCode" in item.values():
-                for key in item:
-                    if key in ("idToken", "additionalIdToken"):
-                        item[key] = "(redacted)"
-            pending += item.values()
-        elif isinstance(item, list):
-            pending += item
 
 
 def frame_rows(frames: list[FrameSeen]) -> list[tuple[bool, int, str, str, str]]:

@@ -40,6 +40,7 @@ _MOST_POINTS = 240
 _SMALL_CHARACTER = 6
 """Width of a character of the smallest text."""
 _MOST_ROWS = 60
+_SECONDS = "s"
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -111,10 +112,12 @@ def time_chart(
     periods: Sequence[Period] = (),
     marks: Sequence[Mark] = (),
     axis: str = "seconds since the start",
+    along: str = _SECONDS,
 ) -> Figure:
     """Draw lines over the seconds of a run, from zero up; `periods` are marked along the top, `marks` across.
 
-    The stations say goodbye all at once in the last period, which may be cut off at the top of the chart.
+    The stations say goodbye all at once in the last period, which may be cut off at the top of the chart. `along` is
+    the unit of an axis that shows something else than time.
     """
     ends = [x for line in series for x, _ in line.points]
     goodbye = next((period.start for period in periods if period.name == COOL_DOWN), math.inf)
@@ -127,16 +130,16 @@ def time_chart(
     parts += [under(x(tick), number(tick)) for tick in linear_ticks(seconds, 6) if first <= tick <= seconds]
     parts.append(axis_name(axis))
     parts += _mark(periods, x, seconds)
-    parts += _across(marks, x, first, seconds)
+    parts += _across(marks, x, first, seconds, along)
     for line in series:
         parts += draw_line(_cut_off(line, ticks[-1]), x, y)
-    parts += _hover(series, x, unit)
+    parts += _hover(series, x, unit, along)
     return Figure(
         title=title,
         says=says,
         svg=drawing(WIDTH, HEIGHT, *parts, title=f"{title}. {says}"),
         legend=tuple((line.look, line.name) for line in series),
-        table=_time_table(series),
+        table=_time_table(series, along),
     )
 
 
@@ -151,11 +154,12 @@ def _mark(periods: Sequence[Period], x: Scale, seconds: float) -> list[Markup]:
     return drawn
 
 
-def _across(marks: Sequence[Mark], x: Scale, first: float, last: float) -> list[Markup]:
+def _across(marks: Sequence[Mark], x: Scale, first: float, last: float, along: str) -> list[Markup]:
     drawn = []
     for mark in marks:
         if first <= mark.at <= last:
-            at, tip = x(mark.at), el("title", f"{mark.name}, {number(mark.at)} s after the start")
+            where = f"{number(mark.at)} s after the start" if along == _SECONDS else f"{number(mark.at)} {along}"
+            at, tip = x(mark.at), el("title", f"{mark.name}, {where}")
             drawn.append(el("line", tip, x1=at, x2=at, y1=TOP, y2=HEIGHT - BOTTOM, class_="line thin bad"))
             anchor = "end" if at > (LEFT + WIDTH) / 2 else "start"
             drawn.append(
@@ -183,7 +187,7 @@ def draw_line(line: Series, x: Scale, y: Scale) -> list[Markup]:
     return drawn
 
 
-def _hover(series: Sequence[Series], x: Scale, unit: str) -> list[Markup]:
+def _hover(series: Sequence[Series], x: Scale, unit: str, along: str) -> list[Markup]:
     """Lay invisible columns over a chart whose tooltips show the values under the pointer."""
     thinned = [thin_out(line.points, _MOST_ROWS) for line in series]
     columns = max(thinned, key=len, default=[])
@@ -197,19 +201,20 @@ def _hover(series: Sequence[Series], x: Scale, unit: str) -> list[Markup]:
             for line, points in zip(series, thinned, strict=True)
             if index < len(points)
         ]
-        tip = el("title", "\n".join([f"at {number(at)} s", *values]))
+        tip = el("title", "\n".join([f"at {number(at)} {along}", *values]))
         left = min(max(x(at) - width / 2, LEFT), WIDTH - RIGHT - width)
         drawn.append(el("rect", tip, x=left, y=TOP, width=width, height=HEIGHT - TOP - BOTTOM, class_="hover"))
     return drawn
 
 
-def _time_table(series: Sequence[Series]) -> Table:
+def _time_table(series: Sequence[Series], along: str) -> Table:
     thinned = [dict(thin_out(line.points, _MOST_ROWS)) for line in series]
     moments = sorted({at for points in thinned for at in points})
     rows = tuple(
-        (f"{number(at)} s", *(number(points[at]) if at in points else "–" for points in thinned)) for at in moments
+        (f"{number(at)} {along}", *(number(points[at]) if at in points else "–" for points in thinned))
+        for at in moments
     )
-    return Table(("time", *(line.name for line in series)), rows)
+    return Table(("time" if along == _SECONDS else along, *(line.name for line in series)), rows)
 
 
 def share_bar(title: str, parts: Sequence[Part], *, height: int = 14) -> Markup:

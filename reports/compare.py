@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -15,10 +15,11 @@ from evidence.run_folder import read_run
 from evidence.run_model import CaseResult, InteropRun, LoadRun, Run
 from evidence.verdicts import RunVerdict, Verdict
 from ocppj.errors import UsageError
+from reports.compare_bases import against_all
 from reports.compare_load import Change, Trend, compare_load
 from reports.facts import facts
 
-__all__ = ["CaseChange", "CaseTrend", "Change", "Comparison", "Trend", "compare", "compare_runs"]
+__all__ = ["CaseChange", "CaseTrend", "Change", "Comparison", "Trend", "compare", "compare_runs", "compare_with_all"]
 
 
 class CaseTrend(StrEnum):
@@ -78,6 +79,43 @@ def compare(base: Path, new: Path, *, tolerance: float = 0.10, floor_ms: float =
     return compare_runs((base, read_run(base)), (new, read_run(new)), tolerance=tolerance, floor_ms=floor_ms)
 
 
+def compare_with_all(bases: Sequence[Path], new: Path, *, tolerance: float = 0.10, floor_ms: float = 0.5) -> Comparison:
+    """Compare a load run with several that came before it, which tell by themselves what is noise.
+
+    A base whose load generator was INVALID, or that has no verdict, is left out where there is another. Raises
+    `UsageError` as `compare` does, and for several interop runs.
+    """
+    if len(bases) == 1:
+        return compare(bases[0], new, tolerance=tolerance, floor_ms=floor_ms)
+    after, before = read_run(new), [(base, read_run(base)) for base in bases]
+    if not isinstance(after, LoadRun) or not all(isinstance(run, LoadRun) for _, run in before):
+        raise UsageError("Only load runs are compared with several bases; name one BASE, or load runs only")
+    sound = [(base, run) for base, run in before if run.verdict in _JUDGED] or before
+    each = [compare_runs(pair, (new, after), tolerance=tolerance, floor_ms=floor_ms) for pair in sound]
+    changes = against_all([one.changes for one in each])
+    left_out = [
+        f"{base} is left out: its verdict is {run.verdict}." for base, run in before if (base, run) not in sound
+    ]
+    return Comparison(
+        kind="load",
+        base=", ".join(str(base) for base, _ in sound),
+        new=str(new),
+        regressed=any(change.direction is Trend.WORSE for change in changes),
+        conclusive=_is_conclusive([*(run for _, run in sound), after], changes),
+        warnings=tuple(dict.fromkeys((*left_out, *(warning for one in each for warning in one.warnings)))),
+        changes=tuple(changes),
+        compared=len(changes),
+    )
+
+
+def _is_conclusive(runs: Sequence[Run], changes: Sequence[Change]) -> bool:
+    judged = all(run.verdict in _JUDGED for run in runs)
+    return judged and bool(changes) and all(change.direction is not Trend.UNKNOWN for change in changes)
+
+
+_JUDGED: Final = (RunVerdict.PASSED, RunVerdict.FAILED)
+
+
 def compare_runs(
     base: tuple[Path, Run], new: tuple[Path, Run], *, tolerance: float = 0.10, floor_ms: float = 0.5
 ) -> Comparison:
@@ -87,13 +125,12 @@ def compare_runs(
         return _compare_interop((base[0], before), (new[0], after))
     if isinstance(before, LoadRun) and isinstance(after, LoadRun):
         changes = compare_load((base[0], before), (new[0], after), tolerance=tolerance, floor_ms=floor_ms)
-        judged = all(run.verdict in (RunVerdict.PASSED, RunVerdict.FAILED) for run in (before, after))
         return Comparison(
             kind="load",
             base=str(base[0]),
             new=str(new[0]),
             regressed=any(change.direction is Trend.WORSE for change in changes),
-            conclusive=judged and bool(changes) and all(change.direction is not Trend.UNKNOWN for change in changes),
+            conclusive=_is_conclusive((before, after), changes),
             warnings=_warnings(before, after),
             changes=tuple(changes),
             compared=len(changes),

@@ -27,6 +27,8 @@ _THROUGHPUT_TOLERANCE = 0.05
 _LEAST_SHARE = 0.001
 _LEAST_AMOUNT = 5
 _FEW_CALLS = 100
+_BLOCK: Final = 5.0
+"""Seconds whose answers are taken as one event: those of neighbouring moments are alike."""
 
 
 class Trend(StrEnum):
@@ -263,8 +265,8 @@ def _from_run_json(
 
 
 def _blocks(histograms: Histograms, key: Key, clock: str) -> list[Histogram]:
-    """Merge all outcomes of an action interval by interval."""
-    by_start: dict[float, list[Histogram]] = {}
+    """Merge all outcomes of an action block by block."""
+    by_block: dict[int, list[Histogram]] = {}
     for window in histograms.select(*key, clock):
-        by_start.setdefault(window.start, []).append(window.histogram)
-    return [merge(parts) for parts in by_start.values()]
+        by_block.setdefault(int(window.start // _BLOCK), []).append(window.histogram)
+    return [merge(parts) for parts in by_block.values()]

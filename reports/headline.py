@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from evidence.lost_words import capital
 from evidence.run_model import FIRST_VERDICT, InteropRun, LoadRun, Run
 from evidence.verdicts import RunVerdict, Verdict
 from reports.ledger_view import ledger_consequence
@@ -113,9 +114,10 @@ def _load(run: LoadRun) -> Headline:
     reasons = [slo.reason or slo.expr for slo in run.slo if slo.built_in and not slo.passed]
     if run.verdict is RunVerdict.INVALID:
         reasons.clear()
-    remarks = _interrupted(run) + [f"{_capital(reason)}." for reason in reasons[1:]]
+    told = [symptom.says for symptom in run.symptoms] + reasons
+    remarks = _interrupted(run) + [f"{capital(reason)}." for reason in told[run.verdict is not RunVerdict.INVALID :]]
     if reasons and missed:
-        remarks.append(f"{_capital(_missed(missed, len(own)))}.")
+        remarks.append(f"{capital(_missed(missed, len(own)))}.")
     undecided = [slo for slo in own if slo.undecided]
     remarks += [f"{slo.expr} was kept, but {slo.reason}." for slo in undecided]
     remarks += _stopped(run) + run.warnings + _changed_objectives(run) + load_remarks(run)
@@ -129,29 +131,38 @@ def _load(run: LoadRun) -> Headline:
     if run.generator.verdict == "DEGRADED":
         tone = Tone.MIXED if tone is Tone.GOOD else tone
         remarks.append("The load generator was DEGRADED: read its reasons before you trust the high percentiles.")
-    return Headline(tone, word, _load_sentence(run, reasons, missed, len(own)), tuple(remarks))
+    if run.symptoms:
+        tone = Tone.MIXED if tone is Tone.GOOD else tone
+    return Headline(tone, word, _load_sentence(run, told, missed, len(own)), tuple(remarks))
 
 
-def _load_sentence(run: LoadRun, reasons: list[str], missed: int, own: int) -> str:
-    """Say how a run ended; `reasons` are those of the built-in objectives that were missed."""
+def _load_sentence(run: LoadRun, told: list[str], missed: int, own: int) -> str:
+    """Say how a run ended; `told` is what the CSMS did wrong, and the built-in objectives that were missed."""
     total = all_calls(run)
     seconds = run_seconds(run)
     over = f" in {duration(seconds)}" if seconds else ""
     work = f"{plural(run.stations.connected_peak, 'station')} made {plural(total, 'call')}{over}"
     if run.verdict is RunVerdict.INVALID:
         return "The load generator could not generate the requested load, so the figures do not describe the CSMS."
-    if reasons:
-        return f"{_capital(reasons[0])}. {_capital(work)}."
+    if told:
+        failed = any(slo.built_in and not slo.passed for slo in run.slo)
+        rest = work if failed else _work_and_objectives(run, work, missed, own)
+        return f"{capital(told[0])}. {capital(rest)}."
     if not total:
         return f"No call was made{over}, so nothing is known about this CSMS."
+    return f"{_work_and_objectives(run, work, missed, own)}."
+
+
+def _work_and_objectives(run: LoadRun, work: str, missed: int, own: int) -> str:
+    """Say what was done, and whether it was good enough."""
     if missed:
-        return f"{work}; {_missed(missed, own)}."
+        return f"{work}; {_missed(missed, own)}"
     if run.ledger.failed:
-        return f"{work}, but the CSMS did not record every transaction correctly: see the ledger."
+        return f"{work}, but the CSMS did not record every transaction correctly: see the ledger"
     if run.verdict is RunVerdict.INCONCLUSIVE:
         undecided = sum(slo.undecided for slo in run.slo)
-        return f"{work}, too few to decide {count(undecided)} of {plural(own, 'SLO')}: take a longer run, or set min."
-    return f"{work}; {_met(own, len(run.slo) - own)}."
+        return f"{work}, too few to decide {count(undecided)} of {plural(own, 'SLO')}: take a longer run, or set min"
+    return f"{work}; {_met(own, len(run.slo) - own)}"
 
 
 def _stopped(run: LoadRun) -> list[str]:
@@ -168,10 +179,6 @@ def _met(own: int, built_in: int) -> str:
 
 def _missed(missed: int, total: int) -> str:
     return f"{count(missed)} of {plural(total, 'SLO')} {'was' if missed == 1 else 'were'} missed"
-
-
-def _capital(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}"
 
 
 def _changed_objectives(run: LoadRun) -> list[str]:

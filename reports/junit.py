@@ -12,9 +12,10 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
+from evidence.lost_words import capital
 from evidence.run_folder import RunFolder
 from evidence.run_model import CaseResult, InteropRun, LoadRun, Run, SloResult
-from evidence.verdicts import Verdict
+from evidence.verdicts import RunVerdict, Verdict
 from evidence.visible import one_line, visible
 from reports.ledger_view import ledger_examples
 from reports.words import case_group, measured, plain, run_seconds, versions
@@ -196,6 +197,21 @@ def _load_suite(run: LoadRun) -> tuple[str, list[_TestCase]]:
         )
         for slo in run.slo
     ]
+    if run.symptoms:
+        # The objectives decide; what the CSMS did is said beside them.
+        text = "\n".join(f"{capital(symptom.says)}." for symptom in run.symptoms)
+        cases.append(
+            _TestCase(
+                name="the CSMS showed no symptom of illness",
+                class_name="load.symptoms",
+                seconds=0.0,
+                element=_FAILURE if run.verdict is RunVerdict.FAILED else _SKIPPED,
+                kind=run.symptoms[0].word,
+                message=text.splitlines()[0],
+                text=text,
+                output=text,
+            )
+        )
     says = run.ledger.says
     if says:
         cases.append(

@@ -21,6 +21,7 @@ _LINES: Final = (
     ("response", 95.0, "response p95", "s2"),
     ("response", 50.0, "response p50", "s1"),
     ("service", 99.0, "service p99", "s4 dashed"),
+    ("service", 95.0, "service p95", "s2 dashed"),
     ("service", 50.0, "service p50", "s1 dashed"),
 )
 

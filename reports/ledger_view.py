@@ -87,9 +87,10 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
     failed: bool
     consequence: str
     """What a failed ledger means for the run."""
-    found: bool
-    """Whether any class has a finding, or could not be counted."""
-    classes: tuple[ClassRow, ...]
+    found: tuple[ClassRow, ...]
+    """Classes with a finding, or that could not be counted."""
+    empty: tuple[ClassRow, ...]
+    """Classes of which nothing was found."""
     examples: tuple[Example, ...]
     facts: tuple[tuple[str, str], ...]
     kpis: tuple[KpiRow, ...]
@@ -106,8 +107,8 @@ def view_ledger(run: LoadRun) -> LedgerView | None:
         rest=tuple(ledger.says[1:]),
         failed=ledger.failed,
         consequence=ledger_consequence(run),
-        found=any(amount != 0 for amount in ledger.counts.values()),
-        classes=tuple(_class_row(name, amount) for name, amount in ledger.counts.items()),
+        found=tuple(_class_row(name, amount) for name, amount in ledger.counts.items() if amount != 0),
+        empty=tuple(_class_row(name, amount) for name, amount in ledger.counts.items() if amount == 0),
         examples=tuple(_examples(ledger)),
         facts=_facts(ledger),
         kpis=tuple(_kpi_rows(kpis)),

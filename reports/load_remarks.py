@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from evidence.injected_words import injected_sentences
 from evidence.lost_words import all_lost
 from evidence.plugin_results import StormResult
 from evidence.run_model import LoadRun
@@ -31,7 +32,8 @@ def load_remarks(run: LoadRun) -> list[str]:
         remarks.append(f"{sentence} {_by_storms(run)}".rstrip())
     goodbye = min((window.start for window in run.windows if window.name == COOL_DOWN), default=math.inf)
     timeline = [row for row in run.timeline if "t" in row and row["t"] <= goodbye - 1]
-    return remarks + _left_alone(timeline) + _worst_moment(timeline)
+    alone = [] if any(symptom.word == "gone" for symptom in run.symptoms) else _left_alone(timeline)
+    return remarks + alone + _worst_moment(timeline) + injected_sentences(run)
 
 
 def _storm(storm: StormResult) -> str:

@@ -17,11 +17,13 @@ from reports.commands_view import CommandsView, view_commands
 from reports.facts import facts, field_words
 from reports.headline import Headline, all_calls, headline
 from reports.histograms import Histograms, curve, read_histograms
+from reports.knee import KneeView, knee_of
 from reports.latency_charts import MAXIMUM, Band, latency_overview, percentile_curves
 from reports.latency_over_time import latency_over_time
 from reports.ledger_view import LedgerView, ledger_figure, view_ledger
 from reports.storm_view import StormView, view_storms
 from reports.svg import log_ticks
+from reports.watch_view import WatchView, view_watch
 from reports.words import count, duration, milliseconds, number, percent, plural, run_seconds
 
 __all__ = ["Bar", "Cell", "LoadView", "Tile", "view_load"]
@@ -75,13 +77,18 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     calls: tuple[tuple[Cell, ...], ...]
     connections: tuple[Bar, ...]
+    knee: KneeView | None
     stages: tuple[tuple[str, ...], ...]
     """Name, start, length, stations accepted, calls and failed calls a second, most calls that waited."""
+    callerrors: tuple[tuple[str, ...], ...]
+    """Action, who refused it, code, text, how many, when the first and the last."""
     lost: tuple[tuple[str, ...], ...]
     """Why connections were lost, how many, when the first and the last, and the CALL without an answer."""
     faults: tuple[tuple[str, str], ...]
     """Frames of the CSMS."""
     own_faults: tuple[tuple[str, str], ...]
+    injected: tuple[tuple[str, str], ...]
+    """What the run did on purpose, and what followed from it."""
     checks: tuple[tuple[str, str], ...]
     """Failed checks of people's own stations."""
     throughput: tuple[tuple[str, str], ...]
@@ -91,11 +98,12 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     commands: CommandsView | None
     stations: tuple[tuple[str, str], ...]
     storms: tuple[StormView, ...]
+    watch: WatchView | None
 
 
 def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView:
     """Prepare a run; percentiles come from its histograms where they exist, else from `run.json`."""
-    histograms = read_histograms(folder)
+    histograms, everything = read_histograms(folder), read_histograms(folder, every_window=True)
     bands = _bands(run, histograms)
     overview, curves = _latency_figures(bands, complete=bool(histograms.series))
     present = sorted({call.outcome for call in run.calls}, key=_outcome_place)
@@ -106,7 +114,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         headline=headline(run),
         tiles=_tiles(run),
         time_figures=_time_figures(run),
-        latency_figures=latency_over_time(run, read_histograms(folder, every_window=True), *_marks(run)),
+        latency_figures=latency_over_time(run, everything, *_marks(run)),
         overview=overview,
         curves=curves,
         latency_note=_latency_note(run, histograms),
@@ -115,6 +123,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         columns=_COLUMNS,
         calls=tuple(map(_call_row, sorted(run.calls, key=lambda call: -call.count))),
         connections=_connections(run),
+        knee=knee_of(run, everything),
         stages=tuple(
             (
                 stage.name,
@@ -127,12 +136,25 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
             )
             for stage in run.stages
         ),
+        callerrors=tuple(
+            (
+                f"{one.action}, OCPP {one.ocpp}",
+                "station" if one.direction == FROM_CSMS else "CSMS",
+                one.code,
+                one.description,
+                count(one.count),
+                duration(one.first),
+                duration(one.last),
+            )
+            for one in run.callerrors
+        ),
         lost=tuple(
             (why_lost(one), count(one.count), duration(one.first), duration(one.last), one.after)
             for one in run.lost_connections
         ),
         faults=_faults(run, lambda kind: kind not in _OURS and not kind.startswith(CHECK)),
         own_faults=_faults(run, lambda kind: kind in _OURS),
+        injected=tuple((kind, count(amount)) for kind, amount in sorted(run.injected.items(), key=lambda one: -one[1])),
         checks=_faults(run, lambda kind: kind.startswith(CHECK)),
         throughput=tuple((field_words(key), number(value, 4)) for key, value in run.throughput.items()),
         generator=_generator(run),
@@ -140,6 +162,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         ledger=view_ledger(run),
         commands=view_commands(run),
         storms=view_storms(run),
+        watch=view_watch(run, *_marks(run)),
         stations=_stations(run),
     )
 
@@ -324,6 +347,7 @@ _LOOKS: Mapping[str, str] = {
     Outcome.LATE: "o-late",
     Outcome.SCHEMA_INVALID: "o-schema",
     Outcome.UNSOLICITED: "o-late",
+    Outcome.INJECTED: "o-late",
 }
 
 

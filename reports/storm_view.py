@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from evidence.plugin_results import StormResult
 from evidence.run_model import LoadRun
-from reports.charts import Figure, Series, Table, time_chart
+from reports.charts import Figure, Mark, Series, Table, time_chart
 from reports.facts import facts, field_words
 from reports.words import count, duration, milliseconds, number, percent, plural
 
@@ -72,6 +72,10 @@ def _sentence(storm: StormResult) -> str:
         parts.append(f"99.9 % of them were back after {duration(slowest / 1000)}.")
     elif unrecovered:
         parts.append(f"{count(unrecovered)} of them did not come back.")
+    slower = storm.neighbours.slower
+    if slower is not None:
+        others = plural(storm.neighbours.stations, "station")
+        parts.append(f"Calls of the other {others} took {number(slower)} times as long (p95).")
     deviation, distance = storm.formula.deviation, storm.formula.distance
     if isinstance(deviation, float) and isinstance(distance, float):
         parts.append(
@@ -116,6 +120,7 @@ def _figures(storm: StormResult) -> tuple[Figure, ...]:
         axis="seconds since the storm began",
     )
     figures = [recovery, attempts]
+    figures += _neighbours(storm)
     if any(row.get("queued") for row in rows):
         figures.append(
             time_chart(
@@ -127,6 +132,27 @@ def _figures(storm: StormResult) -> tuple[Figure, ...]:
             )
         )
     return tuple(figures)
+
+
+def _neighbours(storm: StormResult) -> list[Figure]:
+    """Draw how the stations fared that the storm left alone."""
+    neighbours = storm.neighbours
+    points = tuple((row["t"], row["p95_ms"]) for row in neighbours.curve if "t" in row and "p95_ms" in row)
+    if not points:
+        return []
+    before, during = milliseconds(neighbours.before.p95_ms), milliseconds(neighbours.during.p95_ms)
+    times = "" if neighbours.slower is None else f", {number(neighbours.slower)} times as long"
+    return [
+        time_chart(
+            "Neighbours",
+            f"{plural(neighbours.stations, 'station')} that the storm left alone: response p95 {before} before it, "
+            f"{during} while it struck the others{times}.",
+            [Series("response p95", "s4", points)],
+            unit="ms",
+            marks=[Mark("storm", 0.0)],
+            axis="seconds since the storm began",
+        )
+    ]
 
 
 def _series(rows: Sequence[Mapping[str, float]], key: str, name: str, look: str, *, filled: bool = False) -> Series:
@@ -179,6 +205,10 @@ def _costs(storm: StormResult) -> tuple[tuple[str, str], ...]:
         rows.append(("connections lost again afterwards", count(storm.stations.lost_again)))
     if storm.twins is not UNSET:
         rows += [(_TWINS.get(name, field_words(name)), count(amount)) for name, amount in storm.twins.items()]
+    if storm.scan is not UNSET:
+        for kind, outcomes in storm.scan.items():
+            said = ", ".join(f"{count(amount)} {outcome}" for outcome, amount in outcomes.items())
+            rows.append((f"knocks of the kind {kind}", said))
     if storm.command_exit_code is not UNSET:
         rows.append(("exit code of the command", str(storm.command_exit_code)))
     return tuple(rows)
@@ -188,4 +218,8 @@ _TWINS = {
     "old_closed": "second connections for which the CSMS closed the old one",
     "old_open": "second connections beside which the old one stayed open",
     "new_kicked": "second connections that ended while the old one was open",
+    "twin_opened": "twins that were let in",
+    "twin_refused": "twins that were refused",
+    "twin_kicked": "twins that the CSMS closed",
+    "real_kicked": "connections of the stations themselves that ended meanwhile",
 }

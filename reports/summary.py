@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evidence.lost_words import how_lost
+from evidence.lost_words import how_lost, refused
 from evidence.run_folder import RunFolder
 from evidence.run_model import CaseResult, InteropRun, LoadRun, Run, SloResult
 from evidence.verdicts import Verdict
@@ -36,7 +36,7 @@ from reports.words import (
     when,
 )
 
-__all__ = ["print_summary", "summary_markdown", "summary_view", "write_summary"]
+__all__ = ["print_headline", "print_summary", "summary_markdown", "summary_view", "write_summary"]
 
 _MOST_LISTED = 12
 _MOST_ACTIONS = 12
@@ -71,11 +71,20 @@ def print_summary(run: Run, console: Console) -> None:
 
 def summary_view(run: Run) -> RenderableType:
     """Build what `print_summary` prints."""
-    head = headline(run)
-    line = Text.assemble((f"{head.word}. ", _TONES[head.tone]), _safe(head.sentence))
-    parts: list[RenderableType] = [line, *(Text.assemble("  ", _safe(remark, "dim")) for remark in head.remarks)]
+    parts = _headline_parts(run)
     parts += _interop_parts(run) if isinstance(run, InteropRun) else _load_parts(run)
     return Group(*parts)
+
+
+def print_headline(run: Run, console: Console) -> None:
+    """Print only how a run ended, and what else a reader must know."""
+    console.print(Group(*_headline_parts(run)))
+
+
+def _headline_parts(run: Run) -> list[RenderableType]:
+    head = headline(run)
+    line = Text.assemble((f"{head.word}. ", _TONES[head.tone]), _safe(head.sentence))
+    return [line, *(Text.assemble("  ", _safe(remark, "dim")) for remark in head.remarks)]
 
 
 def _safe(text: str, style: str = "") -> Text:
@@ -263,7 +272,8 @@ def _load_lines(run: LoadRun) -> list[str]:
         lines += _table(list(_CALL_COLUMNS), [[_text(cell) for cell in row] for row in _call_rows(run)], numeric=True)
     if run.commands:
         lines += _table(list(COLUMNS), [[_text(cell) for cell in row] for row in command_rows(run)], numeric=True)
-    said = [*(how_lost(one) for one in run.lost_connections[:_MOST_LISTED]), *run.kpis.says]
+    said = [*map(how_lost, run.lost_connections[:_MOST_LISTED]), *map(refused, run.callerrors[:_MOST_LISTED])]
+    said += run.kpis.says
     lines += [f"- {_text(sentence)}" for sentence in said]
     lines += [""] if said else []
     lines += [f"Load generator: **{run.generator.verdict}** {_text('; '.join(run.generator.reasons))}".rstrip(), ""]

@@ -44,7 +44,8 @@ _STATION_LAYERS: dict[str, set[str]] = {
     "dialect": {"contract", "views", "dialect.contract"},
     "state": {"contract", "views", "dialect.contract"},
     "context": {"contract", "views", "dialect"},
-    "messaging": {"contract", "views", "dialect", "state", "context"},
+    "excuses": set(),
+    "messaging": {"contract", "views", "dialect", "state", "context", "excuses"},
     "session_record": {"contract", "views", "dialect", "state", "context"},
     "charging_session": {"contract", "views", "dialect", "state", "context", "session_record"},
     "transaction_queue": {"contract", "views", "dialect", "state", "context", "charging_session"},
@@ -54,11 +55,16 @@ _STATION_LAYERS: dict[str, set[str]] = {
     "commands": {
         "contract", "views", "dialect", "state", "context", "messaging", "charging_session", "transaction_queue",
     },
-    "connection": {"contract", "views", "dialect", "state", "context", "messaging"},
+    "connection_owner": {"contract", "context", "messaging"},
+    "probe": {"connection_owner"},
+    "line_habits": {"connection_owner", "probe"},
+    "impairments": {"connection_owner"},
+    "connection": {"connection_owner", "line_habits", "impairments", "dialect", "state", "context", "messaging"},
     "registrar": {"contract", "views", "dialect", "state", "context", "messaging", "life"},
+    "status_flapper": {"contract", "dialect"},
     "day": {
         "contract", "views", "dialect", "state", "context", "messaging", "life", "charging_session", "replay",
-        "clock_aligned", "arrivals",
+        "clock_aligned", "status_flapper", "arrivals",
     },
 }  # fmt: skip
 ROOMS: dict[str, set[str]] = {
@@ -78,7 +84,7 @@ ROOMS: dict[str, set[str]] = {
             f"loadtest.{room}"
             for room in ("timing", "transport", "measuring", "workload", "station", "judging", "plugins.contract")
         }
-        for plugin in ("commands", "storms", "ledger")
+        for plugin in ("commands", "storms", "ledger", "watch")
     },
     # The one module that names every plugin: what each of them measures.
     "loadtest.plugins.quantities": {
@@ -86,6 +92,7 @@ ROOMS: dict[str, set[str]] = {
         "loadtest.plugins.commands",
         "loadtest.plugins.storms",
         "loadtest.plugins.ledger",
+        "loadtest.plugins.watch",
     },
     "loadtest.cluster": {
         f"loadtest.{room}" for room in ("timing", "measuring", "workload", "judging", "plugins.contract")

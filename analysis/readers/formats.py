@@ -75,8 +75,9 @@ _STEVE = LineFormat(
     title="SteVe, its WebSocketLogger",
     traits=msgspec.structs.replace(_AT_CSMS, connections=True),
     mark="chargeBoxId=",
+    at_mark=True,
     frame=re.compile(
-        rf"(?:(?P<time>{TIME}).*?)?\[chargeBoxId=(?P<station>[^,\]]*), *sessionId=(?P<connection>[^\]]*)\] "
+        r"chargeBoxId=(?P<station>[^,\]]*), *sessionId=(?P<connection>[^\]]*)\] "
         r"(?P<arrow>Received|Sending)(?: message)?: *(?P<frame>.*)"
     ),
     arrows={"Received": _IN, "Sending": _OUT},
@@ -95,9 +96,10 @@ _HOME_ASSISTANT = LineFormat(
     name="home-assistant",
     title="Home Assistant's ocpp (lbbrhzn)",
     traits=_AT_CSMS,
-    mark=") [",
+    mark=") [ocpp",
+    at_mark=True,
     frame=re.compile(
-        rf"(?P<time>{TIME}) [A-Z]+ \([^)]*\) \[ocpp[\w.]*\] (?P<station>[^\s:]+): "
+        r"\) \[ocpp[\w.]*\] (?P<station>[^\s:]+): "
         r"(?P<arrow>receive|send)(?: message)? (?P<frame>\[.*)"
     ),
     arrows={"receive": _IN, "send": _OUT},
@@ -121,8 +123,9 @@ _OCPP_CORE = LineFormat(
     title="OCPP.Core, log file with traces",
     traits=_AT_CSMS,
     mark="OCPPMiddleware",
+    at_mark=True,
     frame=re.compile(
-        rf"(?:(?P<time>{TIME}).*?)?OCPPMiddleware\.\w+ => "
+        r"OCPPMiddleware\.\w+ => "
         r"(?:(?P<arrow>SendOcppMessage|ReceiveMessage|ReceiveOcppMessage)|[A-Z][^/]*/ Msg): ?(?P<frame>\[.*)"
     ),
     arrows={"SendOcppMessage": _OUT, "ReceiveMessage": _IN, "ReceiveOcppMessage": _IN},

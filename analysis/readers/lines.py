@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -34,6 +34,7 @@ _VERSIONS: Final[Mapping[str, Version]] = {
     }.items()
     for spelling in spellings
 }
+_TIME: Final = re.compile(TIME)
 _raw_decode = json.JSONDecoder().raw_decode
 
 
@@ -50,6 +51,8 @@ class LineFormat(msgspec.Struct, frozen=True, kw_only=True):
     frame: re.Pattern[str]
     mark: str = ""
     """A line without this text holds no frame; it spares the pattern most of the work."""
+    at_mark: bool = False
+    """The pattern matches where the mark stands, and the time is the first one before it."""
     arrows: Mapping[str, Direction]
     opened: re.Pattern[str] | None = None
     closed: re.Pattern[str] | None = None
@@ -88,6 +91,14 @@ class LineReader:
         return _Reading(self.form, station).run(lines)
 
 
+class _Head(NamedTuple):
+    """What stands before a frame."""
+
+    line: int
+    time: str | None
+    groups: tuple[str | None, ...]
+
+
 class _Reading:
     """One file that is being read."""
 
@@ -95,20 +106,27 @@ class _Reading:
         self._form = form
         self._station = station
         self._clock = Clock()
-        self._head: dict[str, str | None] | None = None
-        """The groups of a frame that goes on in the next lines."""
+        self._head: _Head | None = None
+        """Of a frame that goes on in the next lines."""
         self._parts: list[str] = []
         self._size = 0
-        self._line = 0
+        place = form.frame.groupindex
+        # Of a group that the pattern does not have, the last place holds None.
+        self._place_of_frame = place["frame"] - 1
+        self._place_of_arrow = place.get("arrow", 0) - 1
+        self._place_of_time = place.get("time", 0) - 1
+        self._place_of_station = place.get("station", 0) - 1
+        self._place_of_connection = place.get("connection", 0) - 1
+        self._place_of_version = place.get("version", 0) - 1
 
     def run(self, lines: Lines) -> Iterator[Record | Unread]:
         form = self._form
-        mark, search, prepare = form.mark, form.frame.search, form.prepare
+        frame, prepare, frame_place = form.frame, form.prepare, self._place_of_frame
         for number, raw in lines:
             line = raw
             if "\x1b" in line or "\t" in line or prepare is not None:
                 line = _clean(line, prepare)
-            match = search(line) if mark in line else None
+            match = self._match(line)
             if self._head is not None:
                 if match is None and not self._ends_record(line):
                     yield from self._continue(line)
@@ -117,23 +135,36 @@ class _Reading:
             if match is None:
                 yield from self._other(number, line)
             while match is not None:
-                self._line = number
-                groups = match.groupdict()
-                text = groups["frame"].strip()
+                head = self._head_of(number, match)
+                text = (head.groups[frame_place] or "").strip()
                 value = decode(text) if text else None
                 if value is not None:
-                    yield self._record(groups, text, value)
+                    yield self._record(head, text, value)
                     break
                 try:
                     value, end = _raw_decode(text)
                 except (ValueError, RecursionError):
-                    yield from self._unfinished(groups, text)
+                    yield from self._unfinished(head, text)
                     break
                 # Something follows the frame on its line: the end of a quotation, or the next record.
-                yield self._record(groups, text[:end], decode(text[:end]))
-                match = search(text, end)
+                yield self._record(head, text[:end], decode(text[:end]))
+                match = frame.search(text, end)
         if self._head is not None:
             yield self._finish()
+
+    def _match(self, line: str) -> re.Match[str] | None:
+        form = self._form
+        place = line.find(form.mark)
+        if place < 0:
+            return None
+        return form.frame.match(line, place) if form.at_mark else form.frame.search(line)
+
+    def _head_of(self, number: int, match: re.Match[str]) -> _Head:
+        groups = (*match.groups(), None)
+        time = groups[self._place_of_time]
+        if self._form.at_mark and (found := _TIME.search(match.string, 0, match.start())) is not None:
+            time = found[0]
+        return _Head(number, time, groups)
 
     def _ends_record(self, line: str) -> bool:
         form = self._form
@@ -141,11 +172,11 @@ class _Reading:
             return form.begins.match(line) is not None
         return any(pattern is not None and pattern.search(line) for pattern in (form.opened, form.closed))
 
-    def _unfinished(self, groups: dict[str, str | None], text: str) -> Iterator[Record | Unread]:
+    def _unfinished(self, head: _Head, text: str) -> Iterator[Record | Unread]:
         if is_open(text) or not text:
-            self._head, self._parts, self._size = groups, [text], len(text)
+            self._head, self._parts, self._size = head, [text], len(text)
         else:
-            yield self._record(groups, text, None)
+            yield self._record(head, text, None)
 
     def _continue(self, line: str) -> Iterator[Record | Unread]:
         part = _WRAP.sub("", line, count=1) if line[:1] not in (" ", "{", "}", "[", "]", '"') else line
@@ -172,27 +203,29 @@ class _Reading:
     def _finish(self) -> Record | Unread:
         """Give up on a frame whose end does not come."""
         assert self._head is not None
-        groups, self._head = self._head, None
+        head, self._head = self._head, None
         text = "\n".join(self._parts).strip()
         if not text:
-            return Unread(self._line, "", "the frame that its line announces does not follow")
-        return self._record(groups, text, decode(text))
+            return Unread(head.line, "", "the frame that its line announces does not follow")
+        return self._record(head, text, decode(text))
 
-    def _record(self, groups: dict[str, str | None], text: str, value: Any) -> Record:
-        form = self._form
-        arrow = groups.get("arrow")
-        stamp = groups.get("time")
-        return Record(
-            line=self._line,
-            at=None if stamp is None else self._time(stamp),
-            station=groups.get("station") or self._station,
-            connection=groups.get("connection") or "",
-            direction=None if arrow is None else form.arrows.get(arrow),
+    def _record(self, head: _Head, text: str, value: Any) -> Record:
+        groups = head.groups
+        record = Record(
+            line=head.line,
+            at=None if head.time is None else self._time(head.time),
+            station=groups[self._place_of_station] or self._station,
+            connection=groups[self._place_of_connection] or "",
+            direction=self._form.arrows.get(groups[self._place_of_arrow] or ""),
             text=text,
             value=value,
-            cut=value is None and shortened(text),
-            version=_VERSIONS.get(groups.get("version") or ""),
         )
+        if value is None:
+            record.cut = shortened(text)
+        version = groups[self._place_of_version]
+        if version is not None:
+            record.version = _VERSIONS.get(version)
+        return record
 
     def _time(self, stamp: str) -> float | None:
         return self._clock.read(stamp, self._form.time_format)

@@ -37,6 +37,7 @@ class PlugstormReader:
     def read(self, lines: Lines, station: str) -> Iterator[Record | Unread]:
         """Read a file; a last line that a crash cut off is told of like any other."""
         del station
+        copies = _Copies()
         for number, line in lines:
             if not line or line.isspace():
                 continue
@@ -47,7 +48,11 @@ class PlugstormReader:
                 continue
             direction = _DIRECTIONS.get(told.kind)
             if direction is not None:
-                yield _frame(number, told, direction)
+                record = _frame(number, told, direction)
+                if not copies.has(record):
+                    yield record
+            elif told.kind is Kind.NOTE:
+                copies.note(told)
             elif told.kind is Kind.HANDSHAKE:
                 yield from _handshake(number, told)
             elif told.kind is Kind.CLOSED:
@@ -62,6 +67,33 @@ class PlugstormReader:
                     reason=str(told.info.get("reason") or ""),
                     by=_CLOSERS.get(str(told.info.get("by"))),
                 )
+
+
+class _Copies:
+    """Messages that the run itself let go out twice: the second one, and the second answer to it, prove nothing."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], set[Direction]] = {}
+
+    def note(self, told: TraceRecord) -> None:
+        """Take a note of an injected duplicate."""
+        if told.info.get("injected") == "duplicate":
+            self._seen[told.station, str(told.info.get("message_id"))] = set()
+
+    def has(self, record: Record) -> bool:
+        """Return whether a frame is the second one of its message in its direction."""
+        value = record.value
+        if not self._seen or not isinstance(value, list) or len(value) < _LEAST_PARTS:
+            return False
+        seen = self._seen.get((record.station, str(value[1])))
+        if seen is None or record.direction is None:
+            return False
+        was_seen = record.direction in seen
+        seen.add(record.direction)
+        return was_seen
+
+
+_LEAST_PARTS: Final = 2
 
 
 def _frame(number: int, told: TraceRecord, direction: Direction) -> Record:

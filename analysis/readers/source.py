@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import sys
@@ -11,8 +12,9 @@ import zlib
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, cast
 
+from analysis.readers.capture import CAPTURE_MAGIC, CaptureReader, packet_lines
 from analysis.readers.citrineos import CitrineReader
 from analysis.readers.columns import ColumnReader
 from analysis.readers.contract import Lines, Reader
@@ -23,6 +25,7 @@ from ocppj.errors import UsageError
 __all__ = ["READERS", "Source", "open_sources", "reader_called", "sniff"]
 
 READERS: Final[tuple[Reader, ...]] = (
+    CaptureReader(),
     PlugstormReader(),
     TraceReader(),
     CitrineReader(),
@@ -39,7 +42,9 @@ _LONGEST_LINE: Final = 16_000_000
 """Characters of a line that are kept; a binary file has lines without an end."""
 
 
-_Bytes = IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+_NO_END: Final = (EOFError, zlib.error, lzma.LZMAError)
+"""What a packed file raises where its end is missing."""
+_Bytes = io.BufferedReader | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
 
 
 class Source:
@@ -83,9 +88,8 @@ def _in_order(paths: Sequence[str]) -> list[str]:
 def _open(path: str, station: str | None) -> Source:
     if path == "-":
         # Every line at once, so that a pipe is followed.
-        return Source(
-            "(standard input)", _numbered(sys.stdin.buffer, path), station=station or "(unnamed)", look_at=_PIPE_LINES
-        )
+        lines = _lines_of(cast("io.BufferedReader", sys.stdin.buffer), path)
+        return Source("(standard input)", lines, station=station or "(unnamed)", look_at=_PIPE_LINES)
     place = Path(path)
     if place.is_dir():
         return Source(path, _dumped(place), station=station or place.name)
@@ -108,11 +112,20 @@ def _dumped(folder: Path) -> Iterator[tuple[int, str]]:
 def _file_lines(place: Path) -> Iterator[tuple[int, str]]:
     try:
         with _unpacked(place) as file:
-            yield from _numbered(file, str(place))
+            yield from _lines_of(file, str(place))
     except FileNotFoundError:
         raise UsageError(f"{place} does not exist") from None
     except OSError as error:
         raise UsageError(f"{place} cannot be read: {error.strerror or error}") from None
+
+
+def _lines_of(file: _Bytes, name: str) -> Iterator[tuple[int, str]]:
+    """Read a log as numbered lines, and a capture as numbered packets."""
+    try:
+        captured = file.peek(4)[:4] in CAPTURE_MAGIC
+    except _NO_END:
+        return iter(())
+    return packet_lines(file) if captured else _numbered(file, name)
 
 
 def _unpacked(place: Path) -> _Bytes:
@@ -124,7 +137,7 @@ def _unpacked(place: Path) -> _Bytes:
         return bz2.open(place, "rb")
     if magic.startswith(b"\xfd7zXZ\x00"):
         return lzma.open(place, "rb")
-    return place.open("rb", buffering=1 << 20)
+    return io.BufferedReader(io.FileIO(place), 1 << 20)
 
 
 def _numbered(file: _Bytes, name: str) -> Iterator[tuple[int, str]]:
@@ -135,7 +148,7 @@ def _numbered(file: _Bytes, name: str) -> Iterator[tuple[int, str]]:
             if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
                 raise UsageError(f"{name} is UTF-16; convert it to UTF-8, as with iconv -f UTF-16 -t UTF-8")
             yield number, line.decode("utf-8", "replace").rstrip("\r\n")
-    except (EOFError, zlib.error, lzma.LZMAError):
+    except _NO_END:
         # What was readable was handed on; the end of a packed file is often missing.
         return
 

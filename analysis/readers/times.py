@@ -18,6 +18,7 @@ _FILE_NAME = re.compile(r"(\d{4}-\d\d-\d\d)_(\d\d)-(\d\d)-(\d\d)-(\d+)$")
 _LOCAL = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4}),? (\d{1,2}:\d\d:\d\d)(?:[.,](\d+))? ?([AaPp][Mm])?$")
 _YEAR_DIGITS = 4
 _NOON = 12
+_MOST_FRACTIONS = 4_000
 _NO_YEAR = 2000
 """Stands for the year of a syslog line, which has none; a leap year, so that February 29 can be read."""
 
@@ -98,12 +99,13 @@ def _local_date(match: re.Match[str]) -> datetime:
 class Clock:
     """Reads the times of one file; remembers the last whole second."""
 
-    __slots__ = ("_base", "_text", "unzoned")
+    __slots__ = ("_base", "_fractions", "_text", "unzoned")
 
     def __init__(self) -> None:
         """Start without a time."""
         self._text = ""
         self._base = 0.0
+        self._fractions: dict[str, float] = {}
         self.unzoned = 0
         """How many times named no zone."""
 
@@ -115,14 +117,11 @@ class Clock:
         head = text[:19]
         if head == self._text:
             tail = text[19:]
-            if not tail:
-                return self._base
-            if tail[-1] == "Z":
-                tail = tail[:-1]
-            if tail[:1] in (".", ",") and tail[1:].isdigit():
-                return self._base + float("0." + tail[1:])
-            if not tail:
-                return self._base
+            fraction = self._fractions.get(tail)
+            if fraction is None:
+                fraction = self._fraction(tail)
+            if fraction is not None:
+                return self._base + fraction
         try:
             seconds, zoned = read_time(text)
         except (ValueError, OverflowError):
@@ -132,6 +131,16 @@ class Clock:
         if zoned is (text[-1:] == "Z") and len(head) == len("2026-07-23T10:21:46") and head[4:5] in ("-", "/"):
             self._text, self._base = head, float(int(seconds))
         return seconds
+
+    def _fraction(self, tail: str) -> float | None:
+        """Read what follows a whole second, and note it: a log repeats its thousand milliseconds."""
+        digits = tail[:-1] if tail[-1:] == "Z" else tail
+        if digits and not (digits[0] in ".," and digits[1:].isdigit()):
+            return None
+        fraction = float(f"0.{digits[1:] or 0}")
+        if len(self._fractions) < _MOST_FRACTIONS:
+            self._fractions[tail] = fraction
+        return fraction
 
     def _parse(self, text: str, form: str) -> float | None:
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import msgspec
+
 from analysis.model import Side, Traits
 from ocppj.registration import Registration
 from ocppj.versions import Rules, Version
@@ -14,25 +16,20 @@ __all__ = ["AnswerCheck", "CallCheck", "Exchange", "Payload", "StationView", "Wa
 Payload = dict[str, Any]
 
 
-class Exchange:
+class Exchange(msgspec.Struct, gc=False, eq=False):
     """A CALL, and what became of it."""
 
-    __slots__ = ("action", "at", "clean", "line", "message_id", "payload", "sender", "valid")
-
-    def __init__(  # noqa: PLR0917 - it is made for every CALL of a log
-        self, message_id: str, action: str, payload: Payload | None, at: float | None, line: int, sender: Side
-    ) -> None:
-        """Take the CALL; `payload` is None where the log does not show it."""
-        self.message_id = message_id
-        self.action = action
-        self.payload = payload
-        self.at = at
-        self.line = line
-        self.sender = sender
-        self.valid = False
-        """The payload is known and can be worked with."""
-        self.clean = False
-        """Nothing at all is wrong with the payload."""
+    message_id: str
+    action: str
+    payload: Payload | None
+    """None where the log does not show it."""
+    at: float | None
+    line: int
+    sender: Side
+    valid: bool = False
+    """The payload is known and can be worked with."""
+    clean: bool = False
+    """Nothing at all is wrong with the payload."""
 
 
 class StationView(Protocol):

@@ -12,7 +12,7 @@ from ocppj.errors import Fault, RemoteProtocolError
 from ocppj.messages import Call, CallError, CallResult, CallResultError, Message, Send, duplicate_keys, parse, review
 from ocppj.versions import MessageType
 
-__all__ = ["Kind", "check_frame"]
+__all__ = ["Kind", "check_keys", "look_closely", "say_id"]
 
 Kind = tuple[str, str | None, object]
 """What an unusual frame is: its kind, its message id, and its action, its error code or its number."""
@@ -30,35 +30,26 @@ _CLOSE_LOOK = 100_000
 """Characters above which a frame is not searched for doubled keys."""
 
 
-def check_frame(station: StationView, sender: Side, value: Any, text: str, *, odd: bool = False) -> Kind | None:
-    """Check a frame; of an `odd` one, which is neither a plain CALL nor a plain CALLRESULT, say what it is."""
-    if odd:
-        return _look_closely(station, sender, text)
-    message_id = value[1]
-    # An answer repeats the id that it was given.
-    if value[0] == MessageType.CALL and (not message_id or len(message_id) > station.rules.message_id_max):
-        _say_id(station, sender, message_id)
-    _check_keys(station, sender, value, text)
-    return None
-
-
-def _check_keys(station: StationView, sender: Side, value: Any, text: str) -> None:
+def check_keys(station: StationView, sender: Side, value: Any, text: str) -> None:
+    """Look for doubled keys in a frame that is longer than its value."""
     # Written again without blanks it has as many keys, unless one of them stood there twice.
     written = _encode(value)
-    if len(written) == len(text) or text.count('":') + text.count('" :') == written.count(b'":'):
+    if text.count('":') + text.count('" :') == written.count(b'":'):
         return
     if len(text) < _CLOSE_LOOK:
         for path in duplicate_keys(text):
             station.find("duplicate-key", f"{path} stands there twice", side=sender)
 
 
-def _say_id(station: StationView, sender: Side, message_id: str) -> None:
+def say_id(station: StationView, sender: Side, message_id: str) -> None:
+    """Say that a message id is empty or too long; an answer repeats the id that it was given."""
     most = station.rules.message_id_max
     detail = f"the message id has {len(message_id)} characters, not 1 to {most}"
     station.find("message-id", detail, side=sender)
 
 
-def _look_closely(station: StationView, sender: Side, text: str) -> Kind:
+def look_closely(station: StationView, sender: Side, text: str) -> Kind:
+    """Check a frame that is neither a plain CALL nor a plain CALLRESULT, and say what it is."""
     rules = station.rules
     try:
         message = parse(text, rules)
@@ -90,7 +81,7 @@ def _review(station: StationView, sender: Side, message: Message) -> None:
     for fault in review(message, station.rules):
         if _RULE_OF[fault] == "message-id":
             if isinstance(message, Call | Send):
-                _say_id(station, sender, message.message_id)
+                say_id(station, sender, message.message_id)
         elif isinstance(message, CallError | CallResultError):
             station.find("error-code", f"{message.code[:60]!r}: {str(fault).replace('-', ' ')}", side=sender)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
+from math import inf
 from typing import Final
 
 from analysis.model import Record, Side
@@ -33,10 +34,8 @@ class Link:
     """One connection: who waits for what on it."""
 
     __slots__ = (
-        "answered", "blamed", "calls_seen", "excused", "expired", "findings", "key", "last_at", "look_at",
-        "number", "open", "opened_at", "over",
-        "received_until",
-        "refusal", "said", "spoke_at", "suspects", "told",
+        "answered", "blamed", "calls_seen", "excused", "expired", "findings", "key", "last_at", "look_at", "number",
+        "open", "opened_at", "over", "received_until", "refusal", "said", "spoke_at", "suspects", "told",
     )  # fmt: skip
 
     def __init__(self, key: str, number: int, opened_at: float | None, *, told: bool = False) -> None:
@@ -68,8 +67,8 @@ class Link:
         """What the last frame said no to, where it was a station's answer."""
         self.said = 0
         """How many frames it carried."""
-        self.look_at = 0.0
-        """When open CALLs are to be looked at again."""
+        self.look_at = inf
+        """When the oldest open CALL has waited too long."""
 
 
 class _Past:

@@ -38,7 +38,10 @@ _FORM_CODES: Final = frozenset(
 
 
 class RegistrationWatcher:
-    """Follows the status that the CSMS gave the station."""
+    """Follows the status that the CSMS gave the station.
+
+    It need not hear of a station that is accepted, but for its BootNotifications and the CALLs of the CSMS.
+    """
 
     def __init__(self, station: StationView) -> None:
         """Start unregistered."""
@@ -68,8 +71,6 @@ class RegistrationWatcher:
     def _station_called(self, exchange: Exchange) -> None:
         station, action = self._station, exchange.action
         state = station.registration
-        if state is Registration.ACCEPTED and action != "BootNotification":
-            return
         if action == "BootNotification":
             if (
                 self._not_before is not None

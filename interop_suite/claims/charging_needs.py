@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
 from evidence.verdicts import Verdict
-from interop_suite.claims.charging_profiles import running_transaction
+from interop_suite.claims.charging_profiles import profiles_sent, running_transaction
 from interop_suite.claims.checks import answered
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import Exchange
 from interop_suite.claims.expected import field, one_of
 from interop_suite.claims.history import History
+from interop_suite.claims.moments import moment
 
 __all__ = ["TAKEN", "needs_taken", "no_schedule_given", "renegotiated", "schedule_given", "transfer_refused"]
 
@@ -17,8 +22,10 @@ NEEDS = "NotifyEVChargingNeeds"
 TAKEN = ("Accepted", "Processing")
 """Answers after which a schedule is to come."""
 _DECLINED = ("Rejected", "NoChargingProfile")
-_GIVEN = "What the car needs is followed by a TxProfile for the transaction at its EVSE"
+_GIVEN = "What the car needs is followed by a TxProfile for the transaction at its EVSE that is not over yet"
 _AGAIN = "A schedule of the car that goes over the limits is followed by a new TxProfile for its transaction"
+_ON_THE_WAY = timedelta(seconds=60)
+"""How long a profile may lie in the queue of the CSMS."""
 _NONE = "A CSMS that announces no charging profile sends none"
 
 
@@ -56,7 +63,7 @@ def renegotiated() -> Check:
 
     def judge(history: History) -> list[Finding]:
         told = history.calls("NotifyEVChargingSchedule")[:1]
-        return [_weigh(history, call, len(history.records), _AGAIN, Clause("2-2", "K17")) for call in told]
+        return [_weigh(history, call, len(history.records), _AGAIN, Clause("2-2", "K15")) for call in told]
 
     return Check(claim=_AGAIN, judge=judge)
 
@@ -68,7 +75,7 @@ def _weigh(history: History, cause: Exchange, until: int, claim: str, clause: Cl
         return Finding(verdict=Verdict.FAILED, claim=claim, actual=actual, clause=clause, frame=cause.call.line)
     evse = field(cause.payload, "evseId")
     transaction = running_transaction(history, evse, cause.call.line)
-    wrong = [_wrong(call.payload, evse, transaction) for call in sent]
+    wrong = [_wrong(call.payload, evse, transaction) or _over(history, call) for call in sent]
     verdict = Verdict.FAILED if all(wrong) else Verdict.OK
     actual = wrong[-1] if all(wrong) else "a TxProfile came"
     return Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=sent[-1].call.line)
@@ -85,6 +92,41 @@ def _wrong(payload: object, evse: int, transaction: str | None) -> str:
     return "; ".join(
         f"{path} is {found[path]!r} instead of {value!r}" for path, value in wanted.items() if found[path] != value
     )
+
+
+def _over(history: History, call: Exchange) -> str:
+    """Say that a profile is over when it comes, by the clock that the CSMS has told; an empty text where it is not."""
+    if call not in profiles_sent(history):
+        return ""
+    profile = call.payload["chargingProfile"]
+    present = _clock(history, call.call.t)
+    if present is None:
+        return ""
+    present -= _ON_THE_WAY
+    valid_to = moment(profile.get("validTo"))
+    if valid_to is not None and valid_to < present:
+        return f"validTo is {profile['validTo']}, but it came at {present + _ON_THE_WAY:%H:%M:%SZ}"
+    ends = [_end(profile, each) for each in profile["chargingSchedule"]]
+    if all(end is not None and end < present for end in ends):
+        return f"its schedule was over before it came at {present + _ON_THE_WAY:%H:%M:%SZ}"
+    return ""
+
+
+def _clock(history: History, t: float) -> datetime | None:
+    """Tell what the clock of the CSMS shows at a monotonic time, as far as it has told the time before."""
+    for call in reversed(history.calls(prepared=True)):
+        told = moment(call.result.get("currentTime"))
+        if told is not None and call.answer is not None and call.answer.t < t:
+            return told + timedelta(seconds=t - call.answer.t)
+    return None
+
+
+def _end(profile: Mapping[str, Any], schedule: Mapping[str, Any]) -> datetime | None:
+    """Tell when a schedule with a beginning of its own is over; None where it has no end, or begins with a session."""
+    begins, duration = moment(schedule.get("startSchedule")), schedule.get("duration")
+    if profile["chargingProfileKind"] != "Absolute" or begins is None or duration is None:
+        return None
+    return begins + timedelta(seconds=duration)
 
 
 def no_schedule_given() -> Check:

@@ -49,6 +49,7 @@ COMMAND_GRACE = 10.0
 ORDER_PATIENCE = 10.0
 """Seconds for a thread of ours to hand over a command."""
 ORDER_LOOK = 0.005
+ONLINE_LOOK = 0.1
 LAST_LOOK = 0.001
 """Seconds for a station to read what has come in already."""
 REFUSAL_PATIENCE = 1.0
@@ -385,7 +386,7 @@ class Probe:
 
     def give_token(self, token: str, status: str, **settings: Any) -> None:
         """Make the CSMS know a token of our own choice; `settings` are more fields of `TokenSettings`."""
-        given = TokenSettings(status=status, type=self._dialogue.token_type, **settings)
+        given = TokenSettings(**{"status": status, "type": self._dialogue.token_type, **settings})
         self._driven(
             "set_token",
             lambda: self.driver.set_token(token, given, self.version),
@@ -527,6 +528,19 @@ class Probe:
         )
         self._driver_record(identity, {"operation": "recorded", "transactions": rows})
         return rows
+
+    def await_online(self, station: ScriptedStation, *, wanted: bool) -> None:
+        """Read until the CSMS says of a station what is wanted, or time is out; the last word goes into the trace."""
+        deadline = time.monotonic() + self.target.timeout
+        look = ONLINE_LOOK
+        while True:
+            says = self._driven("read_online", lambda: self.driver.online(station.identity, self.version))
+            if says is wanted or time.monotonic() >= deadline:
+                info = {"operation": "online", "says": says, "is": station.connected}
+                self._driver_record(station.identity, info)
+                return
+            station.listen(look)
+            look *= 2
 
     def read_kept(self, identity: str) -> None:
         """Read, after the script, what the CSMS kept of a station's sessions; one that cannot tell is not judged."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from evidence.redact import REDACTED
 from evidence.run_folder import read_run
 from evidence.run_model import InteropRun
 from evidence.verdicts import Verdict
-from interop_suite.catalogue import all_cases
+from interop_suite.run.recorded import cases_of
 from interop_suite.run.request import FIELDS, InteropRequest
 from interop_suite.run.selection import select, terms_of
 from ocppj.errors import UsageError
@@ -39,7 +39,7 @@ def resolve_again(request: InteropRequest) -> InteropRequest:
     if not isinstance(run, InteropRun):
         raise UsageError(f"--again {request.again} is not an interop run; name the folder of one")
     kept = _options(run, request)
-    chosen = _chosen(run, request)
+    chosen = _chosen(run, request, kept.get("recorded", ()))
     if not chosen:
         raise UsageError(f"--again {request.again} has no such case; every other one can be named with --select")
     return msgspec.structs.replace(msgspec.convert(kept, InteropRequest), select=",".join(chosen), again=None)
@@ -62,12 +62,12 @@ def _is_hidden(value: Any) -> bool:
     return any(isinstance(part, str) and REDACTED in part for part in values)
 
 
-def _chosen(run: InteropRun, request: InteropRequest) -> list[str]:
+def _chosen(run: InteropRun, request: InteropRequest, recorded: Sequence[str]) -> list[str]:
     """List the keys of the cases that are to be run again: those that are selected, else those that went wrong."""
     verdicts = {
         f"{case.ocpp}-{case.id}": case.verdict for case in run.cases if not request.ocpp or case.ocpp in request.ocpp
     }
-    cases = [case for case in all_cases() if case.key in verdicts]
+    cases = [case for case in cases_of(recorded) if case.key in verdicts]
     terms = terms_of(request.select)
     by_verdict = [term for term in terms if term.removeprefix("!").startswith("verdict:")]
     others = ",".join(term for term in terms if term not in by_verdict)

@@ -194,6 +194,7 @@ class _Check:
             known = self._target.tokens.get(status)
             need = None if known else f"token:{status}"
             self._operation(f"token:{status}", partial(self._token, status), need=need, ready=connected)
+        self._operation("online", self._online, need="online", ready=connected)
         self._operation("transactions", self._transactions, need="transactions", ready=connected)
         self._operation("boot_status", self._boot_status, need="boot-status:Pending", ready=connected)
 
@@ -345,6 +346,11 @@ class _Check:
         if row.get("state") != "closed":
             raise _Broken(f"the transaction {number} has ended, and its state is {row.get('state')!r}, not 'closed'")
         return f"the transaction {number} is recorded: {', '.join(sorted(row))}"
+
+    def _online(self) -> str:
+        if not self._driver.online(self._identity, self._version):
+            raise _Broken(f"the CSMS says that {self._identity} is not connected, and it is")
+        return f"the CSMS says that {self._identity} is connected"
 
     def _boot_status(self) -> str:
         seen = []

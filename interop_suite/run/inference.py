@@ -42,7 +42,7 @@ class Silences:
     def learn(self, case: Case, history: History) -> None:
         """Count what timed out in a case, and forget the time-outs of what was answered."""
         seen: dict[Kind, bool] = {}
-        for kind, answered in (*_calls(case, history), *_orders(case, history)):
+        for kind, answered in (*_calls(case, history), *_orders(case, history, self._patience)):
             seen[kind] = seen.get(kind, False) or answered
         for kind, answered in seen.items():
             if answered:
@@ -81,15 +81,19 @@ def _calls(case: Case, history: History) -> Iterator[tuple[Kind, bool]]:
             yield (case.ocpp, True, exchange.action), answered
 
 
-def _orders(case: Case, history: History) -> Iterator[tuple[Kind, bool]]:
+def _orders(case: Case, history: History, patience: float) -> Iterator[tuple[Kind, bool]]:
     """List the orders of the operator and whether anything came of them; a refusal is an answer."""
-    ends = {str(c.info.get("action")): c.info for c in history.driver_calls if c.operation == "outcome"}
+    ends = {str(call.info.get("action")): call for call in history.driver_calls if call.operation == "outcome"}
     for order in history.driver_calls:
         if order.operation != "trigger":
             continue
         action = str(order.info.get("action"))
-        result = ends.get(action, {}).get("result") or {}
+        end = ends.get(action)
+        result = {} if end is None else end.info.get("result") or {}
         answered = bool(history.commands_to_any(action)) or result.get("status") in ("error", "answered")
+        # An order that could not even be given has cost no time, and says nothing about those that can.
+        if not answered and end is not None and end.error is not None and end.t - order.t < patience:
+            continue
         yield (case.ocpp, False, action), answered
         yield (case.ocpp, False, _ANY_COMMAND), answered
 

@@ -6,9 +6,10 @@ import msgspec
 
 from drivers import factory
 from drivers.base import Driver
-from interop_suite.catalogue import Case, all_cases
+from interop_suite.catalogue import Case
 from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.run.features import Features, load_features
+from interop_suite.run.recorded import cases_of
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.selection import Expectation, load_expectations, select
 
@@ -31,7 +32,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_plan(request: InteropRequest, *, embedded: bool) -> Plan:
     """Read everything that a request names; raises `UsageError` for what cannot work. The driver is to be closed."""
-    cases = all_cases()
+    cases = cases_of(request.recorded)
     features = load_features(request.features)
     versions = request.ocpp or (() if features is None else tuple(map(str, features)))
     return Plan(

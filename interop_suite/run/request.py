@@ -37,6 +37,8 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
     resume: str | None = None
     """Folder of an earlier run, or its answers file, for a driver that asks a person."""
     select: str | None = None
+    recorded: tuple[str, ...] = ()
+    """Files of cases that logs became, to be run instead of those of the suite."""
     expect: str | None = None
     features: str | None = None
     """File of what the CSMS claims."""
@@ -180,6 +182,15 @@ FIELDS: tuple[RequestField, ...] = (
         metavar="EXPR",
         help="Cases: ids or their beginnings, title:…, block:…, profile:…, level:…, separated by commas; ! takes away.",
         otherwise="all",
+    ),
+    RequestField(
+        name="recorded",
+        flag="--recorded",
+        option="--case-recorded",
+        kind=Kind.LIST,
+        metavar="FILE",
+        help="Case that plugstorm analyze --to-case wrote, run instead of those of the suite; may be repeated.",
+        otherwise="none",
     ),
     RequestField(
         name="expect",

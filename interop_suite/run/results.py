@@ -18,6 +18,7 @@ from interop_suite.claims.history import History
 from interop_suite.run.coverage import coverage_of
 from interop_suite.run.features import Features, held_against_claim
 from interop_suite.run.judge import judge, latency_of, service_times
+from interop_suite.run.recorded import cases_of
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Attempt
 from interop_suite.run.selection import Expectation
@@ -214,7 +215,7 @@ def rejudge(path: Path) -> InteropRun:
     run = read_run(path)
     if not isinstance(run, InteropRun):
         raise UsageError(f"{path} is not an interop run; only those have verdicts to judge again")
-    cases = {case.key: case for case in all_cases()}
+    cases = {case.key: case for case in cases_of(run.settings.get("recorded", ()))}
     strict_order = bool(run.settings.get("strict_order"))
     features = None if run.features is None else {Version(name): claims for name, claims in run.features.items()}
     results = [_judge_again(path, result, cases, strict_order=strict_order, features=features) for result in run.cases]

@@ -78,8 +78,13 @@ def choose(
     if not limits:
         raise InconclusiveError("The charging profile of the CSMS has no limits that a car could choose within.")
     extra = _OVER * (100 if given["chargingRateUnit"] == "W" else 1)
-    chosen = [(start, round(limit + extra if over else limit * 0.75, 1)) for start, limit in limits]
+    chosen = [(start, _halves(limit + extra if over else limit * 0.75)) for start, limit in limits]
     schedule = v2x.charging_schedule(given["id"], chosen, unit=given["chargingRateUnit"])
     selected = {"selectedChargingScheduleId": given["id"], "powerToleranceAcceptance": True} if selects else {}
     payload = v2x.notify_ev_charging_schedule(evse, now(), schedule)
     probe.station.call("NotifyEVChargingSchedule", {**payload, **selected})
+
+
+def _halves(value: float) -> float:
+    """Round to a half, which binary fractions hold exactly: PAY_07 asks whether other decimals are understood."""
+    return round(value * 2) / 2

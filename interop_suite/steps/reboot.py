@@ -10,7 +10,7 @@ from interop_suite.claims.checks import answered
 from interop_suite.drive.probe import Probe, now
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.connections import boot_is_accepted
-from interop_suite.steps.v2x import status, status_answered
+from interop_suite.steps.v2x import event_id, status, status_answered
 
 __all__ = ["BOOTED_AGAIN", "reboot", "tell_connectors"]
 
@@ -40,5 +40,5 @@ def tell_connectors(station: ScriptedStation, *, occupied: Collection[int] = ())
         value = "Occupied" if evse in occupied else "Available"
         status(station, value, evse=evse, connector=number)
         about = Variable("Connector", "AvailabilityState", value, evse_id=evse, connector_id=number)
-        event = v2x.event_data(evse, now(), about, value, trigger="Delta")
+        event = v2x.event_data(event_id(), now(), about, value, trigger="Delta")
         station.call("NotifyEvent", v2x.notify_event(0, now(), [event]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from fixtures.device import Variable
@@ -21,6 +22,7 @@ __all__ = [
     "EVSE",
     "VERSIONS",
     "event_answered",
+    "event_id",
     "meter_values",
     "notify_event",
     "part6",
@@ -32,6 +34,7 @@ __all__ = [
 
 VERSIONS = ("2.0.1", "2.1")
 EVSE = 1
+_EVENT_IDS = itertools.count(10_001)
 ACCEPTED: dict[str, Expected] = {"idTokenInfo.status": one_of("Accepted")}
 
 status_answered = answered("StatusNotification", claim="The CSMS answers every StatusNotification")
@@ -53,10 +56,15 @@ def meter_values(station: ScriptedStation, *, evse: int = EVSE) -> Answer:
     return station.call("MeterValues", v2x.meter_values(evse, [meter_value(1000, "Sample.Clock")]))
 
 
+def event_id() -> int:
+    """Get the number of a new event; a CSMS may keep the events of a station by it, so no two are the same."""
+    return next(_EVENT_IDS)
+
+
 def notify_event(station: ScriptedStation, component: str, variable: str, value: str, **more: Any) -> Answer:
     """Send NotifyEvent about one variable of the EVSE."""
     about = Variable(component, variable, value, evse_id=EVSE, connector_id=1)
-    event = v2x.event_data(1, now(), about, value, **more)
+    event = v2x.event_data(event_id(), now(), about, value, **more)
     return station.call("NotifyEvent", v2x.notify_event(0, now(), [event]))
 
 
@@ -64,7 +72,7 @@ def report_connector(station: ScriptedStation, value: str, *, evse: int, connect
     """Send a connector's status in both ways that 2.x has: StatusNotification, and NotifyEvent of AvailabilityState."""
     status(station, value, evse=evse, connector=connector)
     about = Variable("Connector", "AvailabilityState", value, evse_id=evse, connector_id=connector)
-    event = v2x.event_data(1, now(), about, value, trigger="Delta")
+    event = v2x.event_data(event_id(), now(), about, value, trigger="Delta")
     station.call("NotifyEvent", v2x.notify_event(0, now(), [event]))
 
 

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from evidence.histogram import Histogram
-from evidence.lost_words import how_lost
+from evidence.injected_words import injected_sentences
+from evidence.lost_words import capital, how_lost, refused
 from evidence.plugin_results import StormResult
 from evidence.run_model import ActionStats, LoadRun
 from evidence.vocabulary import MEASURE, OPENED, TO_CSMS, is_failure
@@ -188,6 +189,7 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
         console.print(_TITLE, highlight=False, soft_wrap=True)
         console.print(table)
     _print_connections(run, console)
+    _print_callerrors(run, console)
     _print_sentences(run, console)
     _print_built_in(run, console)
     for slo in run.slo:
@@ -206,6 +208,8 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
     for reason in run.generator.reasons:
         console.print(f"  {escape(reason)}", highlight=False, soft_wrap=True)
     interrupted = ", interrupted" if run.interrupted else ""
+    for symptom in run.symptoms:
+        console.print(f"[bold red]{escape(capital(symptom.says))}.", highlight=False, soft_wrap=True)
     console.print(
         f"Verdict: {run.verdict}{interrupted}. Results: {escape(str(folder))}", highlight=False, soft_wrap=True
     )
@@ -228,6 +232,14 @@ def _print_connections(run: LoadRun, console: Console) -> None:
         console.print(_storm_line(storm), highlight=False, soft_wrap=True)
 
 
+def _print_callerrors(run: LoadRun, console: Console) -> None:
+    """Print what CALLERRORs said, the most frequent first."""
+    for one in run.callerrors[:_MOST_CAUSES]:
+        console.print(f"[red]{escape(refused(one))}", highlight=False, soft_wrap=True)
+    if len(run.callerrors) > _MOST_CAUSES:
+        console.print(f"[red]and {len(run.callerrors) - _MOST_CAUSES} more CALLERRORs in the report", highlight=False)
+
+
 def _print_built_in(run: LoadRun, console: Console) -> None:
     """Print which built-in objectives were met, and each that was missed with its reason."""
     kept = [slo.built_in for slo in run.slo if slo.built_in and slo.passed]
@@ -242,7 +254,7 @@ def _print_built_in(run: LoadRun, console: Console) -> None:
 
 
 def _print_sentences(run: LoadRun, console: Console) -> None:
-    for sentence in run.kpis.says:
+    for sentence in (*injected_sentences(run), *run.kpis.says):
         console.print(escape(sentence), highlight=False, soft_wrap=True)
     colour = "[red]" if run.ledger.failed else ""
     for sentence in run.ledger.says:

@@ -22,6 +22,7 @@ from evidence.vocabulary import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import Ack, Collector, Report
 from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_error, print_result, snapshot
+from loadtest.cluster.standing import Standing
 from loadtest.judging.early_signs import LOOK_UNTIL, Sight, early_signs
 from loadtest.judging.generator import gather, judge
 from loadtest.judging.quantities import Values
@@ -57,12 +58,14 @@ class MasterEnd:
         errors: Callable[[], int] = lambda: 0,
         stop: Callable[[], None] = lambda: None,
         check_end: Callable[[], str | None] | None = None,
+        spell: Callable[[str], str] = str,
     ) -> None:
         """Make the run folder; raises `UsageError` where it cannot be written.
 
         `send` takes a worker and a message, `workers` lists the connected ones, `name` is how people call one, `errors`
         counts exceptions of Plugstorm in this process. `stop` ends the run before its time and does not wait for it.
         `check_end` connects once more when the run is over, and returns what is wrong with the CSMS; None: nothing.
+        `spell` names the options in a text as this run's command line does.
         """
         self._settings = settings
         self._send = send
@@ -71,6 +74,7 @@ class MasterEnd:
         self._errors = errors
         self._stop = stop
         self.check_end = check_end
+        self._spell = spell
         self._runs = 0
         self._folder: RunFolder | None = RunFolder.create(settings.out, "load")
         self._progress = Progress() if settings.live else None
@@ -97,6 +101,20 @@ class MasterEnd:
     def running(self) -> bool:
         """Whether a run has begun and does not end yet."""
         return self._collector is not None and not self._finishing
+
+    @property
+    def standing(self) -> Standing:
+        """The state of the moment."""
+        collector = self._collector
+        if collector is None:
+            return Standing(result=self.result)
+        return Standing(
+            window=self._course.windows[-1][0],
+            elapsed=self._elapsed(),
+            wanted=self.target,
+            connected=collector.connected,
+            booted=collector.booted,
+        )
 
     def prepare(self, settings: Settings) -> None:
         """Take what the next run is asked to do; not while one is under way."""
@@ -344,6 +362,7 @@ class MasterEnd:
         for word, sentence in early_signs(sight).items():
             if word not in self._warned:
                 self._warned.add(word)
+                sentence = self._spell(sentence)  # noqa: PLW2901 - the same sentence
                 self._course.warnings.append(sentence)
                 _logger.warning("%s", sentence)
                 if self._progress is not None:
@@ -426,6 +445,7 @@ class MasterEnd:
         doubts = [reason for conclusion in conclusions.values() for reason in conclusion.invalid]
         if doubts:
             generator = msgspec.structs.replace(generator, verdict="INVALID", reasons=[*generator.reasons, *doubts])
+        generator.reasons = list(map(self._spell, generator.reasons))
         windows = merged.windows
         figures = slo_figures(
             merged,

@@ -20,6 +20,7 @@ _ENOUGH: Final = 3
 _LATE: Final = 8.0
 """… and seconds after which a single one is enough."""
 _WITH_TOKENS: Final = frozenset({"Authorize", "StartTransaction", "TransactionEvent"})
+_AT_BOOT: Final = frozenset({"BootNotification", "StatusNotification"})
 _FIXES: Final[Mapping[str, str]] = {
     "http-401": "give the password with --password, or a --station-list with a column password",
     "http-403": "give the password with --password, or a --station-list with a column password",
@@ -96,6 +97,28 @@ def _nobody_is_answered(sight: Sight) -> str:
     )
 
 
+def _nothing_is_sent(sight: Sight) -> str:
+    sent = any(direction == TO_CSMS and action not in _AT_BOOT for _, action, direction, _ in sight.calls)
+    if sent or not sight.booted or sight.elapsed < _LATE:
+        return ""
+    return (
+        f"The accepted stations have sent nothing but their boot and their status within {sight.elapsed:.0f} s: if you "
+        "want more, take a busier --profile."
+    )
+
+
+def _nobody_charges(sight: Sight) -> str:
+    outcomes = sight.outcomes(_WITH_TOKENS)
+    failed = {outcome: count for outcome, count in outcomes.items() if is_failure(outcome)}
+    if outcomes.get(Outcome.ACCEPTED) or outcomes.get(Outcome.REJECTED) or not sight.is_enough(sum(failed.values())):
+        return ""
+    worst = max(failed, key=lambda outcome: failed[outcome])
+    return (
+        f"Nobody has charged: {sum(failed.values())} CALLs that authorize or start failed, most with {worst}: see the "
+        "log of the CSMS, and the table of CALLERRORs when the run is over."
+    )
+
+
 def _no_token_is_taken(sight: Sight) -> str:
     outcomes = sight.outcomes(frozenset({"Authorize"})) or sight.outcomes(_WITH_TOKENS)
     refused = outcomes.get(Outcome.REJECTED, 0)
@@ -112,5 +135,7 @@ _LOOKS: Final[Mapping[str, Callable[[Sight], str]]] = {
     "nobody": _nobody_connects,
     "boots": _nobody_is_accepted,
     "mute": _nobody_is_answered,
+    "sent": _nothing_is_sent,
+    "charging": _nobody_charges,
     "tokens": _no_token_is_taken,
 }

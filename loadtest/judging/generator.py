@@ -22,6 +22,11 @@ __all__ = ["LIMITS", "Facts", "Limit", "WorkerFacts", "gather", "judge", "worker
 _MEANINGFUL_STATIONS: Final = 100
 """Below this the memory of one station is lost in the noise of the process."""
 _WAITED_MUCH: Final = 0.1
+_WAITED_LITTLE: Final = 0.01
+"""Enough to be late in 1 % of the time, where the worker has little to do itself."""
+_OWN_WORK: Final = 0.6
+"""Share of a processor from which on a worker may be late for its own work."""
+_STOLEN_MUCH: Final = 0.02
 
 
 class WorkerFacts(msgspec.Struct, kw_only=True):
@@ -38,6 +43,8 @@ class WorkerFacts(msgspec.Struct, kw_only=True):
     """The same over its busiest 5 s."""
     waited: float | None = None
     """Share of the time in which it was ready to run and got no processor."""
+    stolen: float | None = None
+    """Share of the processors of its machine that the host gave to others (steal)."""
     lag_ms_p99: float | None = None
     longest_stall_ms: float = 0.0
     rss_kb_per_station: float | None = None
@@ -194,6 +201,7 @@ def worker_facts(state: WorkerState, *, now: float, interval: float, typical: fl
     if window.seconds > 0:
         facts.cpu = window.cpu / window.seconds
         facts.waited = window.waited / window.seconds
+        facts.stolen = window.stolen / window.seconds
         facts.busiest = health.busiest or facts.cpu
     if window.lag:
         facts.lag_ms_p99 = Histogram(window.lag).percentile(99) / 1000
@@ -235,12 +243,15 @@ def judge(facts: Facts) -> Generator:
     """Judge the generator; pure."""
     invalid: list[str] = []
     degraded: list[str] = []
+    broken: dict[bool, list[str]] = {True: [], False: []}
     for limit in LIMITS:
         value, words = _value(facts, limit.fact)
         if limit.invalid is not None and value > limit.invalid:
             invalid.append(_sentence(limit, value, words))
+            broken[True].append(limit.fact)
         elif limit.degraded is not None and value > limit.degraded:
             degraded.append(_sentence(limit, value, words))
+            broken[False].append(limit.fact)
     verdict: Literal["VALID", "DEGRADED", "INVALID"] = "INVALID" if invalid else "DEGRADED" if degraded else "VALID"
     memory = [worker.rss_kb_per_station for worker in facts.workers if worker.rss_kb_per_station is not None]
     lags = [worker.lag_ms_p99 for worker in facts.workers if worker.lag_ms_p99 is not None]
@@ -253,6 +264,7 @@ def judge(facts: Facts) -> Generator:
         cpu=max(shares, default=None),
         rss_kb_per_station=max(memory, default=None),
         details=details,
+        broken=broken[True] + broken[False],
     )
 
 
@@ -301,6 +313,12 @@ def _names(workers: list[WorkerFacts]) -> str:
 def _why(facts: Facts, name: str) -> str:
     """Return what to do: an overloaded worker needs help, a starved one needs other programs to end."""
     worker = next((worker for worker in facts.workers if worker.name == name), None)
-    if worker is not None and worker.waited is not None and worker.waited > _WAITED_MUCH:
-        return f"it waited for a processor {worker.waited:.0%} of the time, so end other programs or use more machines"
+    if worker is None:
+        return _MORE
+    waited, stolen = worker.waited or 0.0, worker.stolen or 0.0
+    if stolen > _STOLEN_MUCH and stolen >= waited:
+        return f"the host gave {stolen:.0%} of its processors to others (steal), so use a machine of its own"
+    idle = worker.cpu is not None and max(worker.cpu, worker.busiest or 0.0) < _OWN_WORK
+    if waited > _WAITED_MUCH or (idle and waited > _WAITED_LITTLE):
+        return f"it waited for a processor {waited:.0%} of the time, so end other programs or use more machines"
     return _MORE

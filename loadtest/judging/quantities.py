@@ -11,9 +11,10 @@ from typing import Literal
 
 __all__ = ["Kind", "Quantities", "Values"]
 
-Kind = Literal["time", "amount", "count", "rate", "share"]
-"""What a quantity is written in: a time (base ms), a number or a share with %, a number, a rate, a share."""
+Kind = Literal["time", "amount", "count", "rate", "share", "memory", "ratio"]
+"""What a quantity is written in: a time (base ms), a number or a share with %, a number, a rate, a share, an amount of
+memory (base KB), a multiple of what it was before."""
 Quantities = Mapping[str, Mapping[str, Kind]]
-"""By group: each quantity and its kind."""
+"""By group: each quantity and its kind; `*-word` stands for every quantity that ends so and is not listed."""
 Values = Mapping[str, tuple[float | None, float | None]]
 """By quantity: a number, and the whole that it is a share of; None where nothing was measured."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +14,7 @@ from evidence.redact import redact_url
 from evidence.run_folder import RunFolder, describe_environment, describe_tool
 from evidence.run_model import (
     ActionStats,
+    CallErrors,
     CallStats,
     Generator,
     LoadRun,
@@ -25,11 +27,12 @@ from evidence.run_model import (
     WindowResult,
 )
 from evidence.verdicts import EXIT_CODES, RunVerdict
-from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, TO_CSMS, is_failure
+from evidence.vocabulary import FROM_CSMS, MEASURE, OPENED, STAYS_AWAY, TO_CSMS, is_failure
 from loadtest.judging.quantities import Values
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import AtEnd, Broken, Figures
 from loadtest.judging.slo_built_in import CERTAIN
+from loadtest.judging.symptoms import Observed, slices_of, symptoms
 from loadtest.measuring.merged import Latencies, Merged, Second
 from loadtest.measuring.recorder import Key
 from ocppj.outcomes import Outcome
@@ -94,7 +97,8 @@ def at_end(merged: Merged, course: Course) -> AtEnd:
     """Return how many stations were accepted in the last seconds, of those that had been and were still wanted."""
     seconds = merged.seconds()
     stopped = int(course.finished if course.stopped is None else course.stopped)
-    most = max((second.booted for second in seconds), default=0)
+    away = sum(count for kind, count in merged.injected.items() if kind.startswith(STAYS_AWAY))
+    most = max(max((second.booted for second in seconds), default=0) - away, 0)
     last = [second.booted for second in seconds if stopped - _LAST_SECONDS <= second.t <= stopped]
     return AtEnd(
         accepted=max(last, default=0), had_been_accepted=most if course.wanted is None else min(most, course.wanted)
@@ -170,16 +174,19 @@ def build_run(
         generator=generator,
         actions=_actions(merged.windows.get(MEASURE, {})),
         lost_connections=_lost_connections(merged, int(course.started)),
+        callerrors=_callerrors(merged, int(course.started)),
         slo=slo or [],
         stopped_early=course.broken.reason if course.broken else course.alone,
         warnings=course.warnings,
         timeline=_timeline(merged, course.started),
         faults=dict(merged.faults),
+        injected=dict(merged.injected),
         connections=dict(merged.connections),
         windows=windows,
         stages=_stages(settings, seconds, int(course.started)),
         **{name: msgspec.convert(content, _FIELDS[name]) for name, content in (fields or {}).items()},
     )
+    run.symptoms = symptoms(_observed(run, merged, course))
     run.verdict = run_verdict(run)
     return run
 
@@ -276,7 +283,9 @@ def _actions(series: Mapping[Key, Latencies]) -> list[ActionStats]:
     rows = []
     for (ocpp, action, direction), by_outcome in found.items():
         service, response = Histogram(), Histogram()
-        for latencies in by_outcome.values():
+        for outcome, latencies in by_outcome.items():
+            if outcome == Outcome.INJECTED:
+                continue
             service.merge(latencies.service.counts)
             response.merge(latencies.response.counts)
         rows.append(
@@ -284,7 +293,7 @@ def _actions(series: Mapping[Key, Latencies]) -> list[ActionStats]:
                 ocpp=ocpp,
                 action=action,
                 direction=FROM_CSMS if direction == FROM_CSMS else TO_CSMS,
-                count=response.count,
+                count=sum(latencies.response.count for latencies in by_outcome.values()),
                 outcomes={outcome: latencies.response.count for outcome, latencies in sorted(by_outcome.items())},
                 service_ms=_percentiles(service),
                 response_ms=_percentiles(response),
@@ -307,6 +316,51 @@ def _lost_connections(merged: Merged, started: int) -> list[LostConnections]:
         for (how, code, reason, after), losses in merged.losses.items()
     ]
     return sorted(found, key=lambda one: (-one.count, one.first, one.how, one.code, one.after))
+
+
+def _callerrors(merged: Merged, started: int) -> list[CallErrors]:
+    found = [
+        CallErrors(
+            ocpp=ocpp,
+            action=action,
+            direction=FROM_CSMS if direction == FROM_CSMS else TO_CSMS,
+            code=code,
+            description=text,
+            count=spell.number,
+            first=float(max(spell.first - started, 0)),
+            last=float(max(spell.last - started, 0)),
+        )
+        for (ocpp, action, direction, code, text), spell in merged.callerrors.items()
+    ]
+    return sorted(found, key=lambda one: (-one.count, one.first, one.ocpp, one.action, one.code, one.description))
+
+
+def _observed(run: LoadRun, merged: Merged, course: Course) -> Observed:
+    """Gather what symptoms are looked for in."""
+    generator, started = run.generator, int(course.started)
+    stopped = course.finished if course.stopped is None else course.stopped
+    stalls = [worker.get("longest_stall_ms", 0.0) for worker in generator.details.get("workers", ())]
+    return Observed(
+        most=run.stations.connected_peak,
+        rows=[second._replace(t=second.t - started) for second in merged.seconds()],
+        slices=slices_of(interval for window in list(merged.windows) for interval in merged.intervals(window)),
+        stopped=stopped - course.started,
+        struck=min((storm.at for storm in run.storms), default=math.inf),
+        lag=(generator.lag_ms_p99 or 0.0) / 1000,
+        stall=max(stalls, default=0.0) / 1000,
+        trusted=generator.verdict != "INVALID",
+        lost=run.lost_connections,
+        connections=run.connections,
+        outcomes=_outcomes(run),
+    )
+
+
+def _outcomes(run: LoadRun) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for call in (call for window in run.windows for call in window.calls if call.direction == TO_CSMS):
+        counts = found.setdefault(call.action, {})
+        counts[call.outcome] = counts.get(call.outcome, 0) + call.count
+    return found
 
 
 def _percentiles(histogram: Histogram) -> Percentiles | None:

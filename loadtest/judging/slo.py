@@ -324,7 +324,10 @@ def _nothing(one: Threshold) -> Reading:
 def _latency(one: Threshold, figures: Figures) -> Reading:
     expression = one.expression
     histogram = Histogram()
-    for latencies in _selected(one, figures).values():
+    for key, latencies in _selected(one, figures).items():
+        if key[3] == Outcome.INJECTED:
+            # How long the run kept an answer from a station says nothing about the CSMS.
+            continue
         histogram.merge((latencies.service if expression.latency == "service" else latencies.response).counts)
     if not histogram.counts:
         return _nothing(one)

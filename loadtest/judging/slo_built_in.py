@@ -115,7 +115,8 @@ def _stays_accepted(figures: Figures) -> Reading:
 
 def _failed_calls(figures: Figures) -> Reading:
     counts = _outcomes(figures, MEASURE)
-    if _STORMS in figures.plugins or _COMMANDS in figures.plugins:
+    commands = figures.plugins.get(_COMMANDS, (None, None))[1]
+    if _STORMS in figures.plugins or commands:
         # Storms cut connections, and stations that the CSMS resets close theirs: such CALLs are not the CSMS's.
         counts = {name: n for name, n in counts.items() if name not in (Outcome.LOST, Outcome.NEVER_SENT)}
     total = sum(counts.values())

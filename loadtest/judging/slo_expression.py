@@ -4,6 +4,8 @@
     [1.6|2.0.1|2.1] [ACTION] [from-csms] errors|timeout|rejected|callerror:CODE|…   < 0.1 %   or   == 0
     [1.6|2.0.1|2.1] [ACTION] [from-csms] throughput|goodput                         > 50 /s
     ledger|kpi|storm|… QUANTITY  (of a plugin)                                          == 0   or   >= 99 %
+    watch cpu|rss|fds|threads|METRIC growth|mean|max                                < 20 %
+    neighbours.p50|p95|p99                                                          <= 1.2 * before
     stations booted|connected|lost · connections opened|failed|OUTCOME · faults …   >= 99 %   or   <= 3
     generator lag|stall|cpu|memory                                                  < 20 ms
 
@@ -23,7 +25,7 @@ import msgspec
 from config.errors import ConfigError
 from config.quantities import SECONDS, number
 from config.words import hint
-from evidence.vocabulary import FROM_CSMS, TO_CSMS
+from evidence.vocabulary import FROM_CSMS, TO_CSMS, TRIGGER_LOOP
 from loadtest.judging.quantities import Kind, Quantities
 from loadtest.transport.contract import Attempt
 from ocppj.actions import ACTIONS
@@ -81,13 +83,14 @@ _OUTCOMES: Final = (
     Outcome.NEVER_SENT,
     Outcome.SCHEMA_INVALID,
     Outcome.SILENT,
+    Outcome.INJECTED,
     CALLS,
 )
 _RATES: Final = (THROUGHPUT, GOODPUT)
 _STATIONS: Final = ("booted", "connected", "lost")
 _CONNECTIONS: Final = (FAILED, *Attempt)
-_FAULTS: Final = (Outcome.LATE, Outcome.UNSOLICITED, "duplicate", "unreadable")
-_GENERATOR: Final[Mapping[str, Kind | Literal["memory"]]] = MappingProxyType(
+_FAULTS: Final = (Outcome.LATE, Outcome.UNSOLICITED, "duplicate", "unreadable", TRIGGER_LOOP)
+_GENERATOR: Final[Mapping[str, Kind]] = MappingProxyType(
     {"lag": "time", "stall": "time", "cpu": "share", "memory": "memory"}
 )
 _GROUPS: Final = ("stations", "connections", "faults", "generator")
@@ -100,14 +103,17 @@ _UNITS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
         "count": {"": 1.0},
         "rate": {f"/{unit}": 1 / SECONDS[unit] for unit in ("s", "min", "h")},
         "share": {SHARE: 0.01},
-        "memory": {"KB": 1.0, "kB": 1.0, "MB": 1024.0},
+        "memory": {"KB": 1.0, "kB": 1.0, "MB": 1024.0, "GB": 1024.0**2},
+        "ratio": {"* before": 1.0},
     }
 )
 
 NO_QUANTITIES: Final[Quantities] = MappingProxyType({})
 
 _HTTP: Final = re.compile(r"http-\d{3}")
-_SHAPE: Final = re.compile(r"(?P<what>[^<>=!]*)(?P<operator>[<>=!]+)\s*(?P<value>[^\s%/a-zµ]*)\s*(?P<unit>.*)")
+_SHAPE: Final = re.compile(r"(?P<what>[^<>=!]*)(?P<operator>[<>=!]+)\s*(?P<value>[^\s%/a-zµ*×]*)\s*(?P<unit>.*)")
+_NEIGHBOURS: Final = re.compile(r"^\s*neighbours[. ](p\d+)")
+_TIMES: Final = re.compile(r"^[*×x]\s*")
 _MOST_CHARACTERS: Final = 200
 
 
@@ -165,10 +171,11 @@ def parse(text: str, quantities: Quantities = NO_QUANTITIES) -> Expression:
     if match["operator"] not in OPERATORS:
         _refuse(line, f"{match['operator']} is not a comparison; known are {', '.join(OPERATORS)}")
     limit = _limit(line, match["value"])
-    words = match["what"].split()
+    words = _NEIGHBOURS.sub(r"storm neighbours-\1", match["what"]).split()
     if not words:
         _refuse(line, f"it does not say what is compared; begin with {', '.join((*_RATES, ERRORS, *_LATENCIES))} …")
-    return _Reader(line, words, match["operator"], limit, match["unit"].strip(), quantities=quantities).read()
+    unit = _TIMES.sub("* ", match["unit"].strip())
+    return _Reader(line, words, match["operator"], limit, unit, quantities=quantities).read()
 
 
 class _Reader:
@@ -216,6 +223,9 @@ class _Reader:
             "faults": _FAULTS,
             "generator": tuple(_GENERATOR),
         } | {name: tuple(quantities) for name, quantities in self.quantities.items()}
+        open_kind = _open_kind(self.quantities.get(group, {}), "-".join(rest)) if rest else None
+        if open_kind is not None:
+            return self._make("plugin", f"{group} {'-'.join(rest)}", open_kind)
         if len(rest) != 1:
             _refuse(self.line, f"{group} takes one word of {', '.join(known[group])}")
         word = rest[0]
@@ -277,6 +287,16 @@ class _Reader:
     def _vocabulary(self) -> tuple[str, ...]:
         actions = {action for known in ACTIONS.values() for action in known}
         return (*_LATENCIES, *_OUTCOMES, *_RATES, *_GROUPS, *self.quantities, _FROM_CSMS, *sorted(actions))
+
+
+def _open_kind(quantities: Mapping[str, Kind], word: str) -> Kind | None:
+    """Return the kind of a quantity of a group that has names of its own, such as those of metrics."""
+    if not any(name.startswith("*") for name in quantities):
+        return None
+    if word in quantities and not word.startswith("*"):
+        return quantities[word]
+    endings = {name[1:]: kind for name, kind in quantities.items() if name.startswith("*")}
+    return next((kind for end, kind in endings.items() if word.endswith(end) and word != end), None)
 
 
 def _limit(line: str, text: str) -> float:

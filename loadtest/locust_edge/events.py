@@ -16,17 +16,20 @@ from locust import events, runners
 from locust.env import Environment
 
 from evidence.exit_codes import UNREACHABLE, USAGE
+from loadtest.cluster.standing import standing_line
 from loadtest.judging.settings import Settings
 from loadtest.locust_edge.end_check import end_as_any
 from loadtest.locust_edge.parser import add_options, request_of
 from loadtest.locust_edge.process import end_process, keep_own_options, make_target
 from loadtest.locust_edge.request import LoadRequest
-from loadtest.locust_edge.run_settings import register_stations, settings_of
+from loadtest.locust_edge.run_settings import register_stations, settings_of, with_own_stages
 from loadtest.locust_edge.same_stations import claim_stations
 from loadtest.locust_edge.stages_shape import StagesShape
 from loadtest.locust_edge.target_check import check_as_any
-from loadtest.locust_edge.wiring import expect_workers, install, wired
+from loadtest.locust_edge.web_bar import add_bar
+from loadtest.locust_edge.wiring import expect_workers, install, spell, wired
 from loadtest.plugins.storms.page import add_storm_page
+from loadtest.workload.stages import write_stages
 from ocppj.errors import HarnessError, TargetUnreachableError, UsageError
 from ocppj.versions import Version
 
@@ -68,6 +71,7 @@ def _on_init(environment: Environment, **_: Any) -> None:
         if starts_at_once:
             wiring.check_end(_end_check(environment, settings))
         add_storm_page(environment, lambda: wiring.settings.plugins)
+        add_bar(environment, lambda: "" if wiring.master is None else standing_line(wiring.master.standing))
     except HarnessError as error:
         _leave(environment, error)
 
@@ -81,7 +85,7 @@ def _on_start_from_web(environment: Environment, **_: Any) -> None:
         wired(environment).prepare(settings)
         wired(environment).check_end(_end_check(environment, settings))
     except HarnessError as error:
-        _logger.error("%s", error)  # noqa: TRY400 - one line for people, no traceback
+        _logger.error("%s", spell(str(error)))  # noqa: TRY400 - one line for people, no traceback
         gevent.spawn(runner.stop)
 
 
@@ -91,10 +95,13 @@ def _on_test_stop(environment: Environment, **_: Any) -> None:
 
 def _prepare(environment: Environment) -> Settings:
     """Judge what was asked for, and make sure that the CSMS is there; raises `HarnessError`."""
-    request = request_of(environment.parsed_options, environment.host)
+    given: Any = environment.parsed_options
+    request = with_own_stages(request_of(given, environment.host))
+    # Locust's master hands these words to every worker.
+    given.stages = write_stages(request.stages)
     versions = _choose_users(environment, request)
     settings = settings_of(request, versions)
-    claim_stations(settings.url, settings.identities)
+    claim_stations(settings.url, settings.identities, settings.stations)
     if request.stages:
         environment.shape_class = StagesShape(request.stages)
     if request.register:
@@ -147,7 +154,7 @@ def _end_check(environment: Environment, settings: Settings) -> Callable[[], str
 
 def _leave(environment: Environment, error: HarnessError) -> NoReturn:
     """End the process with one line and the right code, and with it the workers that `--processes` forked."""
-    sys.stderr.write(f"plugstorm: error: {error}\n")
+    sys.stderr.write(f"plugstorm: error: {spell(str(error))}\n")
     given: Any = environment.parsed_options
     runner: Any = environment.runner
     # Nobody handles what the workers may still send.

@@ -7,29 +7,22 @@ stations are made of.
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from config import quantities
-from config.assignments import split_assignment
-from config.errors import ConfigError
-from config.words import hint
-from loadtest.timing.backoff import Backoff, parse_backoff
+from loadtest.locust_edge import option_words as words
 from loadtest.workload.defaults import DEFAULT_PATTERN, DEFAULT_PROFILE
-from loadtest.workload.stages import Stage, read_stages, write_stages
-from ocppj.errors import UsageError, as_usage_error
+from loadtest.workload.stages import write_stages
 from ocppj.versions import Version
 
-__all__ = ["OPTIONS", "RAMP", "Option", "option_of", "read_addresses", "read_duration"]
+__all__ = ["OPTIONS", "RAMP", "Option", "in_locusts_words", "option_of"]
 
 RAMP: Final = 10.0
 """Seconds in which all stations start when no rate was given."""
-_MOST_ADDRESSES: Final = 4096
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,105 +59,6 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
         return [self.write(one) for one in value] if self.repeats else [self.write(value)]
 
 
-# -- words and values --------------------------------------------------------------------------------------------------
-
-
-def _text(word: str, _: str) -> str:
-    return word
-
-
-def _path(word: str, _: str) -> Path:
-    return Path(word)
-
-
-def _write_number(value: float) -> str:
-    return repr(float(value)).removesuffix(".0")
-
-
-def _number(word: str, flag: str) -> float:
-    with as_usage_error(ConfigError, prefix=f"{flag}: "):
-        return quantities.number(word)
-
-
-def _above_zero(word: str, flag: str) -> float:
-    with as_usage_error(ConfigError, prefix=f"{flag}: "):
-        return quantities.number(word, above=True)
-
-
-def _time(word: str, flag: str) -> float:
-    with as_usage_error(ConfigError, prefix=f"{flag}: "):
-        return quantities.seconds(word)
-
-
-def _time_above_zero(word: str, flag: str) -> float:
-    value = _time(word, flag)
-    if value == 0:
-        raise UsageError(f"{flag}: expected a time above 0, but it is {word!r}")
-    return value
-
-
-def _share(word: str, flag: str) -> float:
-    with as_usage_error(ConfigError, prefix=f"{flag}: "):
-        return quantities.share(word)
-
-
-def _whole(word: str, flag: str, *, least: int = 0, most: int | None = None) -> int:
-    with as_usage_error(ConfigError, prefix=f"{flag}: "):
-        value = quantities.whole(word, least=least)
-    if most is not None and value > most:
-        raise UsageError(f"{flag}: expected a whole number of at most {most}, but it is {word!r}")
-    return value
-
-
-def read_duration(word: str, flag: str = "--duration") -> int:
-    """Read `90`, `60s`, `5m` or `1h30m` as seconds; raises `UsageError` for anything else and for nothing."""
-    value = _time(word, flag)
-    if value <= 0 or value != int(value):
-        raise UsageError(f"{flag}: expected whole seconds above 0, as in 60s, 5m or 1h30m, but it is {word!r}")
-    return int(value)
-
-
-def _write_duration(seconds: int) -> str:
-    return f"{seconds}s"
-
-
-def _version(word: str, flag: str) -> tuple[Version, int]:
-    name, weight = split_assignment(word)
-    if name not in list(Version):
-        raise UsageError(f"{flag} {name} is not a version that Plugstorm speaks; {hint(name, Version)}")
-    return Version(name), _whole(weight, f"{flag} {name}=", least=1) if weight else 1
-
-
-def _write_version(pair: tuple[Version, int]) -> str:
-    version, weight = pair
-    return str(version) if weight == 1 else f"{version}={weight}"
-
-
-def read_addresses(text: str, flag: str = "--source-address") -> list[str]:
-    """Read an address or a range of them; raises `UsageError`."""
-    first, _, last = text.partition("-")
-    try:
-        low, high = ipaddress.ip_address(first.strip()), ipaddress.ip_address((last or first).strip())
-    except ValueError:
-        raise UsageError(f"{flag} {text} is not an IP address or a range, as in 127.0.0.2-127.0.0.9") from None
-    if low.version != high.version or not 0 <= int(high) - int(low) < _MOST_ADDRESSES:
-        raise UsageError(f"{flag} {text} is not a range of at most {_MOST_ADDRESSES} addresses")
-    return [str(low + step) for step in range(int(high) - int(low) + 1)]
-
-
-def _address(word: str, flag: str) -> str:
-    read_addresses(word, flag)
-    return word
-
-
-def _stages(word: str, _: str) -> tuple[Stage, ...]:
-    return read_stages(word)
-
-
-def _backoff(word: str, _: str) -> Backoff:
-    return parse_backoff(word)
-
-
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 OPTIONS: Final = (
@@ -175,7 +69,7 @@ OPTIONS: Final = (
         metavar="WS_URL",
         help="Address of the CSMS; the identity follows after a slash, or where {id} stands. "
         "Without it the practice CSMS is started and tested.",
-        read=_text,
+        read=words.text,
         is_of_locust=True,
     ),
     Option(
@@ -184,8 +78,8 @@ OPTIONS: Final = (
         locust="--ocpp",
         metavar="VERSION[=WEIGHT]",
         help="OCPP version of the stations; repeat it for a mix, as in --ocpp 1.6=3 --ocpp 2.0.1.",
-        read=_version,
-        write=_write_version,
+        read=words.version,
+        write=words.write_version,
         otherwise=str(Version.V16),
         repeats=True,
     ),
@@ -195,7 +89,7 @@ OPTIONS: Final = (
         locust="--users",
         metavar="N",
         help="How many virtual charge points.",
-        read=partial(_whole, least=1),
+        read=partial(words.whole, least=1),
         preset="100",
         is_of_locust=True,
     ),
@@ -205,8 +99,8 @@ OPTIONS: Final = (
         locust="--spawn-rate",
         metavar="RATE",
         help="Stations that start in a second.",
-        read=_above_zero,
-        write=_write_number,
+        read=words.above_zero,
+        write=words.write_number,
         otherwise=f"all in {RAMP:g} s",
         is_of_locust=True,
     ),
@@ -216,8 +110,8 @@ OPTIONS: Final = (
         locust="--run-time",
         metavar="TIME",
         help="Length of the run with its ramp: 60s, 5m, 1h30m.",
-        read=read_duration,
-        write=_write_duration,
+        read=words.read_duration,
+        write=words.write_duration,
         preset="60s",
         is_of_locust=True,
     ),
@@ -227,9 +121,9 @@ OPTIONS: Final = (
         locust="--stages",
         metavar="TO/OVER,HOLD,…|FILE",
         help="Ramps and holds instead of --stations and --duration, as in '1000/2m, 5m, 0/1m', or a YAML file.",
-        read=_stages,
+        read=words.stages,
         write=write_stages,
-        otherwise="none",
+        otherwise="those of the profile",
     ),
     Option(
         field="profile",
@@ -237,8 +131,18 @@ OPTIONS: Final = (
         locust="--plugstorm-profile",
         metavar="NAME|FILE",
         help="What the stations do all day: a profile, or a YAML file.",
-        read=_text,
+        read=words.text,
         preset=DEFAULT_PROFILE,
+    ),
+    Option(
+        field="arrival_rate",
+        flag="--arrival-rate",
+        locust="--arrival-rate",
+        metavar="RATE",
+        help="Charging sessions that begin at all stations together, as in 5/s; for profiles with sessions.",
+        read=words.read_rate,
+        write=words.write_rate,
+        otherwise="what the profile says",
     ),
     Option(
         field="time_compression",
@@ -246,8 +150,8 @@ OPTIONS: Final = (
         locust="--time-compression",
         metavar="K",
         help="Seconds of the profile's day in a second of the clock.",
-        read=_above_zero,
-        write=_write_number,
+        read=words.above_zero,
+        write=words.write_number,
         otherwise="what the profile says",
     ),
     Option(
@@ -256,7 +160,7 @@ OPTIONS: Final = (
         locust="--start-at",
         metavar="HH:MM",
         help="Time of the profile's day when the run starts.",
-        read=_text,
+        read=words.text,
         otherwise="what the profile says, or its busiest time",
     ),
     Option(
@@ -266,7 +170,7 @@ OPTIONS: Final = (
         metavar="NAME[@TIME][,KEY=VALUE]|FILE",
         help="What strikes the stations during the measurement, as in csms-restart@60s,down=5s, or a YAML file; may be "
         "repeated. plugstorm storm --list shows the storms.",
-        read=_text,
+        read=words.text,
         otherwise="none",
         repeats=True,
     ),
@@ -276,7 +180,7 @@ OPTIONS: Final = (
         locust="--slo",
         metavar="FILE",
         help="YAML file of objectives; a missed one gives exit code 1.",
-        read=_path,
+        read=words.path,
         otherwise="none",
     ),
     Option(
@@ -285,7 +189,7 @@ OPTIONS: Final = (
         locust="--no-objective",
         metavar="NAME",
         help="Switch a built-in objective off, as in failed-calls (docs/slo.md); may be repeated.",
-        read=_text,
+        read=words.text,
         otherwise="none is off",
         repeats=True,
     ),
@@ -295,7 +199,7 @@ OPTIONS: Final = (
         locust="--abort-when",
         metavar="OBJECTIVE [for TIME]",
         help="End the run early when it misses this objective, as in 'errors < 5 % for 30s'; may be repeated.",
-        read=_text,
+        read=words.text,
         otherwise="when nobody has been connected for 60 s",
         repeats=True,
     ),
@@ -305,7 +209,7 @@ OPTIONS: Final = (
         locust="--driver",
         metavar="NAME|FILE",
         help="How the CSMS is made to send commands: a preset or a YAML file (docs/drivers.md).",
-        read=_text,
+        read=words.text,
         otherwise="http with --control-url, else none",
     ),
     Option(
@@ -314,7 +218,7 @@ OPTIONS: Final = (
         locust="--control-url",
         metavar="URL",
         help="Address of the CSMS's own API, for drivers that take one.",
-        read=_text,
+        read=words.text,
     ),
     Option(
         field="driver_options",
@@ -322,7 +226,7 @@ OPTIONS: Final = (
         locust="--driver-option",
         metavar="NAME=VALUE",
         help="A variable of the driver file; may be repeated.",
-        read=_text,
+        read=words.text,
         repeats=True,
         tells_secrets=True,
     ),
@@ -331,7 +235,7 @@ OPTIONS: Final = (
         flag="--register",
         locust="--register",
         help="Before the run, make the CSMS know every station and its tokens through the driver.",
-        read=_text,
+        read=words.text,
         is_switch=True,
     ),
     Option(
@@ -340,8 +244,38 @@ OPTIONS: Final = (
         locust="--commands",
         metavar="FILE",
         help="YAML list of commands for the CSMS to send (docs/commands.md).",
-        read=_path,
+        read=words.path,
         otherwise="those of the profile",
+    ),
+    Option(
+        field="watch_pids",
+        flag="--watch-pid",
+        locust="--watch-pid",
+        metavar="PID",
+        help="Process of the CSMS on this machine: its processor time, memory, open files and threads are shown beside "
+        "the run, those of its children included; may be repeated.",
+        read=partial(words.whole, least=1),
+        repeats=True,
+    ),
+    Option(
+        field="watch_urls",
+        flag="--watch-url",
+        locust="--watch-url",
+        metavar="URL",
+        help="Where the CSMS shows metrics as Prometheus text; may be repeated.",
+        read=words.text,
+        repeats=True,
+        tells_secrets=True,
+    ),
+    Option(
+        field="watch_series",
+        flag="--watch-series",
+        locust="--watch-series",
+        metavar="NAME",
+        help="Name of a metric to take, as in process_open_fds or 'db_*'; may be repeated.",
+        read=words.text,
+        otherwise="gauges and counters, at most 40",
+        repeats=True,
     ),
     Option(
         field="workers",
@@ -349,7 +283,7 @@ OPTIONS: Final = (
         locust="--processes",
         metavar="N",
         help="Processes that share the stations.",
-        read=partial(_whole, least=1),
+        read=partial(words.whole, least=1),
         preset="1",
         is_of_locust=True,
     ),
@@ -359,7 +293,7 @@ OPTIONS: Final = (
         locust="--source-address",
         metavar="IP[-IP]",
         help="Local address, or a range, to connect from, each with its own ports; may be repeated.",
-        read=_address,
+        read=words.address,
         otherwise="the system's",
         repeats=True,
     ),
@@ -369,7 +303,7 @@ OPTIONS: Final = (
         locust="--i-own-this-target",
         metavar="HOST",
         help="Host of the CSMS, where it is not this machine: you may test it. May be repeated.",
-        read=_text,
+        read=words.text,
         repeats=True,
     ),
     Option(
@@ -378,8 +312,8 @@ OPTIONS: Final = (
         locust="--trace-share",
         metavar="SHARE",
         help="Share of the stations whose frames are written to traces/ in the run folder.",
-        read=_share,
-        write=_write_number,
+        read=words.share,
+        write=words.write_number,
         preset="0",
     ),
     Option(
@@ -388,7 +322,7 @@ OPTIONS: Final = (
         locust="--seed",
         metavar="N",
         help="Seed of all draws; the same one gives the same schedule.",
-        read=_whole,
+        read=words.whole,
         otherwise="drawn",
     ),
     Option(
@@ -397,7 +331,7 @@ OPTIONS: Final = (
         locust="--web-port",
         metavar="PORT",
         help="Port of the web UI.",
-        read=partial(_whole, least=1, most=65_535),
+        read=partial(words.whole, least=1, most=65_535),
         preset="8089",
         is_of_locust=True,
     ),
@@ -407,7 +341,7 @@ OPTIONS: Final = (
         locust="--out",
         metavar="DIR",
         help="Folder of the run.",
-        read=_path,
+        read=words.path,
         otherwise="runs/<UTC time>-<kind>",
     ),
     Option(
@@ -416,7 +350,7 @@ OPTIONS: Final = (
         locust="--tls-ca",
         metavar="PEM",
         help="Root that signed the CSMS's certificate.",
-        read=_path,
+        read=words.path,
         otherwise="those of the system",
     ),
     Option(
@@ -425,7 +359,7 @@ OPTIONS: Final = (
         locust="--password",
         metavar="TEXT",
         help="Password of every station (HTTP Basic); the username is its identity. OCPP 1.6 also takes it as hex.",
-        read=_text,
+        read=words.text,
         is_secret=True,
     ),
     Option(
@@ -433,9 +367,18 @@ OPTIONS: Final = (
         flag="--station-list",
         locust="--station-list",
         metavar="CSV",
-        help="Registered stations: identity, and where needed token and password.",
-        read=_path,
+        help="Registered stations: identity, and where needed token (token2, …) and password.",
+        read=words.path,
         otherwise="identities from the pattern",
+    ),
+    Option(
+        field="token_list",
+        flag="--token-list",
+        locust="--token-list",
+        metavar="FILE",
+        help="Tokens that the CSMS knows, one on each line; the stations share them out.",
+        read=words.path,
+        otherwise="tokens of Plugstorm's own",
     ),
     Option(
         field="identity_pattern",
@@ -443,74 +386,90 @@ OPTIONS: Final = (
         locust="--identity-pattern",
         metavar="PATTERN",
         help="How stations are named.",
-        read=_text,
+        read=words.text,
         otherwise=DEFAULT_PATTERN,
     ),
     Option(
         field="call_timeout",
+        flag="--call-timeout",
         locust="--call-timeout",
         metavar="S",
         help="Seconds until a CALL counts as unanswered.",
-        read=_time_above_zero,
-        write=_write_number,
+        read=words.time_above_zero,
+        write=words.write_number,
     ),
     Option(
         field="connect_timeout",
+        flag="--connect-timeout",
         locust="--connect-timeout",
         metavar="S",
         help="Seconds for TCP, TLS and upgrade together.",
-        read=_time_above_zero,
-        write=_write_number,
+        read=words.time_above_zero,
+        write=words.write_number,
     ),
     Option(
         field="backoff",
+        flag="--backoff",
         locust="--backoff",
         metavar="SPEC",
         help="Reconnect back-off: spec:MIN/RANGE/REPEATS (the formula of OCPP 2.x), fixed:WAIT[/RANGE] or none.",
-        read=_backoff,
+        read=words.backoff,
     ),
     Option(
         field="schema_share",
+        flag="--schema-share",
         locust="--schema-share",
         metavar="SHARE",
         help="Share of the answers checked against their schema.",
-        read=_share,
-        write=_write_number,
+        read=words.share,
+        write=words.write_number,
     ),
     Option(
         field="warm_up",
+        flag="--warm-up",
         locust="--warm-up",
         metavar="S",
         help="Seconds between the ramp and the measurement.",
-        read=_time,
-        write=_write_number,
+        read=words.time_of,
+        write=words.write_number,
         otherwise="a tenth of the run",
     ),
     Option(
         field="cool_down",
+        flag="--cool-down",
         locust="--cool-down",
         metavar="S",
         help="Last seconds of the run, which are not judged.",
-        read=_time,
-        write=_write_number,
+        read=words.time_of,
+        write=words.write_number,
     ),
     Option(
         field="stop_patience",
+        flag="--stop-patience",
         locust="--stop-patience",
         metavar="S",
         help="Seconds to end transactions and answers when the run stops.",
-        read=_time,
-        write=_write_number,
+        read=words.time_of,
+        write=words.write_number,
     ),
     Option(
         field="no_locust_table",
         locust="--no-locust-table",
         help="Leave out Locust's own table at the end; Plugstorm's says more.",
-        read=_text,
+        read=words.text,
         is_switch=True,
     ),
 )
 """Every option of a load run, in the order of the help."""
+
+_FLAG: Final = re.compile(r"--[a-z][a-z-]*")
+_IN_LOCUST: Final = {option.flag: option.locust for option in OPTIONS if option.flag}
+
+
+def in_locusts_words(text: str) -> str:
+    """Name the options in a text for people as Locust calls them; it was written for `plugstorm load`."""
+    return _FLAG.sub(lambda found: _IN_LOCUST.get(found[0], found[0]), text)
+
 
 _BY_FIELD: Final = {option.field: option for option in OPTIONS}
 

@@ -10,11 +10,16 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["PARENT", "Orphan"]
+__all__ = ["PARENT", "Orphan", "is_by_plugstorm"]
 
 PARENT: Final = "PLUGSTORM_PARENT"
 """The variable of the environment that names the process that started Locust; where it is missing, nobody is watched,
 because a shell may end before a job that it has put into the background."""
+
+
+def is_by_plugstorm() -> bool:
+    """Return whether `plugstorm load` has started this process, and not somebody who knows Locust's options."""
+    return PARENT in os.environ
 
 
 class Orphan:

@@ -23,6 +23,11 @@ __all__ = ["add_options", "request_of"]
 def add_options(parser: Any) -> None:
     """Add the options to Locust's parser; each can be given as `PLUGSTORM_…` in the environment, too."""
     group = parser.add_argument_group("Plugstorm", "Virtual charge points")
+    # Locust shows its own --help before it has read a locustfile.
+    helper = group.add_argument(
+        "--plugstorm-help", action="help", env_var=None, help="Show these options, too, and exit."
+    )
+    helper.include_in_web_ui = helper.is_secret = helper.is_required = helper.is_multiple = False
     for option in OPTIONS:
         if option.is_of_locust:
             continue

@@ -17,7 +17,8 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from loadtest.locust_edge.options import OPTIONS, RAMP, Option, read_addresses
+from loadtest.locust_edge.option_words import read_addresses
+from loadtest.locust_edge.options import OPTIONS, RAMP, Option
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.workload.defaults import DEFAULT_PROFILE
 from loadtest.workload.stages import Stage, most_stations, stages_seconds
@@ -43,6 +44,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[Stage, ...] = ()
     """Ramps and holds; where there are any, `stations` and `duration` follow from them."""
     profile: str = DEFAULT_PROFILE
+    arrival_rate: float | None = None
+    """Charging sessions that begin in a second at all stations together; None leaves it to the profile."""
     time_compression: float | None = None
     start_at: str | None = None
     storms: tuple[str, ...] = ()
@@ -57,6 +60,12 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     register: bool = False
     """Whether the driver makes the CSMS know the stations and their tokens first."""
     commands: Path | None = None
+    watch_pids: tuple[int, ...] = ()
+    """Processes of the CSMS on this machine."""
+    watch_urls: tuple[str, ...] = ()
+    """Where the CSMS shows its metrics as Prometheus text."""
+    watch_series: tuple[str, ...] = ()
+    """Names of the metrics that are taken; empty takes gauges and counters."""
     workers: int = 1
     source_addresses: tuple[str, ...] = ()
     """Addresses and ranges of them."""
@@ -70,6 +79,7 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None = None
     """Never on a command line, where it would show in the list of processes."""
     station_list: Path | None = None
+    token_list: Path | None = None
     identity_pattern: str | None = None
     call_timeout: float = 30.0
     connect_timeout: float = 30.0

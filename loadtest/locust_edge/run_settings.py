@@ -6,8 +6,11 @@ machines; only the profile is read in every process. The module does not import 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
+
+import msgspec
 
 from config.errors import ConfigError
 from config.locations import Location
@@ -23,16 +26,24 @@ from loadtest.plugins.ledger.driver_records import DriverRecords
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
 from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.formula import ways_back
+from loadtest.plugins.storms.outside import mute_practice_csms
 from loadtest.plugins.storms.plugin import StormPlugin
+from loadtest.plugins.watch.contract import Source
+from loadtest.plugins.watch.metrics_page import MetricsPage
+from loadtest.plugins.watch.plugin import WatchPlugin
+from loadtest.plugins.watch.processes import ProcessTree
+from loadtest.workload.arrival_rate import with_arrival_rate
 from loadtest.workload.commands import read_commands
-from loadtest.workload.identities import Identities, read_identities
+from loadtest.workload.defaults import DEFAULT_PATTERN
+from loadtest.workload.identities import Identities, read_identities, read_tokens
 from loadtest.workload.profile import Profile, check_versions, load_profile, with_time
+from loadtest.workload.stages import read_stage_list
 from loadtest.workload.storms import MassRemoteStart, Storm, read_storm_words, read_storms
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_identity, check_owned
 from ocppj.versions import RULES, Version
 
-__all__ = ["profile_of", "register_stations", "settings_of"]
+__all__ = ["profile_of", "register_stations", "settings_of", "with_own_stages"]
 
 _DRIVERS_OF_THE_LEDGER = frozenset({None, "http", "practice"})
 """Their control port says what the CSMS recorded."""
@@ -42,7 +53,20 @@ def profile_of(request: LoadRequest) -> Profile:
     """Load the profile at the time that was asked for; raises `UsageError`."""
     profile = with_time(load_profile(request.profile), compression=request.time_compression, start_at=request.start_at)
     check_versions(profile, tuple(request.versions) or (Version.V16,))
-    return profile
+    rate = request.arrival_rate or profile.arrivals_per_s
+    return profile if rate is None else with_arrival_rate(profile, rate, request.stations)
+
+
+def with_own_stages(request: LoadRequest) -> LoadRequest:
+    """Take the stages of the profile where none were asked for; raises `UsageError`."""
+    if request.stages:
+        return request
+    profile = load_profile(request.profile)
+    if not profile.stages:
+        return request
+    with as_usage_error(ConfigError):
+        stages = read_stage_list(profile.stages, Location("The profile's stages"))
+    return msgspec.structs.replace(request, stages=stages).staged()
 
 
 def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
@@ -81,14 +105,31 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
         source_addresses=max(1, len(request.addresses)),
         driver=driver,
         plugins=[
-            StormPlugin(storms, backoff=backoff, seed=request.seed, owned=request.owned),
+            StormPlugin(
+                storms,
+                backoff=backoff,
+                seed=request.seed,
+                owned=request.owned,
+                mute=_mute(request),
+                call_timeout=request.call_timeout,
+            ),
             *([] if commander is None else [commander]),
             _ledger(request, secrets, choice, identities, ocpp[0]),
             KpiPlugin(),
+            *_watch(request),
         ],
         details=request.described() | _changed(overrides),
         secrets=secrets,
     )
+
+
+def _watch(request: LoadRequest) -> list[WatchPlugin]:
+    """Find what is to be watched; raises `UsageError` where it is not there."""
+    if request.watch_series and not request.watch_urls:
+        raise UsageError("--watch-series names metrics of a page; give its address with --watch-url")
+    pages = [MetricsPage(check_owned(url, request.owned), request.watch_series) for url in request.watch_urls]
+    sources: list[Source] = [*(ProcessTree(pid) for pid in dict.fromkeys(request.watch_pids)), *pages]
+    return [WatchPlugin(sources)] if sources else []
 
 
 def _thresholds(request: LoadRequest) -> list[Threshold]:
@@ -136,9 +177,21 @@ def _storms(request: LoadRequest, profile: Profile) -> list[Storm]:
     return storms
 
 
+def _mute(request: LoadRequest) -> Callable[[float, float, Callable[[int, str], object]], object] | None:
+    """Return what makes the practice CSMS mute; None where the CSMS is another one."""
+    if request.control_url is None or request.driver not in _DRIVERS_OF_THE_LEDGER:
+        return None
+    return partial(mute_practice_csms, check_owned(request.control_url, request.owned))
+
+
 def _identities(request: LoadRequest) -> Identities:
     if request.station_list is None:
-        return Identities() if request.identity_pattern is None else Identities(request.identity_pattern)
+        pattern = DEFAULT_PATTERN if request.identity_pattern is None else request.identity_pattern
+        return Identities(pattern, tokens=_tokens(request), stations=request.stations)
+    if request.token_list is not None:
+        raise UsageError(
+            "--token-list and --station-list exclude each other; the columns token, token2, … are for tokens"
+        )
     if request.identity_pattern is not None:
         raise UsageError("--identity-pattern and --station-list exclude each other; the list has the names already")
     found = read_identities(request.station_list)
@@ -146,6 +199,18 @@ def _identities(request: LoadRequest) -> Identities:
         raise UsageError(
             f"{request.station_list} names {found.capacity} stations, but {request.stations} are asked for; "
             f"add lines, or take --stations {found.capacity}"
+        )
+    return found
+
+
+def _tokens(request: LoadRequest) -> list[str]:
+    if request.token_list is None:
+        return []
+    found = read_tokens(request.token_list)
+    if request.stations > len(found):
+        raise UsageError(
+            f"{request.token_list} names {len(found)} tokens, but {request.stations} stations are asked for, and "
+            f"a token charges at one place at a time; add lines, or take --stations {len(found)}"
         )
     return found
 

@@ -113,27 +113,27 @@ def _explain(outcome: str, reason: str, target: Target, lease: Lease, version: V
     url, name = redact_url(target.url), lease.identity
     where = urlsplit(url).netloc
     if outcome in _UNREACHABLE:
-        raise TargetUnreachableError(f"{where} cannot be reached: {_UNREACHABLE[Attempt(outcome)]} (--host)")
+        raise TargetUnreachableError(f"{where} cannot be reached: {_UNREACHABLE[Attempt(outcome)]} (--url)")
     if outcome.startswith("http-"):
         status = int(outcome.removeprefix("http-"))
         if status >= _SERVER_ERROR:
             raise TargetUnreachableError(f"{url} answers HTTP {status} to {name}; it is not ready for stations")
-        raise UsageError(f"{url} refused {name} with HTTP {status}; {_FIXES.get(status, 'check --host')}")
+        raise UsageError(f"{url} refused {name} with HTTP {status}; {_FIXES.get(status, 'check --url')}")
     if outcome == Attempt.NO_SUBPROTOCOL:
         raise UsageError(
             f"{url} does not take the subprotocol {RULES[version].subprotocol} of OCPP {version}; choose with --ocpp"
         )
     if outcome == Attempt.TLS_FAILED:
-        raise UsageError(f"TLS with {where} failed: {reason}; name the CA of the CSMS with --tls-ca")
+        raise UsageError(f"TLS with {where} failed: {reason}; name the CA of the CSMS with --ca")
     if outcome == Attempt.BAD_UPGRADE:
-        raise UsageError(f"{url} does not speak WebSocket: {reason}; check --host")
+        raise UsageError(f"{url} does not speak WebSocket: {reason}; check --url")
     raise UsageError(
         f"This machine cannot connect to {where}: {outcome} ({reason}); see ulimit -n and --source-address"
     )
 
 
 _FIXES = {
-    401: "give the password with --password, or a --station-list",
-    403: "give the password with --password, or a --station-list",
-    404: "check the path in --host, and that the CSMS knows this station",
+    401: "give the password with --password, or a --station-list with a column password",
+    403: "give the password with --password, or a --station-list with a column password",
+    404: "check the path in --url, and that the CSMS knows this station",
 }

@@ -44,12 +44,13 @@ from loadtest.cluster.leases import LeaseClient
 from loadtest.cluster.master import REPORT_EVERY, MasterEnd
 from loadtest.cluster.worker import WorkerEnd
 from loadtest.judging.settings import Settings
-from loadtest.locust_edge.orphans import Orphan
+from loadtest.locust_edge.options import in_locusts_words
+from loadtest.locust_edge.orphans import Orphan, is_by_plugstorm
 from loadtest.locust_edge.table import LocustTable
 from loadtest.measuring.recorder import Recorder
 from ocppj.errors import HarnessError, LocalProtocolError
 
-__all__ = ["Wiring", "expect_workers", "install", "wired"]
+__all__ = ["Wiring", "expect_workers", "install", "spell", "wired"]
 
 _UP: Final = "plugstorm_up"
 _DOWN: Final = "plugstorm_down"
@@ -89,6 +90,11 @@ def wired(environment: Environment) -> Wiring:
         raise LocalProtocolError("loadtest.locust_edge.wiring.install was not called for this environment.") from None
 
 
+def spell(text: str) -> str:
+    """Name options in a text for people as whoever started this process knows them."""
+    return text if is_by_plugstorm() else in_locusts_words(text)
+
+
 class Wiring:
     """The parts that this process has: a worker has no master end, a master no worker end, a local run both."""
 
@@ -113,6 +119,7 @@ class Wiring:
                 name=self._name_of,
                 errors=_unhandled,
                 stop=self._stop_early,
+                spell=spell,
             )
         if not isinstance(runner, runners.MasterRunner):
             self.worker = WorkerEnd(
@@ -283,6 +290,16 @@ class Wiring:
         self.master.finish()
         if self.master.exit_code is not None:
             self.environment.process_exit_code = self.master.exit_code
+        given: Any = self.environment.parsed_options
+        if self.environment.web_ui is not None and getattr(given, "autoquit", -1) != -1:
+            # Locust does it at the end of its run time only, and not after stages or an early end.
+            gevent.spawn_later(given.autoquit, self._leave_page)
+
+    def _leave_page(self) -> None:
+        """End the process whose web page nobody wants to keep."""
+        self._runner.quit()
+        if self.environment.web_ui is not None:
+            self.environment.web_ui.stop()  # type: ignore[no-untyped-call]  # Locust has no types there
 
     def _on_quitting(self, **_: Any) -> None:
         if self.master is not None:

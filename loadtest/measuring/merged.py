@@ -11,11 +11,13 @@ import msgspec
 from evidence.histogram import Histogram, Interval, Tag
 from loadtest.measuring.recorder import Delta, Key, SecondCounts
 
-__all__ = ["INTERVAL", "Latencies", "LossKey", "Losses", "Merged", "Second"]
+__all__ = ["INTERVAL", "ErrorKey", "Latencies", "LossKey", "Merged", "Second", "Spell"]
 
-INTERVAL: Final = 5.0
+INTERVAL: Final = 1.0
 """Seconds of one interval in the HDR logs, until a run lasts so long that intervals are joined."""
 _MOST_INTERVALS: Final = 240
+_RECENT: Final = 5.0
+"""Seconds of which a person watches the latencies."""
 
 _K = TypeVar("_K")
 
@@ -47,8 +49,12 @@ LossKey = tuple[str, int, str, str]
 """How a connection was lost, the code, the reason, and the CALL that was open."""
 
 
-class Losses(NamedTuple):
-    """Connections that were lost in one way, and the seconds since 1970 of the first and the last."""
+ErrorKey = tuple[str, str, str, str, str]
+"""ocpp, action, direction, code and text of a CALLERROR."""
+
+
+class Spell(NamedTuple):
+    """How often something happened, and the seconds since 1970 of the first and the last time."""
 
     number: int
     first: int
@@ -63,7 +69,9 @@ class Merged:
         self.faults: Counter[str] = Counter()
         self.connections: Counter[str] = Counter()
         self.offered: Counter[str] = Counter()
-        self.losses: dict[LossKey, Losses] = {}
+        self.injected: Counter[str] = Counter()
+        self.losses: dict[LossKey, Spell] = {}
+        self.callerrors: dict[ErrorKey, Spell] = {}
         self.calls = 0
         """CALLs in all windows together."""
         self._seconds: dict[int, list[int]] = {}
@@ -71,6 +79,7 @@ class Merged:
         self._interval = interval
         self._index = 0
         self._open: dict[tuple[str, Key], Latencies] = {}
+        self._lately: list[tuple[float, dict[tuple[str, Key], Latencies]]] = []
         self._totals: dict[str, dict[Key, Latencies]] = {}
         self._closed: dict[int, dict[tuple[str, Key], tuple[bytes, bytes]]] = {}
 
@@ -91,11 +100,11 @@ class Merged:
         self.faults.update(delta["faults"])
         self.connections.update(delta["connections"])
         self.offered.update(delta["offered"])
-        for how, code, reason, after, count, first, last in delta["lost"]:
-            found = self.losses.get((how, code, reason, after), Losses(0, first, last))
-            self.losses[how, code, reason, after] = Losses(
-                found.number + count, min(found.first, first), max(found.last, last)
-            )
+        self.injected.update(delta["injected"])
+        for how, code, reason, after, *spell in delta["lost"]:
+            _prolong(self.losses, (how, code, reason, after), Spell(*spell))
+        for ocpp, action, direction, error, text, *spell in delta["callerrors"]:
+            _prolong(self.callerrors, (ocpp, action, direction, error, text), Spell(*spell))
         return self.calls - before
 
     @property
@@ -129,8 +138,9 @@ class Merged:
         return Second(t, *self._seconds[t]) if t in self._seconds else None
 
     def recent(self) -> list[tuple[Key, Histogram]]:
-        """Return the response times of the interval that is being filled, by window and series; do not change them."""
-        return [(key, latencies.response) for (_, key), latencies in self._open.items()]
+        """Return the response times of the last seconds, some of them for each series; do not change them."""
+        tables = [*(table for _, table in self._lately), self._open]
+        return [(key, latencies.response) for table in tables for (_, key), latencies in table.items()]
 
     def intervals(self, window: str) -> Iterator[Interval]:
         """Return the lines of the HDR log of a window: each interval in which figures of a series came in."""
@@ -160,6 +170,8 @@ class Merged:
             for (window, key), latencies in self._open.items():
                 for total, part in zip(_find(self._totals.setdefault(window, {}), key), latencies, strict=True):
                     total.merge(part.counts)
+            now = self._index * self._interval
+            self._lately = [(at, table) for at, table in self._lately if at > now - _RECENT] + [(now, self._open)]
             self._open = {}
         if len(self._closed) > _MOST_INTERVALS:
             self._join_intervals()
@@ -180,6 +192,11 @@ class Merged:
         for index, table in closed.items():
             unpacked = {key: Latencies(*map(Histogram, map(_unpack, packed))) for key, packed in table.items()}
             self._store(index // 2, unpacked)
+
+
+def _prolong(table: dict[_K, Spell], key: _K, new: Spell) -> None:
+    old = table.get(key, new._replace(number=0))
+    table[key] = Spell(old.number + new.number, min(old.first, new.first), max(old.last, new.last))
 
 
 def _find(table: dict[_K, Latencies], key: _K) -> Latencies:

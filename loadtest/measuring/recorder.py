@@ -8,6 +8,8 @@ This is the source of truth of a load run; Locust's own table is a view that is 
     recorder.connected(+1 | -1)     # a WebSocket connection is up, or gone
     recorder.booted(+1 | -1)        # a station was accepted by BootNotification, or no longer counts as booted
     recorder.lost(how, code, reason, after)       # a connection ended against the station's will
+    recorder.callerror(ocpp, action, direction, code, text)   # besides `call`: what a CALLERROR said
+    recorder.injected(kind)         # something that the run itself did to a frame or a connection, on purpose
     recorder.offered(n)             # n CALLs fell due in the schedules of this process, sent or not
     recorder.note(kind, *values)    # something for a plugin of the run (`loadtest.plugins.contract`), once
 
@@ -17,6 +19,7 @@ does not import Locust, which would monkey-patch the process.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
@@ -33,6 +36,10 @@ _MOST_NOTES: Final = 200_000
 _MAX_NAMES = 200
 _MAX_NAME_LENGTH = 64
 _OTHER = "(other)"
+_MOST_TEXTS: Final = 100
+"""Texts of CALLERRORs that are told apart."""
+_TEXT_LENGTH: Final = 160
+_NUMBERS: Final = re.compile(r"\d+")
 
 Key = tuple[str, str, str, str]
 """ocpp, action, direction, outcome."""
@@ -52,8 +59,12 @@ class Delta(TypedDict):
     lost: list[tuple[str, int, str, str, int, int, int]]
     """Connections that ended against the will of stations: how, code, reason, CALL that was open, how many, and the
     second since 1970 of the first and the last."""
+    callerrors: list[tuple[str, str, str, str, str, int, int, int]]
+    """ocpp, action, direction, code, text, how many, and the second since 1970 of the first and the last."""
     offered: dict[str, int]
     """CALLs that fell due, by window."""
+    injected: dict[str, int]
+    """What the run did to frames and connections on purpose, by kind."""
     notes: list[list[Any]]
     """For the plugins of the run: kinds and values."""
 
@@ -94,6 +105,7 @@ class Recorder:
         "_booted",
         "_booted_most",
         "_by_window",
+        "_callerrors",
         "_calls",
         "_clock",
         "_connected",
@@ -103,6 +115,7 @@ class Recorder:
         "_errors",
         "_faults",
         "_fire",
+        "_injected",
         "_lost",
         "_names",
         "_notes",
@@ -115,7 +128,9 @@ class Recorder:
         "_series",
         "_since",
         "_table",
+        "_texts",
         "_wall_offset",
+        "before_take",
         "total",
     )
     _series: dict[Key, _Series]
@@ -126,11 +141,15 @@ class Recorder:
     _errors: int
     _opened: int
     _lost: dict[tuple[str, int, str, str], list[int]]
+    _callerrors: dict[tuple[str, str, str, str, str], list[int]]
+    _texts: dict[str, str]
     _connected_most: int
     _booted_most: int
     _rows: list[tuple[int, int, int, int, int, int]]
     _open_calls: int
     _notes: list[list[Any]]
+    before_take: list[Callable[[], None]]
+    """Called at the beginning of `take`, to leave notes that belong to the same CALLs."""
     total: int
     """CALLs of this run in all completed seconds: the check sum of the histograms."""
 
@@ -152,6 +171,7 @@ class Recorder:
         self._clock = clock
         self._wall_offset = (time.time() if wall is None else wall) - now
         self._connected = self._booted = 0
+        self.before_take = []
         self._restart(now)
 
     # -- hot path ----------------------------------------------------------------------------------------------------
@@ -241,6 +261,22 @@ class Recorder:
         found[0] += 1
         found[2] = self._second
 
+    def callerror(self, ocpp: str, action: str, direction: str, code: str, text: str) -> None:
+        """Keep what a CALLERROR said; texts that differ in numbers only, such as ids, count as the first of them."""
+        self._seconds_passed()
+        text = text[:_TEXT_LENGTH]
+        shape = _NUMBERS.sub("0", text)
+        is_full = len(self._texts) >= _MOST_TEXTS
+        text = self._texts.get(shape, _OTHER) if is_full else self._texts.setdefault(shape, text)
+        key = (ocpp, self._known(action), direction, self._known(code), text)
+        found = self._callerrors.setdefault(key, [0, self._second, self._second])
+        found[0] += 1
+        found[2] = self._second
+
+    def injected(self, kind: str) -> None:
+        """Count something that the run itself did to a frame or a connection, or that followed from it."""
+        self._injected[self._known(kind)] += 1
+
     def offered(self, count: int = 1, intended_at: float | None = None) -> None:
         """Count CALLs that fell due in the schedules of this process, at `intended_at` (default: now)."""
         if intended_at is None or intended_at >= self._since:
@@ -293,6 +329,7 @@ class Recorder:
 
     def take(self, *, final: bool = False) -> Delta:
         """Return what was recorded since the last call; the second that still runs is held back unless `final`."""
+        self._tell_before()
         now = self._clock()
         if final:
             self._next_second(now, close=True)
@@ -320,13 +357,16 @@ class Recorder:
             faults=dict(self._faults),
             connections=dict(self._connections),
             lost=[(*key, count, first, last) for key, (count, first, last) in self._lost.items()],
+            callerrors=[(*key, count, first, last) for key, (count, first, last) in self._callerrors.items()],
             offered=dict(self._offered),
+            injected=dict(self._injected),
             notes=self._notes,
         )
         self._rows = []
         self._notes = []
         self._lost = {}
-        for counter in (self._faults, self._connections, self._offered):
+        self._callerrors = {}
+        for counter in (self._faults, self._connections, self._offered, self._injected):
             counter.clear()
         self._choose_view()
         return delta
@@ -341,8 +381,11 @@ class Recorder:
         self._names: set[str] = set()
         self._faults: Counter[str] = Counter()
         self._connections: Counter[str] = Counter()
+        self._injected: Counter[str] = Counter()
         self._offered: Counter[str] = Counter()
         self._lost = {}
+        self._callerrors = {}
+        self._texts = {}
         self._rows = []
         self._open_calls = 0
         self._notes = []
@@ -351,6 +394,10 @@ class Recorder:
         self.total = 0
         self._begin_second()
         self._choose_view()
+
+    def _tell_before(self) -> None:
+        for tell in self.before_take:
+            tell()
 
     def _choose_view(self) -> None:
         """Decide how the table hears of the CALLs until the next `take`: each by itself, or all in sums."""

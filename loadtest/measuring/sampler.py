@@ -22,13 +22,15 @@ from evidence.histogram import Histogram
 from evidence.vocabulary import MEASURE
 from loadtest.measuring.recorder import Recorder
 
-__all__ = ["PROBE_EVERY", "STALL", "Health", "Sampler", "WindowHealth", "local_ports"]
+__all__ = ["PROBE_EVERY", "STALL", "Health", "Sampler", "WindowHealth", "local_ports", "read_stolen"]
 
 PROBE_EVERY: Final = 0.02
 """Seconds between two probes of the event loop."""
 STALL: Final = 0.1
 """Seconds; a probe that is later than this counts as a stall of the loop."""
 _CPU_OVER: Final = 5
+_STEAL: Final = 8
+"""Its place in the first line of `/proc/stat` (proc_stat(5))."""
 _MOST_MISSED_PROBES: Final = 50_000
 
 
@@ -44,6 +46,8 @@ class WindowHealth(msgspec.Struct, kw_only=True):
     """Seconds of processor time, all threads together."""
     waited: float = 0.0
     """Seconds in which the process could have run and got no processor."""
+    stolen: float = 0.0
+    """Seconds that the host of a virtual machine gave to others, of a processor on the average."""
     seconds: float = 0.0
 
 
@@ -86,6 +90,7 @@ class Sampler:
         self._recent: deque[tuple[float, float]] = deque(maxlen=_CPU_OVER)
         self._cpu = time.process_time()
         self._waited = _waited_for_cpu()
+        self._stolen = _stolen()
         rss = self._process.memory_info().rss
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.health = Health(
@@ -130,19 +135,20 @@ class Sampler:
 
     def sample(self) -> None:
         """Look at processor time, memory and descriptors; called once a second."""
-        now, cpu, waited = self._clock(), time.process_time(), _waited_for_cpu()
+        now, cpu, waited, stolen = self._clock(), time.process_time(), _waited_for_cpu(), _stolen()
         health, seconds = self.health, max(now - self._sampled, 1e-6)
         name = self._recorder.current_window
         window = self._window(name)
         window.cpu += cpu - self._cpu
         window.waited += waited - self._waited
+        window.stolen += stolen - self._stolen
         window.seconds += seconds
         if name == MEASURE:
             self._recent.append((cpu - self._cpu, seconds))
             if len(self._recent) == _CPU_OVER:
                 spent, passed = map(sum, zip(*self._recent, strict=True))
                 health.busiest = max(health.busiest, spent / passed)
-        self._sampled, self._cpu, self._waited = now, cpu, waited
+        self._sampled, self._cpu, self._waited, self._stolen = now, cpu, waited, stolen
         health.rss = max(health.rss, self._process.memory_info().rss)
         health.stations = max(health.stations, self._recorder.connected_now)
         health.descriptors = max(health.descriptors, _descriptors(health.descriptor_limit))
@@ -184,6 +190,20 @@ def _waited_for_cpu() -> float:
     with contextlib.suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/self/schedstat").read_bytes().split()[1]) / 1e9
     return 0.0
+
+
+def _stolen() -> float:
+    """Return the seconds that the host took from each processor on the average; 0 where Linux does not tell."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return read_stolen(Path("/proc/stat").read_text("ascii"), os.sysconf("SC_CLK_TCK"))
+    return 0.0
+
+
+def read_stolen(stat: str, ticks: int) -> float:
+    """Read the steal time of `/proc/stat`, in seconds of a processor on the average; `ticks` make a second."""
+    lines = stat.splitlines()
+    processors = sum(line.startswith("cpu") and line[3:4].isdigit() for line in lines)
+    return int(lines[0].split()[_STEAL]) / ticks / max(processors, 1)
 
 
 def local_ports() -> int:

@@ -1,7 +1,8 @@
-"""How many stations a CSMS holds within its objectives: which fleet to try next, and what the trials say together.
+"""How much a CSMS holds within its objectives: which load to try next, and what the trials say together.
 
-Doubling until an objective is missed, then bisection, then repeats on both sides of the knee until two of three trials
-agree. Everything follows from the list of trials, so a search can be judged again from its file; pure.
+The load is a number of stations, or of charging sessions or commands in a second. Doubling until a load is missed, then
+bisection, then repeats on both sides of the knee until two of three trials agree. Everything follows from the list of
+trials, so a search can be judged again from its file; pure.
 """
 
 from __future__ import annotations
@@ -9,38 +10,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from evidence.capacity_model import CapacityFinding, Limit, Trial, TrialWord
-from evidence.run_model import LoadRun, SloResult
-from loadtest.judging.slo import Threshold
+from evidence.capacity_model import CapacityFinding, Limit, Search, Trial
+from loadtest.planning.gave_way import what_gave_way
 
-__all__ = [
-    "BOOTED",
-    "conclude",
-    "next_stations",
-    "strain",
-    "trial_of",
-    "with_booted",
-]
+__all__ = ["MOST_TRIALS", "RATE_STEP", "conclude", "load_of", "next_load", "size_of"]
 
-BOOTED: Final = "stations booted >= 99 %"
-"""What a CSMS that holds a fleet does at least; left out where the objectives speak of booted stations themselves."""
 AGREE: Final = 2
 """How many of three trials must agree at the knee."""
+GIVE_UP: Final = 3
+"""How often a load is tried while nothing can be said because of the generator."""
 MOST_TRIALS: Final = 40
-MOST_STRAIN: Final = 10.0
+RATE_STEP: Final = 0.1
+"""Sessions or commands a second by which two loads differ at least."""
+
+_UNITS: Final = {"stations": "stations", "sessions": "sessions/s", "commands": "commands/s"}
 
 
-def next_stations(trials: Sequence[Trial], *, start: int, most: int, precision: float = 0.05) -> int | None:
-    """Choose the size of the next fleet; None when the search is over.
+def size_of(trial: Trial) -> int:
+    """Return the load of a trial in whole steps: stations, or tenths of a rate."""
+    return trial.stations if trial.rate is None else round(trial.rate / RATE_STEP)
+
+
+def load_of(size: int, search: Search) -> float:
+    """Return the load of so many steps."""
+    return float(size) if search == "stations" else round(size * RATE_STEP, 3)
+
+
+def next_load(trials: Sequence[Trial], *, start: int, most: int, precision: float = 0.05) -> int | None:
+    """Choose the next load in steps; None when the search is over.
 
     `precision` is how close, as a share, the two sides of the knee must come.
     """
     if len(trials) >= MOST_TRIALS or _generator_failed(trials):
         return None
     if trials and trials[-1].word == "generator":
-        return trials[-1].stations
+        return size_of(trials[-1])
     votes = _votes(trials)
-    tie = next((stations for stations, (kept, missed) in votes.items() if kept == missed), None)
+    tie = next((size for size, (kept, missed) in votes.items() if kept == missed), None)
     if tie is not None:
         return tie
     low, high = _knee(votes)
@@ -53,11 +59,14 @@ def next_stations(trials: Sequence[Trial], *, start: int, most: int, precision: 
     return _unsure(votes, low) or _unsure(votes, high)
 
 
-def conclude(trials: Sequence[Trial], *, most: int, interrupted: bool = False) -> CapacityFinding:
-    """Say what the trials have shown."""
+def conclude(
+    trials: Sequence[Trial], *, most: int, search: Search = "stations", interrupted: bool = False
+) -> CapacityFinding:
+    """Say what the trials have shown; `most` in steps."""
     votes = _votes(trials)
     low, high = _knee(votes)
     kept, missed = votes.get(low, (0, 0))
+    kept_above, missed_above = (0, 0) if high is None else votes[high]
     limit: Limit = "csms"
     if interrupted:
         limit = "interrupted"
@@ -67,111 +76,81 @@ def conclude(trials: Sequence[Trial], *, most: int, interrupted: bool = False) -
         limit = "maximum"
     elif len(trials) >= MOST_TRIALS:
         limit = "trials"
+    gave_way = "" if high is None else what_gave_way(trials, held=low, missed=high, size_of=size_of)
+    fleet = max((trial.stations for trial in trials if size_of(trial) == low and trial.word == "kept"), default=0)
     return CapacityFinding(
-        stations=low,
+        stations=low if search == "stations" else fleet,
         limit=limit,
-        missed_at=high,
+        missed_at=high if search == "stations" else None,
         kept=kept,
         of=kept + missed,
-        sentence=_sentence(trials, limit, low, high),
+        sentence=_sentence(trials, limit, low, high, search=search, gave_way=gave_way),
+        search=search,
+        held=load_of(low, search),
+        missed=None if high is None else load_of(high, search),
+        missed_in=missed_above,
+        missed_of=kept_above + missed_above,
+        gave_way=gave_way,
     )
-
-
-def trial_of(run: LoadRun, thresholds: Sequence[Threshold], stations: int, folder: str = "") -> Trial:
-    """Boil a finished run down."""
-    pairs = list(zip(thresholds, (slo for slo in run.slo if not slo.built_in), strict=True))
-    missed = [f"{slo.expr} ({_measured(slo)})" for slo in run.slo if not slo.passed and not slo.undecided]
-    slowest = max((call.response_ms for call in run.calls if call.response_ms), key=lambda p: p.p99, default=None)
-    word: TrialWord = "missed" if missed else "kept"
-    return Trial(
-        stations=stations,
-        word=word if run.generator.verdict == "VALID" else "generator",
-        missed=missed,
-        reasons=list(run.generator.reasons),
-        strain=max((strain(threshold, slo) for threshold, slo in pairs), default=0.0),
-        calls_per_s=run.throughput.get("calls_per_s", 0.0),
-        failed_per_s=run.throughput.get("failed_per_s", 0.0),
-        p50_ms=slowest.p50 if slowest else None,
-        p99_ms=slowest.p99 if slowest else None,
-        generator=run.generator.verdict,
-        folder=folder,
-    )
-
-
-def strain(threshold: Threshold, result: SloResult) -> float:
-    """Return how far an objective is used up: below 1 it is kept, above it is missed; at most `MOST_STRAIN`."""
-    expression = threshold.expression
-    value, bound = result.value, expression.limit
-    if value is None:
-        return MOST_STRAIN
-    upper = expression.operator.startswith("<")
-    lower = expression.operator.startswith(">")
-    used = 0.0 if result.passed or result.undecided else MOST_STRAIN
-    if upper and bound > 0:
-        used = value / bound
-    elif lower and expression.is_share:
-        # Of 99 % the interesting part is the one that may be missing.
-        used = (100 - value) / (100 - bound) if bound < 100 else used  # noqa: PLR2004 - percent
-    elif lower and value > 0:
-        used = bound / value
-    return min(used, MOST_STRAIN)
-
-
-def with_booted(thresholds: Sequence[Threshold]) -> bool:
-    """Return whether the objectives say how many stations must have booted."""
-    return any(one.expression.family == "stations" and one.expression.metric == "booted" for one in thresholds)
 
 
 def _votes(trials: Sequence[Trial]) -> dict[int, tuple[int, int]]:
-    """Count how often each size was kept and missed."""
+    """Count how often each load was kept and missed."""
     votes: dict[int, tuple[int, int]] = {}
     for trial in trials:
         if trial.word != "generator":
-            kept, missed = votes.get(trial.stations, (0, 0))
-            votes[trial.stations] = (kept + (trial.word == "kept"), missed + (trial.word == "missed"))
+            kept, missed = votes.get(size_of(trial), (0, 0))
+            votes[size_of(trial)] = (kept + (trial.word == "kept"), missed + (trial.word == "missed"))
     return votes
 
 
 def _knee(votes: dict[int, tuple[int, int]]) -> tuple[int, int | None]:
-    """Return the largest size that was held below the smallest that was not; a tie counts as neither."""
-    high = min((stations for stations, (kept, missed) in votes.items() if missed > kept), default=None)
-    held = (stations for stations, (kept, missed) in votes.items() if kept > missed)
-    return max((stations for stations in held if high is None or stations < high), default=0), high
+    """Return the largest load that was held below the smallest that was not; a tie counts as neither."""
+    high = min((size for size, (kept, missed) in votes.items() if missed > kept), default=None)
+    held = (size for size, (kept, missed) in votes.items() if kept > missed)
+    return max((size for size in held if high is None or size < high), default=0), high
 
 
-def _unsure(votes: dict[int, tuple[int, int]], stations: int) -> int | None:
-    return stations if stations and max(votes[stations]) < AGREE else None
+def _unsure(votes: dict[int, tuple[int, int]], size: int) -> int | None:
+    return size if size and max(votes[size]) < AGREE else None
 
 
 def _generator_failed(trials: Sequence[Trial]) -> bool:
-    """Return whether the generator failed twice in a row with one size: once may be due to other programs."""
-    last = trials[-AGREE:]
+    """Return whether the generator failed each time with one load: less often may be due to other programs."""
+    last = trials[-GIVE_UP:]
     return (
-        len(last) == AGREE
-        and len({trial.stations for trial in last}) == 1
+        len(last) == GIVE_UP
+        and len({size_of(trial) for trial in last}) == 1
         and all(trial.word == "generator" for trial in last)
     )
 
 
-def _sentence(trials: Sequence[Trial], limit: Limit, low: int, high: int | None) -> str:
-    held = f"the CSMS holds {low} stations" if low else "the CSMS did not hold a single fleet"
+def _sentence(
+    trials: Sequence[Trial], limit: Limit, low: int, high: int | None, *, search: Search, gave_way: str
+) -> str:
+    unit = _UNITS[search]
+    held_amount = f"{load_of(low, search):g} {unit}"
+    nothing = "did not hold a single fleet" if search == "stations" else f"did not hold any rate of {search}"
+    held = f"the CSMS holds {held_amount}" if low else f"the CSMS {nothing}"
     match limit:
         case "generator":
-            at = trials[-1].stations
+            at = f"{load_of(size_of(trials[-1]), search):g}"
             why = trials[-1].reasons[0] if trials[-1].reasons else ""
-            start = f"the CSMS holds at least {low} stations" if low else "nothing can be said of the CSMS"
+            start = f"the CSMS holds at least {held_amount}" if low else "nothing can be said of the CSMS"
+            if all(trial.starved for trial in trials[-GIVE_UP:]):
+                return (
+                    f"{start}; with {at} other programs kept the generator from its work in {GIVE_UP} runs, so run "
+                    f"again on a quiet machine. {why}"
+                ).rstrip()
             return f"{start}; with {at} the generator, not the CSMS, is the limit. {why}".rstrip()
         case "maximum":
-            return f"the CSMS holds at least {low} stations, the most that were to be tried (--max-stations)."
+            flag = "--max-stations" if search == "stations" else "--max-rate"
+            return f"the CSMS holds at least {held_amount}, the most that were to be tried ({flag})."
         case "interrupted" | "trials":
             return f"{held}, as far as the search went ({len(trials)} trials)."
     if high is None:
         return f"{held}."
-    why = next((trial.missed[0] for trial in trials if trial.stations == high and trial.missed), "")
-    return f"{held}; with {high} it missed {why}." if low else f"{held}: already {high} missed {why}."
-
-
-def _measured(result: SloResult) -> str:
-    if result.value is None:
-        return result.reason
-    return f"measured {result.value:g} {result.unit}".rstrip()
+    above = f"{load_of(high, search):g}"
+    why = next((trial.missed[0] for trial in trials if size_of(trial) == high and trial.missed), "")
+    said = f"{held}; with {above} it missed {why}." if low else f"{held}: already {above} missed {why}."
+    return f"{said} {gave_way}.".replace("..", ".") if gave_way else said

@@ -18,11 +18,11 @@ from loadtest.measuring.windows import WindowPlan
 from loadtest.station import Context, Station
 from loadtest.timing.pacing import van_der_corput
 from loadtest.timing.timers import TimerQueue
-from loadtest.transport.contract import Handshake
+from loadtest.transport.contract import Handshake, How, Listener
 from loadtest.transport.target import Target
 from loadtest.workload.identities import Identities
 from loadtest.workload.profile import Profile
-from ocppj.versions import Version
+from ocppj.versions import Version, rules_for_subprotocol
 
 __all__ = ["MOST_CALLS", "MOST_STATIONS", "Part", "Rehearsal", "Traffic", "rehearse"]
 
@@ -152,7 +152,7 @@ class _Access:
         kind, message_id, *rest = msgspec.json.decode(text)
         if kind != 2:  # noqa: PLR2004 - a CALL
             return
-        version, action = socket.station.version, rest[0]
+        version, action = socket.version, rest[0]
         answer = msgspec.json.encode([3, message_id, self.answers[version].get(action, {})]).decode()
         traffic = self.part.traffic.setdefault((str(version), action), Traffic())
         traffic.calls += 1
@@ -177,12 +177,18 @@ class _Access:
 class _Socket:
     """Stands in for `StationSocket`."""
 
-    def __init__(self, access: _Access, station: Station) -> None:
+    version: Version
+
+    def __init__(self, access: _Access, station: Listener) -> None:
         self.access = access
         self.station = station
         self.open = True
+        self.deaf = False
 
     def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:  # noqa: ARG002 - as the real one
+        rules = rules_for_subprotocol(subprotocol)
+        assert rules is not None
+        self.version = rules.version
         self.access.part.connects += 1
         self.access.at(self.access.now, lambda: self.station.on_open(Handshake(subprotocol, 0.0, 0.0)))
 
@@ -191,14 +197,35 @@ class _Socket:
         return self.open
 
     def hear(self, text: str) -> None:
-        if self.open:
+        if self.open and not self.deaf:
             self.station.on_text(text, self.access.now)
 
     def ping_every(self, seconds: float) -> None:
         """Ping nobody: pings are no CALLs."""
 
-    def close(self, code: int = 1000, reason: str = "") -> None:  # noqa: ARG002 - as the real one
+    def leave_pings(self, on_ping: Callable[[], bool]) -> None:
+        """Ping nobody."""
+
+    def note(self, info: Mapping[str, Any]) -> None:
+        """Trace nothing."""
+
+    def pause(self) -> None:
+        self.deaf = True
+
+    def resume(self) -> None:
+        self.deaf = False
+
+    def hand_over(self, listener: Listener) -> None:
+        self.station = listener
+
+    def give_up(self, reason: str, how: How) -> None:
         self.open = False
+        self.access.at(self.access.now, lambda: self.station.on_closed(1006, reason, how))
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        if self.open:
+            self.open = False
+            self.access.at(self.access.now, lambda: self.station.on_closed(code, reason, How.LOCAL))
 
     def abort(self) -> None:
         self.open = False

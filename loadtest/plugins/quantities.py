@@ -9,6 +9,7 @@ from loadtest.judging.quantities import Quantities
 from loadtest.plugins.commands import figures as commands
 from loadtest.plugins.ledger import kpis, reconcile
 from loadtest.plugins.storms import result as storms
+from loadtest.plugins.watch import series as watch
 
 __all__ = ["QUANTITIES"]
 
@@ -18,6 +19,7 @@ QUANTITIES: Final[Quantities] = MappingProxyType(
         "storm": storms.QUANTITIES,
         "ledger": reconcile.QUANTITIES,
         "kpi": kpis.QUANTITIES,
+        "watch": watch.QUANTITIES,
     }
 )
 """By the word that begins the line, which is the name of the plugin."""

@@ -24,7 +24,7 @@ from loadtest.station.views import ChargingSessionView, ConnectorView, ContextVi
 from loadtest.timing.timers import Timer
 from loadtest.workload.car import circuit_for, reading_after
 from loadtest.workload.sessions import PlannedSession
-from ocppj.outcomes import Outcome
+from ocppj.outcomes import Outcome, as_seen
 
 __all__ = ["ChargingSession", "Connector"]
 
@@ -281,7 +281,7 @@ class ChargingSession:
             return
         self.record.authorized(outcome)
         now = self.context.clock()
-        if outcome == Outcome.ACCEPTED or outcome in (Outcome.LOST, Outcome.NEVER_SENT):
+        if outcome == Outcome.ACCEPTED or as_seen(outcome) in (Outcome.LOST, Outcome.NEVER_SENT):
             self._start(now, _parent(payload))
         else:
             self._gone(now)

@@ -13,21 +13,23 @@ from typing import Final
 
 from msgspec import structs
 
+from config.locations import Location
 from evidence.vocabulary import STATION_CRASH
 from fixtures import models
+from fixtures.time_style import TimeStyle
 from loadtest.measuring.answer_judge import AnswerJudge
 from loadtest.measuring.recorder import Recorder
 from loadtest.station.contract import Host, Observer
 from loadtest.station.dialect.contract import Dialect
-from loadtest.station.dialect.vendor import clock_writer, dialect_of
+from loadtest.station.dialect.vendor import dialect_of
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import TimerQueue
-from loadtest.transport.contract import Engine, Listener
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import Engine, Listener, Wire
 from loadtest.transport.target import Target
 from loadtest.transport.tls import open_socket
 from loadtest.workload.identities import Lease
+from loadtest.workload.impair import Impairment, read_impairments
 from loadtest.workload.profile import Profile, Span, bounds
 from loadtest.workload.vendor import NEUTRAL, Vendor, load_vendor
 from ocppj.identity import basic_authorization, decode_authorization_key, station_url
@@ -62,7 +64,7 @@ class Context:
         password: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
-        make_socket: Callable[[Engine, Target, Listener, str | None], StationSocket] = open_socket,
+        make_socket: Callable[[Engine, Target, Listener, str | None], Wire] = open_socket,
         on_crash: Callable[[Host, Exception], bool] | None = None,
     ) -> None:
         """Take the settings of a run; times in seconds.
@@ -91,12 +93,14 @@ class Context:
         self.vendor: Vendor = NEUTRAL
         """Whose firmware the stations here run."""
         self._write_time: Callable[[float], str] = wall_clock
-        self._wall_offset = wall() - clock()
+        self._wall_offset = self._shown_offset = wall() - clock()
         # All processes of a run, on whatever machine, count their phases from the same moment.
         self.epoch = -self._wall_offset
         self.began = clock()
         """When the simulated day begins; a fleet is made for the first station of a run."""
         self.individual = lru_cache(maxsize=512)(self._make_individual)
+        self.impairments = _impairments(profile)
+        """What the run does to the frames of stations, on purpose."""
         self._parts: list[tuple[Profile, Context]] = []
         self._vendor_weights: list[float] = []
         self._of_vendors: list[Context] = []
@@ -122,7 +126,7 @@ class Context:
 
     def timestamp(self, now: float) -> str:
         """Write a moment of the monotonic clock as OCPP time stamps are written."""
-        return self._write_time(now + self._wall_offset)
+        return self._write_time(now + self._shown_offset)
 
     def pick_model(self, draws: Draws, profile: Profile) -> str:
         """Draw a station model by the weights of its profile."""
@@ -172,6 +176,7 @@ class Context:
         own.profile = part
         if not part.vendors and self.profile.vendors:
             own.profile = structs.replace(part, vendors=self.profile.vendors)
+        own.impairments = _impairments(part) or self.impairments
         own._divide()  # noqa: SLF001 - a copy of this very object
         return own
 
@@ -179,7 +184,12 @@ class Context:
         own, profile, sessions, workload = copy.copy(self), self.profile, self.profile.sessions, self.profile.workload
         own.vendor = vendor
         own.backoff = vendor.way_back(self.backoff)
-        own._write_time = clock_writer(vendor.quirks)  # noqa: SLF001 - a copy of this very object
+        if vendor.quirks.time_style != TimeStyle():
+            own._write_time = vendor.quirks.time_style.writer()  # noqa: SLF001 - a copy of this very object
+        # What a station's own clock shows; plans and phases go by the right time.
+        own._shown_offset = (  # noqa: SLF001 - a copy of this very object
+            -self.began if vendor.quirks.clock_from_1970 else self._wall_offset + vendor.quirks.clock_ahead
+        )
         if sessions is not None and vendor.quirks.skips_authorize:
             sessions = structs.replace(sessions, authorize=False)
         if workload is not None and vendor.quirks.skips_authorize:
@@ -206,3 +216,7 @@ class Context:
             # Locust stops forwarding the log of a worker that logs too much.
             _logger.error("A station failed and will be restarted (%s).", type(error).__name__, exc_info=error)
         return False
+
+
+def _impairments(profile: Profile) -> tuple[Impairment, ...]:
+    return read_impairments(list(profile.impair), Location("impair"))

@@ -184,8 +184,8 @@ class Controls(Host, Protocol):
     def beat_every(self, seconds: float) -> None:
         """Change the heartbeat interval."""
 
-    def reconnect(self) -> None:
-        """Close the connection and come back, as with a new password."""
+    def reconnect(self, *, boot: bool = False) -> None:
+        """Close the connection and come back: with a new password, or to `boot` anew."""
 
 
 # -- what it remembers -------------------------------------------------------------------------------------------------
@@ -263,6 +263,9 @@ class Storm(Protocol):
     def where(self) -> Target | None:
         """Return where the station is to connect to, where that is not the usual target."""
 
+    def answered(self, response_s: float, outcome: str) -> None:
+        """Take note that a CALL of the station has ended."""
+
     def opened(self, now: float) -> None:
         """Take note that the station is connected."""
 
@@ -274,6 +277,9 @@ class Storm(Protocol):
 
     def lost(self, now: float) -> None:
         """Take note that the connection is gone."""
+
+    def stays_away(self, why: str) -> None:
+        """Take note that the station takes the loss for the end and comes back no more."""
 
     def end(self) -> None:
         """Let go of everything: the station is over."""

@@ -13,6 +13,7 @@ from loadtest.station.dialect.contract import Status
 from loadtest.station.life import Life
 from loadtest.station.messaging import Messaging
 from loadtest.station.replay import ReplayPlayer
+from loadtest.station.status_flapper import StatusFlapper
 from loadtest.timing.pacing import next_in_phase, van_der_corput
 from loadtest.timing.timers import Timer
 
@@ -41,7 +42,7 @@ class DayOwner(Host, Protocol):
 class Day:
     """Statuses, heartbeats, readings by the clock and arrivals of one station."""
 
-    __slots__ = ("_clock_aligned", "_heartbeat", "_station", "arrivals", "heartbeat_interval")
+    __slots__ = ("_clock_aligned", "_flapper", "_heartbeat", "_station", "arrivals", "heartbeat_interval")
 
     def __init__(self, station: DayOwner) -> None:
         """Wait until the station is accepted."""
@@ -51,6 +52,7 @@ class Day:
         self.arrivals: Arrivals | PlannedArrivals | ReplayPlayer | None = None
         self._heartbeat: Timer | None = None
         self._clock_aligned: ClockAlignedMeter | None = None
+        self._flapper: StatusFlapper | None = None
 
     def tell_statuses(self, now: float) -> None:
         """Report the status of the station and of each connector, unless a recording does that."""
@@ -77,6 +79,8 @@ class Day:
         station = self._station
         if self._clock_aligned is None and self._station.context.vendor.clock_aligned:
             self._clock_aligned = ClockAlignedMeter(station)
+        if self._flapper is None and station.context.vendor.quirks.status_flap:
+            self._flapper = StatusFlapper(station)
         if self.arrivals is None and station.life is Life.ON:
             self.arrivals = arrivals_at(station)
             if self.arrivals is not None:
@@ -97,6 +101,9 @@ class Day:
         if self._clock_aligned is not None:
             self._clock_aligned.cancel()
             self._clock_aligned = None
+        if self._flapper is not None:
+            self._flapper.cancel()
+            self._flapper = None
 
     # -- heartbeats --------------------------------------------------------------------------------------------------
 

@@ -45,6 +45,8 @@ class LifeEvent(StrEnum):
     """It is switched on, or its restart has taken long enough."""
     CONNECTION_OVER = "connection over"
     """The connection has ended, or an attempt has failed."""
+    GIVEN_UP = "given up"
+    """The connection has ended in a way after which its vendor's firmware connects no more."""
     SOFT_RESET = "soft reset"
     """It is to restart, after it has told the CSMS what it has to tell."""
     HARD_RESET = "hard reset"
@@ -64,6 +66,7 @@ class LifeAction(StrEnum):
 
     CONNECT = "connect"
     CONNECT_LATER = "connect after the back-off"
+    STAY_AWAY = "stay away until it restarts"
     SAY_GOODBYE = "end transactions, wait for the last answers, close"
     CUT_AND_RESTART = "cut the connection, end transactions, be gone for a while"
     RESTART = "be gone for a while"
@@ -90,6 +93,7 @@ TRANSITIONS: Mapping[tuple[Life, LifeEvent], Transition] = MappingProxyType(
         (Life.NEW, LifeEvent.POWER_ON): _CONNECT,
         (Life.NEW, LifeEvent.ABORT): _FINISH,
         (Life.ON, LifeEvent.CONNECTION_OVER): Transition(Life.ON, LifeAction.CONNECT_LATER),
+        (Life.ON, LifeEvent.GIVEN_UP): Transition(Life.ON, LifeAction.STAY_AWAY),
         (Life.ON, LifeEvent.SOFT_RESET): Transition(Life.RESETTING, LifeAction.SAY_GOODBYE),
         (Life.ON, LifeEvent.HARD_RESET): Transition(Life.DARK, LifeAction.CUT_AND_RESTART),
         (Life.ON, LifeEvent.POWER_LOSS): _GO_DARK,

@@ -11,16 +11,16 @@ from evidence.vocabulary import FROM_CSMS, TO_CSMS
 from loadtest.station.context import Context
 from loadtest.station.contract import Controls
 from loadtest.station.dialect.contract import Dialect, OnEnd, Payload
+from loadtest.station.excuses import Excuses
 from loadtest.station.state.store import store_of
 from loadtest.timing.timers import Timer
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import Wire
 from loadtest.workload.answers import AnswerRule, Verdict, manner_of, rule_for
 from ocppj.events import (
     AnswerMalformed,
     CallReceived,
     DuplicateAnswer,
     ErrorReceived,
-    Event,
     LateAnswer,
     LostInFlight,
     NeverSent,
@@ -33,7 +33,7 @@ from ocppj.events import (
     UnsolicitedAnswer,
 )
 from ocppj.messages import Call, CallError, encode
-from ocppj.outcomes import Outcome
+from ocppj.outcomes import Outcome, injected
 from ocppj.registration import Registration, may_send
 from ocppj.session import Session
 from ocppj.versions import ErrorMeaning, MessageType
@@ -93,6 +93,7 @@ class Messaging:
         "_sweep",
         "context",
         "dialect",
+        "excuses",
         "leaving",
         "registration",
         "session",
@@ -111,7 +112,9 @@ class Messaging:
         self.spoken = Spoken(context) if context.vendor.heartbeat_when_quiet else None
         """When the station said something last, where that matters."""
         self.session = Session(self.dialect.rules, self.spoken or context.new_id, timeout=context.call_timeout)
-        self.socket: StationSocket | None = None
+        self.excuses = Excuses(refusals=True) if context.vendor.quirks.breaks_ocpp else None
+        """What is no fault of the CSMS, where the run injects faults."""
+        self.socket: Wire | None = None
         self.speaking = False
         """Whether the CSMS would hear what is said: the connection is open, and our Close frame is not out."""
         self.leaving = False
@@ -146,9 +149,8 @@ class Messaging:
         now = context.clock()
         context.recorder.offered(1, intended_at)
         if session.queue_depth >= MOST_QUEUED:
-            context.recorder.call(
-                self.dialect.ocpp, action, TO_CSMS, Outcome.NEVER_SENT, None, max(0.0, now - intended_at), now
-            )
+            outcome = self._blamed("", Outcome.NEVER_SENT)
+            context.recorder.call(self.dialect.ocpp, action, TO_CSMS, outcome, None, max(0.0, now - intended_at), now)
             if on_end is not None:
                 on_end(None, Outcome.NEVER_SENT)
             return True
@@ -158,6 +160,20 @@ class Messaging:
             self._sweep = context.timers.at(now + session.timeout, self._sweep_due, self._station)
         self._flush()
         return True
+
+    def call_early(self, action: str, payload: Payload, intended_at: float) -> None:
+        """Send a CALL that an unregistered station may not send, as some firmware does."""
+        registration, self.registration = self.registration, Registration.ACCEPTED
+        try:
+            self.call(action, payload, intended_at)
+        finally:
+            self.registration = registration
+
+    def excused(self) -> Excuses:
+        """Return what is no fault of the CSMS at this station, made now where it is the first."""
+        if self.excuses is None:
+            self.excuses = Excuses()
+        return self.excuses
 
     def new_message_id(self) -> str:
         """Make the id of a CALL that is sent now."""
@@ -215,17 +231,29 @@ class Messaging:
             self._sweep = self.context.timers.at(deadline, self._sweep_due, self._station)
         self._flush()
 
-    def _record(self, call: PendingCall, outcome: str, at: float) -> None:
+    def _failed(self, call: PendingCall, outcome: str, at: float) -> None:
+        """Record a CALL without a proper answer, and tell who sent it."""
+        blamed = self._blamed(call.message_id, outcome)
         sent_at = call.sent_at
         self.context.recorder.call(
             self.dialect.ocpp,
             call.action,
             TO_CSMS,
-            outcome,
+            blamed,
             None if sent_at is None else at - sent_at,
             at - call.intended_at,
             at,
         )
+        if blamed is outcome and (storm := self._station.storm) is not None:
+            storm.answered(at - call.intended_at, outcome)
+        self._end(call, None, outcome if blamed is outcome else injected(outcome))
+
+    def _blamed(self, message_id: str, outcome: str) -> str:
+        """Return the outcome, or `injected` where it is the run's own doing."""
+        if self.excuses is None or not self.excuses.covers(message_id, outcome):
+            return outcome
+        self.context.recorder.injected(f"ended: {outcome}")
+        return Outcome.INJECTED
 
     def _end(self, call: PendingCall, payload: Payload | None, outcome: str) -> None:
         if call.context is not None:
@@ -234,41 +262,45 @@ class Messaging:
             self._station.call_ended()
 
     def _on_result(self, event: ResultReceived) -> None:
-        # `_record` and `_end`, written out: this is the end of nearly every CALL.
+        # `_end`, written out: this is the end of nearly every CALL.
         call, payload, at, sent_at = event.call, event.result.payload, event.at, event.call.sent_at
         assert sent_at is not None
         context, dialect = self.context, self.dialect
         outcome = context.judge(dialect.version, call.action, payload)
         context.recorder.call(dialect.ocpp, call.action, TO_CSMS, outcome, at - sent_at, at - call.intended_at, at)
+        if (storm := self._station.storm) is not None:
+            storm.answered(at - call.intended_at, outcome)
         if call.context is not None:
             call.context(payload or {}, outcome)
         if self.leaving:
             self._station.call_ended()
 
     def _on_error(self, event: ErrorReceived) -> None:
-        outcome = f"{Outcome.CALLERROR}:{event.error.code}"
-        self._record(event.call, outcome, event.at)
-        self._end(event.call, None, outcome)
+        error = event.error
+        self.context.recorder.callerror(self.dialect.ocpp, event.call.action, TO_CSMS, error.code, error.description)
+        self._failed(event.call, f"{Outcome.CALLERROR}:{error.code}", event.at)
 
     def _on_malformed(self, event: AnswerMalformed) -> None:
         self.context.recorder.fault("unreadable")
-        self._record(event.call, Outcome.SCHEMA_INVALID, event.at)
-        self._end(event.call, None, Outcome.SCHEMA_INVALID)
+        self._failed(event.call, Outcome.SCHEMA_INVALID, event.at)
 
     def _on_timeout(self, event: TimedOut) -> None:
-        self._record(event.call, Outcome.TIMEOUT, event.at)
-        self._end(event.call, None, Outcome.TIMEOUT)
+        self._failed(event.call, Outcome.TIMEOUT, event.at)
 
     def _on_lost(self, event: LostInFlight) -> None:
-        self._record(event.call, Outcome.LOST, event.at)
-        self._end(event.call, None, Outcome.LOST)
+        self._failed(event.call, Outcome.LOST, event.at)
 
     def _on_never_sent(self, event: NeverSent) -> None:
-        self._record(event.call, Outcome.NEVER_SENT, event.at)
-        self._end(event.call, None, Outcome.NEVER_SENT)
+        self._failed(event.call, Outcome.NEVER_SENT, event.at)
 
-    def _on_stray(self, event: Event) -> None:
-        self.context.recorder.fault(_STRAYS[type(event)])
+    def _on_stray(self, event: LateAnswer | DuplicateAnswer | UnsolicitedAnswer) -> None:
+        if self.excuses is not None and self.excuses.knows(event.message.message_id):
+            self.context.recorder.injected(f"stray: {_STRAYS[type(event)]}")
+        else:
+            self.context.recorder.fault(_STRAYS[type(event)])
+
+    def _on_result_error(self, _: ResultErrorReceived) -> None:
+        self.context.recorder.fault("result-error")
 
     def _on_send(self, event: SendReceived) -> None:
         """Take a SEND, which asks for nothing."""
@@ -300,6 +332,7 @@ class Messaging:
             self.session.answer(call.message_id, reply.payload)
         else:
             self.session.refuse(call.message_id, reply.code, reply.description)
+            self.context.recorder.callerror(self.dialect.ocpp, call.action, FROM_CSMS, reply.code, reply.description)
         self._flush()
         self._record_command(event, reply.outcome)
         if self.context.observer is not None:
@@ -320,7 +353,7 @@ class Messaging:
         else:
             self._answer(event, refuse=refuse)
 
-    def _answer_late(self, event: CallReceived, socket: StationSocket | None, refuse: bool, _: float) -> None:  # noqa: FBT001 - bound by `partial`
+    def _answer_late(self, event: CallReceived, socket: Wire | None, refuse: bool, _: float) -> None:  # noqa: FBT001 - bound by `partial`
         if self.speaking and self.socket is socket:
             self._answer(event, refuse=refuse)
         else:
@@ -347,11 +380,10 @@ _REACTIONS: dict[type[Any], Callable[[Messaging, Any], None]] = {
     LateAnswer: Messaging._on_stray,  # noqa: SLF001
     DuplicateAnswer: Messaging._on_stray,  # noqa: SLF001
     UnsolicitedAnswer: Messaging._on_stray,  # noqa: SLF001
-    ResultErrorReceived: Messaging._on_stray,  # noqa: SLF001
+    ResultErrorReceived: Messaging._on_result_error,  # noqa: SLF001
 }
 _STRAYS: dict[type[Any], str] = {
     LateAnswer: Outcome.LATE,
     DuplicateAnswer: "duplicate",
     UnsolicitedAnswer: Outcome.UNSOLICITED,
-    ResultErrorReceived: "result-error",
 }

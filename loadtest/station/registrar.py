@@ -58,8 +58,9 @@ class Registrar:
     def boot_now(self) -> None:
         """Send a BootNotification because the CSMS triggered it."""
         self.cancel()
+        context, boot_id = self._station.context, self._station.context.vendor.quirks.boot_id or None
         self._station.call(
-            "BootNotification", self._payload(), self._station.context.clock(), self._answered, triggered=True
+            "BootNotification", self._payload(), context.clock(), self._answered, triggered=True, message_id=boot_id
         )
 
     def cancel(self) -> None:
@@ -77,7 +78,8 @@ class Registrar:
 
     def _boot(self, when: float) -> None:
         self._retry = None
-        self._station.call("BootNotification", self._payload(), when, self._answered)
+        boot_id = self._station.context.vendor.quirks.boot_id or None
+        self._station.call("BootNotification", self._payload(), when, self._answered, message_id=boot_id)
 
     def _boot_at(self, when: float) -> None:
         if self._station.life is Life.ON:

@@ -18,7 +18,7 @@ from loadtest.station.contract import Host
 from loadtest.station.dialect.contract import Payload
 from loadtest.timing.timers import Timer
 from loadtest.workload.recording import Cue
-from ocppj.outcomes import Outcome
+from ocppj.outcomes import Outcome, as_seen
 
 __all__ = ["ReplayPlayer"]
 
@@ -83,7 +83,7 @@ class ReplayPlayer:
 
     def _ended(self, payload: Payload | None, outcome: str) -> None:
         self._on_way = False
-        if not self._due or outcome in _KEPT:
+        if not self._due or as_seen(outcome) in _KEPT:
             return
         cue, _ = self._due.pop(0)
         if cue.transaction is not None and payload is not None and type(payload.get("transactionId")) is int:

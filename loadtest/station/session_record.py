@@ -13,7 +13,7 @@ import msgspec
 
 from loadtest.measuring.session_row import NOTE, Row
 from loadtest.station.contract import Host
-from ocppj.outcomes import Outcome, is_accepted
+from ocppj.outcomes import Outcome, as_seen, is_accepted
 
 __all__ = ["SessionRecord"]
 
@@ -74,7 +74,7 @@ class SessionRecord:
     def ended(self, payload: Mapping[str, Any] | None, outcome: str, *, is_start: bool) -> None:
         """Note how one sending of the start or stop ended."""
         row = self.row
-        sent = outcome != Outcome.NEVER_SENT
+        sent = as_seen(outcome) != Outcome.NEVER_SENT
         if payload is not None:
             outcome = Outcome.ACCEPTED if is_accepted(payload) else Outcome.REJECTED
         if is_start:
@@ -87,6 +87,13 @@ class SessionRecord:
             row.stop_sends += sent
             if sent or not row.stop_sends:
                 row.stop = str(outcome)
+
+    def copied(self, *, is_start: bool) -> None:
+        """Note that the start or stop goes to the CSMS once more than the station sends it."""
+        if is_start:
+            self.row.start_sends += 1
+        else:
+            self.row.stop_sends += 1
 
     def settled(self, transaction_id: int | str | None) -> None:
         """Note that the start or stop will not be sent again, and how the transaction is called by now."""
@@ -110,7 +117,8 @@ class SessionRecord:
 
 
 def _event_meter(payload: Mapping[str, Any]) -> float | None:
-    for meter_value in payload.get("meterValue", ()):
+    # The newest reading is that of the event; an end may carry those of the whole transaction before it.
+    for meter_value in reversed(payload.get("meterValue", ())):
         for sample in meter_value["sampledValue"]:
             if sample.get("measurand", _REGISTER) == _REGISTER and "phase" not in sample:
                 unit = sample.get("unitOfMeasure") or {}

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from evidence.vocabulary import STAYS_AWAY
 from fixtures import models
 from loadtest.station.charging_session import Connector
 from loadtest.station.commands.respond import respond
@@ -22,6 +23,7 @@ from loadtest.station.contract import Observer, Store, Storm
 from loadtest.station.day import HEARTBEAT, Day
 from loadtest.station.dialect.contract import Dialect, Ending
 from loadtest.station.life import Life, LifeAction, LifeEvent, after
+from loadtest.station.line_habits import ORDERLY
 from loadtest.station.messaging import Messaging, Responder
 from loadtest.station.registrar import Registrar
 from loadtest.station.state.firmware import Firmware
@@ -30,10 +32,11 @@ from loadtest.station.transaction_queue import TransactionQueue
 from loadtest.station.views import Phase
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import Timer
-from loadtest.transport.contract import Handshake, How
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import Handshake, How, Wire
 from loadtest.workload.identities import Lease
+from loadtest.workload.impair import Impairment
 from loadtest.workload.profile import Profile
+from loadtest.workload.quirks import Leaving
 from ocppj.registration import Registration
 from ocppj.versions import Version
 
@@ -46,6 +49,7 @@ class Station:
     """One virtual charge point; all methods run in the hub or before it starts, and none blocks."""
 
     __slots__ = (
+        "_boots_next",
         "_connection",
         "_on_stopped",
         "_patience",
@@ -94,6 +98,7 @@ class Station:
         """What commands have left here; made by `store_of`."""
         self.storm: Storm | None = None
         """The storm that the station is in."""
+        self._boots_next = False
         self._transaction_queue: TransactionQueue | None = None
         self._restart: Timer | None = None
         self._patience: Timer | None = None
@@ -152,7 +157,7 @@ class Station:
         return self.messaging.session.open_call is not None
 
     @property
-    def socket(self) -> StationSocket | None:
+    def socket(self) -> Wire | None:
         """The socket of the connection that stands or is being made."""
         return self.messaging.socket
 
@@ -209,16 +214,37 @@ class Station:
         if self.life is not Life.ON or self.socket is None:
             return
         if code is not None and self.messaging.speaking:
+            if code in ORDERLY:
+                self._connection.leave(Leaving.CLOSE)
             self.messaging.close(code)
             return
         self._connection.cut()
         self._happens(LifeEvent.CONNECTION_OVER)
 
-    def part(self) -> StationSocket | None:
+    def part(self) -> Wire | None:
         """Take the connection for dead and leave its socket to the caller; another one is opened at once."""
         socket = self._connection.hand_over()
         self.connect_now()
         return socket
+
+    def blame_nobody(self) -> None:
+        """Take whatever becomes of CALLs for the run's own doing, until `blame_again`."""
+        self.messaging.excused().mute = True
+
+    def blame_again(self) -> None:
+        """Blame the CSMS again; not for what is still open."""
+        excuses, open_call = self.messaging.excused(), self.messaging.session.open_call
+        excuses.mute = False
+        if open_call is not None:
+            excuses.add(open_call.message_id)
+
+    def impair(self, rule: Impairment) -> None:
+        """Put the connections under one more rule, that which stands included."""
+        self._connection.impair(rule)
+
+    def relieve(self, rule: Impairment) -> None:
+        """Take a rule back."""
+        self._connection.relieve(rule)
 
     def connect_now(self) -> None:
         """Connect without waiting for the back-off."""
@@ -252,9 +278,13 @@ class Station:
         if self.messaging.registration is Registration.ACCEPTED:
             self.day.plan_heartbeat()
 
-    def reconnect(self) -> None:
-        """Close the connection and come back, as with a new password."""
+    def reconnect(self, *, boot: bool = False) -> None:
+        """Close the connection and come back: with a new password, or to `boot` anew."""
         if self.life is Life.ON and self.socket is not None:
+            if boot:
+                self._boots_next = True
+            else:
+                self._connection.leave(Leaving.PASSWORD)
             self.messaging.close(1000)
 
     # -- what parts ask and tell -------------------------------------------------------------------------------------
@@ -289,6 +319,11 @@ class Station:
             self.reset_when_idle = False
             self.reboot(Ending.SOFT_RESET)
 
+    def copied(self, action: str) -> None:
+        """Take note that a CALL which is under way goes to the CSMS twice: it may be recorded twice, too."""
+        if self._transaction_queue is not None:
+            self._transaction_queue.copied(action)
+
     def disconnected(self, now: float) -> None:
         """Take note that a connection which stood is gone."""
         self._registrar.cancel()
@@ -302,14 +337,22 @@ class Station:
         now, messaging = self.context.clock(), self.messaging
         self.online_since = now
         away = self._connection.opened(now)
-        if messaging.registration is Registration.ACCEPTED and self.context.vendor.boots_again(away):
+        if messaging.registration is Registration.ACCEPTED and (
+            self._boots_next or self.context.vendor.boots_again(away)
+        ):
             self._registrar.forget()
+        self._boots_next = False
         if self.storm is not None:
             self.storm.opened(now)
         if messaging.registration is Registration.ACCEPTED:
             # No BootNotification: nothing in it has changed (OCPP-J 1.6 §5.4, 2.x Part 4 §5.4).
             self._come_back(now, away)
         else:
+            if self.context.vendor.quirks.speaks_first:
+                connector = self.connectors[0]
+                word = self.dialect.status_words[connector.status]
+                status = self.dialect.status(connector.model, word, self.context.timestamp(now))
+                messaging.call_early("StatusNotification", status, now)
             self._registrar.begin(now)
 
     def on_failed(self, outcome: str, reason: str) -> None:  # noqa: ARG002 - counted by class
@@ -325,8 +368,15 @@ class Station:
 
     def on_closed(self, code: int, reason: str, how: How) -> None:
         """Keep what is to be kept, and come back later."""
+        leaving = self._connection.gives_up(how, code, reason) if self.life is Life.ON else None
         self._connection.closed(code, reason, how)
-        self._happens(LifeEvent.CONNECTION_OVER)
+        if leaving is None:
+            self._happens(LifeEvent.CONNECTION_OVER)
+            return
+        self.context.recorder.injected(f"{STAYS_AWAY}{leaving}")
+        self._happens(LifeEvent.GIVEN_UP)
+        if self.storm is not None:
+            self.storm.stays_away(leaving)
 
     def on_backlog(self) -> None:
         """Count a CSMS that reads too slowly."""
@@ -367,6 +417,9 @@ class Station:
 
     def _connect_later(self, _: Ending, __: float) -> None:
         self._connection.open_later()
+
+    def _stay_away(self, _: Ending, __: float) -> None:
+        """Do nothing: only a restart brings the station back."""
 
     def _say_goodbye(self, ending: Ending, patience: float) -> None:
         context = self.context
@@ -487,6 +540,7 @@ _ACTIONS: Mapping[LifeAction, Callable[[Station, Ending, float], None]] = Mappin
     {
         LifeAction.CONNECT: Station._connect,  # noqa: SLF001 - a dispatch table of this very class
         LifeAction.CONNECT_LATER: Station._connect_later,  # noqa: SLF001
+        LifeAction.STAY_AWAY: Station._stay_away,  # noqa: SLF001
         LifeAction.SAY_GOODBYE: Station._say_goodbye,  # noqa: SLF001
         LifeAction.CUT_AND_RESTART: Station._cut_and_restart,  # noqa: SLF001
         LifeAction.RESTART: Station._be_gone,  # noqa: SLF001

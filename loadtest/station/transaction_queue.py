@@ -15,7 +15,7 @@ from loadtest.station.views import ChargingSessionView
 from loadtest.timing.backoff import retry_delay
 from loadtest.timing.timers import Timer
 from loadtest.workload.vendor import NEUTRAL
-from ocppj.outcomes import Outcome
+from ocppj.outcomes import Outcome, as_seen
 
 __all__ = ["ATTEMPTS", "MOST_KEPT", "RETRY_INTERVAL", "TransactionQueue"]
 
@@ -101,6 +101,12 @@ class TransactionQueue:
             )
         station.call(action, payload, intended_at, self._ended, message_id=message.message_id)
 
+    def copied(self, action: str) -> None:
+        """Take note that a message which is on its way goes to the CSMS twice."""
+        message = self._on_way
+        if message is not None and message.is_money and message.said.action == action:
+            message.charging_session.record.copied(is_start=message.is_start)
+
     def close(self) -> None:
         """Give up everything that was not delivered."""
         self.station.context.timers.cancel(self._retry)
@@ -117,7 +123,7 @@ class TransactionQueue:
         if message.is_money:
             message.charging_session.record.ended(payload, outcome, is_start=message.is_start)
         if payload is None and not self._forgets(message, outcome):
-            if outcome in _KEPT:
+            if as_seen(outcome) in _KEPT:
                 return
             message.failures += 1
             retry = self.station.context.vendor.retry
@@ -139,7 +145,7 @@ class TransactionQueue:
     def _forgets(self, message: _Message, outcome: str) -> bool:
         """Return whether the station gives up the start of a transaction that nobody answered."""
         forgets = self.station.context.vendor.quirks.forgets_lost_start
-        return forgets and message.said.action == "StartTransaction" and outcome in _UNANSWERED
+        return forgets and message.said.action == "StartTransaction" and as_seen(outcome) in _UNANSWERED
 
     def _wait(self, message: _Message, delay: float) -> None:
         due = self.station.context.clock() + delay

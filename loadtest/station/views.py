@@ -118,6 +118,9 @@ class RecordView(Protocol):
     def ended(self, payload: Payload | None, outcome: str, *, is_start: bool) -> None:
         """Note how one sending ended."""
 
+    def copied(self, *, is_start: bool) -> None:
+        """Note that a message goes to the CSMS once more than the station sends it."""
+
     def settled(self, transaction_id: int | str | None) -> None:
         """Note that it will not be sent again, and how the transaction is called by now."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
@@ -10,7 +11,7 @@ import msgspec
 from evidence import vocabulary
 from loadtest.timing.timers import HubTimers, TimerQueue
 
-__all__ = ["READ", "READ_SIZE", "WRITE", "Attempt", "Engine", "Handshake", "How", "Listener", "Pinged"]
+__all__ = ["READ", "READ_SIZE", "WRITE", "Attempt", "Engine", "Handshake", "How", "Listener", "Pinged", "Wire"]
 
 READ, WRITE = 1, 2
 """What a watcher of the event loop waits for."""
@@ -43,6 +44,8 @@ class How(StrEnum):
     """TCP ended without a Close frame."""
     VIOLATION = "websocket-violation"
     TOO_BIG = "message-too-big"
+    INJECTED = "injected"
+    """The run itself ended it, on purpose."""
     SLOW_CONSUMER = "slow-consumer"
     """The CSMS did not read and our backlog overflowed."""
 
@@ -77,6 +80,43 @@ class Listener(Protocol):
 
     def on_crash(self, error: Exception) -> None:
         """Take an exception that one of these methods raised; the connection is gone already."""
+
+
+class Wire(Protocol):
+    """A connection, as a station uses it: a socket, or something around one; what is heard goes to its `Listener`."""
+
+    def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
+        """Begin; `on_open` or `on_failed` follows, never from within this call."""
+
+    def send_text(self, text: str) -> bool:
+        """Write a text frame now or as soon as possible; False when the connection is not open."""
+
+    def ping_every(self, seconds: float) -> None:
+        """Ping until the connection ends; a pong that is not there by the next ping ends it as lost."""
+
+    def leave_pings(self, on_ping: Callable[[], bool]) -> None:
+        """Answer no ping of the CSMS; `on_ping` hears of each, and returns whether the connection ends at it."""
+
+    def note(self, info: Mapping[str, Any]) -> None:
+        """Write a note into the trace of the station, if there is one."""
+
+    def pause(self) -> None:
+        """Read nothing more, not even the end of the connection, until `resume`."""
+
+    def resume(self) -> None:
+        """Read again, first what has come in meanwhile."""
+
+    def hand_over(self, listener: Listener) -> None:
+        """Let somebody else hear what is still to come."""
+
+    def give_up(self, reason: str, how: How) -> None:
+        """End an open connection at once; `on_closed` follows."""
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close politely; `on_closed` follows."""
+
+    def abort(self) -> None:
+        """End at once, without a Close frame; no callback follows."""
 
 
 class Pinged(Protocol):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from loadtest.timing.timers import Timer
 from loadtest.transport.contract import How, Pinged
 
-__all__ = ["Pinger"]
+__all__ = ["NO_PONG", "Pinger"]
 
+NO_PONG: Final = "no pong within "
+"""Begins the reason of a connection that ended because a pong did not come."""
 _NUMBERS = 0x10000
 
 
@@ -41,7 +45,7 @@ class Pinger:
     def _due(self, when: float) -> None:
         self._timer = None
         if self._open:
-            self._socket.give_up(f"no pong within {self._interval:g} s", How.LOST)
+            self._socket.give_up(f"{NO_PONG}{self._interval:g} s", How.LOST)
             return
         self._number = (self._number + 1) % _NUMBERS
         self._open = True

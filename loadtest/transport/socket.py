@@ -11,7 +11,7 @@ import _socket
 import errno
 import logging
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from random import getrandbits
 from time import monotonic
@@ -74,6 +74,7 @@ class StationSocket:
         "_engine",
         "_inbox",
         "_listener",
+        "_on_ping",
         "_partial",
         "_phase",
         "_pinger",
@@ -101,6 +102,7 @@ class StationSocket:
         self._backlog: bytearray | None = None
         self._deadline: Timer | None = None
         self._pinger: Pinger | None = None
+        self._on_ping: Callable[[], bool] | None = None
         self._deaf = False
         self._end: tuple[int, str, How] | None = None
         self._times: tuple[float, float] | None = None
@@ -246,6 +248,11 @@ class StationSocket:
 
     def _parse(self, frame: bytes, now: float) -> None:
         """Let `websockets` read one whole frame that is not a whole text message."""
+        if self._on_ping is not None and frame[0] & 0x0F == Opcode.PING:
+            self._take_frame(Frame(Opcode.PING, b""), now)
+            if self._on_ping():
+                self._finish(1006, "dropped at a ping", How.INJECTED)
+            return
         protocol = self._protocol or self._make_protocol()
         protocol.receive_data(frame)
         self._act_on(protocol, now)
@@ -341,6 +348,10 @@ class StationSocket:
         if self._phase is _OPEN:
             self._pinger = Pinger(self, seconds, monotonic())
 
+    def leave_pings(self, on_ping: Callable[[], bool]) -> None:
+        """Answer no ping of the CSMS; `on_ping` hears of each, and returns whether the connection ends at it."""
+        self._on_ping = on_ping
+
     def send_ping(self, payload: bytes) -> None:
         """Write a ping of at most 125 bytes."""
         if self._phase is _OPEN:
@@ -392,6 +403,9 @@ class StationSocket:
         if not backlog:
             self._backlog = None
             self._watch(READ)
+
+    def note(self, info: Mapping[str, Any]) -> None:
+        """Write nothing: only a traced connection has a trace."""
 
     # -- storms ------------------------------------------------------------------------------------------------------
 

@@ -127,6 +127,10 @@ class _TraceTap:
         )
         self._file.write(record, self._secrets)
 
+    def hand_over(self, listener: Listener) -> None:
+        """Let somebody else hear what is still to come."""
+        self._listener = listener
+
     def connecting(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
         """Keep what is offered until the answer is there."""
         self._info = {"url": url, "offered": [subprotocol], "credentials": "Authorization" in headers}
@@ -178,6 +182,12 @@ class _Traced(StationSocket):
         if sent:
             self._ear.frame(Kind.SENT, now, text)
         return sent
+
+    def note(self, info: Mapping[str, Any]) -> None:
+        self._ear.note(Kind.NOTE, monotonic(), dict(info))
+
+    def hand_over(self, listener: Listener) -> None:
+        self._ear.hand_over(listener)
 
     def send_ping(self, payload: bytes) -> None:
         self._ear.note(Kind.CONTROL, monotonic(), {"opcode": "ping", "direction": "sent"})

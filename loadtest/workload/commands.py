@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import json, structs, to_builtins
 
 from config import quantities
 from config.errors import ConfigError
@@ -22,7 +24,7 @@ from ocppj.errors import UsageError, as_usage_error
 from ocppj.schemas import validator
 from ocppj.versions import Version
 
-__all__ = ["Command", "Errand", "Rate", "fill", "plan", "read_commands"]
+__all__ = ["Command", "Errand", "Rate", "fill", "plan", "read_commands", "write_commands"]
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _EFFECT_WITHIN: Final = 120.0
@@ -160,6 +162,22 @@ def read_commands(path: Path) -> list[Command]:
     if not commands:
         raise location.error("there are no commands; write at least one, as in - {action: remote-start, rate: 1/s}")
     return commands
+
+
+def command_rates(commands: Sequence[Command], per_second: float) -> list[Command]:
+    """Let commands come so often that all together are `per_second`, each with its share of before."""
+    rates = [parse_rate(command.rate).of(1) for command in commands]
+    whole = sum(rates)
+    return [
+        structs.replace(command, rate=f"{Decimal(repr(round(per_second * one / whole, 9))):f}/s")
+        for command, one in zip(commands, rates, strict=True)
+    ]
+
+
+def write_commands(commands: Sequence[Command], per_second: float) -> str:
+    """Write a file of commands at such a rate; JSON is YAML."""
+    chosen = [to_builtins(command) for command in command_rates(commands, per_second)]
+    return json.format(json.encode(chosen), indent=2).decode() + "\n"
 
 
 # -- templates ---------------------------------------------------------------------------------------------------------

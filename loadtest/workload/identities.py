@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import string
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -17,9 +19,10 @@ from fixtures.tokens import POOL_SIZE, is_pool_token, pool_token
 from loadtest.workload.defaults import DEFAULT_PATTERN
 from ocppj.errors import UsageError, as_usage_error
 
-__all__ = ["Identities", "Lease", "read_identities"]
+__all__ = ["Identities", "Lease", "read_identities", "read_tokens"]
 
 _COLUMNS: Final = ("identity", "token", "password")
+_TOKEN_COLUMN: Final = re.compile(r"tokens?\d*")
 _TOKENS_APART: Final = POOL_SIZE // 8
 """Between the tokens of two connectors of one station."""
 
@@ -37,15 +40,20 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
     more_tokens: tuple[str, ...] = ()
     """Further ones of the station's drivers, where a list gives several."""
 
-    def token_at(self, connector: int) -> str:
+    @property
+    def listed_tokens(self) -> tuple[str, ...]:
+        """Every token of the station, where a list gives several; empty otherwise."""
+        return (self.token, *self.more_tokens) if self.more_tokens else ()
+
+    def token_at(self, connector: int, *, turn: int = 0, connectors: int = 1) -> str:
         """Return the token that drivers use at a connector, counted from 1.
 
         Every connector of the fleet has its own: one token at two connectors is ConcurrentTx (OCPP 1.6 §7.2). Where a
-        list names the station's tokens, its connectors share them out.
+        list names several tokens of the station, its `connectors` share them out, and each takes its own in turn.
         """
-        if self.more_tokens:
-            tokens = (self.token, *self.more_tokens)
-            return tokens[(connector - 1) % len(tokens)]
+        if tokens := self.listed_tokens:
+            mine = tokens[(connector - 1) % len(tokens) :: max(connectors, 1)]
+            return mine[turn % len(mine)]
         if connector == 1 or not is_pool_token(self.token):
             return self.token
         return pool_token((self.number + (connector - 1) * _TOKENS_APART) % POOL_SIZE)
@@ -57,16 +65,31 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
 class Identities:
     """Station number to identity, token and password."""
 
-    def __init__(self, pattern: str = DEFAULT_PATTERN, rows: list[Lease] | None = None) -> None:
-        """Name by `pattern`, a format text with `{n}`, or take the `rows` of a list; raises `UsageError`."""
+    def __init__(
+        self,
+        pattern: str = DEFAULT_PATTERN,
+        rows: list[Lease] | None = None,
+        *,
+        tokens: Sequence[str] = (),
+        stations: int = 0,
+    ) -> None:
+        """Name by `pattern`, a format text with `{n}`, or take the `rows` of a list; raises `UsageError`.
+
+        So many `stations` share the `tokens` out, where there are any; rows have theirs already.
+        """
         if rows is None:
             _check_pattern(pattern)
         self._pattern = pattern
         self._rows = rows
+        self._tokens = tuple(tokens)
+        self._share = stations or len(tokens)
 
     def __eq__(self, other: object) -> bool:
         """Return whether both name every station alike."""
-        return isinstance(other, Identities) and (self._pattern, self._rows) == (other._pattern, other._rows)
+        return isinstance(other, Identities) and self._made_of() == other._made_of()
+
+    def _made_of(self) -> tuple[Any, ...]:
+        return self._pattern, self._rows, self._tokens, self._share
 
     def __hash__(self) -> int:
         return hash(self._pattern)
@@ -80,7 +103,12 @@ class Identities:
         """Name a station; numbers count from 1."""
         if self._rows is not None:
             return self._rows[number - 1]
-        return Lease(number, self._pattern.format(n=number), pool_token(number % POOL_SIZE))
+        identity = self._pattern.format(n=number)
+        if not self._tokens:
+            return Lease(number, identity, pool_token(number % POOL_SIZE))
+        first = (number - 1) % min(self._share, len(self._tokens))
+        token, *others = self._tokens[first :: self._share]
+        return Lease(number, identity, token, None, tuple(others))
 
     def checkers(self, stations: int) -> list[Lease]:
         """Return who may look whether the CSMS is there: a station that a run of so many does not use, then its last.
@@ -103,18 +131,38 @@ def _check_pattern(pattern: str) -> None:
         raise UsageError(f"The identity pattern {pattern!r} does not give each station its own name; {hint}")
 
 
-def _check_separator(path: Path, line: str) -> None:
+@as_usage_error(ConfigError)
+def read_tokens(path: Path) -> list[str]:
+    """Read a list of tokens, one on each line; a first line `token` is its title. Raises `UsageError` with the line."""
+    line_of: dict[str, int] = {}
+    for number, line in enumerate(read_text(path, "token list").splitlines(), 1):
+        token = line.strip()
+        if not token or (not line_of and token.lower() == "token"):
+            continue
+        if wrong := next((mark for mark in ",;\t " if mark in token), None):
+            raise UsageError(f"{path}:{number}: expected one token on each line, but {token!r} has {wrong!r} in it")
+        if token in line_of:
+            raise UsageError(f"{path}:{number}: {token} stands in line {line_of[token]} already")
+        line_of[token] = number
+    if not line_of:
+        raise UsageError(f"{path}:1: the token list is empty; write one token on each line")
+    return list(line_of)
+
+
+def _check_values(path: Path, lines: Sequence[tuple[int, list[str]]]) -> None:
     """Refuse a list with another separator, of which each line would be one long name."""
-    for separator, name in ((";", "a semicolon"), ("\t", "a tab")):
-        if separator in line:
-            raise UsageError(f"{path}:1: the values are separated by {name}; save the list with commas")
+    for line, row in lines:
+        for separator, name in ((";", "a semicolon"), ("\t", "a tab"), ("|", "a bar")):
+            if separator in row[0]:
+                raise UsageError(f"{path}:{line}: the values are separated by {name}; save the list with commas")
 
 
 @as_usage_error(ConfigError)
 def read_identities(path: Path) -> Identities:
     """Read a CSV list of registered stations: identity, and where given token and password.
 
-    A first line that begins with `identity` names the columns. Several tokens of a station are separated by blanks.
+    A first line that begins with `identity` names the columns. Several tokens of a station are separated by blanks, or
+    stand in columns of their own: token, token2, token3.
     Raises `UsageError` with the line of the mistake.
     """
     reader = csv.reader(io.StringIO(read_text(path, "station list"), newline=""))
@@ -122,12 +170,11 @@ def read_identities(path: Path) -> Identities:
         lines = [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as error:
         raise UsageError(f"{path}:{reader.line_num}: expected CSV text, but {error}") from None
-    if lines and len(lines[0][1]) == 1:
-        _check_separator(path, lines[0][1][0])
     columns: tuple[str, ...] = _COLUMNS
+    _check_values(path, lines)
     if lines and lines[0][1][0].strip().lower() == _COLUMNS[0]:
         columns = tuple(name.strip().lower() for name in lines.pop(0)[1])
-        unknown = [name for name in columns if name not in _COLUMNS]
+        unknown = [name for name in columns if name not in _COLUMNS and not _TOKEN_COLUMN.fullmatch(name)]
         if unknown:
             raise UsageError(f"{path}:1: the column {unknown[0]!r} is unknown; {hint(unknown[0], _COLUMNS)}")
     rows: list[Lease] = []
@@ -135,7 +182,8 @@ def read_identities(path: Path) -> Identities:
     for line, row in lines:
         if len(row) > len(columns):
             raise UsageError(f"{path}:{line}: more values than the columns {', '.join(columns)}")
-        values = dict(zip(columns, (value.strip() for value in row), strict=False))
+        pairs = list(zip(columns, (value.strip() for value in row), strict=False))
+        values = dict(pairs)
         identity = values.get("identity", "")
         if not identity:
             raise UsageError(f"{path}:{line}: the identity is empty")
@@ -143,7 +191,8 @@ def read_identities(path: Path) -> Identities:
             raise UsageError(f"{path}:{line}: {identity} stands in line {line_of[identity]} already")
         line_of[identity] = line
         number = len(rows) + 1
-        token, *others = values.get("token", "").split() or [pool_token(number % POOL_SIZE)]
+        listed = [token for name, value in pairs if _TOKEN_COLUMN.fullmatch(name) for token in value.split()]
+        token, *others = listed or [pool_token(number % POOL_SIZE)]
         rows.append(Lease(number, identity, token, values.get("password") or None, tuple(others)))
     if not rows:
         raise UsageError(f"{path}:1: the station list is empty; write one identity on each line")

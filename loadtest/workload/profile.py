@@ -17,6 +17,7 @@ import msgspec
 
 from config.errors import ConfigError
 from config.locations import Location
+from config.quantities import rate
 from config.typed import convert
 from config.words import hint
 from config.yaml_files import read_yaml
@@ -25,10 +26,12 @@ from loadtest.timing.pacing import Draws, van_der_corput
 from loadtest.workload.answers import AnswerRule, Files, check_actions
 from loadtest.workload.commands import Command
 from loadtest.workload.curve import DAY, DAYS, clock_text, seconds_of_day
+from loadtest.workload.impair import read_impairments
 from loadtest.workload.recording import Recorded, Replay
 from loadtest.workload.replay import read_recorded
 from loadtest.workload.sessions import Workload
 from loadtest.workload.spread import draw
+from loadtest.workload.stages import read_stage_list
 from loadtest.workload.storms import read_storms
 from loadtest.workload.vendor import find_vendor
 from ocppj.actions import ACTIONS
@@ -111,8 +114,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How commands are answered, by action or `*`; without a rule, at once and as well as the station can."""
     files: Files = Files()
     """How long firmware and logs take."""
+    impair: tuple[dict[str, Any], ...] = ()
+    """What is done to frames on purpose (`loadtest.workload.impair`)."""
     storms: tuple[dict[str, Any], ...] = ()
     """What strikes the stations (`loadtest.workload.storms`)."""
+    stages: tuple[dict[str, Any], ...] = ()
+    """How many stations there are to be (`loadtest.workload.stages`), unless the command line has stages of its own."""
+    arrival_rate: str = ""
+    """Of charging sessions at all stations together, as in 5/s; empty leaves it to `sessions`."""
     workload: Workload | None = None
     replay: Replay | None = None
     objectives: dict[str, str | float | bool] = {}
@@ -137,9 +146,16 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         check_actions(self.answers)
         if self.start_at is not None:
             seconds_of_day(self.start_at)
+        if self.arrival_rate:
+            _per_second(self.arrival_rate)
         given = [name for name in ("sessions", "workload", "replay", "mix") if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"`{given[0]}` and `{given[1]}` exclude each other; the parts of a `mix` have their own")
+
+    @property
+    def arrivals_per_s(self) -> float | None:
+        """How many charging sessions begin in a second at all stations; None where `sessions` alone says it."""
+        return _per_second(self.arrival_rate) if self.arrival_rate else None
 
     @property
     def start(self) -> float:
@@ -171,6 +187,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             low, high = bounds(self.sessions.duration)
             return low if low == high else draws.between(low, high)
         return None if self.workload is None else draw(self.workload.duration, draws) / self.compression
+
+
+def _per_second(text: str) -> float:
+    found = rate(text)
+    if found.of_each:
+        raise ValueError(f"`arrival_rate` is that of all stations together, as in 5/s, but it is {text!r}")
+    return found.per_second
 
 
 def bounds(span: Span) -> tuple[float, float]:
@@ -286,7 +309,7 @@ def _read(path: Path) -> tuple[Profile, Location]:
         for key in _OF_THE_PARTS:
             if key in document:
                 raise location.below(key).error(f"`{key}` has no meaning beside `mix`; write it in the parts")
-    read_storms(list(profile.storms), location.below("storms"))
+    _check_lists(profile, location)
     models = station_models()
     for model in profile.models:
         if model not in models:
@@ -302,6 +325,13 @@ def _read(path: Path) -> tuple[Profile, Location]:
     except UsageError as error:
         raise location.below("replay").error(str(error)) from None
     return msgspec.structs.replace(profile, name=path.stem, vendors=vendors, recorded=recorded), location
+
+
+def _check_lists(profile: Profile, location: Location) -> None:
+    read_storms(list(profile.storms), location.below("storms"))
+    read_impairments(list(profile.impair), location.below("impair"))
+    if profile.stages:
+        read_stage_list(profile.stages, location.below("stages"))
 
 
 _OF_THE_PARTS = ("heartbeat", "meter", "models", "reboot")

@@ -4,6 +4,8 @@
 - {to: 1000, over: 2m}      the same in a file
 - {hold: 5m}
 - {to: 0, over: 1m}
+
+A load profile has the same list under `stages`.
 """
 
 from __future__ import annotations
@@ -20,9 +22,17 @@ from config.locations import Location
 from config.quantities import seconds, whole
 from config.typed import convert
 from config.yaml_files import read_yaml
-from ocppj.errors import UsageError, as_usage_error
+from ocppj.errors import as_usage_error
 
-__all__ = ["Stage", "most_stations", "read_stages", "stages_seconds", "stations_at", "write_stages"]
+__all__ = [
+    "Stage",
+    "most_stations",
+    "read_stage_list",
+    "read_stages",
+    "stages_seconds",
+    "stations_at",
+    "write_stages",
+]
 
 _FILES: Final = (".yaml", ".yml")
 
@@ -48,21 +58,27 @@ def read_stages(text: str) -> tuple[Stage, ...]:
     """Read stages from the words of a command line, or from the YAML file that they name; raises `UsageError`."""
     if text.endswith(_FILES):
         document, location = read_yaml(Path(text), "file of stages")
-        if not isinstance(document, list):
-            raise location.error("expected a list of stages, as in - {to: 1000, over: 2m}")
-        entries = [
-            (_entry(entry, location.below(index)), location.below(index)) for index, entry in enumerate(document)
-        ]
-    else:
-        location = Location("--stages")
-        entries = [(_word(word, location), location) for word in text.split(",")]
+        return read_stage_list(document, location)
+    location = Location("--stages")
+    return _joined([(_word(word, location), location) for word in text.split(",")], location)
+
+
+def read_stage_list(given: Any, location: Location) -> tuple[Stage, ...]:
+    """Read the list of a file; raises `ConfigError`."""
+    if not isinstance(given, (list, tuple)):
+        raise location.error("expected a list of stages, as in - {to: 1000, over: 2m}")
+    entries = [(_entry(entry, location.below(index)), location.below(index)) for index, entry in enumerate(given)]
+    return _joined(entries, location)
+
+
+def _joined(entries: Sequence[tuple[tuple[int | None, float], Location]], location: Location) -> tuple[Stage, ...]:
     found: list[Stage] = []
     for (to, time), here in entries:
         if to is None and not found:
             raise here.error("the first stage has nothing to hold; begin with how many stations there are to be")
         found.append(Stage(found[-1].to if to is None else to, time, is_hold=to is None))
     if not found or not most_stations(found) or not stages_seconds(found):
-        raise UsageError("--stages: there is no station or no time in them; write them as in 1000/2m, 5m, 0/1m")
+        raise location.error("there is no station or no time in the stages; write them as in 1000/2m, 5m, 0/1m")
     return tuple(found)
 
 

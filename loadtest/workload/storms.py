@@ -24,6 +24,7 @@ from config.quantities import seconds, share
 from config.typed import convert
 from config.words import hint
 from config.yaml_files import read_yaml
+from loadtest.workload.impair import Direction, Impairment
 from ocppj.errors import UsageError, as_usage_error
 from ocppj.identity import check_target_url
 
@@ -35,14 +36,18 @@ __all__ = [
     "FirmwareRollout",
     "Flapping",
     "HalfOpen",
+    "Impair",
     "LbDrain",
     "MassRemoteStart",
+    "MiddleRestart",
     "OfflineFlush",
+    "PortScan",
     "RegionFailover",
     "RollingDeploy",
     "SlowConsumer",
     "Storm",
     "TariffSwitch",
+    "Twins",
     "make_storm",
     "parameters",
     "read_storm_words",
@@ -51,6 +56,7 @@ __all__ = [
 ]
 
 _Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+_Part = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
 
 
@@ -250,6 +256,96 @@ class Flapping(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From a loss to the next attempt."""
 
 
+class MiddleRestart(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands behind the CSMS's sockets restarts."""
+
+    name: ClassVar[str] = "middle-restart"
+    says: ClassVar[str] = (
+        "A broker behind the CSMS's sockets restarts: every connection stays, and nothing is answered meanwhile."
+    )
+    cuts: ClassVar[bool] = False
+
+    down: float = 5.0
+    """How long nothing is answered."""
+    command: str = ""
+    """Shell command that really does it, run where the test is led; the practice CSMS needs none."""
+
+
+class PortScan(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody knocks at the CSMS's port who is no station."""
+
+    name: ClassVar[str] = "port-scan"
+    says: ClassVar[str] = (
+        "A scanner knocks: connections without a byte, bytes of another protocol, half a request held open; then "
+        "stations reconnect."
+    )
+
+    share: _Share = 0.05
+    empty: _Count = 200
+    """Connections that are opened and closed without a byte."""
+    foreign: _Count = 200
+    """Connections that begin with another protocol: TLS where the CSMS speaks none, and else a plain request."""
+    half: _Count = 50
+    """Connections with half a request line, held open."""
+    hold: float = 10.0
+    """How long these are held; then the stations that are hit lose their connection, and connect at once."""
+
+
+class Twins(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Identities are there twice."""
+
+    name: ClassVar[str] = "twins"
+    says: ClassVar[str] = (
+        "Identities are there twice: a second connection with the same identity comes and goes, again and again."
+    )
+    cuts: ClassVar[bool] = False
+
+    lasts: float = 10.0
+    """How long the twins come and go."""
+    every: float = 0.2
+    """From one coming or going to the next."""
+
+
+class Impair(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The network is bad for a while."""
+
+    name: ClassVar[str] = "impair"
+    says: ClassVar[str] = "The network is bad for a while: frames are late, doubled or lost, or connections half-open."
+    cuts: ClassVar[bool] = False
+
+    lasts: float = 30.0
+    """How long frames are impaired."""
+    direction: Direction = Direction.BOTH
+    actions: str = ""
+    """Of the frames, joined by +, as in MeterValues+Heartbeat; empty for all."""
+    latency: float = 0.3
+    jitter: float = 0.2
+    duplicates: _Part = 0.0
+    loss: _Part = 0.0
+    half_open: _Part = 0.0
+    hold: float = 30.0
+    """How long a half-open connection stays unnoticed."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no impairment."""
+        super().__post_init__()
+        _ = self.rule
+
+    @property
+    def rule(self) -> Impairment:
+        """What the stations that are struck are under."""
+        return Impairment(
+            direction=self.direction,
+            actions=frozenset(filter(None, self.actions.split("+"))),
+            latency=self.latency,
+            jitter=self.jitter,
+            duplicates=self.duplicates,
+            loss=self.loss,
+            half_open=self.half_open,
+            hold=self.hold,
+        )
+
+
 class SlowConsumer(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Stations stop reading."""
 
@@ -273,7 +369,11 @@ _KINDS: Final[tuple[type[Storm], ...]] = (
     TariffSwitch,
     FirmwareRollout,
     MassRemoteStart,
+    MiddleRestart,
     Flapping,
+    Twins,
+    PortScan,
+    Impair,
     SlowConsumer,
 )
 STORMS: Final[Mapping[str, type[Storm]]] = MappingProxyType({kind.name: kind for kind in _KINDS})
@@ -319,7 +419,7 @@ def make_storm(entry: Any, location: Location) -> Storm:
 
 def _value(value: Any, kind: Any, location: Location) -> Any:
     """Read text with a unit."""
-    read = {float: seconds, _Share: share}.get(kind)
+    read = {float: seconds, _Share: share, _Part: share}.get(kind)
     if read is None or not isinstance(value, str):
         return value
     try:
@@ -336,6 +436,8 @@ def _check(storm: Storm, location: Location) -> None:
         raise location.below("k").error(f"`k` is {storm.k}, more than the {storm.nodes} `nodes`")
     if isinstance(storm, RollingDeploy) and storm.k == storm.nodes and not storm.sticky:
         raise location.below("k").error("`k` takes all `nodes` at once; that is csms-restart")
+    if isinstance(storm, Twins) and storm.every < _FASTEST_TWIN:
+        raise location.below("every").error(f"`every` must be at least {_FASTEST_TWIN:g} s")
     if isinstance(storm, Flapping) and storm.away >= storm.period:
         raise location.below("away").error("`away` must be shorter than `period`")
     if isinstance(storm, RegionFailover) and storm.to:
@@ -343,6 +445,9 @@ def _check(storm: Storm, location: Location) -> None:
             check_target_url(storm.to)
         except UsageError as error:
             raise location.below("to").error(str(error)) from None
+
+
+_FASTEST_TWIN: Final = 0.05
 
 
 @as_usage_error(ConfigError)

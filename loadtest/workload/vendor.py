@@ -6,7 +6,6 @@ the command line and the CSMS say; a vendor without any key behaves like a stati
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from math import inf, isfinite
 from pathlib import Path
@@ -20,12 +19,12 @@ from config.words import hint
 from config.yaml_files import read_yaml
 from fixtures.payloads.sampled_values import MEASURANDS
 from loadtest.timing.backoff import Backoff, parse_backoff
+from loadtest.workload.quirks import Quirks
 from ocppj.errors import UsageError, as_usage_error
 
 __all__ = [
     "NEUTRAL",
     "OFFLINE_THRESHOLD",
-    "Quirks",
     "Retry",
     "Vendor",
     "find_vendor",
@@ -40,7 +39,6 @@ SHORTEST_SILENCE: Final = 1.0
 """Seconds; heartbeats, pings and clock-aligned readings that come faster than this are not the habit of any station."""
 
 _FOLDER = Path(__file__).with_name("vendors")
-_ZONE = re.compile(r"Z|none|[+-](?:0\d|1[0-4]):[0-5]\d")
 
 _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -55,32 +53,6 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """TransactionMessageAttempts; MessageAttempts of 2.x."""
     interval: _Seconds = 60.0
     """Seconds; TransactionMessageRetryInterval, MessageAttemptInterval of 2.x."""
-
-
-class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What firmware in the field does and a CSMS has to live with."""
-
-    time_zone: str = "Z"
-    """How time stamps end: `Z`, `none` (which strict CSMSs refuse), or an offset such as `+02:00`."""
-    fraction_digits: Annotated[int, msgspec.Meta(ge=0, le=6)] = 3
-    """Digits of the second's fraction in time stamps."""
-    lower_case_tokens: bool = False
-    """Whether tokens of hexadecimal digits are sent in lower case; their case never counts."""
-    decimal_values: bool = False
-    """Whether whole readings carry a decimal, as in `12.0`."""
-    status_repeats: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
-    """How many more times each StatusNotification is sent."""
-    skips_authorize: bool = False
-    """Whether transactions start without Authorize, as after a look into a local list."""
-    forgets_lost_start: bool = False
-    """Whether a StartTransaction without answer is given up at once; what follows carries transactionId -1."""
-    retries_with_same_id: bool = False
-    """Whether a transaction message keeps its message id when it is sent again (2.0.1 errata 2024-09 §4.6)."""
-
-    def __post_init__(self) -> None:
-        """Refuse what no time stamp ends with."""
-        if not _ZONE.fullmatch(self.time_zone):
-            raise ValueError("`time_zone` must be Z, none, or an offset such as +02:00")
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ import gzip
 import json
 import lzma
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -81,6 +82,13 @@ def test_a_frame_that_the_log_cut_off_is_counted_and_accuses_nobody(name: str) -
     analysis = judge_text(render(scene._replace(lines=lines), name))
     assert broken(analysis) == set()
     assert sum(source.cut for source in analysis.sources) >= 2
+
+
+def test_a_version_that_a_person_names_is_the_one_that_is_judged_by() -> None:
+    lines = [line for line in SCENES[0].lines if "StatusNotification" in line.frame or line.way == "down"][2:4]
+    text = render(Scene("x", lines, set()), "steve")
+    assert broken(judge_text(text, version=Version.V16)) == set()
+    assert ("charge-point", "schema") in broken(judge_text(text, version=Version.V201))
 
 
 def test_two_records_on_one_line_are_two() -> None:
@@ -310,3 +318,19 @@ def test_a_trace_may_be_one_array(layout: int | None) -> None:
 def test_no_input_ends_in_a_traceback(reader: object, lines: list[str]) -> None:
     text = "\n".join(lines)
     judge_text(text, reader)  # type: ignore[arg-type] # a reader
+
+
+def test_a_message_that_the_run_let_out_twice_is_read_once_and_so_is_its_second_answer() -> None:
+    call = {"kind": "sent", "text": '[2,"m-1","Heartbeat",{}]'}
+    answer = {"kind": "received", "text": '[3,"m-1",{"currentTime":"2026-01-01T00:00:00Z"}]'}
+    note = {"kind": "note", "info": {"injected": "duplicate", "message_id": "m-1", "direction": "to-csms"}}
+
+    def read(*records: dict[str, Any]) -> list[str | None]:
+        lines = [{"t": number, "station": "PS1", "connection": 1} | one for number, one in enumerate(records)]
+        text = "\n".join(json.dumps(line) for line in lines)
+        return [record.text for record in frames_of(text, "plugstorm")]
+
+    assert read(note, call, call, answer, answer) == [call["text"], answer["text"]]
+    assert len(read(call, call, answer, answer)) == 4, "without the note both count"
+    loss = {"kind": "note", "info": {"injected": "loss", "message_id": "m-1"}}
+    assert len(read(loss, call, call)) == 2

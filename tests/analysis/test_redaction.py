@@ -14,8 +14,9 @@ from analysis.judge import Judge
 from analysis.model import Record, Unread
 from analysis.readers.source import reader_called
 from analysis.redaction import Redactor
+from analysis.safe_frames import safe_frame
 from ocppj.messages import encode_json
-from reports.analysis_text import as_markdown, as_sarif, as_text, safe_frame
+from reports.analysis_text import as_markdown, as_sarif, as_text
 from tests.analysis.judging import broken, judge_text, numbered
 from tests.analysis.log_scenes import STATION, Line, Scene, Talk, render, scenes
 

@@ -524,3 +524,55 @@ def test_secrets_are_in_no_error_and_in_nothing_that_is_shown() -> None:
     assert [asked.headers["x-token"] for asked in api.asked] == [token, token]
     for text in (*errors, repr(driven.seen)):
         assert not any(secret in text for secret in (token, password, key))
+
+
+@pytest.mark.parametrize(("state", "online"), [("UP", True), ("DOWN", False)])
+def test_online_is_what_the_file_reads_of_the_answer(state: str, online: bool) -> None:  # noqa: FBT001  # a parameter
+    operations = (
+        "  online:\n    http: {url: '/cp/{{ identity }}'}\n    is_online: \"{{ response.json.state == 'UP' }}\"\n"
+    )
+    said = Said(200, {"state": state})
+    with StubApi(lambda _: said) as api, driver(operations, url=api.url) as driven:
+        assert driven.online("CP1", Version.V16) is online
+
+
+def test_online_that_is_neither_true_nor_false_is_refused() -> None:
+    operations = "  online: {http: {url: /cp}, is_online: '{{ response.json.state }}'}\n"
+    said = Said(200, {"state": "UP"})
+    neither = pytest.raises(DriverError, match="is_online gave 'UP', which is neither true nor false")
+    with StubApi(lambda _: said) as api, driver(operations, url=api.url) as driven, neither:
+        driven.online("CP1", Version.V16)
+
+
+def test_word_about_the_boot_leaves_the_credentials_of_the_station_no_false_alarm() -> None:
+    operations = (
+        "  register:\n    http:\n      method: PUT\n      url: /cp/{{ identity }}\n"
+        "      body: {secret: '{{ password | default(none) }}', profile: '{{ security_profile }}'}\n"
+        "  boot_status: {http: {method: PUT, url: '/boot/{{ boot_status }}'}}\n"
+    )
+    with StubApi() as api, driver(operations, url=api.url) as driven:
+        driven.register("A", StationSettings(password="of A", security_profile=1), Version.V16)
+        driven.register("B", StationSettings(), Version.V16)
+        for identity in ("A", "B"):
+            driven.register(identity, StationSettings(boot_status="Pending", interval=5), Version.V16)
+        driven.register("A", StationSettings(), Version.V16)
+    written = [(asked.route, asked.json) for asked in api.asked if asked.route.startswith("PUT /cp/")]
+    assert written == [
+        ("PUT /cp/A", {"secret": "of A", "profile": 1}),
+        ("PUT /cp/B", {"secret": None, "profile": 0}),
+        ("PUT /cp/A", {"secret": "of A", "profile": 1}),
+        ("PUT /cp/B", {"secret": None, "profile": 0}),
+        ("PUT /cp/A", {"secret": None, "profile": 0}),
+    ]
+
+
+def test_profile_of_a_station_is_not_taken_back_when_its_boot_is_to_be_pending_no_false_alarm() -> None:
+    operations = (
+        "  register: {http: {method: PUT, url: '/cp/{{ identity }}'}}\n"
+        "  security_profile: {http: {method: PUT, url: '/profile/{{ security_profile }}'}}\n"
+        "  boot_status: {http: {method: PUT, url: '/boot/{{ boot_status }}'}}\n"
+    )
+    with StubApi() as api, driver(operations, url=api.url) as driven:
+        driven.register("A", StationSettings(password="of A", security_profile=1), Version.V16)
+        driven.register("A", StationSettings(boot_status="Pending"), Version.V16)
+    assert [asked.route for asked in api.asked] == ["PUT /cp/A", "PUT /profile/1", "PUT /cp/A", "PUT /boot/Pending"]

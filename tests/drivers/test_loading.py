@@ -76,6 +76,7 @@ def driver_of(operations: str, *, head: str = "", environment: dict[str, str] | 
         ("  trigger:", "  password: {rows: x, manual: {prompt: x}}\n  trigger:", "rows: belongs to transactions"),
         ("  trigger:", "  password: {answer: {}, manual: {prompt: x}}\n  trigger:", "answer: belongs to trigger"),
         ("  trigger:", "  transactions: {http: {url: /x}}\n  trigger:", "lacks rows"),
+        ("  trigger:", "  online: {http: {url: /x}}\n  trigger:", "lacks is_online"),
         ("  trigger:", "  transactions: {rows: 1, manual: {prompt: x}}\n  trigger:", "cannot be manual"),
         ("  trigger:", "  token: {sql: {statement: x}}\n  trigger:", "needs a 'database'"),
         ("  trigger:", "  token: {shell: {command: 'x {{ token }}'}}\n  trigger:", "must hold no template"),

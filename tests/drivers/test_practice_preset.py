@@ -47,7 +47,12 @@ def test_practice_preset_and_built_in_driver_do_the_same(version: Version) -> No
         driver.set_token("A 1", TokenSettings(status="Blocked", expiry="2030-01-01T00:00:00Z", type=kind), version)
         offline = driver.command("CP/1 ü", "ClearCache", {}, version)
         assert driver.missing("trigger:Reset", version) is None
-        return [offline, driver.transactions("CP/1 ü", version), control_url.startswith("http")]
+        return [
+            offline,
+            driver.transactions("CP/1 ü", version),
+            driver.online("CP/1 ü", version),
+            control_url.startswith("http"),
+        ]
 
     outcomes = []
     for name in ("http", "practice"):

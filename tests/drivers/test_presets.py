@@ -357,6 +357,19 @@ def test_citrineos_stations_tokens_and_boots(programs: Programs, monkeypatch: py
     assert rows == [{"transactionId": 4, "station": "CP1", "state": "closed", "meterStart": 1000, "meterStop": 2500}]
 
 
+def test_citrineos_knows_the_evses_of_a_201_station(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CITRINEOS_DB_PASSWORD", "db-s3cret")
+    programs.install("psql", "")
+    with preset("citrineos", lambda _: Said()) as (driver, _):
+        driver.register("CP1", StationSettings(), Version.V16)
+        assert "EvseTypes" not in programs.read("psql")
+        driver.register("CP2", StationSettings(), Version.V201)
+    statements = programs.read("psql")
+    assert "VALUES ('CP2', 1, now(), now()) ON CONFLICT DO NOTHING;" in statements
+    assert statements.index("BEGIN") < statements.index('LOCK TABLE "EvseTypes"') < statements.index("(2, NULL)")
+    assert statements.rstrip().endswith("COMMIT;")
+
+
 # -- OCPP.Core -------------------------------------------------------------------------------------------------------
 
 

@@ -161,3 +161,20 @@ def test_profile_of_a_remote_start_gets_no_transaction_that_nobody_ordered() -> 
     assert ("FAILED", "RemoteStartTransaction: transactionId of a session that has not begun") in told(
         commanded(ordered, "RemoteStartTransaction", sent)
     )
+
+
+# -- what the operator is told ---------------------------------------------------------------------------------------
+
+
+def online_verdicts(*looks: tuple[bool, bool]) -> list[Verdict]:
+    recording = begun()
+    for says, is_connected in looks:
+        recording.driver(operation="online", says=says, **{"is": is_connected})
+    check = next(check for check in case("FLD_40").checks if check.claim.startswith("The operator"))
+    return [finding.verdict for finding in check.judge(recording.history())]
+
+
+def test_csms_that_does_not_notice_a_lost_connection_breaks_no_rule_no_false_alarm() -> None:
+    assert online_verdicts((True, True), (False, False), (True, True)) == [Verdict.OK] * 3
+    assert online_verdicts((True, False)) == [Verdict.NON_STRICT]
+    assert online_verdicts((False, True)) == [Verdict.FAILED]

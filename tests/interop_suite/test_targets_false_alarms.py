@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import inspect
 import json
 from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from drivers.base import CommandResult, DriverError, NoDriver
+from drivers.base import CommandResult, DriverError, NoDriver, TokenSettings
 from evidence.verdicts import Verdict
 from fixtures.corpus import mutations
+from interop_suite.cases.v2x import (
+    charging_inventory,
+    charging_limits,
+    charging_needs,
+    charging_profile_reports,
+    charging_profiles,
+    charging_schedules,
+)
 from interop_suite.cases.v16 import smart_charging
 from interop_suite.cases.wire.framing import UNKNOWN_TYPES
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.checks import still_serves
 from interop_suite.drive.probe import make_password
 from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.main import run_interop
+from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from ocppj.identity import decode_authorization_key
 from ocppj.versions import Version
@@ -30,12 +44,13 @@ SECURITY_EVENT = (
 )
 
 
-def case(name: str) -> Case:
-    return next(case for case in all_cases() if case.id == name and case.ocpp is Version.V16)
+def case(name: str, version: Version = Version.V16) -> Case:
+    return next(case for case in all_cases() if case.id == name and case.ocpp is version)
 
 
 def verdicts(name: str, recording: Recording) -> list[Verdict]:
-    return [finding.verdict for finding in case(name).checks[0].judge(recording.history())]
+    history = recording.history()
+    return [finding.verdict for finding in case(name, history.rules.version).checks[0].judge(history)]
 
 
 def test_csms_without_an_optional_action_refuses_no_limit_of_its_fields_no_false_alarm() -> None:
@@ -70,6 +85,28 @@ def test_number_2_written_with_a_fraction_is_no_unknown_message_type_no_false_al
 def test_limit_of_a_profile_does_not_stumble_over_binary_fractions_no_false_alarm() -> None:
     assert smart_charging.LIMIT % 1 != 0
     assert (smart_charging.LIMIT / 0.1).is_integer()
+
+
+def decimals(module: ModuleType) -> list[float]:
+    nodes = ast.walk(ast.parse(inspect.getsource(module)))
+    values = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, float)]
+    return [value for value in values if not value.is_integer()]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        charging_inventory,
+        charging_limits,
+        charging_needs,
+        charging_profile_reports,
+        charging_profiles,
+        charging_schedules,
+    ],
+)
+def test_no_limit_of_a_2x_case_stumbles_over_binary_fractions_no_false_alarm(module: ModuleType) -> None:
+    assert decimals(module)
+    assert [value for value in decimals(module) if not (value / 0.1).is_integer()] == []
 
 
 ANSWERS = {
@@ -131,3 +168,108 @@ def test_key_that_nobody_told_the_csms_to_roll_is_not_missed_no_false_alarm() ->
 
 def test_no_station_is_called_with_a_slash_that_servers_refuse_no_false_alarm() -> None:
     assert not any("'/'" in check.claim for check in case("HS_06").checks)
+
+
+@pytest.mark.parametrize("version", [Version.V201, Version.V21])
+def test_csms_without_charging_limits_has_nothing_against_their_decimals_no_false_alarm(version: Version) -> None:
+    recording = begun(version)
+    for number in ("1", "2"):
+        recording.sent(f'[2,"{number}","NotifyChargingLimit",{{"chargingLimit":{{"chargingLimitSource":"EMS"}}}}]')
+        recording.got(f'[4,"{number}","NotSupported","",{{}}]')
+    assert set(verdicts("PAY_07", recording)) == {Verdict.NOT_APPLICABLE}
+
+
+def returns(*served: bool) -> Recording:
+    recording = Recording().script()
+    for number, is_served in enumerate(served):
+        recording.opened() if number == 0 else recording.opened_again()
+        recording.sent(f'[2,"{number}","Heartbeat",{{}}]')
+        if is_served:
+            recording.got(f'[3,"{number}",{{"currentTime":"2026-01-01T00:00:00Z"}}]').closed("station", None)
+        else:
+            recording.closed("csms", 1008)
+    return recording
+
+
+def test_csms_that_notices_the_end_of_a_connection_late_is_no_failure_no_false_alarm() -> None:
+    assert verdicts("FLD_31", returns(True, True, True)) == [Verdict.OK]
+    assert verdicts("FLD_31", returns(True, False, True, True)) == [Verdict.NON_STRICT]
+    assert verdicts("FLD_31", returns(True, True, False, False, False)) == [Verdict.FAILED]
+
+
+def test_station_that_is_sent_away_once_tries_again_no_false_alarm() -> None:
+    connections: list[ServerConnection] = []
+
+    async def late_to_notice(socket: ServerConnection) -> None:
+        """Take each third connection for the second one of a station that is still there, before its FIN is read."""
+        connections.append(socket)
+        if len(connections) % 3 == 0:
+            await socket.close(1008, "a connection with this ID already exists")
+            return
+        async for text in socket:
+            _, message_id, action, _ = json.loads(text)
+            await socket.send(json.dumps([3, message_id, ANSWERS[action]]))
+
+    with odd_csms(late_to_notice) as url:
+        result = Runner(CsmsUnderTest(url=url, timeout=2), NoDriver(), None).run(case("FLD_31"))
+    assert result.verdict is Verdict.NON_STRICT, result.actual
+    assert len(connections) > 12
+
+
+def called(folder: Path, action: str) -> list[tuple[str, dict[str, Any]]]:
+    """List the payloads that each station sent, over all traces of a run."""
+    records = [json.loads(line) for trace in folder.glob("traces/*.jsonl") for line in trace.read_text().splitlines()]
+    frames = [(r["station"], json.loads(r["text"])) for r in records if r["kind"] == "sent" and r["text"][:2] == "[2"]
+    return [(station, frame[3]) for station, frame in frames if frame[2] == action]
+
+
+def test_no_two_events_of_a_station_have_the_same_number_no_false_alarm(tmp_path: Path) -> None:
+    request = InteropRequest(ocpp=("2.0.1",), select="TC_B_01,TC_B_02,TC_B_21,TC_G_20", out=str(tmp_path / "run"))
+    run_interop(request, jobs=1, write=lambda _: None)
+    events: dict[str, list[int]] = {}
+    for station, payload in called(tmp_path / "run", "NotifyEvent"):
+        events.setdefault(station, []).extend(event["eventId"] for event in payload["eventData"])
+    assert max(map(len, events.values())) > 2
+    assert all(len(set(numbers)) == len(numbers) for numbers in events.values()), events
+
+
+@pytest.mark.parametrize("action", ["FirmwareStatusNotification", "LogStatusNotification"])
+def test_unasked_status_names_the_request_that_it_is_about_no_false_alarm(action: str, tmp_path: Path) -> None:
+    request = InteropRequest(ocpp=("2.0.1",), select=f"MSG_{action}", out=str(tmp_path / "run"))
+    run_interop(request, jobs=1, write=lambda _: None)
+    told = [payload for _, payload in called(tmp_path / "run", action)]
+    assert told
+    assert all("requestId" in payload for payload in told)
+
+
+def test_token_that_is_longer_than_the_number_of_a_card_is_called_none_no_false_alarm(tmp_path: Path) -> None:
+    request = InteropRequest(ocpp=("2.0.1",), select="FLD_54", out=str(tmp_path / "run"))
+    run_interop(request, jobs=1, write=lambda _: None)
+    tokens = [payload["idToken"] for _, payload in called(tmp_path / "run", "Authorize")]
+    assert [len(token["idToken"]) for token in tokens] == [36, 36]
+    assert {token["type"] for token in tokens} == {"KeyCode"}
+
+
+def test_csms_that_lists_only_tokens_that_it_knows_is_told_them_before_no_false_alarm() -> None:
+    driver = KnowingDriver()
+    with odd_csms(deaf_while_busy) as url:
+        Runner(CsmsUnderTest(url=url, timeout=1), driver, None).run(case("FLD_58"))
+    assert len(driver.listed) == 25
+    assert driver.listed <= driver.known
+
+
+class KnowingDriver(UnableDriver):
+    """Takes tokens, and remembers which of them an order lists."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+        self.listed: set[str] = set()
+
+    def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
+        del settings, version
+        self.known.add(token)
+
+    def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
+        del identity, action, version
+        self.listed |= {entry["idTag"] for entry in payload["localAuthorizationList"]}
+        return CommandResult(status="error", origin="csms", description="not now")

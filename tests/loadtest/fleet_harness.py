@@ -65,6 +65,10 @@ class HarnessSocket:
         self.closed_with: int | None = None
         self.pings: float | None = None
         """Seconds between its pings."""
+        self.on_ping: Callable[[], bool] | None = None
+        """Who hears of pings of the CSMS instead of a pong being sent."""
+        self.notes: list[dict[str, Any]] = []
+        """What a trace would say beside the frames."""
         self.linger = 0.0
         """Seconds between our Close frame and the end of the connection."""
         self.request: tuple[str, str, Mapping[str, str]] | None = None
@@ -94,6 +98,17 @@ class HarnessSocket:
 
     def ping_every(self, seconds: float) -> None:
         self.pings = seconds
+
+    def leave_pings(self, on_ping: Callable[[], bool]) -> None:
+        self.on_ping = on_ping
+
+    def note(self, info: Mapping[str, Any]) -> None:
+        self.notes.append(dict(info))
+
+    def give_up(self, reason: str, how: How) -> None:
+        self.open = False
+        self.closed_with = 0
+        self.station.on_closed(1006, reason, how)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         if not self.open:
@@ -144,6 +159,8 @@ class FleetHarness:
         self.answers = accepting(version) | (answers or {})
         self.latency = latency
         self.refuse_with: str | None = None
+        self.lawful = True
+        """Whether every CALL of the station has to keep to its schema."""
         self.calls: list[Call] = []
         self.replies: list[list[Any]] = []
         """What the station answered to commands."""
@@ -203,9 +220,18 @@ class FleetHarness:
             assert reply[2] in self.station.dialect.rules.all_error_codes
         return reply
 
+    def command_later(self, action: str, payload: Any) -> None:
+        """Send a CALL through the socket of the station; the answer may take its time."""
+        self._ids += 1
+        self.hear_on_the_wire(msgspec.json.encode([2, f"csms-{self._ids}", action, payload]).decode())
+
     def hear(self, data: str | bytes) -> None:
         """Let the station hear a message."""
         self.station.on_text(data, self.now)
+
+    def hear_on_the_wire(self, data: str) -> None:
+        """Let the station hear a message through its socket, and whatever is around that."""
+        self.sockets[-1].station.on_text(data, self.now)
 
     def lose(self, how: How = How.LOST, *, refuse_with: str | None = None) -> None:
         """Cut the connection."""
@@ -221,7 +247,7 @@ class FleetHarness:
             return
         _, message_id, action, payload = message
         errors = validator(self.version, action, "request").errors(payload)
-        assert not errors, f"{action}: {errors}"
+        assert not (errors and self.lawful), f"{action}: {errors}"
         self.calls.append(Call(self.now, action, payload, message_id, socket.number))
         answer = self.answers.get(action, {})
         if callable(answer):
@@ -265,6 +291,7 @@ class FleetHarness:
         delta = self.recorder.take(final=True)
         self.faults = delta["faults"]
         self.connections = delta["connections"]
+        self.injected = delta["injected"]
         self.lost = sum(count for _, _, _, _, count, _, _ in delta["lost"])
         for entries in delta["windows"].values():
             for _, action, _, outcome, _, response in entries:

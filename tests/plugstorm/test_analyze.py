@@ -97,7 +97,8 @@ def test_a_log_becomes_an_ocpp_trace_that_says_the_same(tmp_path: Path, capsys: 
 
 def test_a_pipe_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     data = log_of(tmp_path, "another transaction id").read_bytes()
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    piped = io.BufferedReader(io.BytesIO(data))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(piped))
     assert analyze_command.run(Request(logs=["-"])) == exit_codes.FAILED
     told = capsys.readouterr()
     assert "(standard input)" in told.out

@@ -18,7 +18,7 @@ from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import InteropRun, LoadRun
 from evidence.verdicts import Verdict
 from interop_suite.selftest.selftest import DefectOutcome, SelfTest
-from loadtest.locust_edge.options import read_duration
+from loadtest.locust_edge.option_words import read_duration
 from loadtest.locust_edge.request import LoadRequest
 from loadtest.workload.defaults import DEFAULT_PATTERN
 from ocppj.versions import Version

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from evidence.capacity_model import (
+    ActionFlow,
     CapacityFinding,
     CapacityPlan,
     CapacityResult,
@@ -80,3 +82,45 @@ def test_the_headline_says_what_was_found(stations: int, limit: Limit, tone: str
 def test_a_search_without_a_run_has_no_chart() -> None:
     page = Page(render_capacity(result(limit="interrupted", stations=0)))
     assert not page.all("figure")
+
+
+def flow(action: str, per_s: float, service_ms: float) -> ActionFlow:
+    return ActionFlow(action=action, per_s=per_s, service_ms=service_ms, queue_first=1.0, queue_last=per_s * 2)
+
+
+def rate_search() -> CapacityResult:
+    trials = [
+        Trial(
+            stations=100, rate=rate, achieved=min(rate, 50.0), word="kept" if rate <= 50 else "missed",
+            strain=rate / 50, calls_per_s=rate * 4, p99_ms=9.0 if rate <= 50 else 900.0,
+            flows=[flow("StartTransaction", min(rate, 50.0), rate * 3), flow("Authorize", rate, 4.0)],
+        )
+        for rate in (20.0, 30.0, 40.0, 50.0, 52.5, 60.0, 80.0)
+    ]  # fmt: skip
+    finding = CapacityFinding(
+        stations=100, limit="csms", missed_at=None, kept=2, of=2, sentence="the CSMS holds 50 sessions/s.",
+        search="sessions", held=50.0, missed=52.5, missed_in=2, missed_of=3, gave_way="StartTransaction is serialised",
+    )  # fmt: skip
+    plan = CapacityPlan(
+        most=1000, start=20, hold=30.0, settle=5.0, pause=2.0, precision=0.05, search="sessions", fleet=100
+    )
+    return msgspec.structs.replace(result(*trials), finding=finding, plan=plan)
+
+
+def test_a_search_for_a_rate_shows_the_bracket_what_gave_way_and_the_knee() -> None:
+    page = Page(render_capacity(rate_search()))
+    for text in (
+        "50 sessions/s The CSMS holds 50 sessions/s.",
+        "2 of 2 runs with 50 sessions/s kept every objective.",
+        "2 of 3 runs with 52.5 sessions/s did not, so the limit lies between 50 and 52.5 sessions/s.",
+        "StartTransaction is serialised.",
+        "asked /s",
+        "achieved /s",
+        "The knee is near 5",
+        "mean time, 52.5 sessions/s",
+    ):
+        assert text in page.words, text
+
+
+def test_a_search_for_stations_has_no_column_of_rates() -> None:
+    assert "asked /s" not in Page(render_capacity(result(*TRIALS))).words

@@ -15,7 +15,7 @@ from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import Generator, LoadRun, RunTarget, SloResult, Stations
 from evidence.verdicts import RunVerdict, Verdict
 from ocppj.errors import UsageError
-from reports.compare import CaseTrend, Comparison, Trend, compare
+from reports.compare import CaseTrend, Comparison, Trend, compare, compare_with_all
 from reports.compare_text import comparison_json, print_comparison
 from tests.reports.report_builders import make_case, write_interop, write_load
 
@@ -296,6 +296,58 @@ def test_differing_settings_are_named_first(tmp_path: Path, base: Path) -> None:
         lambda run: msgspec.structs.replace(run, settings=run.settings | {"stations": 400}, interrupted=True),
     )
     assert compare(base, new).warnings[:2] == ("Different setting: stations 200 → 400.", "The new run was interrupted.")
+
+
+def three_bases(tmp_path: Path, *speeds: float) -> list[Path]:
+    return [write_load(tmp_path / f"base{n}", seed=n, slower=speed) for n, speed in enumerate(speeds, 1)]
+
+
+def test_what_several_bases_differ_in_is_noise(tmp_path: Path) -> None:
+    bases = three_bases(tmp_path, 1.0, 1.5, 1.2)
+    new = write_load(tmp_path / "new", seed=9, slower=1.7)
+    assert ("1.6 MeterValues", "response p50") in worse(compare(bases[0], new))
+    comparison = compare_with_all(bases, new)
+    assert worse(comparison) == set()
+    change = next(c for c in comparison.changes if (c.name, c.figure) == ("1.6 MeterValues", "response p50"))
+    middle = next(c for c in compare(bases[2], new).changes if (c.name, c.figure) == (change.name, change.figure))
+    assert change.base == middle.base
+    assert change.noise is not None
+    assert change.noise[0] < (change.base or 0) < (change.new or 0) < change.noise[1]
+
+
+def test_what_is_worse_than_several_bases_beyond_their_noise_is_a_regression(tmp_path: Path) -> None:
+    bases = three_bases(tmp_path, 1.0, 1.05, 1.1)
+    comparison = compare_with_all(bases, write_load(tmp_path / "new", seed=9, slower=2.0))
+    assert ("1.6 MeterValues", "response p50") in worse(comparison)
+    assert comparison.exit_code == exit_codes.FAILED
+
+
+def test_an_objective_that_one_base_missed_too_is_no_regression(tmp_path: Path, base: Path) -> None:
+    def with_slo(name: str, *, passed: bool) -> Path:
+        slo = [SloResult(expr="errors < 1 %", value=0.4, passed=passed)]
+        return changed(tmp_path / name, base, lambda run: msgspec.structs.replace(run, slo=slo))
+
+    kept, missed, new = with_slo("kept", passed=True), with_slo("missed", passed=False), with_slo("new", passed=False)
+    assert worse(compare_with_all([kept, kept], new)) == {("SLO", "errors < 1 %")}
+    assert worse(compare_with_all([kept, missed], new)) == set()
+
+
+def test_a_base_of_a_generator_that_was_invalid_is_left_out_and_named(tmp_path: Path, base: Path) -> None:
+    def spoil(run: LoadRun) -> LoadRun:
+        generator = Generator(verdict="INVALID", reasons=["lag"])
+        return msgspec.structs.replace(run, generator=generator, verdict=RunVerdict.INVALID)
+
+    bad = changed(tmp_path / "bad", base, spoil)
+    comparison = compare_with_all([bad, base], base)
+    assert comparison.exit_code == exit_codes.PASSED
+    assert comparison.warnings[0] == f"{bad} is left out: its verdict is invalid."
+    assert compare_with_all([bad, bad], base).exit_code == exit_codes.INVALID
+
+
+def test_several_interop_runs_are_no_base(tmp_path: Path) -> None:
+    folder = write_interop(tmp_path, [make_case()])
+    with pytest.raises(UsageError, match="Only load runs are compared with several bases"):
+        compare_with_all([folder, folder], folder)
 
 
 def test_json_form_holds_everything_and_the_exit_code(base: Path, failing: Path) -> None:

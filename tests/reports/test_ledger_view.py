@@ -68,6 +68,15 @@ def test_the_page_says_how_many_are_lost_and_which(tmp_path: Path) -> None:
     assert "<b>gone</b>" not in page
 
 
+def test_classes_without_a_finding_fold_away_and_the_others_do_not(tmp_path: Path) -> None:
+    load(tmp_path)
+    page = page_text(tmp_path)
+    shown, _, folded = page.partition("1 class with 0 found</summary>")
+    rows = [f'<th scope="row">{name}</th>' for name in ("wrong-time", "open", "phantom", "duplicated")]
+    assert [row in shown for row in rows] == [True, True, True, False]
+    assert rows[3] in folded.partition("</details>")[0]
+
+
 def test_a_failed_ledger_is_in_the_headline_the_summary_and_junit(tmp_path: Path) -> None:
     run = load(tmp_path)
     assert "did not record every transaction correctly" in headline(run).sentence

@@ -6,8 +6,10 @@ from markupsafe import escape
 
 from evidence.plugin_results import StormResult, StormStations
 from evidence.run_folder import read_run
-from evidence.run_model import LoadRun, LostConnections, WindowResult
-from reports.headline import headline
+from evidence.run_model import CallErrors, LoadRun, LostConnections, SloResult, Symptom, WindowResult
+from evidence.verdicts import RunVerdict
+from reports.headline import Tone, headline
+from reports.junit import junit_xml
 from reports.load_remarks import load_remarks
 from reports.summary import summary_markdown
 from tests.reports.report_builders import page_text, write_load
@@ -38,6 +40,56 @@ def test_lost_connections_keep_their_cause_on_the_first_screen_in_the_summary_an
     )
     assert "3 connections lost after 31 s: TCP ended without a Close frame (ping without pong)" in summary
     assert str(escape(cause)) in page_text(folder)
+
+
+SYMPTOM = Symptom(word="stalls", says="the CSMS stood still for 2 s, 31 s after the start", at=31.0)
+
+
+def test_a_run_that_met_everything_but_shows_a_symptom_is_not_green(tmp_path: Path) -> None:
+    met = [SloResult(expr="failed CALLs <= 1 %", value=0.0, passed=True, built_in="failed-calls")]
+    run = loaded(write_load(tmp_path / "run", symptoms=[SYMPTOM], slo=met, verdict=RunVerdict.PASSED))
+    head = headline(run)
+    assert (head.word, head.tone) == ("Passed", Tone.MIXED)
+    assert head.sentence.startswith("The CSMS stood still for 2 s, 31 s after the start. 200 stations made ")
+    assert head.sentence.endswith("1 built-in objective was met, and no SLO was set.")
+    assert '<skipped message="The CSMS stood still for 2 s, 31 s after the start."' in junit_xml(run)
+
+
+def test_a_symptom_comes_before_the_objective_that_it_made_miss(tmp_path: Path) -> None:
+    reason = "9 of 24 charging attempts succeeded"
+    missed = [SloResult(expr="x", value=37.5, passed=False, built_in="charging-success", reason=reason)]
+    run = loaded(write_load(tmp_path / "run", symptoms=[SYMPTOM], slo=missed, verdict=RunVerdict.FAILED))
+    head = headline(run)
+    assert (head.word, head.tone) == ("Failed", Tone.BAD)
+    assert head.sentence.startswith("The CSMS stood still for 2 s")
+    assert head.remarks[0] == f"{reason}."
+    assert '<failure message="The CSMS stood still' in junit_xml(run)
+
+
+def test_of_an_invalid_run_a_symptom_is_told_after_that_it_is_invalid(tmp_path: Path) -> None:
+    run = loaded(write_load(tmp_path / "run", symptoms=[SYMPTOM], verdict=RunVerdict.INVALID))
+    assert headline(run).sentence.startswith("The load generator could not generate the requested load")
+    assert headline(run).remarks[0] == "The CSMS stood still for 2 s, 31 s after the start."
+
+
+def test_what_callerrors_said_is_in_the_summary_and_on_the_page(tmp_path: Path) -> None:
+    told = CallErrors(
+        ocpp="1.6",
+        action="StartTransaction",
+        direction="station-to-csms",
+        code="InternalError",
+        description="deadlock <detected>",
+        count=17,
+        first=3.0,
+        last=29.0,
+    )
+    folder = write_load(tmp_path / "run", callerrors=[told])
+    sentence = 'StartTransaction was refused 17 times by the CSMS with InternalError "deadlock <detected>" (3 s to 29 s'
+    assert sentence in summary_markdown(loaded(folder)).replace("\\", "")
+    page = page_text(folder)
+    for text in ("<h2>CALLERRORs</h2>", "deadlock &lt;detected&gt;", "StartTransaction, OCPP 1.6", "29 s"):
+        assert text in page, text
+    assert "<h2>CALLERRORs</h2>" not in page_text(write_load(tmp_path / "none"))
 
 
 def test_the_first_screen_names_each_storm_and_whether_the_csms_recovered(tmp_path: Path) -> None:

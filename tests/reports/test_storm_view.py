@@ -123,3 +123,22 @@ def test_a_storm_of_another_shape_is_an_error_that_names_the_field(
 
 def test_a_run_without_storms_says_nothing_of_them(tmp_path: Path) -> None:
     assert "Storms" not in page(tmp_path)
+
+
+def test_the_neighbours_of_a_storm_stand_beside_its_curve(tmp_path: Path) -> None:
+    neighbours = {
+        "stations": 60,
+        "before": {"calls": 600, "p95_ms": 20.0},
+        "during": {"calls": 600, "p95_ms": 90.0},
+        "slower": 4.5,
+        "curve": [{"t": float(at), "p95_ms": 20.0 if at < 0 else 90.0} for at in range(-9, 9)],
+    }
+    (view,) = views(tmp_path / "run", storm(neighbours=neighbours))
+    assert "Calls of the other 60 stations took 4.5 times as long (p95)." in view.says
+    titles = [figure.title for figure in view.figures]
+    assert titles.index("Neighbours") == titles.index("Recovery") + 2
+    assert "response p95 20 ms before it, 90 ms while it struck the others" in page(
+        tmp_path / "page", storm(neighbours=neighbours)
+    )
+    (alone,) = views(tmp_path / "alone", storm())
+    assert "Neighbours" not in [figure.title for figure in alone.figures]

@@ -17,6 +17,7 @@ from interop_suite.claims.expected import one_of
 from interop_suite.claims.history import BYSTANDER, History
 from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
 from interop_suite.drive.setup import Start
+from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.connections import boot_is_accepted, heartbeat, opens
 from interop_suite.steps.pending_commands import (
     COMMAND,
@@ -35,7 +36,6 @@ from interop_suite.steps.shared_case import ALL, V2X, bystander_serves, shared, 
 from ocppj.versions import RULES, Version
 
 BLOCK = "Field"
-_EVERY = answered("Heartbeat", claim="Every Heartbeat is answered")
 
 
 @shared(
@@ -62,15 +62,26 @@ def cut_off(probe: Probe) -> None:
 TIMES = 12
 
 
-def _all_open(history: History) -> list[Finding]:
+TRIES = 3
+"""Connections of one return: a CSMS may need a moment to notice that the one before has ended."""
+RETRY_AFTER = 0.5
+"""Seconds before the second try of a return, and twice that before the third."""
+_EACH_TIME = "Each of many connections in a row is let in and served"
+
+
+def _judge_returns(history: History) -> list[Finding]:
     attempts = history.attempts()
-    refused = [attempt for attempt in attempts if not attempt.opened]
-    claim = "Each of many connections in a row is let in"
     if not attempts or attempts[0].unreachable or attempts[0].wanted_credentials:
         return []
-    actual = refused[0].describe() if refused else f"{len(attempts)} connections"
-    verdict = Verdict.FAILED if refused else Verdict.OK
-    return [Finding(verdict=verdict, claim=claim, actual=actual, frame=refused[0].line if refused else None)]
+    served = {call.call.connection for call in history.calls("Heartbeat") if call.kind is AnswerKind.RESULT}
+    lost = [attempt for attempt in attempts if not attempt.opened or attempt.number not in served]
+    if not lost:
+        return [Finding(verdict=Verdict.OK, claim=_EACH_TIME, actual=f"all {len(attempts)} are served")]
+    shut_out = lost[-1] is attempts[-1]
+    how = f"it is not, also not in {TRIES} tries" if shut_out else "it is served after one more connection"
+    verdict = Verdict.FAILED if shut_out else Verdict.NON_STRICT
+    actual = f"{how} ({lost[-1].describe()})"
+    return [Finding(verdict=verdict, claim=_EACH_TIME, actual=actual, frame=lost[-1].line)]
 
 
 @shared(
@@ -81,16 +92,25 @@ def _all_open(history: History) -> list[Finding]:
     expects="The CSMS SHALL let the station in and serve it each time: a connection that has ended holds nothing up.",
     clause=wire_clause("3.2", "3.2", "3.3"),
     defect="connections-never-given-back",
-    checks=(Check(claim="Each of many connections in a row is let in", judge=_all_open), _EVERY),
+    checks=(Check(claim=_EACH_TIME, judge=_judge_returns),),
 )
 def again_and_again(probe: Probe) -> None:
     station = probe.station
     for number in range(TIMES):
         if number % 2:
             station.drop()
-        if not station.connect().opened:
+        if not _return(station):
             break
-        heartbeat(station)
+
+
+def _return(station: ScriptedStation) -> bool:
+    for pause in range(TRIES):
+        if pause:
+            station.disconnect()
+            station.pump(lambda: False, pause * RETRY_AFTER)
+        if station.connect().opened and heartbeat(station).ok:
+            return True
+    return False
 
 
 _AFTER = "A command that is ordered after the return of the station reaches it"

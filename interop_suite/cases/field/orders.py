@@ -10,6 +10,7 @@ from typing import Any
 from drivers.base import StationSettings, token_need, trigger_need
 from evidence.verdicts import Verdict
 from fixtures.payloads import v2x, v16
+from fixtures.tokens import Token, TokenKind
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked
 from interop_suite.claims.claim import Check, Finding
@@ -181,6 +182,12 @@ def log_window(probe: Probe) -> None:
 
 # -- tokens ----------------------------------------------------------------------------------------------------------
 
+# A card of ISO 14443 has 4 or 7 bytes; what is typed in may have any length.
+_OF_ANY_LENGTH: Mapping[Version, TokenKind | None] = {Version.V16: None, **dict.fromkeys(V2X, TokenKind.KEY_CODE)}
+_AUTHORIZE: Mapping[Version, Callable[[str], dict[str, Any]]] = {
+    Version.V16: v16.authorize,
+    **dict.fromkeys(V2X, lambda token: v2x.authorize(Token(value=token, kind=TokenKind.KEY_CODE))),
+}
 LONGEST: Mapping[Version, int] = {Version.V16: 20, **dict.fromkeys(V2X, 36)}
 """Characters of an idTag (OCPP 1.6 §7.28) and of an idToken."""
 
@@ -211,9 +218,9 @@ LONGEST: Mapping[Version, int] = {Version.V16: 20, **dict.fromkeys(V2X, 36)}
 def alike(probe: Probe) -> None:
     stem = secrets.token_hex(18).upper()[: LONGEST[probe.version] - 1]
     for last, status in (("A", "Accepted"), ("B", "Blocked")):
-        probe.give_token(f"{stem}{last}", status)
+        probe.give_token(f"{stem}{last}", status, type=_OF_ANY_LENGTH[probe.version])
     for last in "AB":
-        authorize(probe.station, f"{stem}{last}")
+        probe.station.call("Authorize", _AUTHORIZE[probe.version](f"{stem}{last}"))
 
 
 def _elsewhere(minutes: int, offset: int) -> str:
@@ -405,6 +412,10 @@ def _has_info(entry: Mapping[str, Any]) -> bool:
 def long_list(probe: Probe) -> None:
     probe.station.reply("SendLocalList", {"status": "Accepted"})
     tokens = [probe.made_up_token() for _ in range(ENTRIES)]
+    # Some CSMSs list only tokens that they know.
+    if probe.driver.missing(TOKEN, probe.version) is None:
+        for token in tokens:
+            probe.give_token(token, "Accepted")
     entries = [_entry(probe.version, token) for token in tokens]
     probe.command("SendLocalList", _list(probe.version, 31, entries, "Full"))
     gone = [_entry(probe.version, tokens[7], deletes=True)]

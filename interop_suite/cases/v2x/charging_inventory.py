@@ -138,5 +138,5 @@ def ids_apart(probe: Probe) -> None:
         Variable("SmartChargingCtrlr", "Enabled", "true", data_type="boolean"),
     ]
     _report(probe, variables)
-    wanted = profile(7109, "TxDefaultProfile", "Relative", 3, schedule(609, (0, 13.7), (900, 7.2)))
+    wanted = profile(7109, "TxDefaultProfile", "Relative", 3, schedule(609, (0, 13.8), (900, 7.2)))
     probe.command("SetChargingProfile", set_profile(EVSE_2, wanted))

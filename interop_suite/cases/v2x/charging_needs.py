@@ -48,9 +48,10 @@ schedule_accepted = answered(
 schedule_answered = answered("NotifyEVChargingSchedule", claim="The schedule of the car is answered")
 ordered = fulfilled("SetChargingProfile")
 ORDERED = profile(51, "TxProfile", "Relative", 2, schedule(501, (0, 17.6), (1500, 9.4), duration=5400))
-ORDERED_TOO = profile(52, "TxProfile", "Relative", 2, schedule(502, (0, 19.8), (600, 11.2), duration=6300))
+ORDERED_TOO = profile(52, "TxProfile", "Relative", 2, schedule(502, (0, 19.8), (600, 11.3), duration=6300))
 
-OWN_PROFILE = ("charging-needs-without-profile", "needs-answered-with-default-profile")
+PAST = "needs-answered-with-past-schedule"
+OWN_PROFILE = ("charging-needs-without-profile", "needs-answered-with-default-profile", PAST)
 """What breaks a profile that the CSMS makes by itself."""
 AGAIN = "second-charging-needs-without-profile"
 EQUAL = "ev-schedule-must-equal"
@@ -152,7 +153,7 @@ NEGOTIATIONS = (
         run=_levelled,
         clause=use_case("K15"),
         defect="charging-needs-without-profile",
-        also=("needs-answered-with-default-profile", EQUAL, "tx-profile-of-no-session"),
+        also=("needs-answered-with-default-profile", PAST, EQUAL, "tx-profile-of-no-session"),
         checks=(*OWN_CHECKS, schedule_accepted),
     ),
     Negotiation(

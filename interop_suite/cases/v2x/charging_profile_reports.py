@@ -31,8 +31,8 @@ Parts = tuple[tuple[int, str, tuple[Payload, ...]], ...]
 SMART_CHARGING = "Smart Charging"
 
 HELD_BY_STATION = profile(21, "ChargingStationMaxProfile", "Absolute", 1, schedule(201, (0, 48.2), (1800, 36.1)))
-HELD_BY_EVSE_1 = profile(22, "TxDefaultProfile", "Relative", 2, schedule(202, (0, 10.4), (900, 14.7)))
-HELD_BY_EVSE_2 = profile(23, "TxDefaultProfile", "Relative", 3, schedule(203, (0, 18.5), (1200, 12.2)))
+HELD_BY_EVSE_1 = profile(22, "TxDefaultProfile", "Relative", 2, schedule(202, (0, 10.4), (900, 14.8)))
+HELD_BY_EVSE_2 = profile(23, "TxDefaultProfile", "Relative", 3, schedule(203, (0, 18.5), (1200, 12.3)))
 ALSO_BY_EVSE_2 = profile(
     24, "TxDefaultProfile", "Recurring", 5, schedule(204, (0, 7.3), (600, 9.9)), recurrencyKind="Daily"
 )

@@ -40,18 +40,18 @@ SMART_CHARGING = "Smart Charging"
 ACCEPTED: Payload = {"status": "Accepted"}
 NO_SUCH_TRANSACTION: Payload = {"status": "Rejected", "statusInfo": {"reasonCode": "TxNotFound"}}
 
-OF_EVSE = profile(11, "TxDefaultProfile", "Absolute", 2, schedule(101, (0, 8.1), (900, 12.4), (2700, 6.3)))
-OF_EVSE_1 = profile(12, "TxDefaultProfile", "Absolute", 4, schedule(102, (0, 14.2), (1200, 9.7)))
-OF_STATION = profile(13, "ChargingStationMaxProfile", "Absolute", 1, schedule(103, (0, 40.5), (3600, 25.2), unit="A"))
-OF_EVERY_EVSE = profile(14, "TxDefaultProfile", "Relative", 3, schedule(104, (0, 11.6), (1800, 7.9)))
+OF_EVSE = profile(11, "TxDefaultProfile", "Absolute", 2, schedule(101, (0, 8.3), (900, 12.4), (2700, 6.2)))
+OF_EVSE_1 = profile(12, "TxDefaultProfile", "Absolute", 4, schedule(102, (0, 14.3), (1200, 9.8)))
+OF_STATION = profile(13, "ChargingStationMaxProfile", "Absolute", 1, schedule(103, (0, 40.5), (3600, 25.3), unit="A"))
+OF_EVERY_EVSE = profile(14, "TxDefaultProfile", "Relative", 3, schedule(104, (0, 11.5), (1800, 7.9)))
 OF_TRANSACTION = profile(15, "TxProfile", "Relative", 5, schedule(105, (0, 10.3), (600, 15.8), duration=7200))
-REPLACING = profile(11, "TxDefaultProfile", "Absolute", 2, schedule(106, (0, 16.4), (300, 13.5)))
+REPLACING = profile(11, "TxDefaultProfile", "Absolute", 2, schedule(106, (0, 16.5), (300, 13.5)))
 DAILY = profile(
     16,
     "TxDefaultProfile",
     "Recurring",
     2,
-    schedule(107, (0, 9.2), (21_600, 20.7), (64_800, 6.6), duration=86_400),
+    schedule(107, (0, 9.3), (21_600, 20.8), (64_800, 6.7), duration=86_400),
     recurrencyKind="Daily",
 )
 WEEKLY = profile(
@@ -143,7 +143,7 @@ OPERATION_MODES = profile(
         "chargingSchedulePeriod": [
             {"startPeriod": 0, "limit": 7360.5, "operationMode": "ChargingOnly"},
             {"startPeriod": 900, "limit": 0, "operationMode": "Idle"},
-            {"startPeriod": 1800, "limit": 5520.2, "operationMode": "ChargingOnly"},
+            {"startPeriod": 1800, "limit": 5520.3, "operationMode": "ChargingOnly"},
         ],
     },
 )
@@ -261,7 +261,7 @@ ORDERS = (
         versions=V21,
         sets=(
             (EVSE_2, OF_EVSE),
-            (EVSE_2, profile(34, "PriorityCharging", "Relative", 2, schedule(134, (0, 30.6), (2400, 22.9)))),
+            (EVSE_2, profile(34, "PriorityCharging", "Relative", 2, schedule(134, (0, 30.6), (2400, 22.8)))),
         ),
         clause=use_case("K21"),
         defect="priority-profile-as-default",
@@ -274,7 +274,7 @@ ORDERS = (
             (
                 EVSE_2,
                 profile(
-                    35, "TxDefaultProfile", "Absolute", 2, schedule(135, (0, 12.7), (600, 6.4), randomizedDelay=240)
+                    35, "TxDefaultProfile", "Absolute", 2, schedule(135, (0, 12.8), (600, 6.4), randomizedDelay=240)
                 ),
             ),
         ),

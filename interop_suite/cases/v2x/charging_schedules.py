@@ -116,7 +116,7 @@ def _composite(order: Mapping[str, Any]) -> Payload:
             "duration": order["duration"],
             "scheduleStart": now(),
             "chargingRateUnit": order["chargingRateUnit"],
-            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 15.3}, {"startPeriod": 1800, "limit": 9.6}],
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 15.3}, {"startPeriod": 1800, "limit": 9.5}],
         },
     }
 

@@ -121,6 +121,8 @@ def _judge_limits(history: History) -> list[Finding]:
     """Judge the limits with decimals where the whole ones before them were taken."""
     found = answered("NotifyChargingLimit", claim=_EVERY_LIMIT).judge(history)
     calls = history.calls("NotifyChargingLimit")
+    if any(finding.verdict is Verdict.NOT_APPLICABLE for finding in found):
+        return found
     if len(found) > 1 and len(calls) > 1 and all(call.kind is AnswerKind.ERROR for call in calls):
         actual = f"whole numbers are refused too, so that it is not the decimals: {found[0].actual}"
         return [msgspec.structs.replace(found[1], verdict=Verdict.INCONCLUSIVE, actual=actual)]

@@ -89,14 +89,13 @@ def _monitors(probe: Probe) -> Iterable[dict[str, Any]]:
     yield v2x.notify_monitoring_report(REQUEST, 0, now(), [v2x.monitoring_data(probe.version, about, 1)])
 
 
+# Only a station that was asked for its state, while nothing is going on, may leave out the requestId.
 def _firmware(_: Probe) -> Iterable[dict[str, Any]]:
-    yield v2x.firmware_status_notification("Idle")
     for status in ("Downloading", "Downloaded", "Installing", "Installed", "DownloadFailed"):
         yield v2x.firmware_status_notification(status, request_id=REQUEST)
 
 
 def _log(_: Probe) -> Iterable[dict[str, Any]]:
-    yield v2x.log_status_notification("Idle")
     for status in ("Uploading", "Uploaded", "UploadFailure"):
         yield v2x.log_status_notification(status, request_id=REQUEST)
 

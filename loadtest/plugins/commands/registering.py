@@ -15,7 +15,7 @@ __all__ = ["register"]
 
 _ACCEPTED = "Accepted"
 _MOST_CONNECTORS = 4
-"""Tokens that are made known of each station, one for each of its connectors."""
+"""Tokens that are made known of each station that no list gives several, one for each of its connectors."""
 
 
 def register(driver: Driver, leases: Sequence[Lease], version: Version, *, password: str | None = None) -> None:
@@ -38,7 +38,8 @@ def register(driver: Driver, leases: Sequence[Lease], version: Version, *, passw
                 settings = StationSettings(password=secret, security_profile=0 if secret is None else 1)
                 driver.register(lease.identity, settings, version)
             if tokens is None:
-                for token in dict.fromkeys(map(lease.token_at, range(1, _MOST_CONNECTORS + 1))):
+                tokens_of = lease.listed_tokens or map(lease.token_at, range(1, _MOST_CONNECTORS + 1))
+                for token in dict.fromkeys(tokens_of):
                     driver.set_token(token, TokenSettings(status=_ACCEPTED), version)
         except HarnessError as error:
             errors.append(f"--register: {lease.identity} was not registered: {error}")

@@ -23,9 +23,12 @@ __all__ = ["CUT", "QUANTITIES", "SUCCEEDED", "Kpis", "outcome_of"]
 
 SUCCEEDED: Final = "succeeded"
 CUT: Final = "cut short"
+SPOILT: Final = "spoilt by an injected fault"
 NOT_MEANT: Final = "refused as expected"
 _START_UNANSWERED: Final = "start unanswered"
 _STOP_UNANSWERED: Final = "stop unanswered"
+_ASIDE: Final = (CUT, NOT_MEANT, SPOILT)
+"""What is neither a success nor a failure of the CSMS."""
 _LONG_ENOUGH: Final = 10.0
 """Seconds in which the smallest of these cars takes more than one Wh."""
 _TRUSTING: Final = frozenset({"", Outcome.ACCEPTED, Outcome.LOST, Outcome.NEVER_SENT})
@@ -55,6 +58,8 @@ def outcome_of(row: Row) -> str:
     refused = Outcome.REJECTED in (row.authorize, row.start)
     if refused and not row.expected:
         return NOT_MEANT
+    if any(one.startswith(Outcome.INJECTED) for one in (row.authorize, row.start, row.stop)):
+        return SPOILT
     return CUT if row.cut and not refused else failure
 
 
@@ -101,10 +106,10 @@ class Kpis:
                 self._remote_to_start.record(round(row.to_start * 1e6))
             elif row.authorize == Outcome.ACCEPTED:
                 self._to_start.setdefault(row.window, Histogram()).record(round(row.to_start * 1e6))
-        if row.remote and outcome != CUT:
+        if row.remote and outcome not in (CUT, SPOILT):
             works = row.start == Outcome.ACCEPTED and (row.metered or row.stop_answered)
             self._remote[row.window, works] += 1
-        if outcome not in (CUT, NOT_MEANT):
+        if outcome not in _ASIDE:
             self._count(row.plugged - self._started, succeeded=outcome == SUCCEEDED)
 
     def quantities(self) -> Values:
@@ -188,13 +193,13 @@ class Kpis:
 
     def _charging(self, windows: Any) -> tuple[int, int]:
         counts = self._of(windows)
-        attempts = counts.total() - counts[CUT] - counts[NOT_MEANT]
+        attempts = counts.total() - sum(counts[outcome] for outcome in _ASIDE)
         return counts[SUCCEEDED], attempts
 
     def _charging_figures(self, windows: Any) -> dict[str, Any]:
         counts = self._of(windows)
         succeeded, attempts = self._charging(windows)
-        aside = (SUCCEEDED, CUT, NOT_MEANT)
+        aside = (SUCCEEDED, *_ASIDE)
         return {
             "attempts": attempts,
             "succeeded": succeeded,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from loadtest.timing.timers import Owner, Timer, TimerQueue
-from loadtest.transport.contract import Handshake, How
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import Handshake, How, Wire
 
 __all__ = ["OldSocket"]
 
@@ -26,7 +25,7 @@ class OldSocket:
 
     __slots__ = ("_ended", "_owner", "_seen", "_socket", "_timer", "_timers", "judged")
 
-    def __init__(self, socket: StationSocket, timers: TimerQueue, until: float, seen: Seen, owner: Owner) -> None:
+    def __init__(self, socket: Wire, timers: TimerQueue, until: float, seen: Seen, owner: Owner) -> None:
         """Leave the socket of `owner` unread until `until`, in monotonic seconds."""
         self._owner = owner
         self._socket = socket

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from loadtest.timing.pacing import Draws, van_der_corput
+from loadtest.workload.impair import Impairment
 from loadtest.workload.storms import (
     Blackout,
     ClockSurge,
@@ -21,14 +22,18 @@ from loadtest.workload.storms import (
     FirmwareRollout,
     Flapping,
     HalfOpen,
+    Impair,
     LbDrain,
     MassRemoteStart,
+    MiddleRestart,
     OfflineFlush,
+    PortScan,
     RegionFailover,
     RollingDeploy,
     SlowConsumer,
     Storm,
     TariffSwitch,
+    Twins,
 )
 
 __all__ = ["Position", "Return", "Shuffle", "StormStep", "Verb", "ends", "plan", "position_of", "returns", "victims"]
@@ -65,6 +70,16 @@ class Verb(StrEnum):
     """The station restarts in order."""
     EXPECT = "expect"
     """The CSMS makes the station begin a transaction."""
+    BEAT = "beat"
+    """A message is sent that the CSMS has to answer."""
+    FALL_MUTE = "fall-mute"
+    """The same, and nothing is answered until the next `beat`."""
+    TWIN = "twin"
+    """A second connection with the same identity comes and goes every `value` seconds, until the next `beat`."""
+    IMPAIR = "impair"
+    """Its frames are under the rule of the step from now on."""
+    RELIEVE = "relieve"
+    """They are so no longer."""
     WATCH = "watch"
     """The CSMS is restarted by other means: whatever happens until `value` counts."""
 
@@ -76,6 +91,7 @@ class StormStep(NamedTuple):
     verb: Verb
     value: float = 0.0
     word: str = ""
+    rule: Impairment | None = None
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -258,6 +274,24 @@ def _flapping(storm: Flapping, position: Position) -> list[StormStep]:
     ]
 
 
+def _middle_restart(storm: MiddleRestart, _: Position) -> list[StormStep]:
+    return [StormStep(0.0, Verb.FALL_MUTE), StormStep(storm.down, Verb.BEAT)]
+
+
+def _port_scan(storm: PortScan, _: Position) -> list[StormStep]:
+    return [StormStep(storm.hold, Verb.CUT, storm.hold), StormStep(storm.hold, Verb.CONNECT)]
+
+
+def _twins(storm: Twins, position: Position) -> list[StormStep]:
+    first = van_der_corput(position.index) * storm.every
+    return [StormStep(first, Verb.TWIN, storm.every), StormStep(first + storm.lasts, Verb.BEAT)]
+
+
+def _impair(storm: Impair, _: Position) -> list[StormStep]:
+    rule = storm.rule
+    return [StormStep(0.0, Verb.IMPAIR, rule=rule), StormStep(storm.lasts, Verb.RELIEVE, rule=rule)]
+
+
 def _slow_consumer(storm: SlowConsumer, _: Position) -> list[StormStep]:
     return [StormStep(0.0, Verb.MUTE, storm.pause)]
 
@@ -276,6 +310,10 @@ _PLANS: Final[Mapping[type[Storm], Callable[[Any, Position], list[StormStep]]]] 
         FirmwareRollout: _firmware_rollout,
         MassRemoteStart: _mass_remote_start,
         Flapping: _flapping,
+        MiddleRestart: _middle_restart,
+        PortScan: _port_scan,
+        Twins: _twins,
+        Impair: _impair,
         SlowConsumer: _slow_consumer,
     }
 )
@@ -293,6 +331,10 @@ _ENDS: Final[Mapping[type[Storm], Callable[[Any], float]]] = MappingProxyType(
         FirmwareRollout: lambda storm: (storm.waves - 1) * storm.every + storm.download + storm.install,
         MassRemoteStart: lambda storm: storm.spread,
         Flapping: lambda storm: storm.count * storm.period + storm.away,
+        MiddleRestart: lambda storm: storm.down,
+        PortScan: lambda storm: storm.hold,
+        Twins: lambda storm: storm.every + storm.lasts,
+        Impair: lambda storm: storm.lasts,
         SlowConsumer: lambda storm: storm.pause,
     }
 )

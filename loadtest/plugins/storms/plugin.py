@@ -14,6 +14,8 @@ from loadtest.measuring.recorder import Delta
 from loadtest.plugins.contract import REMOTE_START, Conclusion, Note, Plugin, RunAccess
 from loadtest.plugins.storms.control_channel import ControlChannel
 from loadtest.plugins.storms.formula import Expected, expected
+from loadtest.plugins.storms.neighbours import Neighbours, neighbours_told
+from loadtest.plugins.storms.outside import knock
 from loadtest.plugins.storms.plan import Position, Return, Shuffle, ends, plan, position_of, returns, victims
 from loadtest.plugins.storms.process import KIND
 from loadtest.plugins.storms.result import StormRun, quantities_of, result_of
@@ -26,6 +28,8 @@ from loadtest.workload.storms import (
     ClockSurge,
     CsmsRestart,
     MassRemoteStart,
+    MiddleRestart,
+    PortScan,
     RegionFailover,
     Storm,
     make_storm,
@@ -58,6 +62,7 @@ class StormPlugin(Plugin):
     _storms: list[StormRun]
     _due: list[Storm]
     _seconds: Seconds
+    _neighbours: Neighbours
     _control_channel: ControlChannel | None = None
     _measured_from: float | None
     """When the window `measure` began, in seconds since the start of the run."""
@@ -71,10 +76,14 @@ class StormPlugin(Plugin):
         seed: int = 0,
         owned: Sequence[str] = (),
         run_command: Callable[[str, float, Callable[[int, str], object]], object] | None = None,
+        mute: Callable[[float, float, Callable[[int, str], object]], object] | None = None,
+        call_timeout: float = 30.0,
     ) -> None:
         """Plan these storms; raises `UsageError` for one that goes to a host that is not `owned`.
 
         `run_command` runs a shell command after a delay in seconds and gives its exit code and output to a callback.
+        `mute` keeps a CSMS from answering for some seconds after a delay; None where that is not in our hands.
+        `call_timeout` is after how many seconds stations give up an answer.
         """
         self._planned = list(storms)
         self._backoff = backoff
@@ -82,8 +91,11 @@ class StormPlugin(Plugin):
         self._seed = seed
         self._owned = tuple(owned)
         self._run_command = run_command or run_shell_command
+        self._mute = mute
+        self._call_timeout = call_timeout
         for storm in storms:
             self._check_target(storm)
+            self._check_means(storm)
         self._reset()
 
     # -- the course of the run -----------------------------------------------------------------------------------------
@@ -105,7 +117,9 @@ class StormPlugin(Plugin):
 
     def delta(self, delta: Delta) -> None:
         """Hear what a process recorded."""
-        self._seconds.add(delta, int(self._access.clock()), self._access.started)
+        second = int(self._access.clock())
+        self._seconds.add(delta, second, self._access.started)
+        self._neighbours.add(delta, second)
 
     def beat(self, elapsed: float, window: str) -> None:
         """Order the storms that are due and take requests."""
@@ -122,7 +136,8 @@ class StormPlugin(Plugin):
             if one.result is None and elapsed >= self._after_until(one) + LEAST_SECONDS:
                 one.result = self._conclude(one, elapsed)
         oldest = min((one.began for one in self._storms if one.result is None), default=elapsed)
-        self._seconds.forget(min(oldest, elapsed) - _BEFORE - 1)
+        for figures in (self._seconds, self._neighbours):
+            figures.forget(min(oldest, elapsed) - _BEFORE - 1)
 
     def stopping(self) -> None:
         """Note that the run ends."""
@@ -186,7 +201,10 @@ class StormPlugin(Plugin):
                 raise UsageError(  # noqa: TRY301 - answered like all other mistakes
                     "A running test takes no `command`; restart the CSMS yourself, and trigger this with cut=false"
                 )
+            if isinstance(storm, MiddleRestart) and storm.command:
+                raise UsageError("A running test takes no `command`; name it in the profile or with --storm")  # noqa: TRY301
             self._check_target(storm)
+            self._check_means(storm)
             number = self._order(storm, who, 0.0)
         except UsageError as error:
             return {"error": str(error)}
@@ -202,6 +220,7 @@ class StormPlugin(Plugin):
         self._storms = []
         self._due = []
         self._seconds = Seconds()
+        self._neighbours = Neighbours()
         self._measured_from = self._stopped = None
         if self._control_channel is not None:
             self._control_channel.close()
@@ -210,6 +229,22 @@ class StormPlugin(Plugin):
     def _check_target(self, storm: Storm) -> None:
         if isinstance(storm, RegionFailover) and storm.to:
             check_owned(storm.to, self._owned)
+
+    def _check_means(self, storm: Storm) -> None:
+        if isinstance(storm, MiddleRestart) and not storm.command and self._mute is None:
+            raise UsageError(
+                "The storm middle-restart needs the command that restarts what stands behind the CSMS's sockets "
+                "(command=…); only the practice CSMS with its --control-url needs none"
+            )
+
+    def _strike_csms(self, one: StormRun, storm: Storm, delay: float) -> None:
+        """Do what a storm does to the CSMS itself."""
+        if isinstance(storm, CsmsRestart | MiddleRestart) and storm.command:
+            self._run_command(storm.command, delay, lambda code, said: self._command_ended(one, code, said))
+        elif isinstance(storm, MiddleRestart) and self._mute is not None:
+            self._mute(storm.down, delay, lambda code, said: self._command_ended(one, code, said))
+        elif isinstance(storm, PortScan):
+            knock(self._access.url, storm, delay, lambda found: setattr(one, "scan", found))
 
     def _order(self, storm: Storm, trigger: str, delay: float) -> int:
         """Order a storm; raises `UsageError` where it cannot come."""
@@ -236,8 +271,10 @@ class StormPlugin(Plugin):
         one.expected = self._promise(storm, one)
         last = one.expected.when(0.999) if one.expected is not None else ends(storm)
         one.settles = one.began + (ends(storm) + storm.grace if storm.grace else max(last, ends(storm)) + _GRACE)
-        if isinstance(storm, CsmsRestart) and storm.command:
-            self._run_command(storm.command, delay, lambda code, said: self._command_ended(one, code, said))
+        if isinstance(storm, MiddleRestart):
+            # What was said in vain is given up only then, and said again.
+            one.settles += self._call_timeout
+        self._strike_csms(one, storm, delay)
         access.order({"kind": KIND, "number": number, "storm": write_storm(storm), "delay": delay, "total": total})
         _logger.info("Storm %d: %s, %d of %d stations.", number, storm.name, one.stations, total)
         return number
@@ -312,11 +349,17 @@ class StormPlugin(Plugin):
     def _conclude(self, one: StormRun, now: float) -> dict[str, Any]:
         since = self._after_from(one)
         until = min(self._after_until(one), now)
+        before = (self._before_from(one), one.began)
+        # Also of a storm that takes an instant.
+        during = (int(one.began), max(ceil(min(since, now)), int(one.began) + 2))
+        stations = max(self._access.target(), 1) - one.struck
         return result_of(
             one,
-            before=self._seconds.sample(self._before_from(one), one.began),
-            # Also of a storm that takes an instant.
-            during=self._seconds.sample(int(one.began), max(ceil(min(since, now)), int(one.began) + 2)),
+            before=self._seconds.sample(*before),
+            during=self._seconds.sample(*during),
+            neighbours=neighbours_told(
+                self._neighbours, stations=stations, before=before, during=during, until=max(until, during[1])
+            ),
             after=self._seconds.sample(since, until),
             expected=self._measured_promise(one),
             backoff=", ".join(map(str, self._ways)),

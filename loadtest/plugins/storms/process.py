@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from config.locations import Location
 from loadtest.measuring.recorder import Recorder
+from loadtest.plugins.storms.neighbours import CALLS
 from loadtest.plugins.storms.plan import Shuffle, plan, position_of
 from loadtest.plugins.storms.station_storm import StationStorm
 from loadtest.plugins.storms.tally import Tally
@@ -70,6 +71,7 @@ class StormProcess:
         self._storms: list[_Storm] = []
         self._looks = False
         self._tell_at = 0.0
+        recorder.before_take.append(self._tell_calls)
 
     def order(self, order: dict[str, Any]) -> None:
         """Let a storm come.
@@ -96,11 +98,13 @@ class StormProcess:
     def close(self) -> None:
         """Report the last that was seen; the run ends."""
         self.report()
+        self._recorder.before_take.remove(self._tell_calls)
         self._storms.clear()
 
     def report(self) -> None:
         """Leave a note of what was counted since the last one; done by itself once a second."""
         now = self._clock()
+        self._tell_calls()
         for one in self._storms:
             if now >= one.begins:
                 one.tally.queued(
@@ -109,6 +113,12 @@ class StormProcess:
             news = one.tally.take()
             if news:
                 self._recorder.note(KIND, one.number, news)
+
+    def _tell_calls(self) -> None:
+        """Leave a note of the CALLs of struck stations beside those CALLs themselves."""
+        for one in self._storms:
+            if (taken := one.tally.calls.take()) is not None:
+                self._recorder.note(CALLS, *taken)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -11,8 +11,10 @@ import msgspec
 from loadtest.judging.quantities import Kind, Values
 from loadtest.plugins.storms.figures import QUANTILES, Totals
 from loadtest.plugins.storms.formula import Expected
+from loadtest.plugins.storms.neighbours import PERCENTILES, worst_of
 from loadtest.plugins.storms.plan import ends
 from loadtest.plugins.storms.stability import Sample, compare
+from loadtest.workload.quirks import Leaving
 from loadtest.workload.storms import Storm, write_storm
 
 __all__ = ["QUANTITIES", "StormRun", "quantities_of", "result_of"]
@@ -28,6 +30,9 @@ QUANTITIES: Final[Mapping[str, Kind]] = MappingProxyType(
         "failed-upgrades": "count",
         "peak-connects": "rate",
         "metastable": "count",
+        "neighbours-p50": "ratio",
+        "neighbours-p95": "ratio",
+        "neighbours-p99": "ratio",
     }
 )
 
@@ -48,6 +53,8 @@ class StormRun(msgspec.Struct, kw_only=True, eq=False):
     expected: Expected | None = None
     exit_code: int | None = None
     """Of the command that restarts the CSMS, where there is one."""
+    scan: dict[str, dict[str, int]] = {}
+    """What came of knocking at the CSMS's port, by kind."""
     result: dict[str, Any] | None = None
     """Once it is over."""
 
@@ -68,6 +75,7 @@ def result_of(
     before: Sample,
     during: Sample,
     after: Sample,
+    neighbours: Mapping[str, Any],
     expected: Expected | None,
     backoff: str,
     lost: int,
@@ -80,7 +88,11 @@ def result_of(
     """
     storm, totals, struck = run.storm, run.totals, run.struck
     unrecovered = struck - totals.total(run.goal)
-    verdict = compare(before, after, struck=struck, unrecovered=unrecovered)
+    away = totals.counts("away")
+    verdict = compare(before, after, struck=struck, unrecovered=unrecovered, away=away.total())
+    reasons = [*verdict.reasons, *(_STAY_AWAY[why].format(count=count, struck=struck) for why, count in away.items())]
+    if run.exit_code:
+        reasons.append("what was to be done to the CSMS failed, so that nothing may have happened to it")
     result: dict[str, Any] = {
         "storm": storm.name,
         "number": run.number,
@@ -95,6 +107,7 @@ def result_of(
             "accepted": totals.total("booted") if storm.cuts else struck,
             "settled": totals.total("drained"),
             "unrecovered": unrecovered,
+            "stay_away": away.total(),
             "lost_again": totals.numbers["lost_again"],
         },
         "recovery_ms": totals.times_ms(run.goal),
@@ -107,15 +120,30 @@ def result_of(
         "refused_by_storm": totals.numbers["refused"],
         "messages": {"queued_most": max(totals.counts("queued").values(), default=0), "lost": lost},
         "calls": {"before": before.told(), "during": during.told(), "after": after.told()},
+        "neighbours": dict(neighbours),
         "recovered": verdict.recovered,
-        "reasons": list(verdict.reasons),
+        "reasons": reasons,
         "curve": totals.curve(max(lasted, ends(storm)), expected),
     }
     if storm.name == "half-open":
         result["twins"] = {word: totals.numbers[word] for word in ("old_closed", "old_open", "new_kicked")}
+    if storm.name == "twins":
+        names = ("twin_opened", "twin_refused", "twin_kicked", "real_kicked")
+        result["twins"] = {word: totals.numbers[word] for word in names}
+    if run.scan:
+        result["scan"] = run.scan
     if run.exit_code is not None:
         result["command_exit_code"] = run.exit_code
     return result
+
+
+_STAY_AWAY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Leaving.CLOSE: "{count} of {struck} stations stay away because of the Close frame, as their vendor has it",
+        Leaving.PASSWORD: "{count} of {struck} stations stay away after a new password, as their vendor has it",
+        Leaving.PONG: "{count} of {struck} stations stay away after a pong that did not come, as their vendor has it",
+    }
+)
 
 
 def _formula(totals: Totals, expected: Expected, backoff: str) -> dict[str, Any]:
@@ -142,6 +170,8 @@ def quantities_of(results: Sequence[Mapping[str, Any]]) -> Values:
     found["queued-messages"] = (float(max(result["messages"]["queued_most"] for result in results)), None)
     found["failed-upgrades"] = (float(sum(sum(result["failed_upgrades"].values()) for result in results)), None)
     found["peak-connects"] = (float(max(result["peak_connects_per_s"] for result in results)), None)
+    for percentile in PERCENTILES:
+        found[f"neighbours-p{percentile:g}"] = (worst_of(results, percentile), None)
     verdicts = [result["recovered"] for result in results]
     metastable = float(sum(verdict is False for verdict in verdicts))
     found["metastable"] = (metastable if metastable or None not in verdicts else None, None)

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from evidence.histogram import Histogram
 from evidence.vocabulary import TO_CSMS, is_failure
 from loadtest.measuring.recorder import Delta
+from ocppj.outcomes import Outcome
 
 __all__ = ["LEAST_SECONDS", "Sample", "Seconds", "StormVerdict", "compare"]
 
@@ -73,19 +74,22 @@ class StormVerdict(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
-def compare(before: Sample, after: Sample, *, struck: int, unrecovered: int) -> StormVerdict:
-    """Judge the time after a storm, which struck so many stations, by the time before it."""
+def compare(before: Sample, after: Sample, *, struck: int, unrecovered: int, away: int = 0) -> StormVerdict:
+    """Judge the time after a storm, which struck so many stations, by the time before it.
+
+    Of the `unrecovered`, so many are `away` because they take the loss for the end; the CSMS cannot help that.
+    """
     if after.seconds < LEAST_SECONDS:
         return StormVerdict(None, (f"less than {LEAST_SECONDS} s were left after it, before the end or another storm",))
     reasons = []
-    if unrecovered > struck // 1000:
-        reasons.append(f"{unrecovered} of {struck} stations are not back")
+    if unrecovered - away > struck // 1000:
+        reasons.append(f"{unrecovered - away} of {struck} stations are not back")
     if before.seconds < LEAST_SECONDS:
         return StormVerdict(
             False if reasons else None,
             (*reasons, f"less than {LEAST_SECONDS} s were left before it, after the ramp or another storm"),
         )
-    if after.booted < before.booted * (1 - _FEWER_STATIONS) - 1:
+    if after.booted + away < before.booted * (1 - _FEWER_STATIONS) - 1:
         reasons.append(f"{after.booted:.0f} stations are accepted, {before.booted:.0f} were")
     if after.connects / after.seconds > before.connects / before.seconds + max(struck * _MORE_CONNECTS, 1.0):
         reasons.append(f"stations still reconnect, {after.connects / after.seconds:.1f} a second")
@@ -128,7 +132,7 @@ class Seconds:
                 calls[0] += (count := sum(response.values()))
                 if is_failure(outcome):
                     calls[1] += count
-                else:
+                elif outcome != Outcome.INJECTED:
                     latencies.merge(response)
         for at, *figures in delta["rows"]:
             row = self._rows.setdefault(int(at - started), [0] * len(figures))

@@ -14,6 +14,7 @@ from fixtures.payloads import v2x, v16
 from loadtest.plugins.storms.old_socket import OldSocket
 from loadtest.plugins.storms.plan import StormStep, Verb
 from loadtest.plugins.storms.tally import Tally
+from loadtest.plugins.storms.twin import Twin
 from loadtest.station.charging_session import ChargingSession
 from loadtest.station.dialect.contract import Ending, Payload, Trigger
 from loadtest.station.life import Life
@@ -21,7 +22,7 @@ from loadtest.station.state.connectors import token_for
 from loadtest.station.station import Station
 from loadtest.station.views import ChargingSessionView, Phase
 from loadtest.timing.timers import Timer
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import Wire
 from loadtest.transport.target import Target
 from ocppj.versions import Version
 
@@ -51,10 +52,12 @@ class StationStorm:
         "_gone_at",
         "_held",
         "_installs",
+        "_is_mute",
         "_old_sockets",
         "_older",
         "_steps",
         "_timer",
+        "_twin",
         "_until",
         "begins",
         "cuts",
@@ -93,7 +96,9 @@ class StationStorm:
         self._until = float("-inf")
         self._gone_at = self._back_at = self._booted_at = 0.0
         self._expects = self._installs = False
-        self._held: StationSocket | None = None
+        self._is_mute = False
+        self._twin: Twin | None = None
+        self._held: Wire | None = None
         self._old_sockets: list[OldSocket] = []
         older = station.storm
         assert older is None or isinstance(older, StationStorm)
@@ -119,6 +124,10 @@ class StationStorm:
         if self.cuts and self.state is State.GONE:
             return True
         return self._older is not None and self._older.plays_a_loss()
+
+    def answered(self, response_s: float, outcome: str) -> None:
+        """Count a CALL of the station: it is none of a neighbour."""
+        self.tally.calls.add(response_s, outcome)
 
     def opened(self, now: float) -> None:
         """Take note that the station is connected."""
@@ -161,10 +170,19 @@ class StationStorm:
         elif self.state in (State.BACK, State.ACCEPTED):
             self.tally.lost_again += not played
             self._withdraw()
+        if not played and self._twin is not None:
+            self.tally.real_kicked += 1
         if not played and any(not old.judged for old in self._old_sockets):
             self.tally.new_kicked += 1
         if self._older is not None:
             self._older.lost(now, played=played)
+
+    def stays_away(self, why: str) -> None:
+        """Take note that the station comes back no more, because its vendor takes the loss for the end."""
+        if self.cuts and self.state is State.GONE:
+            self.tally.stays_away(why)
+        if self._older is not None:
+            self._older.stays_away(why)
 
     def end(self) -> None:
         """Let go of everything; the station is gone for good."""
@@ -175,6 +193,9 @@ class StationStorm:
             old.close()
         self._old_sockets.clear()
         self._held = None
+        if self._twin is not None:
+            self._twin.close()
+            self._twin = None
         self.station.storm = None
         if self._older is not None:
             self._older.end()
@@ -354,6 +375,38 @@ class StationStorm:
         self._strike(when)
         self._expects = True
 
+    def _beat(self, _: StormStep, when: float) -> None:
+        """Say something, and believe the CSMS again that it hears."""
+        station = self.station
+        if self._is_mute:
+            self._is_mute = False
+            station.blame_again()
+        if self._twin is not None:
+            self._twin.close()
+            self._twin = None
+        self._strike(when)
+        station.call("Heartbeat", {}, when)
+
+    def _fall_mute(self, _: StormStep, when: float) -> None:
+        station = self.station
+        self._strike(when)
+        self._is_mute = True
+        station.blame_nobody()
+        station.call("Heartbeat", {}, when)
+
+    def _begin_twin(self, step: StormStep, when: float) -> None:
+        self._strike(when)
+        self._twin = Twin(self.station, self.tally, step.value)
+
+    def _impair(self, step: StormStep, when: float) -> None:
+        assert step.rule is not None
+        self._strike(when)
+        self.station.impair(step.rule)
+
+    def _relieve(self, step: StormStep, _: float) -> None:
+        assert step.rule is not None
+        self.station.relieve(step.rule)
+
     def _watch(self, _: StormStep, __: float) -> None:
         """Do nothing: what is watched was known from the start."""
 
@@ -387,6 +440,11 @@ _STEPS: Final[dict[Verb, Callable[[StationStorm, StormStep, float], None]]] = {
     Verb.FIRMWARE: StationStorm._firmware,  # noqa: SLF001
     Verb.REBOOT: StationStorm._reboot,  # noqa: SLF001
     Verb.EXPECT: StationStorm._expect,  # noqa: SLF001
+    Verb.BEAT: StationStorm._beat,  # noqa: SLF001
+    Verb.FALL_MUTE: StationStorm._fall_mute,  # noqa: SLF001
+    Verb.TWIN: StationStorm._begin_twin,  # noqa: SLF001
+    Verb.IMPAIR: StationStorm._impair,  # noqa: SLF001
+    Verb.RELIEVE: StationStorm._relieve,  # noqa: SLF001
     Verb.WATCH: StationStorm._watch,  # noqa: SLF001
 }
 _CUTS: Final = frozenset({Verb.CUT, Verb.CLOSE, Verb.OFF, Verb.PART, Verb.REBOOT})

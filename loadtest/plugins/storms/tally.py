@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
+from loadtest.plugins.storms.neighbours import StruckCalls
+
 __all__ = ["PER_SECOND", "Tally"]
 
 PER_SECOND: Final = 100
 """Buckets in a second, for all times of a storm."""
-_COUNTERS: Final = ("struck", "back", "booted", "drained", "outage", "opened", "attempts", "failed", "queued")
-_NUMBERS: Final = ("refused", "lost_again", "old_closed", "old_open", "new_kicked")
+_COUNTERS: Final = ("struck", "back", "booted", "drained", "outage", "opened", "attempts", "failed", "queued", "away")
+_NUMBERS: Final = (
+    "refused",
+    "lost_again",
+    "old_closed",
+    "old_open",
+    "new_kicked",
+    "twin_opened",
+    "twin_refused",
+    "twin_kicked",
+    "real_kicked",
+)
 
 
 class Tally:
@@ -20,6 +32,7 @@ class Tally:
         """Begin at `begins`, in monotonic seconds."""
         self.number = number
         self.begins = begins
+        self.calls = StruckCalls()
         self._counts: dict[str, Counter[Any]] = {name: Counter() for name in _COUNTERS}
         self.refused = 0
         """Attempts that failed because the storm has it so; no packet left."""
@@ -30,6 +43,14 @@ class Tally:
         self.old_open = 0
         self.new_kicked = 0
         """New connections that ended while the old socket was still there."""
+        self.twin_opened = 0
+        """Second connections with the identity of a station."""
+        self.twin_refused = 0
+        """Those that the CSMS did not let in."""
+        self.twin_kicked = 0
+        """Those that the CSMS ended."""
+        self.real_kicked = 0
+        """Connections of the stations themselves that ended while their twins were there."""
 
     def struck(self, now: float) -> None:
         """Count a station that is hit."""
@@ -59,6 +80,10 @@ class Tally:
         """Count an attempt that failed at the CSMS."""
         self._counts["failed"][outcome] += 1
         self._counts["attempts"][int(now - self.begins)] += 1
+
+    def stays_away(self, why: str) -> None:
+        """Count a station that takes the loss for the end, by what it takes for that."""
+        self._counts["away"][why] += 1
 
     def queued(self, now: float, messages: int) -> None:
         """Note how many transaction messages wait in this second."""

@@ -16,6 +16,7 @@ from loadtest.station.state.charging_limits import ChargingLimits
 from loadtest.station.state.local_list import LocalList
 from loadtest.station.state.settings import Key, Settings
 from loadtest.station.state.store import need, peek
+from ocppj.versions import Version
 
 __all__ = [
     "change_configuration",
@@ -80,7 +81,26 @@ def _keep_16(station: Controls, name: str, value: str, *, later: bool) -> None:
     (settings.pending if later else settings.values)[name.lower(),] = value
     if name == _SAMPLED_16:
         settings.measurands = _words(value)
+    _overwrite(station, value)
     _follow(station, (name,), value)
+
+
+def _overwrite(station: Controls, value: str) -> None:
+    """Let a value that is too long for the firmware's memory run into its neighbour: a number that is read as text."""
+    memory = station.context.vendor.quirks.memory
+    if memory and len(value) > memory:
+        number = int.from_bytes(value[memory:][:_INTEGER].encode(), "little") & _LARGEST
+        need(station, Settings).values[_NEIGHBOURS[station.version]] = str(number)
+        station.context.recorder.injected("setting overwrote its neighbour")
+
+
+_INTEGER: Final = 4
+_LARGEST: Final = 0x7FFF_FFFF
+_NEIGHBOUR_2X: Final = ("devicedatactrlr", "itemspermessage", "getvariables", 0, 0)
+_NEIGHBOURS: Mapping[Version, Key] = MappingProxyType(
+    {Version.V16: ("numberofconnectors",), Version.V201: _NEIGHBOUR_2X, Version.V21: _NEIGHBOUR_2X}
+)
+"""What lies behind a setting: a number that many a CSMS allocates by."""
 
 
 def _words(value: str) -> tuple[str, ...]:
@@ -136,6 +156,7 @@ def _keep_2x(station: Controls, changes: list[tuple[Variable, str, bool]]) -> No
         (settings.pending if later else settings.values)[key] = value
         if key[:2] == _SAMPLED_2X:
             settings.measurands = _words(value)
+        _overwrite(station, value)
         _follow(station, (variable.component, variable.name), value)
 
 

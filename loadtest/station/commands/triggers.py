@@ -13,6 +13,8 @@ from loadtest.station.commands.sequences import present_status
 from loadtest.station.contract import Controls
 from loadtest.station.dialect.contract import Trigger
 from loadtest.station.state.connectors import charging
+from loadtest.station.state.store import need
+from loadtest.station.state.trigger_loop import TriggerLoop
 from loadtest.station.views import ConnectorView
 from ocppj.versions import Version
 
@@ -32,8 +34,16 @@ def extended_trigger(station: Controls, request: Request, _: Request) -> Reactio
 def _trigger(
     station: Controls, request: Request, table: Mapping[str, Callable[[Controls, list[ConnectorView]], Reaction]]
 ) -> Reaction:
+    if request["requestedMessage"] in station.context.vendor.quirks.reconnects_on_trigger:
+        return Reaction(then=partial(_come_back, station))
     handler = table.get(request["requestedMessage"])
     return Reaction("NotImplemented") if handler is None else handler(station, _connectors(station, request))
+
+
+def _come_back(station: Controls) -> None:
+    """Reconnect and boot instead of sending what was asked for, as some firmware does."""
+    need(station, TriggerLoop).turn()
+    station.reconnect(boot=True)
 
 
 def _connectors(station: Controls, request: Request) -> list[ConnectorView]:

@@ -134,6 +134,9 @@ class Dialect(Protocol):
     def status(self, connector: ConnectorModel, word: str, timestamp: str) -> Payload:
         """Report the status of a connector."""
 
+    def faulted(self, connector: ConnectorModel, timestamp: str) -> Payload:
+        """Report a fault of a connector."""
+
     def authorize(self, token: str) -> Payload:
         """Ask about a token."""
 

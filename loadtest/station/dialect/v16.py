@@ -73,6 +73,10 @@ class Dialect16:
         """Report the status of a connector."""
         return v16.status_notification(connector.number, word, timestamp=timestamp)
 
+    def faulted(self, connector: ConnectorModel, timestamp: str) -> Payload:
+        """Report a fault of a connector, which needs a code other than NoError (§7.6)."""
+        return v16.status_notification(connector.number, "Faulted", error_code="OtherError", timestamp=timestamp)
+
     def authorize(self, token: str) -> Payload:
         """Ask about a token."""
         return v16.authorize(token)

@@ -89,6 +89,10 @@ class Dialect2x:
         """Report the status of a connector."""
         return v2x.status_notification(connector.evse_id, connector.connector_id, word, timestamp)
 
+    def faulted(self, connector: ConnectorModel, timestamp: str) -> Payload:
+        """Report a fault of a connector."""
+        return v2x.status_notification(connector.evse_id, connector.connector_id, "Faulted", timestamp)
+
     def authorize(self, token: str) -> Payload:
         """Ask about a token."""
         return v2x.authorize(Token(value=token))

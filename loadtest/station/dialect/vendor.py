@@ -7,7 +7,6 @@ and pays nothing for this module.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta, timezone
 from functools import cache, partial
 from hashlib import shake_256
 from types import MappingProxyType
@@ -21,11 +20,10 @@ from loadtest.station.dialect.contract import Dialect, Ending, Payload, Said, Tr
 from loadtest.station.dialect.table import DIALECTS
 from loadtest.station.dialect.v2x import Dialect2x
 from loadtest.station.dialect.v16 import Dialect16
-from loadtest.workload.vendor import Quirks, Vendor
-from ocppj.trace import wall_clock
+from loadtest.workload.vendor import Vendor
 from ocppj.versions import Version
 
-__all__ = ["clock_writer", "dialect_of", "dress"]
+__all__ = ["dialect_of", "dress"]
 
 _encode = msgspec.json.Encoder().encode
 _HEX_DIGITS: Final = frozenset("0123456789ABCDEFabcdef")
@@ -33,28 +31,6 @@ _SIGNED: Final = shake_256(b"plugstorm signed meter data").hexdigest(30_000)
 """Stands for what a signing meter writes: as long as it is asked for, and as hard to compress."""
 _KEY: Final = _SIGNED[:182]
 """As long as the public key of a curve of 256 bits in DER, in hexadecimal."""
-
-
-# -- time stamps -----------------------------------------------------------------------------------------------------
-
-
-def clock_writer(quirks: Quirks) -> Callable[[float], str]:
-    """Return what writes seconds since 1970 as a time stamp of this firmware."""
-    digits, ending = quirks.fraction_digits, quirks.time_zone
-    if ending == "Z" and digits == 3:  # noqa: PLR2004 - as all stations write them
-        return wall_clock
-    zone: timezone = UTC
-    if ending not in ("Z", "none"):
-        hours, minutes = int(ending[1:3]), int(ending[4:])
-        span = timedelta(hours=hours, minutes=minutes)
-        zone = timezone(-span if ending[0] == "-" else span)
-    tail = "" if ending == "none" else ending
-
-    def write(seconds: float) -> str:
-        text = datetime.fromtimestamp(seconds, zone).strftime("%Y-%m-%dT%H:%M:%S.%f")
-        return (text[: digits - 6] if 0 < digits < 6 else text if digits else text[:-7]) + tail  # noqa: PLR2004 - µs
-
-    return write
 
 
 # -- payloads --------------------------------------------------------------------------------------------------------
@@ -75,6 +51,31 @@ def dress(vendor: Vendor, version: Version, payload: Payload) -> Payload:
     if vendor.meter_bytes:
         _FILL_UP[version](payload, values[-1]["sampledValue"], vendor.meter_bytes)
     return payload
+
+
+def _read(vendor: Vendor, version: Version, payload: Payload) -> Payload:
+    """Copy a meter message as this vendor writes it."""
+    if vendor.quirks.empty_lists:
+        return payload | {"meterValue": [value | {"sampledValue": []} for value in payload["meterValue"]]}
+    return dress(vendor, version, payload)
+
+
+def _with_data(version: Version, payload: Payload, times: list[str], register: int) -> Payload:
+    """Add readings of the transaction to the message of its end: a watt-hour apart, up to the register of the end."""
+    field, value = _DATA[version]
+    first = max(register - len(times), 0)
+    readings = [
+        {"timestamp": time, "sampledValue": [{**_READING, "value": value(min(first + index, register))}]}
+        for index, time in enumerate(times)
+    ]
+    return payload | {field: readings + payload.get(field, [])}
+
+
+_READING: Final = MappingProxyType({"context": "Sample.Periodic", "measurand": "Energy.Active.Import.Register"})
+_DATA: Mapping[Version, tuple[str, Callable[[int], str | float]]] = MappingProxyType(
+    {Version.V16: ("transactionData", str), Version.V201: ("meterValue", float), Version.V21: ("meterValue", float)}
+)
+"""Where the end of a transaction carries readings, and how a value is written."""
 
 
 def _lower(token: str) -> str:
@@ -160,16 +161,24 @@ class _Writing:
         self, connector: ConnectorModel, reading: Reading, timestamp: str, trigger: Trigger = Trigger.ASKED
     ) -> Payload:
         payload: Payload = super().meter_values(connector, reading, timestamp, trigger)  # type: ignore[misc]  # as above
-        return dress(self.vendor, self.version, payload)
+        return _read(self.vendor, self.version, payload)
 
     def started(self, charging_session: TransactionView, now: float) -> Said:
         return self._say(super().started(charging_session, now))  # type: ignore[misc]  # as above
 
     def metered(self, charging_session: TransactionView, at: float, trigger: Trigger) -> Said:
-        return self._say(super().metered(charging_session, at, trigger))  # type: ignore[misc]  # as above
+        said: Said = super().metered(charging_session, at, trigger)  # type: ignore[misc]  # as above
+        return said._replace(build=lambda: _read(self.vendor, self.version, said.build()))
 
     def ended(self, charging_session: TransactionView, ending: Ending, now: float) -> Said:
-        return self._say(super().ended(charging_session, ending, now))  # type: ignore[misc]  # as above
+        said = self._say(super().ended(charging_session, ending, now))  # type: ignore[misc]  # as above
+        count = self.vendor.quirks.transaction_data
+        if not count:
+            return said
+        begin, register = charging_session.started_at, charging_session.register_wh
+        step = (now - begin) / count
+        times = [charging_session.timestamp(begin + index * step) for index in range(count)]
+        return said._replace(build=lambda: _with_data(self.version, said.build(), times, register))
 
     def _say(self, said: Said) -> Said:
         return said._replace(build=partial(_dressed, self.vendor, self.version, said.build))
@@ -196,6 +205,7 @@ _DIALECTS: Mapping[Version, Callable[[Vendor], Dialect]] = MappingProxyType(
 def dialect_of(vendor: Vendor, version: Version) -> Dialect:
     """Return how a vendor speaks a version; the plain dialect where it has no habits in that."""
     quirks = vendor.quirks
-    if not (quirks.lower_case_tokens or quirks.decimal_values or vendor.meter_bytes):
+    own_words = quirks.lower_case_tokens or quirks.decimal_values or quirks.empty_lists or quirks.transaction_data
+    if not (own_words or vendor.meter_bytes):
         return DIALECTS[version]
     return _DIALECTS[version](vendor)

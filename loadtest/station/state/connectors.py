@@ -8,6 +8,8 @@ from typing import Any
 
 from loadtest.station.contract import Host
 from loadtest.station.dialect.contract import Payload
+from loadtest.station.state.store import need
+from loadtest.station.state.token_turns import TokenTurns
 from loadtest.station.views import ChargingSessionView, ConnectorView, ContextView, Phase
 
 __all__ = ["Token", "charging", "evse_busy", "free_connectors", "moment", "ongoing", "token_2x", "token_for"]
@@ -39,8 +41,10 @@ def free_connectors(station: Host, connectors: Iterable[ConnectorView]) -> Itera
 
 
 def token_for(station: Host, connector: ConnectorView) -> str:
-    """Choose the token that drivers use at this connector."""
-    return station.lease.token_at(connector.model.number)
+    """Choose the token that the next driver uses at this connector."""
+    if not station.lease.more_tokens:
+        return station.lease.token_at(connector.model.number)
+    return need(station, TokenTurns).next(connector.model.number)
 
 
 def token_2x(id_token: Payload) -> Token:

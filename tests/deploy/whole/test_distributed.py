@@ -173,7 +173,11 @@ def test_counts_stay_exact_when_a_network_and_a_worker_fail(fleet: Fleet, tmp_pa
     assert isinstance(run, LoadRun)
     check_counts(run, fleet.calls())
     assert run.stations.connected_peak == STATIONS
-    assert run.generator.details["miscounted"] == 0
+    workers_seen = run.generator.details["workers"]
+    assert sorted(worker["complete"] for worker in workers_seen) == [False, True]
+    assert [worker["miscounted"] for worker in workers_seen] == [0, 0]
+    # The killed one had told everything.
+    assert sum(worker["calls"] for worker in workers_seen) == run.generator.details["calls"]
     assert run.generator.verdict == "INVALID"
     assert any("never sent the last figures" in reason for reason in run.generator.reasons), run.generator.reasons
     check_folder(tmp_path / "run")
@@ -193,7 +197,8 @@ def check_counts(run: LoadRun, at_csms: dict[str, int]) -> None:
         rows = [row for row in counted if row.action == action]
         answered = sum(row.count for row in rows if row.outcome in ("accepted", "rejected"))
         assert answered <= at_csms[action] <= sum(row.count for row in rows), action
-    assert sum(row.count for row in counted) > 4 * STATIONS
+    assert sum(row.count for row in counted) == run.generator.details["calls"]
+    assert run.generator.details["calls"] > 4 * STATIONS
 
 
 def check_folder(folder: Path) -> None:

@@ -22,7 +22,7 @@ from ocppj.versions import Version
 PRACTICE = (Path(__file__).parents[3] / "drivers" / "presets" / "practice.yaml").read_text()
 TRIED = [
     "health", "register", "connect", "token:Accepted", "token:Blocked", "token:Expired", "token:parent",
-    "transactions", "boot_status", "password", "sign_client_certificate",
+    "online", "transactions", "boot_status", "password", "sign_client_certificate",
 ]  # fmt: skip
 
 

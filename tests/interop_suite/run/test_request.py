@@ -32,6 +32,7 @@ requests = st.builds(
     **dict.fromkeys(WORDS, st.none() | texts),
     ocpp=st.lists(st.sampled_from(VERSIONS), unique=True).map(tuple),
     identities=st.lists(texts, max_size=3).map(tuple),
+    recorded=st.lists(texts, max_size=3).map(tuple),
     driver_options=pairs,
     tokens=pairs,
     timeout=st.floats(0.1, 1000),

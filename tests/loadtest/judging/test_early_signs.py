@@ -35,6 +35,14 @@ WRONG: dict[str, tuple[Sight, str]] = {
         sight({"BootNotification timeout": 10}, booted=0, elapsed=8.0),
         "10 stations are connected, and the CSMS has answered no BootNotification within 8 s",
     ),
+    "sent": (
+        sight({"BootNotification accepted": 10, "StatusNotification accepted": 20}, elapsed=9.0),
+        "The accepted stations have sent nothing but their boot and their status within 9 s: if you want more",
+    ),
+    "charging": (
+        sight({"Authorize callerror:InternalError": 4, "StartTransaction timeout": 1, "Heartbeat accepted": 7}),
+        "Nobody has charged: 5 CALLs that authorize or start failed, most with callerror:InternalError",
+    ),
     "tokens": (
         sight({"Authorize rejected": 3, "StartTransaction rejected": 2, "Heartbeat accepted": 7}),
         "The CSMS has refused every token (3 of 3 CALLs), so nobody can charge",
@@ -60,7 +68,10 @@ def test_what_is_plainly_wrong_is_said_with_what_to_do(word: str) -> None:
         sight({"BootNotification timeout": 9}, booted=0, elapsed=7.0),
         sight({"Authorize rejected": 9, "Authorize accepted": 1}),
         sight({"Authorize rejected": 2}),
-        sight({"Authorize timeout": 9}),
+        sight({"Authorize timeout": 2}),
+        sight({"Authorize timeout": 9, "TransactionEvent accepted": 1}),
+        sight({"BootNotification accepted": 10, "Heartbeat accepted": 1}, elapsed=20.0),
+        sight({"BootNotification accepted": 10}, elapsed=7.0),
         sight({"TransactionEvent rejected": 9, "TransactionEvent accepted": 1}),
     ],
 )

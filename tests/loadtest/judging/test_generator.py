@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -190,3 +191,17 @@ def test_workers_of_one_machine_share_its_ports() -> None:
     assert gather(states, now=0.0, interval=1.0, source_addresses=2).ports == pytest.approx(0.35)
     apart = [("one", states[0][1]), ("two", states[1][1])]
     assert gather(apart, now=0.0, interval=1.0).ports == pytest.approx(0.4)
+
+
+def test_the_page_about_degraded_runs_has_the_limits_of_the_code() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "slo.md").read_text("utf-8")
+    section = page.split("## When a run is DEGRADED or INVALID")[1].split("\n## ")[0]
+    rows = [line.split("|")[2:4] for line in section.splitlines() if line.startswith("| ") and "above" not in line]
+    told = sorted(tuple(_number(cell) for cell in cells) for cells in rows if "---" not in cells[0])
+    graded = [limit for limit in LIMITS if limit.degraded or limit.invalid]
+    assert told == sorted((limit.degraded or 0.0, limit.invalid or 0.0) for limit in graded)
+
+
+def _number(cell: str) -> float:
+    number, _, unit = cell.strip().partition(" ")
+    return float(number or 0) / (100 if unit == "%" else 1)

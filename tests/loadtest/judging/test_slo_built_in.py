@@ -114,6 +114,12 @@ def test_calls_that_a_storm_cut_off_are_not_failures_of_the_csms() -> None:
     assert missed(figures(cut, plugins={"storm metastable": (0.0, None)})) == {}
 
 
+def test_calls_are_left_out_for_commands_that_were_sent_and_not_for_a_way_to_send_some() -> None:
+    cut = calls(accepted=50, lost=25, never_sent=25)
+    assert missed(figures(cut, plugins={"command failed": (None, None)})).keys() == {"failed-calls"}
+    assert missed(figures(cut, plugins={"command failed": (0.0, 7.0)})) == {}
+
+
 def test_a_storm_without_an_end_decides_nothing_about_its_stations() -> None:
     end = AtEnd(accepted=1, had_been_accepted=10)
     assert missed(figures(at_end=end, plugins={"storm metastable": (None, None)})) == {}

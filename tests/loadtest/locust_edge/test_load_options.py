@@ -23,8 +23,8 @@ class Parser(argparse.ArgumentParser):
         group = super().add_argument_group(*args, **kwargs)
         add = group.add_argument
 
-        def add_argument(flag: str, *, env_var: str, **more: Any) -> Any:
-            assert env_var.startswith("PLUGSTORM_")
+        def add_argument(flag: str, *, env_var: str | None, **more: Any) -> Any:
+            assert env_var is None or env_var.startswith("PLUGSTORM_")
             return add(flag, **more)
 
         group.add_argument = add_argument  # type: ignore[assignment]  # Locust's takes env_var
@@ -154,6 +154,21 @@ def test_a_list_that_is_too_short_is_one_clear_line(tmp_path: Path) -> None:
     given = parse("--station-list", str(file))
     given.num_users = 3
     with pytest.raises(UsageError, match="names 2 stations, but 3 are asked for; add lines, or take --stations 2"):
+        settings_of(request_of(given, HOST), [Version.V16])
+
+
+def test_a_token_list_that_is_too_short_or_beside_a_station_list_is_one_clear_line(tmp_path: Path) -> None:
+    tokens, stations = tmp_path / "tokens.txt", tmp_path / "stations.csv"
+    tokens.write_text("A\nB\n")
+    stations.write_text("CP-1\nCP-2\nCP-3\n")
+    given = parse("--token-list", str(tokens))
+    given.num_users = 2
+    assert settings_of(request_of(given, HOST), [Version.V16]).identities.lease(2).token == "B"
+    given.num_users = 3
+    with pytest.raises(UsageError, match="names 2 tokens, but 3 stations are asked for, and a token charges at one"):
+        settings_of(request_of(given, HOST), [Version.V16])
+    given.station_list = str(stations)
+    with pytest.raises(UsageError, match="--token-list and --station-list exclude each other"):
         settings_of(request_of(given, HOST), [Version.V16])
 
 

@@ -48,8 +48,8 @@ def test_a_csms_that_takes_the_station_hears_no_more_of_it() -> None:
     [
         (b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", UsageError, r"HTTP 401; give the password with --password"),
         (b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", UsageError, r"HTTP 403; give the password"),
-        (b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", UsageError, r"HTTP 404; check the path in --host"),
-        (b"HTTP/1.1 301 No\r\nContent-Length: 0\r\n\r\n", UsageError, r"HTTP 301; check --host"),
+        (b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", UsageError, r"HTTP 404; check the path in --url"),
+        (b"HTTP/1.1 301 No\r\nContent-Length: 0\r\n\r\n", UsageError, r"HTTP 301; check --url"),
         (b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", TargetUnreachableError, r"HTTP 503.*not ready"),
         (b"SSH-2.0-OpenSSH\r\n", UsageError, r"does not speak WebSocket"),
         (b"", TargetUnreachableError, r"ended the connection without an answer"),
@@ -88,7 +88,7 @@ def test_nobody_there_is_unreachable_and_a_password_in_the_address_is_not_shown(
 
 def test_tls_where_there_is_none_is_explained() -> None:
     no_tls = ScriptedServer(answering(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
-    with no_tls as server, pytest.raises(UsageError, match="--tls-ca"):
+    with no_tls as server, pytest.raises(UsageError, match="name the CA of the CSMS with --ca"):
         try_out(server.url.replace("ws:", "wss:"))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evidence.histogram import Histogram, Tag
 from evidence.vocabulary import MEASURE, RAMP, TO_CSMS
-from loadtest.measuring.merged import INTERVAL, Losses, Merged
+from loadtest.measuring.merged import INTERVAL, Merged, Spell
 from loadtest.measuring.recorder import Delta, Key
 
 KEY: Key = ("1.6", "Heartbeat", TO_CSMS, "accepted")
@@ -21,7 +21,17 @@ LOST = [
 
 def delta(counts: dict[int, int] | None = None, window: str = MEASURE, key: Key = KEY, **rest: Any) -> Delta:
     windows = {} if counts is None else {window: [(*key, counts, counts)]}
-    delta = Delta(windows=windows, rows=[], faults={}, connections={}, lost=[], offered={}, notes=[])
+    delta = Delta(
+        windows=windows,
+        rows=[],
+        faults={},
+        connections={},
+        lost=[],
+        callerrors=[],
+        offered={},
+        injected={},
+        notes=[],
+    )
     delta.update(rest)  # type: ignore[typeddict-item]  # the tests name the fields themselves
     return delta
 
@@ -97,17 +107,25 @@ def test_counters_are_added() -> None:
         merged.add(delta(faults={"late": 2}, connections={"opened": 3}, lost=LOST, offered={MEASURE: 4}), 0.0)
     assert (merged.faults, merged.connections, merged.lost) == ({"late": 4}, {"opened": 6}, 6)
     assert merged.losses == {
-        ("closed-by-csms", 1011, "out of memory", "Heartbeat"): Losses(4, 1_000, 1_007),
-        ("lost", 1006, "", ""): Losses(2, 1_003, 1_003),
+        ("closed-by-csms", 1011, "out of memory", "Heartbeat"): Spell(4, 1_000, 1_007),
+        ("lost", 1006, "", ""): Spell(2, 1_003, 1_003),
     }
     assert merged.offered == {MEASURE: 8}
 
 
-def test_recent_latencies_are_those_of_the_running_interval() -> None:
+def test_callerrors_of_two_workers_are_added_by_their_text() -> None:
+    merged = Merged()
+    row = ("1.6", "StartTransaction", TO_CSMS, "InternalError", "deadlock detected")
+    merged.add(delta(callerrors=[(*row, 2, 1_004, 1_009)]), 0.0)
+    merged.add(delta(callerrors=[(*row, 3, 1_001, 1_006), (*row[:4], "out of disk", 1, 1_007, 1_007)]), 1.0)
+    assert merged.callerrors == {row: Spell(5, 1_001, 1_009), (*row[:4], "out of disk"): Spell(1, 1_007, 1_007)}
+
+
+def test_recent_latencies_are_those_of_the_last_five_seconds() -> None:
     merged = Merged()
     merged.add(delta({1: 100}), 0.0)
-    merged.add(delta({50: 3}, RAMP), INTERVAL + 1)
-    merged.add(delta({60: 4}), INTERVAL + 2)
+    merged.add(delta({50: 3}, RAMP), 7.0)
+    merged.add(delta({60: 4}), 8.5)
     assert [(key, histogram.counts) for key, histogram in merged.recent()] == [(KEY, {50: 3}), (KEY, {60: 4})]
 
 

@@ -267,3 +267,28 @@ def test_importing_the_measuring_parts_patches_nothing() -> None:
     modules = ", ".join(f"loadtest.{room}.{name}" for room, names in rooms.items() for name in names)
     code = f"import sys, {modules}; sys.exit(bool({{'locust', 'gevent'}} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_callerrors_said_is_kept_with_its_time_and_numbers_make_no_new_text(
+    recorder: Recorder, clock: Clock
+) -> None:
+    for number in (17, 18):
+        recorder.callerror("1.6", "StartTransaction", TO_CSMS, "InternalError", f"deadlock in session {number}")
+        clock.now += 5
+    recorder.callerror("1.6", "StartTransaction", TO_CSMS, "InternalError", "out of disk")
+    first = ("1.6", "StartTransaction", TO_CSMS, "InternalError")
+    assert recorder.take()["callerrors"] == [
+        (*first, "deadlock in session 17", 2, 1_700_000_000, 1_700_000_005),
+        (*first, "out of disk", 1, 1_700_000_010, 1_700_000_010),
+    ]
+    assert recorder.take()["callerrors"] == []
+
+
+def test_a_csms_that_invents_texts_fills_no_memory(recorder: Recorder) -> None:
+    words = [f"{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(500)]
+    for word in words:
+        recorder.callerror("1.6", "Authorize", TO_CSMS, "GenericError", word * 100)
+    rows = recorder.take()["callerrors"]
+    assert len(rows) == 101
+    assert sum(row[5] for row in rows) == 500
+    assert max(len(row[4]) for row in rows) == 160

@@ -16,6 +16,7 @@ from loadtest.planning.machine_check import Machine, lacking, machine, needs
 from loadtest.planning.rehearsal import frame_bytes, rehearse
 from loadtest.workload.mix import messages_a_day
 from loadtest.workload.profile import Profile, Sessions, load_profile, read_profile
+from loadtest.workload.vendor import vendor_names
 from ocppj.versions import Version
 
 ROOMY = Machine(
@@ -110,6 +111,14 @@ def test_what_a_replay_covers_is_said(tmp_path: Path) -> None:
     profile = read_profile(path)
     assert any("3 of 6 recorded stations" in one for one in expect(profile, stations=3).assumptions)
     assert rates(expect(profile, stations=6, spawn_rate=6.0, warm_up=0.0))["StopTransaction"] > 0
+
+
+@pytest.mark.parametrize("vendor", vendor_names())
+def test_every_vendor_can_be_rehearsed(vendor: str) -> None:
+    profile = Profile(name="x", title="x", models={"ac-single": 1.0}, vendors={vendor: 1.0})
+    seen = expect(profile, versions={Version.V201: 1})
+    ramp = seen.windows[0]
+    assert ramp.calls_per_s * ramp.seconds >= 50, "each station boots"
 
 
 def test_the_same_seed_gives_the_same_forecast() -> None:

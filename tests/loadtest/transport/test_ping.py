@@ -95,3 +95,51 @@ def test_pings_end_with_the_connection(engine: Engine) -> None:
         assert ear.wait(2)[1][0] == "closed"
         sock.ping_every(0.05)
     assert len(engine.timers) == 0, "none runs on a connection that is over"
+
+
+@pytest.mark.parametrize("drops", [False, True], ids=["never", "drops"])
+def test_a_ping_of_the_csms_is_left_without_a_pong_where_the_station_wants_that(engine: Engine, *, drops: bool) -> None:
+    heard: list[bytes] = []
+    left = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        left.wait(TIMEOUT)
+        peer.frame(Opcode.PING, b"there?")
+        peer.say("still")
+        heard.append(peer.until_end())
+
+    pings: list[str] = []
+
+    def on_ping() -> bool:
+        pings.append("ping")
+        return drops
+
+    with ScriptedServer(script) as server:
+        sock, ear = opened(engine, server)
+        sock.leave_pings(on_ping)
+        left.set()
+        if drops:
+            assert ear.wait(2)[1] == ("closed", 1006, "dropped at a ping", How.INJECTED)
+        else:
+            assert ear.wait(2)[1] == "still"
+            sock.abort()
+    assert pings == ["ping"]
+    assert heard == [b""], "no pong, nor anything else"
+
+
+def test_a_ping_of_the_csms_is_answered_by_all_others(engine: Engine) -> None:
+    frames: list[Frame] = []
+
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        peer.frame(Opcode.PING, b"there?")
+        frames.append(peer.next_frame())
+        peer.say("thanks")
+        peer.until_end()
+
+    with ScriptedServer(script) as server:
+        sock, ear = opened(engine, server)
+        assert ear.wait(2)[1] == "thanks"
+        sock.abort()
+    assert [(frame.opcode, bytes(frame.data)) for frame in frames] == [(Opcode.PONG, b"there?")]

@@ -294,3 +294,30 @@ def test_refused_and_aborted_connections_are_written_down_and_counted_on(engine:
     ]
     assert found[0].info["status"] == 503
     assert found[3].info["by"] == "station"
+
+
+def test_who_takes_a_traced_connection_over_hears_it_and_the_trace_goes_on(engine: Engine, tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        peer.say(f"heard {peer.text()}")
+        peer.until_end()
+
+    path = tmp_path / "load-1.jsonl"
+    tracer = tracer_of(engine, path)
+    with ScriptedServer(script) as server:
+        target = Target(server.url)
+        target.resolve()
+        station: Any = Station()
+        heir = Listener()
+        sock = tracer.open_socket(engine, target, station)
+        sock.connect(f"{server.url}/PS000001", "ocpp1.6", {})
+        station.wait(1)
+        sock.hand_over(heir)
+        sock.send_text("a word")
+        assert heir.wait(1) == ["heard a word"]
+        sock.note({"injected": "loss", "direction": "to-csms"})
+        sock.abort()
+    tracer.close()
+    found = list(read_trace(path))
+    assert [line.kind for line in found] == ["handshake", "sent", "received", "note", "closed"]
+    assert found[3].info == {"injected": "loss", "direction": "to-csms"}

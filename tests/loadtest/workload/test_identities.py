@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.workload.identities import Identities, read_identities
+from loadtest.workload.identities import Identities, Lease, read_identities, read_tokens
 from ocppj.errors import UsageError
 
 
@@ -46,9 +46,50 @@ def test_a_first_line_may_name_the_columns(tmp_path: Path) -> None:
     assert identities.lease(1).password == "secret"
 
 
+def test_several_tokens_stand_in_one_column_or_in_several(tmp_path: Path) -> None:
+    assert read(tmp_path, "identity,token\nCP1,A B\n").lease(1).listed_tokens == ("A", "B")
+    wide = read(tmp_path, "identity,token,password,token2,token3\nCP1,A,secret,B,C\nCP2,D,,,\n")
+    assert wide.lease(1).listed_tokens == ("A", "B", "C")
+    assert (wide.lease(2).token, wide.lease(2).more_tokens) == ("D", ())
+
+
+def test_connectors_share_the_tokens_of_a_station_out_and_take_turns() -> None:
+    lease = Lease(1, "CP1", "A", None, ("B", "C", "D", "E"))
+    first, second = ([lease.token_at(n, turn=turn, connectors=2) for turn in range(4)] for n in (1, 2))
+    assert (first, second) == (["A", "C", "E", "A"], ["B", "D", "B", "D"])
+
+
+def test_stations_share_a_list_of_tokens_out_and_none_is_used_twice(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.txt"
+    path.write_text("token\n" + "".join(f"T{n}\n" for n in range(7)))
+    identities = Identities("CP{n}", tokens=read_tokens(path), stations=3)
+    tokens = [(lease.token, *lease.more_tokens) for lease in map(identities.lease, (1, 2, 3))]
+    assert tokens == [("T0", "T3", "T6"), ("T1", "T4"), ("T2", "T5")]
+    assert identities.lease(4).token == "T0"
+    assert identities != Identities("CP{n}")
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
+        ("A\nB\nA\n", "tokens.txt:3: A stands in line 1 already"),
+        ("A;B\n", "tokens.txt:1: expected one token on each line, but 'A;B' has ';' in it"),
+        ("token\n\n", "the token list is empty"),
+    ],
+)
+def test_a_mistake_in_a_list_of_tokens_is_told_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "tokens.txt"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=complaint):
+        read_tokens(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("identity;token\nCP1;A\n", "csv:1: the values are separated by a semicolon"),
+        ("CP1\tA\n", "csv:1: the values are separated by a tab"),
+        ("identity,token\nCP1,A\nCP2;B\n", "csv:3: the values are separated by a semicolon"),
         ("CP1\nCP2\nCP1\n", r"csv:3: CP1 stands in line 1"),
         ("CP1\n,x\n", r"csv:2: the identity is empty"),
         ("CP1,a,b,c\n", r"csv:1: more values"),
@@ -81,12 +122,6 @@ def test_who_looks_at_the_csms_is_no_station_of_the_run_where_names_are_left(tmp
     assert [lease.identity for lease in listed.checkers(2)] == ["CP3", "CP2"]
     assert [lease.identity for lease in listed.checkers(3)] == ["CP3"]
     assert [lease.identity for lease in listed.checkers(9)] == ["CP3"]
-
-
-@pytest.mark.parametrize(("text", "name"), [("identity;token\nCP1;T1\n", "a semicolon"), ("CP1\tT1\n", "a tab")])
-def test_a_list_with_another_separator_is_one_clear_line(tmp_path: Path, text: str, name: str) -> None:
-    with pytest.raises(UsageError, match=rf":1: the values are separated by {name}; save the list with commas"):
-        read(tmp_path, text)
 
 
 def test_connectors_share_out_the_tokens_that_a_list_names(tmp_path: Path) -> None:

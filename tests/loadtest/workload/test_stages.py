@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from config.locations import Location
+from loadtest.locust_edge.request import LoadRequest
+from loadtest.locust_edge.run_settings import with_own_stages
+from loadtest.workload.profile import load_profile
 from loadtest.workload.stages import (
     Stage,
     most_stations,
+    read_stage_list,
     read_stages,
     stages_seconds,
     stations_at,
@@ -88,3 +93,34 @@ def test_a_mistake_in_a_file_names_the_line(tmp_path: Path, text: str, complaint
     path.write_text(text)
     with pytest.raises(UsageError, match=rf"day\.yaml:1: .*{complaint}"):
         read_stages(str(path))
+
+
+def test_a_profile_has_the_same_list(tmp_path: Path) -> None:
+    path = tmp_path / "day.yaml"
+    path.write_text("title: a day\nstages:\n" + "".join(f"  {line}\n" for line in YAML.splitlines()))
+    profile = load_profile(str(path))
+    request = with_own_stages(LoadRequest(profile=str(path), stations=7, duration=9))
+    assert read_stage_list(profile.stages, Location("x")) == STAGES == request.stages
+    assert (request.stations, request.duration) == (100, 65)
+
+
+def test_stages_of_the_command_line_take_the_place_of_those_of_the_profile(tmp_path: Path) -> None:
+    path = tmp_path / "day.yaml"
+    path.write_text("title: a day\nstages: [{to: 100, over: 20s}]\n")
+    asked = LoadRequest(profile=str(path), stages=(Stage(3, 4.0),)).staged()
+    assert with_own_stages(asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("stages", "complaint"),
+    [
+        ("[{hold: 5m}]", "the first stage has nothing to hold"),
+        ("[{to: 5}]", "a stage is either"),
+        ("[{to: 0, over: 1m}]", "no station or no time"),
+    ],
+)
+def test_a_mistake_in_the_stages_of_a_profile_names_its_line(tmp_path: Path, stages: str, complaint: str) -> None:
+    path = tmp_path / "day.yaml"
+    path.write_text(f"title: a day\nstages: {stages}\n")
+    with pytest.raises(UsageError, match=rf"day\.yaml:2: stages.*{complaint}"):
+        load_profile(str(path))

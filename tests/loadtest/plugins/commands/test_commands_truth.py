@@ -53,8 +53,8 @@ def test_delay_and_losses_of_the_csms_are_measured_as_they_are(tmp_path: Path) -
     if run["generator"]["verdict"] != "INVALID":
         assert started["effects"] > 0
     if started["effects"]:
-        assert DELAY * 1000 <= started["started_ms"]["p50"]
-        assert DELAY * 1000 + 900 <= started["effect_ms"]["p50"]
+        assert started["started_ms"]["p50"] >= DELAY * 1000
+        assert started["effect_ms"]["p50"] >= DELAY * 1000 + 900
     assert run["target"]["driver"] == "http"
 
 

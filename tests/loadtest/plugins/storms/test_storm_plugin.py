@@ -11,17 +11,28 @@ import gevent
 import pytest
 
 from evidence.vocabulary import COOL_DOWN, MEASURE, RAMP, TO_CSMS, WARM_UP
+from fixtures.csms import practice_csms
 from loadtest.judging.slo_expression import parse
 from loadtest.measuring.recorder import Recorder
 from loadtest.plugins.contract import REMOTE_START, RunAccess
 from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.control_channel import ControlChannel, send_request
+from loadtest.plugins.storms.outside import knock, mute_practice_csms
 from loadtest.plugins.storms.page import add_storm_page
 from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.plugins.storms.process import KIND
 from loadtest.plugins.storms.shell import run_shell_command
 from loadtest.timing.backoff import parse_backoff
-from loadtest.workload.storms import ClockSurge, CsmsRestart, LbDrain, MassRemoteStart, RegionFailover, Storm
+from loadtest.workload.storms import (
+    ClockSurge,
+    CsmsRestart,
+    LbDrain,
+    MassRemoteStart,
+    MiddleRestart,
+    PortScan,
+    RegionFailover,
+    Storm,
+)
 from ocppj.errors import UsageError
 
 
@@ -135,6 +146,7 @@ def test_a_storm_is_told_with_its_times_costs_and_whether_the_csms_recovered(fol
         "accepted": 100,
         "settled": 100,
         "unrecovered": 0,
+        "stay_away": 0,
         "lost_again": 0,
     }
     assert storm["recovery_ms"] == {"p50": 5110.0, "p95": 5110.0, "p999": 6110.0, "max": 6110.0}
@@ -332,3 +344,74 @@ def test_the_page_without_a_test_starts_no_storm(folder: Path) -> None:
 def test_without_a_web_page_there_is_no_page() -> None:
     environment: Any = SimpleNamespace(web_ui=None)
     add_storm_page(environment, list)
+
+
+def test_middle_restart_needs_a_command_or_the_practice_csms(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"middle-restart needs the command"):
+        Lead(folder, MiddleRestart(at=1.0))
+    muted: list[tuple[float, float]] = []
+
+    def mute(seconds: float, delay: float, ended: Any) -> None:
+        muted.append((seconds, delay))
+        ended(1, "POST /mute was answered with 404")
+
+    lead = Lead(folder, MiddleRestart(at=1.0, down=7.0), mute=mute, call_timeout=60.0)
+    lead.run(3.0)
+    assert muted == [(7.0, 1.0)]
+    lead.note(struck={0: 5}, drained={100: 5})
+    lead.run(120.0)
+    (storm,) = lead.storms()
+    assert storm["command_exit_code"] == 1
+    assert "what was to be done to the CSMS failed" in storm["reasons"][-1]
+
+
+def test_middle_restart_runs_its_command_at_its_begin(folder: Path) -> None:
+    ran: list[tuple[str, float]] = []
+
+    def run(command: str, delay: float, ended: Any) -> None:
+        ran.append((command, delay))
+        ended(0, "")
+
+    lead = Lead(folder, MiddleRestart(at=1.0, command="restart broker"), run_command=run)
+    lead.run(3.0)
+    assert ran == [("restart broker", 1.0)]
+    assert "error" in lead.plugin.trigger({"storm": "middle-restart", "command": "true"}, "command")
+    assert "needs the command" in lead.plugin.trigger({"storm": "middle-restart"}, "command")["error"]
+
+
+def test_a_scan_knocks_as_often_as_it_says_and_tells_what_the_csms_did() -> None:
+    done: list[dict[str, dict[str, int]]] = []
+    with practice_csms() as csms:
+        knock(csms.url, PortScan(empty=7, foreign=5, half=3, hold=0.2), 0.0, done.append)
+        with gevent.Timeout(60):
+            while not done:
+                gevent.sleep(0.01)
+    (found,) = done
+    assert {kind: sum(outcomes.values()) for kind, outcomes in found.items()} == {"empty": 7, "foreign": 5, "half": 3}
+    assert found["half"] == {"left open": 3}
+    assert found["empty"] == {"closed by the scanner": 7}
+    assert set(found["foreign"]) <= {"answered", "closed", "reset"}
+
+
+def test_a_scan_of_a_closed_port_is_refused() -> None:
+    done: list[dict[str, dict[str, int]]] = []
+    knock("ws://127.0.0.1:1/ocpp", PortScan(empty=2, foreign=1, half=1, hold=0.1), 0.0, done.append)
+    with gevent.Timeout(60):
+        while not done:
+            gevent.sleep(0.01)
+    assert done == [{"empty": {"refused": 2}, "foreign": {"refused": 1}, "half": {"refused": 1}}]
+
+
+def test_the_practice_csms_is_made_mute_through_its_control_port_and_another_server_says_no() -> None:
+    ended: list[tuple[int, str]] = []
+    with practice_csms() as csms:
+        mute_practice_csms(csms.control_url, 600.0, 0.0, lambda code, said: ended.append((code, said)))
+        with gevent.Timeout(60):
+            while not ended:
+                gevent.sleep(0.01)
+        assert csms.do(lambda csms: csms.world.is_mute)
+        mute_practice_csms(f"{csms.control_url}/nowhere", 1.0, 0.0, lambda code, said: ended.append((code, said)))
+        with gevent.Timeout(60):
+            while len(ended) < 2:
+                gevent.sleep(0.01)
+    assert ended == [(0, ""), (1, "POST /mute was answered with 404")]

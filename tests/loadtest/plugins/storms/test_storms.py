@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from loadtest.plugins.storms.figures import Totals
 from loadtest.plugins.storms.process import KIND, StormProcess
 from loadtest.station.dialect.contract import Status
+from loadtest.station.impairments import ImpairedWire
 from loadtest.timing.backoff import Backoff
 from loadtest.transport.contract import How
 from loadtest.transport.target import Target
@@ -21,18 +24,22 @@ from loadtest.workload.storms import (
     FirmwareRollout,
     Flapping,
     HalfOpen,
+    Impair,
     LbDrain,
     MassRemoteStart,
+    MiddleRestart,
     OfflineFlush,
+    PortScan,
     RegionFailover,
     RollingDeploy,
     SlowConsumer,
     Storm,
     TariffSwitch,
+    Twins,
     write_storm,
 )
 from ocppj.versions import Version
-from tests.loadtest.fleet_harness import FleetHarness, charging
+from tests.loadtest.fleet_harness import IDLE, SILENT, FleetHarness, HarnessSocket, charging
 
 V16, V201 = Version.V16, Version.V201
 VERSIONS = pytest.mark.parametrize("version", [V16, V201])
@@ -44,6 +51,8 @@ class Weather:
     def __init__(self, harness: FleetHarness) -> None:
         self.harness = harness
         self.found: list[str] = []
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """How CALLs ended, as far as `totals` was asked."""
         self.storm_process = StormProcess(
             harness.timers,
             harness.recorder,
@@ -69,7 +78,11 @@ class Weather:
     def totals(self, number: int = 1) -> Totals:
         """Add up the notes so far, and those that are still to be told."""
         self.storm_process.report()
-        taken = [note for note in self.harness.recorder.take()["notes"] if note[0] == KIND]
+        delta = self.harness.recorder.take()
+        for entries in delta["windows"].values():
+            for _, action, _, outcome, _, response in entries:
+                self.outcomes[action, outcome] += sum(response.values())
+        taken = [note for note in delta["notes"] if note[0] == KIND]
         self.notes = [*getattr(self, "notes", []), *taken]
         totals = Totals()
         for kind, at, news in self.notes:
@@ -460,3 +473,136 @@ def test_a_station_that_has_not_started_is_spared() -> None:
     sky = Weather(FleetHarness())
     sky.start(CsmsRestart())
     assert sky.harness.station.storm is None
+
+
+@VERSIONS
+def test_a_bad_network_delays_loses_and_is_good_again(version: Version) -> None:
+    profile = msgspec.structs.replace(IDLE, heartbeat=5.0)
+    sky = storm(version, profile=profile)
+    harness = sky.harness
+    sky.start(Impair(lasts=60.0, latency=1.0, jitter=0.0, loss=0.3, actions="Heartbeat"))
+    first = harness.station.socket
+    assert isinstance(first, ImpairedWire), "the connection that stands is impaired, too"
+    before = len(harness.sent("Heartbeat"))
+    harness.run(59.0)
+    late = [call.at for call in harness.sent("Heartbeat")[before:]]
+    assert late
+    assert len(harness.sockets) > 1
+    harness.run(60.0)
+    assert sky.counts()["struck"] == sky.counts()["drained"] == 1
+    before = len(harness.sockets)
+    harness.run(300.0)
+    assert len(harness.sockets) == before
+    assert harness.station.storm is None
+    harness.lose()
+    harness.run(20.0)
+    assert isinstance(harness.station.socket, HarnessSocket), "and the next one is not"
+
+
+def test_storms_with_the_same_impairment_end_one_by_one() -> None:
+    sky = storm()
+    sky.start(Impair(lasts=10.0, latency=1.0, jitter=0.0), number=1)
+    sky.start(Impair(lasts=20.0, latency=1.0, jitter=0.0), number=2)
+    harness = sky.harness
+
+    def delay() -> float:
+        before, at = len(harness.replies), harness.now
+        harness.command_later("TriggerMessage", {"requestedMessage": "Heartbeat"})
+        while len(harness.replies) == before:
+            harness.run(0.5)
+        return harness.now - at
+
+    assert delay() == 4.0
+    harness.run(12.0 - (harness.now - 1030.0))
+    assert delay() == 2.0
+    harness.run(22.0 - (harness.now - 1030.0))
+    assert delay() <= 0.5
+
+
+def test_stations_that_take_a_close_for_the_end_are_named_and_no_fault_of_the_csms() -> None:
+    profile = msgspec.structs.replace(IDLE, vendors={"stays-away": 1.0})
+    sky = storm(profile=profile)
+    sky.start(LbDrain(batches=1))
+    sky.harness.run(600.0)
+    assert sky.counts() == {"struck": 1, "back": 0, "booted": 0, "drained": 0}
+    assert dict(sky.totals().counts("away")) == {"close": 1}
+    assert len(sky.harness.sockets) == 1
+
+
+@VERSIONS
+def test_a_csms_that_is_mute_behind_its_sockets_is_not_blamed_until_it_should_answer_again(version: Version) -> None:
+    profile = msgspec.structs.replace(IDLE, heartbeat=7.0)
+    sky = storm(version, profile=profile, call_timeout=20.0)
+    harness = sky.harness
+    beats = harness.answers["Heartbeat"]
+    harness.outcomes()
+    harness.answers["Heartbeat"] = SILENT
+    sky.start(MiddleRestart(down=10.0))
+    harness.run(10.0)
+    harness.answers["Heartbeat"] = beats
+    assert sky.counts()["drained"] == 0
+    harness.run(40.0)
+    assert sky.counts()["struck"] == sky.counts()["drained"] == 1
+    assert len(harness.sockets) == 1
+    assert sky.totals().when("drained", 1.0) == pytest.approx(20.2, abs=0.3)
+    assert sky.outcomes["Heartbeat", "injected"] == 1
+    assert not sky.outcomes["Heartbeat", "timeout"]
+    assert sky.outcomes["Heartbeat", "accepted"] > 3
+
+
+def test_a_csms_that_stays_mute_is_blamed() -> None:
+    profile = msgspec.structs.replace(IDLE, heartbeat=7.0)
+    sky = storm(profile=profile, call_timeout=20.0)
+    sky.harness.answers["Heartbeat"] = SILENT
+    sky.start(MiddleRestart(down=10.0))
+    sky.harness.run(100.0)
+    assert sky.counts()["drained"] == 0
+    assert sky.outcomes["Heartbeat", "injected"] == 1
+    assert sky.outcomes["Heartbeat", "timeout"] >= 3
+
+
+def test_twins_come_and_go_and_the_station_has_its_answers_in_the_end() -> None:
+    sky = storm()
+    harness = sky.harness
+    sky.start(Twins(lasts=2.0, every=0.2))
+    harness.run(1.9)
+    twins = harness.sockets[1:]
+    assert [socket.closed_with for socket in twins] == [0] * 5, "each is gone after its time"
+    assert {socket.request and socket.request[0] for socket in twins} == {harness.sockets[0].request[0]}  # type: ignore[index]
+    harness.sockets[0].open = False
+    harness.station.on_closed(1008, "twice", How.PEER)
+    harness.run(30.0)
+    totals = sky.totals()
+    assert sky.counts()["struck"] == sky.counts()["drained"] == 1
+    assert totals.numbers["twin_opened"] in (5, 6)
+    assert totals.numbers["real_kicked"] == 1
+    assert not any(socket.open for socket in harness.sockets[:-1])
+    assert harness.station.storm is None
+
+
+def test_a_twin_that_the_csms_closes_or_refuses_is_counted_so() -> None:
+    sky = storm()
+    harness = sky.harness
+    sky.start(Twins(lasts=1.0, every=0.2))
+    harness.run(0.05)
+    harness.sockets[-1].open = False
+    harness.sockets[-1].station.on_closed(1008, "twice", How.PEER)
+    harness.refuse_with = "http-409"
+    harness.run(0.5)
+    harness.refuse_with = None
+    harness.run(30.0)
+    numbers = sky.totals().numbers
+    assert numbers["twin_kicked"] == 1
+    assert numbers["twin_refused"] >= 1
+    assert numbers["real_kicked"] == 0
+    assert sky.counts()["drained"] == 1
+
+
+def test_stations_reconnect_at_once_when_the_scanner_is_gone() -> None:
+    sky = storm(backoff=Backoff("fixed", 30.0, 0.0, 0))
+    sky.start(PortScan(hold=5.0))
+    sky.harness.run(4.0)
+    assert sky.harness.station.online
+    sky.harness.run(6.0)
+    assert sky.counts() == ALL_BACK
+    assert sky.totals().when("back", 1.0) == pytest.approx(5.0, abs=0.1)

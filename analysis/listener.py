@@ -1,0 +1,61 @@
+"""Who hears of what a dialogue finds, counts and loses."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from analysis.model import Direction, Side
+from ocppj.versions import Version
+
+__all__ = ["Listener", "SeenFrame", "Speaker"]
+
+SeenFrame = tuple[int, float | None, Direction, str]
+"""Line, time, direction and text of a frame."""
+
+
+class Speaker(Protocol):
+    """What a listener may ask of the dialogue that speaks."""
+
+    name: str
+    at: float | None
+    line: int
+    recent: deque[SeenFrame]
+
+    @property
+    def known_version(self) -> Version | None:
+        """Return the version, where it is known."""
+
+    @property
+    def connection(self) -> int:
+        """Count the connections up to this one."""
+
+
+class Listener(Protocol):
+    """Who hears of what is found and counted."""
+
+    station_count: int
+    last_gap: int
+    """The last line that could not be read."""
+
+    def found(
+        self,
+        speaker: Speaker,
+        rule: str,
+        side: Side,
+        detail: str,
+        line: int,
+    ) -> list[SeenFrame] | None:
+        """Take a finding; returns the list for the frames after it, where they are wanted."""
+
+    def lost(self, speaker: Speaker, connector: int, side: Side, reason: str) -> None:
+        """Take a lost charging session."""
+
+    def called(self, sender: Side, action: str) -> None:
+        """Count a CALL."""
+
+    def answered(self, sender: Side, action: str, seconds: float | None, *, error: bool) -> None:
+        """Count an answer; `sender` is who sent the CALL."""
+
+    def unanswered(self, sender: Side, action: str) -> None:
+        """Count a CALL without an answer."""
