@@ -184,7 +184,7 @@ def test_the_operator_of_locust_finds_what_it_expects(stages: dict[str, Image], 
     mounted = tmp_path / "configmap"
     mounted.mkdir()
     (mounted / "locustfile.py").write_text(test["spec"]["locustfile"]["content"])
-    with container(locust, "--master", "--out", "/tmp/run", mounts={mounted: "/home/locust"}) as process:
+    with container(locust, "--master", "--out", "/tmp/operator", mounts={mounted: "/home/locust"}) as process:
         # Its web page opens only after the locustfile was read.
         assert becomes_healthy(locust, process, healthy=True)
         worker = subprocess.Popen(into(locust, process, "locust", "--worker", "--master-host", "127.0.0.1"))
