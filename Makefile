@@ -25,10 +25,10 @@ override export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench lint types coverage unit selftest flake format lock dist clean
+.PHONY: help setup demo test bench lint types coverage unit selftest flake format lock dist test-deploy image-test schemas clean
 
 help: ## List the verbs
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 # The stamp is written last and holds the checksums of what was installed, and where: a changed lock installs again, and
 # an environment without a stamp of this place (cut short, or moved) is made anew. The lock is complete, so nothing is
@@ -70,12 +70,13 @@ test: lint types coverage unit selftest ## Run everything that CI runs
 bench: setup ## Measure the load engine beside others, and how far it goes; a quarter of an hour on a quiet machine
 	$(BIN)/plugstorm bench --scale $(ARGS)
 
-lint: setup ## Check style and formatting
+lint: setup ## Check style and formatting, and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/hadolint Dockerfile
 
 types: setup ## Check the types of all rooms
-	$(BIN)/mypy --strict $(ROOMS) hatch_build.py
+	$(BIN)/mypy --strict $(ROOMS) hatch_build.py deploy
 
 # What `make test-deploy` runs takes minutes, and some of it root.
 unit flake: WHOLE := --ignore=tests/deploy/whole
@@ -117,6 +118,15 @@ lock: setup ## Resolve the dependencies again and write requirements.lock
 dist: setup ## Build the wheel into dist/: pipx install dist/*.whl
 	rm -f $(DIST)/*.whl
 	$(BIN)/python -m hatchling build -t wheel -d $(DIST)
+
+test-deploy: setup ## Test the wheel, the image, the manifests and a distributed run; what needs root is skipped without
+	$(BIN)/python -m pytest -v tests/deploy $(ARGS)
+
+image-test: setup ## Take every step of the Dockerfile in a root file system of Debian packages, and start containers
+	$(BIN)/python -m pytest -v tests/deploy/whole/test_image.py $(ARGS)
+
+schemas: setup ## Write docs/schemas/ from the types of what the commands write with --json
+	$(BIN)/python -m tests.json_schemas
 
 clean: ## Remove .venv and all caches; runs/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,16 +21,20 @@ _PATIENCE = 45.0
 _LAST_PATIENCE = 5.0
 
 
-def run_child(command: Sequence[str], *, environment: Mapping[str, str], output: Path | None = None) -> int:
+def run_child(
+    command: Sequence[str], *, environment: Mapping[str, str], output: Path | None = None, on_stderr: bool = False
+) -> int:
     """Run a command in a process group of its own and return its exit code, as a shell writes it.
 
     SIGINT and SIGTERM are passed on once and the child is waited for; a second one, or too long a wait, ends its whole
-    group at once. Everything that it says goes to the file `output` where one is given.
+    group at once. Everything that it says goes to the file `output` where one is given, or with `on_stderr` to the
+    standard error output.
     """
     # Without standard input: a process in the background that touches the terminal would be stopped.
     log = None if output is None else output.open("wb")
+    said = sys.stderr if on_stderr else log
     child = subprocess.Popen(  # noqa: S603 - our own words
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=log, process_group=0
     )
     stops: list[int] = []
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import metadata
 from typing import Annotated
@@ -18,6 +19,9 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Run the command line and leave with the exit code of `evidence.exit_codes`."""
+    if "_PLUGSTORM_COMPLETE" in os.environ:
+        # typer wraps what it says about a word, and fish takes every line for a word.
+        os.environ["COLUMNS"] = "10000"
     sys.exit(guarded(_run))
 
 

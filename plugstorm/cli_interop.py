@@ -88,7 +88,7 @@ def interop(
     check_driver: Annotated[
         bool, typer.Option("--check-driver", help="Instead, try the operations of the driver alone.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="With --list or --check-driver, as JSON.")] = False,
+    json: Json = False,
 ) -> Work:
     """Check that a CSMS speaks OCPP-J as the specification says; one run folder with verdicts and traces."""
     from plugstorm import interop_command  # noqa: PLC0415 - each command loads only its own rooms

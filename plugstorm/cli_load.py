@@ -35,7 +35,7 @@ def load(
         float | None,
         typer.Option(min=1, metavar="S", help="With --dry-run: what the CSMS asks for.", show_default="300"),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="With --dry-run, as JSON.")] = False,
+    json: Json = False,
     locust: Annotated[
         list[str] | None,
         typer.Argument(metavar="[-- LOCUST OPTION...]", help="Further options of the load test, after two dashes."),
@@ -50,12 +50,11 @@ def load(
         from plugstorm import forecast_command  # noqa: PLC0415 - each command loads only its own rooms
 
         return lambda: forecast_command.run(request, interval=heartbeat, as_json=json)
-    if json or heartbeat:
-        flag = "--json" if json else "--heartbeat"
-        raise UsageError(f"{flag} belongs to --dry-run; the result of a run is run.json in its folder")
+    if heartbeat:
+        raise UsageError("--heartbeat belongs to --dry-run; in a run the CSMS says how often")
     from plugstorm import load_command  # noqa: PLC0415
 
-    return lambda: load_command.run(request)
+    return lambda: load_command.run(request, as_json=json)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,23 +17,26 @@ from reports.summary import print_headline, print_summary, write_summary
 __all__ = ["finish", "tell"]
 
 
-def finish(folder: Path, run: Run, *, show: bool = True) -> None:
+def finish(folder: Path, run: Run, *, show: bool = True, as_json: bool = False) -> None:
     """Write `junit.xml`, `summary.md`, `report.html` and all checksums into the run folder; `show` tells the result.
 
     Where somebody else has shown the tables already, only the headline is told, before a full disk can keep us from it.
+    With `as_json` the standard output is `run.json`, and what people read goes to the standard error output.
     """
+    console = Console(stderr=as_json)
     if not show:
-        print_headline(run, Console())
+        print_headline(run, console)
     write_junit(folder, run)
     write_summary(folder, run)
     page = write_report([(folder, run)])
     seal(folder)
-    tell([run] if show else [], page)
+    tell([run] if show else [], page, console)
+    if as_json:
+        sys.stdout.write((folder / "run.json").read_text("utf-8"))
 
 
-def tell(runs: Sequence[Run], page: Path) -> None:
+def tell(runs: Sequence[Run], page: Path, console: Console) -> None:
     """Print runs in short, and where their report is."""
-    console = Console()
     for run in runs:
         print_summary(run, console)
     console.print(f"report  {page}", soft_wrap=True, markup=False, highlight=False)

@@ -22,7 +22,6 @@ app = typer.Typer(
     name="plugstorm",
     help="Storm an OCPP-J CSMS with virtual charge points, and check that it speaks the protocol.",
     invoke_without_command=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

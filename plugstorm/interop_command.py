@@ -19,7 +19,34 @@ from ocppj.identity import check_owned, check_target_url
 from plugstorm.finish import finish
 from reports.coverage_text import print_coverage
 
-__all__ = ["check", "print_features_template", "refuse_details_without_url", "resolve_again", "run", "show_list"]
+__all__ = [
+    "ListedCase",
+    "check",
+    "print_features_template",
+    "refuse_details_without_url",
+    "resolve_again",
+    "run",
+    "show_list",
+]
+
+
+class ListedCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A case as `--list --json` shows it."""
+
+    id: str
+    ocpp: str
+    title: str
+    level: str
+    clause: str
+    profile: str
+    initiator: str
+    defect: str
+    block: str
+    sends: str
+    expects: str
+    needs: str
+    certification: str
+    withdrawn: str
 
 
 def refuse_details_without_url(request: InteropRequest) -> None:
@@ -64,14 +91,17 @@ def show_list(request: InteropRequest, *, coverage: bool, as_json: bool) -> int:
 
 def run(request: InteropRequest, *, owned: Sequence[str] = (), jobs: int, as_json: bool) -> int:
     """Run the selected cases and return the exit code; `owned` are hosts that may be tested."""
-    if as_json:
-        raise UsageError("--json belongs to --list and --check-driver; the result of a run is run.json in its folder")
     for url in (request.url, request.tls_url):
         if url is not None:
             check_owned(check_target_url(url), owned)
-    finished = run_interop(request, jobs=jobs)
-    finish(finished.folder, finished.run)
+    finished = run_interop(request, jobs=jobs, write=_say if as_json else print)
+    finish(finished.folder, finished.run, as_json=as_json)
     return finished.exit_code
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _print_json(value: object) -> None:
@@ -80,7 +110,7 @@ def _print_json(value: object) -> None:
 
 def _show_cases(cases: Sequence[dict[str, str]], *, as_json: bool) -> None:
     if as_json:
-        _print_json(cases)
+        _print_json(msgspec.convert(cases, list[ListedCase]))
         return
     columns = ("ocpp", "id", "level", "profile")
     widths = {column: max(len(case[column]) for case in cases) for column in columns}

@@ -56,8 +56,11 @@ def locust_command(
     return [*words, *request.locust]
 
 
-def run(request: LoadRequest) -> int:
-    """Run it and write the report; returns the exit code."""
+def run(request: LoadRequest, *, as_json: bool = False) -> int:
+    """Run it and write the report; returns the exit code.
+
+    With `as_json` the standard output is `run.json`, and everything else goes to the standard error output.
+    """
     request = with_own_stages(request)
     check(request)
     folder = RunFolder.create(request.out, "load")
@@ -68,9 +71,9 @@ def run(request: LoadRequest) -> int:
             if request.ui_port is not None:
                 ends = "it ends with the run" if "--autoquit" in request.locust else "Ctrl-C ends it"
                 sys.stderr.write(f"web UI  http://127.0.0.1:{request.ui_port}  ({ends})\n")
-            code = run_child(command, environment=environment_of(request))
+            code = run_child(command, environment=environment_of(request), on_stderr=as_json)
         if folder.run_json.exists():
-            code = _finish(folder, code)
+            code = _finish(folder, code, as_json=as_json)
         elif code in (exit_codes.USAGE, exit_codes.UNREACHABLE):
             (folder.path / _LOG).unlink(missing_ok=True)
         elif code == exit_codes.PASSED:
@@ -80,12 +83,12 @@ def run(request: LoadRequest) -> int:
     return code
 
 
-def _finish(folder: RunFolder, code: int) -> int:
+def _finish(folder: RunFolder, code: int, *, as_json: bool) -> int:
     """Write the report of a run, and return the exit code of both."""
     from plugstorm.finish import finish  # noqa: PLC0415 - the reports are needed only when the run is over
 
     result = read_run(folder.path)
-    finish(folder.path, result, show=False)
+    finish(folder.path, result, show=False, as_json=as_json)
     if code == exit_codes.INTERRUPTED and not result.interrupted:
         # Locust's web UI stays open after the run until somebody ends it.
         return EXIT_CODES[result.verdict]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from rich.console import Console
@@ -13,7 +14,7 @@ from evidence import exit_codes
 from evidence.manifest import check_manifest, has_manifest, seal, seal_pages
 from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import InteropRun, Run
-from evidence.verdicts import EXIT_CODES
+from evidence.verdicts import EXIT_CODES, RunVerdict
 from plugstorm.finish import tell
 from reports.attestation import write_attestation
 from reports.compare import compare_with_all
@@ -22,10 +23,20 @@ from reports.html import write_report
 from reports.junit import write_junit
 from reports.summary import write_summary
 
-__all__ = ["compare_folders", "report"]
+__all__ = ["Reported", "compare_folders", "report"]
 
 FIRST_JUDGEMENT = "run.first.json"
 """Where `run.json` is kept as the run itself wrote it, once it was judged again."""
+
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as `--json` tells of it."""
+
+    folder: str
+    kind: Literal["interop", "load"]
+    verdict: RunVerdict
+    report: str
+    attestation: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def report(folders: Sequence[Path], *, out: Path | None, judge_again: bool, attest: bool, as_json: bool) -> int:
@@ -38,18 +49,18 @@ def report(folders: Sequence[Path], *, out: Path | None, judge_again: bool, atte
             seal_pages(folder)
     if as_json:
         rows = [
-            {
-                "folder": str(folder),
-                "kind": msgspec.to_builtins(run)["kind"],
-                "verdict": run.verdict,
-                "report": str(page),
-                **({"attestation": str(attestations[number])} if attest else {}),
-            }
+            Reported(
+                folder=str(folder),
+                kind=msgspec.to_builtins(run)["kind"],
+                verdict=run.verdict,
+                report=str(page),
+                attestation=str(attestations[number]) if attest else msgspec.UNSET,
+            )
             for number, (folder, (_, run)) in enumerate(zip(folders, runs, strict=True))
         ]
         print(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())  # noqa: T201 - this is a command
     else:
-        tell([run for _, run in runs], page)
+        tell([run for _, run in runs], page, Console())
         for attestation in attestations:
             Console().print(f"attest  {attestation}", soft_wrap=True, markup=False, highlight=False)
     if not judge_again:

@@ -16,13 +16,31 @@ from loadtest.plugins.storms.control_channel import send_request
 from loadtest.workload.storms import STORMS, make_storm, parameters
 from ocppj.errors import UsageError
 
-__all__ = ["run", "show"]
+__all__ = ["ListedStorm", "StartedStorm", "run", "show"]
+
+
+class ListedStorm(msgspec.Struct, frozen=True, kw_only=True):
+    """A storm as `--list --json` shows it."""
+
+    storm: str
+    says: str
+    parameters: dict[str, Any]
+
+
+class StartedStorm(msgspec.Struct, frozen=True, kw_only=True):
+    """What a load test answers to whoever starts a storm."""
+
+    storm: str
+    number: int
+    stations: int
 
 
 def show(*, as_json: bool) -> int:
     """List the storms with what each imitates and its parameters."""
     if as_json:
-        listing = [{"storm": name, "says": kind.says, "parameters": parameters(kind)} for name, kind in STORMS.items()]
+        listing = [
+            ListedStorm(storm=name, says=kind.says, parameters=parameters(kind)) for name, kind in STORMS.items()
+        ]
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(listing), indent=2).decode() + "\n")
         return exit_codes.PASSED
     for name, kind in STORMS.items():
@@ -49,10 +67,11 @@ def run(folder: Path | None, name: str | None, words: Sequence[str], *, as_json:
     said = send_request(folder, document)
     if "error" in said:
         raise UsageError(said["error"])
+    started = msgspec.convert(said, StartedStorm)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(started).decode() + "\n")
     else:
-        sys.stdout.write(f"storm {said['number']}: {said['storm']} strikes {said['stations']} stations of {folder}\n")
+        sys.stdout.write(f"storm {started.number}: {started.storm} strikes {started.stations} stations of {folder}\n")
     return exit_codes.PASSED
 
 

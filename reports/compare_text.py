@@ -15,7 +15,7 @@ from evidence.visible import one_line
 from reports.compare import CaseTrend, Change, Comparison, Trend
 from reports.words import milliseconds, number, percent, plural, signed_percent
 
-__all__ = ["comparison_json", "comparison_view", "print_comparison"]
+__all__ = ["WrittenComparison", "comparison_json", "comparison_view", "print_comparison"]
 
 _MOST_ROWS = 40
 _STYLES = {
@@ -35,13 +35,27 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     console.print(comparison_view(comparison))
 
 
+class WrittenChange(Change, frozen=True, kw_only=True):
+    """A change as JSON, which knows no infinity: there `relative` is null."""
+
+    relative: float | None  # type: ignore[assignment]  # wider than that of a change
+
+
+class WrittenComparison(Comparison, frozen=True, kw_only=True):
+    """What `plugstorm compare --json` writes."""
+
+    changes: tuple[WrittenChange, ...] = ()
+    exit_code: int
+
+
 def comparison_json(comparison: Comparison) -> str:
-    """Write a comparison as JSON, with its exit code; a relative change that is not finite is null."""
+    """Write a comparison as JSON, with its exit code."""
     document = msgspec.to_builtins(comparison)
     for row, change in zip(document["changes"], comparison.changes, strict=True):
         row["relative"] = change.relative if math.isfinite(change.relative) else None
     document["exit_code"] = comparison.exit_code
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    written = msgspec.convert(document, WrittenComparison)
+    return msgspec.json.format(msgspec.json.encode(written), indent=2).decode() + "\n"
 
 
 def comparison_view(comparison: Comparison) -> RenderableType:

@@ -147,7 +147,6 @@ def test_number_that_cannot_work_is_refused(plugstorm: Plugstorm, words: list[st
         (["interop", "--url", "ws://127.0.0.1:1", "--driver-option", "x"], "--driver-option: expected NAME=VALUE, as"),
         (["interop", "--url", "ws://h", "--token", "a=1", "--token", "a=2"], "--token: expected each name once"),
         (["interop", "--url", "ws://127.0.0.1:1", "--driver-option", "x=1"], "--driver-option x"),
-        (["interop", "--json"], "--json belongs to --list"),
         (["interop", "extra"], "unexpected"),
         (["report"], "DIR"),
         (["report", "nowhere"], "nowhere"),
