@@ -20,7 +20,6 @@ from evidence.run_folder import RunFolder, read_run
 from evidence.verdicts import EXIT_CODES
 from loadtest.locust_edge.orphans import PARENT
 from loadtest.locust_edge.request import LoadRequest
-from loadtest.locust_edge.run_settings import with_own_stages
 from loadtest.planning.machine_check import check_machine
 from ocppj.errors import InconclusiveError, UsageError
 from plugstorm.children import run_child
@@ -61,7 +60,11 @@ def run(request: LoadRequest, *, as_json: bool = False) -> int:
 
     With `as_json` the standard output is `run.json`, and everything else goes to the standard error output.
     """
-    request = with_own_stages(request)
+    if {".", "/"} & set(request.profile):
+        # A file. No profile that comes with Plugstorm has stages, and reading one takes the rooms that do the work.
+        from loadtest.locust_edge.run_settings import with_own_stages  # noqa: PLC0415 - see above
+
+        request = with_own_stages(request)
     check(request)
     folder = RunFolder.create(request.out, "load")
     try:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocppj.outcomes import is_accepted
+from ocppj.outcomes import Outcome, as_seen, injected, is_accepted
 from tests.ocppj.json_values import OBJECTS, VALUES
 
 
@@ -52,3 +52,9 @@ def test_answer_that_says_anything_else_is_not_accepted(payload: dict[str, Any])
 def test_any_answer_has_an_outcome(payload: dict[str, Any], key: str, value: object) -> None:
     assert is_accepted(payload | {key: value}) in (True, False)
     assert is_accepted({"idTagInfo": {"status": value}}) in (True, False)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.LOST, f"{Outcome.CALLERROR}:InternalError"])
+def test_call_that_the_run_has_spoilt_ends_for_its_station_as_any_other(outcome: str) -> None:
+    assert injected(outcome) == f"injected:{outcome}"
+    assert as_seen(injected(outcome)) == as_seen(outcome) == outcome

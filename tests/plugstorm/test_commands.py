@@ -54,6 +54,7 @@ OF_THE_OPTIONS = {
     "config.errors",
     "config.quantities",
     "config.words",
+    "loadtest.locust_edge.option_words",
     "loadtest.workload.stages",
     "interop_suite",
     "interop_suite.drive",

@@ -22,6 +22,11 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
+def test_no_profile_that_comes_with_plugstorm_has_stages() -> None:
+    """`plugstorm load` does not look for them there."""
+    assert [name for name in profile_names() if load_profile(name).stages] == []
+
+
 @pytest.mark.parametrize("name", profile_names())
 def test_every_profile_that_comes_along_can_be_read(name: str) -> None:
     profile = load_profile(name)
