@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -20,17 +18,16 @@ import psutil
 
 from evidence.histogram import Histogram
 from evidence.vocabulary import MEASURE
+from loadtest.measuring.kernel import local_ports, stolen_by_host, waited_for_cpu
 from loadtest.measuring.recorder import Recorder
 
-__all__ = ["PROBE_EVERY", "STALL", "Health", "Sampler", "WindowHealth", "local_ports", "read_stolen"]
+__all__ = ["PROBE_EVERY", "STALL", "Health", "Sampler", "WindowHealth"]
 
 PROBE_EVERY: Final = 0.02
 """Seconds between two probes of the event loop."""
 STALL: Final = 0.1
 """Seconds; a probe that is later than this counts as a stall of the loop."""
 _CPU_OVER: Final = 5
-_STEAL: Final = 8
-"""Its place in the first line of `/proc/stat` (proc_stat(5))."""
 _MOST_MISSED_PROBES: Final = 50_000
 
 
@@ -89,8 +86,8 @@ class Sampler:
         self._lags: dict[str, Histogram] = {}
         self._recent: deque[tuple[float, float]] = deque(maxlen=_CPU_OVER)
         self._cpu = time.process_time()
-        self._waited = _waited_for_cpu()
-        self._stolen = _stolen()
+        self._waited = waited_for_cpu()
+        self._stolen = stolen_by_host()
         rss = self._process.memory_info().rss
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.health = Health(
@@ -135,7 +132,7 @@ class Sampler:
 
     def sample(self) -> None:
         """Look at processor time, memory and descriptors; called once a second."""
-        now, cpu, waited, stolen = self._clock(), time.process_time(), _waited_for_cpu(), _stolen()
+        now, cpu, waited, stolen = self._clock(), time.process_time(), waited_for_cpu(), stolen_by_host()
         health, seconds = self.health, max(now - self._sampled, 1e-6)
         name = self._recorder.current_window
         window = self._window(name)
@@ -183,32 +180,3 @@ def _descriptors(limit: int) -> int:
         return limit
     os.close(descriptor)
     return descriptor
-
-
-def _waited_for_cpu() -> float:
-    """Return the seconds that the main thread was ready to run and had to wait; 0 where Linux does not tell."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        return int(Path("/proc/self/schedstat").read_bytes().split()[1]) / 1e9
-    return 0.0
-
-
-def _stolen() -> float:
-    """Return the seconds that the host took from each processor on the average; 0 where Linux does not tell."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        return read_stolen(Path("/proc/stat").read_text("ascii"), os.sysconf("SC_CLK_TCK"))
-    return 0.0
-
-
-def read_stolen(stat: str, ticks: int) -> float:
-    """Read the steal time of `/proc/stat`, in seconds of a processor on the average; `ticks` make a second."""
-    lines = stat.splitlines()
-    processors = sum(line.startswith("cpu") and line[3:4].isdigit() for line in lines)
-    return int(lines[0].split()[_STEAL]) / ticks / max(processors, 1)
-
-
-def local_ports() -> int:
-    """Return how many local ports one source address offers; where the system does not tell, what Linux has."""
-    with contextlib.suppress(OSError, ValueError):
-        low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split())
-        return high - low + 1
-    return 28_000

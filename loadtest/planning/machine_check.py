@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import psutil
 
-from loadtest.measuring.sampler import local_ports
+from loadtest.measuring.kernel import local_ports
 from ocppj.errors import UsageError
 
 __all__ = ["Machine", "Needs", "Shortage", "check_machine", "lacking", "machine", "needs"]

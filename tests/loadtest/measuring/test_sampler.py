@@ -8,6 +8,7 @@ import pytest
 
 from evidence.histogram import Histogram
 from evidence.vocabulary import MEASURE, RAMP
+from loadtest.measuring.kernel import read_stolen
 from loadtest.measuring.recorder import Recorder
 from loadtest.measuring.sampler import PROBE_EVERY, Health, Sampler
 
@@ -125,3 +126,8 @@ def test_a_restart_forgets_the_run_before(sampler: Sampler, clock: Clock) -> Non
     sampler.restart()
     assert health(sampler).windows == {}
     assert health(sampler).errors == 0
+
+
+def test_time_that_the_host_took_is_that_of_a_processor_on_the_average() -> None:
+    stat = "cpu  10 0 10 100 0 0 0 400 0 0\ncpu0 5 0 5 50 0 0 0 300 0 0\ncpu1 5 0 5 50 0 0 0 100 0 0\nctxt 7\n"
+    assert read_stolen(stat, ticks=100) == 2.0
