@@ -43,6 +43,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What it needs besides the command."""
     clause: Clause = CLAUSE
     defect: str
+    also: tuple[str, ...] = ()
+    """Defects of other cases that it finds, too."""
 
 
 def _group(probe: Probe) -> Payload:
@@ -102,6 +104,10 @@ ORDERS = (
         reply={"status": "Accepted"},
         clause=Clause("201-6", "B09.FR.01"),
         defect="network-profile-without-apn",
+        also=(
+            "network-profile-in-first-slot",
+            "network-profile-timeout-in-ms",
+        ),
     ),
     Order(
         id="OPT_03",
@@ -140,6 +146,7 @@ def _add(order: Order) -> None:
         expects=f"The CSMS SHALL send {order.action} with every field that its operator named.",
         clause=order.clause,
         defect=order.defect,
+        also=order.also,
         checks=(fulfilled(order.action), still_serves()),
     )
     def script(probe: Probe) -> None:
@@ -165,6 +172,10 @@ for _order in ORDERS:
     expects="The CSMS SHALL answer each part with a CALLRESULT.",
     clause=CLAUSE,
     defect="report-of-targets-refused",
+    also=(
+        "base-report-always-configuration",
+        "report-over-after-first-part",
+    ),
     checks=(fulfilled("GetBaseReport"), answered("NotifyReport", claim="Every part of the report is answered")),
 )
 def other_attributes(probe: Probe) -> None:
