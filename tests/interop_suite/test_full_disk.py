@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import subprocess
 import sys
@@ -25,6 +26,8 @@ def test_file_that_cannot_grow_is_one_line_and_exit_code_2(jobs: str, tmp_path: 
         capture_output=True,
         text=True,
         preexec_fn=_limit_files,  # a limit of the process is what is wanted
+        # Bytecode would be cut off as well, and stay for whoever comes next.
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
         check=False,
         timeout=60,
     )
