@@ -195,7 +195,7 @@ def _stations(run: LoadRun) -> tuple[tuple[str, str], ...]:
         ("requested", count(stations.requested)),
         ("connected at the same time, at most", count(stations.connected_peak)),
         ("booted", count(stations.booted)),
-        ("connections lost", count(stations.lost)),
+        ("connections lost besides those of storms" if run.storms else "connections lost", count(stations.lost)),
     )
 
 

@@ -218,9 +218,10 @@ def print_result(run: LoadRun, folder: Path, console: Console | None = None) -> 
 def _print_connections(run: LoadRun, console: Console) -> None:
     """Print how many stations there were, and what became of connections."""
     stations, rate = run.stations, run.throughput.get("calls_per_s", 0.0)
+    lost = f"{stations.lost} connections lost{' besides those of storms' if run.storms else ''}"
     console.print(
         f"{stations.connected_peak} of {stations.requested} stations connected, {stations.booted} booted, "
-        f"{stations.lost} connections lost; {rate:.1f} CALL/s; {run.throughput['calls_total']:.0f} CALLs in all",
+        f"{lost}; {rate:.1f} CALL/s; {run.throughput['calls_total']:.0f} CALLs in all",
         highlight=False,
     )
     for one in run.lost_connections[:_MOST_CAUSES]:

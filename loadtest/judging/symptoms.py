@@ -30,6 +30,8 @@ _HALF: Final = 0.5
 _GONE: Final = 0.05
 _LONG: Final = 5.0
 """Seconds of absence or silence that are no hiccup."""
+_NOTICED: Final = 2.0
+"""Seconds after the last answer in which a storm may have begun that is the reason of the silence."""
 _FEW: Final = 3
 _SLOWER: Final = 4.0
 _LEAST_MORE: Final = 0.05
@@ -152,7 +154,7 @@ def _gone(seen: Observed) -> Symptom | None:
     taken = [one for one in seen.lost if one.first < seen.stopped]
     since = float(present[-1]) if present else 0.0
     is_lost = sum(one.count for one in taken) >= seen.most / 2
-    if not present or not is_lost or seen.stopped - since <= _LONG or seen.struck <= since:
+    if not present or not is_lost or seen.stopped - since <= _LONG or seen.struck < since + _NOTICED:
         return None
     last = [one for one in taken if one.last >= since - _LONG] or taken
     reasons: dict[str, int] = {}
@@ -175,7 +177,8 @@ def _mute(seen: Observed) -> Symptom | None:
     rest = [row for row in rows if row.t >= since]
     gaps = [later - earlier for earlier, later in pairwise(good)]
     silence = seen.stopped - since
-    if not rest or seen.struck <= since or silence < max(_LONG, 2.0 * max(gaps, default=0)):
+    longest = max(gaps, default=0)
+    if not rest or seen.struck < since + max(_NOTICED, longest) or silence < max(_LONG, 2.0 * longest):
         return None
     open_still = rest[-1].connected
     ignored = sum(row.errors for row in rest) + rest[-1].waiting

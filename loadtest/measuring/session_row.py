@@ -61,6 +61,8 @@ class Row(msgspec.Struct, omit_defaults=True):
     """Whether the end of the run, a restart or a crash of the station cut the charging session short."""
     thirsty: bool = True
     """Whether the car took energy as soon as the transaction began: it was not full, nor waiting, nor held back."""
+    storm: bool = False
+    """Whether the station was in a storm at some moment that counts for the charging session."""
 
     @property
     def is_transaction(self) -> bool:

@@ -41,10 +41,12 @@ class SessionRecord:
         row.plugged = round(at - context.epoch, 3)
         row.remote = remote
         self._started_at = at
+        self._look_out()
 
     def authorized(self, outcome: str) -> None:
         """Note how Authorize ended."""
         self.row.authorize = str(outcome)
+        self._look_out()
 
     def queued(self, *, is_start: bool) -> None:
         """Note that the start or the stop of the transaction is to be told."""
@@ -74,6 +76,7 @@ class SessionRecord:
     def ended(self, payload: Mapping[str, Any] | None, outcome: str, *, is_start: bool) -> None:
         """Note how one sending of the start or stop ended."""
         row = self.row
+        self._look_out()
         sent = as_seen(outcome) != Outcome.NEVER_SENT
         if payload is not None:
             outcome = Outcome.ACCEPTED if is_accepted(payload) else Outcome.REJECTED
@@ -105,7 +108,11 @@ class SessionRecord:
         """Note that the car is gone; `cut` where something else than the driver ended the charging session."""
         self._gone = True
         self.row.cut = self.row.cut or cut
+        self._look_out()
         self._tell()
+
+    def _look_out(self) -> None:
+        self.row.storm = self.row.storm or self._station.storm is not None
 
     def _tell(self) -> None:
         if self._gone and not self._pending and self.row.plugged:

@@ -3,7 +3,8 @@
 An attempt is a car that plugs in and a driver whose token should be accepted, or a start that the CSMS has asked for
 and the station has agreed to. It succeeds when the transaction began, was accepted, ended, each of both messages was
 answered, and energy flowed where the car wanted some. Attempts count by the window in which they fell due, and
-`measure` alone is judged; what the end of the run cut short says nothing about the CSMS and is left out.
+`measure` alone is judged; what the end of the run cut short says nothing about the CSMS and is left out, as is what
+failed in a storm because a message was not sent or was lost with its connection.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ __all__ = ["CUT", "QUANTITIES", "SPOILT", "SUCCEEDED", "Kpis", "outcome_of"]
 SUCCEEDED: Final = "succeeded"
 CUT: Final = "cut short"
 SPOILT: Final = "spoilt by an injected fault"
+"""Of the station, the network or a storm."""
 NOT_MEANT: Final = "refused as expected"
 _START_UNANSWERED: Final = "start unanswered"
 _STOP_UNANSWERED: Final = "stop unanswered"
 _ASIDE: Final = (CUT, NOT_MEANT, SPOILT)
 """What is neither a success nor a failure of the CSMS."""
+_CUT_OFF: Final = frozenset({Outcome.LOST, Outcome.NEVER_SENT})
+"""How messages of a station end that a storm keeps from the CSMS."""
 _LONG_ENOUGH: Final = 10.0
 """Seconds in which the smallest of these cars takes more than one Wh."""
 _TRUSTING: Final = frozenset({"", Outcome.ACCEPTED, Outcome.LOST, Outcome.NEVER_SENT})
@@ -58,7 +62,10 @@ def outcome_of(row: Row) -> str:
     refused = Outcome.REJECTED in (row.authorize, row.start)
     if refused and not row.expected:
         return NOT_MEANT
-    if not refused and any(one.startswith(Outcome.INJECTED) for one in (row.authorize, row.start, row.stop)):
+    messages = (row.authorize, row.start, row.stop)
+    if not refused and any(one.startswith(Outcome.INJECTED) for one in messages):
+        return SPOILT
+    if not refused and row.storm and any(one in _CUT_OFF for one in messages):
         return SPOILT
     return CUT if row.cut and not refused else failure
 

@@ -127,6 +127,12 @@ HEALTHY = {
     "a storm that ends the connections": seen(
         rows=lambda t: row(t) if t < 26 else row(t, connected=0, calls=0), lost=[CLOSED], struck=25.0
     ),
+    "a storm that ends the connections a moment after a second in which they were there": seen(
+        rows=lambda t: row(t) if t < 26 else row(t, connected=0, calls=0), lost=[CLOSED], struck=26.1
+    ),
+    "a storm that keeps the CSMS from answering": seen(
+        rows=lambda t: row(t) if t < 26 else row(t, calls=0, waiting=50), struck=26.1
+    ),
     "stations that have nothing to say": seen(lambda t: part(t, {}), lambda t: row(t, calls=0, waiting=0)),
     "tokens of which one is known": seen(outcomes={"Authorize": {"rejected": 7, "accepted": 1}}),
     "a quiet last minute": seen(rows=lambda t: row(t) if t < 40 else row(t, calls=0, waiting=0)),

@@ -174,3 +174,23 @@ def test_a_start_by_the_csms_is_told_as_one(version: Version) -> None:
     row = one(harness.run(60.0))
     assert (row.remote, row.token, row.authorize, row.start, row.metered) == (True, "REMOTE1", "", "accepted", True)
     assert row.to_start == pytest.approx(0.0)
+
+
+class Weather:
+    """A storm that does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+def test_a_charging_session_is_in_a_storm_when_one_is_there_while_something_of_it_ends() -> None:
+    harness = charging_now(charging_session().start())
+    harness.station.storm = Weather()
+    harness.run(5.0)
+    harness.station.storm = None
+    harness.run(60.0)
+    assert not one(harness).storm
+    harness = charging_now(charging_session().start())
+    harness.station.storm = Weather()
+    harness.run(60.0)
+    assert one(harness).storm

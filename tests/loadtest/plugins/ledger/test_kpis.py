@@ -56,6 +56,13 @@ GONE = {"start": "", "stop": "", "to_start": None, "meter_start": None, "meter_s
         ({**GONE, "authorize": "injected:timeout"}, SPOILT),
         ({**GONE, "authorize": "injected:lost", "start": "rejected"}, "start refused"),
         ({"authorize": "injected:lost"}, SUCCEEDED),
+        ({"stop": "never-sent"}, "stop unanswered"),
+        ({"stop": "never-sent", "storm": True}, SPOILT),
+        ({"start": "lost", "storm": True}, SPOILT),
+        ({**GONE, "authorize": "never-sent", "storm": True}, SPOILT),
+        ({"stop": "timeout", "storm": True}, "stop unanswered"),
+        ({**GONE, "authorize": "lost", "start": "rejected", "storm": True}, "start refused"),
+        ({"storm": True}, SUCCEEDED),
     ],
 )
 def test_an_attempt_succeeds_or_says_what_kept_the_driver_from_charging(changes: dict[str, Any], outcome: str) -> None:
