@@ -36,6 +36,7 @@ from loadtest.workload.storms import (
     make_storm,
     write_storm,
 )
+from loadtest.workload.vendor import NEUTRAL
 from ocppj.errors import UsageError
 from ocppj.identity import check_owned
 
@@ -290,8 +291,8 @@ class StormPlugin(Plugin):
         last = one.expected.when(0.999) if one.expected is not None else ends(storm)
         one.settles = one.began + (ends(storm) + storm.grace if storm.grace else max(last, ends(storm)) + _GRACE)
         if isinstance(storm, MiddleRestart):
-            # What was said in vain is given up only then, and said again.
-            one.settles += self._call_timeout
+            # What was said in vain is given up only then, and said again: messages of transactions later still.
+            one.settles += self._call_timeout + (0.0 if storm.grace else NEUTRAL.retry.interval)
         self._strike_csms(one, storm, delay)
         order = {"kind": KIND, "number": number, "storm": write_storm(storm), "delay": delay, "total": total}
         if isinstance(storm, RootChange):

@@ -13,7 +13,7 @@ from loadtest.plugins.storms.figures import QUANTILES, Totals
 from loadtest.plugins.storms.formula import Expected
 from loadtest.plugins.storms.neighbours import PERCENTILES, worst_of
 from loadtest.plugins.storms.plan import ends
-from loadtest.plugins.storms.stability import Sample, compare
+from loadtest.plugins.storms.stability import LEAST_SECONDS, Sample, compare
 from loadtest.plugins.storms.tally import LOCKED_OUT
 from loadtest.workload.quirks import Leaving
 from loadtest.workload.storms import Storm, write_storm
@@ -92,6 +92,10 @@ def result_of(
     away = totals.counts("away")
     verdict = compare(before, after, struck=struck, unrecovered=unrecovered, away=away.total())
     reasons = [*verdict.reasons, *(_STAY_AWAY[why].format(count=count, struck=struck) for why, count in away.items())]
+    if after.seconds < LEAST_SECONDS:
+        reasons.append(
+            f"its stations may take {run.settles - run.began:.0f} s from its beginning until all is said again"
+        )
     if run.exit_code:
         reasons.append("what was to be done to the CSMS failed, so that nothing may have happened to it")
     result: dict[str, Any] = {
