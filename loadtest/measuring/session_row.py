@@ -62,7 +62,7 @@ class Row(msgspec.Struct, omit_defaults=True):
     thirsty: bool = True
     """Whether the car took energy as soon as the transaction began: it was not full, nor waiting, nor held back."""
     storm: bool = False
-    """Whether the station was in a storm at some moment that counts for the charging session."""
+    """Whether a storm came between station and CSMS at some moment that counts for the charging session."""
 
     @property
     def is_transaction(self) -> bool:

@@ -257,6 +257,10 @@ class Observer(Protocol):
 class Storm(Protocol):
     """What strikes one station from outside."""
 
+    @property
+    def comes_between(self) -> bool:
+        """Whether it keeps messages of the station from the CSMS, or its answers from the station."""
+
     def refuses(self) -> bool:
         """Return whether an attempt to connect fails in this moment."""
 

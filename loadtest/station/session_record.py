@@ -112,7 +112,9 @@ class SessionRecord:
         self._tell()
 
     def _look_out(self) -> None:
-        self.row.storm = self.row.storm or self._station.storm is not None
+        storm = self._station.storm
+        if storm is not None and storm.comes_between:
+            self.row.storm = True
 
     def _tell(self) -> None:
         if self._gone and not self._pending and self.row.plugged:

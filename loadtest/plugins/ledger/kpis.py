@@ -4,7 +4,7 @@ An attempt is a car that plugs in and a driver whose token should be accepted, o
 and the station has agreed to. It succeeds when the transaction began, was accepted, ended, each of both messages was
 answered, and energy flowed where the car wanted some. Attempts count by the window in which they fell due, and
 `measure` alone is judged; what the end of the run cut short says nothing about the CSMS and is left out, as is what
-failed in a storm because a message was not sent or was lost with its connection.
+failed in a storm because a message was not sent, was lost with its connection, or waited too long for the driver.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def outcome_of(row: Row) -> str:
     messages = (row.authorize, row.start, row.stop)
     if not refused and any(one.startswith(Outcome.INJECTED) for one in messages):
         return SPOILT
-    if not refused and row.storm and any(one in _CUT_OFF for one in messages):
+    if not refused and row.storm and (any(one in _CUT_OFF for one in messages) or not (row.authorize or row.start)):
         return SPOILT
     return CUT if row.cut and not refused else failure
 

@@ -56,6 +56,7 @@ class StationStorm:
         "_is_mute",
         "_old_sockets",
         "_older",
+        "_shuts_out",
         "_steps",
         "_timer",
         "_twin",
@@ -98,6 +99,7 @@ class StationStorm:
         self._gone_at = self._back_at = self._booted_at = 0.0
         self._expects = self._installs = False
         self._is_mute = False
+        self._shuts_out = any(step.verb in _SHUT_OUT for step in steps)
         self._twin: Twin | None = None
         self._held: Wire | None = None
         self._old_sockets: list[OldSocket] = []
@@ -115,6 +117,13 @@ class StationStorm:
             self.tally.refused += 1
             return True
         return self._older is not None and self._older.refuses()
+
+    @property
+    def comes_between(self) -> bool:
+        """Whether it keeps messages of the station from the CSMS, or its answers from the station."""
+        if self._shuts_out and self.state is not State.WAITING:
+            return True
+        return self._older is not None and self._older.comes_between
 
     def where(self) -> Target | None:
         """Return where the station is to connect to, where that is not the usual place."""
@@ -460,3 +469,4 @@ _STEPS: Final[dict[Verb, Callable[[StationStorm, StormStep, float], None]]] = {
     Verb.WATCH: StationStorm._watch,  # noqa: SLF001
 }
 _CUTS: Final = frozenset({Verb.CUT, Verb.CLOSE, Verb.OFF, Verb.PART, Verb.REBOOT})
+_SHUT_OUT: Final = _CUTS | {Verb.MUTE, Verb.FALL_MUTE, Verb.TWIN, Verb.LOCKED_OUT, Verb.IMPAIR, Verb.WATCH}

@@ -177,7 +177,10 @@ def test_a_start_by_the_csms_is_told_as_one(version: Version) -> None:
 
 
 class Weather:
-    """A storm that does nothing."""
+    """A storm that does nothing but to come between station and CSMS, or not even that."""
+
+    def __init__(self, *, comes_between: bool = True) -> None:
+        self.comes_between = comes_between
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_: None
@@ -190,7 +193,8 @@ def test_a_charging_session_is_in_a_storm_when_one_is_there_while_something_of_i
     harness.station.storm = None
     harness.run(60.0)
     assert not one(harness).storm
-    harness = charging_now(charging_session().start())
-    harness.station.storm = Weather()
-    harness.run(60.0)
-    assert one(harness).storm
+    for comes_between in (True, False):
+        harness = charging_now(charging_session().start())
+        harness.station.storm = Weather(comes_between=comes_between)
+        harness.run(60.0)
+        assert one(harness).storm is comes_between

@@ -60,6 +60,8 @@ GONE = {"start": "", "stop": "", "to_start": None, "meter_start": None, "meter_s
         ({"stop": "never-sent", "storm": True}, SPOILT),
         ({"start": "lost", "storm": True}, SPOILT),
         ({**GONE, "authorize": "never-sent", "storm": True}, SPOILT),
+        ({**GONE, "authorize": ""}, "no answer to Authorize"),
+        ({**GONE, "authorize": "", "storm": True}, SPOILT),
         ({"stop": "timeout", "storm": True}, "stop unanswered"),
         ({**GONE, "authorize": "lost", "start": "rejected", "storm": True}, "start refused"),
         ({"storm": True}, SUCCEEDED),

@@ -8,7 +8,17 @@ import pytest
 from loadtest.station.impairments import ImpairedWire
 from loadtest.timing.backoff import Backoff
 from loadtest.transport.contract import How
-from loadtest.workload.storms import Impair, LbDrain, MiddleRestart, PortScan, RootChange, Twins
+from loadtest.workload.storms import (
+    Blackout,
+    ClockSurge,
+    Impair,
+    LbDrain,
+    MiddleRestart,
+    PortScan,
+    RootChange,
+    Storm,
+    Twins,
+)
 from ocppj.versions import Version
 from tests.loadtest.fleet_harness import IDLE, SILENT, HarnessSocket
 from tests.loadtest.plugins.storms.test_storms import ALL_BACK, VERSIONS, storm
@@ -66,6 +76,19 @@ def test_stations_that_take_a_close_for_the_end_are_named_and_no_fault_of_the_cs
     assert sky.counts() == {"struck": 1, "back": 0, "booted": 0, "drained": 0}
     assert dict(sky.totals().counts("away")) == {"close": 1}
     assert len(sky.harness.sockets) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "comes_between"),
+    [(MiddleRestart(down=10.0), True), (Impair(lasts=60.0), True), (Blackout(down=20.0), True), (ClockSurge(), False)],
+)
+def test_what_loads_the_csms_does_not_come_between_and_what_silences_does(what: Storm, *, comes_between: bool) -> None:
+    sky = storm()
+    sky.harness.answers["MeterValues"] = SILENT
+    sky.start(what)
+    sky.harness.run(1.0)
+    assert sky.harness.station.storm is not None
+    assert sky.harness.station.storm.comes_between is comes_between
 
 
 @VERSIONS
