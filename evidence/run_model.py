@@ -336,6 +336,8 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     """Frames of the CSMS that were no proper answer: unreadable, unsolicited, duplicate, late, schema-invalid."""
     injected: dict[str, int] = {}
     """What the run itself did to frames and connections on purpose, and what followed from it, by kind."""
+    activity: dict[str, int] = {}
+    """What stations did besides their CALLs, by kind: SENDs, costs on their displays, monitors that fired."""
     connections: dict[str, int] = {}
     """Connection attempts by outcome: opened, refused by HTTP status, reset, timed out."""
     windows: list[WindowResult] = []

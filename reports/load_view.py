@@ -100,6 +100,7 @@ class LoadView(msgspec.Struct, frozen=True, kw_only=True):
     """How often the CSMS did not read what was sent to it."""
     own_faults: tuple[tuple[str, str], ...]
     injected: tuple[tuple[str, str], ...]
+    activity: tuple[tuple[str, str], ...]
     """What the run did on purpose, and what followed from it."""
     checks: tuple[tuple[str, str], ...]
     """Failed checks of people's own stations."""
@@ -168,6 +169,7 @@ def view_load(folder: Path, run: LoadRun, *, prefix: str, name: str) -> LoadView
         unread=_faults(run, lambda kind: kind in _UNREAD),
         own_faults=_faults(run, lambda kind: kind in _OURS),
         injected=tuple((kind, count(amount)) for kind, amount in sorted(run.injected.items(), key=lambda one: -one[1])),
+        activity=tuple((kind, count(amount)) for kind, amount in sorted(run.activity.items(), key=lambda one: -one[1])),
         checks=_faults(run, lambda kind: kind.startswith(CHECK)),
         throughput=tuple((field_words(key), number(value, 4)) for key, value in run.throughput.items()),
         generator=_generator(run),

@@ -181,6 +181,7 @@ def build_run(
         timeline=_timeline(merged, course.started),
         faults=dict(merged.faults),
         injected=dict(merged.injected),
+        activity=dict(merged.activity),
         connections=dict(merged.connections),
         windows=windows,
         stages=_stages(settings, seconds, int(course.started)),

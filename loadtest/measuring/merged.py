@@ -70,6 +70,7 @@ class Merged:
         self.connections: Counter[str] = Counter()
         self.offered: Counter[str] = Counter()
         self.injected: Counter[str] = Counter()
+        self.activity: Counter[str] = Counter()
         self.losses: dict[LossKey, Spell] = {}
         self.callerrors: dict[ErrorKey, Spell] = {}
         self.calls = 0
@@ -101,6 +102,7 @@ class Merged:
         self.connections.update(delta["connections"])
         self.offered.update(delta["offered"])
         self.injected.update(delta["injected"])
+        self.activity.update(delta["activity"])
         for how, code, reason, after, *spell in delta["lost"]:
             _prolong(self.losses, (how, code, reason, after), Spell(*spell))
         for ocpp, action, direction, error, text, *spell in delta["callerrors"]:

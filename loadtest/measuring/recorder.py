@@ -10,6 +10,7 @@ This is the source of truth of a load run; Locust's own table is a view that is 
     recorder.lost(how, code, reason, after)       # a connection ended against the station's will
     recorder.callerror(ocpp, action, direction, code, text)   # besides `call`: what a CALLERROR said
     recorder.injected(kind)         # something that the run itself did to a frame or a connection, on purpose
+    recorder.activity(kind)         # something that a station did and that is no CALL: a SEND, a cost on its display
     recorder.offered(n)             # n CALLs fell due in the schedules of this process, sent or not
     recorder.note(kind, *values)    # something for a plugin of the run (`loadtest.plugins.contract`), once
 
@@ -65,6 +66,8 @@ class Delta(TypedDict):
     """CALLs that fell due, by window."""
     injected: dict[str, int]
     """What the run did to frames and connections on purpose, by kind."""
+    activity: dict[str, int]
+    """What stations did besides their CALLs, by kind."""
     notes: list[list[Any]]
     """For the plugins of the run: kinds and values."""
 
@@ -102,6 +105,7 @@ class Recorder:
     """Counts for one process; drained by `take`, which loses and repeats nothing."""
 
     __slots__ = (
+        "_activity",
         "_booted",
         "_booted_most",
         "_by_window",
@@ -277,6 +281,10 @@ class Recorder:
         """Count something that the run itself did to a frame or a connection, or that followed from it."""
         self._injected[self._known(kind)] += 1
 
+    def activity(self, kind: str) -> None:
+        """Count something that a station did and that is no CALL."""
+        self._activity[self._known(kind)] += 1
+
     def offered(self, count: int = 1, intended_at: float | None = None) -> None:
         """Count CALLs that fell due in the schedules of this process, at `intended_at` (default: now)."""
         if intended_at is None or intended_at >= self._since:
@@ -365,13 +373,14 @@ class Recorder:
             callerrors=[(*key, count, first, last) for key, (count, first, last) in self._callerrors.items()],
             offered=dict(self._offered),
             injected=dict(self._injected),
+            activity=dict(self._activity),
             notes=self._notes,
         )
         self._rows = []
         self._notes = []
         self._lost = {}
         self._callerrors = {}
-        for counter in (self._faults, self._connections, self._offered, self._injected):
+        for counter in (self._faults, self._connections, self._offered, self._injected, self._activity):
             counter.clear()
         self._choose_view()
         return delta
@@ -387,6 +396,7 @@ class Recorder:
         self._faults: Counter[str] = Counter()
         self._connections: Counter[str] = Counter()
         self._injected: Counter[str] = Counter()
+        self._activity: Counter[str] = Counter()
         self._offered: Counter[str] = Counter()
         self._lost = {}
         self._callerrors = {}

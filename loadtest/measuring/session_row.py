@@ -63,6 +63,8 @@ class Row(msgspec.Struct, omit_defaults=True):
     """Whether the car took energy as soon as the transaction began: it was not full, nor waiting, nor held back."""
     storm: bool = False
     """Whether a storm came between station and CSMS at some moment that counts for the charging session."""
+    cost: float | None = None
+    """The total cost that the CSMS told last, in CostUpdated or in an answer to a TransactionEvent."""
 
     @property
     def is_transaction(self) -> bool:

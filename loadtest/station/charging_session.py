@@ -49,6 +49,8 @@ class Connector:
     def show(self, status: Status, intended_at: float) -> None:
         """Change the status and tell the CSMS, if it is another word in its version."""
         self.status = status
+        if self.station.store is not None:
+            self.station.store.changed(intended_at)
         if self.station.dialect.status_words[status] != self.told:
             self.tell(intended_at)
 
@@ -364,6 +366,8 @@ class ChargingSession:
         else:
             self.reading = limits.read(self, since, max(at, since))
         self._read_at = max(at, self._read_at)
+        if self.station.store is not None:
+            self.station.store.changed(at)
 
     @property
     def _first_flow(self) -> Status:

@@ -9,6 +9,7 @@ from loadtest.station.connection_owner import ConnectionOwner
 from loadtest.station.context import Context
 from loadtest.station.impairments import ImpairedWire, Impairments
 from loadtest.station.line_habits import habits_of
+from loadtest.station.state.certificates import CertificateStore
 from loadtest.station.state.settings import Settings
 from loadtest.station.state.store import peek
 from loadtest.timing.backoff import reconnect_wait
@@ -52,6 +53,9 @@ class Connection:
             target = storm.where() or target
         if self._habits is not None and self._habits.probes(self.open):
             return
+        certificates = peek(station, CertificateStore)
+        if certificates is not None:
+            target = certificates.target(target)
         make = partial(_make_socket, context, target, station.lease.number)
         impairments = self._impairments
         socket = impairments.wrap(make) if impairments is not None and impairments.rules else make(station)

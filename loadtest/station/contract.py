@@ -151,6 +151,9 @@ class Host(Protocol):
         `triggered` marks what the CSMS asked for; `message_id` is that of an earlier try, where a station keeps it.
         """
 
+    def send(self, action: str, payload: Payload) -> bool:
+        """Send a SEND, which is never answered (OCPP 2.1 Part 4 §4.2.4); return False when nobody would hear it."""
+
     def new_message_id(self) -> str:
         """Make the id of a CALL that is sent now."""
 
@@ -206,6 +209,9 @@ class State:
     def charging_session_over(self, now: float) -> None:
         """Take note that a car has left."""
 
+    def changed(self, now: float) -> None:
+        """Take note that what the station shows of itself may be another: a status, a reading, a setting."""
+
     def close(self) -> None:
         """Stop everything that is still to come: the station is over, or starts over."""
 
@@ -230,6 +236,9 @@ class Store(Protocol):
 
     def charging_session_over(self, now: float) -> None:
         """Take note that a car has left."""
+
+    def changed(self, now: float) -> None:
+        """Take note that what the station shows of itself may be another."""
 
     def close(self) -> None:
         """Stop everything that is still to come."""

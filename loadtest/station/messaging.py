@@ -161,6 +161,15 @@ class Messaging:
         self._flush()
         return True
 
+    def send(self, action: str, payload: Payload) -> bool:
+        """Send a SEND, as `Host.send` says."""
+        if not self.online:
+            return False
+        self.session.send(action, payload)
+        self.context.recorder.activity(f"SEND {action}")
+        self._flush()
+        return True
+
     def call_early(self, action: str, payload: Payload, intended_at: float) -> None:
         """Send a CALL that an unregistered station may not send, as some firmware does."""
         registration, self.registration = self.registration, Registration.ACCEPTED
@@ -339,6 +348,8 @@ class Messaging:
             self.context.observer.called(self._station, call, reply.outcome, event.at)
         if reply.then is not None:
             reply.then()
+            if self._station.store is not None:
+                self._station.store.changed(self.context.clock())
 
     def _answer_by_rule(self, event: CallReceived, rule: AnswerRule) -> None:
         """Answer as the load profile wants it: later, with a no, or never."""

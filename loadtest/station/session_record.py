@@ -79,6 +79,7 @@ class SessionRecord:
         self._look_out()
         sent = as_seen(outcome) != Outcome.NEVER_SENT
         if payload is not None:
+            self.cost(payload.get("totalCost"))
             outcome = Outcome.ACCEPTED if is_accepted(payload) else Outcome.REJECTED
         if is_start:
             row.start_sends += sent
@@ -90,6 +91,11 @@ class SessionRecord:
             row.stop_sends += sent
             if sent or not row.stop_sends:
                 row.stop = str(outcome)
+
+    def cost(self, total: object) -> None:
+        """Note what the driver is shown as the total cost."""
+        if isinstance(total, int | float):
+            self.row.cost = total
 
     def copied(self, *, is_start: bool) -> None:
         """Note that the start or stop goes to the CSMS once more than the station sends it."""

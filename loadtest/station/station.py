@@ -21,7 +21,7 @@ from loadtest.station.connection import Connection
 from loadtest.station.context import Context
 from loadtest.station.contract import Observer, Store, Storm
 from loadtest.station.day import HEARTBEAT, Day
-from loadtest.station.dialect.contract import Dialect, Ending
+from loadtest.station.dialect.contract import Dialect, Ending, Payload
 from loadtest.station.life import Life, LifeAction, LifeEvent, after
 from loadtest.station.line_habits import ORDERLY
 from loadtest.station.messaging import Messaging, Responder
@@ -288,6 +288,10 @@ class Station:
             self.messaging.close(1000)
 
     # -- what parts ask and tell -------------------------------------------------------------------------------------
+
+    def send(self, action: str, payload: Payload) -> bool:
+        """Send a SEND, as `Host.send` says."""
+        return self.messaging.send(action, payload)
 
     def new_message_id(self) -> str:
         """Make the id of a CALL that is sent now."""

@@ -15,6 +15,7 @@ from loadtest.measuring.recorder import Recorder
 from loadtest.station.dialect.contract import Ending, Payload, Said, Status, TransactionView, Trigger
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import TimerQueue
+from loadtest.transport.target import Target
 from loadtest.workload.identities import Lease
 from loadtest.workload.profile import Profile, Span
 from loadtest.workload.vendor import Vendor
@@ -118,6 +119,9 @@ class RecordView(Protocol):
     def ended(self, payload: Payload | None, outcome: str, *, is_start: bool) -> None:
         """Note how one sending ended."""
 
+    def cost(self, total: object) -> None:
+        """Note what the driver is shown as the total cost."""
+
     def copied(self, *, is_start: bool) -> None:
         """Note that a message goes to the CSMS once more than the station sends it."""
 
@@ -168,6 +172,8 @@ class ContextView(Protocol):
     """The moment from which all phases count: what the clock showed in 1970."""
     began: float
     """When the simulated day begins."""
+    target: Target
+    """The CSMS."""
 
     def clock(self) -> float:
         """Return the monotonic seconds."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,9 +41,32 @@ class Target:
         found.sort(key=lambda info: info[0] != socket.AF_INET)
         self.addresses = [(family, address) for family, _, _, _, address in found]  # type: ignore[misc]  # the address of IPv4 or IPv6, by family
 
+    def identified(self, load: Callable[[ssl.SSLContext], object]) -> Target:
+        """Return the same place for one station, with TLS settings that `load` gives a client certificate.
+
+        They trust the roots that were named (`--ca`), and the system's where none was: each copy of those takes much
+        memory. Raises what `load` raises.
+        """
+        assert self.tls is not None
+        named = set(self.tls.get_ca_certs(binary_form=True)) - _roots_of_the_system()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if named:
+            context.load_verify_locations(cadata=b"".join(sorted(named)))
+        else:
+            context.load_default_certs()
+        load(context)
+        own = Target(self.url, tls=context, sources=self.sources)
+        own.addresses = self.addresses
+        return own
+
     def source(self, number: int) -> str | None:
         """Return the local address of a station."""
         return self.sources[number % len(self.sources)] if self.sources else None
+
+
+@cache
+def _roots_of_the_system() -> frozenset[bytes]:
+    return frozenset(ssl.create_default_context().get_ca_certs(binary_form=True))
 
 
 def client_context(ca_file: str | Path | None = None) -> ssl.SSLContext:

@@ -152,6 +152,7 @@ class FleetHarness:
         *,
         latency: float = 0.0,
         number: int = 1,
+        target: Target | None = None,
         **settings: Any,
     ) -> None:
         self.now = 1000.0
@@ -162,6 +163,8 @@ class FleetHarness:
         self.lawful = True
         """Whether every CALL of the station has to keep to its schema."""
         self.calls: list[Call] = []
+        self.sends: list[Call] = []
+        """What came as SEND."""
         self.replies: list[list[Any]] = []
         """What the station answered to commands."""
         self.attempts: list[float] = []
@@ -169,7 +172,9 @@ class FleetHarness:
         self.timers = TimerQueue()
         self.recorder = Recorder(clock=self.clock, wall=1_700_000_000.0)
         engine: Any = SimpleNamespace(timers=self.timers)
-        target = Target("ws://csms.example/ocpp")
+        target = target or Target("ws://csms.example/ocpp")
+        self.targets: list[Target] = []
+        """Where each attempt went."""
         defaults: dict[str, Any] = {"backoff": Backoff("fixed", 5.0, 0.0, 0), "call_timeout": 30.0, "schema_share": 1.0}
         self.context = Context(
             engine=engine,
@@ -242,6 +247,11 @@ class FleetHarness:
     def take(self, socket: HarnessSocket, text: str) -> None:
         """Play the CSMS."""
         message = msgspec.json.decode(text)
+        if message[0] == 6:
+            errors = validator(self.version, message[2], "send").errors(message[3])
+            assert not errors, f"{message[2]}: {errors}"
+            self.sends.append(Call(self.now, message[2], message[3], message[1], socket.number))
+            return
         if message[0] != 2:
             self.replies.append(message)
             return
@@ -262,7 +272,8 @@ class FleetHarness:
         if socket.open:
             socket.hear(lambda: socket.station.on_text(text, self.now))
 
-    def _make_socket(self, _engine: Any, _target: Any, station: Any, _source: str | None) -> Any:
+    def _make_socket(self, _engine: Any, target: Target, station: Any, _source: str | None) -> Any:
+        self.targets.append(target)
         self.sockets.append(HarnessSocket(self, station))
         return self.sockets[-1]
 
@@ -292,6 +303,7 @@ class FleetHarness:
         self.faults = delta["faults"]
         self.connections = delta["connections"]
         self.injected = delta["injected"]
+        self.activity = delta["activity"]
         self.lost = sum(count for _, _, _, _, count, _, _ in delta["lost"])
         for entries in delta["windows"].values():
             for _, action, _, outcome, _, response in entries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -65,8 +66,14 @@ _LONGEST_NAME = 64
 def certificate_signed(station: Controls, request: Request, _: Request) -> Reaction:
     """Take the certificate for the key of the last request; one for no such key is useless and refused (A02)."""
     kept = peek(station, CertificateStore)
-    if kept is not None and kept.pending is not None and same_key(request["certificateChain"], kept.pending):
-        return Reaction(then=partial(setattr, kept, "pending", None))
+    chain = request["certificateChain"]
+    if kept is not None and kept.pending is not None and same_key(chain, kept.pending):
+        try:
+            kept.sign(chain)
+        except ssl.SSLError:
+            return Reaction("Rejected", partial(_tell_invalid, station))
+        station.context.recorder.activity("certificate signed by the CSMS")
+        return Reaction()
     return Reaction("Rejected", partial(_tell_invalid, station))
 
 

@@ -1,4 +1,4 @@
-"""Monitors of 2.x: set, shown, cleared, and those by the clock do report (N02-N07)."""
+"""Monitors of 2.x: set, shown and cleared; they report by the clock, at a threshold or after a change (N02-N08)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from fixtures.payloads.v2x import component_variable, event_data, monitor_data, 
 from loadtest.station.commands.common import Reaction, Request, parts_of
 from loadtest.station.commands.reports import is_asked_for
 from loadtest.station.commands.settings import value_of
+from loadtest.station.commands.streams import EventStreams
 from loadtest.station.contract import Controls, Host, State
+from loadtest.station.state.connectors import charging
 from loadtest.station.state.store import need, peek
 from loadtest.timing.pacing import next_in_phase
 from loadtest.timing.timers import Timer
@@ -38,12 +40,27 @@ _CRITERIA = {
 }
 _THRESHOLDS = _CRITERIA["ThresholdMonitoring"]
 _PERIODIC = _CRITERIA["PeriodicMonitoring"]
+_ALERTING: Final = "Alerting"
+_DELTA: Final = "Delta"
+_BY_CLOCK: Final = "Periodic"
 
 
 class Monitor:
     """One monitor of one variable."""
 
-    __slots__ = ("monitor_id", "owner", "severity", "timer", "transaction", "type", "value", "variable")
+    __slots__ = (
+        "beyond",
+        "last",
+        "monitor_id",
+        "owner",
+        "severity",
+        "stream",
+        "timer",
+        "transaction",
+        "type",
+        "value",
+        "variable",
+    )
 
     def __init__(self, owner: Monitors, monitor_id: int, variable: Variable, part: Request) -> None:
         """Take what the CSMS said."""
@@ -54,12 +71,49 @@ class Monitor:
         self.value: float = part["value"]
         self.severity: int = part["severity"]
         self.transaction: bool = part.get("transaction", False)
+        self.stream: Request | None = part.get("periodicEventStream")
+        """How its values travel where they do so as a stream (OCPP 2.1 N11)."""
         self.timer: Timer | None = None
+        self.beyond = False
+        """Whether a threshold is exceeded."""
+        self.last = self.shows()
+        """The value that a change is measured from: that of the beginning, or of the last report."""
 
     @property
     def station(self) -> Host:
         """Where it watches."""
         return self.owner.station
+
+    def shows(self) -> str:
+        """Return what the variable is now."""
+        return value_of(self.station, self.variable) or ""
+
+    def concerns(self) -> bool:
+        """Return whether it is to watch now: one for transactions does so only while one runs (N07.FR.17)."""
+        return not self.transaction or self.transaction_id() is not None
+
+    def transaction_id(self) -> str | None:
+        """Return the transaction that runs where it watches; None where none runs."""
+        evse = self.variable.evse_id
+        sessions = (one for one in charging(self.station) if evse in (None, one.model.evse_id))
+        return next((str(one.transaction_id) for one in sessions), None)
+
+    def look(self, when: float) -> None:
+        """Report a threshold that was crossed, or a change that is large enough, since the last look."""
+        if self.type in _THRESHOLDS:
+            value = _number(self.shows())
+            beyond = value is not None and (value > self.value if self.type == "UpperThreshold" else value < self.value)
+            if value is not None and beyond != self.beyond and self.concerns():
+                self.beyond = beyond
+                self.owner.report(self, when, _ALERTING, cleared=None if beyond else True)
+        elif self.type == _DELTA:
+            shown = self.shows()
+            value, last = _number(shown), _number(self.last)
+            # Of a text each change counts.
+            far = shown != self.last if value is None or last is None else abs(value - last) >= self.value > 0
+            if far and self.concerns():
+                self.last = shown
+                self.owner.report(self, when, _DELTA)
 
     def watch(self) -> None:
         """Wait for the next report of one that works by the clock."""
@@ -72,7 +126,8 @@ class Monitor:
 
     def _due(self, when: float) -> None:
         self.timer = self.station.context.timers.at(when + self.value, self._due, self.station)
-        self.owner.report(self, when)
+        if self.concerns():
+            self.owner.report(self, when, _BY_CLOCK)
 
     def shown(self) -> Request:
         """Write the VariableMonitoringType."""
@@ -121,6 +176,17 @@ class Monitors(State):
         monitor.watch()
         return result | {"status": status, "id": monitor_id}
 
+    def stream(self) -> None:
+        """Open the streams that monitors ask for, and close those of monitors that are gone (OCPP 2.1 N11, N14)."""
+        wanted = {number: one.stream for number, one in self._monitors.items() if one.stream is not None}
+        if wanted or peek(self.station, EventStreams) is not None:
+            need(self.station, EventStreams).follow(wanted)
+
+    def clear_all(self) -> None:
+        """Go back to a station without monitors."""
+        self.close()
+        self.stream()
+
     def _judge(self, part: Request, variable: Variable, monitor_id: int | None) -> str:
         kind, value = part["type"], part["value"]
         if not variable.monitored or (kind in _THRESHOLDS and not variable.numeric):
@@ -149,19 +215,30 @@ class Monitors(State):
         for monitor_id in list(self._monitors):
             self.clear(monitor_id)
 
-    def report(self, monitor: Monitor, when: float) -> None:
+    def changed(self, now: float) -> None:
+        """Look at what may be another."""
+        for monitor in list(self._monitors.values()):
+            if monitor.type not in _PERIODIC:
+                monitor.look(now)
+
+    def report(self, monitor: Monitor, when: float, trigger: str, *, cleared: bool | None = None) -> None:
         """Tell the CSMS the present value, unless that is less severe than it wants to hear of."""
         station = self.station
+        if monitor.stream is not None and need(station, EventStreams).take(monitor.monitor_id, when, monitor.shows()):
+            return
         if monitor.severity > self.level or not station.online:
             return
-        timestamp, value = station.context.timestamp(when), value_of(station, monitor.variable) or ""
+        station.context.recorder.activity(f"monitor {monitor.type} reported")
+        timestamp, value = station.context.timestamp(when), monitor.shows()
         event = event_data(
             self._events,
             timestamp,
             monitor.variable,
             value,
-            trigger="Periodic",
+            trigger=trigger,
             notification_type="CustomMonitor",
+            cleared=cleared,
+            transaction_id=monitor.transaction_id() if monitor.transaction else None,
             variable_monitoring_id=monitor.monitor_id,
         )
         self._events += 1
@@ -172,7 +249,8 @@ def set_variable_monitoring(station: Controls, request: Request, answer: Request
     """Set monitors (N04)."""
     monitors = need(station, Monitors)
     answer["setMonitoringResult"] = [monitors.set(part) for part in request["setMonitoringData"]]
-    return Reaction()
+    # A threshold that is exceeded already is told at once, by `changed` after every command.
+    return Reaction(then=monitors.stream)
 
 
 def clear_variable_monitoring(station: Controls, request: Request, answer: Request) -> Reaction:
@@ -182,14 +260,14 @@ def clear_variable_monitoring(station: Controls, request: Request, answer: Reque
         {"id": monitor_id, "status": "Accepted" if kept and kept.clear(monitor_id) else "NotFound"}
         for monitor_id in request["id"]
     ]
-    return Reaction()
+    return Reaction(then=kept.stream if kept else None)
 
 
 def set_monitoring_base(station: Controls, request: Request, _: Request) -> Reaction:
     """Go back to what the station came with, without any monitor; `All` keeps those that were set (N05)."""
     kept = peek(station, Monitors)
     if kept and request["monitoringBase"] != "All":
-        return Reaction(then=kept.close)
+        return Reaction(then=kept.clear_all)
     return Reaction()
 
 
@@ -220,6 +298,13 @@ def get_monitoring_report(station: Controls, request: Request, _: Request) -> Re
         return Reaction("EmptyResultSet")
     shown = [{**component_variable(variable), "variableMonitoring": found} for variable, found in by_variable.values()]
     return Reaction("Accepted", partial(_send, station, request["requestId"], shown))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _send(station: Controls, request_id: int, shown: list[Any]) -> None:

@@ -231,6 +231,12 @@ def _certificate_entries(station: Host, variable: Variable) -> str:
     return str(variable.value) if kept is None else str(len(kept))
 
 
+def _power(station: Host, variable: Variable) -> str:
+    """Say what flows at an EVSE now, in W."""
+    mine = [one.reading.power for one in station.connectors if one.model.evse_id == variable.evse_id]
+    return f"{sum(mine):g}"
+
+
 _LIVE_16: Mapping[str, Callable[[Host], str]] = MappingProxyType(
     {"HeartbeatInterval": _heartbeat, "MeterValueSampleInterval": _meter}
 )
@@ -239,6 +245,7 @@ _LIVE_2X: Mapping[tuple[str, str], Callable[[Host, Variable], str]] = MappingPro
         ("ChargingStation", "AvailabilityState"): _availability,
         ("Connector", "AvailabilityState"): _availability,
         ("EVSE", "AvailabilityState"): _availability,
+        ("EVSE", "Power"): _power,
         ("LocalAuthListCtrlr", "Entries"): _list_entries,
         ("OCPPCommCtrlr", "HeartbeatInterval"): lambda station, _: _heartbeat(station),
         ("SampledDataCtrlr", "TxUpdatedInterval"): lambda station, _: _meter(station),

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from loadtest.station.commands import (
     certificates,
+    costs,
     der,
     display,
     local_list,
@@ -17,6 +18,7 @@ from loadtest.station.commands import (
     sequences,
     settings,
     smart_charging,
+    streams,
     tariffs,
     transactions,
     triggers,
@@ -41,6 +43,7 @@ _HANDLERS_201: dict[str, Handler] = {
     "ClearChargingProfile": smart_charging.clear_charging_profile_2x,
     "ClearDisplayMessage": display.clear_display_message,
     "ClearVariableMonitoring": monitors.clear_variable_monitoring,
+    "CostUpdated": costs.cost_updated,
     "CustomerInformation": reports.customer_information,
     "DataTransfer": operation.data_transfer,
     "DeleteCertificate": certificates.delete_certificate,
@@ -111,13 +114,14 @@ HANDLERS: Mapping[Version, Mapping[str, Handler]] = MappingProxyType(
         Version.V21: MappingProxyType(
             {
                 **_HANDLERS_201,
-                # Without a stream, a battery to swap or a car that feeds in, there is nothing to say yes to.
+                # Without a battery to swap or a car that feeds in, there is nothing to say yes to.
                 "AFRRSignal": _never,
-                "AdjustPeriodicEventStream": _never,
+                "AdjustPeriodicEventStream": streams.adjust_periodic_event_stream,
                 "ChangeTransactionTariff": tariffs.change_transaction_tariff,
                 "ClearDERControl": der.clear_der_control,
                 "ClearTariffs": tariffs.clear_tariffs,
                 "GetDERControl": der.get_der_control,
+                "GetPeriodicEventStream": streams.get_periodic_event_stream,
                 "GetTariffs": tariffs.get_tariffs,
                 "NotifyAllowedEnergyTransfer": der.allowed_energy_transfer,
                 "RequestBatterySwap": _never,
@@ -129,7 +133,7 @@ HANDLERS: Mapping[Version, Mapping[str, Handler]] = MappingProxyType(
         ),
     }
 )
-"""What is not here is answered, and nothing follows: CostUpdated, GetPeriodicEventStream, NotifyWebPaymentStarted."""
+"""What is not here is answered, and nothing follows: NotifyWebPaymentStarted."""
 
 REFUSED_BY_DEFAULT = frozenset(
     {

@@ -62,6 +62,11 @@ class StateStore:
         for state in list(self._kept.values()):
             state.charging_session_over(now)
 
+    def changed(self, now: float) -> None:
+        """Take note that what the station shows of itself may be another."""
+        for state in list(self._kept.values()):
+            state.changed(now)
+
     def close(self) -> None:
         """Stop everything that is still to come."""
         for state in self._kept.values():

@@ -30,6 +30,7 @@ def delta(counts: dict[int, int] | None = None, window: str = MEASURE, key: Key 
         callerrors=[],
         offered={},
         injected={},
+        activity={},
         notes=[],
     )
     delta.update(rest)  # type: ignore[typeddict-item]  # the tests name the fields themselves

