@@ -92,7 +92,7 @@ def forecast(
 ) -> Forecast:
     """Rehearse and scale; takes a few seconds at most. Times in seconds."""
     versions = versions or {Version.V16: 1}
-    check_versions(profile, versions)
+    check_versions(profile, tuple(versions))
     played = rehearse(
         profile,
         versions,

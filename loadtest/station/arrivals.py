@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from loadtest.station.battery_swaps import BatterySwaps
 from loadtest.station.charging_session import ChargingSession
 from loadtest.station.contract import Host
 from loadtest.station.own_arrivals import OwnArrivals
@@ -20,11 +21,13 @@ from loadtest.workload.sessions import PlannedSession, Schedule
 __all__ = ["Arrivals", "PlannedArrivals", "arrivals_at"]
 
 
-def arrivals_at(station: Host) -> Arrivals | PlannedArrivals | OwnArrivals | ReplayPlayer | None:
+def arrivals_at(station: Host) -> Arrivals | BatterySwaps | PlannedArrivals | OwnArrivals | ReplayPlayer | None:
     """Plan what the station's profile says; None where nobody comes."""
     profile, recorded = station.profile, station.profile.recorded
     if profile.sessions is not None:
         return Arrivals(station, profile.sessions)
+    if profile.swaps is not None:
+        return BatterySwaps(station, profile.swaps)
     if profile.cars is not None:
         return OwnArrivals(station, profile.cars)
     if profile.workload is not None:

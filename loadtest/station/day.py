@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from loadtest.station.arrivals import Arrivals, PlannedArrivals, arrivals_at
+from loadtest.station.battery_swaps import BatterySwaps
 from loadtest.station.charging_session import Connector
 from loadtest.station.clock_aligned import ClockAlignedMeter
 from loadtest.station.context import Context
@@ -50,7 +51,7 @@ class Day:
         self._station = station
         profile = station.context.profile
         self.heartbeat_interval = (profile.heartbeat or HEARTBEAT) / profile.interval_scale
-        self.arrivals: Arrivals | PlannedArrivals | OwnArrivals | ReplayPlayer | None = None
+        self.arrivals: Arrivals | BatterySwaps | PlannedArrivals | OwnArrivals | ReplayPlayer | None = None
         self._heartbeat: Timer | None = None
         self._clock_aligned: ClockAlignedMeter | None = None
         self._flapper: StatusFlapper | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 from math import isfinite
 from pathlib import Path
@@ -94,6 +94,23 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return (sum(bounds(self.duration)) + sum(bounds(self.gap))) / 2
 
 
+class Swaps(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What happens at a station that swaps batteries (OCPP 2.1); seconds."""
+
+    gap: Span
+    """From one driver to the next."""
+    takes: Span = (15.0, 60.0)
+    """From the battery that comes in to the one that goes out."""
+    authorize: bool = True
+    """Whether the driver presents a token that the CSMS is asked about."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a valid time."""
+        _check_spans(self, "gap", "takes")
+        if bounds(self.gap)[0] < SHORTEST_CYCLE:
+            raise ValueError(f"`gap` must be at least {SHORTEST_CYCLE:g} s")
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of fleet and its day."""
 
@@ -113,6 +130,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Seconds that a station is gone when it restarts."""
     sessions: Sessions | None = None
     """Without it, a workload or a replay no car charges, unless the CSMS starts a transaction."""
+    swaps: Swaps | None = None
+    """What a station that swaps batteries does; OCPP 2.1 only."""
     commands: list[Command] = []
     """What the CSMS is made to send, through a driver (`docs/commands.md`)."""
     answers: dict[str, AnswerRule] = {}
@@ -155,7 +174,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             seconds_of_day(self.start_at)
         if self.arrival_rate:
             _per_second(self.arrival_rate)
-        given = [name for name in ("sessions", "workload", "replay", "mix", "cars") if getattr(self, name)]
+        given = [name for name in ("sessions", "workload", "replay", "mix", "cars", "swaps") if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"`{given[0]}` and `{given[1]}` exclude each other; the parts of a `mix` have their own")
 
@@ -246,9 +265,12 @@ def _same_clock(profile: Profile) -> Profile:
     return msgspec.structs.replace(profile, members=parts)
 
 
-def check_versions(profile: Profile, versions: Iterable[Version]) -> None:
-    """Raise `UsageError` where a trace that a profile replays has messages that a version does not know."""
+def check_versions(profile: Profile, versions: Sequence[Version]) -> None:
+    """Raise `UsageError` where a version does not know what a profile does, or the messages of a trace in it."""
     parts = [part for part, _ in profile.members] or [profile]
+    old = [version for version in versions if version is not Version.V21]
+    if old and any(part.swaps is not None for part in parts):
+        raise UsageError(f"{profile.name} swaps batteries, which OCPP {old[0]} does not know; choose --ocpp 2.1")
     actions = {cue.action for part in parts for cues in part.recorded.cues for cue in cues}
     for version in versions:
         unknown = sorted(actions - set(ACTIONS[version]))

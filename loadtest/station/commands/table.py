@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from loadtest.station.commands import (
+    battery_swaps,
     certificates,
     costs,
     der,
@@ -114,7 +115,7 @@ HANDLERS: Mapping[Version, Mapping[str, Handler]] = MappingProxyType(
         Version.V21: MappingProxyType(
             {
                 **_HANDLERS_201,
-                # Without a battery to swap or a car that feeds in, there is nothing to say yes to.
+                # Without a car that feeds in, there is nothing to say yes to.
                 "AFRRSignal": _never,
                 "AdjustPeriodicEventStream": streams.adjust_periodic_event_stream,
                 "ChangeTransactionTariff": tariffs.change_transaction_tariff,
@@ -124,7 +125,7 @@ HANDLERS: Mapping[Version, Mapping[str, Handler]] = MappingProxyType(
                 "GetPeriodicEventStream": streams.get_periodic_event_stream,
                 "GetTariffs": tariffs.get_tariffs,
                 "NotifyAllowedEnergyTransfer": der.allowed_energy_transfer,
-                "RequestBatterySwap": _never,
+                "RequestBatterySwap": battery_swaps.request_battery_swap,
                 "SetDERControl": der.set_der_control,
                 "SetDefaultTariff": tariffs.set_default_tariff,
                 "UpdateDynamicSchedule": smart_charging.update_dynamic_schedule,
