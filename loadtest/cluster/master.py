@@ -24,7 +24,7 @@ from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_error, print_result, snapshot
 from loadtest.cluster.standing import Standing
 from loadtest.judging.early_signs import LOOK_UNTIL, Sight, early_signs
-from loadtest.judging.generator import gather, judge
+from loadtest.judging.generator import gather, judge, lag_ms
 from loadtest.judging.quantities import Values
 from loadtest.judging.result import Course, at_end, build_run, exit_code, measured_seconds, slo_figures, write_result
 from loadtest.judging.settings import Settings
@@ -275,9 +275,13 @@ class MasterEnd:
             target=lambda: self._settings.stations or self.target,
             ask=self._ask,
             complete=self._is_complete,
+            lag_ms=self._lag_ms,
         )
         for plugin in self._plugins:
             plugin.begin(access)
+
+    def _lag_ms(self) -> float:
+        return lag_ms(self._collector.workers.values()) if self._collector is not None else 0.0
 
     def _is_complete(self) -> bool:
         collector = self._collector

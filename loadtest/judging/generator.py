@@ -17,7 +17,7 @@ from evidence.vocabulary import MEASURE
 from loadtest.measuring.sampler import Health, WindowHealth
 from loadtest.measuring.worker_state import WorkerState
 
-__all__ = ["LIMITS", "Facts", "Limit", "WorkerFacts", "gather", "judge", "worker_facts"]
+__all__ = ["LIMITS", "Facts", "Limit", "WorkerFacts", "gather", "judge", "lag_ms", "worker_facts"]
 
 _MEANINGFUL_STATIONS: Final = 100
 """Below this the memory of one station is lost in the noise of the process."""
@@ -214,6 +214,14 @@ def worker_facts(state: WorkerState, *, now: float, interval: float, typical: fl
     if health.stations >= _MEANINGFUL_STATIONS:
         facts.rss_kb_per_station = (health.rss - health.rss_idle) / 1024 / health.stations
     return facts
+
+
+def lag_ms(states: Iterable[WorkerState]) -> float:
+    """Return how late the timers of the worst worker were in the measurement, p99 in ms; 0 where nobody knows."""
+    windows = (msgspec.convert(state.health, Health).windows.get(MEASURE) for state in states if state.health)
+    return max(
+        (Histogram(one.lag).percentile(99) / 1000 for one in windows if one is not None and one.lag), default=0.0
+    )
 
 
 def gather(

@@ -50,6 +50,8 @@ class RunAccess(msgspec.Struct, kw_only=True):
     """Ask the other plugins for something of a kind; whether one of them has taken it (`Plugin.asked`)."""
     complete: Callable[[], bool] = lambda: True
     """Whether every note has come in, as far as is known; asked when the run is over."""
+    lag_ms: Callable[[], float] = lambda: 0.0
+    """How late the load generator itself was in the measurement so far, p99 in ms."""
 
 
 class Conclusion(msgspec.Struct, kw_only=True):

@@ -391,4 +391,5 @@ class StormPlugin(Plugin):
             backoff=", ".join(map(str, self._ways)),
             lost=self._seconds.faults(UNDELIVERED, one.began, min(max(since, until), now)),
             lasted=min(max(since, one.began + one.totals.last_change), now) - one.began,
+            lag_ms=self._access.lag_ms(),
         )

@@ -81,16 +81,17 @@ def result_of(
     backoff: str,
     lost: int,
     lasted: float,
+    lag_ms: float = 0.0,
 ) -> dict[str, Any]:
     """Write one storm as `run.json` holds it.
 
     `expected` is the curve that the back-off formula promises, `lost` counts undelivered transaction messages, and
-    `lasted` is how many seconds passed until nothing changed any more.
+    `lasted` is how many seconds passed until nothing changed any more; `lag_ms` how late the load generator was.
     """
     storm, totals, struck = run.storm, run.totals, run.struck
     unrecovered = struck - totals.total(run.goal)
     away = totals.counts("away")
-    verdict = compare(before, after, struck=struck, unrecovered=unrecovered, away=away.total())
+    verdict = compare(before, after, struck=struck, unrecovered=unrecovered, away=away.total(), lag_ms=lag_ms)
     reasons = [*verdict.reasons, *(_STAY_AWAY[why].format(count=count, struck=struck) for why, count in away.items())]
     if after.seconds < LEAST_SECONDS:
         reasons.append(

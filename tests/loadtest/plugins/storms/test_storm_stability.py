@@ -93,3 +93,10 @@ def test_seconds_are_added_over_processes_and_cut_out_by_time() -> None:
     assert seconds.faults("unreadable", 3.0, 5.0) == 0
     seconds.forget(before=3)
     assert seconds.sample(0.0, 5.0).seconds == 2
+
+
+def test_answers_are_slower_only_by_more_than_the_generator_was_late() -> None:
+    before, after = sample(p99_ms=97.0), sample(p99_ms=269.0)
+    assert compare(before, after, struck=500, unrecovered=0).recovered is False
+    assert compare(before, after, struck=500, unrecovered=0, lag_ms=80.0).recovered is False
+    assert compare(before, after, struck=500, unrecovered=0, lag_ms=110.0).recovered is True
