@@ -11,8 +11,8 @@ import gevent.core
 from evidence.redact import redact_url
 from loadtest.timing.timers import HubTimers
 from loadtest.transport.contract import Attempt, Engine, Handshake, How
+from loadtest.transport.opening import open_socket
 from loadtest.transport.target import Target
-from loadtest.transport.tls import open_socket
 from loadtest.workload.identities import Lease
 from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import basic_authorization, decode_authorization_key, station_url
@@ -57,7 +57,7 @@ class _FirstAttempt:
     def on_closed(self, code: int, reason: str, how: How) -> None:
         """Be done."""
 
-    def on_backlog(self) -> None:
+    def on_trouble(self, kind: str, detail: str = "") -> None:
         """Have nothing to say."""
 
     def on_crash(self, error: Exception) -> None:

@@ -76,6 +76,8 @@ FIELDS: dict[str, Any] = {
     "ui_port": st.none() | st.integers(1, 65_535),
     "out": st.none() | PATH,
     "tls_ca": st.none() | PATH,
+    "tls_certificate": st.none() | PATH,
+    "dialect": st.none() | st.sampled_from(["raw", "maeve"]),
     "password": st.none() | TEXT,
     "station_list": st.none() | PATH,
     "token_list": st.none() | PATH,
