@@ -44,6 +44,8 @@ MOST_PACKET: Final = 1 << 20
 """Bytes of the largest packet that is read, unless another limit was given."""
 _MOST_IDS: Final = 65_535
 _PUBLISH: Final = 0x30
+_FIRST: Final = (Kind.CONNACK, Kind.AUTH, Kind.DISCONNECT)
+"""What a broker may say before it has let us in (MQTT 5 §3.2, §3.15)."""
 _DUPLICATE: Final = 0x08
 _LONG: Final = 0x80
 
@@ -70,6 +72,7 @@ class Client:
     __slots__ = (
         "_heard",
         "_inbox",
+        "_is_let_in",
         "_next_id",
         "_out",
         "_sent",
@@ -87,6 +90,7 @@ class Client:
         self._out: list[bytes] = []
         self._inbox: bytearray | None = None
         self._wanted = 0
+        self._is_let_in = False
         self._next_id = 0
         # Most connections never use QoS 1 or 2, and thousands of empty dictionaries are megabytes.
         self._sent: dict[int, tuple[Kind, bytes]] | None = None
@@ -115,6 +119,7 @@ class Client:
     def connect(self, packet: Connect) -> None:
         """Begin a connection; CONNACK follows."""
         self._inbox = None
+        self._is_let_in = False
         self._out = [encode(packet, self.level)]
 
     def subscribe(self, *filters: tuple[str, int], options: dict[Property, Any] | None = None) -> int:
@@ -173,6 +178,8 @@ class Client:
 
     def receive(self, data: bytes) -> list[Event]:
         """Read what came; raises `MqttError` where it is no MQTT, and the connection must end."""
+        if not self._is_let_in and self._inbox is None and data and data[0] >> 4 not in _FIRST:
+            raise MqttError(f"expected a CONNACK, but the first byte is {data[0]:#04x}")
         inbox = self._inbox
         if inbox is not None:
             inbox += data
@@ -220,6 +227,7 @@ class Client:
         else:
             events.append(packet)
             if type(packet) is ConnAck and not packet.code:
+                self._is_let_in = True
                 self._take_session(packet, events)
 
     def _is_new(self, packet: Publish) -> bool:

@@ -89,6 +89,8 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     up: Direction
     down: Direction
     prefix: str = ""
+    client_id: str = "{id}"
+    """How a station names itself to the broker, which lets one client of a name in."""
     object: Keys | None = None
     """None: a payload is the OCPP-J array."""
     errors: dict[str, str] = {}
@@ -99,6 +101,7 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, way in (("up", self.up), ("down", self.down)):
             if self.mqtt != "5" and way.properties != Attached():
                 raise ConfigError(f'`{name}`: the properties need `mqtt: "5"`; MQTT 3.1.1 has none')
+        _check_topic("client_id", self.client_id)
         if self.up.topic == self.down.topic:
             raise ConfigError("`down`: expected another topic than that of `up`, but it is the same")
 

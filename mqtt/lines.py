@@ -22,6 +22,7 @@ _NAMES: Final[Mapping[str, Property]] = {
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """The station's end: what it publishes on, and what it subscribes to."""
 
+    client_id: str
     up: bytes
     """The topic of its CALLs, with its length."""
     up_answers: bytes
@@ -48,6 +49,7 @@ def line_of(dialect: Dialect, identity: str, subprotocol: str) -> Line:
         return dialect.topic(template, identity, subprotocol)
 
     return Line(
+        client_id=topic(dialect.client_id),
         up=write_text(topic(up.topic)),
         up_answers=write_text(topic(up.answers or up.topic)),
         qos=up.qos,

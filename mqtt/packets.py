@@ -375,6 +375,9 @@ def _read_connect(_: Kind, body: bytes, level: Level) -> tuple[Packet, int]:
 def _read_connack(_: Kind, body: bytes, level: Level) -> tuple[Packet, int]:
     if len(body) < 2 or body[0] > 1:  # noqa: PLR2004 - flags and code
         raise MqttError("a CONNACK is not whole")
+    if len(body) == 2:  # noqa: PLR2004
+        # Also a broker of 3.1.1 that does not know MQTT 5.
+        level = Level.V311
     properties, position = _properties(body, 2, level)
     return ConnAck(code=body[1], session_present=bool(body[0]), properties=properties), position
 

@@ -13,6 +13,7 @@ __all__ = ["REFUSED", "explain", "reason_name"]
 REFUSED: Final = 0x80
 """Codes from here on are refusals, in SUBACK, PUBACK and all of MQTT 5."""
 
+_UNKNOWN_VERSION: Final = 1
 _CONNACK_311: Final = {
     1: "unsupported-protocol-version",
     2: "client-identifier-not-valid",
@@ -65,7 +66,9 @@ _REASONS: Final = {
 
 def reason_name(code: int, level: Level) -> str:
     """Name a code, in words that fit an outcome; an unknown one by its number."""
-    table = _CONNACK_311 if level is Level.V311 and code < REFUSED else _REASONS
+    # A broker that knows no MQTT 5 answers in 3.1.1 that it does not know it (MQTT 5 §3.1.2.2).
+    is_old = (level is Level.V311 and code < REFUSED) or code == _UNKNOWN_VERSION
+    table = _CONNACK_311 if is_old else _REASONS
     return table.get(code, f"code-{code:#04x}")
 
 

@@ -55,6 +55,8 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
         Attempt.UPGRADE_TIMEOUT: "it took the connection, but did not answer the upgrade",
         Attempt.RESET: "it ended the connection without an answer",
         Attempt.TLS_FAILED: "TLS failed",
+        Attempt.CONNACK_TIMEOUT: "the broker took the connection, but did not answer CONNECT",
+        Attempt.SUBACK_TIMEOUT: "the broker did not answer SUBSCRIBE",
     }
 )
 

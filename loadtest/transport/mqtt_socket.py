@@ -85,7 +85,9 @@ class MqttSocket(Stream):
         self._form = Form(dialect, rules)
         self._client = Client(dialect.level, most_packet=self._engine.max_message + _ROOM)
         user, password = self._credentials(headers)
-        self._client.connect(Connect(client_id=identity, keep_alive=KEEP_ALIVE, user=user, password=password))
+        self._client.connect(
+            Connect(client_id=self._line.client_id, keep_alive=KEEP_ALIVE, user=user, password=password)
+        )
         self._connect()
 
     def _credentials(self, headers: Mapping[str, str]) -> tuple[str | None, bytes | None]:

@@ -170,8 +170,14 @@ def test_packets_come_out_the_same_however_the_bytes_are_cut(cuts: list[int], si
 
 def test_a_packet_that_is_too_long_is_refused_by_its_header() -> None:
     client = Client(Level.V5, most_packet=1000)
+    client.receive(encode(ConnAck(code=0), Level.V5))
     with pytest.raises(MqttError, match="longer than 1000"):
         client.receive(b"\x30\xff\xff\x7f")
+
+
+def test_a_peer_that_does_not_begin_with_connack_is_no_broker() -> None:
+    with pytest.raises(MqttError, match="expected a CONNACK, but the first byte is 0x48"):
+        Client(Level.V311).receive(b"HTTP/1.1 400 Bad Request")
 
 
 def test_a_broker_that_asks_for_a_sign_of_life_is_wrong() -> None:
