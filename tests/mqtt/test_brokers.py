@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import queue
-import socket
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,12 +12,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from mqtt.client import Client, Delivered, Event
+from mqtt.client import Delivered
 from mqtt.packets import ConnAck, Connect, Level, Ping, Publish, SubAck, Will
 from mqtt.properties import Property, encode_properties, write_text
 from tests.mqtt.brokers import BROKERS, MOSQUITTO, Broker, mosquitto, running
+from tests.mqtt.talker import PATIENCE, Talker
 
-PATIENCE = 20.0
 LEVELS = pytest.mark.parametrize("level", Level, ids=["3.1.1", "5"])
 
 
@@ -27,39 +25,6 @@ LEVELS = pytest.mark.parametrize("level", Level, ids=["3.1.1", "5"])
 def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     with running(request.param) as one:
         yield one
-
-
-class Talker:
-    """Our client on a blocking socket."""
-
-    def __init__(self, broker: Broker, level: Level, packet: Connect) -> None:
-        self.client = Client(level)
-        self.socket = socket.create_connection(("127.0.0.1", broker.ports[level]), PATIENCE)
-        self.heard: list[Event] = []
-        self.client.connect(packet)
-        self.flush()
-
-    def flush(self) -> None:
-        self.socket.sendall(self.client.data_to_send())
-
-    def wait(self, kind: type[Any]) -> Any:
-        """Read until an event of this kind is there, and take it."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            for event in self.heard:
-                if isinstance(event, kind):
-                    self.heard.remove(event)
-                    return event
-            assert time.monotonic() < deadline
-            data = self.socket.recv(65_536)
-            assert data, "the broker has ended the connection"
-            self.heard += self.client.receive(data)
-            self.flush()
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.flush()
-        self.socket.close()
 
 
 class Paho:
