@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
+from mqtt.client import Client
 from mqtt.dialect import Attached, Dialect, Direction
+from mqtt.form import Outgoing
 from mqtt.properties import NO_PROPERTIES, Properties, Property, encode_properties, write_text
 
 __all__ = ["Line", "attached", "line_of", "missing", "wanted_of"]
@@ -31,14 +33,19 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     retain: bool
     properties: bytes
     down: str
-    down_answers: tuple[tuple[str, int], ...]
-    """The topic filter of the CSMS's answers with its QoS, where it is another one."""
+    down_filters: tuple[tuple[str, int], ...]
+    """The topics on which the CSMS speaks, each with its QoS."""
     wanted: tuple[Property, ...]
     """What every message of the CSMS must carry."""
 
     def missing(self, properties: Properties) -> str:
         """Name what a message of the CSMS does not carry; empty where nothing is missing."""
         return missing(self.wanted, properties) if self.wanted else ""
+
+    def publish(self, client: Client, out: Outgoing) -> None:
+        """Publish a message of the station."""
+        topic = self.up_answers if out.is_answer else self.up
+        client.publish(topic, out.payload, self.qos, retain=self.retain, properties=self.properties)
 
 
 def line_of(dialect: Dialect, identity: str, subprotocol: str) -> Line:
@@ -56,7 +63,7 @@ def line_of(dialect: Dialect, identity: str, subprotocol: str) -> Line:
         retain=up.retain,
         properties=attached(dialect, up, identity, subprotocol),
         down=topic(down.topic),
-        down_answers=() if down.answers is None else ((topic(down.answers), down.qos),),
+        down_filters=tuple((topic(one), down.qos) for one in (down.topic, down.answers) if one is not None),
         wanted=wanted_of(down.properties),
     )
 

@@ -83,6 +83,15 @@ OPTIONS: Final = (
         otherwise=f"{DEFAULT_DIALECT} with a broker",
     ),
     Option(
+        field="mqtt_connections",
+        flag="--mqtt-connections",
+        locust="--mqtt-connections",
+        metavar="N",
+        help="With a broker: let the stations of a process share so many connections instead of one for each station.",
+        read=partial(words.whole, least=1),
+        otherwise="one for each station",
+    ),
+    Option(
         field="ocpp",
         flag="--ocpp",
         locust="--ocpp",

@@ -80,6 +80,7 @@ def make_target(request: LoadRequest) -> Target:
         tls=client_context(request.tls_ca, request.tls_certificate) if request.uses_tls else None,
         sources=request.addresses,
         dialect=request.find_dialect(),
+        mqtt_connections=request.mqtt_connections or 0,
     )
     target.resolve()
     return target

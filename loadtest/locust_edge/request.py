@@ -78,6 +78,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     ui_port: int | None = None
     """None runs without Locust's web UI."""
     out: Path | None = None
+    mqtt_connections: int | None = None
+    """How many connections the stations of a process share; None: each has its own."""
     tls_ca: Path | None = None
     tls_certificate: Path | None = None
     """Certificate and key of the stations."""
@@ -130,6 +132,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
         if self.url is None or not is_mqtt(self.url):
             if self.dialect is not None:
                 raise UsageError(f"--dialect {self.dialect} needs a broker; name it with --url mqtt://…")
+            if self.mqtt_connections is not None:
+                raise UsageError("--mqtt-connections needs a broker; name it with --url mqtt://…")
             return None
         return load_dialect(self.dialect or DEFAULT_DIALECT)
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from loadtest.transport.contract import Engine, Listener, Wire
 from loadtest.transport.mqtt_socket import MqttSocket, TlsMqttSocket
+from loadtest.transport.mqtt_trunk import TrunkEnd
 from loadtest.transport.socket import StationSocket
 from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target
@@ -24,4 +25,6 @@ _KINDS: Final[dict[tuple[bool, bool], type[Stream]]] = {
 
 def open_socket(engine: Engine, target: Target, listener: Listener, source: str | None = None) -> Wire:
     """Make the connection that the target needs; it is not open yet."""
+    if target.mqtt_connections:
+        return TrunkEnd(engine, target, listener, source)
     return _KINDS[target.dialect is not None, target.tls is not None](engine, target, listener, source)

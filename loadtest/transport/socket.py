@@ -23,10 +23,11 @@ from websockets.speedups import apply_mask
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from loadtest.transport.bearer import ConnectionPhase
 from loadtest.transport.contract import Attempt, Engine, How, Listener
 from loadtest.transport.failures import one_line, upgrade_failure
 from loadtest.transport.ping import Pinger
-from loadtest.transport.stream import ConnectionPhase, Stream
+from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target
 
 __all__ = ["StationSocket"]

@@ -10,31 +10,17 @@ from __future__ import annotations
 import _socket
 import errno
 import ssl
-from collections.abc import Callable, Mapping
-from enum import StrEnum
 from time import monotonic
 from typing import Any
 
 from evidence.vocabulary import SLOW_READER
 from loadtest.timing.timers import Timer, TimerQueue
+from loadtest.transport.bearer import Bearer, ConnectionPhase
 from loadtest.transport.connecting import TcpConnect
 from loadtest.transport.contract import READ, READ_SIZE, WRITE, Attempt, Engine, Handshake, How, Listener
 from loadtest.transport.target import Target
 
-__all__ = ["ConnectionPhase", "Stream", "TlsLayer"]
-
-
-class ConnectionPhase(StrEnum):
-    """How far a connection is."""
-
-    NEW = "new"
-    CONNECTING = "connecting"
-    SECURING = "securing"
-    UPGRADING = "upgrading"
-    """The stream stands, and the protocol upon it begins."""
-    OPEN = "open"
-    CLOSING = "closing"
-    CLOSED = "closed"
+__all__ = ["Stream", "TlsLayer"]
 
 
 _CONNECTING, _SECURING, _UPGRADING = ConnectionPhase.CONNECTING, ConnectionPhase.SECURING, ConnectionPhase.UPGRADING
@@ -53,7 +39,7 @@ class TlsLayer:
         self.state = context.wrap_bio(self.incoming, self.outgoing, server_hostname=host)
 
 
-class Stream:
+class Stream(Bearer):
     """One connection, from its beginning to its end; make a new one for the next."""
 
     __slots__ = (
@@ -62,9 +48,6 @@ class Stream:
         "_deadline",
         "_deaf",
         "_end",
-        "_engine",
-        "_listener",
-        "_phase",
         "_sock",
         "_times",
         "_tls",
@@ -73,12 +56,10 @@ class Stream:
 
     def __init__(self, engine: Engine, target: Target, listener: Listener, source: str | None = None) -> None:
         """Prepare; `source` is the local address to connect from."""
-        self._engine = engine
-        self._listener = listener
+        super().__init__(engine, listener)
         self._connecting: TcpConnect | None = TcpConnect(
             engine, target, source, connected=self._on_tcp, failed=self._fail
         )
-        self._phase = ConnectionPhase.NEW
         self._sock: _socket.socket | None = None
         self._watcher: Any = None
         self._backlog: bytearray | None = None
@@ -90,28 +71,8 @@ class Stream:
 
     # -- what a protocol fills in ------------------------------------------------------------------------------------
 
-    def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
-        """Begin; `on_open` or `on_failed` follows, never from within this call."""
-        raise NotImplementedError
-
-    def send_text(self, text: str) -> bool:
-        """Write a message now, or keep it until the CSMS reads again; False when the connection is not open."""
-        raise NotImplementedError
-
-    def ping_every(self, seconds: float) -> None:
-        """Ask for a sign of life until the connection ends; one that is not there by the next ends it as lost."""
-        raise NotImplementedError
-
-    def leave_pings(self, on_ping: Callable[[], bool]) -> None:
-        """Answer no ping of the CSMS; `on_ping` hears of each, and returns whether the connection ends at it."""
-        raise NotImplementedError
-
     def send_ping(self, payload: bytes) -> None:
         """Ask for a sign of life, in at most 125 bytes."""
-        raise NotImplementedError
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close politely; `on_closed` follows, at the latest after the close time-out."""
         raise NotImplementedError
 
     def _begin(self) -> None:
@@ -262,9 +223,6 @@ class Stream:
             self._backlog = None
             self._watch(READ)
 
-    def note(self, info: Mapping[str, Any]) -> None:
-        """Write nothing: only a traced connection has a trace."""
-
     # -- storms ------------------------------------------------------------------------------------------------------
 
     def pause(self) -> None:
@@ -274,10 +232,6 @@ class Stream:
     def resume(self) -> None:
         """Read again, first what has come in meanwhile."""
         self._listen(deaf=False)
-
-    def hand_over(self, listener: Listener) -> None:
-        """Let somebody else hear what is still to come."""
-        self._listener = listener
 
     def _listen(self, *, deaf: bool) -> None:
         self._deaf = deaf

@@ -18,7 +18,19 @@ __all__ = ["Target", "client_context"]
 class Target:
     """Where stations connect to."""
 
-    __slots__ = ("addresses", "dialect", "host", "password", "port", "sources", "tls", "url", "user")
+    __slots__ = (
+        "addresses",
+        "dialect",
+        "host",
+        "mqtt_connections",
+        "password",
+        "port",
+        "sources",
+        "tls",
+        "trunks",
+        "url",
+        "user",
+    )
 
     def __init__(
         self,
@@ -27,11 +39,12 @@ class Target:
         tls: ssl.SSLContext | None = None,
         sources: Sequence[str] = (),
         dialect: Dialect | None = None,
+        mqtt_connections: int = 0,
     ) -> None:
         """Take the URL of a CSMS or broker; raises `UsageError`.
 
         `sources` are local addresses, shared out by station number. Without a `dialect`, a broker is spoken to in the
-        default one; the path of its URL is the prefix of topics.
+        default one; the path of its URL is the prefix of topics. With `mqtt_connections` stations share so many.
         """
         self.url = check_target_url(url, mqtt=True)
         parts = urlsplit(url.replace("{id}", "id"))
@@ -46,6 +59,9 @@ class Target:
             self.dialect = (dialect or load_dialect(DEFAULT_DIALECT)).at(unquote(parts.path))
             self.user = None if parts.username is None else unquote(parts.username)
             self.password = None if parts.password is None else unquote(parts.password).encode()
+        self.mqtt_connections = mqtt_connections if self.dialect is not None else 0
+        self.trunks: dict[int, object] = {}
+        """The connections that stations share at present, kept and known by `mqtt_trunk.py`."""
         self.sources = tuple(sources)
         self.addresses: list[tuple[int, tuple[str, int] | tuple[str, int, int, int]]] = []
 

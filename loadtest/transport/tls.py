@@ -6,9 +6,10 @@ import errno
 import ssl
 from time import monotonic
 
+from loadtest.transport.bearer import ConnectionPhase
 from loadtest.transport.contract import READ, READ_SIZE, Attempt, Engine, Listener
 from loadtest.transport.socket import StationSocket
-from loadtest.transport.stream import ConnectionPhase, Stream, TlsLayer
+from loadtest.transport.stream import Stream, TlsLayer
 from loadtest.transport.target import Target
 
 __all__ = ["Secured", "TlsStationSocket"]
@@ -24,6 +25,9 @@ class Secured(Stream):
     def __init__(self, engine: Engine, target: Target, listener: Listener, source: str | None = None) -> None:
         """Prepare; the target's TLS settings are shared by all stations."""
         super().__init__(engine, target, listener, source)
+        self._begin_tls(target)
+
+    def _begin_tls(self, target: Target) -> None:
         assert target.tls is not None
         self._tls = TlsLayer(target.tls, target.host)
 

@@ -18,18 +18,28 @@ from websockets.frames import Frame, Opcode
 from evidence.vocabulary import SLOW_READER
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import TimerQueue
+from loadtest.transport.bearer import Bearer, ConnectionPhase
 from loadtest.transport.contract import Engine, Handshake, How, Listener, Wire
 from loadtest.transport.mqtt_socket import MqttSocket, TlsMqttSocket
+from loadtest.transport.mqtt_trunk import TrunkEnd
 from loadtest.transport.opening import open_socket
 from loadtest.transport.socket import StationSocket
-from loadtest.transport.stream import ConnectionPhase, Stream
+from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target
 from loadtest.transport.tls import TlsStationSocket
 from loadtest.transport.trace_file import TraceFile
 from mqtt.packets import Ping
 from ocppj.trace import Kind, TraceRecord
 
-__all__ = ["TracedMqttSocket", "TracedSocket", "TracedTlsMqttSocket", "TracedTlsSocket", "Tracer", "trace_path"]
+__all__ = [
+    "TracedMqttSocket",
+    "TracedSocket",
+    "TracedTlsMqttSocket",
+    "TracedTlsSocket",
+    "TracedTrunkEnd",
+    "Tracer",
+    "trace_path",
+]
 
 _PATIENCE: Final = 5.0
 """Seconds that the end of a run waits for the disk."""
@@ -69,6 +79,8 @@ class Tracer:
         number = self._connections[lease.identity] = self._connections.get(lease.identity, 0) + 1
         secrets = frozenset(secret for secret in (self._password, lease.password, target.secret) if secret)
         tap = _TraceTap(listener, self.file, lease.identity, number, secrets)
+        if target.mqtt_connections:
+            return TracedTrunkEnd(engine, target, tap, source)
         return _KINDS[target.dialect is not None, target.tls is not None](engine, target, tap, source)
 
     def close(self) -> None:
@@ -166,7 +178,7 @@ class _TraceTap:
         self._listener.on_crash(error)
 
 
-class _Traced(Stream):
+class _Traced(Bearer):
     """Tells its listener, which is an `_TraceTap`, what the station does; goes before a protocol, as `Secured` does."""
 
     __slots__ = ()
@@ -193,10 +205,6 @@ class _Traced(Stream):
     def hand_over(self, listener: Listener) -> None:
         self._ear.hand_over(listener)
 
-    def send_ping(self, payload: bytes) -> None:
-        self._ear.note(Kind.CONTROL, monotonic(), {"opcode": "ping", "direction": "sent"})
-        super().send_ping(payload)
-
     def abort(self) -> None:
         if self._phase in (ConnectionPhase.OPEN, ConnectionPhase.CLOSING):
             # No callback follows, so that nobody else would tell.
@@ -204,7 +212,17 @@ class _Traced(Stream):
         super().abort()
 
 
-class _TracedWebSocket(_Traced, StationSocket):
+class _TracedStream(_Traced, Stream):
+    """Tells of signs of life, too."""
+
+    __slots__ = ()
+
+    def send_ping(self, payload: bytes) -> None:
+        self._ear.note(Kind.CONTROL, monotonic(), {"opcode": "ping", "direction": "sent"})
+        super().send_ping(payload)
+
+
+class _TracedWebSocket(_TracedStream, StationSocket):
     """Tells of control frames, too."""
 
     __slots__ = ()
@@ -228,7 +246,7 @@ class TracedTlsSocket(_TracedWebSocket, TlsStationSocket):
     __slots__ = ()
 
 
-class _TracedMqtt(_Traced, MqttSocket):
+class _TracedMqtt(_TracedStream, MqttSocket):
     """Tells of the broker's signs of life, too."""
 
     __slots__ = ()
@@ -246,6 +264,12 @@ class TracedMqttSocket(_TracedMqtt):
 
 class TracedTlsMqttSocket(_TracedMqtt, TlsMqttSocket):
     """An `mqtts` connection that is traced."""
+
+    __slots__ = ()
+
+
+class TracedTrunkEnd(_Traced, TrunkEnd):
+    """A station on a shared connection that is traced."""
 
     __slots__ = ()
 

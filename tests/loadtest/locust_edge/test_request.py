@@ -77,6 +77,7 @@ FIELDS: dict[str, Any] = {
     "out": st.none() | PATH,
     "tls_ca": st.none() | PATH,
     "tls_certificate": st.none() | PATH,
+    "mqtt_connections": st.none() | st.integers(1, 99),
     "dialect": st.none() | st.sampled_from(["raw", "maeve"]),
     "password": st.none() | TEXT,
     "station_list": st.none() | PATH,

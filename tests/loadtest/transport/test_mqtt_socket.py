@@ -65,14 +65,9 @@ def close(sock: Any, ear: Listener) -> None:
     assert ear.heard[-1] == ("closed", 1000, "", How.LOCAL)
 
 
-# -- with a real broker ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["raw", "emqx", "maeve"])
-def test_what_a_station_says_comes_back_from_whoever_listens(engine: Engine, broker: Broker, name: str) -> None:
-    # Down is up for the other one, so that two stations speak to each other.
-    dialect = load_dialect(name).at(f"echo-{name}")
-    mirrored = Dialect(
+def mirror(dialect: Dialect) -> Dialect:
+    """Let down be up, so that two stations speak to each other."""
+    return Dialect(
         title="mirror",
         mqtt=dialect.mqtt,
         up=dialect.down,
@@ -83,8 +78,23 @@ def test_what_a_station_says_comes_back_from_whoever_listens(engine: Engine, bro
         object=dialect.object,
         errors=dialect.errors,
     )
+
+
+def drain(engine: Engine) -> None:
+    """Wait until the last connection is gone."""
+    with gevent.Timeout(10):
+        while engine.open_sockets:
+            gevent.sleep(0.01)
+
+
+# -- with a real broker ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["raw", "emqx", "maeve"])
+def test_what_a_station_says_comes_back_from_whoever_listens(engine: Engine, broker: Broker, name: str) -> None:
+    dialect = load_dialect(name).at(f"echo-{name}")
     sock, ear = opened(engine, target_of(broker, dialect))
-    other, other_ear = opened(engine, target_of(broker, mirrored))
+    other, other_ear = opened(engine, target_of(broker, mirror(dialect)))
     assert isinstance(ear.heard[0][1], Handshake)
     assert ear.heard[0][1].subprotocol == "ocpp1.6"
     call, answer = [2, "1", "Heartbeat", {}], [3, "1", {"currentTime": "2026-01-01T00:00:00Z"}]
@@ -350,3 +360,93 @@ def test_a_broker_that_answers_no_ping_is_lost(engine: Engine) -> None:
         assert "no pong" in ear.heard[1][2]
 
     meet(engine, Wrong(*granted()), "raw", look)
+
+
+# -- many stations on one connection -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["raw", "maeve"])
+def test_stations_share_a_connection_and_each_hears_its_own(engine: Engine, broker: Broker, name: str) -> None:
+    dialect = load_dialect(name).at(f"shared-{name}")
+    target = target_of(broker, dialect, mqtt_connections=2)
+    shared = [opened(engine, target, f"PS{number}") for number in range(20)]
+    assert [ear.heard[0][0] for _, ear in shared] == ["open"] * 20
+    assert engine.open_sockets == len(target.trunks) == 2
+    others = [opened(engine, target_of(broker, mirror(dialect)), f"PS{number}") for number in range(20)]
+    for number, ((sock, ear), (other, other_ear)) in enumerate(zip(shared, others, strict=True)):
+        assert sock.send_text(json.dumps([2, str(number), "Heartbeat", {}]))
+        other_ear.wait(2)
+        assert json.loads(other_ear.messages[0])[1] == str(number)
+        other.send_text(json.dumps([3, str(number), {}]))
+        ear.wait(2)
+        assert json.loads(ear.messages[0])[1] == str(number)
+        close(other, other_ear)
+    for sock, ear in shared:
+        close(sock, ear)
+    drain(engine)
+    assert target.trunks == {}
+
+
+def test_a_lost_connection_is_lost_for_all_its_stations_and_comes_back_with_the_first(engine: Engine) -> None:
+    with running("rumqttd") as broker:
+        target = target_of(broker, load_dialect("raw"), mqtt_connections=1)
+        stations = [opened(engine, target, f"PS{number}") for number in range(10)]
+        broker.kill()
+        for _, ear in stations:
+            ear.wait(2)
+            assert ear.heard[1][0] == "closed"
+            assert ear.heard[1][3] is How.LOST
+        _, ear = opened(engine, target)
+        assert ear.heard[0][:2] == ("failed", Attempt.REFUSED)
+        broker.start()
+        sock, ear = opened(engine, target)
+        assert ear.heard[0][0] == "open"
+        close(sock, ear)
+        drain(engine)
+
+
+def test_a_station_that_is_paused_hears_later_what_came_meanwhile(engine: Engine, broker: Broker) -> None:
+    dialect = load_dialect("raw").at("paused")
+    target = target_of(broker, dialect, mqtt_connections=1)
+    sock, ear = opened(engine, target)
+    awake, awake_ear = opened(engine, target, "PS2")
+    other, _ = opened(engine, target_of(broker, mirror(dialect)))
+    second, _ = opened(engine, target_of(broker, mirror(dialect)), "PS2")
+    sock.pause()
+    other.send_text("[1]")
+    second.send_text("[2]")
+    awake_ear.wait(2)
+    assert awake_ear.messages == ["[2]"]
+    assert ear.messages == []
+    sock.resume()
+    ear.wait(2)
+    assert ear.messages == ["[1]"]
+    for one in (sock, awake, other, second):
+        one.abort()
+    drain(engine)
+
+
+def test_a_refused_login_fails_every_station_that_waits(engine: Engine) -> None:
+    with ScriptedServer(Wrong(said(Level.V311, ConnAck(code=5)))) as server:
+        target = Target(f"mqtt://127.0.0.1:{server.port}", mqtt_connections=1)
+        target.resolve()
+        ears = []
+        for number in range(3):
+            ear = Listener()
+            open_socket(engine, target, ear).connect(f"{target.url}/PS{number}", "ocpp1.6", {})
+            ears.append(ear)
+        for ear in ears:
+            ear.wait()
+            assert ear.heard == [("failed", "connack-not-authorized", "not authorized")]
+
+
+@pytest.mark.parametrize(("answers", "outcome"), [(0, Attempt.CONNACK_TIMEOUT), (1, Attempt.SUBACK_TIMEOUT)])
+def test_a_silent_broker_fails_every_station_that_waits(engine: Engine, answers: int, outcome: str) -> None:
+    engine.connect_timeout = 0.3
+    with ScriptedServer(Wrong(*granted()[:answers])) as server:
+        target = Target(f"mqtt://127.0.0.1:{server.port}", mqtt_connections=1)
+        target.resolve()
+        for number in range(2):
+            _, ear = opened(engine, target, f"PS{number}")
+            assert ear.heard[0][:2] == ("failed", outcome)
+        drain(engine)
