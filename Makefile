@@ -18,7 +18,7 @@ DEFECTS ?= 240
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
-ROOMS := $(wildcard ocppj config evidence fixtures drivers analysis loadtest interop_suite reports plugstorm tests benchmarks)
+ROOMS := $(wildcard ocppj config mqtt evidence fixtures drivers analysis loadtest interop_suite reports plugstorm tests benchmarks)
 
 # Hundreds of tests start a process of their own; without bytecode each would compile the whole source again.
 override export PYTHONDONTWRITEBYTECODE :=

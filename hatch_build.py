@@ -14,6 +14,7 @@ ROOMS: Final = (
     "fixtures",
     "interop_suite",
     "loadtest",
+    "mqtt",
     "ocppj",
     "reports",
 )

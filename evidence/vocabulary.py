@@ -9,11 +9,16 @@ from ocppj.outcomes import Outcome
 __all__ = [
     "CHECK",
     "COOL_DOWN",
+    "DUPLICATE_DELIVERY",
     "FROM_CSMS",
     "MEASURE",
     "NOTES_DROPPED",
+    "NO_PROPERTIES",
     "OPENED",
+    "OTHER_DIALECT",
+    "PUBLISH_REFUSED",
     "RAMP",
+    "RETAINED_DELIVERY",
     "SLOW_CONSUMER",
     "SLOW_READER",
     "STATION_CRASH",
@@ -43,6 +48,14 @@ UNDELIVERED: Final = "transaction-message-undelivered"
 """The fault under which transaction messages are counted that a station gave up."""
 CHECK: Final = "check: "
 """Begins the fault under which failed checks of people's own stations are counted."""
+DUPLICATE_DELIVERY: Final = "mqtt-duplicate-delivery"
+RETAINED_DELIVERY: Final = "mqtt-retained-delivery"
+"""Messages that a broker may deliver again (DUP flag), and old ones that it had kept for whoever subscribes."""
+OTHER_DIALECT: Final = "mqtt-other-dialect"
+NO_PROPERTIES: Final = "mqtt-properties-missing"
+"""Messages whose payload is of another dialect, or that lack the MQTT 5 properties of this one."""
+PUBLISH_REFUSED: Final = "mqtt-publish-refused"
+"""Messages of stations that the broker did not take."""
 SLOW_READER: Final = "slow-reader"
 SLOW_CONSUMER: Final = "slow-consumer"
 """Faults of a CSMS that does not read what is sent to it: for a while, and for so long that the station gave up."""

@@ -6,19 +6,28 @@ import base64
 import ipaddress
 import re
 from collections.abc import Iterable
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from ocppj.errors import UsageError
 from ocppj.versions import Rules, Version
 
 __all__ = [
+    "PORTS",
     "basic_authorization",
     "check_identity",
     "check_owned",
     "check_target_url",
     "decode_authorization_key",
+    "is_mqtt",
+    "is_secure",
     "station_url",
+    "without_user",
 ]
+
+PORTS: Final = {"ws": 80, "wss": 443, "mqtt": 1883, "mqtts": 8883}
+"""The schemes of a target, and the port of each where a URL names none."""
+_MQTT: Final = ("mqtt", "mqtts")
 
 _PLACEHOLDER = "{id}"
 _NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f]")
@@ -26,9 +35,22 @@ _USER = re.compile(r"(?<=://)[^/?#]*@")
 _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
 
-def check_target_url(url: str) -> str:
-    """Return a usable CSMS URL; raises `UsageError` with the mend for any other, without its user and password."""
-    shown = _USER.sub("", url)
+def is_mqtt(url: str) -> bool:
+    """Return whether a target is the broker of a CSMS that takes OCPP over MQTT."""
+    return urlsplit(url).scheme in _MQTT
+
+
+def is_secure(url: str) -> bool:
+    """Return whether a target takes TLS."""
+    return urlsplit(url).scheme in ("wss", "mqtts")
+
+
+def check_target_url(url: str, *, mqtt: bool = False) -> str:
+    """Return a usable CSMS URL; raises `UsageError` with the mend for any other, without its user and password.
+
+    With `mqtt` it may be that of a broker, whose path is the prefix of topics.
+    """
+    shown = without_user(url)
     if _NO_URL_CHARACTER.search(url):
         raise UsageError(f"{shown!r} holds a space or control character; write it percent-encoded, a space as %20")
     try:
@@ -38,8 +60,11 @@ def check_target_url(url: str) -> str:
     if parts.scheme in ("http", "https"):
         better = parts.scheme.replace("http", "ws") + shown[len(parts.scheme) :]
         raise UsageError(f"{shown} is an HTTP address; OCPP-J runs over WebSocket. Try {better}")
-    if parts.scheme not in ("ws", "wss"):
-        raise UsageError(f"{shown!r} is no WebSocket URL; it must begin with ws:// or wss://")
+    if parts.scheme in _MQTT and not mqtt:
+        raise UsageError(f"{shown} is a broker; this needs a CSMS that takes WebSocket, at ws:// or wss://")
+    if parts.scheme not in PORTS:
+        also = ", or with mqtt:// or mqtts:// for a broker" if mqtt else ""
+        raise UsageError(f"{shown!r} is no WebSocket URL; it must begin with ws:// or wss://{also}")
     try:
         port = parts.port
     except ValueError:
@@ -48,7 +73,14 @@ def check_target_url(url: str) -> str:
         raise UsageError(f"{shown} names no host and port to connect to, as in ws://localhost:9000/ocpp")
     if parts.fragment:
         raise UsageError(f"{shown} has a fragment (#…), which WebSocket URLs must not have (RFC 6455 §3)")
+    if parts.scheme in _MQTT and (parts.query or _PLACEHOLDER in url):
+        raise UsageError(f"{shown} names a broker and a prefix of topics only; what else is in a topic says --dialect")
     return url
+
+
+def without_user(url: str) -> str:
+    """Leave out user and password of a URL, for people and files."""
+    return _USER.sub("", url)
 
 
 def check_owned(url: str, owned: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from interop_suite.run.request import InteropRequest
 from ocppj.errors import UsageError
+from ocppj.versions import Version
 from plugstorm.flags import Json, Owned, Work, app
 from plugstorm.interop_flags import takes_request
 
@@ -34,6 +35,22 @@ def csms(
         int | None,
         typer.Option(min=0, max=65_535, help="Second port for stations, with TLS.", show_default="none"),
     ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Broker by which stations may come, too: mqtt:// or mqtts://.", show_default="none"
+        ),
+    ] = None,
+    dialect: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME|FILE", help="How OCPP is written over MQTT; may be repeated.", show_default="all"),
+    ] = None,
+    mqtt_ocpp: Annotated[
+        Version, typer.Option(help="What stations speak in a dialect whose topics do not say so.")
+    ] = Version.V16,
+    mqtt_ca: Annotated[
+        str | None, typer.Option(metavar="PEM", help="Root that signed the broker's certificate.", show_default="none")
+    ] = None,
     mode: Annotated[
         Mode, typer.Option(help="To the letter, or with every freedom that the texts leave.")
     ] = Mode.STRICT,
@@ -54,6 +71,10 @@ def csms(
     words = [f"--host={host}", f"--port={port}", f"--control-port={control_port}"]
     words += [f"--mode={mode}", f"--latency={latency}", f"--trouble-after={trouble_after}"]
     words += [f"--tls-port={tls_port}"] if tls_port is not None else []
+    words += [f"--mqtt={mqtt}"] if mqtt is not None else []
+    words += [f"--dialect={name}" for name in dialect or ()]
+    words += [f"--mqtt-ocpp={mqtt_ocpp}"]
+    words += [f"--mqtt-ca={mqtt_ca}"] if mqtt_ca is not None else []
     words += [f"--defect={name}" for name in defect or ()]
     words += ["--list-defects"] if list_defects else []
     words += ["--json"] if json else []

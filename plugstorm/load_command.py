@@ -145,6 +145,8 @@ def _refuse_what_describes_a_csms(request: LoadRequest) -> None:
         "--driver": request.driver,
         "--control-url": request.control_url,
         "--driver-option": request.driver_options,
+        "--dialect": request.dialect,
+        "--mqtt-connections": request.mqtt_connections,
     }
     for flag, value in about_a_csms.items():
         if value:

@@ -20,15 +20,17 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT: dict[str, set[str]] = {
     "ocppj": set(),
     "config": set(),
+    "mqtt": {"ocppj", "config"},
     "evidence": {"ocppj"},
-    "fixtures": {"ocppj", "config"},
+    "fixtures": {"ocppj", "config", "mqtt"},
     "drivers": {"ocppj", "config", "evidence", "fixtures"},
     "analysis": {"ocppj", "config", "evidence"},
-    "loadtest": {"ocppj", "config", "evidence", "fixtures", "drivers"},
+    "loadtest": {"ocppj", "config", "mqtt", "evidence", "fixtures", "drivers"},
     "interop_suite": {"ocppj", "config", "evidence", "fixtures", "drivers", "analysis"},
     "reports": {"ocppj", "evidence", "analysis"},
     "plugstorm": {
-        "ocppj", "config", "evidence", "fixtures", "drivers", "analysis", "loadtest", "interop_suite", "reports",
+        "ocppj", "config", "mqtt", "evidence", "fixtures", "drivers", "analysis", "loadtest", "interop_suite",
+        "reports",
     },
 }  # fmt: skip
 
@@ -123,7 +125,7 @@ OFFENDERS: set[str] = set()
 IN_CIRCLES: set[str] = set()
 # The command line starts Locust as a process of its own, because importing it patches the standard library.
 ONLY_LOADTEST_IMPORTS = {"locust", "gevent", "greenlet"}
-# The protocol core opens no socket, sleeps never and reads no clock.
+# The protocol cores open no socket, sleep never and read no clock.
 CORE_NEVER_IMPORTS = {
     "asyncio", "gevent", "locust", "multiprocessing", "os", "pathlib", "requests", "select", "selectors", "signal",
     "socket", "ssl", "subprocess", "threading", "time", "websockets",
@@ -367,6 +369,12 @@ def test_only_what_patches_the_process_is_imported_for_types_alone() -> None:
 def test_protocol_core_knows_no_socket_and_no_clock() -> None:
     paths = [path for path in ROOM_MODULES if path.relative_to(ROOT).parts[0] == "ocppj"]
     assert forbidden_imports(paths, CORE_NEVER_IMPORTS) == []
+
+
+def test_mqtt_knows_no_socket_and_no_clock() -> None:
+    # It reads the files of its dialects.
+    paths = [path for path in ROOM_MODULES if path.relative_to(ROOT).parts[0] == "mqtt"]
+    assert forbidden_imports(paths, CORE_NEVER_IMPORTS - {"pathlib"}) == []
 
 
 def test_imports_inside_functions_are_seen(tmp_path: Path) -> None:

@@ -17,10 +17,9 @@ import gevent
 from gevent.queue import Empty, SimpleQueue
 
 from loadtest.timing.timers import HubTimers
-from loadtest.transport.contract import Attempt, Engine, Handshake, How
-from loadtest.transport.socket import StationSocket
+from loadtest.transport.contract import Attempt, Engine, Handshake, How, Wire
+from loadtest.transport.opening import open_socket
 from loadtest.transport.target import Target
-from loadtest.transport.tls import open_socket
 from loadtest.workload.identities import Lease
 from ocppj.errors import InconclusiveError
 from ocppj.identity import basic_authorization, decode_authorization_key, station_url
@@ -56,6 +55,8 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
         Attempt.UPGRADE_TIMEOUT: "it took the connection, but did not answer the upgrade",
         Attempt.RESET: "it ended the connection without an answer",
         Attempt.TLS_FAILED: "TLS failed",
+        Attempt.CONNACK_TIMEOUT: "the broker took the connection, but did not answer CONNECT",
+        Attempt.SUBACK_TIMEOUT: "the broker did not answer SUBSCRIBE",
     }
 )
 
@@ -96,7 +97,7 @@ class _Ear:
     def on_closed(self, code: int, reason: str, how: How) -> None:
         self.heard.put(_Closed(describe_closed(code, reason, how)))
 
-    def on_backlog(self) -> None:
+    def on_trouble(self, kind: str, detail: str = "") -> None:
         """Have too little to say for that."""
 
     def on_crash(self, error: Exception) -> None:
@@ -130,7 +131,7 @@ def check_end(target: Target, lease: Lease, version: Version, password: str | No
     if secret is not None:
         headers["Authorization"] = basic_authorization(lease.identity, decode_authorization_key(secret, version))
 
-    def connect() -> tuple[StationSocket, _Ear]:
+    def connect() -> tuple[Wire, _Ear]:
         ear = _Ear()
         sock = open_socket(engine, target, ear, target.source(lease.number))
         sock.connect(station_url(target.url, lease.identity), RULES[version].subprotocol, headers)
@@ -150,7 +151,7 @@ def check_end(target: Target, lease: Lease, version: Version, password: str | No
     return None
 
 
-def _connected(connect: Callable[[], tuple[StationSocket, _Ear]], patience: float) -> tuple[StationSocket, _Ear]:
+def _connected(connect: Callable[[], tuple[Wire, _Ear]], patience: float) -> tuple[Wire, _Ear]:
     """Connect, and again while the CSMS refuses: it may be restarting."""
     deadline = time.monotonic() + _COMES_BACK
     while True:
@@ -173,13 +174,13 @@ def _connected(connect: Callable[[], tuple[StationSocket, _Ear]], patience: floa
         gevent.sleep(_BETWEEN)
 
 
-def _converse(sock: StationSocket, ear: _Ear, version: Version, patience: float) -> None:
+def _converse(sock: Wire, ear: _Ear, version: Version, patience: float) -> None:
     boot = _ask(sock, ear, Call("end-check-boot", "BootNotification", _BOOT[version]), patience)
     if isinstance(boot, dict) and boot.get("status") == Registration.ACCEPTED:
         _ask(sock, ear, Call("end-check-call", "Heartbeat", {}), patience)
 
 
-def _ask(sock: StationSocket, ear: _Ear, call: Call, patience: float) -> Any:
+def _ask(sock: Wire, ear: _Ear, call: Call, patience: float) -> Any:
     """Send a CALL and wait for its answer, whatever the CSMS sends before it; return the payload of a CALLRESULT."""
     sock.send_text(encode(call))
     deadline = time.monotonic() + patience

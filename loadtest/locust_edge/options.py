@@ -17,6 +17,7 @@ import msgspec
 from loadtest.locust_edge import option_words as words
 from loadtest.workload.defaults import DEFAULT_PATTERN, DEFAULT_PROFILE
 from loadtest.workload.stages import write_stages
+from mqtt.dialect import DEFAULT_DIALECT
 from ocppj.versions import Version
 
 __all__ = ["OPTIONS", "RAMP", "Option", "in_locusts_words", "option_of"]
@@ -67,10 +68,28 @@ OPTIONS: Final = (
         flag="--url",
         locust="--host",
         metavar="WS_URL",
-        help="Address of the CSMS; the identity follows after a slash, or where {id} stands. "
-        "Without it the practice CSMS is started and tested.",
+        help="Address of the CSMS; the identity follows after a slash, or where {id} stands. mqtt:// or mqtts:// names "
+        "the broker of a CSMS that takes OCPP over MQTT. Without it the practice CSMS is started and tested.",
         read=words.text,
         is_of_locust=True,
+    ),
+    Option(
+        field="dialect",
+        flag="--dialect",
+        locust="--dialect",
+        metavar="NAME|FILE",
+        help="How OCPP is written over MQTT: raw, emqx, maeve, or a YAML file (docs/mqtt.md).",
+        read=words.text,
+        otherwise=f"{DEFAULT_DIALECT} with a broker",
+    ),
+    Option(
+        field="mqtt_connections",
+        flag="--mqtt-connections",
+        locust="--mqtt-connections",
+        metavar="N",
+        help="With a broker: let the stations of a process share so many connections instead of one for each station.",
+        read=partial(words.whole, least=1),
+        otherwise="one for each station",
     ),
     Option(
         field="ocpp",
@@ -352,6 +371,15 @@ OPTIONS: Final = (
         help="Root that signed the CSMS's certificate.",
         read=words.path,
         otherwise="those of the system",
+    ),
+    Option(
+        field="tls_certificate",
+        flag="--certificate",
+        locust="--tls-certificate",
+        metavar="PEM",
+        help="Certificate with its key that every station shows; a broker may ask for one.",
+        read=words.path,
+        otherwise="none",
     ),
     Option(
         field="password",

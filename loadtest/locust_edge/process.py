@@ -34,8 +34,8 @@ from loadtest.station.messaging import Responder
 from loadtest.timing.pacing import ConnectPacer
 from loadtest.timing.timers import HubTimers, Timer
 from loadtest.transport.contract import Engine
+from loadtest.transport.opening import open_socket
 from loadtest.transport.target import Target, client_context
-from loadtest.transport.tls import open_socket
 from loadtest.transport.traced import Tracer, trace_path
 from loadtest.workload.identities import Lease
 from loadtest.workload.profile import Profile, load_profile
@@ -61,7 +61,7 @@ _FREEZE_EVERY: Final = 200
 
 _processes: WeakKeyDictionary[Environment, LoadProcess | None] = WeakKeyDictionary()
 _own_options: WeakKeyDictionary[Environment, dict[str, Any]] = WeakKeyDictionary()
-_OF_THE_MACHINE: Final = ("source_address", "tls_ca")
+_OF_THE_MACHINE: Final = ("source_address", "tls_ca", "tls_certificate")
 """Options that a worker keeps from its own command line."""
 _making = BoundedSemaphore()
 
@@ -75,8 +75,13 @@ def make_engine(request: LoadRequest) -> Engine:
 def make_target(request: LoadRequest) -> Target:
     """Look the CSMS up; raises `HarnessError` where it has no address."""
     assert request.url is not None
-    root = None if request.tls_ca is None else str(request.tls_ca)
-    target = Target(request.url, tls=client_context(root) if request.uses_tls else None, sources=request.addresses)
+    target = Target(
+        request.url,
+        tls=client_context(request.tls_ca, request.tls_certificate) if request.uses_tls else None,
+        sources=request.addresses,
+        dialect=request.find_dialect(),
+        mqtt_connections=request.mqtt_connections or 0,
+    )
     target.resolve()
     return target
 

@@ -22,8 +22,9 @@ from loadtest.locust_edge.options import OPTIONS, RAMP, Option
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.workload.defaults import DEFAULT_PROFILE
 from loadtest.workload.stages import Stage, most_stations, stages_seconds
+from mqtt.dialect import DEFAULT_DIALECT, Dialect, load_dialect
 from ocppj.errors import UsageError
-from ocppj.identity import check_owned, check_target_url
+from ocppj.identity import check_owned, check_target_url, is_mqtt, is_secure
 from ocppj.versions import Version
 
 __all__ = ["LoadRequest", "default_word"]
@@ -33,7 +34,9 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One load run as it was asked for; times in seconds. The defaults are those of Locust's command line."""
 
     url: str | None = None
-    """Of the CSMS; None leaves it to `plugstorm load`, which starts the practice CSMS."""
+    """Of the CSMS or its broker; None leaves it to `plugstorm load`, which starts the practice CSMS."""
+    dialect: str | None = None
+    """Of OCPP over MQTT: a name or a file."""
     ocpp: tuple[tuple[Version, int], ...] = ()
     """Versions and their weights; empty leaves them to the user classes."""
     stations: int = 0
@@ -75,7 +78,11 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     ui_port: int | None = None
     """None runs without Locust's web UI."""
     out: Path | None = None
+    mqtt_connections: int | None = None
+    """How many connections the stations of a process share; None: each has its own."""
     tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    """Certificate and key of the stations."""
     password: str | None = None
     """Never on a command line, where it would show in the list of processes."""
     station_list: Path | None = None
@@ -110,13 +117,25 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def uses_tls(self) -> bool:
         """Whether the stations connect with TLS."""
-        return self.url is not None and self.url.startswith("wss:")
+        return self.url is not None and is_secure(self.url)
 
     def check_target(self) -> str:
-        """Return the URL of a CSMS that may be tested; raises `UsageError`."""
+        """Return the URL of a CSMS or broker that may be tested; raises `UsageError`, about its dialect, too."""
         if not self.url:
             raise UsageError("No CSMS was named; give its address with --host ws://…")
-        return check_owned(check_target_url(self.url), self.owned)
+        url = check_owned(check_target_url(self.url, mqtt=True), self.owned)
+        self.find_dialect()
+        return url
+
+    def find_dialect(self) -> Dialect | None:
+        """Read the dialect of OCPP over MQTT; None for a CSMS that takes WebSocket. Raises `UsageError`."""
+        if self.url is None or not is_mqtt(self.url):
+            if self.dialect is not None:
+                raise UsageError(f"--dialect {self.dialect} needs a broker; name it with --url mqtt://…")
+            if self.mqtt_connections is not None:
+                raise UsageError("--mqtt-connections needs a broker; name it with --url mqtt://…")
+            return None
+        return load_dialect(self.dialect or DEFAULT_DIALECT)
 
     @classmethod
     def read(cls, given: Mapping[str, Any], *, by_locust: bool) -> LoadRequest:

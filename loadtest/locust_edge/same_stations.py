@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from loadtest.workload.identities import Identities
 from ocppj.errors import UsageError
+from ocppj.identity import PORTS
 
 __all__ = ["claim_stations"]
 
@@ -25,7 +26,6 @@ _MOST: Final = 200_000
 """Names that are compared; more are taken for alike where these are."""
 _UNKNOWN_NUMBER: Final = 1000
 """How many are compared where nobody has said how many stations there will be."""
-_PORTS: Final = {"ws": 80, "wss": 443}
 _claimed: Final[dict[str, int]] = {}
 """Files that this process has locked, and their descriptors; the system lets go of them when the process ends."""
 
@@ -56,7 +56,7 @@ def _digest(url: str) -> str:
     """Name a CSMS by its address, port and path, however they are spelled."""
     parts = urlsplit(url)
     try:
-        port = parts.port or _PORTS.get(parts.scheme, 0)
+        port = parts.port or PORTS.get(parts.scheme, 0)
         addresses = sorted({str(found[4][0]) for found in socket.getaddrinfo(parts.hostname, port, socket.AF_INET)})
     except (OSError, ValueError):
         addresses = []

@@ -11,8 +11,8 @@ import gevent.core
 from evidence.redact import redact_url
 from loadtest.timing.timers import HubTimers
 from loadtest.transport.contract import Attempt, Engine, Handshake, How
+from loadtest.transport.opening import open_socket
 from loadtest.transport.target import Target
-from loadtest.transport.tls import open_socket
 from loadtest.workload.identities import Lease
 from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import basic_authorization, decode_authorization_key, station_url
@@ -32,6 +32,10 @@ _PATIENCE = 10.0
 _GOODBYE = 0.5
 """Seconds for the CSMS to end the connection."""
 _SERVER_ERROR = 500
+
+
+class BrokerRefusalError(TargetUnreachableError):
+    """A broker that is there does not let this station in, or not hear its CSMS."""
 
 
 class _FirstAttempt:
@@ -57,7 +61,7 @@ class _FirstAttempt:
     def on_closed(self, code: int, reason: str, how: How) -> None:
         """Be done."""
 
-    def on_backlog(self) -> None:
+    def on_trouble(self, kind: str, detail: str = "") -> None:
         """Have nothing to say."""
 
     def on_crash(self, error: Exception) -> None:
@@ -71,7 +75,7 @@ def check_as_any(
     for lease in leases[:-1]:
         try:
             check_target(target, lease, version, password, timeout=timeout)
-        except UsageError:
+        except (UsageError, BrokerRefusalError):
             continue
         return
     check_target(target, leases[-1], version, password, timeout=timeout)
@@ -110,6 +114,8 @@ def check_target(
 
 
 def _explain(outcome: str, reason: str, target: Target, lease: Lease, version: Version) -> None:
+    if target.dialect is not None:
+        _explain_broker(outcome, reason, target, lease)
     url, name = redact_url(target.url), lease.identity
     where = urlsplit(url).netloc
     if outcome in _UNREACHABLE:
@@ -132,6 +138,32 @@ def _explain(outcome: str, reason: str, target: Target, lease: Lease, version: V
     )
 
 
+def _explain_broker(outcome: str, reason: str, target: Target, lease: Lease) -> None:
+    """Explain what only a broker does."""
+    where, name = f"{target.host}:{target.port}", lease.identity
+    silent = _BROKER_IS_SILENT.get(outcome)
+    if silent is not None:
+        raise TargetUnreachableError(f"The broker at {where} cannot be used: {silent} (--url)")
+    if outcome.startswith(("connack-", "disconnect-")):
+        raise BrokerRefusalError(f"The broker at {where} refuses {name}: {reason}; {_LOG_IN}")
+    if outcome == Attempt.NOT_SUBSCRIBED:
+        raise BrokerRefusalError(
+            f"The broker at {where} lets {name} in, but {reason.removeprefix('the broker ')}; check its access rules "
+            "and --dialect"
+        )
+    if outcome == Attempt.NOT_MQTT:
+        raise UsageError(f"{where} does not speak MQTT: {reason}; check --url")
+    if outcome == Attempt.BAD_TOPIC:
+        raise UsageError(f"{reason}; see --identity-pattern and --station-list")
+
+
+_LOG_IN = "name the user in --url (mqtt://USER@HOST) and give --password, or --certificate"
+_BROKER_IS_SILENT: dict[str, str] = {
+    Attempt.REFUSED: "the connection was refused; is it running there?",
+    Attempt.RESET: "it ended the connection without an answer; is it MQTT of this version, and of mqtt:// or mqtts://?",
+    Attempt.CONNACK_TIMEOUT: "it accepted the connection, but does not answer CONNECT",
+    Attempt.SUBACK_TIMEOUT: "it lets stations in, but does not answer SUBSCRIBE",
+}
 _FIXES = {
     401: "give the password with --password, or a --station-list with a column password",
     403: "give the password with --password, or a --station-list with a column password",

@@ -26,8 +26,8 @@ from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import TimerQueue
 from loadtest.transport.contract import Engine, Listener, Wire
+from loadtest.transport.opening import open_socket
 from loadtest.transport.target import Target
-from loadtest.transport.tls import open_socket
 from loadtest.workload.identities import Lease
 from loadtest.workload.impair import Impairment, read_impairments
 from loadtest.workload.profile import Profile, Span, bounds
@@ -90,6 +90,7 @@ class Context:
         self._password = password
         self._on_crash = on_crash
         self._crashes = 0
+        self._told: set[str] = set()
         self.vendor: Vendor = NEUTRAL
         """Whose firmware the stations here run."""
         self._write_time: Callable[[float], str] = wall_clock
@@ -205,6 +206,13 @@ class Context:
         return own
 
     # -- what a station tells ----------------------------------------------------------------------------------------
+
+    def trouble(self, kind: str, detail: str) -> None:
+        """Count something wrong with a connection that stands; its details are logged the first time."""
+        self.recorder.fault(kind)
+        if detail and kind not in self._told:
+            self._told.add(kind)
+            _logger.warning("%s (%s; the report counts them all)", detail[:1].upper() + detail[1:], kind)
 
     def crashed(self, station: Host, error: Exception) -> bool:
         """Take note of a mistake of ours within a station; return True when somebody else takes the station over."""

@@ -163,9 +163,9 @@ class ImpairedWire:
         self._forget()
         self._listener.on_closed(code, reason, how)
 
-    def on_backlog(self) -> None:
+    def on_trouble(self, kind: str, detail: str = "") -> None:
         """Pass it on."""
-        self._listener.on_backlog()
+        self._listener.on_trouble(kind, detail)
 
     def on_crash(self, error: Exception) -> None:
         """Pass it on."""

@@ -7,7 +7,7 @@ from functools import partial
 from math import inf
 from typing import Any, Final, NamedTuple, Protocol
 
-from evidence.vocabulary import FROM_CSMS, SLOW_READER, TO_CSMS
+from evidence.vocabulary import FROM_CSMS, TO_CSMS
 from loadtest.station.context import Context
 from loadtest.station.contract import Controls
 from loadtest.station.dialect.contract import Dialect, OnEnd, Payload
@@ -213,10 +213,6 @@ class Messaging:
         self._flush()
         for event in events:
             _REACTIONS[type(event)](self, event)
-
-    def on_backlog(self) -> None:
-        """Count a CSMS that reads too slowly."""
-        self.context.recorder.fault(SLOW_READER)
 
     def settle(self, now: float) -> None:
         """End every CALL of a connection that is gone."""

@@ -64,7 +64,7 @@ class VersionProbe:
         """Go on with the real connection."""
         self._over()
 
-    def on_backlog(self) -> None:
+    def on_trouble(self, kind: str, detail: str = "") -> None:
         """Ignore it: nothing is sent."""
 
     def on_crash(self, error: Exception) -> None:

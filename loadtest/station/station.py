@@ -382,9 +382,9 @@ class Station:
         if self.storm is not None:
             self.storm.stays_away(leaving)
 
-    def on_backlog(self) -> None:
-        """Count a CSMS that reads too slowly."""
-        self.messaging.on_backlog()
+    def on_trouble(self, kind: str, detail: str = "") -> None:
+        """Count what is wrong with the connection that stands."""
+        self.context.trouble(kind, detail)
 
     def on_crash(self, error: Exception) -> None:
         """Start over after a mistake of ours; the user that the station belongs to lives on."""

@@ -20,7 +20,7 @@ READ_SIZE: Final = 16_384
 
 
 class Attempt(StrEnum):
-    """How a connection attempt ended; a refused upgrade is `http-<status>`."""
+    """How a connection attempt ended; a refused upgrade is `http-<status>`, a refusing broker `connack-<reason>`."""
 
     OPENED = vocabulary.OPENED
     REFUSED = "refused"
@@ -33,6 +33,13 @@ class Attempt(StrEnum):
     NO_SUBPROTOCOL = "no-subprotocol"
     NO_LOCAL_PORT = "no-local-port"
     NO_FILE_DESCRIPTOR = "no-file-descriptor"
+    CONNACK_TIMEOUT = "connack-timeout"
+    SUBACK_TIMEOUT = "suback-timeout"
+    NOT_SUBSCRIBED = "subscription-refused"
+    """The broker does not let the station hear the CSMS."""
+    NOT_MQTT = "not-mqtt"
+    BAD_TOPIC = "bad-topic"
+    """The identity of the station cannot be part of a topic."""
 
 
 class How(StrEnum):
@@ -41,7 +48,7 @@ class How(StrEnum):
     PEER = "closed-by-csms"
     LOCAL = "closed-by-station"
     LOST = "lost"
-    """TCP ended without a Close frame."""
+    """TCP ended without a Close frame, or without a DISCONNECT."""
     VIOLATION = "websocket-violation"
     TOO_BIG = "message-too-big"
     INJECTED = "injected"
@@ -51,23 +58,23 @@ class How(StrEnum):
 
 
 class Handshake(msgspec.Struct, frozen=True):
-    """What an upgrade brought; times in seconds."""
+    """How a connection came to stand; times in seconds."""
 
     subprotocol: str
     connect_s: float
     """From the start of the attempt until TCP (and TLS) stood."""
     upgrade_s: float
-    """From then until the CSMS's 101."""
+    """From then until the CSMS's 101, or until the broker has granted the topic of the station."""
 
 
 class Listener(Protocol):
-    """Who gets what a `StationSocket` hears; exactly one of `on_failed` and `on_open` follows a `connect`."""
+    """Who gets what a connection hears; exactly one of `on_failed` and `on_open` follows a `connect`."""
 
     def on_open(self, handshake: Handshake) -> None:
         """Take note that the connection stands."""
 
     def on_failed(self, outcome: str, reason: str) -> None:
-        """Take note that the attempt failed, with an `Attempt` or `http-<status>`."""
+        """Take note that the attempt failed, with an `Attempt`, `http-<status>` or `connack-<reason>`."""
 
     def on_text(self, data: str | bytes, now: float) -> None:
         """Take a message; bytes where it was binary or no UTF-8."""
@@ -75,8 +82,11 @@ class Listener(Protocol):
     def on_closed(self, code: int, reason: str, how: How) -> None:
         """Take note that an open connection ended."""
 
-    def on_backlog(self) -> None:
-        """Take note that the CSMS reads too slowly: frames begin to wait in memory."""
+    def on_trouble(self, kind: str, detail: str = "") -> None:
+        """Take note of something wrong that the connection survives: a word of `evidence.vocabulary`, and its details.
+
+        `SLOW_READER`: frames begin to wait in memory. The other words are about deliveries of a broker.
+        """
 
     def on_crash(self, error: Exception) -> None:
         """Take an exception that one of these methods raised; the connection is gone already."""
@@ -89,7 +99,7 @@ class Wire(Protocol):
         """Begin; `on_open` or `on_failed` follows, never from within this call."""
 
     def send_text(self, text: str) -> bool:
-        """Write a text frame now or as soon as possible; False when the connection is not open."""
+        """Write a message now or as soon as possible; False when the connection is not open."""
 
     def ping_every(self, seconds: float) -> None:
         """Ping until the connection ends; a pong that is not there by the next ping ends it as lost."""

@@ -1,21 +1,17 @@
-"""A station's WebSocket on the gevent hub: no greenlet, one file descriptor, a few hundred bytes.
+"""A station's WebSocket over its stream.
 
 The handshake and everything unusual (fragments, control frames, closing) go through the Sans-I/O protocol of
 `websockets`. The common frame, a whole unfragmented text, takes a short path of its own; its only work is one `recv`,
-one decode and one callback. All callbacks run in the hub: they must neither block nor switch greenlets.
+one decode and one callback.
 """
 
 from __future__ import annotations
 
-import _socket
-import errno
 import logging
 import struct
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from random import getrandbits
 from time import monotonic
-from typing import Any
 
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
@@ -27,14 +23,14 @@ from websockets.speedups import apply_mask
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from loadtest.timing.timers import Timer, TimerQueue
-from loadtest.transport.connecting import TcpConnect
-from loadtest.transport.contract import READ, READ_SIZE, WRITE, Attempt, Engine, Handshake, How, Listener
+from loadtest.transport.bearer import ConnectionPhase
+from loadtest.transport.contract import Attempt, Engine, How, Listener
 from loadtest.transport.failures import one_line, upgrade_failure
 from loadtest.transport.ping import Pinger
+from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target
 
-__all__ = ["ConnectionPhase", "StationSocket"]
+__all__ = ["StationSocket"]
 
 _quiet = logging.getLogger("plugstorm.websockets")
 _quiet.addHandler(logging.NullHandler())
@@ -46,72 +42,29 @@ _HEAD_16 = struct.Struct("!BBH").pack
 _HEAD_64 = struct.Struct("!BBQ").pack
 
 
-class ConnectionPhase(StrEnum):
-    """How far a connection is."""
-
-    NEW = "new"
-    CONNECTING = "connecting"
-    SECURING = "securing"
-    UPGRADING = "upgrading"
-    OPEN = "open"
-    CLOSING = "closing"
-    CLOSED = "closed"
+_UPGRADING, _OPEN = ConnectionPhase.UPGRADING, ConnectionPhase.OPEN
+_CLOSING, _CLOSED = ConnectionPhase.CLOSING, ConnectionPhase.CLOSED
 
 
-_CONNECTING, _SECURING, _UPGRADING = ConnectionPhase.CONNECTING, ConnectionPhase.SECURING, ConnectionPhase.UPGRADING
-_OPEN, _CLOSING, _CLOSED = ConnectionPhase.OPEN, ConnectionPhase.CLOSING, ConnectionPhase.CLOSED
+class StationSocket(Stream):
+    """A `ws` connection."""
 
-
-class StationSocket:
-    """One connection, from `connect` to its end; make a new one for the next."""
-
-    __slots__ = (
-        "_backlog",
-        "_connecting",
-        "_deadline",
-        "_deaf",
-        "_end",
-        "_engine",
-        "_inbox",
-        "_listener",
-        "_on_ping",
-        "_partial",
-        "_phase",
-        "_pinger",
-        "_protocol",
-        "_sock",
-        "_times",
-        "_wanted",
-        "_watcher",
-    )
+    __slots__ = ("_inbox", "_on_ping", "_partial", "_pinger", "_protocol", "_wanted")
 
     def __init__(self, engine: Engine, target: Target, listener: Listener, source: str | None = None) -> None:
         """Prepare; `source` is the local address to connect from."""
-        self._engine = engine
-        self._listener = listener
-        self._connecting: TcpConnect | None = TcpConnect(
-            engine, target, source, connected=self._on_tcp, failed=self._fail
-        )
-        self._phase = ConnectionPhase.NEW
-        self._sock: _socket.socket | None = None
-        self._watcher: Any = None
+        super().__init__(engine, target, listener, source)
         self._protocol: WebSocketProtocol | None = None
         self._inbox: bytearray | None = None
         self._wanted = 0
         self._partial: bytearray | None = None
-        self._backlog: bytearray | None = None
-        self._deadline: Timer | None = None
         self._pinger: Pinger | None = None
         self._on_ping: Callable[[], bool] | None = None
-        self._deaf = False
-        self._end: tuple[int, str, How] | None = None
-        self._times: tuple[float, float] | None = None
 
     # -- opening -----------------------------------------------------------------------------------------------------
 
     def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
         """Begin; `on_open` or `on_failed` follows, never from within this call."""
-        assert self._connecting is not None
         protocol = ClientProtocol(
             parse_uri(url),
             subprotocols=[Subprotocol(subprotocol)],
@@ -122,34 +75,15 @@ class StationSocket:
         request.headers.update(Headers(headers))
         protocol.send_request(request)
         self._protocol = protocol
-        now = monotonic()
-        self._times = (now, now)
-        self._deadline = self._engine.timers.at(now + self._engine.connect_timeout, self._too_late)
-        self._engine.open_sockets += 1
-        self._phase = _CONNECTING
-        self._connecting.start()
+        self._connect()
 
-    def _on_tcp(self, sock: _socket.socket, watcher: Any) -> None:
-        self._connecting = None
-        self._sock, self._watcher = sock, watcher
-        self._connected()
-
-    def _connected(self) -> None:
-        """TCP stands; a secured connection does its handshake before the upgrade."""
-        self._upgrade()
-
-    def _upgrade(self) -> None:
+    def _begin(self) -> None:
+        """Ask for the upgrade."""
         assert self._protocol is not None
-        assert self._times is not None
-        self._phase = _UPGRADING
-        self._times = (self._times[0], monotonic())
-        self._watch(READ)
         for data in self._protocol.data_to_send():
             self._write(data)
 
     def _upgraded(self, protocol: ClientProtocol, now: float) -> None:
-        times = self._times
-        assert times is not None
         error = protocol.handshake_exc
         if error is None and protocol.state is State.CONNECTING:
             return
@@ -161,41 +95,11 @@ class StationSocket:
                 self._write(data)
             self._fail(Attempt.NO_SUBPROTOCOL, "the CSMS named no subprotocol in its 101 answer")
         else:
-            self._phase = _OPEN
-            self._times = None
+            subprotocol: str = protocol.subprotocol
             self._drop_protocol()
-            self._engine.timers.cancel(self._deadline)
-            self._deadline = None
-            self._listener.on_open(Handshake(protocol.subprotocol, times[1] - times[0], now - times[1]))
-
-    def _too_late(self, _: float) -> None:
-        outcome = Attempt.UPGRADE_TIMEOUT if self._phase is _UPGRADING else Attempt.CONNECT_TIMEOUT
-        self._fail(outcome, f"no answer within {self._engine.connect_timeout:g} s")
+            self._opened(subprotocol, now)
 
     # -- hearing -----------------------------------------------------------------------------------------------------
-
-    def _on_readable(self) -> None:
-        try:
-            assert self._sock is not None
-            try:
-                data = self._sock.recv(READ_SIZE)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                self._ended(errno.errorcode.get(error.errno or 0, "unknown error"))
-                return
-            if data:
-                self._received(data, monotonic())
-            else:
-                self._ended("end of stream")
-        except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
-            self._crash(error)
-
-    def _on_ready(self) -> None:
-        """Take turns while a backlog exists: write what fits, then read."""
-        self._flush()
-        if self._phase is not _CLOSED and not self._deaf:
-            self._on_readable()
 
     def _received(self, data: bytes, now: float) -> None:
         if self._phase is _UPGRADING:
@@ -302,20 +206,13 @@ class StationSocket:
                 message = payload
         self._listener.on_text(message, now)
 
-    def _ended(self, reason: str) -> None:
-        """TCP is over."""
-        phase = self._phase
-        if phase is _UPGRADING:
-            assert self._protocol is not None
-            # An answer without a length ends with the stream.
-            self._protocol.receive_eof()
-            error = self._protocol.handshake_exc
-            status = isinstance(error, InvalidStatus)
-            self._fail(upgrade_failure(error) if status else Attempt.RESET, one_line(error) if status else reason)
-        elif phase in (_CONNECTING, _SECURING):
-            self._fail(Attempt.RESET, reason)
-        elif phase in (_OPEN, _CLOSING):
-            self._finish(*(self._end or (1006, reason, How.LOST)))
+    def _handshake_ended(self, reason: str) -> None:
+        assert self._protocol is not None
+        # An answer without a length ends with the stream.
+        self._protocol.receive_eof()
+        error = self._protocol.handshake_exc
+        status = isinstance(error, InvalidStatus)
+        self._fail(upgrade_failure(error) if status else Attempt.RESET, one_line(error) if status else reason)
 
     # -- saying ------------------------------------------------------------------------------------------------------
 
@@ -338,11 +235,6 @@ class StationSocket:
         self._write(head + mask + apply_mask(data, mask))
         return True
 
-    @property
-    def timers(self) -> TimerQueue:
-        """The timers of the process."""
-        return self._engine.timers
-
     def ping_every(self, seconds: float) -> None:
         """Ping until the connection ends; a pong that is not there by the next ping ends it as lost."""
         if self._phase is _OPEN:
@@ -358,74 +250,6 @@ class StationSocket:
             mask = getrandbits(32).to_bytes(4, "little")
             self._write(bytes((0x89, 0x80 | len(payload))) + mask + apply_mask(payload, mask))
 
-    def give_up(self, reason: str, how: How) -> None:
-        """End an open connection at once, because the CSMS does not answer; `on_closed` follows."""
-        if self._phase is _OPEN:
-            self._finish(1006, reason, how)
-
-    def _write(self, data: bytes) -> None:
-        if self._backlog is not None:
-            self._keep(data)
-            return
-        assert self._sock is not None
-        try:
-            sent = self._sock.send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError:
-            # The reading side sees the same end, and reports it in its turn.
-            return
-        if sent < len(data):
-            self._backlog = bytearray()
-            self._watch(READ | WRITE)
-            self._keep(data[sent:])
-            self._listener.on_backlog()
-
-    def _keep(self, data: bytes) -> None:
-        assert self._backlog is not None
-        self._backlog += data
-        if len(self._backlog) > self._engine.max_backlog and self._end is None:
-            self._end = (1006, f"more than {self._engine.max_backlog} bytes wait for the CSMS", How.SLOW_CONSUMER)
-            self._engine.loop.run_callback(self._give_up)
-
-    def _flush(self) -> None:
-        backlog = self._backlog
-        if not backlog:
-            return
-        assert self._sock is not None
-        try:
-            sent = self._sock.send(backlog)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            return
-        del backlog[:sent]
-        if not backlog:
-            self._backlog = None
-            self._watch(READ)
-
-    def note(self, info: Mapping[str, Any]) -> None:
-        """Write nothing: only a traced connection has a trace."""
-
-    # -- storms ------------------------------------------------------------------------------------------------------
-
-    def pause(self) -> None:
-        """Read nothing more, not even the end of the connection, until `resume`; what is said is still written."""
-        self._listen(deaf=True)
-
-    def resume(self) -> None:
-        """Read again, first what has come in meanwhile."""
-        self._listen(deaf=False)
-
-    def hand_over(self, listener: Listener) -> None:
-        """Let somebody else hear what is still to come."""
-        self._listener = listener
-
-    def _listen(self, *, deaf: bool) -> None:
-        self._deaf = deaf
-        if self._watcher is not None and self._phase is not _CONNECTING:
-            self._watch(READ if self._backlog is None else READ | WRITE)
-
     # -- ending ------------------------------------------------------------------------------------------------------
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -440,83 +264,19 @@ class StationSocket:
         elif self._phase is not _CLOSING:
             self.abort()
 
-    def abort(self) -> None:
-        """End at once, without a Close frame; no callback follows."""
-        if self._phase is not _CLOSED:
-            self._tear_down()
-
-    def _await_end(self, code: int, reason: str, how: How) -> None:
-        """Wait for the CSMS to end TCP: who ends it first keeps the port busy for a minute."""
-        self._phase = _CLOSING
-        self._end = (code, reason, how)
-        self._deadline = self._engine.timers.at(monotonic() + self._engine.close_timeout, self._closed_too_late)
-
-    def _closed_too_late(self, _: float) -> None:
-        self._give_up()
-
-    def _give_up(self) -> None:
-        if self._phase is not _CLOSED and self._end is not None:
-            self._finish(*self._end)
-
-    def _fail(self, outcome: str, reason: str) -> None:
-        self._tear_down()
-        try:
-            self._listener.on_failed(outcome, reason)
-        except Exception as error:  # noqa: BLE001
-            self._listener.on_crash(error)
-
-    def _finish(self, code: int, reason: str, how: How) -> None:
-        self._tear_down()
-        try:
-            self._listener.on_closed(code, reason, how)
-        except Exception as error:  # noqa: BLE001
-            self._listener.on_crash(error)
-
-    def _crash(self, error: Exception) -> None:
-        self.abort()
-        self._listener.on_crash(error)
-
-    def _tear_down(self) -> None:
-        self._phase = _CLOSED
-        self._engine.timers.cancel(self._deadline)
-        self._deadline = None
+    def _release(self) -> None:
         if self._pinger is not None:
             self._pinger.cancel()
             self._pinger = None
         self._drop_protocol()
         self._inbox = None
         self._partial = None
-        self._backlog = None
-        self._drop_socket()
-        if self._connecting is not None:
-            # It holds methods of this socket: without it, both go now and not at a collection.
-            self._connecting.cancel()
-            self._connecting = None
-        self._engine.open_sockets -= 1
 
     def _drop_protocol(self) -> None:
         if self._protocol is not None:
             # Its parser is a generator that holds the protocol itself; closed, both go now and not at a collection.
             self._protocol.parser.close()
             self._protocol = None
-
-    def _drop_socket(self) -> None:
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher.close()
-            self._watcher = None
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
-
-    def _watch(self, events: int) -> None:
-        watcher = self._watcher
-        watcher.stop()
-        if self._deaf:
-            events &= ~READ
-        if events:
-            watcher.events = events
-            watcher.start(self._on_readable if events == READ else self._on_ready)
 
 
 def _long_header(data: bytes, position: int) -> tuple[int, int]:

@@ -1,16 +1,18 @@
-"""The CSMS as an address: looked up once, shared by all connections of a process."""
+"""The CSMS, or the broker before it, as an address: looked up once, shared by all connections of a process."""
 
 from __future__ import annotations
 
+import copy
 import socket
 import ssl
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from mqtt.dialect import DEFAULT_DIALECT, Dialect, load_dialect
 from ocppj.errors import TargetUnreachableError, UsageError
-from ocppj.identity import check_target_url
+from ocppj.identity import PORTS, check_target_url, is_mqtt, is_secure
 
 __all__ = ["Target", "client_context"]
 
@@ -18,18 +20,57 @@ __all__ = ["Target", "client_context"]
 class Target:
     """Where stations connect to."""
 
-    __slots__ = ("addresses", "host", "port", "sources", "tls", "url")
+    __slots__ = (
+        "addresses",
+        "dialect",
+        "host",
+        "mqtt_connections",
+        "password",
+        "port",
+        "sources",
+        "tls",
+        "trunks",
+        "url",
+        "user",
+    )
 
-    def __init__(self, url: str, *, tls: ssl.SSLContext | None = None, sources: Sequence[str] = ()) -> None:
-        """Take a CSMS URL; `sources` are local addresses, shared out by station number. Raises `UsageError`."""
-        self.url = check_target_url(url)
+    def __init__(
+        self,
+        url: str,
+        *,
+        tls: ssl.SSLContext | None = None,
+        sources: Sequence[str] = (),
+        dialect: Dialect | None = None,
+        mqtt_connections: int = 0,
+    ) -> None:
+        """Take the URL of a CSMS or broker; raises `UsageError`.
+
+        `sources` are local addresses, shared out by station number. Without a `dialect`, a broker is spoken to in the
+        default one; the path of its URL is the prefix of topics. With `mqtt_connections` stations share so many.
+        """
+        self.url = check_target_url(url, mqtt=True)
         parts = urlsplit(url.replace("{id}", "id"))
         assert parts.hostname is not None
         self.host = parts.hostname
-        self.port = parts.port or (443 if parts.scheme == "wss" else 80)
-        self.tls = None if parts.scheme == "ws" else tls or client_context()
+        self.port = parts.port or PORTS[parts.scheme]
+        self.tls = (tls or client_context()) if is_secure(url) else None
+        self.dialect: Dialect | None = None
+        self.user: str | None = None
+        self.password: bytes | None = None
+        if is_mqtt(url):
+            self.dialect = (dialect or load_dialect(DEFAULT_DIALECT)).at(unquote(parts.path))
+            self.user = None if parts.username is None else unquote(parts.username)
+            self.password = None if parts.password is None else unquote(parts.password).encode()
+        self.mqtt_connections = mqtt_connections if self.dialect is not None else 0
+        self.trunks: dict[int, object] = {}
+        """The connections that stations share at present, kept and known by `mqtt_trunk.py`."""
         self.sources = tuple(sources)
         self.addresses: list[tuple[int, tuple[str, int] | tuple[str, int, int, int]]] = []
+
+    @property
+    def secret(self) -> str | None:
+        """The password in the URL of a broker."""
+        return None if self.password is None else self.password.decode()
 
     def resolve(self) -> None:
         """Look the host up; raises `TargetUnreachableError` when it has no address."""
@@ -55,8 +96,8 @@ class Target:
         else:
             context.load_default_certs()
         load(context)
-        own = Target(self.url, tls=context, sources=self.sources)
-        own.addresses = self.addresses
+        own = copy.copy(self)
+        own.tls = context
         return own
 
     def source(self, number: int) -> str | None:
@@ -69,10 +110,10 @@ def _roots_of_the_system() -> frozenset[bytes]:
     return frozenset(ssl.create_default_context().get_ca_certs(binary_form=True))
 
 
-def client_context(ca_file: str | Path | None = None) -> ssl.SSLContext:
+def client_context(ca_file: str | Path | None = None, certificate: str | Path | None = None) -> ssl.SSLContext:
     """Make the TLS settings of all stations, trusting `ca_file` (PEM) besides the system's CAs.
 
-    Raises `UsageError` when the file is none.
+    `certificate` (PEM: chain and key) is what they prove themselves with. Raises `UsageError` when a file is none.
     """
     context = ssl.create_default_context()
     if ca_file is not None:
@@ -80,4 +121,10 @@ def client_context(ca_file: str | Path | None = None) -> ssl.SSLContext:
             context.load_verify_locations(cafile=ca_file)
         except (OSError, ssl.SSLError) as error:
             raise UsageError(f"{ca_file} holds no readable CA certificates (PEM): {error}") from None
+    if certificate is not None:
+        try:
+            # A key with a passphrase would ask at the terminal.
+            context.load_cert_chain(certificate, password=lambda: "")
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(f"{certificate} holds no certificate with its key (PEM, no passphrase): {error}") from None
     return context

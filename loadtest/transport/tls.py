@@ -1,4 +1,4 @@
-"""The same WebSocket inside TLS, through OpenSSL's memory buffers, so that one file descriptor and one watcher do."""
+"""TLS under a protocol, through OpenSSL's memory buffers, so that one file descriptor and one watcher do."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ import errno
 import ssl
 from time import monotonic
 
+from loadtest.transport.bearer import ConnectionPhase
 from loadtest.transport.contract import READ, READ_SIZE, Attempt, Engine, Listener
-from loadtest.transport.socket import ConnectionPhase, StationSocket
+from loadtest.transport.socket import StationSocket
+from loadtest.transport.stream import Stream, TlsLayer
 from loadtest.transport.target import Target
 
-__all__ = ["TlsStationSocket", "open_socket"]
+__all__ = ["Secured", "TlsStationSocket"]
 
 _FILE_ENDS = "the TLS stream ended"
 
 
-class TlsStationSocket(StationSocket):
-    """A `wss` connection."""
+class Secured(Stream):
+    """A stream within TLS; without slots of its own, so that it can stand before any protocol among the bases."""
 
-    __slots__ = ("_cipher_in", "_cipher_out", "_tls")
+    __slots__ = ()
 
     def __init__(self, engine: Engine, target: Target, listener: Listener, source: str | None = None) -> None:
         """Prepare; the target's TLS settings are shared by all stations."""
         super().__init__(engine, target, listener, source)
+        self._begin_tls(target)
+
+    def _begin_tls(self, target: Target) -> None:
         assert target.tls is not None
-        self._cipher_in = ssl.MemoryBIO()
-        self._cipher_out = ssl.MemoryBIO()
-        self._tls = target.tls.wrap_bio(self._cipher_in, self._cipher_out, server_hostname=target.host)
+        self._tls = TlsLayer(target.tls, target.host)
 
     def _connected(self) -> None:
         self._phase = ConnectionPhase.SECURING
@@ -34,8 +37,9 @@ class TlsStationSocket(StationSocket):
         self._secure()
 
     def _secure(self) -> None:
+        assert self._tls is not None
         try:
-            self._tls.do_handshake()
+            self._tls.state.do_handshake()
         except ssl.SSLWantReadError:
             self._send_cipher()
             return
@@ -44,7 +48,7 @@ class TlsStationSocket(StationSocket):
             self._fail(Attempt.TLS_FAILED, " ".join(str(error).split())[:200])
             return
         self._send_cipher()
-        self._upgrade()
+        self._stands()
 
     def _on_readable(self) -> None:
         try:
@@ -59,7 +63,8 @@ class TlsStationSocket(StationSocket):
             if not data:
                 self._ended("end of stream")
                 return
-            self._cipher_in.write(data)
+            assert self._tls is not None
+            self._tls.incoming.write(data)
             if self._phase is ConnectionPhase.SECURING:
                 self._secure()
             if self._phase not in (ConnectionPhase.SECURING, ConnectionPhase.CLOSED):
@@ -68,10 +73,11 @@ class TlsStationSocket(StationSocket):
             self._crash(error)
 
     def _read_plain(self) -> None:
-        now = monotonic()
+        now, tls = monotonic(), self._tls
+        assert tls is not None
         while self._phase is not ConnectionPhase.CLOSED:
             try:
-                data = self._tls.read(READ_SIZE)
+                data = tls.state.read(READ_SIZE)
             except ssl.SSLWantReadError:
                 # A key update or a renegotiation may want an answer.
                 self._send_cipher()
@@ -85,20 +91,22 @@ class TlsStationSocket(StationSocket):
             self._received(data, now)
 
     def _write(self, data: bytes) -> None:
+        assert self._tls is not None
         try:
-            self._tls.write(data)
+            self._tls.state.write(data)
         except ssl.SSLError:
             # The reading side meets the same error, and reports it in its turn.
             return
         self._send_cipher()
 
     def _send_cipher(self) -> None:
-        data = self._cipher_out.read()
+        assert self._tls is not None
+        data = self._tls.outgoing.read()
         if data and self._sock is not None:
             super()._write(data)
 
 
-def open_socket(engine: Engine, target: Target, listener: Listener, source: str | None = None) -> StationSocket:
-    """Make the socket that the target needs: with TLS or without."""
-    kind = StationSocket if target.tls is None else TlsStationSocket
-    return kind(engine, target, listener, source)
+class TlsStationSocket(Secured, StationSocket):
+    """A `wss` connection."""
+
+    __slots__ = ()

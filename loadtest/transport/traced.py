@@ -15,16 +15,31 @@ import gevent
 from gevent.threadpool import ThreadPool
 from websockets.frames import Frame, Opcode
 
+from evidence.vocabulary import SLOW_READER
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import TimerQueue
-from loadtest.transport.contract import Engine, Handshake, How, Listener
-from loadtest.transport.socket import ConnectionPhase, StationSocket
+from loadtest.transport.bearer import Bearer, ConnectionPhase
+from loadtest.transport.contract import Engine, Handshake, How, Listener, Wire
+from loadtest.transport.mqtt_socket import MqttSocket, TlsMqttSocket
+from loadtest.transport.mqtt_trunk import TrunkEnd
+from loadtest.transport.opening import open_socket
+from loadtest.transport.socket import StationSocket
+from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target
-from loadtest.transport.tls import TlsStationSocket, open_socket
+from loadtest.transport.tls import TlsStationSocket
 from loadtest.transport.trace_file import TraceFile
+from mqtt.packets import Ping
 from ocppj.trace import Kind, TraceRecord
 
-__all__ = ["TracedSocket", "TracedTlsSocket", "Tracer", "trace_path"]
+__all__ = [
+    "TracedMqttSocket",
+    "TracedSocket",
+    "TracedTlsMqttSocket",
+    "TracedTlsSocket",
+    "TracedTrunkEnd",
+    "Tracer",
+    "trace_path",
+]
 
 _PATIENCE: Final = 5.0
 """Seconds that the end of a run waits for the disk."""
@@ -56,18 +71,17 @@ class Tracer:
         """Return whether a station is traced; the same in every process and run with this seed."""
         return Draws(self._seed, identity, "trace").uniform() < self._share
 
-    def open_socket(
-        self, engine: Engine, target: Target, listener: Listener, source: str | None = None
-    ) -> StationSocket:
+    def open_socket(self, engine: Engine, target: Target, listener: Listener, source: str | None = None) -> Wire:
         """Make the socket of a station: a traced one if it was chosen."""
         lease = getattr(listener, "lease", None)
         if lease is None or not self.chooses(lease.identity):
             return open_socket(engine, target, listener, source)
         number = self._connections[lease.identity] = self._connections.get(lease.identity, 0) + 1
-        secrets = frozenset(secret for secret in (self._password, lease.password) if secret)
+        secrets = frozenset(secret for secret in (self._password, lease.password, target.secret) if secret)
         tap = _TraceTap(listener, self.file, lease.identity, number, secrets)
-        kind = TracedSocket if target.tls is None else TracedTlsSocket
-        return kind(engine, target, tap, source)
+        if target.mqtt_connections:
+            return TracedTrunkEnd(engine, target, tap, source)
+        return _KINDS[target.dialect is not None, target.tls is not None](engine, target, tap, source)
 
     def close(self) -> None:
         """Bring everything to the disk, and wait for that some seconds at most."""
@@ -155,15 +169,17 @@ class _TraceTap:
         self.note(Kind.CLOSED, monotonic(), info)
         self._listener.on_closed(code, reason, how)
 
-    def on_backlog(self) -> None:
-        self._listener.on_backlog()
+    def on_trouble(self, kind: str, detail: str = "") -> None:
+        if kind != SLOW_READER:
+            self.note(Kind.NOTE, monotonic(), {"trouble": kind} | ({"detail": detail} if detail else {}))
+        self._listener.on_trouble(kind, detail)
 
     def on_crash(self, error: Exception) -> None:
         self._listener.on_crash(error)
 
 
-class _Traced(StationSocket):
-    """Tells its listener, which is an `_TraceTap`, what the station does."""
+class _Traced(Bearer):
+    """Tells its listener, which is an `_TraceTap`, what the station does; goes before a protocol, as `Secured` does."""
 
     __slots__ = ()
 
@@ -189,15 +205,27 @@ class _Traced(StationSocket):
     def hand_over(self, listener: Listener) -> None:
         self._ear.hand_over(listener)
 
-    def send_ping(self, payload: bytes) -> None:
-        self._ear.note(Kind.CONTROL, monotonic(), {"opcode": "ping", "direction": "sent"})
-        super().send_ping(payload)
-
     def abort(self) -> None:
         if self._phase in (ConnectionPhase.OPEN, ConnectionPhase.CLOSING):
             # No callback follows, so that nobody else would tell.
             self._ear.note(Kind.CLOSED, monotonic(), {"code": 1006, "reason": "", "by": "station"})
         super().abort()
+
+
+class _TracedStream(_Traced, Stream):
+    """Tells of signs of life, too."""
+
+    __slots__ = ()
+
+    def send_ping(self, payload: bytes) -> None:
+        self._ear.note(Kind.CONTROL, monotonic(), {"opcode": "ping", "direction": "sent"})
+        super().send_ping(payload)
+
+
+class _TracedWebSocket(_TracedStream, StationSocket):
+    """Tells of control frames, too."""
+
+    __slots__ = ()
 
     def _take_frame(self, frame: Frame, now: float) -> None:
         if frame.opcode in (Opcode.PING, Opcode.PONG):
@@ -206,13 +234,50 @@ class _Traced(StationSocket):
         super()._take_frame(frame, now)
 
 
-class TracedSocket(_Traced):
+class TracedSocket(_TracedWebSocket):
     """A `ws` connection that is traced."""
 
     __slots__ = ()
 
 
-class TracedTlsSocket(_Traced, TlsStationSocket):
+class TracedTlsSocket(_TracedWebSocket, TlsStationSocket):
     """A `wss` connection that is traced."""
 
     __slots__ = ()
+
+
+class _TracedMqtt(_TracedStream, MqttSocket):
+    """Tells of the broker's signs of life, too."""
+
+    __slots__ = ()
+
+    def _take_pong(self, pong: Ping, now: float) -> None:
+        self._ear.note(Kind.CONTROL, now, {"opcode": "pong", "direction": "received"})
+        super()._take_pong(pong, now)
+
+
+class TracedMqttSocket(_TracedMqtt):
+    """An `mqtt` connection that is traced: its frames are the OCPP-J texts, in whatever dialect they went."""
+
+    __slots__ = ()
+
+
+class TracedTlsMqttSocket(_TracedMqtt, TlsMqttSocket):
+    """An `mqtts` connection that is traced."""
+
+    __slots__ = ()
+
+
+class TracedTrunkEnd(_Traced, TrunkEnd):
+    """A station on a shared connection that is traced."""
+
+    __slots__ = ()
+
+
+_KINDS: Final[dict[tuple[bool, bool], type[Stream]]] = {
+    (False, False): TracedSocket,
+    (False, True): TracedTlsSocket,
+    (True, False): TracedMqttSocket,
+    (True, True): TracedTlsMqttSocket,
+}
+"""As in `opening.py`."""

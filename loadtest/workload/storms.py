@@ -484,7 +484,7 @@ def _check(storm: Storm, location: Location) -> None:
         raise location.below("away").error("`away` must be shorter than `period`")
     if isinstance(storm, RegionFailover) and storm.to:
         try:
-            check_target_url(storm.to)
+            check_target_url(storm.to, mqtt=True)
         except UsageError as error:
             raise location.below("to").error(str(error)) from None
 

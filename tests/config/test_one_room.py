@@ -15,6 +15,7 @@ ROOMS = (
     "fixtures",
     "interop_suite",
     "loadtest",
+    "mqtt",
     "ocppj",
     "plugstorm",
     "reports",

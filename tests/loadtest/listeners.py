@@ -10,6 +10,7 @@ import gevent
 import gevent.event
 from websockets.protocol import Protocol
 
+from evidence.vocabulary import SLOW_READER
 from loadtest.transport.contract import Handshake, How
 from loadtest.transport.socket import StationSocket
 
@@ -44,8 +45,8 @@ class Listener:
     def on_closed(self, code: int, reason: str, how: How) -> None:
         self._hear(("closed", code, reason, how))
 
-    def on_backlog(self) -> None:
-        self._hear("backlog")
+    def on_trouble(self, kind: str, detail: str = "") -> None:
+        self._hear("backlog" if kind == SLOW_READER else ("trouble", kind, detail))
 
     def on_crash(self, error: Exception) -> None:
         self._hear(("crash", error))

@@ -68,7 +68,7 @@ class OldSocket:
         """Take note that the CSMS had ended it."""
         self._ended = True
 
-    def on_backlog(self) -> None:
+    def on_trouble(self, kind: str, detail: str = "") -> None:
         """Ignore it: nothing is sent any more."""
 
     def on_crash(self, error: Exception) -> None:  # noqa: ARG002 - these methods raise nothing

@@ -13,6 +13,7 @@ import msgspec
 
 from loadtest.workload.storms import PortScan
 from ocppj.errors import UsageError
+from ocppj.identity import PORTS, is_secure
 
 __all__ = ["ChangeRoot", "knock", "mute_practice_csms"]
 
@@ -83,8 +84,8 @@ def knock(url: str, storm: PortScan, delay: float, ended: Callable[[dict[str, di
     from gevent import pool, socket  # noqa: PLC0415
 
     parts = urlsplit(url)
-    secure = parts.scheme == "wss"
-    address = (parts.hostname or "", parts.port or (443 if secure else 80))
+    secure = is_secure(url)
+    address = (parts.hostname or "", parts.port or PORTS[parts.scheme])
     first = _FOREIGN if secure else _client_hello()
     found: dict[str, Counter[str]] = {"empty": Counter(), "foreign": Counter(), "half": Counter()}
 

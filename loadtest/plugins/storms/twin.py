@@ -53,7 +53,7 @@ class Twin:
         self._socket = None
         self._tally.twin_kicked += 1
 
-    def on_backlog(self) -> None:
+    def on_trouble(self, kind: str, detail: str = "") -> None:
         """Ignore it: nothing is sent."""
 
     def on_crash(self, error: Exception) -> None:

@@ -67,7 +67,8 @@ class CertificateStore(State):
 
     def target(self, target: Target) -> Target:
         """Return a place as the station connects to it: with its own certificate, where the CSMS has signed one."""
-        if self._signed is None or target.tls is None:
+        if self._signed is None or target.tls is None or target.mqtt_connections:
+            # A connection that stations share has one certificate for all.
             return target
         if self._own is None or self._own[0] is not target:
             self._own = target, target.identified(self._signed.load_into)

@@ -135,7 +135,7 @@ def test_a_connection_that_the_csms_spoiled_is_lost_and_its_fault_counted(how: H
 
 def test_a_csms_that_reads_slowly_is_counted() -> None:
     harness = beating()
-    harness.station.on_backlog()
+    harness.station.on_trouble("slow-reader")
     harness.outcomes()
     assert harness.faults == {"slow-reader": 1}
 

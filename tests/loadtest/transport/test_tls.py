@@ -12,8 +12,9 @@ import trustme
 
 from loadtest.timing.timers import HubTimers
 from loadtest.transport.contract import READ_SIZE, Attempt, Engine, How
+from loadtest.transport.opening import open_socket
 from loadtest.transport.target import Target, client_context
-from loadtest.transport.tls import TlsStationSocket, open_socket
+from loadtest.transport.tls import TlsStationSocket
 from ocppj.errors import UsageError
 from tests.loadtest.listeners import Listener
 from tests.loadtest.scripted_server import Peer, ScriptedServer

@@ -18,6 +18,7 @@ from evidence.run_folder import read_trace
 from loadtest.timing.timers import HubTimers, TimerQueue
 from loadtest.transport.contract import Engine
 from loadtest.transport.socket import StationSocket
+from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target
 from loadtest.transport.tls import TlsStationSocket
 from loadtest.transport.trace_file import BLOCK, TraceFile
@@ -213,7 +214,7 @@ def test_a_station_that_is_not_chosen_gets_the_plain_socket(engine: Engine, tmp_
     station: Any = Station()
     for share, kind in ((0.0, StationSocket), (1.0, TracedSocket)):
         assert type(tracer_of(engine, tmp_path, share).open_socket(engine, target, station)) is kind
-    secure: Any = SimpleNamespace(tls=ssl.create_default_context(), host="csms.example")
+    secure: Any = SimpleNamespace(tls=ssl.create_default_context(), host="csms.example", dialect=None)
     for share, kind in ((0.0, TlsStationSocket), (1.0, TracedTlsSocket)):
         assert type(tracer_of(engine, tmp_path, share).open_socket(engine, secure, station)) is kind
 
@@ -282,7 +283,9 @@ def test_refused_and_aborted_connections_are_written_down_and_counted_on(engine:
             sock = tracer.open_socket(engine, target, listener)
             sock.connect(f"{server.url}/PS000001", "ocpp1.6", {})
             station.wait(number)
-            sock.send_ping(b"") if number > 1 else None
+            if number > 1:
+                assert isinstance(sock, Stream)
+                sock.send_ping(b"")
             sock.abort()
     tracer.close()
     found = list(read_trace(path))

@@ -12,8 +12,8 @@ import trustme
 
 from loadtest.timing.timers import HubTimers
 from loadtest.transport.contract import Engine, How
+from loadtest.transport.opening import open_socket
 from loadtest.transport.target import Target, client_context
-from loadtest.transport.tls import open_socket
 from tests.loadtest.listeners import TIMEOUT, Listener
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 
