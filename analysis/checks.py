@@ -14,13 +14,15 @@ from ocppj.versions import Version
 
 __all__ = ["Checks"]
 
+FiguresOf = Callable[[Version, Side, str], Figures]
+
 
 class Checks:
     """The watchers of a station in one version, and the schemas that they rely on."""
 
     __slots__ = ("_answers", "_calls", "_errors", "_figures", "_losses", "_made", "version", "watchers")
 
-    def __init__(self, version: Version, watchers: list[Watcher], figures: Callable[[Side, str], Figures]) -> None:
+    def __init__(self, version: Version, watchers: list[Watcher], figures: FiguresOf) -> None:
         """Gather what the watchers want to see; `figures` gives what is counted of an action."""
         self.version = version
         self.watchers = watchers
@@ -39,14 +41,14 @@ class Checks:
         """Return what is asked of an action of a side; one that the version does not have is not kept."""
         known = ACTIONS[self.version].get(action)
         if known is None:
-            return ActionChecks(known=None, allowed=False, figures=self._figures(side, action))
+            return ActionChecks(known=None, allowed=False, figures=self._figures(self.version, side, action))
         call = validator(self.version, action, "request").is_valid
         # What travels as SEND has no answer.
         answer = call if known.unconfirmed else validator(self.version, action, "response").is_valid
         checks = self._made[side][action] = ActionChecks(
             known=known,
             allowed=known.by_station if side is Side.STATION else known.by_csms,
-            figures=self._figures(side, action),
+            figures=self._figures(self.version, side, action),
             fits_call=call,
             fits_answer=answer,
             empty_call=call({}),

@@ -257,6 +257,8 @@ class Dialogue:
     def _enter_link(self, record: Record) -> Link:
         self.links.ended(self._link, record, replaced=True)
         self._link = self.links.opened(record, told=False)
+        if self.traits.own_stations and record.direction is _UP:
+            self.find("no-handshake", "a frame on a connection that is not open")
         return self._link
 
     def _frame(self, record: Record) -> None:  # noqa: C901, PLR0912 - every frame of a log passes here

@@ -33,6 +33,18 @@ class Figures:
         buckets = self.buckets
         buckets[bucket] = buckets.get(bucket, 0) + 1
 
+    def merge(self, other: Figures) -> None:
+        """Take what another one counted."""
+        self.calls += other.calls
+        self.results += other.results
+        self.errors += other.errors
+        self.unanswered += other.unanswered
+        self.count += other.count
+        self.total += other.total
+        self.longest = max(self.longest, other.longest)
+        for bucket, count in other.buckets.items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+
     def quantile_ms(self, share: float) -> float | None:
         """Return the latency that a share of the answers did not exceed, in milliseconds."""
         if not self.count:

@@ -108,7 +108,7 @@ class Judge:
         """The frames around each finding."""
         self._unread: list[UnreadLine] = []
         self._lost: list[Lost] = []
-        self._figures: dict[Side, dict[str, Figures]] = {side: {} for side in Side}
+        self._figures: dict[tuple[Side, str], dict[Version, Figures]] = {}
         self._at = -inf
         self.last_gap = 0
         self.station_count = 1
@@ -227,10 +227,10 @@ class Judge:
                 )
             )
 
-    def figures(self, sender: Side, action: str) -> Figures:
+    def figures(self, version: Version, sender: Side, action: str) -> Figures:
         """Return what is counted of an action; those that no version has share one."""
         name = action if action in ANY_ACTION else "(unknown)"
-        return self._figures[sender].setdefault(name, Figures())
+        return self._figures.setdefault((sender, name), {}).setdefault(version, Figures())
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
@@ -270,20 +270,23 @@ class Judge:
             self._notes.append(note)
 
     def _finished(self) -> Iterator[ActionFigures]:
-        for sender, actions in sorted(self._figures.items()):
-            for action, seen in sorted(actions.items()):
-                yield ActionFigures(
-                    action=action,
-                    sender=sender,
-                    calls=seen.calls,
-                    results=seen.results,
-                    errors=seen.errors,
-                    unanswered=seen.unanswered,
-                    mean_ms=round(seen.total / seen.count * 1e3, 3) if seen.count else None,
-                    p50_ms=seen.quantile_ms(0.5),
-                    p95_ms=seen.quantile_ms(0.95),
-                    max_ms=round(seen.longest * 1e3, 3) if seen.count else None,
-                )
+        for (sender, action), versions in sorted(self._figures.items()):
+            seen = Figures()
+            for figures in versions.values():
+                seen.merge(figures)
+            yield ActionFigures(
+                action=action,
+                sender=sender,
+                calls=seen.calls,
+                versions={version: figures.calls for version, figures in versions.items() if figures.calls},
+                results=seen.results,
+                errors=seen.errors,
+                unanswered=seen.unanswered,
+                mean_ms=round(seen.total / seen.count * 1e3, 3) if seen.count else None,
+                p50_ms=seen.quantile_ms(0.5),
+                p95_ms=seen.quantile_ms(0.95),
+                max_ms=round(seen.longest * 1e3, 3) if seen.count else None,
+            )
 
     def _station_figures(self, dialogue: Dialogue) -> StationFigures:
         return StationFigures(

@@ -52,5 +52,5 @@ class Listener(Protocol):
     def lost(self, speaker: Speaker, connector: int, side: Side, reason: str) -> None:
         """Take a lost charging session."""
 
-    def figures(self, sender: Side, action: str) -> Figures:
+    def figures(self, version: Version, sender: Side, action: str) -> Figures:
         """Return what is counted of an action that a side sends."""

@@ -16,6 +16,7 @@ _LATE_LOG: Final = 1.0
 """Seconds by which threads may write their lines in another order than they worked."""
 _LEAST_PATIENCE: Final = 2.0
 """Seconds that everybody waits for an answer."""
+_SLACK: Final = 0.1
 _UNREADABLE: Final = "-1"
 """The id of an answer to a frame without a readable one (2.x Part 4 §4.2.3); a kind answer in 1.6 as well."""
 
@@ -35,7 +36,10 @@ class Waiting:
         waiting = way.open
         if waiting:
             older = next(iter(waiting.values()))
-            if way.sender not in self._station.traits.queued:
+            traits = self._station.traits
+            if traits.own_stations and way.sender is Side.STATION:
+                self._overlap(older, exchange)
+            elif way.sender not in traits.queued:
                 link.suspects.setdefault(older.message_id, exchange)
             if len(waiting) >= _MOST_OPEN:
                 waiting.pop(older.message_id)
@@ -124,8 +128,8 @@ class Waiting:
         station = self._station
         if newer.message_id == older.message_id or station.in_gap():
             return
-        if newer.at is not None and older.at is not None and newer.at - older.at >= _LEAST_PATIENCE:
-            # The sender may have given the older one up: nobody knows its time-out.
+        if newer.at is not None and older.at is not None and newer.at - older.at >= self._patience(newer.sender):
+            # The sender may have given the older one up.
             return
         if station.traits.logged_late and (
             station.at is None or newer.at is None or (older.at is not None and station.at - newer.at < _LATE_LOG)
@@ -139,6 +143,12 @@ class Waiting:
             side=newer.sender,
             line=newer.line,
         )
+
+    def _patience(self, sender: Side) -> float:
+        """Return how many seconds a side waits for an answer at the least; nobody knows the time-outs of others."""
+        if sender is Side.STATION and self._station.traits.own_stations:
+            return self._timeout - _SLACK
+        return _LEAST_PATIENCE
 
     def _unexpected(self, link: Link, sender: Side, way: Way, message_id: str, *, error: bool) -> Exchange | None:
         station = self._station
@@ -157,7 +167,7 @@ class Waiting:
         if message_id in way.answered:
             if not station.in_gap():
                 station.find("answered-twice", f"a second answer to {message_id!r}", side=sender)
-        elif way.calls_seen and not station.in_gap() and message_id != _UNREADABLE:
+        elif (way.calls_seen or station.traits.from_the_start) and not station.in_gap() and message_id != _UNREADABLE:
             detail = f"no CALL of the {way.sender.words} has the id {message_id!r}"
             station.find("answer-to-nothing", detail, side=sender)
         return None

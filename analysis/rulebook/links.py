@@ -158,6 +158,15 @@ class LinkWatcher:
         heard_at = way.spoke_at
         if first.at is None or (heard_at is not None and heard_at > first.at):
             return
+        if record.by is other:
+            self._station.find(
+                "unanswered-call",
+                f"{first.action} {first.message_id!r} of line {first.line} has no answer after "
+                f"{record.at - first.at:.0f} s, when the {other.words} closes the connection",
+                side=other,
+                line=first.line,
+            )
+            return
         self._station.find(
             "dead-connection",
             f"{len(silent)} CALLs of the {first.sender.words} from line {first.line} on had no answer, and "

@@ -106,6 +106,8 @@ _ROWS: Final[tuple[tuple[str, Side | None, Level | Mapping[Version, Level], str 
      "The interval that a CSMS gives is not negative."),
     ("refused-after-accepted", _CSMS, _BEHAVIOUR, _FIELD,
      "A CSMS does not answer an accepted station with SecurityError."),
+    ("no-handshake", _STATION, _REQUIRED, _by_version("J16 §3.1", "P4 §3.1"),
+     "Frames are sent on a connection that was opened."),
     # -- transactions of 1.6 ---------------------------------------------------------------------------------------
     ("transaction-id-given-twice", _CSMS, _REQUIRED, "1.6 §4.8",
      "Every started transaction gets an id of its own."),
