@@ -1,11 +1,9 @@
 """Any OCPP log in, findings about those who wrote it out.
 
-`trace_check` reads trace files record by record; each station in them is a `conversation`, which holds its frames
-against `rules` and its transactions against `transaction_rules`; `findings` collects what is wrong.
+`readers` turn lines into records; `judge` hands each to the `dialogue` of its station, which holds it against the rules
+of `rulebook`. `trace_check` asks the same of the stations in Plugstorm's own traces.
 """
 
-from analysis.findings import Finding, TraceReport
-from analysis.rules import Rule
-from analysis.trace_check import check_traces
+from analysis.trace_check import Finding, TraceReport, check_traces
 
-__all__ = ["Finding", "Rule", "TraceReport", "check_traces"]
+__all__ = ["Finding", "TraceReport", "check_traces"]

@@ -57,6 +57,8 @@ class ActionFigures(msgspec.Struct, kw_only=True):
     action: str
     sender: Side
     calls: int = 0
+    versions: dict[Version, int] = {}
+    """CALLs by OCPP version."""
     results: int = 0
     errors: int = 0
     unanswered: int = 0

@@ -8,6 +8,7 @@ from math import inf
 from typing import Final
 
 from analysis.dialogue import Dialogue
+from analysis.figures import Figures
 from analysis.findings_model import (
     ActionFigures,
     Analysis,
@@ -18,6 +19,7 @@ from analysis.findings_model import (
     StationFigures,
     UnreadLine,
 )
+from analysis.guess import ANY_ACTION
 from analysis.listener import SeenFrame, Speaker
 from analysis.model import Event, Level, Record, Side, Traits, Unread
 from analysis.rulebook.clocks import Clocks, Heartbeats
@@ -40,6 +42,7 @@ _KEPT: Final = 2_000
 _UNREAD_KEPT: Final = 50
 _SHOWN_UNREAD: Final = 300
 _LOST_KEPT: Final = 200
+_FRAME: Final = Event.FRAME
 
 
 def _watchers_16(dialogue: Dialogue) -> list[Watcher]:
@@ -78,41 +81,6 @@ _WATCHERS: Final[dict[Version, Callable[[Dialogue], list[Watcher]]]] = {
 }
 
 
-class _Figures:
-    """What is counted of an action; latencies in classes of an eighth: small, and exact enough to speak of."""
-
-    __slots__ = ("buckets", "calls", "count", "errors", "longest", "results", "total", "unanswered")
-
-    def __init__(self) -> None:
-        self.calls = self.results = self.errors = self.unanswered = 0
-        self.buckets: dict[int, int] = {}
-        self.count = 0
-        self.total = 0.0
-        self.longest = 0.0
-
-    def add(self, seconds: float) -> None:
-        self.count += 1
-        self.total += seconds
-        self.longest = max(self.longest, seconds)
-        # The four highest bits of the time in tenths of a millisecond, and their place.
-        tenths = int(seconds * 1e4)
-        place = tenths.bit_length() - 4
-        bucket = tenths if place <= 0 else place * 16 + (tenths >> place)
-        buckets = self.buckets
-        buckets[bucket] = buckets.get(bucket, 0) + 1
-
-    def quantile_ms(self, share: float) -> float | None:
-        if not self.count:
-            return None
-        wanted, seen = share * self.count, 0
-        for bucket in sorted(self.buckets):
-            seen += self.buckets[bucket]
-            if seen >= wanted:
-                place, bits = divmod(bucket, 16) if bucket >= 16 else (0, bucket)  # noqa: PLR2004 - four bits
-                return round(min(((bits + 1) << max(place, 0)) / 10, self.longest * 1e3), 3)
-        return None
-
-
 class Judge:
     """Takes records of any number of logs, then tells what it found."""
 
@@ -140,9 +108,8 @@ class Judge:
         """The frames around each finding."""
         self._unread: list[UnreadLine] = []
         self._lost: list[Lost] = []
-        self._figures: dict[Side, dict[str, _Figures]] = {side: {} for side in Side}
+        self._figures: dict[tuple[Side, str], dict[Version, Figures]] = {}
         self._at = -inf
-        self._undirected = 0
         self.last_gap = 0
         self.station_count = 1
 
@@ -167,23 +134,26 @@ class Judge:
 
     def take(self, record: Record | Unread) -> None:
         """Take a record of the log that was begun."""
-        if isinstance(record, Unread):
+        if type(record) is Unread:
             self._could_not_read(record)
             return
+        assert type(record) is Record
+        source = self._source
         at = record.at
         if at is not None:
             if at < self._at - 1.0:
-                self._source.steps_back += 1
+                source.steps_back += 1
             self._at = at
         dialogue = self._dialogues.get(record.station)
         if dialogue is None:
             dialogue = self._meet(record.station)
-        if record.event is Event.FRAME:
-            self._source.frames += 1
-            if record.cut:
-                self._source.cut += 1
-        if not dialogue.take(record):
-            self._undirected += 1
+        if record.event is not _FRAME:
+            dialogue.take_event(record)
+            return
+        source.frames += 1
+        if record.cut:
+            source.cut += 1
+        if not dialogue.take_frame(record):
             self._could_not_read(Unread(record.line, record.text, "nobody can tell which side sent it"))
 
     def _meet(self, station: str) -> Dialogue:
@@ -257,29 +227,10 @@ class Judge:
                 )
             )
 
-    def called(self, sender: Side, action: str) -> None:
-        """Count a CALL."""
-        self._figures_of(sender, action).calls += 1
-
-    def answered(self, sender: Side, action: str, seconds: float | None, *, error: bool) -> None:
-        """Count an answer."""
-        figures = self._figures_of(sender, action)
-        if error:
-            figures.errors += 1
-        else:
-            figures.results += 1
-        if seconds is not None and seconds >= 0:
-            figures.add(seconds)
-
-    def unanswered(self, sender: Side, action: str) -> None:
-        """Count a CALL without an answer."""
-        self._figures_of(sender, action).unanswered += 1
-
-    def _figures_of(self, sender: Side, action: str) -> _Figures:
-        figures = self._figures[sender].get(action)
-        if figures is None:
-            figures = self._figures[sender][action] = _Figures()
-        return figures
+    def figures(self, version: Version, sender: Side, action: str) -> Figures:
+        """Return what is counted of an action; those that no version has share one."""
+        name = action if action in ANY_ACTION else "(unknown)"
+        return self._figures.setdefault((sender, name), {}).setdefault(version, Figures())
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
@@ -319,20 +270,23 @@ class Judge:
             self._notes.append(note)
 
     def _finished(self) -> Iterator[ActionFigures]:
-        for sender, actions in sorted(self._figures.items()):
-            for action, seen in sorted(actions.items()):
-                yield ActionFigures(
-                    action=action,
-                    sender=sender,
-                    calls=seen.calls,
-                    results=seen.results,
-                    errors=seen.errors,
-                    unanswered=seen.unanswered,
-                    mean_ms=round(seen.total / seen.count * 1e3, 3) if seen.count else None,
-                    p50_ms=seen.quantile_ms(0.5),
-                    p95_ms=seen.quantile_ms(0.95),
-                    max_ms=round(seen.longest * 1e3, 3) if seen.count else None,
-                )
+        for (sender, action), versions in sorted(self._figures.items()):
+            seen = Figures()
+            for figures in versions.values():
+                seen.merge(figures)
+            yield ActionFigures(
+                action=action,
+                sender=sender,
+                calls=seen.calls,
+                versions={version: figures.calls for version, figures in versions.items() if figures.calls},
+                results=seen.results,
+                errors=seen.errors,
+                unanswered=seen.unanswered,
+                mean_ms=round(seen.total / seen.count * 1e3, 3) if seen.count else None,
+                p50_ms=seen.quantile_ms(0.5),
+                p95_ms=seen.quantile_ms(0.95),
+                max_ms=round(seen.longest * 1e3, 3) if seen.count else None,
+            )
 
     def _station_figures(self, dialogue: Dialogue) -> StationFigures:
         return StationFigures(

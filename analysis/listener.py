@@ -1,10 +1,11 @@
-"""Who hears of what a dialogue finds, counts and loses."""
+"""Who hears of what a dialogue finds and loses, and counts for it."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import Protocol
 
+from analysis.figures import Figures
 from analysis.model import Direction, Side
 from ocppj.versions import Version
 
@@ -51,11 +52,5 @@ class Listener(Protocol):
     def lost(self, speaker: Speaker, connector: int, side: Side, reason: str) -> None:
         """Take a lost charging session."""
 
-    def called(self, sender: Side, action: str) -> None:
-        """Count a CALL."""
-
-    def answered(self, sender: Side, action: str, seconds: float | None, *, error: bool) -> None:
-        """Count an answer; `sender` is who sent the CALL."""
-
-    def unanswered(self, sender: Side, action: str) -> None:
-        """Count a CALL without an answer."""
+    def figures(self, version: Version, sender: Side, action: str) -> Figures:
+        """Return what is counted of an action that a side sends."""

@@ -120,3 +120,5 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """The log begins before the station's first connection."""
     connections: bool = False
     """Openings and ends of connections are in the log."""
+    own_stations: bool = False
+    """The stations are Plugstorm's own: their readings and times are exact, and they keep to the given time-out."""

@@ -45,7 +45,7 @@ def check_trace(
     ] = None,
     json: Json = False,
 ) -> Work:
-    """Check every frame that traced stations sent against OCPP; exit code 1 if one is wrong."""
+    """Check every frame that traced stations sent, as plugstorm analyze does; exit code 1 if one is wrong."""
     from plugstorm import trace_command  # noqa: PLC0415 - as above
 
     return lambda: trace_command.run(places, call_timeout=call_timeout, as_json=json)

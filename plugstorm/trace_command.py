@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from analysis import TraceReport, check_traces
-from analysis.trace_check import CALL_TIMEOUT
+from analysis.judge import CALL_TIMEOUT
 from evidence import exit_codes
 from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import LoadRun

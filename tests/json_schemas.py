@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from analysis.findings import TraceReport
+from analysis import TraceReport
 from analysis.findings_model import Analysis
 from benchmarks.figures import EngineRow
 from evidence.capacity_model import CapacityResult

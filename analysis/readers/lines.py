@@ -35,6 +35,7 @@ _VERSIONS: Final[Mapping[str, Version]] = {
     for spelling in spellings
 }
 _TIME: Final = re.compile(TIME)
+_MOST_HEADS: Final = 20_000
 _raw_decode = json.JSONDecoder().raw_decode
 
 
@@ -99,6 +100,10 @@ class _Head(NamedTuple):
     groups: tuple[str | None, ...]
 
 
+_Named = tuple[str, str, Direction | None, Version | None]
+"""Station, connection, direction and version."""
+
+
 class _Reading:
     """One file that is being read."""
 
@@ -110,6 +115,9 @@ class _Reading:
         """Of a frame that goes on in the next lines."""
         self._parts: list[str] = []
         self._size = 0
+        self._heads: dict[str, _Named] = {}
+        """What stood around the time before a frame, and what the pattern found in it: most lines begin alike."""
+        self._time_span = (0, 0)
         place = form.frame.groupindex
         # Of a group that the pattern does not have, the last place holds None.
         self._place_of_frame = place["frame"] - 1
@@ -118,14 +126,19 @@ class _Reading:
         self._place_of_station = place.get("station", 0) - 1
         self._place_of_connection = place.get("connection", 0) - 1
         self._place_of_version = place.get("version", 0) - 1
+        self._frame_is_last = form.frame.groups == place["frame"]
 
     def run(self, lines: Lines) -> Iterator[Record | Unread]:
         form = self._form
-        frame, prepare, frame_place = form.frame, form.prepare, self._place_of_frame
+        prepare = form.prepare
         for number, raw in lines:
             line = raw
             if "\x1b" in line or "\t" in line or prepare is not None:
                 line = _clean(line, prepare)
+            record = self._known(number, line) if self._heads and self._head is None else None
+            if record is not None:
+                yield record
+                continue
             match = self._match(line)
             if self._head is not None:
                 if match is None and not self._ends_record(line):
@@ -134,23 +147,73 @@ class _Reading:
                 yield self._finish()
             if match is None:
                 yield from self._other(number, line)
-            while match is not None:
-                head = self._head_of(number, match)
-                text = (head.groups[frame_place] or "").strip()
-                value = decode(text) if text else None
-                if value is not None:
-                    yield self._record(head, text, value)
-                    break
-                try:
-                    value, end = _raw_decode(text)
-                except (ValueError, RecursionError):
-                    yield from self._unfinished(head, text)
-                    break
-                # Something follows the frame on its line: the end of a quotation, or the next record.
-                yield self._record(head, text[:end], decode(text[:end]))
-                match = frame.search(text, end)
+            else:
+                yield from self._frames(number, match)
         if self._head is not None:
             yield self._finish()
+
+    def _frames(self, number: int, found: re.Match[str]) -> Iterator[Record | Unread]:
+        """Read the frames of a line."""
+        match: re.Match[str] | None = found
+        while match is not None:
+            head = self._head_of(number, match)
+            text = (head.groups[self._place_of_frame] or "").strip()
+            value = decode(text) if text else None
+            if value is not None:
+                if self._frame_is_last:
+                    self._learn(match, head)
+                yield self._record(head, text, value)
+                return
+            try:
+                value, end = _raw_decode(text)
+            except (ValueError, RecursionError):
+                yield from self._unfinished(head, text)
+                return
+            # Something follows the frame on its line: the end of a quotation, or the next record.
+            yield self._record(head, text[:end], decode(text[:end]))
+            match = self._form.frame.search(text, end)
+
+    def _known(self, number: int, line: str) -> Record | None:
+        """Read a line that begins as an earlier one does, but for its time; None for any other."""
+        place = line.find(',"') - 2
+        if line[place : place + 1] != "[":
+            place = line.find(', "') - 2
+        begin, end = self._time_span
+        named = self._heads.get(line[:begin] + line[end:place])
+        if named is None or place < end:
+            return None
+        text = line[place:].rstrip()
+        value = decode(text)
+        if value is None:
+            return None
+        at = None
+        if end:
+            at = self._time(line[begin:end])
+            if at is None:
+                return None
+        station, connection, direction, version = named
+        return Record(
+            line=number,
+            at=at,
+            station=station,
+            connection=connection,
+            direction=direction,
+            text=text,
+            value=value,
+            version=version,
+        )
+
+    def _learn(self, match: re.Match[str], head: _Head) -> None:
+        """Note what stands before a frame, so that the pattern need not look at the next line that begins so."""
+        line = match.string
+        begin = end = 0
+        if head.time is not None:
+            begin = line.find(head.time) if self._form.at_mark else match.start("time")
+            end = begin + len(head.time)
+        if (begin, end) != self._time_span or len(self._heads) > _MOST_HEADS:
+            self._heads.clear()
+            self._time_span = begin, end
+        self._heads[line[:begin] + line[end : match.start("frame")]] = self._named(head)
 
     def _match(self, line: str) -> re.Match[str] | None:
         form = self._form
@@ -210,22 +273,27 @@ class _Reading:
         return self._record(head, text, decode(text))
 
     def _record(self, head: _Head, text: str, value: Any) -> Record:
-        groups = head.groups
-        record = Record(
+        station, connection, direction, version = self._named(head)
+        return Record(
             line=head.line,
             at=None if head.time is None else self._time(head.time),
-            station=groups[self._place_of_station] or self._station,
-            connection=groups[self._place_of_connection] or "",
-            direction=self._form.arrows.get(groups[self._place_of_arrow] or ""),
+            station=station,
+            connection=connection,
+            direction=direction,
             text=text,
             value=value,
+            cut=value is None and shortened(text),
+            version=version,
         )
-        if value is None:
-            record.cut = shortened(text)
-        version = groups[self._place_of_version]
-        if version is not None:
-            record.version = _VERSIONS.get(version)
-        return record
+
+    def _named(self, head: _Head) -> _Named:
+        groups = head.groups
+        return (
+            groups[self._place_of_station] or self._station,
+            groups[self._place_of_connection] or "",
+            self._form.arrows.get(groups[self._place_of_arrow] or ""),
+            _VERSIONS.get(groups[self._place_of_version] or ""),
+        )
 
     def _time(self, stamp: str) -> float | None:
         return self._clock.read(stamp, self._form.time_format)

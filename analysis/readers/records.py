@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -28,7 +28,7 @@ class PlugstormReader:
 
     name = "plugstorm"
     title = "Plugstorm, traces/*.jsonl of a run"
-    traits = Traits(taken_at=Side.STATION, from_the_start=True, connections=True)
+    traits = Traits(taken_at=Side.STATION, from_the_start=True, connections=True, own_stations=True)
 
     def likeness(self, head: Sequence[str]) -> int:
         """Count lines that are records of a trace."""
@@ -37,14 +37,14 @@ class PlugstormReader:
     def read(self, lines: Lines, station: str) -> Iterator[Record | Unread]:
         """Read a file; a last line that a crash cut off is told of like any other."""
         del station
+        return self.records(_told(lines))
+
+    def records(self, trace: Iterable[tuple[int, TraceRecord | Unread]]) -> Iterator[Record | Unread]:
+        """Read the numbered records of a trace."""
         copies = _Copies()
-        for number, line in lines:
-            if not line or line.isspace():
-                continue
-            try:
-                told = decode_record(line)
-            except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-                yield Unread(number, line, f"not a trace record: {error}")
+        for number, told in trace:
+            if isinstance(told, Unread):
+                yield told
                 continue
             direction = _DIRECTIONS.get(told.kind)
             if direction is not None:
@@ -67,6 +67,16 @@ class PlugstormReader:
                     reason=str(told.info.get("reason") or ""),
                     by=_CLOSERS.get(str(told.info.get("by"))),
                 )
+
+
+def _told(lines: Lines) -> Iterator[tuple[int, TraceRecord | Unread]]:
+    for number, line in lines:
+        if not line or line.isspace():
+            continue
+        try:
+            yield number, decode_record(line)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            yield number, Unread(number, line, f"not a trace record: {error}")
 
 
 class _Copies:

@@ -39,7 +39,8 @@ _PIPE_LINES: Final = 10
 _ROTATED: Final = re.compile(r"\.(\d{1,4})(?=\.|$)")
 _DUMPS: Final = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-\d+_ocpp\d\d-(?:in|out)\.txt$")
 _LONGEST_LINE: Final = 16_000_000
-"""Characters of a line that are kept; a binary file has lines without an end."""
+"""Bytes after which a line is cut in two; a binary file has lines without an end."""
+_BLOCK: Final = 1 << 18
 
 
 _NO_END: Final = (EOFError, zlib.error, lzma.LZMAError)
@@ -141,16 +142,35 @@ def _unpacked(place: Path) -> _Bytes:
 
 
 def _numbered(file: _Bytes, name: str) -> Iterator[tuple[int, str]]:
-    number = 0
+    first = 1
+    for block in _whole_lines(file):
+        if first == 1 and block[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise UsageError(f"{name} is UTF-16; convert it to UTF-8, as with iconv -f UTF-16 -t UTF-8")
+        lines = block.decode("utf-8", "replace").split("\n")
+        if b"\r" in block:
+            lines = [line.rstrip("\r") for line in lines]
+        yield from enumerate(lines, first)
+        first += len(lines)
+
+
+def _whole_lines(file: _Bytes) -> Iterator[bytes]:
+    """Yield what a file brings, cut at the ends of lines and without the last of them."""
+    parts: list[bytes] = []
+    size = 0
     try:
-        while line := file.readline(_LONGEST_LINE):
-            number += 1
-            if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                raise UsageError(f"{name} is UTF-16; convert it to UTF-8, as with iconv -f UTF-16 -t UTF-8")
-            yield number, line.decode("utf-8", "replace").rstrip("\r\n")
+        while block := file.read1(_BLOCK):
+            whole, end, rest = block.rpartition(b"\n")
+            if not end and size < _LONGEST_LINE:
+                parts.append(rest)
+                size += len(rest)
+                continue
+            yield b"".join([*parts, whole if end else rest])
+            parts, size = ([rest], len(rest)) if end and rest else ([], 0)
     except _NO_END:
-        # What was readable was handed on; the end of a packed file is often missing.
-        return
+        # What was readable is handed on; the end of a packed file is often missing.
+        pass
+    if parts:
+        yield b"".join(parts)
 
 
 def reader_called(name: str) -> Reader:

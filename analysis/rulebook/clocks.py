@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from analysis.clock_readings import UNEVEN, ClockReading, unevenness
 from analysis.meter_readings import instant
 from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload, StationView, Watcher
 from ocppj.registration import Registration
@@ -16,8 +17,6 @@ _EPOCH_END: Final = 946_684_800.0
 """2000-01-01: a clock that shows an earlier time was never set."""
 _AHEAD: Final = 60.0
 _STEP: Final = 60.0
-_BACK: Final = 2.0
-_STOPPED: Final = 2.0
 _BEATS: Final = 10
 _MOST_SILENCE: Final = 1.5
 """Intervals without a word that are too many; the last one may have been on its way."""
@@ -34,8 +33,8 @@ class Clocks(Watcher):
     def __init__(self, station: StationView) -> None:
         """Start without a time of the CSMS."""
         super().__init__(station)
-        self._csms: tuple[float, float] | None = None
-        """The last currentTime, and when the log has it."""
+        self._csms: ClockReading | None = None
+        """The last currentTime."""
 
     @property
     def calls(self) -> Mapping[str, CallCheck]:
@@ -66,24 +65,27 @@ class Clocks(Watcher):
             )
 
     def _time_of_csms(self, exchange: Exchange, answer: Payload) -> None:
-        del exchange
-        station = self.station
-        time = instant(answer.get("currentTime"))
-        if time is None or station.at is None:
+        station, asked = self.station, exchange.at
+        time = _instant(answer.get("currentTime"))
+        if time is None or station.at is None or asked is None:
             return
-        if self._csms is not None:
-            before, logged = self._csms
-            passed = station.at - logged
-            if passed >= 0 and time < before - _BACK:
-                station.find("csms-clock", f"currentTime goes back by {_span(before - time)}")
-            elif passed > _STOPPED and time == before:
-                station.find("csms-clock", f"currentTime stands still while {_span(passed)} pass in the log")
-            elif passed >= 0 and abs(time - before - passed) > _STEP:
-                station.find(
-                    "csms-clock", f"currentTime goes on by {_span(time - before)} while {_span(passed)} pass in the log"
-                )
-        self._csms = (time, station.at)
+        now = ClockReading(time, asked, station.at)
+        # Where the log's own clock stepped back, nothing follows.
+        if self._csms is not None and asked >= self._csms.answered:
+            self._compare(self._csms, now)
+        self._csms = now
         station.set_csms_time(time)
+
+    def _compare(self, before: ClockReading, now: ClockReading) -> None:
+        off, passed = unevenness(before, now), now.seconds - before.seconds
+        if off < -UNEVEN and passed < 0:
+            self.station.find("csms-clock", f"currentTime goes back by {_span(-passed)}")
+        elif off < -UNEVEN and passed == 0:
+            gone = _span(now.asked - before.answered)
+            self.station.find("csms-clock", f"currentTime stands still while {gone} pass in the log")
+        elif abs(off) > _STEP:
+            gone = _span(now.answered - before.answered)
+            self.station.find("csms-clock", f"currentTime goes on by {_span(passed)} while {gone} pass in the log")
 
 
 def _span(seconds: float) -> str:

@@ -10,34 +10,30 @@ from analysis.message_values import (
     foreign_echo,
     integers,
     is_wide,
-    misplaced_periods,
     reversed_window,
-    schedule_starts,
 )
 from analysis.meter_readings import instant
 from analysis.model import Side
+from analysis.profile_rules import Fault, profile_faults
 from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload, StationView, Watcher
 from ocppj.actions import ACTIONS
-from ocppj.versions import Version
 
 __all__ = ["Lists", "Profiles", "Reservations", "Values"]
 
 
-class _Names:
-    """What 1.6 and 2.x call the parts of a profile."""
-
-    def __init__(self, profile: str, whole: str, place: str) -> None:
-        self.profile = profile
-        """The member of SetChargingProfile that holds the profile."""
-        self.whole = whole
-        """The purpose that limits the whole station."""
-        self.place = place
-
-
-_NAMES: Final = {
-    Version.V16: _Names("csChargingProfiles", "ChargePointMaxProfile", "connectorId"),
-    Version.V201: _Names("chargingProfile", "ChargingStationMaxProfile", "evseId"),
-    Version.V21: _Names("chargingProfile", "ChargingStationMaxProfile", "evseId"),
+_PROFILE_RULES: Final = {
+    Fault.WHOLE_PLACE: "profile-connector",
+    Fault.SESSION_PLACE: "profile-connector",
+    Fault.TRANSACTION: "profile-transaction",
+    Fault.PURPOSE: "profile-transaction",
+    Fault.START: "profile-start",
+    Fault.RELATIVE_START: "profile-relative-start",
+    Fault.RECURRENCY: "profile-recurrency",
+    Fault.RECURRENCY_UNUSED: "profile-recurrency",
+    Fault.RELATIVE_MAXIMUM: "profile-kind",
+    Fault.FIRST_PERIOD: "profile-first-period",
+    Fault.PERIOD_ORDER: "profile-first-period",
+    Fault.PHASE: "profile-phase",
 }
 
 
@@ -47,51 +43,11 @@ class Profiles(Watcher):
     @property
     def calls(self) -> Mapping[str, CallCheck]:
         """Return what to do with CALLs."""
-        return {
-            "SetChargingProfile": self._set,
-            "RemoteStartTransaction": self._start,
-            "RequestStartTransaction": self._start,
-        }
+        return dict.fromkeys(("SetChargingProfile", "RemoteStartTransaction", "RequestStartTransaction"), self._sent)
 
-    def _set(self, exchange: Exchange) -> None:
-        payload = exchange.payload or {}
-        names = _NAMES[self.station.version]
-        profile, place = payload[names.profile], payload[names.place]
-        purpose = profile["chargingProfilePurpose"]
-        self._check(profile, exchange.action)
-        if purpose == "TxProfile" and "transactionId" not in profile:
-            self._say("profile-transaction", exchange.action, "a TxProfile without transactionId")
-        if purpose == names.whole and place != 0:
-            self._say("profile-connector", exchange.action, f"a {purpose} on {names.place} {place}, not 0")
-        elif purpose == "TxProfile" and place == 0:
-            self._say("profile-connector", exchange.action, f"a TxProfile on {names.place} 0")
-
-    def _start(self, exchange: Exchange) -> None:
-        profile = (exchange.payload or {}).get("chargingProfile")
-        if profile is None:
-            return
-        self._check(profile, exchange.action)
-        if "transactionId" in profile:
-            self._say("profile-transaction", exchange.action, "the profile names a transaction that is yet to start")
-
-    def _say(self, rule: str, action: str, detail: str) -> None:
-        self.station.find(rule, f"{action}: {detail}")
-
-    def _check(self, profile: Payload, action: str) -> None:
-        kind = profile["chargingProfileKind"]
-        schedules: Any = profile["chargingSchedule"]
-        for schedule in [schedules] if isinstance(schedules, dict) else schedules:
-            started = "startSchedule" in schedule
-            if kind in ("Absolute", "Recurring") and not started:
-                self._say("profile-start", action, f"a profile of kind {kind} without startSchedule")
-            elif kind == "Relative" and started:
-                self._say("profile-start", action, "a Relative profile with startSchedule")
-        for starts in schedule_starts(profile):
-            misplaced = misplaced_periods(starts)
-            if misplaced:
-                self._say("profile-first-period", action, misplaced)
-        if kind == "Recurring" and "recurrencyKind" not in profile:
-            self._say("profile-recurrency", action, "a Recurring profile without recurrencyKind")
+    def _sent(self, exchange: Exchange) -> None:
+        for fault, words in profile_faults(self.station.version, exchange.action, exchange.payload):
+            self.station.find(_PROFILE_RULES[fault], f"{exchange.action}: {words}")
 
 
 _CONTENTS: Final = {"GetCertificateStatus": "ocspResult", "Get15118EVCertificate": "exiResponse"}

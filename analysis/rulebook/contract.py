@@ -7,13 +7,41 @@ from typing import Any, Protocol
 
 import msgspec
 
+from analysis.figures import Figures
 from analysis.model import Side, Traits
+from ocppj.actions import Action
 from ocppj.registration import Registration
 from ocppj.versions import Rules, Version
 
-__all__ = ["AnswerCheck", "CallCheck", "Exchange", "Payload", "StationView", "Watcher"]
+__all__ = ["ActionChecks", "AnswerCheck", "CallCheck", "ErrorCheck", "Exchange", "Payload", "StationView", "Watcher"]
 
 Payload = dict[str, Any]
+
+
+def _fits(payload: object) -> bool:
+    """Return True: nothing is asked of the payload."""
+    del payload
+    return True
+
+
+class ActionChecks(msgspec.Struct, kw_only=True, eq=False):
+    """What is asked of the CALLs of one action by one side, and of their answers."""
+
+    known: Action | None
+    """None for an action that the version does not have."""
+    allowed: bool
+    """The side may send it."""
+    figures: Figures
+    fits_call: Callable[[object], bool] = _fits
+    """Whether the payload of a CALL fits its schema."""
+    fits_answer: Callable[[object], bool] = _fits
+    empty_call: bool = True
+    """The payload of a CALL may be empty."""
+    empty_answer: bool = True
+    calls: tuple[CallCheck, ...] = ()
+    answers: tuple[AnswerCheck, ...] = ()
+    errors: tuple[ErrorCheck, ...] = ()
+    losses: tuple[CallCheck, ...] = ()
 
 
 class Exchange(msgspec.Struct, gc=False, eq=False):
@@ -26,6 +54,8 @@ class Exchange(msgspec.Struct, gc=False, eq=False):
     at: float | None
     line: int
     sender: Side
+    checks: ActionChecks
+    """What is asked of it and of its answer."""
     valid: bool = False
     """The payload is known and can be worked with."""
     clean: bool = False
@@ -68,6 +98,7 @@ class StationView(Protocol):
 
 CallCheck = Callable[[Exchange], None]
 AnswerCheck = Callable[[Exchange, Payload], None]
+ErrorCheck = Callable[[Exchange, str], None]
 
 
 class Watcher:
@@ -88,7 +119,7 @@ class Watcher:
         return {}
 
     @property
-    def errors(self) -> Mapping[str, Callable[[Exchange, str], None]]:
+    def errors(self) -> Mapping[str, ErrorCheck]:
         """Return what to do with the code of a CALLERROR, by the action of its CALL."""
         return {}
 

@@ -9,7 +9,7 @@ from typing import Final
 from analysis.model import Record, Side
 from analysis.rulebook.contract import Exchange, StationView
 
-__all__ = ["Link", "LinkWatcher"]
+__all__ = ["Link", "LinkWatcher", "Way"]
 
 _LOOP: Final = 5
 """Connections that die young, one after the other, make a loop."""
@@ -30,43 +30,56 @@ _COMPLAINTS: Final = frozenset({1002, 1003, 1007, 1009, 1010})
 _REFUSALS: Final = frozenset({1008, 1011})
 
 
+class Way:
+    """What one side sent on a connection, and what came back."""
+
+    __slots__ = ("answered", "calls_seen", "open", "received_until", "said", "sender", "spoke_at")
+
+    def __init__(self, sender: Side) -> None:
+        """Begin before the first frame."""
+        self.sender = sender
+        self.open: dict[str, Exchange] = {}
+        """Its CALLs that wait for their answers, the oldest first."""
+        self.answered: deque[str] = deque(maxlen=16)
+        """Ids of its last CALLs that were answered."""
+        self.calls_seen = False
+        self.said = 0
+        """How many frames it sent."""
+        self.spoke_at: float | None = None
+        self.received_until: float | None = None
+        """When its last CALL was sent that was answered."""
+
+
 class Link:
     """One connection: who waits for what on it."""
 
     __slots__ = (
-        "answered", "blamed", "calls_seen", "excused", "expired", "findings", "key", "last_at", "look_at", "number",
-        "open", "opened_at", "over", "received_until", "refusal", "said", "spoke_at", "suspects", "told",
+        "blamed", "csms", "excused", "expired", "findings", "key", "last_at", "look_at", "number", "opened_at", "over",
+        "refusal", "station", "suspects", "told",
     )  # fmt: skip
 
     def __init__(self, key: str, number: int, opened_at: float | None, *, told: bool = False) -> None:
-        """Begin a connection; `told` where the log says so."""
+        """Begin a connection; `told` where the log says so. Number 0 is that of none."""
         self.key = key
         self.number = number
         self.opened_at = opened_at
         self.told = told
-        self.over = False
-        self.open: dict[Side, dict[str, Exchange]] = {Side.STATION: {}, Side.CSMS: {}}
+        self.over = number == 0
+        self.station = Way(Side.STATION)
+        self.csms = Way(Side.CSMS)
         self.expired: OrderedDict[str, Exchange] = OrderedDict()
         """CALLs that waited longer than the time-out."""
         self.blamed: deque[Exchange] = deque(maxlen=64)
         """Those of them for which somebody was blamed."""
         self.suspects: dict[str, Exchange] = {}
         """By the id of an open CALL: the first that its sender sent while it was open."""
-        self.answered: dict[Side, deque[str]] = {Side.STATION: deque(maxlen=16), Side.CSMS: deque(maxlen=16)}
-        """Ids of the last CALLs that were answered, by who sent them."""
         self.excused: deque[str] = deque(maxlen=16)
         """Ids of broken frames, to which an answer may come."""
-        self.calls_seen = {Side.STATION: 0, Side.CSMS: 0}
-        self.spoke_at: dict[Side, float | None] = {Side.STATION: None, Side.CSMS: None}
-        self.received_until: dict[Side, float | None] = {Side.STATION: None, Side.CSMS: None}
-        """When the last CALL was sent that was answered, by who sent it."""
         self.last_at = opened_at
         self.findings: Counter[Side] = Counter()
         """How many rules each side broke on it."""
         self.refusal = ""
         """What the last frame said no to, where it was a station's answer."""
-        self.said = 0
-        """How many frames it carried."""
         self.look_at = inf
         """When the oldest open CALL has waited too long."""
 
@@ -84,7 +97,7 @@ class _Past:
         self.by = record.by
         self.code = record.code
         self.findings = dict(link.findings)
-        self.said = link.said
+        self.said = link.station.said + link.csms.said
         self.told = link.told
 
 
@@ -109,7 +122,7 @@ class LinkWatcher:
 
     def ended(self, link: Link, record: Record, *, replaced: bool = False) -> None:
         """End a connection, where it has not ended yet; `replaced` where the log tells only of the next one."""
-        if link.over or link.number == 0:
+        if link.over:
             return
         link.over = True
         self._dead(link, record)
@@ -132,7 +145,7 @@ class LinkWatcher:
 
     def finish(self, link: Link) -> None:
         """Take the end of the log, at which a connection may be open."""
-        if link.number and not link.over and link.opened_at is not None and link.last_at is not None:
+        if not link.over and link.opened_at is not None and link.last_at is not None:
             self.spans.append((link.opened_at, link.last_at))
 
     def _dead(self, link: Link, record: Record) -> None:
@@ -141,9 +154,18 @@ class LinkWatcher:
         if not silent or record.at is None:
             return
         first = silent[0]
-        other = Side.CSMS if first.sender is Side.STATION else Side.STATION
-        heard_at = link.spoke_at[other]
+        other, way = (Side.CSMS, link.csms) if first.sender is Side.STATION else (Side.STATION, link.station)
+        heard_at = way.spoke_at
         if first.at is None or (heard_at is not None and heard_at > first.at):
+            return
+        if record.by is other:
+            self._station.find(
+                "unanswered-call",
+                f"{first.action} {first.message_id!r} of line {first.line} has no answer after "
+                f"{record.at - first.at:.0f} s, when the {other.words} closes the connection",
+                side=other,
+                line=first.line,
+            )
             return
         self._station.find(
             "dead-connection",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from analysis.model import Side
-from analysis.readers.times import read_time
+from analysis.payload_faults import PayloadFault, fault_of, value_at
 from analysis.rulebook.contract import Payload, StationView
 from ocppj.schemas import SchemaError, schema, validator
 from ocppj.versions import Version
@@ -27,7 +27,7 @@ def explain_payload(station: StationView, sender: Side, action: str, part: Part,
     unusable = False
     told = 0
     for error in errors:
-        rule = _rule_of(error, payload, part)
+        rule = _RULES.get(fault_of(error, payload)) or ("schema" if part == "request" else "answer-schema")
         unusable = unusable or rule in ("schema", "answer-schema")
         if told < _MOST:
             told += 1
@@ -40,37 +40,15 @@ def explain_payload(station: StationView, sender: Side, action: str, part: Part,
     return unusable
 
 
-def _rule_of(error: SchemaError, payload: Payload, part: Part) -> str:
-    if error.keyword == "additionalProperties":
-        return "extra-field"
-    if error.keyword == "format" and _is_local_time(_at(payload, error.path)):
-        return "time-without-zone"
-    return "schema" if part == "request" else "answer-schema"
-
-
-def _is_local_time(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        return not read_time(value)[1] and value[:4].isdigit() and value[4:5] == "-" and "T" in value
-    except (ValueError, OverflowError):
-        return False
-
-
-def _at(payload: Any, path: str) -> object:
-    value = payload
-    for part in path.split("/")[1:]:
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            return None
-    return value
+_RULES: Final = {
+    PayloadFault.EXTRA_FIELD: "extra-field",
+    PayloadFault.LOCAL_TIME: "time-without-zone",
+    PayloadFault.WHOLE_FLOAT: "integer-with-fraction",
+}
 
 
 def _words(error: SchemaError, version: Version, action: str, part: Part, payload: Payload) -> str:
-    value = _at(payload, error.path)
+    value = value_at(payload, error.path)
     match error.keyword:
         case "maxLength" if isinstance(value, str):
             return f"{len(value)} characters, more than {_limit(error, version, action, part)}"
@@ -79,6 +57,8 @@ def _words(error: SchemaError, version: Version, action: str, part: Part, payloa
             return error.message[:200]
         case "minItems":
             return "a list without entries"
+        case "type" if isinstance(value, float) and value.is_integer():
+            return "an integer is written with a fraction"
         case "multipleOf":
             return "a number with more than one decimal"
         case "format" if value == "":

@@ -22,7 +22,7 @@ _SUM_W: Final = 100.0
 _LEAST_SAMPLES: Final = 3
 """Power, a voltage and a current."""
 _PRODUCT_SHARE: Final = 0.3
-"""By which power may differ from voltage times current: there are power factors, and three clocks."""
+"""By which power may differ from voltage times current in the field: there are power factors, and three clocks."""
 _PRODUCT_W: Final = 500.0
 _REGISTER_SLACK: Final = 10.0
 """Watt-hours: readings in kWh are rounded, and are compared with starts in Wh."""
@@ -57,14 +57,16 @@ class Course:
         if register is not None:
             self._register(station, register, time, what)
         if time is not None:
-            if self.time is not None and time < self.time - _TIME_SLACK:
+            slack = 0.0 if station.traits.own_stations else _TIME_SLACK
+            if self.time is not None and time < self.time - slack:
                 station.find("time-backwards", f"{what} is {self.time - time:.3f} s before the one that it follows")
             self.time = time
 
     def _register(self, station: StationView, register: float, time: float | None, what: str) -> None:
         before = self.register
         if before is not None:
-            if register < before - _REGISTER_SLACK:
+            slack = 0.0 if station.traits.own_stations else _REGISTER_SLACK
+            if register < before - slack:
                 station.find("register-backwards", f"{what} shows {register:g} Wh after {before:g} Wh")
             elif time is not None and self.register_at is not None and register - before > _LEAST_JUMP_WH:
                 hours = max((time - self.register_at) / 3600, 1e-6)
@@ -111,8 +113,12 @@ class Readings(Watcher):
                 self._sum(powers, what)
             if powers and len(value["sampledValue"]) >= _LEAST_SAMPLES:
                 samples = samples_of(value)
-                mismatch = power_mismatch(samples, relative=_PRODUCT_SHARE, absolute=_PRODUCT_W)
-                if mismatch and names_phases(samples):
+                if self.station.traits.own_stations:
+                    mismatch = power_mismatch(samples)
+                else:
+                    mismatch = power_mismatch(samples, relative=_PRODUCT_SHARE, absolute=_PRODUCT_W)
+                    mismatch = mismatch if names_phases(samples) else ""
+                if mismatch:
                     self.station.find("power-mismatch", f"{what}: {mismatch}")
             if course is not None:
                 # Registers of several places cannot be compared with one another.

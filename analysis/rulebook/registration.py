@@ -89,7 +89,7 @@ class RegistrationWatcher:
             return
         if state is not Registration.UNKNOWN:
             station.find("before-accepted", f"{action} while {state}")
-        elif station.traits.from_the_start and self._opened and station.boots == 0:
+        elif station.traits.from_the_start and self._opened:
             station.find("no-boot-first", f"{action} before any BootNotification")
 
     def _csms_called(self, exchange: Exchange) -> None:

@@ -68,7 +68,8 @@ class Transactions2x(Watcher):
                 station.find("unknown-transaction", f"{what} without a Started before")
             self._count += 1
             course = self._courses[name] = Course((payload.get("evse") or {}).get("id", 0))
-            course.seq_no = number - 1
+            # Whoever joins a transaction late knows no more than the number that it shows.
+            course.seq_no = -1 if kind == "Started" and station.traits.own_stations else number - 1
             if len(self._courses) > _REMEMBERED:
                 self._courses.popitem(last=False)
         elif kind == "Started":

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
-from typing import Any
+from collections.abc import Iterator
 
+from analysis.profile_rules import Fault, profile_faults
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
@@ -41,60 +40,19 @@ def profiles_sent(history: History) -> list[Exchange]:
 
 def _weigh(call: Exchange) -> Iterator[Finding]:
     profile = call.payload["chargingProfile"]
-    broken = [*_purpose(call.action, call.payload, profile), *_kind(profile), *_periods(profile)]
+    faults = profile_faults(call.call.rules.version, call.action, call.payload)
+    broken = [words for fault, words in faults if fault is not Fault.RELATIVE_START]
     if broken:
         yield _finding(Verdict.FAILED, "; ".join(broken), call)
-    elif profile["chargingProfileKind"] == "Relative" and _starts(profile):
+    elif faults:
         # The errata (2.10.1) say "should".
-        yield _finding(Verdict.NON_STRICT, "a Relative profile has a startSchedule", call)
+        yield _finding(Verdict.NON_STRICT, faults[0].words, call)
     else:
         yield _finding(Verdict.OK, f"profile {profile['id']} is sound", call)
 
 
 def _finding(verdict: Verdict, actual: str, call: Exchange) -> Finding:
     return Finding(verdict=verdict, claim=_CLAIM, actual=actual, clause=Clause("2-2", "K01"), frame=call.call.line)
-
-
-def _purpose(action: str, payload: Mapping[str, Any], profile: Mapping[str, Any]) -> Iterator[str]:
-    purpose, transaction = profile["chargingProfilePurpose"], profile.get("transactionId")
-    if action == "RequestStartTransaction":
-        if purpose != "TxProfile":
-            yield f"RequestStartTransaction carries a {purpose}"
-        if transaction is not None:
-            yield "RequestStartTransaction names the transaction that it is to start"
-        return
-    if purpose == "TxProfile" and payload["evseId"] == 0:
-        yield "a TxProfile is for evseId 0"
-    if purpose == "TxProfile" and transaction is None:
-        yield "a TxProfile names no transaction"
-    if purpose == "ChargingStationMaxProfile" and payload["evseId"] != 0:
-        yield f"a ChargingStationMaxProfile is for evseId {payload['evseId']}"
-
-
-def _starts(profile: Mapping[str, Any]) -> bool:
-    return any("startSchedule" in schedule for schedule in profile["chargingSchedule"])
-
-
-def _kind(profile: Mapping[str, Any]) -> Iterator[str]:
-    kind = profile["chargingProfileKind"]
-    if kind in ("Absolute", "Recurring") and not all("startSchedule" in each for each in profile["chargingSchedule"]):
-        yield f"a schedule of kind {kind} has no startSchedule"
-    if kind == "Recurring" and "recurrencyKind" not in profile:
-        yield "a Recurring profile has no recurrencyKind"
-    if kind == "Relative" and profile["chargingProfilePurpose"] == "ChargingStationMaxProfile":
-        yield "a ChargingStationMaxProfile is Relative"
-
-
-def _periods(profile: Mapping[str, Any]) -> Iterator[str]:
-    for schedule in profile["chargingSchedule"]:
-        periods = schedule["chargingSchedulePeriod"]
-        starts = [period["startPeriod"] for period in periods]
-        if starts[0] != 0:
-            yield f"the first period begins at {starts[0]} instead of 0"
-        if any(later <= earlier for earlier, later in pairwise(starts)):
-            yield f"the periods begin at {starts}, which is not in order"
-        if any("phaseToUse" in period and period.get("numberPhases") != 1 for period in periods):
-            yield "phaseToUse stands beside numberPhases other than 1"
 
 
 def running_transaction(history: History, evse_id: int, before: int) -> str | None:

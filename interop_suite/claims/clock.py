@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from analysis.clock_readings import UNEVEN, ClockReading, unevenness
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
@@ -22,8 +23,6 @@ __all__ = ["clock_findings", "interval_findings"]
 
 FAR = 60.0
 """Seconds by which a clock may differ from ours: one of the two is not set, and nobody knows which."""
-UNEVEN = 2.0
-"""Seconds by which two readings may be further apart than their messages: a CSMS may cut fractions off."""
 
 _TIME: Mapping[Version, Clause] = MappingProxyType(
     {
@@ -42,9 +41,7 @@ _INTERVAL: Mapping[Version, Clause] = MappingProxyType(
 class _Reading(msgspec.Struct, frozen=True):
     """A time that the CSMS told between two moments of ours."""
 
-    seconds: float
-    asked: float
-    answered: float
+    clock: ClockReading
     line: int
     text: str
     scripted: bool
@@ -55,20 +52,19 @@ def clock_findings(history: History) -> Iterator[Finding]:
     readings = list(_readings(history))
     clause = _TIME[history.rules.version]
     for reading in readings:
-        own = wall_at(history, reading.answered)
-        if reading.scripted and own is not None and abs(reading.seconds - own) > FAR:
+        told, own = reading.clock.seconds, wall_at(history, reading.clock.answered)
+        if reading.scripted and own is not None and abs(told - own) > FAR:
             yield Finding(
                 verdict=Verdict.NON_STRICT,
                 claim="The clock of the CSMS is right",
-                actual=f"it told {reading.text}, which is {reading.seconds - own:+.0f} s from our own clock",
+                actual=f"it told {reading.text}, which is {told - own:+.0f} s from our own clock",
                 clause=clause,
                 frame=reading.line,
             )
             break
     for earlier, later in itertools.pairwise(readings):
-        passed = later.seconds - earlier.seconds
-        least, most = later.asked - earlier.answered, later.answered - earlier.asked
-        if later.scripted and not least - UNEVEN <= passed <= most + UNEVEN:
+        if later.scripted and abs(unevenness(earlier.clock, later.clock)) > UNEVEN:
+            least, most = later.clock.asked - earlier.clock.answered, later.clock.answered - earlier.clock.asked
             yield Finding(
                 verdict=Verdict.NON_STRICT,
                 claim="The clock of the CSMS goes on evenly",
@@ -87,7 +83,8 @@ def _readings(history: History) -> Iterator[_Reading]:
         told = moment(text)
         if exchange.action in ("Heartbeat", "BootNotification") and told is not None:
             answer = exchange.answer
-            yield _Reading(told.timestamp(), exchange.call.t, answer.t, answer.line, text, answer.scripted)
+            clock = ClockReading(told.timestamp(), exchange.call.t, answer.t)
+            yield _Reading(clock, answer.line, text, answer.scripted)
 
 
 def interval_findings(history: History) -> Iterator[Finding]:

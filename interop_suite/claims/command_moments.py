@@ -5,12 +5,13 @@ What an operator ordered is the operator's word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from analysis.profile_rules import Fault, profile_faults
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
@@ -112,56 +113,18 @@ def _is_new(history: History, station: str) -> bool:
 
 # -- charging profiles -----------------------------------------------------------------------------------------------
 
-_Rule = Callable[[Mapping[str, Any], Any], str | None]
-"""Takes a profile and where it goes (connector or EVSE), and says what is wrong."""
-
-
-def _recurrency(profile: Mapping[str, Any], _where: Any) -> str | None:
-    kind, recurrency = profile.get("chargingProfileKind"), profile.get("recurrencyKind")
-    return None if recurrency is None or kind == "Recurring" else f"recurrencyKind {recurrency!r} in one that is {kind}"
-
-
-def _whole_station(purpose: str) -> _Rule:
-    def look(profile: Mapping[str, Any], where: Any) -> str | None:
-        right = profile.get("chargingProfilePurpose") != purpose or where == 0
-        return None if right else f"{purpose} for {where!r} instead of 0"
-
-    return look
-
-
-def _of_a_session(profile: Mapping[str, Any], where: Any) -> str | None:
-    if profile.get("chargingProfilePurpose") != "TxProfile":
-        return None
-    if where == 0:
-        return "TxProfile for 0, where no transaction runs"
-    return None if profile.get("transactionId") is not None else "TxProfile without transactionId"
-
-
-def _of_a_start(profile: Mapping[str, Any], _where: Any) -> str | None:
-    purpose = profile.get("chargingProfilePurpose")
-    if purpose not in (None, "TxProfile"):
-        return f"{purpose} with a start instead of TxProfile"
-    return "transactionId of a session that has not begun" if profile.get("transactionId") is not None else None
-
-
-_RULES: Mapping[tuple[Version, str], tuple[str, str, tuple[tuple[_Rule, Clause], ...]]] = MappingProxyType(
+_CLAUSES: Mapping[tuple[str, Fault], Clause] = MappingProxyType(
     {
-        (Version.V16, "SetChargingProfile"): (
-            "csChargingProfiles",
-            "connectorId",
-            (
-                (_recurrency, Clause("1.6-E", "3.56")),
-                (_whole_station("ChargePointMaxProfile"), Clause("1.6", "3.13.1")),
-                (_of_a_session, Clause("1.6", "5.16.1")),
-            ),
-        ),
-        (Version.V16, "RemoteStartTransaction"): (
-            "chargingProfile",
-            "connectorId",
-            ((_recurrency, Clause("1.6-E", "3.56")), (_of_a_start, Clause("1.6-E", "3.41"))),
-        ),
+        ("SetChargingProfile", Fault.RECURRENCY_UNUSED): Clause("1.6-E", "3.56"),
+        ("SetChargingProfile", Fault.WHOLE_PLACE): Clause("1.6", "3.13.1"),
+        ("SetChargingProfile", Fault.SESSION_PLACE): Clause("1.6", "5.16.1"),
+        ("SetChargingProfile", Fault.TRANSACTION): Clause("1.6", "5.16.1"),
+        ("RemoteStartTransaction", Fault.RECURRENCY_UNUSED): Clause("1.6-E", "3.56"),
+        ("RemoteStartTransaction", Fault.PURPOSE): Clause("1.6-E", "3.41"),
+        ("RemoteStartTransaction", Fault.TRANSACTION): Clause("1.6-E", "3.41"),
     }
 )
+"""What is claimed of profiles of 1.6 in every case; cases of 2.x are held to the rest as well (`charging_profiles`)."""
 
 
 def _profile(history: History, call: Exchange) -> Iterator[_Told]:
@@ -175,9 +138,7 @@ def _profile(history: History, call: Exchange) -> Iterator[_Told]:
 
 
 def _wrong(version: Version, action: str, payload: Any) -> dict[str, Clause]:
-    holder, place, rules = _RULES.get((version, action), ("", "", ()))
-    profile = field(payload, holder)
-    if not isinstance(profile, Mapping):
+    if version is not Version.V16:
         return {}
-    seen = [(rule(profile, field(payload, place)), clause) for rule, clause in rules]
-    return {problem: clause for problem, clause in seen if problem is not None}
+    faults = profile_faults(version, action, payload)
+    return {words: _CLAUSES[action, fault] for fault, words in faults if (action, fault) in _CLAUSES}

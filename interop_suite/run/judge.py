@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from analysis.payload_faults import PayloadFault, fault_of
 from evidence.run_model import CaseResult, Latency
 from evidence.verdicts import Verdict, worst
 from interop_suite.catalogue import Case
@@ -48,7 +49,6 @@ _NAIVE_VERDICTS = {
     Version.V201: Verdict.FAILED,
     Version.V21: Verdict.FAILED,
 }
-_NAIVE_TIME = re.compile(r'^"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?" is not a "date-time"')
 
 
 def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseResult:
@@ -314,14 +314,10 @@ def _fault_in_words(error: SchemaError) -> str:
 
 def _grade(error: SchemaError, payload: Any, version: Version) -> Verdict:
     """Weigh a violation: habits of the field that every receiver copes with are NON_STRICT, the rest FAILED."""
-    if error.keyword == "format" and _NAIVE_TIME.match(error.message):
-        return _NAIVE_VERDICTS[version]
-    if error.keyword == "type" and '"integer"' in error.message:
-        value = payload
-        for part in error.path.strip("/").split("/"):
-            value = value[int(part)] if isinstance(value, list) else value.get(part)
-        # 20.0 is an integer for draft-06 and none for draft-04; JSON itself knows only numbers.
-        if isinstance(value, float) and value.is_integer():
+    match fault_of(error, payload):
+        case PayloadFault.LOCAL_TIME:
+            return _NAIVE_VERDICTS[version]
+        case PayloadFault.WHOLE_FLOAT:
             return Verdict.NON_STRICT
     return Verdict.FAILED
 

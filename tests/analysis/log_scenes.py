@@ -292,7 +292,10 @@ FORMATS: dict[str, tuple[Callable[[Line], str], str]] = {
     "ocpp.core-dump": (ocpp_core_dump, ""),
     "citrineos": (citrineos, ""),
     "ocpp-trace": (ocpp_trace, ""),
-    "plugstorm": (plugstorm, ""),
+    "plugstorm": (
+        plugstorm,
+        f'{{"t":99.9,"station":"{STATION}","connection":1,"kind":"handshake","info":{{"status":101}}}}\n',
+    ),
     "csv": (columns, "time,station,direction,message\n"),
     "plain": (plain, ""),
 }
