@@ -75,6 +75,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     ui_port: int | None = None
     """None runs without Locust's web UI."""
     out: Path | None = None
+    label: str | None = None
+    """The commit or release of the CSMS."""
     tls_ca: Path | None = None
     password: str | None = None
     """Never on a command line, where it would show in the list of processes."""

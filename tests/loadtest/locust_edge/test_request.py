@@ -75,6 +75,7 @@ FIELDS: dict[str, Any] = {
     "seed": st.integers(0, 2**63),
     "ui_port": st.none() | st.integers(1, 65_535),
     "out": st.none() | PATH,
+    "label": st.none() | TEXT,
     "tls_ca": st.none() | PATH,
     "password": st.none() | TEXT,
     "station_list": st.none() | PATH,
