@@ -91,3 +91,25 @@ def compare(
     if not bases:
         raise UsageError(f"compare needs two runs: {new} and which other one? Write compare BASE NEW")
     return lambda: compare_command.compare_folders(bases, new, limits, as_json=json)
+
+
+@app.command()
+def history(
+    *,
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Folder that holds run folders, at any depth.", show_default=True)
+    ] = Path("runs"),
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the page goes.", show_default="DIR/history.html")
+    ] = None,
+    index: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the index is kept.", show_default="DIR/history.sqlite")
+    ] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Read every run again, and not only what is new.")] = False,
+    last: Annotated[int, typer.Option(min=2, metavar="N", help="The last runs of each test to show.")] = 200,
+    json: Json = False,
+) -> Work:
+    """Show all runs over time on one page: latencies, throughput, objectives and cases, by target and label."""
+    from plugstorm import history_command  # noqa: PLC0415 - as above
+
+    return lambda: history_command.run(folder, out=out, file=index, rebuild=rebuild, last=last, as_json=json)

@@ -26,6 +26,7 @@ __all__ = ["NAME", "HistoryIndex", "IndexedRun", "Refreshed", "Unreadable", "ind
 NAME: Final = "history.sqlite"
 _VERSION: Final = 1
 """Of the tables; an index of another version is made again."""
+_MAGIC: Final = b"SQLite format 3\0"
 _DEEPEST: Final = 5
 _WAIT: Final = 30.0
 """Seconds for somebody else who refreshes the same index."""
@@ -131,8 +132,8 @@ class HistoryIndex:
         if tables:
             database.close()
             assert self.file is not None
-            if version == 0:
-                raise UsageError(f"{self.file} is a database of somebody else; name another file with --index")
+            if version == 0 or not self._is_database():
+                raise UsageError(f"{self.file} is no index of Plugstorm; name another file with --index")
             self._remove()
             database = self._connect()
         with self._guarded():
@@ -143,10 +144,14 @@ class HistoryIndex:
         with self._guarded():
             database = sqlite3.connect(self.file or ":memory:", timeout=_WAIT, isolation_level=None)
             database.execute("PRAGMA foreign_keys = ON")
-            # Everything in it can be made again.
-            database.execute("PRAGMA synchronous = OFF")
             return database
         raise AssertionError
+
+    def _is_database(self) -> bool:
+        assert self.file is not None
+        with contextlib.suppress(OSError), self.file.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+        return False
 
     def _remove(self) -> None:
         assert self.file is not None
@@ -168,6 +173,8 @@ class HistoryIndex:
     def refresh(self, *, again: bool = False) -> Refreshed:
         """Read what is new or has changed, and forget what is gone; `again` reads every run."""
         with self._guarded():
+            # Everything in it can be made again.
+            self._database.execute("PRAGMA synchronous = OFF")
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 done = self._refresh(again=again)
@@ -265,7 +272,7 @@ class HistoryIndex:
             self._database.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (id INTEGER PRIMARY KEY)")
             self._database.execute("DELETE FROM wanted")
             self._database.executemany("INSERT INTO wanted VALUES (?)", [(number,) for number in places])
-            query = f"SELECT run, {columns} FROM wanted JOIN {table} ON run = wanted.id"  # noqa: S608 - words of ours
+            query = f"SELECT run, {columns} FROM wanted JOIN {table} WHERE run = wanted.id"  # noqa: S608 - words of ours
             rows = self._database.execute(query).fetchall()
         return [(places[number], tuple(rest)) for number, *rest in rows]
 
