@@ -278,6 +278,8 @@ class _Common(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     settings: dict[str, Any] = {}
     """Everything that was asked for, so that the run can be repeated."""
+    label: str = ""
+    """The commit or release of the CSMS, as whoever ran it wrote it; empty where nobody did."""
 
 
 class InteropRun(_Common, kw_only=True, tag_field="kind", tag="interop"):

@@ -22,13 +22,18 @@ _LAST_PATIENCE = 5.0
 
 
 def run_child(
-    command: Sequence[str], *, environment: Mapping[str, str], output: Path | None = None, on_stderr: bool = False
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    output: Path | None = None,
+    on_stderr: bool = False,
+    to_group: bool = False,
 ) -> int:
     """Run a command in a process group of its own and return its exit code, as a shell writes it.
 
     SIGINT and SIGTERM are passed on once and the child is waited for; a second one, or too long a wait, ends its whole
     group at once. Everything that it says goes to the file `output` where one is given, or with `on_stderr` to the
-    standard error output.
+    standard error output. With `to_group` the first signal goes to the child's own children, too.
     """
     # Without standard input: a process in the background that touches the terminal would be stopped.
     log = None if output is None else output.open("wb")
@@ -38,7 +43,7 @@ def run_child(
     )
     stops: list[int] = []
     try:
-        with _signals_go_to(child, stops):
+        with _signals_go_to(child, stops, to_group=to_group):
             code = _wait(child, stops)
     finally:
         _end_group(child)
@@ -50,12 +55,15 @@ def run_child(
 
 
 @contextlib.contextmanager
-def _signals_go_to(child: subprocess.Popen[bytes], stops: list[int]) -> Iterator[None]:
+def _signals_go_to(child: subprocess.Popen[bytes], stops: list[int], *, to_group: bool) -> Iterator[None]:
     def pass_on(number: int, _: FrameType | None) -> None:
         stops.append(number)
         if len(stops) == 1:
             with contextlib.suppress(ProcessLookupError):
-                child.send_signal(signal.SIGINT)
+                if to_group:
+                    os.killpg(child.pid, signal.SIGINT)
+                else:
+                    child.send_signal(signal.SIGINT)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -11,6 +11,7 @@ import typer
 from loadtest.locust_edge.option_words import read_duration, read_rate
 from loadtest.locust_edge.request import LoadRequest
 from ocppj.errors import UsageError
+from plugstorm.cluster import place_of
 from plugstorm.flags import Json, Out, Work, app, takes_request
 
 __all__: list[str] = []
@@ -35,6 +36,23 @@ def load(
         float | None,
         typer.Option(min=1, metavar="S", help="With --dry-run: what the CSMS asks for.", show_default="300"),
     ] = None,
+    master: Annotated[
+        bool, typer.Option("--master", help="Lead workers on other machines; --workers says how many will come.")
+    ] = False,
+    worker: Annotated[
+        bool,
+        typer.Option("--worker", help="Be workers of a master elsewhere; --workers says how many."),
+    ] = False,
+    master_host: Annotated[
+        str | None, typer.Option(metavar="HOST", help="With --worker: address of the master.", show_default=False)
+    ] = None,
+    master_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65_535, metavar="PORT", help="Where master and workers meet.", show_default="5557"),
+    ] = None,
+    master_bind: Annotated[
+        str | None, typer.Option(metavar="IP", help="With --master: address to listen on.", show_default="every one")
+    ] = None,
     json: Json = False,
     locust: Annotated[
         list[str] | None,
@@ -46,6 +64,13 @@ def load(
     at_end = _UI_ENDS if ui and not ui_stay else ()
     request = msgspec.structs.replace(request, ui_port=request.ui_port if is_shown else None)
     request = request.and_words([*at_end, *(locust or ())])
+    place = place_of(request, master=master, worker=worker, master_host=master_host, bind=master_bind, port=master_port)
+    if place is not None and place.role == "worker":
+        from plugstorm import load_command  # noqa: PLC0415 - each command loads only its own rooms
+
+        if dry_run or json:
+            raise UsageError("--dry-run and --json belong to the master, which has the result")
+        return lambda: load_command.work(request, place)
     if dry_run:
         from plugstorm import forecast_command  # noqa: PLC0415 - each command loads only its own rooms
 
@@ -54,7 +79,7 @@ def load(
         raise UsageError("--heartbeat belongs to --dry-run; in a run the CSMS says how often")
     from plugstorm import load_command  # noqa: PLC0415
 
-    return lambda: load_command.run(request, as_json=json)
+    return lambda: load_command.run(request, as_json=json, place=place)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

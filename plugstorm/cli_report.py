@@ -55,20 +55,61 @@ def check_trace(
 def compare(
     *,
     folders: Annotated[
-        list[Path],
-        typer.Argument(metavar="BASE... NEW", help="Folders of the run before, or of several, and of the run after."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="BASE... NEW",
+            help="Folders of the run before, or of several, and of the run after; with --baseline only new ones.",
+            show_default=False,
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="latest|tag:LABEL|best-of:N",
+            help="Take the runs before from the history: the latest release, the runs with this label, or the best of "
+            "the last N releases.",
+            show_default="none",
+        ),
+    ] = None,
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="With --baseline: where the history is.")] = Path("runs"),
     tolerance: Annotated[float, typer.Option(min=0, metavar="SHARE", help="How much a latency may change.")] = 0.10,
     floor: Annotated[float, typer.Option(min=0, metavar="MS", help="Latency changes below this are ignored.")] = 0.5,
     json: Json = False,
 ) -> Work:
-    """Show what got worse between runs of one kind; exit code 1 if anything did.
+    """Show what got worse between runs of one kind; exit code 1 if anything did, 3 if nobody can tell.
 
-    Of several load runs before, what they differ in counts as noise.
+    Of several load runs before, what they differ in counts as noise; with --baseline that of the new ones counts, too.
     """
-    from plugstorm import report_command  # noqa: PLC0415 - as above
+    from plugstorm import compare_command  # noqa: PLC0415 - as above
 
+    limits = compare_command.Limits(tolerance=tolerance, floor_ms=floor)
+    if baseline is not None:
+        return lambda: compare_command.against_history(folders or [], baseline, runs, limits, as_json=json)
+    if not folders:
+        raise UsageError("compare needs two runs; write compare BASE NEW, or --baseline latest")
     *bases, new = folders
     if not bases:
         raise UsageError(f"compare needs two runs: {new} and which other one? Write compare BASE NEW")
-    return lambda: report_command.compare_folders(bases, new, tolerance=tolerance, floor_ms=floor, as_json=json)
+    return lambda: compare_command.compare_folders(bases, new, limits, as_json=json)
+
+
+@app.command()
+def history(
+    *,
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Folder that holds run folders, at any depth.", show_default=True)
+    ] = Path("runs"),
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the page goes.", show_default="DIR/history.html")
+    ] = None,
+    index: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the index is kept.", show_default="DIR/history.sqlite")
+    ] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Read every run again, and not only what is new.")] = False,
+    last: Annotated[int, typer.Option(min=2, metavar="N", help="The last runs of each test to show.")] = 200,
+    json: Json = False,
+) -> Work:
+    """Show all runs over time on one page: latencies, throughput, objectives and cases, by target and label."""
+    from plugstorm import history_command  # noqa: PLC0415 - as above
+
+    return lambda: history_command.run(folder, out=out, file=index, rebuild=rebuild, last=last, as_json=json)

@@ -10,15 +10,19 @@ from rich.console import Console
 
 from evidence.manifest import seal
 from evidence.run_model import Run
+from plugstorm.ci import tell_ci
+from reports.annotations import of_run
 from reports.html import write_report
 from reports.junit import write_junit
-from reports.summary import print_headline, print_summary, write_summary
+from reports.summary import print_headline, print_summary, summary_markdown, write_summary
 
 __all__ = ["finish", "tell"]
 
 
 def finish(folder: Path, run: Run, *, show: bool = True, as_json: bool = False) -> None:
     """Write `junit.xml`, `summary.md`, `report.html` and all checksums into the run folder; `show` tells the result.
+
+    A CI that asks for a summary of its job gets one, too.
 
     Where somebody else has shown the tables already, only the headline is told, before a full disk can keep us from it.
     With `as_json` the standard output is `run.json`, and what people read goes to the standard error output.
@@ -31,6 +35,7 @@ def finish(folder: Path, run: Run, *, show: bool = True, as_json: bool = False) 
     page = write_report([(folder, run)])
     seal(folder)
     tell([run] if show else [], page, console)
+    tell_ci(summary_markdown(run), of_run(run))
     if as_json:
         sys.stdout.write((folder / "run.json").read_text("utf-8"))
 

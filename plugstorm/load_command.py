@@ -23,19 +23,27 @@ from loadtest.locust_edge.request import LoadRequest
 from loadtest.planning.machine_check import check_machine
 from ocppj.errors import InconclusiveError, UsageError
 from plugstorm.children import run_child
+from plugstorm.cluster import Place, check_free, master_words, worker_command
 
-__all__ = ["check", "environment_of", "free_port", "locust_command", "run", "target_of"]
+__all__ = ["check", "environment_of", "free_port", "locust_command", "run", "target_of", "work"]
 
 _LOCUSTFILE = Path(loadtest.__file__).with_name("locustfile.py")
 _LOG = "locust.log"
 
 
 def locust_command(
-    request: LoadRequest, *, url: str, out: Path, master_port: int | None, control_url: str | None = None
+    request: LoadRequest,
+    *,
+    url: str,
+    out: Path,
+    master_port: int | None,
+    control_url: str | None = None,
+    place: Place | None = None,
 ) -> list[str]:
     """Write Locust's command line; `master_port` is where the workers of a run with several processes meet.
 
-    `control_url` is that of a practice CSMS of our own, which needs no driver to be named.
+    `control_url` is that of a practice CSMS of our own, which needs no driver to be named. `place` makes it the master
+    of workers that are started elsewhere.
     """
     whole = msgspec.structs.replace(
         request,
@@ -44,33 +52,51 @@ def locust_command(
         spawn_rate=request.rate,
         control_url=request.control_url or control_url,
         no_locust_table=True,
+        workers=request.workers if place is None else 1,
         locust=(),
     )
     words = [sys.executable, "-m", "locust", "--locustfile", str(_LOCUSTFILE)]
     words += [*whole.to_words(), "--logfile", str(out / _LOG), "--only-summary"]
     words += ["--headless"] if request.ui_port is None else ["--autostart", "--web-host", "127.0.0.1"]
-    if master_port is not None:
+    if place is not None:
+        words += master_words(request, place)
+    elif master_port is not None:
         words += ["--master-host", "127.0.0.1", "--master-bind-host", "127.0.0.1"]
         words += ["--master-port", str(master_port), "--master-bind-port", str(master_port)]
     return [*words, *request.locust]
 
 
-def run(request: LoadRequest, *, as_json: bool = False) -> int:
+def work(request: LoadRequest, place: Place) -> int:
+    """Be workers of a master elsewhere until it has no more to do; returns the exit code."""
+    command = worker_command(request, place, str(_LOCUSTFILE))
+    return run_child(command, environment=environment_of(request), to_group=True)
+
+
+def run(request: LoadRequest, *, as_json: bool = False, place: Place | None = None) -> int:
     """Run it and write the report; returns the exit code.
 
-    With `as_json` the standard output is `run.json`, and everything else goes to the standard error output.
+    With `as_json` the standard output is `run.json`, and everything else goes to the standard error output. `place`
+    makes it lead workers that are started elsewhere.
     """
     if {".", "/"} & set(request.profile):
         # A file. No profile that comes with Plugstorm has stages, and reading one takes the rooms that do the work.
         from loadtest.locust_edge.run_settings import with_own_stages  # noqa: PLC0415 - see above
 
         request = with_own_stages(request)
-    check(request)
+    if place is None:
+        check(request)
+    else:
+        # The stations are on other machines.
+        _check_ui_port(request.ui_port)
+        check_free(place)
+        request.check_target()
     folder = RunFolder.create(request.out, "load")
     try:
         with target_of(request.url) as (url, control_url):
-            port = free_port() if request.workers > 1 else None
-            command = locust_command(request, url=url, out=folder.path, master_port=port, control_url=control_url)
+            port = free_port() if request.workers > 1 and place is None else None
+            command = locust_command(
+                request, url=url, out=folder.path, master_port=port, control_url=control_url, place=place
+            )
             if request.ui_port is not None:
                 ends = "it ends with the run" if "--autoquit" in request.locust else "Ctrl-C ends it"
                 sys.stderr.write(f"web UI  http://127.0.0.1:{request.ui_port}  ({ends})\n")

@@ -1,8 +1,7 @@
-"""`plugstorm report` and `plugstorm compare`: what finished runs say, alone and side by side."""
+"""`plugstorm report`: what finished runs say."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -17,13 +16,11 @@ from evidence.run_model import InteropRun, Run
 from evidence.verdicts import EXIT_CODES, RunVerdict
 from plugstorm.finish import tell
 from reports.attestation import write_attestation
-from reports.compare import compare_with_all
-from reports.compare_text import comparison_json, print_comparison
 from reports.html import write_report
 from reports.junit import write_junit
 from reports.summary import write_summary
 
-__all__ = ["Reported", "compare_folders", "report"]
+__all__ = ["Reported", "report"]
 
 FIRST_JUDGEMENT = "run.first.json"
 """Where `run.json` is kept as the run itself wrote it, once it was judged again."""
@@ -96,13 +93,3 @@ def _judge_again(folder: Path, run: Run) -> Run:
     if sealed:
         seal(folder)
     return run
-
-
-def compare_folders(bases: Sequence[Path], new: Path, *, tolerance: float, floor_ms: float, as_json: bool) -> int:
-    """Show what changed between one or several runs and a new one, and return the exit code."""
-    comparison = compare_with_all(bases, new, tolerance=tolerance, floor_ms=floor_ms)
-    if as_json:
-        sys.stdout.write(comparison_json(comparison))
-    else:
-        print_comparison(comparison, Console())
-    return comparison.exit_code

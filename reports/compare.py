@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -18,8 +17,21 @@ from ocppj.errors import UsageError
 from reports.compare_bases import against_all
 from reports.compare_load import Change, Trend, compare_load
 from reports.facts import facts
+from reports.words import target_name
 
-__all__ = ["CaseChange", "CaseTrend", "Change", "Comparison", "Trend", "compare", "compare_runs", "compare_with_all"]
+__all__ = [
+    "BEHAVIOUR",
+    "CaseChange",
+    "CaseTrend",
+    "Change",
+    "Comparison",
+    "Trend",
+    "compare",
+    "compare_runs",
+    "compare_with_all",
+    "differences",
+    "settings_that_count",
+]
 
 
 class CaseTrend(StrEnum):
@@ -61,6 +73,10 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of a load run, those that got worse first; figures within the noise are there, too."""
     compared: int = 0
     """Cases or figures that both runs hold."""
+    baseline: str = ""
+    """Which runs were to be the base, such as `tag:1.4`; empty where they were named."""
+    base_runs: int = 1
+    new_runs: int = 1
 
     @property
     def exit_code(self) -> int:
@@ -131,7 +147,7 @@ def compare_runs(
             new=str(new[0]),
             regressed=any(change.direction is Trend.WORSE for change in changes),
             conclusive=_is_conclusive((before, after), changes),
-            warnings=_warnings(before, after),
+            warnings=differences(before, after),
             changes=tuple(changes),
             compared=len(changes),
         )
@@ -144,8 +160,7 @@ def _kind(run: Run) -> str:
     return "interop" if isinstance(run, InteropRun) else "load"
 
 
-# How bad a verdict is for the CSMS; verdicts that do not describe the CSMS are not in it.
-_BEHAVIOUR: Mapping[Verdict, int] = {
+BEHAVIOUR: Final[Mapping[Verdict, int]] = {
     Verdict.OK: 0,
     Verdict.XPASS: 0,
     Verdict.INFORMATIONAL: 0,
@@ -153,6 +168,7 @@ _BEHAVIOUR: Mapping[Verdict, int] = {
     Verdict.FAILED: 2,
     Verdict.XFAIL: 2,
 }
+"""How bad a verdict is for the CSMS; verdicts that do not describe the CSMS are not in it."""
 _KEPT_ORDER = tuple(CaseTrend)
 
 
@@ -172,7 +188,7 @@ def _compare_interop(base: tuple[Path, InteropRun], new: tuple[Path, InteropRun]
         new=str(new[0]),
         regressed=any(change.kept is CaseTrend.WORSE for change in changes),
         conclusive=new[1].verdict is not RunVerdict.INCONCLUSIVE and bool(common),
-        warnings=_warnings(base[1], new[1]),
+        warnings=differences(base[1], new[1]),
         cases=tuple(changes),
         compared=len(common),
     )
@@ -197,8 +213,8 @@ def _case_change(before: CaseResult | None, after: CaseResult | None) -> CaseCha
 
 
 def _kept(old: Verdict | None, new: Verdict | None) -> CaseTrend:
-    weight_before = None if old is None else _BEHAVIOUR.get(old)
-    weight_after = None if new is None else _BEHAVIOUR.get(new)
+    weight_before = None if old is None else BEHAVIOUR.get(old)
+    weight_after = None if new is None else BEHAVIOUR.get(new)
     if weight_after is None:
         return CaseTrend.CHANGED if weight_before is None else CaseTrend.LOST
     if weight_before is None:
@@ -213,7 +229,7 @@ def _kept(old: Verdict | None, new: Verdict | None) -> CaseTrend:
 # -- can the two be compared? ----------------------------------------------------------------------------------------
 
 
-def _warnings(before: Run, after: Run) -> tuple[str, ...]:
+def differences(before: Run, after: Run) -> tuple[str, ...]:
     """List what differs between two runs apart from the measurements."""
     warnings = _differing("setting", _asked(before), _asked(after))
     warnings += [
@@ -227,18 +243,24 @@ def _warnings(before: Run, after: Run) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-# A practice CSMS that a run starts itself listens on whatever port is free.
-_OWN_PORT = re.compile(r"(?<=//)(127\.\d+\.\d+\.\d+|localhost):\d+")
 # These differ between two runs of the same test.
-_BESIDE_THE_POINT = frozenset({"out", "seed", "url", "host", "control url", "control-url"})
+_BESIDE_THE_POINT = frozenset({"out", "seed", "label", "url", "host", "csms_version", "control url", "control-url"})
+# So do these where the run has started the practice CSMS itself.
+_OF_OWN_CSMS = frozenset({"tls_url", "ca_file", "control_url"})
 
 
 def _target(run: Run) -> dict[str, Any]:
-    return {"url": _OWN_PORT.sub(r"\1", run.target.url), "ocpp": ", ".join(run.target.ocpp)}
+    return {"url": target_name(run.target.url), "ocpp": ", ".join(run.target.ocpp)}
+
+
+def settings_that_count(settings: Mapping[str, Any], *, embedded: bool) -> dict[str, Any]:
+    """Leave out the settings that differ between two runs of the same test; `embedded`: of the practice CSMS."""
+    beside = _BESIDE_THE_POINT | (_OF_OWN_CSMS if embedded else frozenset())
+    return {name: value for name, value in settings.items() if name not in beside}
 
 
 def _asked(run: Run) -> dict[str, Any]:
-    return {name: value for name, value in run.settings.items() if name not in _BESIDE_THE_POINT}
+    return settings_that_count(run.settings, embedded=isinstance(run, InteropRun) and run.embedded)
 
 
 def _differing(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

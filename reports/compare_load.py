@@ -54,6 +54,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     direction: Trend
     noise: tuple[float, float] | None = None
     """The range in which the base figure may lie by chance."""
+    chance: float | None = None
+    """How likely chance alone would move any figure as far; None where the runs were not tested as groups."""
 
     @property
     def relative(self) -> float:

@@ -13,9 +13,18 @@ from rich.text import Text
 from evidence.verdicts import Verdict
 from evidence.visible import one_line
 from reports.compare import CaseTrend, Change, Comparison, Trend
+from reports.markdown import markdown_text
 from reports.words import milliseconds, number, percent, plural, signed_percent
 
-__all__ = ["WrittenComparison", "comparison_json", "comparison_view", "print_comparison"]
+__all__ = [
+    "WrittenComparison",
+    "change_words",
+    "comparison_json",
+    "comparison_markdown",
+    "comparison_view",
+    "print_comparison",
+    "verdict_words",
+]
 
 _MOST_ROWS = 40
 _STYLES = {
@@ -71,6 +80,9 @@ def comparison_view(comparison: Comparison) -> RenderableType:
 
 
 def _sentence(comparison: Comparison) -> Text:
+    if comparison.baseline:
+        word, style, told = verdict_words(comparison)
+        return Text.assemble((f"{word}. ", style), told)
     worse, better = _amounts(comparison)
     what = "case" if comparison.kind == "interop" else "figure"
     compared = plural(comparison.compared, what)
@@ -88,6 +100,63 @@ def _sentence(comparison: Comparison) -> Text:
         )
         return Text.assemble(("No conclusion. ", "bold magenta"), why)
     return Text.assemble(("No regression. ", "bold green"), f"None of {compared} got worse{gained}.")
+
+
+def verdict_words(comparison: Comparison) -> tuple[str, str, str]:
+    """Return what came out of a comparison with runs of the history: a word, its style, and a sentence."""
+    worse, better = _amounts(comparison)
+    compared = plural(comparison.compared, "case" if comparison.kind == "interop" else "figure")
+    runs = f"{plural(comparison.base_runs, 'run')} of the base ({comparison.baseline}), {comparison.new_runs} new"
+    gained = f"; {better} got better" if better else ""
+    if comparison.regressed:
+        return "Regression", "bold red", f"{worse} of {compared} got worse{gained}. {runs}."
+    if not comparison.conclusive:
+        doubted = sum(change.direction is Trend.UNKNOWN for change in comparison.changes)
+        moved = f"{doubted} of {compared} moved" if doubted else f"None of {compared} moved by much"
+        return "Cannot tell", "bold magenta", f"{moved}{gained}. {runs}."
+    return (
+        "No change" if not better else "No regression",
+        "bold green",
+        f"None of {compared} got worse{gained}. {runs}.",
+    )
+
+
+def change_words(change: Change) -> str:
+    """Write a change as people read it, as in 20 ms → 24 ms (+20 %)."""
+    relative = "" if change.unit in ("share", "met") else f" ({signed_percent(change.relative)})"
+    noise = "" if change.noise is None else f"; the base had {_value(change, change.noise[0])} to "
+    noise += "" if change.noise is None else _value(change, change.noise[1])
+    return f"{_value(change, change.base)} → {_value(change, change.new)}{relative}{noise}"
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """Write a comparison as GitHub-flavoured Markdown."""
+    if comparison.baseline:
+        word, _, told = verdict_words(comparison)
+    else:
+        word, _, told = _sentence(comparison).plain.partition(". ")
+    sign = "❌" if comparison.regressed else "✅" if comparison.conclusive else "❔"
+    lines = [f"## {sign} Plugstorm compare: {word.lower()}", "", told, ""]
+    lines += [f"- {markdown_text(warning)}" for warning in comparison.warnings]
+    lines += [""] if comparison.warnings else []
+    rows = [
+        (change.direction.value, markdown_text(f"{change.name} {change.figure}"), change_words(change))
+        for change in comparison.changes
+        if change.direction is not Trend.SAME
+    ]
+    rows += [
+        (
+            case.kept.value,
+            markdown_text(f"{case.ocpp} {case.id}"),
+            markdown_text(f"{_verdict(case.before)} → {_verdict(case.after)}: {case.reason}"),
+        )
+        for case in comparison.cases
+    ]
+    if rows:
+        lines += ["| | what | change |", "| --- | --- | --- |"]
+        lines += [f"| {' | '.join(row)} |" for row in rows[:_MOST_ROWS]]
+        lines += [f"| | and {len(rows) - _MOST_ROWS} more | |"] if len(rows) > _MOST_ROWS else []
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _amounts(comparison: Comparison) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from reports.causes import causes
 from reports.commands_view import COLUMNS, command_rows
 from reports.coverage import sentences
 from reports.headline import Tone, headline
+from reports.markdown import markdown_code as _code
+from reports.markdown import markdown_text as _text
 from reports.words import (
     case_group,
     count,
@@ -241,7 +242,12 @@ def _interop_lines(run: InteropRun) -> list[str]:
     )
     told = sentences(run.coverage)
     if told:
-        lines += ["### Coverage of the certification list", "", *(f"- {_text(sentence)}" for sentence in told), ""]
+        lines += [
+            "### Coverage of the certification list",
+            "",
+            *(f"- {_text(sentence)}" for sentence in told),
+            "",
+        ]
     listed = causes(run.cases)
     if listed:
         rows = [
@@ -276,7 +282,10 @@ def _load_lines(run: LoadRun) -> list[str]:
     said += run.kpis.says
     lines += [f"- {_text(sentence)}" for sentence in said]
     lines += [""] if said else []
-    lines += [f"Load generator: **{run.generator.verdict}** {_text('; '.join(run.generator.reasons))}".rstrip(), ""]
+    lines += [
+        f"Load generator: **{run.generator.verdict}** {_text('; '.join(run.generator.reasons))}".rstrip(),
+        "",
+    ]
     return lines
 
 
@@ -284,21 +293,3 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: bo
     """Write a table; if it is `numeric`, all columns but the first are aligned to the right."""
     rule = ["---", *(("---:" if numeric else "---") for _ in columns[1:])]
     return [f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows)] + [""]
-
-
-_MARKDOWN_MEANS_SOMETHING = re.compile(r"([\\`*_{}\[\]<>|#~&@!])")
-_FENCES = re.compile("`+")
-
-
-def _text(text: str) -> str:
-    """Escape text for a line of Markdown."""
-    return _MARKDOWN_MEANS_SOMETHING.sub(r"\\\1", one_line(text, _REASON_MAX * 2))
-
-
-def _code(text: str) -> str:
-    """Write text of unknown origin as code, so that it makes no markup, no link and no mention."""
-    line = one_line(text, _REASON_MAX * 2).replace("|", r"\|")
-    if not line:
-        return ""
-    fence = "`" * (1 + max(map(len, _FENCES.findall(line)), default=0))
-    return f"{fence}{line}{fence}" if len(fence) == 1 else f"{fence} {line} {fence}"

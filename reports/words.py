@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from evidence.run_model import CaseResult, InteropRun, LoadRun, Run, SloResult
+from evidence.run_model import CaseResult, InteropRun, LoadRun, Run, RunTarget, SloResult
 from evidence.verdicts import Verdict
 from ocppj.messages import encode_json
 
@@ -27,10 +28,13 @@ __all__ = [
     "plural",
     "run_seconds",
     "signed_percent",
+    "target_name",
+    "target_title",
     "verdict_counts",
     "verdict_words",
     "versions",
     "when",
+    "workload_title",
 ]
 
 VERDICT_ORDER = (
@@ -174,7 +178,7 @@ def when(text: str) -> str:
 
 def parties(run: InteropRun | LoadRun) -> list[tuple[str, str]]:
     """Name the CSMS, the tester and the laboratory, as far as somebody wrote them down."""
-    named = [("CSMS", f"{run.target.name} {run.target.version}".strip())]
+    named = [("CSMS", f"{run.target.name} {run.target.version}".strip()), ("Label", run.label)]
     if isinstance(run, InteropRun):
         named += [("Tester", run.tester), ("Laboratory", run.laboratory)]
     return [(name, value) for name, value in named if value]
@@ -183,3 +187,29 @@ def parties(run: InteropRun | LoadRun) -> list[tuple[str, str]]:
 def versions(run: InteropRun | LoadRun) -> str:
     """Name the OCPP versions of a run."""
     return f"OCPP {', '.join(run.target.ocpp)}" if run.target.ocpp else "OCPP"
+
+
+# A practice CSMS that a run starts itself listens on whatever port is free.
+_OWN_PORT = re.compile(r"(?<=//)(127\.\d+\.\d+\.\d+|localhost):\d+")
+
+
+def target_name(url: str) -> str:
+    """Name a CSMS by its URL; a practice CSMS is the same one on whatever port it was started."""
+    return _OWN_PORT.sub(r"\1", url)
+
+
+def target_title(target: RunTarget) -> str:
+    """Name a CSMS by its name, where somebody wrote it down, and its URL."""
+    url = target_name(target.url)
+    return f"{target.name} ({url})" if target.name else url
+
+
+def workload_title(settings: Mapping[str, Any]) -> str:
+    """Say in short what the stations of a load run did: profile, stations, length."""
+    stages = settings.get("stages")
+    words = [settings.get("plugstorm-profile", "quick")]
+    words += [f"stages {stages}"] if stages else []
+    if not stages:
+        words += [f"{settings['stations']} stations"] if settings.get("stations") else []
+        words += [str(settings["duration"])] if settings.get("duration") else []
+    return ", ".join(map(str, words))

@@ -27,6 +27,7 @@ from plugstorm.interop_command import ListedCase
 from plugstorm.report_command import Reported
 from plugstorm.storm_command import ListedStorm, StartedStorm
 from reports.compare_text import WrittenComparison
+from reports.history import History
 
 __all__ = ["FOLDER", "OUTPUTS", "Output", "schema_of", "table"]
 
@@ -65,6 +66,7 @@ OUTPUTS = (
     Output(name="selftest-flake", command="plugstorm selftest --flake 2 --json", type=dict[str, dict[str, int]]),
     Output(name="reports", command="plugstorm report DIR --json", type=list[Reported]),
     Output(name="comparison", command="plugstorm compare BASE NEW --json", type=WrittenComparison),
+    Output(name="history", command="plugstorm history --json", type=History),
     Output(name="trace-check", command="plugstorm check-trace RUN --json", type=TraceReport),
     Output(name="analysis", command="plugstorm analyze FILE --json", type=Analysis),
     Output(name="csms", command="plugstorm csms --json", type=Ready),

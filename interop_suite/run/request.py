@@ -48,6 +48,8 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
     csms_version: str | None = None
     tester: str | None = None
     laboratory: str | None = None
+    label: str | None = None
+    """The commit or release of the CSMS."""
     out: str | None = None
     password: str | None = None
     identities: tuple[str, ...] = ()
@@ -247,6 +249,14 @@ FIELDS: tuple[RequestField, ...] = (
         option="--run-laboratory",
         metavar="NAME",
         help="For whom or where, for the report.",
+        otherwise="none",
+    ),
+    RequestField(
+        name="label",
+        flag="--label",
+        option="--run-label",
+        metavar="TEXT",
+        help="Commit or release of the CSMS, for plugstorm history.",
         otherwise="none",
     ),
     RequestField(

@@ -193,6 +193,7 @@ def write_interop_run(
         embedded=embedded,
         tester=request.tester or "",
         laboratory=request.laboratory or "",
+        label=request.label or "",
     )
     if complete:
         return folder.write_run(run, secrets)

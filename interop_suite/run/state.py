@@ -217,7 +217,7 @@ def embedded_csms(request: InteropRequest, stack: contextlib.ExitStack) -> Inter
     return stack.enter_context(csms_request(csms, request))
 
 
-_FOR_THE_REPORT = ("csms_name", "csms_version", "tester", "laboratory")
+_FOR_THE_REPORT = ("csms_name", "csms_version", "tester", "laboratory", "label")
 _OF_THE_RUN = ("select", "again", "ocpp", "out", "repeat", "resume", "password", *_FOR_THE_REPORT)
 _OF_THE_CSMS = ("url", *(field.name for field in FIELDS if field.describes_csms))
 

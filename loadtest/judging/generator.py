@@ -45,6 +45,9 @@ class WorkerFacts(msgspec.Struct, kw_only=True):
     """Share of the time in which it was ready to run and got no processor."""
     stolen: float | None = None
     """Share of the processors of its machine that the host gave to others (steal)."""
+    lag_ms_p50: float | None = None
+    """How late its timers ran; `plugstorm compare` asks whether a latency grew by more than this did."""
+    lag_ms_p90: float | None = None
     lag_ms_p99: float | None = None
     longest_stall_ms: float = 0.0
     rss_kb_per_station: float | None = None
@@ -204,7 +207,8 @@ def worker_facts(state: WorkerState, *, now: float, interval: float, typical: fl
         facts.stolen = window.stolen / window.seconds
         facts.busiest = health.busiest or facts.cpu
     if window.lag:
-        facts.lag_ms_p99 = Histogram(window.lag).percentile(99) / 1000
+        lags = Histogram(window.lag).percentiles((50, 90, 99))
+        facts.lag_ms_p50, facts.lag_ms_p90, facts.lag_ms_p99 = (lag / 1000 for lag in lags)
     facts.longest_stall_ms = window.longest_stall * 1000
     facts.pid = health.pid
     facts.errors = health.errors

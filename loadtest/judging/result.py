@@ -163,6 +163,7 @@ def build_run(
         verdict=RunVerdict.PASSED,
         interrupted=course.interrupted,
         settings=settings.details,
+        label=settings.label,
         stations=Stations(
             requested=settings.stations or course.stations,
             connected_peak=max((second.connected for second in seconds), default=0),

@@ -57,6 +57,8 @@ class Settings(msgspec.Struct, kw_only=True):
     """What the way to the CSMS's own API is called."""
     plugins: list[Any] = []
     """What takes part in the run beside the measuring (`loadtest.plugins.contract.Plugin`)."""
+    label: str = ""
+    """The commit or release of the CSMS."""
     details: dict[str, Any] = {}
     """Everything that was asked for, as it goes into `run.json`."""
     secrets: frozenset[str] = frozenset()

@@ -364,6 +364,15 @@ OPTIONS: Final = (
         otherwise="runs/<UTC time>-<kind>",
     ),
     Option(
+        field="label",
+        flag="--label",
+        locust="--label",
+        metavar="TEXT",
+        help="Commit or release of the CSMS, for plugstorm history and compare --baseline tag:TEXT.",
+        read=words.text,
+        otherwise="none",
+    ),
+    Option(
         field="tls_ca",
         flag="--ca",
         locust="--tls-ca",

@@ -48,7 +48,7 @@ def request_of(given: Any, host: str | None) -> LoadRequest:
         given.seed = str(secrets.randbelow(2**31))
     found = vars(given)
     words = {option.field: found.get(_dest(option)) for option in OPTIONS if not option.is_of_locust}
-    processes = found.get("processes") or 1
+    processes = (found.get("expect_workers") if found.get("master") else found.get("processes")) or 1
     words |= {
         "url": host,
         # Locust takes 0 for "not given".

@@ -80,6 +80,8 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     out: Path | None = None
     mqtt_connections: int | None = None
     """How many connections the stations of a process share; None: each has its own."""
+    label: str | None = None
+    """The commit or release of the CSMS."""
     tls_ca: Path | None = None
     tls_certificate: Path | None = None
     """Certificate and key of the stations."""

@@ -99,6 +99,7 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
         cool_down=request.cool_down,
         seed=request.seed,
         out=None if request.out is None else str(request.out),
+        label=request.label or "",
         identities=identities,
         slo=_thresholds(request),
         built_in=built_in(overrides, request.no_objectives),

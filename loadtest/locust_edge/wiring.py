@@ -279,11 +279,14 @@ class Wiring:
             self.worker.flush()
         if self.master is None:
             return
-        if gevent.getcurrent() is self._receiver and not isinstance(self._runner, runners.LocalRunner):
-            # Locust stops the test from the greenlet that takes the workers' messages: waiting here would be for ever.
-            gevent.spawn(self._finish)
-        else:
+        if isinstance(self._runner, runners.LocalRunner):
             self._finish()
+            return
+        # The greenlet that found the last worker gone is killed when Locust's run time is over, and would take the
+        # result with it. Nor may it wait where it is the one that takes the workers' messages.
+        finishing = gevent.spawn(self._finish)
+        if gevent.getcurrent() is not self._receiver:
+            finishing.join()
 
     def _finish(self) -> None:
         assert self.master is not None

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
-import loadtest
 from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
@@ -34,7 +34,7 @@ QUIET = 4.0
 SPREAD = 15
 """Seconds over which all stations send a meter value when they are asked to, shorter than the cut."""
 PYTHON = sys.executable
-LOCUST = [PYTHON, "-m", "locust", "--locustfile", str(Path(loadtest.__file__).with_name("locustfile.py"))]
+LOAD = [PYTHON, "-m", "plugstorm", "load"]
 
 
 class Fleet:
@@ -75,8 +75,12 @@ class Fleet:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+    """Kill a command with all that it has started, at once."""
+    with suppress(psutil.NoSuchProcess):
+        command = psutil.Process(process.pid)
+        for one in (*command.children(recursive=True), command):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
     process.wait()
 
 
@@ -130,12 +134,12 @@ def test_counts_stay_exact_when_a_network_and_a_worker_fail(fleet: Fleet, tmp_pa
     profile.write_text("title: Silence, but for the meters\nmodels: {home-wallbox: 1}\nheartbeat: 86400\n")
     wait_for(lambda: fleet.ask("/health"))
     master = fleet.start(
-        "master", *LOCUST, "--master", "--headless", "--expect-workers", "2", "--host", fleet.csms,
-        "--i-own-this-target", fleet.net.addresses["csms"], "--users", str(STATIONS), "--spawn-rate", "800",
-        "--run-time", "60m", "--plugstorm-profile", str(profile), "--seed", "7", "--out", str(tmp_path / "run"),
+        "master", *LOAD, "--master", "--workers", "2", "--url", fleet.csms, "--label", "1.4.2",
+        "--i-own-this-target", fleet.net.addresses["csms"], "--stations", str(STATIONS), "--spawn-rate", "800",
+        "--duration", "60m", "--profile", str(profile), "--seed", "7", "--out", str(tmp_path / "run"),
     )  # fmt: skip
     workers = {
-        name: fleet.start(name, *LOCUST, "--worker", "--master-host", fleet.net.addresses["master"])
+        name: fleet.start(name, *LOAD, "--worker", "--master-host", fleet.net.addresses["master"])
         for name in ("one", "two")
     }
     owners = Owners(fleet)
@@ -158,7 +162,7 @@ def test_counts_stay_exact_when_a_network_and_a_worker_fail(fleet: Fleet, tmp_pa
     assert (owners.twice, owners.moved) == (set(), set())
 
     # Killed when it has told all that it knows: what is counted must be all.
-    os.killpg(workers["two"].pid, signal.SIGKILL)
+    end(workers["two"])
     wait_for(lambda: owners.look(moving_is_fine=True) < STATIONS)
     at_death = fleet.calls()
     surge(tmp_path / "run")
@@ -180,6 +184,7 @@ def test_counts_stay_exact_when_a_network_and_a_worker_fail(fleet: Fleet, tmp_pa
     assert sum(worker["calls"] for worker in workers_seen) == run.generator.details["calls"]
     assert run.generator.verdict == "INVALID"
     assert any("never sent the last figures" in reason for reason in run.generator.reasons), run.generator.reasons
+    assert run.label == "1.4.2"
     check_folder(tmp_path / "run")
 
 
@@ -202,6 +207,8 @@ def check_counts(run: LoadRun, at_csms: dict[str, int]) -> None:
 
 
 def check_folder(folder: Path) -> None:
+    files = ("junit.xml", "summary.md", "report.html", "ledger.jsonl", "manifest.sha256")
+    assert [name for name in files if not (folder / name).exists()] == []
     report = [PYTHON, "-m", "plugstorm", "report", str(folder)]
     done = subprocess.run(report, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

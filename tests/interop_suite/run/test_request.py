@@ -25,7 +25,7 @@ names = bare.filter(lambda name: "=" not in name)
 pairs = st.dictionaries(names, bare, max_size=3)
 WORDS = (
     "url", "tls_url", "ca_file", "driver", "control_url", "resume", "select", "expect", "out", "password",
-    "features", "again", "csms_name", "csms_version", "tester", "laboratory",
+    "features", "again", "csms_name", "csms_version", "tester", "laboratory", "label",
 )  # fmt: skip
 requests = st.builds(
     InteropRequest,

@@ -75,6 +75,7 @@ FIELDS: dict[str, Any] = {
     "seed": st.integers(0, 2**63),
     "ui_port": st.none() | st.integers(1, 65_535),
     "out": st.none() | PATH,
+    "label": st.none() | TEXT,
     "tls_ca": st.none() | PATH,
     "tls_certificate": st.none() | PATH,
     "mqtt_connections": st.none() | st.integers(1, 99),
