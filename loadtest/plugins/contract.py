@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from loadtest.judging.moment import Moment
 from loadtest.judging.quantities import Values
 from loadtest.measuring.recorder import Delta
 
@@ -50,6 +51,10 @@ class RunAccess(msgspec.Struct, kw_only=True):
     """Ask the other plugins for something of a kind; whether one of them has taken it (`Plugin.asked`)."""
     complete: Callable[[], bool] = lambda: True
     """Whether every note has come in, as far as is known; asked when the run is over."""
+    moment: Callable[[], Moment] = Moment
+    """Return what the run is like now."""
+    warn: Callable[[str], None] = lambda _: None
+    """Say a sentence that stays: on the terminal, in the log and in `run.json`."""
 
 
 class Conclusion(msgspec.Struct, kw_only=True):
