@@ -79,9 +79,9 @@ def snapshot(
     if second is not None:
         view.calls_per_s, view.failed_per_s = second.calls, second.errors
     actions: dict[str, list[Histogram]] = {}
-    for (_, action, direction, _), latencies in merged.recent():
+    for (_, action, direction, _), histogram in merged.recent():
         if direction == TO_CSMS:
-            actions.setdefault(action, []).append(latencies.response)
+            actions.setdefault(action, []).append(histogram)
     busiest = sorted(actions, key=lambda action: -sum(histogram.count for histogram in actions[action]))
     view.p99_ms = {action: _p99(actions[action]) for action in busiest[:_MAIN_ACTIONS]}
     return view

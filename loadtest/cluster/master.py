@@ -22,6 +22,7 @@ from evidence.vocabulary import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import Ack, Collector, Report
 from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_error, print_result, snapshot
+from loadtest.cluster.overview import Overview, overview_of, overview_of_result
 from loadtest.cluster.standing import Standing
 from loadtest.judging.early_signs import LOOK_UNTIL, Sight, early_signs
 from loadtest.judging.generator import gather, judge
@@ -146,9 +147,12 @@ class MasterEnd:
         )
 
     @property
-    def merged(self) -> Merged | None:
-        """What was recorded in the run that goes on; None where none does."""
-        return None if self._collector is None else self._collector.merged
+    def overview(self) -> Overview:
+        """What Locust's page shows: the run that goes on, else the latest that was concluded."""
+        moment, collector = self.moment, self._collector
+        if moment is None or collector is None:
+            return Overview() if self.result is None else overview_of_result(self.result)
+        return overview_of(moment, collector.merged)
 
     def prepare(self, settings: Settings) -> None:
         """Take what the next run is asked to do; not while one is under way."""

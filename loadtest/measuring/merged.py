@@ -70,8 +70,6 @@ class Merged:
         self.connections: Counter[str] = Counter()
         self.offered: Counter[str] = Counter()
         self.injected: Counter[str] = Counter()
-        self.ended: Counter[Key] = Counter()
-        """CALLs by series, in all windows together."""
         self.losses: dict[LossKey, Spell] = {}
         self.callerrors: dict[ErrorKey, Spell] = {}
         self.calls = 0
@@ -96,9 +94,7 @@ class Merged:
                 latencies = _find(self._open, (window, (ocpp, action, direction, outcome)))
                 latencies.service.merge(service)
                 latencies.response.merge(response)
-                count = sum(response.values())
-                self.calls += count
-                self.ended[ocpp, action, direction, outcome] += count
+                self.calls += sum(response.values())
         for row in delta["rows"]:
             self._add_row(row)
         self.faults.update(delta["faults"])
@@ -141,10 +137,10 @@ class Merged:
         t = self._newest - 1
         return Second(t, *self._seconds[t]) if t in self._seconds else None
 
-    def recent(self) -> list[tuple[Key, Latencies]]:
-        """Return the latencies of the last seconds, some of them for each series; do not change them."""
+    def recent(self) -> list[tuple[Key, Histogram]]:
+        """Return the response times of the last seconds, some of them for each series; do not change them."""
         tables = [*(table for _, table in self._lately), self._open]
-        return [(key, latencies) for table in tables for (_, key), latencies in table.items()]
+        return [(key, latencies.response) for table in tables for (_, key), latencies in table.items()]
 
     def latest_seconds(self, most: int) -> list[Second]:
         """Return the newest seconds that every process has reported, in their order."""

@@ -179,6 +179,11 @@ class CommandPlugin(Plugin):
         return Conclusion(fields={"commands": rows} if rows else {}, quantities=self._figures.quantities())
 
     @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The commands so far, as `run.json` will hold them."""
+        return self._figures.rows()
+
+    @property
     def outcomes(self) -> list[tuple[str, str, str, int]]:
         """Command, version and outcome, and how often that was so far."""
         return list(self._figures.outcomes())

@@ -126,7 +126,7 @@ def test_recent_latencies_are_those_of_the_last_five_seconds() -> None:
     merged.add(delta({1: 100}), 0.0)
     merged.add(delta({50: 3}, RAMP), 7.0)
     merged.add(delta({60: 4}), 8.5)
-    assert [(key, latencies.response.counts) for key, latencies in merged.recent()] == [(KEY, {50: 3}), (KEY, {60: 4})]
+    assert [(key, histogram.counts) for key, histogram in merged.recent()] == [(KEY, {50: 3}), (KEY, {60: 4})]
 
 
 def test_nothing_recorded_means_no_latest_second() -> None:
