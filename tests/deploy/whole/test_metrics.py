@@ -87,7 +87,7 @@ def is_ready(url: str) -> bool:
 
 @pytest.fixture(scope="module")
 def seen(prometheus: tuple[str | None, int], tmp_path_factory: pytest.TempPathFactory) -> Seen:
-    """Run two workers with storms, commands and faults until every metric has been on the page."""
+    """Run stations with storms, commands and faults until every metric has been on the page."""
     url, port = prometheus
     folder = tmp_path_factory.mktemp("run")
     (folder / "profile.yaml").write_text(PROFILE)
@@ -102,7 +102,7 @@ def seen(prometheus: tuple[str | None, int], tmp_path_factory: pytest.TempPathFa
             "--control-url",
             csms.control_url,
         ]
-        words += ["--stations", str(STATIONS), "--workers", "2", "--duration", "60s", "--out", "run"]
+        words += ["--stations", str(STATIONS), "--duration", "60s", "--out", "run"]
         words += ["--ocpp", "1.6", "--ocpp", "2.0.1", "--profile", "profile.yaml", "--commands", "commands.yaml"]
         words += ["--storm", "twins@2s,lasts=4s,every=2s", "--metrics", str(port), "--metrics-label", "testid=whole"]
         words += ["--otlp"] + (["--remote-write", f"{url}/api/v1/write"] if url else [])
