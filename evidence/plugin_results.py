@@ -21,6 +21,7 @@ __all__ = [
     "KpiResult",
     "LedgerClass",
     "LedgerResult",
+    "MetricsResult",
     "NeighbourSample",
     "RemoteStartResult",
     "StormFormula",
@@ -326,3 +327,18 @@ class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
     """From the API call to the effect."""
     reasons: list[str] | UnsetType = UNSET
     """What the API said when it failed."""
+
+
+class MetricsResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One way on which metrics left the process of a run."""
+
+    kind: str
+    """`page`, `remote-write` or `otlp`."""
+    to: str
+    """Where they went, or where they could be fetched; without secrets."""
+    sent: int = 0
+    """How often they arrived, or were fetched."""
+    failed: int = 0
+    """How often they did not arrive."""
+    why: str = ""
+    """Of the latest failure."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, StormResult, WatchResult
+from evidence.plugin_results import CommandResult, KpiResult, LedgerResult, MetricsResult, StormResult, WatchResult
 from evidence.verdicts import RunVerdict, Verdict
 
 __all__ = [
@@ -332,6 +332,8 @@ class LoadRun(_Common, kw_only=True, tag_field="kind", tag="load"):
     """By command and version."""
     watch: WatchResult = WatchResult()
     """The CSMS's own figures, where somebody asked for them."""
+    metrics: list[MetricsResult] = []
+    """How metrics went to other programs, where somebody asked for that."""
     timeline: list[dict[str, float]] = []
     """One row a second: `t` seconds since the start, `connected`, `booted`, `calls`, `errors`, …"""
     faults: dict[str, int] = {}

@@ -87,7 +87,7 @@ ROOMS: dict[str, set[str]] = {
             f"loadtest.{room}"
             for room in ("timing", "transport", "measuring", "workload", "station", "judging", "plugins.contract")
         }
-        for plugin in ("commands", "storms", "ledger", "watch")
+        for plugin in ("commands", "storms", "ledger", "watch", "metrics")
     },
     # The one module that names every plugin: what each of them measures.
     "loadtest.plugins.quantities": {

@@ -37,6 +37,8 @@ class Report(TypedDict):
     """Connections that are up."""
     booted: int
     """Stations that are accepted."""
+    charging: int
+    """Stations with a transaction."""
     health: dict[str, Any]
     """The generator's facts about itself, each time complete (`loadtest.judging.generator.Health`)."""
     last: NotRequired[bool]
@@ -112,6 +114,7 @@ class ReportQueue:
             total=self._recorder.made,
             stations=self._recorder.connected_now,
             booted=self._recorder.booted_now,
+            charging=self._recorder.charging_now,
             health=self._health(),
         )
         if last:
@@ -199,6 +202,11 @@ class Collector:
         """How many stations were accepted when the workers reported last."""
         return sum(state.booted for state in self.workers.values())
 
+    @property
+    def charging(self) -> int:
+        """How many stations had a transaction when the workers reported last."""
+        return sum(state.charging for state in self.workers.values())
+
     def _apply(self, state: WorkerState, report: Report, now: float) -> None:
         state.add_calls(self.merged.add(report["delta"], now - self.started), now)
         state.claimed = max(state.claimed, report["total"])
@@ -207,5 +215,6 @@ class Collector:
         if report["seq"] == state.upto or state.ahead:
             state.stations = report["stations"]
             state.booted = report["booted"]
+            state.charging = report["charging"]
             state.health = report["health"]
         state.most_stations = max(state.most_stations, report["stations"])

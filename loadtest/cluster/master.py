@@ -22,9 +22,11 @@ from evidence.vocabulary import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import Ack, Collector, Report
 from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_error, print_result, snapshot
+from loadtest.cluster.overview import Overview, overview_of, overview_of_result
 from loadtest.cluster.standing import Standing
 from loadtest.judging.early_signs import LOOK_UNTIL, Sight, early_signs
 from loadtest.judging.generator import gather, judge, lag_ms
+from loadtest.judging.moment import Moment, generator_so_far, worker_moment
 from loadtest.judging.quantities import Values
 from loadtest.judging.result import Course, at_end, build_run, exit_code, measured_seconds, slo_figures, write_result
 from loadtest.judging.settings import Settings
@@ -115,6 +117,42 @@ class MasterEnd:
             connected=collector.connected,
             booted=collector.booted,
         )
+
+    @property
+    def moment(self) -> Moment | None:
+        """The run as it is now; None where none goes on."""
+        collector = self._collector
+        if collector is None:
+            return None
+        second = collector.merged.latest()
+        return Moment(
+            window=self._course.windows[-1][0],
+            elapsed=self._elapsed(),
+            wanted=self.target,
+            connected=collector.connected,
+            booted=collector.booted,
+            charging=collector.charging,
+            waiting=second.waiting if second is not None else 0,
+            workers=list(map(worker_moment, collector.workers.values())),
+            generator=generator_so_far(
+                [(_machine(worker), state) for worker, state in collector.workers.items()],
+                now=time.monotonic(),
+                interval=REPORT_EVERY,
+                source_addresses=self._settings.source_addresses,
+                calls=collector.merged.calls,
+                duplicates=len(self.lease_server.table.duplicates),
+                errors=self._errors(),
+                unstarted=self._unstarted,
+            ),
+        )
+
+    @property
+    def overview(self) -> Overview:
+        """What Locust's page shows: the run that goes on, else the latest that was concluded."""
+        moment, collector = self.moment, self._collector
+        if moment is None or collector is None:
+            return Overview() if self.result is None else overview_of_result(self.result)
+        return overview_of(moment, collector.merged)
 
     def prepare(self, settings: Settings) -> None:
         """Take what the next run is asked to do; not while one is under way."""
@@ -276,12 +314,22 @@ class MasterEnd:
             ask=self._ask,
             complete=self._is_complete,
             lag_ms=self._lag_ms,
+            moment=lambda: self.moment or Moment(),
+            warn=self._warn,
         )
         for plugin in self._plugins:
             plugin.begin(access)
 
     def _lag_ms(self) -> float:
         return lag_ms(self._collector.workers.values()) if self._collector is not None else 0.0
+
+    def _warn(self, sentence: str) -> None:
+        """Say something that stays, on the terminal, in the log and in `run.json`."""
+        sentence = self._spell(sentence)
+        self._course.warnings.append(sentence)
+        _logger.warning("%s", sentence)
+        if self._progress is not None:
+            self._progress.warn(sentence)
 
     def _is_complete(self) -> bool:
         collector = self._collector
@@ -366,11 +414,7 @@ class MasterEnd:
         for word, sentence in early_signs(sight).items():
             if word not in self._warned:
                 self._warned.add(word)
-                sentence = self._spell(sentence)  # noqa: PLW2901 - the same sentence
-                self._course.warnings.append(sentence)
-                _logger.warning("%s", sentence)
-                if self._progress is not None:
-                    self._progress.warn(sentence)
+                self._warn(sentence)
 
     def _watch_for_nobody(self, collector: Collector) -> None:
         """End the run when nobody has been connected for too long, and no storm wants that."""

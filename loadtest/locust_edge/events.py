@@ -16,6 +16,7 @@ from locust import events, runners
 from locust.env import Environment
 
 from evidence.exit_codes import UNREACHABLE, USAGE
+from loadtest.cluster.overview import Overview
 from loadtest.cluster.standing import standing_line
 from loadtest.judging.settings import Settings
 from loadtest.locust_edge.end_check import end_as_any
@@ -27,6 +28,7 @@ from loadtest.locust_edge.same_stations import claim_stations
 from loadtest.locust_edge.stages_shape import StagesShape
 from loadtest.locust_edge.target_check import check_as_any
 from loadtest.locust_edge.web_bar import add_bar
+from loadtest.locust_edge.web_tab import add_tab
 from loadtest.locust_edge.wiring import expect_workers, install, spell, wired
 from loadtest.plugins.storms.page import add_storm_page
 from loadtest.plugins.storms.plugin import StormPlugin
@@ -72,6 +74,11 @@ def _on_init(environment: Environment, **_: Any) -> None:
         if starts_at_once:
             wiring.check_end(_end_check(environment, settings))
         add_storm_page(environment, lambda: wiring.settings.plugins)
+        add_tab(
+            environment,
+            lambda: Overview() if wiring.master is None else wiring.master.overview,
+            lambda: wiring.settings.plugins,
+        )
         add_bar(environment, lambda: "" if wiring.master is None else standing_line(wiring.master.standing))
     except HarnessError as error:
         _leave(environment, error)

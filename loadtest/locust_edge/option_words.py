@@ -6,12 +6,14 @@ Each reader raises `UsageError` with the flag in its sentence.
 from __future__ import annotations
 
 import ipaddress
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from config import quantities
-from config.assignments import split_assignment
+from config.assignments import assignment, split_assignment
 from config.errors import ConfigError
 from config.words import hint
 from loadtest.timing.backoff import Backoff, parse_backoff
@@ -23,6 +25,9 @@ __all__ = [
     "above_zero",
     "address",
     "backoff",
+    "host_and_port",
+    "http_url",
+    "label",
     "number",
     "path",
     "read_addresses",
@@ -36,12 +41,21 @@ __all__ = [
     "version",
     "whole",
     "write_duration",
+    "write_host_and_port",
+    "write_label",
     "write_number",
     "write_rate",
     "write_version",
 ]
 
 _MOST_ADDRESSES: Final = 4096
+_HIGHEST_PORT: Final = 65_535
+_LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+OWN_LABELS: Final = frozenset(
+    {"action", "command", "direction", "how", "kind", "le", "ocpp", "outcome", "run", "storm", "target", "verdict"}
+    | {"version", "window", "worker"}
+)
+"""Labels that metrics have anyway."""
 
 
 def text(word: str, _: str) -> str:
@@ -167,3 +181,45 @@ def stages(word: str, _: str) -> tuple[Stage, ...]:
 def backoff(word: str, _: str) -> Backoff:
     """Read how connection attempts are spaced."""
     return parse_backoff(word)
+
+
+def host_and_port(word: str, flag: str) -> tuple[str, int]:
+    """Read `9464`, `0.0.0.0:9464` or `[::1]:9464` as a host and a port; without a host, this machine alone."""
+    host, _, port = word.rpartition(":")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise UsageError(f"{flag}: expected an IPv6 address in brackets, as in [::1]:9464, but it is {word!r}")
+    return host.strip("[]") or "127.0.0.1", whole(port, flag, most=_HIGHEST_PORT)
+
+
+def write_host_and_port(pair: tuple[str, int]) -> str:
+    """Write a host and a port."""
+    host, port = pair
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def http_url(word: str, flag: str) -> str:
+    """Check an address of HTTP, and leave it as it stands; it may hold a secret, so no sentence repeats it."""
+    try:
+        parts = urlsplit(word)
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise UsageError(f"{flag}: expected a URL with a host that begins with http:// or https://")
+    return word
+
+
+def label(word: str, flag: str) -> tuple[str, str]:
+    """Read a label of metrics; its name follows the rules of Prometheus."""
+    with as_usage_error(ConfigError, prefix=f"{flag}: "):
+        name, value = assignment(word, "testid=nightly")
+    if not _LABEL.fullmatch(name) or name.startswith("__"):
+        raise UsageError(f"{flag}: expected a name of letters, digits and _, but it is {name!r}")
+    if name in OWN_LABELS:
+        raise UsageError(f"{flag}: {name} is a label of Plugstorm's own; take another name")
+    return name, value
+
+
+def write_label(pair: tuple[str, str]) -> str:
+    """Write a label."""
+    return "=".join(pair)

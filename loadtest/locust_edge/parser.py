@@ -33,8 +33,9 @@ def add_options(parser: Any) -> None:
             continue
         name = option.locust.removeprefix("--").removeprefix("plugstorm-").upper().replace("-", "_")
         action = group.add_argument(option.locust, env_var=f"PLUGSTORM_{name}", help=_help(option), **_how(option))
-        # Lists do not survive Locust's web form.
-        action.include_in_web_ui = not option.repeats and not option.is_switch and option.field != "out"
+        # Lists do not survive Locust's web form, and it would show secrets.
+        is_simple = not option.repeats and not option.is_switch
+        action.include_in_web_ui = is_simple and not option.tells_secrets and option.field != "out"
         action.is_secret = option.is_secret
         action.is_required = action.is_multiple = False
 

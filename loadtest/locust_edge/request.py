@@ -69,6 +69,12 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Where the CSMS shows its metrics as Prometheus text."""
     watch_series: tuple[str, ...] = ()
     """Names of the metrics that are taken; empty takes gauges and counters."""
+    metrics: tuple[str, int] | None = None
+    """Host and port of a page with the figures of the run."""
+    remote_write: str | None = None
+    """Where they are pushed to; may hold a secret."""
+    otlp: bool = False
+    metrics_labels: tuple[tuple[str, str], ...] = ()
     workers: int = 1
     source_addresses: tuple[str, ...] = ()
     """Addresses and ranges of them."""

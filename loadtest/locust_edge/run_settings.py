@@ -19,11 +19,15 @@ from loadtest.judging.settings import Settings
 from loadtest.judging.slo import Threshold, read_abort, read_slo
 from loadtest.judging.slo_built_in import OFF, Overrides, built_in, read_objectives, read_overrides
 from loadtest.locust_edge.request import LoadRequest
+from loadtest.plugins.commands.plugin import CommandPlugin
 from loadtest.plugins.commands.registering import register
 from loadtest.plugins.commands.setup import DriverChoice, plugin_of
 from loadtest.plugins.ledger.control_port import KEEPS, ControlPort
 from loadtest.plugins.ledger.driver_records import DriverRecords
 from loadtest.plugins.ledger.plugin import KpiPlugin, LedgerPlugin
+from loadtest.plugins.metrics.plugin import MetricsPlugin
+from loadtest.plugins.metrics.setup import MetricsChoice
+from loadtest.plugins.metrics.setup import plugin_of as metrics_of
 from loadtest.plugins.quantities import QUANTITIES
 from loadtest.plugins.storms.formula import ways_back
 from loadtest.plugins.storms.outside import ChangeRoot, mute_practice_csms
@@ -87,6 +91,16 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
             "The storm mass-remote-start makes the CSMS start transactions, which needs a driver (--driver)"
         )
     backoff = ways_back(profile, request.backoff)
+    storming = StormPlugin(
+        storms,
+        backoff=backoff,
+        seed=request.seed,
+        owned=request.owned,
+        mute=_mute(request),
+        change_root=_change_root(request, storms),
+        url=request.url,
+        call_timeout=request.call_timeout,
+    )
     overrides = _overrides(request, profile)
     secrets = frozenset({request.password} if request.password else ())
     return Settings(
@@ -106,20 +120,12 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
         source_addresses=max(1, len(request.addresses)),
         driver=driver,
         plugins=[
-            StormPlugin(
-                storms,
-                backoff=backoff,
-                seed=request.seed,
-                owned=request.owned,
-                mute=_mute(request),
-                change_root=_change_root(request, storms),
-                url=request.url,
-                call_timeout=request.call_timeout,
-            ),
+            storming,
             *([] if commander is None else [commander]),
             _ledger(request, secrets, choice, identities, ocpp[0]),
             KpiPlugin(),
             *_watch(request),
+            *_metrics(request, ocpp, storming, commander),
         ],
         details=request.described() | _changed(overrides),
         secrets=secrets,
@@ -133,6 +139,27 @@ def _watch(request: LoadRequest) -> list[WatchPlugin]:
     pages = [MetricsPage(check_owned(url, request.owned), request.watch_series) for url in request.watch_urls]
     sources: list[Source] = [*(ProcessTree(pid) for pid in dict.fromkeys(request.watch_pids)), *pages]
     return [WatchPlugin(sources)] if sources else []
+
+
+def _metrics(
+    request: LoadRequest, ocpp: Sequence[Version], storms: StormPlugin, commands: CommandPlugin | None
+) -> list[MetricsPlugin]:
+    """Open the ways on which metrics are to leave; raises `UsageError`."""
+    choice = MetricsChoice(
+        page=request.metrics,
+        remote_write=request.remote_write,
+        otlp=request.otlp,
+        labels=request.metrics_labels,
+    )
+    if choice.labels and choice == msgspec.structs.replace(MetricsChoice(), labels=choice.labels):
+        raise UsageError("--metrics-label is for --metrics, --remote-write or --otlp; name one of them")
+    plugin = metrics_of(
+        choice,
+        [str(version) for version in ocpp],
+        storms=lambda: storms.storms,
+        commands=lambda: () if commands is None else commands.outcomes,
+    )
+    return [] if plugin is None else [plugin]
 
 
 def _thresholds(request: LoadRequest) -> list[Threshold]:

@@ -144,6 +144,11 @@ class Merged:
         tables = [*(table for _, table in self._lately), self._open]
         return [(key, latencies.response) for table in tables for (_, key), latencies in table.items()]
 
+    def latest_seconds(self, most: int) -> list[Second]:
+        """Return the newest seconds that every process has reported, in their order."""
+        found = range(self._newest - most, self._newest)
+        return [Second(t, *self._seconds[t]) for t in found if t in self._seconds]
+
     def intervals(self, window: str) -> Iterator[Interval]:
         """Return the lines of the HDR log of a window: each interval in which figures of a series came in."""
         self._close_interval()

@@ -7,6 +7,7 @@ This is the source of truth of a load run; Locust's own table is a view that is 
     recorder.connection(outcome)    # a connection attempt that ended: OPENED, "refused 401", "reset", "timed out", …
     recorder.connected(+1 | -1)     # a WebSocket connection is up, or gone
     recorder.booted(+1 | -1)        # a station was accepted by BootNotification, or no longer counts as booted
+    recorder.charging(+1 | -1)      # a station has its first transaction, or none any more
     recorder.lost(how, code, reason, after)       # a connection ended against the station's will
     recorder.callerror(ocpp, action, direction, code, text)   # besides `call`: what a CALLERROR said
     recorder.injected(kind)         # something that the run itself did to a frame or a connection, on purpose
@@ -111,6 +112,7 @@ class Recorder:
         "_by_window",
         "_callerrors",
         "_calls",
+        "_charging",
         "_clock",
         "_connected",
         "_connected_most",
@@ -174,7 +176,7 @@ class Recorder:
         self._fire: Callable[..., Any] | None = None
         self._clock = clock
         self._wall_offset = (time.time() if wall is None else wall) - now
-        self._connected = self._booted = 0
+        self._connected = self._booted = self._charging = 0
         self.before_take = []
         self._restart(now)
 
@@ -257,6 +259,10 @@ class Recorder:
         self._booted += delta
         self._booted_most = max(self._booted_most, self._booted)
 
+    def charging(self, delta: int) -> None:
+        """Note that so many stations began to charge, or ended it (negative)."""
+        self._charging += delta
+
     def lost(self, how: str, code: int, reason: str = "", after: str = "") -> None:
         """Count a connection that ended against the station's will; `after` is the CALL that had no answer yet."""
         self._seconds_passed()
@@ -315,6 +321,11 @@ class Recorder:
     def booted_now(self) -> int:
         """How many stations are accepted."""
         return self._booted
+
+    @property
+    def charging_now(self) -> int:
+        """How many stations have a transaction."""
+        return self._charging
 
     @property
     def made(self) -> int:

@@ -35,6 +35,7 @@ class WorkerState(msgspec.Struct, kw_only=True):
     """CALLs by the worker's own count."""
     stations: int = 0
     booted: int = 0
+    charging: int = 0
     most_stations: int = 0
     last: bool = False
     left: float | None = None

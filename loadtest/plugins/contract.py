@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from loadtest.judging.moment import Moment
 from loadtest.judging.quantities import Values
 from loadtest.measuring.recorder import Delta
 
@@ -52,6 +53,10 @@ class RunAccess(msgspec.Struct, kw_only=True):
     """Whether every note has come in, as far as is known; asked when the run is over."""
     lag_ms: Callable[[], float] = lambda: 0.0
     """How late the load generator itself was in the measurement so far, p99 in ms."""
+    moment: Callable[[], Moment] = Moment
+    """Return what the run is like now."""
+    warn: Callable[[str], None] = lambda _: None
+    """Say a sentence that stays: on the terminal, in the log and in `run.json`."""
 
 
 class Conclusion(msgspec.Struct, kw_only=True):

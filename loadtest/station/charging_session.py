@@ -16,6 +16,7 @@ from loadtest.station.contract import Host
 from loadtest.station.dialect.contract import Ending, Payload, Status, Trigger
 from loadtest.station.session_record import SessionRecord
 from loadtest.station.state.charging_limits import ChargingLimits
+from loadtest.station.state.connectors import charging
 from loadtest.station.state.local_list import list_verdict
 from loadtest.station.state.reservations import Claim, Reservations, claim_of, take
 from loadtest.station.state.settings import Settings, flag
@@ -255,7 +256,7 @@ class ChargingSession:
             return
         station, context = self.station, self.context
         self.read_meter(at)
-        self.phase = Phase.LEAVING
+        self._enter(Phase.LEAVING)
         self.connector.energy_wh = self.reading.energy_wh
         self._cancel_timers()
         self.record.row.ending, self.record.row.seconds = ending.value, round(self._read_at - self.started_at, 3)
@@ -273,10 +274,17 @@ class ChargingSession:
             limits.transaction_over(self, self.context.clock())
         self._cancel_timers()
         self.record.left(cut=cut and self.phase in (Phase.AUTHORIZING, Phase.CHARGING))
-        self.phase = Phase.GONE
+        self._enter(Phase.GONE)
         self.connector.charging_session = None
 
     # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _enter(self, phase: Phase) -> None:
+        """Change the phase; the first transaction of a station makes it one that charges, the last one ends that."""
+        change = (phase is Phase.CHARGING) - (self.phase is Phase.CHARGING)
+        self.phase = phase
+        if change and len(charging(self.station)) == max(change, 0):
+            self.context.recorder.charging(change)
 
     def _authorized(self, payload: Payload | None, outcome: str) -> None:
         if self.phase is not Phase.AUTHORIZING:
@@ -295,7 +303,7 @@ class ChargingSession:
             return
         if connector.status is not Status.PREPARING:
             connector.show(Status.PREPARING, now)
-        self.phase = Phase.CHARGING
+        self._enter(Phase.CHARGING)
         self.started_at = self._read_at = now
         number = station.draws.bits()
         if self.planned is None:

@@ -180,7 +180,7 @@ def test_compose_fits_its_schema() -> None:
 
 def test_compose_runs_a_csms_a_master_and_two_workers() -> None:
     services = compose()["services"]
-    assert services.keys() == {"csms", "master", "worker", "report"}
+    assert services.keys() == {"csms", "master", "worker", "report", "prometheus", "grafana"}
     assert services["worker"]["deploy"]["replicas"] == 2
     assert "--expect-workers=2" in services["master"]["command"]
 

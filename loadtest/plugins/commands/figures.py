@@ -105,6 +105,12 @@ class Figures:
         """Write them as `run.json` holds them."""
         return [_row(label, ocpp, tally) for (label, ocpp), tally in sorted(self._tallies.items())]
 
+    def outcomes(self) -> Iterator[tuple[str, str, str, int]]:
+        """Return command, version and outcome, and how often that was."""
+        for (label, ocpp), tally in self._tallies.items():
+            for outcome, number in tally.verdicts.items():
+                yield label, ocpp, str(outcome), number
+
     def intervals(self, seconds: float) -> Iterator[Interval]:
         """Write them as lines of an HDR log that spans the run."""
         for (label, ocpp), tally in sorted(self._tallies.items()):

@@ -178,6 +178,16 @@ class CommandPlugin(Plugin):
         rows = self._figures.rows()
         return Conclusion(fields={"commands": rows} if rows else {}, quantities=self._figures.quantities())
 
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The commands so far, as `run.json` will hold them."""
+        return self._figures.rows()
+
+    @property
+    def outcomes(self) -> list[tuple[str, str, str, int]]:
+        """Command, version and outcome, and how often that was so far."""
+        return list(self._figures.outcomes())
+
     def fire(self, alias: str, stations: Sequence[str], at: float) -> None:
         """Send one command to each of these stations at a time of `RunAccess.clock`, or now where that has passed.
 

@@ -1,5 +1,7 @@
 """A page in Locust's web UI that shows the storms of the run and starts another one: `/storms`.
 
+A script that asks for JSON gets what was said as JSON; the tab *Charge points* does.
+
 What comes from the form is judged as every other storm is; a shell command is never taken from there. A form of another
 site is refused, so that no page that somebody happens to have open can strike a CSMS.
 """
@@ -19,9 +21,10 @@ from loadtest.workload.storms import known_storms, parameters
 if TYPE_CHECKING:
     from locust.env import Environment
 
-__all__ = ["add_storm_page"]
+__all__ = ["add_storm_page", "storm_kinds"]
 
 _HIDDEN: Final = frozenset({"at", "command"})
+_REFUSED: Final = 400
 
 _TEMPLATES: Final = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
@@ -35,10 +38,7 @@ def add_storm_page(environment: Environment, plugins: Callable[[], Sequence[Any]
         return
     from flask import request  # noqa: PLC0415 - only where there is a page
 
-    kinds = {
-        name: {"says": kind.says, "parameters": {k: _shown(v) for k, v in parameters(kind).items() if k not in _HIDDEN}}
-        for name, kind in known_storms().items()
-    }
+    kinds = storm_kinds()
 
     def show() -> Any:
         said, code = "", 200
@@ -47,6 +47,8 @@ def add_storm_page(environment: Environment, plugins: Callable[[], Sequence[Any]
         is_running = plugin is not None and runner.state in {"spawning", "running"}
         if request.method == "POST":
             said, code = _take(plugin if is_running else None, request)
+            if request.accept_mimetypes.best == "application/json":
+                return {"said": said, "ok": code < _REFUSED}, code
         running = plugin.storms if plugin is not None and is_running else None
         page = _TEMPLATES.get_template("page.html.j2")
         return page.render(said=said, running=running, kinds=kinds), code
@@ -54,6 +56,14 @@ def add_storm_page(environment: Environment, plugins: Callable[[], Sequence[Any]
     web_ui.app.add_url_rule(
         "/storms", "plugstorm_storms", web_ui.auth_required_if_enabled(show), methods=["GET", "POST"]
     )
+
+
+def storm_kinds() -> dict[str, dict[str, Any]]:
+    """Return every storm that the page can start: what it says, and its parameters with their values."""
+    return {
+        name: {"says": kind.says, "parameters": {k: _shown(v) for k, v in parameters(kind).items() if k not in _HIDDEN}}
+        for name, kind in known_storms().items()
+    }
 
 
 def _take(plugin: StormPlugin | None, request: Any) -> tuple[str, int]:

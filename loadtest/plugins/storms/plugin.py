@@ -51,6 +51,8 @@ _GRACE: Final = 10.0
 _AHEAD: Final = 1.1
 """Seconds before its time that a storm is ordered, so that a beat a second does not delay it."""
 _SAMPLED: Final = 1000
+_DRAWN: Final = 200
+"""Points of a curve on Locust's page."""
 
 _logger = logging.getLogger(__name__)
 
@@ -199,6 +201,36 @@ class StormPlugin(Plugin):
             }
             for one in self._storms
         ]
+
+    def recoveries(self, most: int = 6) -> list[dict[str, Any]]:
+        """Return the latest storms with their curves so far; those that are over have their verdict."""
+        now = self._access.clock() if self._storms else 0.0
+        found = []
+        for one in self._storms[-most:]:
+            result, since = one.result, max(now - one.began, 0.0)
+            curve = one.totals.curve(since, one.expected) if result is None else result["curve"]
+            step = max(len(curve) // _DRAWN, 1)
+            found.append(
+                {
+                    "storm": one.storm.name,
+                    "number": one.number,
+                    "says": one.storm.says,
+                    "at": round(one.began, 1),
+                    "since": round(since, 1),
+                    "wanted": one.stations,
+                    "struck": one.struck,
+                    "connected": one.totals.total("back") if one.storm.cuts else one.struck,
+                    "back": one.totals.total(one.goal),
+                    "over": result is not None,
+                    "recovered": None if result is None else result["recovered"],
+                    "reasons": [] if result is None else result["reasons"],
+                    "curve": [
+                        {key: row[key] for key in ("t", "back", "expected") if key in row} | {"goal": row[one.goal]}
+                        for row in curve[::step]
+                    ],
+                }
+            )
+        return found
 
     def trigger(self, document: Any, who: str) -> dict[str, Any]:
         """Start a storm now because somebody asks for it; return its number and name, or an `error`."""

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from loadtest.locust_edge.option_words import OWN_LABELS
 from loadtest.locust_edge.parser import add_options, request_of
 from loadtest.locust_edge.request import LoadRequest
 from loadtest.locust_edge.run_settings import profile_of, settings_of
+from loadtest.plugins.metrics.families import FAMILIES
+from loadtest.plugins.metrics.plugin import MetricsPlugin
 from loadtest.timing.backoff import parse_backoff
 from ocppj.errors import UsageError
 from ocppj.versions import Version
@@ -194,3 +197,52 @@ def test_a_wrong_time_of_the_profile_is_refused(words: tuple[str, str], complain
 def test_an_unknown_profile_is_told_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'quick'"):
         profile_of(read("--plugstorm-profile", "qick"))
+
+
+@pytest.mark.parametrize(
+    ("word", "read_as"),
+    [
+        ("9464", ("127.0.0.1", 9464)),
+        ("0.0.0.0:9464", ("0.0.0.0", 9464)),
+        ("[::1]:0", ("::1", 0)),
+        (":9464", ("127.0.0.1", 9464)),
+    ],
+)
+def test_metrics_are_shown_on_this_machine_unless_a_host_is_named(word: str, read_as: tuple[str, int]) -> None:
+    assert read("--metrics", word).metrics == read_as
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--metrics", "99999"), "--metrics: expected a whole number of at most 65535"),
+        (("--metrics", "::1:9464"), "IPv6 address in brackets"),
+        (("--metrics", "here"), "--metrics: expected a whole number"),
+        (("--remote-write", "127.0.0.1:9090"), "--remote-write: expected a URL"),
+        (("--remote-write", "http://:hush@"), "--remote-write: expected a URL"),
+        (("--metrics-label", "testid"), "as in testid=nightly"),
+        (("--metrics-label", "test-id=1"), "a name of letters, digits and _"),
+        (("--metrics-label", "action=1"), "a label of Plugstorm's own"),
+    ],
+)
+def test_mistakes_about_metrics_are_told(words: tuple[str, ...], says: str) -> None:
+    with pytest.raises(UsageError) as told:
+        read(*words)
+    assert says in str(told.value)
+    assert "hush" not in str(told.value)
+
+
+def test_labels_of_metrics_need_metrics() -> None:
+    with pytest.raises(UsageError, match="--metrics-label is for --metrics, --remote-write or --otlp"):
+        settings_of(read("--metrics-label", "testid=1"), [Version.V16])
+
+
+def test_nobody_may_take_a_label_that_metrics_have() -> None:
+    assert {label for family in FAMILIES for label in family.labels} <= OWN_LABELS
+
+
+def test_a_run_without_metrics_has_no_plugin_for_them() -> None:
+    assert not [one for one in settings_of(read(), [Version.V16]).plugins if isinstance(one, MetricsPlugin)]
+    asked = settings_of(read("--remote-write", "http://127.0.0.1:9/"), [Version.V16])
+    assert [one.name for one in asked.plugins if isinstance(one, MetricsPlugin)] == ["metrics"]
+    assert asked.details.keys() & {"remote-write"} == set()

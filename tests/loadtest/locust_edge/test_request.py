@@ -45,6 +45,8 @@ BACKOFF = st.one_of(
 )
 ADDRESS = st.one_of(st.ip_addresses().map(str), st.just("127.0.0.2-127.0.0.9"))
 HOST = st.text(string.ascii_lowercase, min_size=1, max_size=8)
+ADDRESS_OF_A_PAGE = st.one_of(st.ip_addresses().map(str), st.just("localhost"))
+LABEL = st.tuples(HOST.map(lambda name: f"own_{name}"), TEXT.map(str.strip).filter(bool))
 FIELDS: dict[str, Any] = {
     "url": HOST.map(lambda path: f"ws://127.0.0.1:9000/{path}"),
     "ocpp": st.lists(WEIGHTED, max_size=3).map(tuple),
@@ -68,6 +70,10 @@ FIELDS: dict[str, Any] = {
     "control_url": st.none() | TEXT,
     "driver_options": TEXTS,
     "commands": st.none() | PATH,
+    "metrics": st.none() | st.tuples(ADDRESS_OF_A_PAGE, st.integers(0, 65_535)),
+    "remote_write": st.none() | HOST.map(lambda path: f"https://me:hush@127.0.0.1:9/{path}"),
+    "otlp": st.booleans(),
+    "metrics_labels": st.lists(LABEL, max_size=3).map(tuple),
     "workers": st.integers(1, 99),
     "source_addresses": st.lists(ADDRESS, max_size=3).map(tuple),
     "owned": TEXTS,

@@ -220,8 +220,8 @@ class Run:
         recorder.call("1.6", "Heartbeat", TO_CSMS, "accepted", 0.001, 0.001)
         for row in rows:
             recorder.note(*note(row))
-        report: Any = {"run": 1, "seq": 1, "delta": recorder.take(final=True), "total": 1, "stations": 1, "booted": 1}
-        self.master.receive("a", report | {"health": {}, "last": last})
+        report: Any = {"run": 1, "seq": 1, "delta": recorder.take(final=True), "total": 1, "health": {}, "last": last}
+        self.master.receive("a", report | {"stations": 1, "booted": 1, "charging": 0})
         self.master.beat()
         self.master.finish()
         run = read_run(self.folder)

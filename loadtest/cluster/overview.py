@@ -1,0 +1,193 @@
+"""A run as Locust's page shows it: the fleet, its last minutes, every action with both latencies, the generator; pure.
+
+It is made from the merged figures of all workers, so a distributed run looks like a local one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from evidence.histogram import Histogram
+from evidence.run_model import ActionStats, LoadRun, Percentiles
+from evidence.vocabulary import COOL_DOWN, MEASURE, OPENED, TO_CSMS, is_failure
+from loadtest.judging.moment import Moment
+from loadtest.measuring.merged import Merged
+
+__all__ = ["ActionView", "Overview", "SecondView", "overview_of", "overview_of_result"]
+
+_SECONDS = 180
+"""The newest seconds that the page draws."""
+
+
+class ActionView(msgspec.Struct, kw_only=True):
+    """All CALLs of one action; times in ms, None where nothing was measured."""
+
+    action: str
+    ocpp: str
+    direction: str
+    calls: int
+    failed: int
+    outcomes: dict[str, int]
+    service_p50: float | None = None
+    service_p99: float | None = None
+    response_p50: float | None = None
+    response_p99: float | None = None
+
+
+class SecondView(msgspec.Struct, kw_only=True, array_like=True):
+    """One second of the run."""
+
+    t: float
+    """Seconds since 1970."""
+    connected: int
+    booted: int
+    connects: int
+    calls: int
+    failed: int
+
+
+class Overview(msgspec.Struct, kw_only=True):
+    """What the page shows."""
+
+    window: str = ""
+    """Empty where no run goes on."""
+    shown: str = MEASURE
+    """The window whose CALLs are shown."""
+    elapsed: float = 0.0
+    wanted: int = 0
+    connected: int = 0
+    booted: int = 0
+    charging: int = 0
+    offline: int = 0
+    connects_per_s: int = 0
+    calls_per_s: int = 0
+    failed_per_s: int = 0
+    waiting: int = 0
+    lost: int = 0
+    """Connections that ended against the will of stations."""
+    workers: int = 0
+    generator: str = ""
+    reasons: list[str] = []
+    """Why the generator is not VALID."""
+    verdict: str = ""
+    """Of the run that is over."""
+    actions: list[ActionView] = []
+    seconds: list[SecondView] = []
+    refusals: dict[str, int] = {}
+    """Connection attempts that failed, by how."""
+
+
+def overview_of(moment: Moment, merged: Merged) -> Overview:
+    """Show a run that goes on; at its end the CALLs are still those of the window that is judged."""
+    second = merged.latest()
+    shown = MEASURE if moment.window == COOL_DOWN else moment.window
+    return Overview(
+        window=moment.window,
+        shown=shown,
+        elapsed=round(moment.elapsed, 1),
+        wanted=moment.wanted,
+        connected=moment.connected,
+        booted=moment.booted,
+        charging=moment.charging,
+        offline=max(moment.wanted - moment.connected, 0),
+        connects_per_s=second.opened if second is not None else 0,
+        calls_per_s=second.calls if second is not None else 0,
+        failed_per_s=second.errors if second is not None else 0,
+        waiting=moment.waiting,
+        lost=merged.lost,
+        workers=sum(not worker.left for worker in moment.workers),
+        generator=moment.generator.verdict,
+        reasons=moment.generator.reasons,
+        actions=_actions(merged, shown),
+        seconds=[
+            SecondView(
+                t=one.t,
+                connected=one.connected,
+                booted=one.booted,
+                connects=one.opened,
+                calls=one.calls,
+                failed=one.errors,
+            )
+            for one in merged.latest_seconds(_SECONDS)
+        ],
+        refusals={how: number for how, number in merged.connections.items() if how != OPENED},
+    )
+
+
+def overview_of_result(run: LoadRun) -> Overview:
+    """Show the run that was concluded last."""
+    return Overview(
+        elapsed=sum(window.seconds for window in run.windows),
+        wanted=run.stations.requested,
+        connected=run.stations.connected_peak,
+        booted=run.stations.booted,
+        lost=run.stations.lost,
+        generator=run.generator.verdict,
+        reasons=run.generator.reasons,
+        verdict=str(run.verdict),
+        actions=[_of_result(one) for one in run.actions],
+        refusals={how: number for how, number in run.connections.items() if how != OPENED},
+    )
+
+
+class _Sum:
+    def __init__(self) -> None:
+        self.service = Histogram()
+        self.response = Histogram()
+        self.outcomes: Counter[str] = Counter()
+
+
+def _actions(merged: Merged, window: str) -> list[ActionView]:
+    sums: dict[tuple[str, str, str], _Sum] = {}
+    for (ocpp, action, direction, outcome), latencies in merged.window(window).items():
+        one = sums.setdefault((ocpp, action, direction), _Sum())
+        one.service.merge(latencies.service.counts)
+        one.response.merge(latencies.response.counts)
+        one.outcomes[outcome] += latencies.response.count
+    rows = []
+    for (ocpp, action, direction), one in sums.items():
+        service, response = _percentiles(one.service), _percentiles(one.response)
+        rows.append(
+            ActionView(
+                action=action,
+                ocpp=ocpp,
+                direction=direction,
+                calls=one.outcomes.total(),
+                failed=sum(count for outcome, count in one.outcomes.items() if is_failure(outcome)),
+                outcomes=dict(one.outcomes.most_common()),
+                service_p50=service[0],
+                service_p99=service[1],
+                response_p50=response[0],
+                response_p99=response[1],
+            )
+        )
+    # Those of the stations first, the busiest of each direction before the others.
+    return sorted(rows, key=lambda row: (row.direction != TO_CSMS, -row.calls))
+
+
+def _percentiles(histogram: Histogram) -> tuple[float | None, float | None]:
+    if not histogram.counts:
+        return None, None
+    low, high = histogram.percentiles((50.0, 99.0))
+    return low / 1000, high / 1000
+
+
+def _of_result(one: ActionStats) -> ActionView:
+    def pair(found: Percentiles | None) -> tuple[float | None, float | None]:
+        return (None, None) if found is None else (found.p50, found.p99)
+
+    service, response = pair(one.service_ms), pair(one.response_ms)
+    return ActionView(
+        action=one.action,
+        ocpp=one.ocpp,
+        direction=one.direction,
+        calls=one.count,
+        failed=sum(count for outcome, count in one.outcomes.items() if is_failure(outcome)),
+        outcomes=one.outcomes,
+        service_p50=service[0],
+        service_p99=service[1],
+        response_p50=response[0],
+        response_p99=response[1],
+    )

@@ -1,0 +1,1 @@
+"""Metrics for other programs while a load run goes on: a page for Prometheus, remote write, OTLP."""
