@@ -54,7 +54,11 @@ _STATION_LAYERS: dict[str, set[str]] = {
     "replay": {"contract", "views", "dialect", "state", "context", "charging_session"},
     "clock_aligned": {"contract", "views", "dialect", "state", "context", "charging_session"},
     "own_arrivals": {"contract", "views", "state", "charging_session"},
-    "arrivals": {"contract", "views", "dialect", "state", "context", "charging_session", "replay", "own_arrivals"},
+    "battery_swaps": {"contract", "state"},
+    "arrivals": {
+        "contract", "views", "dialect", "state", "context", "charging_session", "replay", "own_arrivals",
+        "battery_swaps",
+    },
     "commands": {
         "contract", "views", "dialect", "state", "context", "messaging", "charging_session", "transaction_queue",
     },
@@ -67,7 +71,7 @@ _STATION_LAYERS: dict[str, set[str]] = {
     "status_flapper": {"contract", "dialect"},
     "day": {
         "contract", "views", "dialect", "state", "context", "messaging", "life", "charging_session", "replay",
-        "clock_aligned", "status_flapper", "arrivals", "own_arrivals",
+        "clock_aligned", "status_flapper", "arrivals", "own_arrivals", "battery_swaps",
     },
 }  # fmt: skip
 ROOMS: dict[str, set[str]] = {
