@@ -383,12 +383,20 @@ def noted(name: str, claim: str, *, level: Level = Level.REQUIRED, clause: Claus
     return Check(claim=claim, judge=judge)
 
 
-def given(claim: str, holds: Callable[[History], tuple[bool, str]]) -> Check:
-    """Require what must have come about for the other claims to say anything: without it none of them passes."""
+def given(claim: str, holds: Callable[[History], tuple[bool, str]], *, unless_refused: str | None = None) -> Check:
+    """Require what must have come about for the other claims to say anything: without it none of them passes.
+
+    `unless_refused` names a command whose last order a CSMS may refuse to send: then the case does not apply.
+    """
 
     def judge(history: History) -> list[Finding]:
         came_about, actual = holds(history)
         verdict = Verdict.OK if came_about else Verdict.INCONCLUSIVE
+        if not came_about and unless_refused is not None:
+            outcome = next((outcome for _, outcome in reversed(history.orders(unless_refused))), None)
+            refusal = None if outcome is None else _refused_by_csms(outcome.info.get("result", {}), unless_refused)
+            if refusal is not None:
+                verdict, actual = Verdict.NOT_APPLICABLE, refusal[1]
         return [Finding(verdict=verdict, claim=claim, actual=actual)]
 
     return Check(claim=claim, judge=judge)

@@ -24,7 +24,7 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import Exchange
 from interop_suite.claims.expected import Expected, one_of
 from interop_suite.claims.history import History
-from interop_suite.drive.probe import Probe
+from interop_suite.drive.probe import NoWayError, Probe
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.v2x import VERSIONS
@@ -202,9 +202,14 @@ def _status_request(probe: Probe, name: str) -> dict[str, Any]:
     """Have the CSMS's own authority issue a certificate; gives the request for its status."""
     chain = x509.load_pem_x509_certificates(probe.signed_chain(probe.station, make_csr(name, probe.operator)).encode())
     leaf, *above = chain
-    assert probe.target.ca_file is not None
-    issuer = above[0] if above else x509.load_pem_x509_certificate(Path(probe.target.ca_file).read_bytes())
+    issuer = above[0] if above else _root(probe)
     return v2x.get_certificate_status(hash_data(_pem(leaf), _pem(issuer)), _responder_of(leaf))
+
+
+def _root(probe: Probe) -> x509.Certificate:
+    if probe.target.ca_file is None:
+        raise NoWayError("The CSMS signs without its root, which the hashes of a certificate need; give it with --ca")
+    return x509.load_pem_x509_certificate(Path(probe.target.ca_file).read_bytes())
 
 
 def _pem(certificate: x509.Certificate) -> bytes:
