@@ -15,9 +15,8 @@ from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Connection, DriverCall, Exchange
 from interop_suite.claims.expected import Expected, field, one_of, present, shown
-from interop_suite.claims.features import is_unsupported, was_asked_for
+from interop_suite.claims.features import weigh_unsupported
 from interop_suite.claims.history import PRIMARY, History
-from ocppj.versions import Version
 
 __all__ = [
     "answered",
@@ -63,8 +62,7 @@ def answered(
                 tolerate=tolerate or {},
                 level=level,
                 clause=clause,
-                version=history.rules.version,
-                claimed=was_asked_for(call, history.commands(role=role)),
+                unsupported=weigh_unsupported(call, history.commands(role=role), history.rules.version),
             )
             for call in calls
         ]
@@ -124,13 +122,15 @@ def _judge_answer(
     tolerate: Mapping[str, Collection[Any]],
     level: Level,
     clause: Clause | None,
-    version: Version,
-    claimed: bool,
+    unsupported: Verdict | None,
 ) -> Finding:
     line = call.call.line if call.answer is None else call.answer.line
-    if not claimed and is_unsupported(call, version):
+    if unsupported is Verdict.NOT_APPLICABLE:
         actual = f"this CSMS does not have {call.action}: {call.describe_answer()}"
-        return Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=line)
+        return Finding(verdict=unsupported, claim=claim, actual=actual, frame=line)
+    if unsupported is Verdict.NON_STRICT:
+        actual = f"its own command asks for it, and it does not have {call.action}: {call.describe_answer()}"
+        return Finding(verdict=unsupported, claim=claim, actual=actual, clause=clause, frame=line)
     if call.kind is not AnswerKind.RESULT:
         return Finding(verdict=level.when_broken, claim=claim, actual=call.describe_answer(), clause=clause, frame=line)
     verdict, problems = Verdict.OK, []

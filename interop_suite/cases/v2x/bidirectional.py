@@ -344,7 +344,7 @@ for _entry in LED:
     expects="The CSMS SHALL send UsePriorityCharging as its operator named it, and answer what the station tells.",
     clause=use_case("K21"),
     defect="priority-charging-for-first-transaction",
-    also=("priority-charging-always-on",),
+    also=("priority-charging-always-on", "own-feature-not-supported"),
     checks=(fulfilled("UsePriorityCharging"), answered("NotifyPriorityCharging"), answers_all, still_serves()),
 )
 def priority(probe: Probe) -> None:
