@@ -160,7 +160,7 @@ ORDERS = (
         profile="Core",
         action="ChangeAvailability",
         write=connector_out_of_service,
-        defect="availability-of-first-connector",
+        defect="availability-of-connector-one",
     ),
     RichOrder(
         id="OPT_29",
