@@ -216,6 +216,12 @@ def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
+passes_answers_on = (
+    _unless_declined(STATUS, {"ocspResult": _is_base64}, "this CSMS has no answer of a responder: it answered Failed"),
+    Check(claim=_OWN, judge=_judge_answers),
+)
+
+
 @case(
     id="TC_M_24_CSMS",
     ocpp=VERSIONS,
@@ -228,13 +234,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
     clause=Clause("201-4", "4.1.7"),
     defect="ocsp-answer-of-another-certificate",
     also=("ocsp-answer-in-pem", "ocsp-accepted-without-answer"),
-    checks=(
-        _unless_declined(
-            STATUS, {"ocspResult": _is_base64}, "this CSMS has no answer of a responder: it answered Failed"
-        ),
-        Check(claim=_OWN, judge=_judge_answers),
-        still_serves(),
-    ),
+    checks=(*passes_answers_on, still_serves()),
 )
 def certificate_status(probe: Probe) -> None:
     station = probe.station

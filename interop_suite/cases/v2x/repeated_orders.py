@@ -171,6 +171,7 @@ NUMBERED = (
         reply=ACCEPTED,
         number="requestId",
         defect=ONE_NUMBER,
+        also=("base-report-always-configuration", "base-report-of-another-kind"),
     ),
     Repeated(
         id="CMD_11",
@@ -184,6 +185,7 @@ NUMBERED = (
         reply=ACCEPTED,
         number="requestId",
         defect=ONE_NUMBER,
+        also=("get-report-drops-criteria",),
     ),
     Repeated(
         id="CMD_12",
@@ -209,6 +211,7 @@ NUMBERED = (
         reply=ACCEPTED,
         number="requestId",
         defect=ONE_NUMBER,
+        also=("get-log-https-as-http", "get-log-of-another-kind", "get-log-place-of-first"),
     ),
     Repeated(
         id="CMD_14",
@@ -220,6 +223,7 @@ NUMBERED = (
         reply=ACCEPTED,
         number="requestId",
         defect=ONE_NUMBER,
+        also=("firmware-of-first-order-again", "update-firmware-without-firmware"),
     ),
     Repeated(
         id="CMD_15",
@@ -242,6 +246,7 @@ NUMBERED = (
         reply=ACCEPTED,
         number="requestId",
         defect=ONE_NUMBER,
+        also=("customer-identifier-sent-as-token",),
     ),
     Repeated(
         id="CMD_17",
@@ -253,6 +258,7 @@ NUMBERED = (
         reply=ACCEPTED,
         number="requestId",
         defect=ONE_NUMBER,
+        also=("get-display-messages-drops-state",),
     ),
     Repeated(
         id="CMD_18",
@@ -287,6 +293,7 @@ NUMBERED = (
         number="remoteStartId",
         needs=TOKEN,
         defect=ONE_NUMBER,
+        also=("remote-start-doubled",),
     ),
     Repeated(
         id="CMD_21",
@@ -312,6 +319,7 @@ NUMBERED = (
         number="requestId",
         needs=TOKEN,
         defect=ONE_NUMBER,
+        also=("battery-swap-token-as-central",),
     ),
 )
 IN_TURN = (
@@ -325,6 +333,7 @@ IN_TURN = (
         reply=ACCEPTED,
         needs=(*TOKEN, trigger_need("ReserveNow")),
         defect=BEFORE,
+        also=("cancel-of-newest-reservation",),
     ),
     Repeated(
         id="CMD_31",
@@ -335,6 +344,7 @@ IN_TURN = (
         orders=_fixed(_hash("4a"), _hash("7c")),
         reply=ACCEPTED,
         defect=BEFORE,
+        also=("delete-certificate-hashes-swapped", "delete-certificate-of-first-report"),
     ),
     Repeated(
         id="CMD_32",
@@ -346,6 +356,7 @@ IN_TURN = (
         reply=ACCEPTED,
         needs=TOKEN,
         defect=BEFORE,
+        also=("request-stop-wrong-transaction", "stop-names-latest-session"),
     ),
     Repeated(
         id="CMD_33",
@@ -358,6 +369,7 @@ IN_TURN = (
         reply=ACCEPTED,
         needs=TOKEN,
         defect=BEFORE,
+        also=("priority-charging-always-on", "priority-charging-for-first-transaction"),
     ),
     Repeated(
         id="CMD_34",
@@ -370,6 +382,7 @@ IN_TURN = (
         reply=ACCEPTED,
         needs=TOKEN,
         defect=BEFORE,
+        also=("transfer-allowed-for-first-transaction",),
     ),
 )
 

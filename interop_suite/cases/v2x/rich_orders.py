@@ -9,6 +9,7 @@ import msgspec
 
 from drivers.base import token_need, trigger_need
 from interop_suite.catalogue import case
+from interop_suite.claims.charging_profiles import sound_profiles
 from interop_suite.claims.checks import still_serves
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.fulfilment import fulfilled
@@ -130,7 +131,7 @@ ORDERS = (
         write=reads_of_a_connector,
         reply=READ,
         defect="get-variables-of-actual-values",
-        also=("get-variables-of-the-station",),
+        also=("get-variables-of-the-station", "get-variables-one-by-one"),
     ),
     RichOrder(
         id="OPT_26",
@@ -141,7 +142,7 @@ ORDERS = (
         write=writes_of_a_connector,
         reply=WRITTEN,
         defect="set-variables-of-actual-values",
-        also=("set-variables-of-the-station",),
+        also=("set-variables-of-the-station", "set-variables-one-by-one"),
     ),
     RichOrder(
         id="OPT_27",
@@ -181,7 +182,7 @@ ORDERS = (
         action="SetDefaultTariff",
         write=default_tariff,
         defect="tariff-of-energy-and-time",
-        also=("tariff-without-taxes",),
+        also=("tariff-without-taxes", "tariff-without-valid-from"),
     ),
     RichOrder(
         id="OPT_31",
@@ -204,6 +205,7 @@ ORDERS = (
         write=two_tariffs,
         reply={"clearTariffsResult": [{"tariffId": name, "status": "Accepted"} for name in ("night-2031", "day-2031")]},
         defect="clear-tariffs-first-only",
+        also=("clear-tariffs-of-every-evse", "clear-tariffs-without-ids"),
     ),
     RichOrder(
         id="OPT_33",
@@ -214,6 +216,7 @@ ORDERS = (
         write=monitors_to_replace,
         reply=MONITORS,
         defect="monitor-always-new",
+        also=("monitor-severity-of-first", "monitor-value-as-integer", "set-monitors-first-only"),
     ),
     RichOrder(
         id="OPT_34",
@@ -233,7 +236,7 @@ ORDERS = (
         action="SetDisplayMessage",
         write=message_in_three_languages,
         defect="message-in-two-languages",
-        also=("message-on-first-display",),
+        also=("message-on-first-display", "display-message-extra-dropped"),
     ),
     RichOrder(
         id="OPT_36",
@@ -244,6 +247,7 @@ ORDERS = (
         action="SetDERControl",
         write=der_curve,
         defect="der-curve-of-two-points",
+        also=("der-control-always-default",),
     ),
     RichOrder(
         id="OPT_37",
@@ -274,6 +278,7 @@ ORDERS = (
         action="UpdateDynamicSchedule",
         write=update_of_every_limit,
         defect="dynamic-update-of-setpoint",
+        also=("dynamic-update-above-zero", "dynamic-update-as-limit"),
     ),
 )
 
@@ -292,7 +297,11 @@ def _add(order: RichOrder) -> None:
         clause=CLAUSE,
         defect=order.defect,
         also=order.also,
-        checks=(fulfilled(order.action, may_refuse=True), still_serves()),
+        checks=(
+            fulfilled(order.action, may_refuse=True),
+            *((sound_profiles(),) if order.action == "SetChargingProfile" else ()),
+            still_serves(),
+        ),
     )
     def script(probe: Probe) -> None:
         obey(probe, order.action, order.write(probe), order.reply or {"status": "Accepted"})
