@@ -6,8 +6,6 @@ from typing import Any
 
 from evidence.verdicts import Verdict
 from fixtures.certificates import Authority, hash_data
-from fixtures.payloads import v2x
-from interop_suite.cases.v2x.iso15118 import passes_answers_on
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, still_serves
 from interop_suite.claims.claim import Check, Finding
@@ -18,7 +16,6 @@ from interop_suite.claims.moments import moment, wall_at
 from interop_suite.drive.ocsp_responder import responding
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.connections import heartbeat
-from interop_suite.steps.v2x import VERSIONS
 
 BLOCK = "Certificate Management"
 PROFILE = "ISO 15118"
@@ -30,28 +27,6 @@ CLOCKS = 86_400.0
 def _hashes(authority: Authority, name: str) -> dict[str, str]:
     certificate = authority.station(name, "Plugstorm Mobility").certificate_pem
     return hash_data(certificate, authority.certificate_pem)
-
-
-@case(
-    id="OPT_15",
-    ocpp=VERSIONS,
-    title="The CSMS asks the responder that a certificate names",
-    block=BLOCK,
-    profile=PROFILE,
-    sends="GetCertificateStatus for two certificates of an authority whose responder is on this machine.",
-    expects="The CSMS SHALL answer each; an Accepted carries what the responder says of that certificate.",
-    clause=Clause("201-4", "4.1.7"),
-    defect="ocsp-answer-of-another-certificate",
-    also=("ocsp-answer-in-pem", "ocsp-accepted-without-answer"),
-    checks=(*passes_answers_on, still_serves()),
-)
-def named_responder(probe: Probe) -> None:
-    authority = Authority("Plugstorm Sub-CA")
-    with responding(authority) as responder:
-        for name in ("one", "two"):
-            request = v2x.get_certificate_status(_hashes(authority, name), responder.url)
-            probe.station.call("GetCertificateStatus", request)
-    heartbeat(probe.station)
 
 
 _EACH = "There is a status for each certificate that was asked for"
