@@ -118,7 +118,8 @@ class HttpDriver:
     def transactions(self, identity: str, version: Version) -> list[dict[str, Any]]:
         """List the transactions of a station."""
         del version
-        answer = self._ask("transactions", "GET", f"/transactions?station={_path(identity)}")
+        path = f"/transactions?station={_path(identity)}"
+        answer = self._ask("transactions", "GET", path, absent=_NO_SUCH_ROUTE)
         if not isinstance(answer, list):
             raise DriverError("GET /transactions did not give a list")
         return answer
@@ -126,7 +127,7 @@ class HttpDriver:
     def online(self, identity: str, version: Version) -> bool:
         """Read `connected` of a station."""
         del version
-        answer = self._ask("online", "GET", f"/stations/{_path(identity)}")
+        answer = self._ask("online", "GET", f"/stations/{_path(identity)}", absent=_NO_SUCH_ROUTE)
         connected = answer.get("connected") if isinstance(answer, dict) else None
         if not isinstance(connected, bool):
             raise DriverCannotError("GET /stations/{id} does not say whether the station is connected")

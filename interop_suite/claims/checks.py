@@ -15,9 +15,8 @@ from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Connection, DriverCall, Exchange
 from interop_suite.claims.expected import Expected, field, one_of, present, shown
-from interop_suite.claims.features import is_unsupported, was_asked_for
+from interop_suite.claims.features import weigh_unsupported
 from interop_suite.claims.history import PRIMARY, History
-from ocppj.versions import Version
 
 __all__ = [
     "answered",
@@ -63,8 +62,7 @@ def answered(
                 tolerate=tolerate or {},
                 level=level,
                 clause=clause,
-                version=history.rules.version,
-                claimed=was_asked_for(call, history.commands(role=role)),
+                unsupported=weigh_unsupported(call, history.commands(role=role), history.rules.version),
             )
             for call in calls
         ]
@@ -124,13 +122,15 @@ def _judge_answer(
     tolerate: Mapping[str, Collection[Any]],
     level: Level,
     clause: Clause | None,
-    version: Version,
-    claimed: bool,
+    unsupported: Verdict | None,
 ) -> Finding:
     line = call.call.line if call.answer is None else call.answer.line
-    if not claimed and is_unsupported(call, version):
+    if unsupported is Verdict.NOT_APPLICABLE:
         actual = f"this CSMS does not have {call.action}: {call.describe_answer()}"
-        return Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=line)
+        return Finding(verdict=unsupported, claim=claim, actual=actual, frame=line)
+    if unsupported is Verdict.NON_STRICT:
+        actual = f"its own command asks for it, and it does not have {call.action}: {call.describe_answer()}"
+        return Finding(verdict=unsupported, claim=claim, actual=actual, clause=clause, frame=line)
     if call.kind is not AnswerKind.RESULT:
         return Finding(verdict=level.when_broken, claim=claim, actual=call.describe_answer(), clause=clause, frame=line)
     verdict, problems = Verdict.OK, []
@@ -383,12 +383,20 @@ def noted(name: str, claim: str, *, level: Level = Level.REQUIRED, clause: Claus
     return Check(claim=claim, judge=judge)
 
 
-def given(claim: str, holds: Callable[[History], tuple[bool, str]]) -> Check:
-    """Require what must have come about for the other claims to say anything: without it none of them passes."""
+def given(claim: str, holds: Callable[[History], tuple[bool, str]], *, unless_refused: str | None = None) -> Check:
+    """Require what must have come about for the other claims to say anything: without it none of them passes.
+
+    `unless_refused` names a command whose last order a CSMS may refuse to send: then the case does not apply.
+    """
 
     def judge(history: History) -> list[Finding]:
         came_about, actual = holds(history)
         verdict = Verdict.OK if came_about else Verdict.INCONCLUSIVE
+        if not came_about and unless_refused is not None:
+            outcome = next((outcome for _, outcome in reversed(history.orders(unless_refused))), None)
+            refusal = None if outcome is None else _refused_by_csms(outcome.info.get("result", {}), unless_refused)
+            if refusal is not None:
+                verdict, actual = Verdict.NOT_APPLICABLE, refusal[1]
         return [Finding(verdict=verdict, claim=claim, actual=actual)]
 
     return Check(claim=claim, judge=judge)

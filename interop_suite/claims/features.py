@@ -5,13 +5,16 @@ Sources: OCPP 1.6 §3.3 (only Core is required) and the security whitepaper, an 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
+from evidence.verdicts import Verdict
 from interop_suite.claims.exchange import Exchange
+from interop_suite.claims.expected import field
 from ocppj.versions import Version
 
-__all__ = ["REQUIRED_ACTIONS", "is_unsupported", "was_asked_for"]
+__all__ = ["REQUIRED_ACTIONS", "is_unsupported", "weigh_unsupported"]
 
 _CORE_2X = frozenset(
     {
@@ -51,29 +54,75 @@ REQUIRED_ACTIONS: Mapping[Version, frozenset[str]] = MappingProxyType(
 _SAYS_SO = frozenset({"NotImplemented", "NotSupported"})
 
 
-_ASKED_FOR_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
+class Cause(NamedTuple):
+    """A command that makes a station send something; `when` picks those that do, by an option of their payload."""
+
+    command: str
+    when: Callable[[Exchange], bool] | None = None
+
+
+def _asks_for_csr(command: Exchange) -> bool:
+    return str(command.payload.get("requestedMessage", "")).startswith("Sign")
+
+
+def _is_dynamic(command: Exchange) -> bool:
+    return bool(field(command.payload, "chargingProfile.chargingProfileKind") == "Dynamic")
+
+
+def _opens_stream(command: Exchange) -> bool:
+    monitors = command.payload.get("setMonitoringData")
+    return isinstance(monitors, list) and any(field(monitor, "periodicEventStream") for monitor in monitors)
+
+
+_STREAM = (Cause("SetVariableMonitoring", _opens_stream),)
+_ASKED_FOR_BY: Mapping[str, tuple[Cause, ...]] = MappingProxyType(
     {
-        "DiagnosticsStatusNotification": ("GetDiagnostics",),
-        "FirmwareStatusNotification": ("UpdateFirmware",),
-        "LogStatusNotification": ("GetLog",),
-        "NotifyCustomerInformation": ("CustomerInformation",),
-        "NotifyDisplayMessages": ("GetDisplayMessages",),
-        "NotifyMonitoringReport": ("GetMonitoringReport",),
-        "PublishFirmwareStatusNotification": ("PublishFirmware",),
-        "ReportChargingProfiles": ("GetChargingProfiles",),
-        "SignedFirmwareStatusNotification": ("SignedUpdateFirmware",),
+        "BatterySwap": (Cause("RequestBatterySwap"),),
+        "ClosePeriodicEventStream": _STREAM,
+        "DiagnosticsStatusNotification": (Cause("GetDiagnostics"),),
+        "FirmwareStatusNotification": (Cause("UpdateFirmware"),),
+        "LogStatusNotification": (Cause("GetLog"),),
+        "NotifyCustomerInformation": (Cause("CustomerInformation"),),
+        "NotifyDERStartStop": (Cause("SetDERControl"),),
+        "NotifyDisplayMessages": (Cause("GetDisplayMessages"),),
+        "NotifyMonitoringReport": (Cause("GetMonitoringReport"),),
+        "NotifyPriorityCharging": (Cause("UsePriorityCharging"),),
+        "OpenPeriodicEventStream": _STREAM,
+        "PublishFirmwareStatusNotification": (Cause("PublishFirmware"),),
+        "PullDynamicScheduleUpdate": (Cause("SetChargingProfile", _is_dynamic),),
+        "ReportChargingProfiles": (Cause("GetChargingProfiles"),),
+        "ReportDERControl": (Cause("GetDERControl"),),
+        "ReservationStatusUpdate": (Cause("ReserveNow"),),
+        "SignCertificate": (Cause("ExtendedTriggerMessage", _asks_for_csr), Cause("TriggerMessage", _asks_for_csr)),
+        "SignedFirmwareStatusNotification": (Cause("SignedUpdateFirmware"),),
     }
 )
 """Commands whose outcome a station tells with an action: who sends the one has claimed the feature of the other."""
-
-
-def was_asked_for(call: Exchange, commands: Iterable[Exchange]) -> bool:
-    """Return whether the CSMS had sent a command before that makes a station send this action."""
-    causes = _ASKED_FOR_BY.get(call.action, ())
-    return any(command.action in causes and command.call.line < call.call.line for command in commands)
 
 
 def is_unsupported(call: Exchange, version: Version) -> bool:
     """Return whether the CSMS says of an optional action that it does not have it: a feature that is not claimed."""
     error = call.error
     return error is not None and error.code in _SAYS_SO and call.action not in REQUIRED_ACTIONS[version]
+
+
+def weigh_unsupported(call: Exchange, commands: Iterable[Exchange], version: Version) -> Verdict | None:
+    """Weigh that a CSMS says of an optional action that it does not have it; None where it says nothing of the kind.
+
+    A command of the same feature, sent before, claims the feature. An option of a command that is for other things,
+    too, may have passed through the API unread: then it is the order that should have been refused.
+    """
+    if not is_unsupported(call, version):
+        return None
+    causes = _ASKED_FOR_BY.get(call.action, ())
+    found = [
+        cause
+        for command in commands
+        for cause in causes
+        if command.action == cause.command
+        and command.call.line < call.call.line
+        and (cause.when is None or cause.when(command))
+    ]
+    if any(cause.when is None for cause in found):
+        return Verdict.FAILED
+    return Verdict.NON_STRICT if found else Verdict.NOT_APPLICABLE

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from evidence.verdicts import Verdict
 from interop_suite.claims.checks import why_not_sent
 from interop_suite.claims.claim import Check, Finding
@@ -15,17 +17,32 @@ from interop_suite.claims.history import History
 __all__ = ["fulfilled"]
 
 
-def fulfilled(action: str, *, claim: str | None = None, clause: Clause | None = None) -> Check:
+def fulfilled(
+    action: str, *, claim: str | None = None, clause: Clause | None = None, may_refuse: bool = False
+) -> Check:
     """Claim that each order of an action reaches the station; what it carries is judged in every case.
 
-    It does not apply where the driver has no way to tell the CSMS a part of the order.
+    It does not apply where the driver has no way to tell the CSMS a part of the order. `may_refuse` says that the order
+    is one of a kind that a CSMS need not have.
     """
     text = claim or f"Each {action} that the operator orders reaches the station"
 
     def judge(history: History) -> list[Finding]:
-        return [_weigh(ordered, text, clause) for ordered in orders_of(history) if ordered.action == action]
+        found = [_weigh(ordered, text, clause) for ordered in orders_of(history) if ordered.action == action]
+        return [_excused(history, finding) for finding in found] if may_refuse else found
 
     return Check(claim=text, judge=judge)
+
+
+def _excused(history: History, finding: Finding) -> Finding:
+    """Take an order that the CSMS itself refused for one that it does not have."""
+    by_csms = any(
+        call.line == finding.frame and (call.info.get("result") or {}).get("origin") == "csms"
+        for call in history.driver_calls
+    )
+    if finding.verdict is not Verdict.INCONCLUSIVE or not by_csms:
+        return finding
+    return msgspec.structs.replace(finding, verdict=Verdict.NOT_APPLICABLE)
 
 
 def _weigh(ordered: Ordered, claim: str, clause: Clause | None) -> Finding:

@@ -20,17 +20,19 @@ from interop_suite.claims.exchange import (
     Oddity,
     Stray,
 )
-from ocppj.errors import RemoteProtocolError
-from ocppj.messages import Call, CallError, CallResult, CallResultError, Message, Send, parse
+from ocppj.errors import Fault, RemoteProtocolError
+from ocppj.messages import Call, CallError, CallResult, CallResultError, Message, Send, parse, review
 from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import RULES, Rules, Version, rules_for_subprotocol
 
-__all__ = ["BYSTANDER", "PRIMARY", "UNREADABLE_ID", "History"]
+__all__ = ["BYSTANDER", "ID_FAULTS", "PRIMARY", "UNREADABLE_ID", "History"]
 
 PRIMARY = "primary"
 """The role of the station that a case is about."""
 UNREADABLE_ID = "-1"
 """The id of a CALLERROR to a frame whose own id cannot be read (2.x Part 4 §4.2.3); 1.6 names none."""
+ID_FAULTS = frozenset({Fault.ID_TOO_LONG, Fault.EMPTY_ID})
+"""What makes an id one that no answer may repeat."""
 BYSTANDER = "bystander"
 """The role of a station that has nothing to do with it."""
 
@@ -282,7 +284,7 @@ class History:
 
     def _answer(self, frame: Frame, message_id: str, kind: AnswerKind) -> None:
         key = (frame.station, not frame.sent, message_id)
-        exchange = self._open.pop(key, None)
+        exchange = self._open.pop(key, None) or self._take_unnamed(frame, message_id, kind)
         if exchange is not None:
             exchange.answer, exchange.kind = frame, kind
             self._answered.add(key)
@@ -296,6 +298,17 @@ class History:
             again = key in self._answered
             reason = f"A second answer to the CALL {message_id}." if again else f"No CALL has the id {message_id}."
             self.strays.append(Stray(frame=frame, fault=None, reason=reason))
+
+    def _take_unnamed(self, frame: Frame, message_id: str, kind: AnswerKind) -> Exchange | None:
+        """Take the CALL that an error with the id "-1" must be for: the last one whose own id no answer may have."""
+        if frame.sent or kind is not AnswerKind.ERROR or message_id != frame.rules.unreadable_message_id:
+            return None
+        for key, exchange in reversed(self._open.items()):
+            call = exchange.call
+            here = (call.station, call.connection, call.sent) == (frame.station, frame.connection, True)
+            if here and call.message is not None and not ID_FAULTS.isdisjoint(review(call.message, call.rules)):
+                return self._open.pop(key)
+        return None
 
     def _find_oddity(self, frame: Frame, message_id: str) -> Oddity | None:
         """Find the frame that an answer without a CALL must be for; "-1" stands for an id that is unreadable."""

@@ -123,6 +123,9 @@ def _event(sessions: dict[str, Session], call: Exchange) -> None:
         known.fields |= {"startTime": payload.get("timestamp"), "meterStart": _register(payload)}
     for name, path in (("evseId", "evse.id"), ("connectorId", "evse.connectorId"), ("idTag", "idToken.idToken")):
         value = field(payload, path)
+        if name == "idTag" and kind == "Ended" and name in known.fields:
+            # Whoever ends a session need not be who began it.
+            continue
         if value is not None and known.fields.setdefault(name, value) != value:
             # Two tokens or places in one session: a record has room for one.
             known.fields[name] = None
@@ -140,8 +143,8 @@ def _register(payload: Mapping[str, Any]) -> float | None:
     """Read the energy register of an event in Wh; None unless there is exactly one plain value."""
     values = payload.get("meterValue")
     samples = [s for value in values for s in value.get("sampledValue", ())] if isinstance(values, list) else []
-    own = [s for s in samples if s.get("measurand", _ENERGY) == _ENERGY]
-    if len(own) != 1 or "phase" in own[0] or field(own[0], "unitOfMeasure.unit") not in (None, "Wh"):
+    own = [s for s in samples if s.get("measurand", _ENERGY) == _ENERGY and "phase" not in s]
+    if len(own) != 1 or field(own[0], "unitOfMeasure.unit") not in (None, "Wh"):
         return None
     value = own[0].get("value")
     plain = isinstance(value, int | float) and not field(own[0], "unitOfMeasure.multiplier")

@@ -59,6 +59,7 @@ _MAY_BE_SPLIT: Mapping[str, str] = MappingProxyType(
 _SAME_TIME = 1.0
 """Seconds: an API may keep times without their fractions."""
 _ABSENT = object()
+_ACTUAL = "Actual"
 
 
 def differences(
@@ -120,6 +121,11 @@ def _leaves(wanted: Any, found: Any, path: str) -> Iterator[tuple[str, Any, Any]
         for name, value in wanted.items():
             inner = found.get(name, _ABSENT) if isinstance(found, Mapping) else _ABSENT
             yield from _leaves(value, inner, f"{path}.{name}" if path else str(name))
+        if "variable" in wanted and "attributeType" not in wanted and isinstance(found, Mapping):
+            # Whoever names no attribute means the actual value (2.x GetVariableDataType, SetVariableDataType).
+            attribute = found.get("attributeType", _ACTUAL)
+            if attribute != _ACTUAL:
+                yield f"{path}.attributeType", _ACTUAL, attribute
     elif isinstance(wanted, list | tuple):
         yield from _entries(wanted, found, path)
     elif not _is_same(wanted, found) or _is_other_case(path, wanted, found):

@@ -7,35 +7,24 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from string import ascii_letters, digits
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from drivers.base import (
-    CommandResult,
-    Driver,
-    DriverCannotError,
-    DriverError,
-    Exchange,
-    StationSettings,
-    TokenSettings,
-    token_need,
-)
+from drivers.base import Driver, StationSettings
 from fixtures.certificates import Credential, SigningRequest, make_csr
 from fixtures.models import station as make_station
-from fixtures.tokens import TokenKind
 from interop_suite.claims.history import BYSTANDER, PRIMARY
-from interop_suite.drive.answers import Answer, Order
-from interop_suite.drive.dialogue import DIALOGUES
-from interop_suite.drive.exchanges import collected, in_the_trace
+from interop_suite.drive.answers import Answer
+from interop_suite.drive.controls import NoWayError
 from interop_suite.drive.offer import Offer
+from interop_suite.drive.orders import COMMAND_GRACE, CsmsIntrospection, Orders
 from interop_suite.drive.setup import CsmsUnderTest, Setup, Start
 from interop_suite.drive.station import QUIET, ScriptedStation
 from ocppj.errors import InconclusiveError
 from ocppj.identity import decode_authorization_key, station_url
-from ocppj.trace import Kind, TraceRecord, wall_clock
+from ocppj.trace import TraceRecord, wall_clock
 from ocppj.versions import RULES
 
 __all__ = ["COMMAND_GRACE", "CsmsIntrospection", "NoWayError", "Probe", "make_password", "now"]
@@ -44,12 +33,6 @@ BOOT_ATTEMPTS = 5
 BOOT_WAIT_OWN = 0.1
 BOOT_WAIT_MAX = 5.0
 """Seconds that a preparation waits at most between two boots, whatever interval a Pending asks for."""
-COMMAND_GRACE = 10.0
-"""Seconds for the CSMS's API to do what it was asked for, besides the patience with its answers."""
-ORDER_PATIENCE = 10.0
-"""Seconds for a thread of ours to hand over a command."""
-ORDER_LOOK = 0.005
-ONLINE_LOOK = 0.1
 LAST_LOOK = 0.001
 """Seconds for a station to read what has come in already."""
 REFUSAL_PATIENCE = 1.0
@@ -67,21 +50,7 @@ def make_password() -> str:
     return "P" + "".join(secrets.choice(ascii_letters + digits) for _ in range(19))
 
 
-class NoWayError(InconclusiveError):
-    """The driver has no way to do what the case needs, so that the case does not apply."""
-
-
-class CsmsIntrospection(Protocol):
-    """What only a CSMS of our own tells: then its silence counts, and never that the machine is busy."""
-
-    def settle(self) -> None:
-        """Wait until it has dealt with all that was sent to it."""
-
-    def ordered(self, identity: str) -> int:
-        """Count the commands for a station that its operator has asked it for."""
-
-
-class Probe:
+class Probe(Orders):
     """One attempt at one case."""
 
     def __init__(
@@ -96,20 +65,9 @@ class Probe:
         open_authorization: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare nothing yet; `open_authorization` finds out whether the CSMS accepts any token."""
-        self.setup = setup
-        self.version = setup.version
-        self.target = target
-        self.driver = driver
-        self._record = record
+        super().__init__(setup, target, driver, record, open_authorization, introspection=introspection)
         self._lease_identity = lease_identity
-        self._dialogue = DIALOGUES[setup.version]
-        self._introspection = introspection
-        self._open_authorization = open_authorization
-        self._orders: dict[str, list[Future[Any]]] = {}
-        self._seen: dict[Future[Any], list[Exchange]] = {}
-        """What the driver exchanged for each command; complete once it is done."""
         self._stations: list[ScriptedStation] = []
-        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="driver")
         self._primary: ScriptedStation | None = None
         self._bystander: ScriptedStation | None = None
 
@@ -344,214 +302,6 @@ class Probe:
         for payload in self._dialogue.available(station.model, now()):
             station.call("StatusNotification", payload)
 
-    # -- driver ------------------------------------------------------------------------------------------------------
-
-    @staticmethod
-    def made_up_token() -> str:
-        """Make up a tag that looks like a card's."""
-        return f"04{secrets.token_hex(6).upper()}"
-
-    def limited_token(self, **limit: float) -> str:
-        """Get an accepted token whose sessions have a limit (2.1), in the words of TransactionLimitType."""
-        return self._new_token("Accepted", limit=limit)
-
-    def token(self, status: str = "Accepted", *, parent: str | None = None, expiry: str | None = None) -> str:
-        """Get a token that the CSMS answers with a status."""
-        known = self.target.tokens.get(status)
-        if known is not None and _is_plain(status, parent, expiry):
-            return known
-        return self._new_token(status, parent=parent, expiry=expiry)
-
-    def _new_token(
-        self,
-        status: str,
-        *,
-        parent: str | None = None,
-        expiry: str | None = None,
-        limit: dict[str, float] | None = None,
-    ) -> str:
-        token = self.made_up_token()
-        if limit is None and _is_plain(status, parent, expiry) and self._takes_any_token(status):
-            self.station.note(observed={"token": "made up: this CSMS accepts tokens that nobody gave it"})
-            return token
-        self.give_token(token, status, parent=parent, expiry=expiry, limit=limit)
-        return token
-
-    def priced_token(self, tariff: dict[str, Any]) -> str:
-        """Get a token that the CSMS accepts and whose sessions cost what a tariff, as in 2.1, says."""
-        token = self.made_up_token()
-        self.give_token(token, "Accepted", tariff=tariff)
-        return token
-
-    def give_token(self, token: str, status: str, **settings: Any) -> None:
-        """Make the CSMS know a token of our own choice; `settings` are more fields of `TokenSettings`."""
-        given = TokenSettings(**{"status": status, "type": self._dialogue.token_type, **settings})
-        self._driven(
-            "set_token",
-            lambda: self.driver.set_token(token, given, self.version),
-            token=token,
-            **msgspec.to_builtins(given),
-        )
-
-    def _takes_any_token(self, status: str) -> bool:
-        if status != "Accepted" or self.driver.missing(token_need(status), self.version) is None:
-            return False
-        return self._open_authorization()
-
-    def contract_id(self) -> str:
-        """Get the eMAID of a contract that the CSMS accepts."""
-        token = f"DEPLGC{secrets.token_hex(4).upper()}"
-        settings = TokenSettings(status="Accepted", type=TokenKind.EMAID)
-        self._driven(
-            "set_token",
-            lambda: self.driver.set_token(token, settings, self.version),
-            token=token,
-            **msgspec.to_builtins(settings),
-        )
-        return token
-
-    def pay_on_web(self, station: ScriptedStation, evse: int, totp: str | None = None) -> bool:
-        """Pay on the page that the code of an EVSE leads to; says whether the page took it."""
-        info = {"operation": "web_payment", "evse": evse}
-        try:
-            self.driver.web_payment(station.identity, evse, totp, self.version)
-        except DriverCannotError as error:
-            raise NoWayError(f"The driver could not do web_payment: {error}") from error
-        except DriverError as error:
-            self._driver_record(station.identity, {**info, "refused": str(error)})
-            return False
-        self._driver_record(station.identity, info)
-        return True
-
-    def any_token(self) -> str:
-        """Get a token for a case in which it does not matter what the CSMS says of it: accepted where we have one."""
-        has_one = "Accepted" in self.target.tokens or self.driver.missing(token_need("Accepted"), self.version) is None
-        if has_one or self._takes_any_token("Accepted"):
-            return self.token()
-        self.station.note(token_made_up=True)
-        return self.made_up_token()
-
-    def another_token(self) -> str:
-        """Get a second accepted token where there can be one, for what a CSMS may refuse to one token twice."""
-        if self.driver.missing(token_need("Accepted"), self.version) is not None and not self._open_authorization():
-            return self.token()
-        return self._new_token("Accepted")
-
-    def unknown_token(self) -> str:
-        """Make up a token that the CSMS cannot know, and note whether it has a list that this one is not on."""
-        told = self.target.tokens.get("Invalid")
-        keeps_list = told is not None or self.driver.missing(token_need("Accepted"), self.version) is None
-        self.station.note(token_list=keeps_list)
-        return told or f"FF{secrets.token_hex(6).upper()}"
-
-    def trigger(self, action: str, payload: dict[str, Any], *, station: ScriptedStation | None = None) -> Future[Any]:
-        """Have the CSMS send a CALL; the future ends with what its API says. Wait for it with `outcome`."""
-        target = station or self.station
-        handed_over = self.driver.handed_over(action, self.version)
-        self._driver_record(
-            target.identity,
-            {"operation": "trigger", "action": action, "payload": payload}
-            | ({} if handed_over is None else {"handed_over": handed_over}),
-        )
-        target.orders[action] = Order(payload=payload, handed_over=handed_over, after=len(target.received(action)))
-        seen: list[Exchange] = []
-
-        def give() -> CommandResult:
-            with collected(seen):
-                return self.driver.command(target.identity, action, payload, self.version)
-
-        future = self._pool.submit(give)
-        self._seen[future] = seen
-        self._orders.setdefault(target.identity, []).append(future)
-        future.add_done_callback(lambda _: target.wake())
-        return future
-
-    def outcome(
-        self, action: str, future: Future[Any], *, station: ScriptedStation | None = None, patience: float = 0.0
-    ) -> CommandResult | None:
-        """Serve the station until the CSMS's API has answered for a command; None when it never did.
-
-        `patience` is for commands that the station lets time out, in seconds.
-        """
-        target = station or self.station
-        told = max(self.target.command_timeout or 0.0, self.driver.patience)
-        longest = max(self.target.timeout + COMMAND_GRACE, told, patience)
-        self._await(target, action, future, longest)
-        if not future.done():
-            silence = f"the driver gave no answer for {action} within {longest:g} s"
-            self._driver_record(target.identity, {"operation": "outcome", "action": action, "error": silence})
-            return None
-        error = future.exception()
-        if error is not None:
-            info = {"operation": "outcome", "action": action, "error": str(error), **in_the_trace(self._seen[future])}
-            cannot = {"cannot": True} if isinstance(error, DriverCannotError) else {}
-            self._driver_record(target.identity, info | cannot)
-            return None
-        result: CommandResult = future.result()
-        if result.status != "sent" and action in target.orders:
-            target.orders[action].closed = True
-            target.orders[action].refused = result.status == "error" and result.origin == "csms"
-        self._driver_record(
-            target.identity,
-            {"operation": "outcome", "action": action, "result": msgspec.to_builtins(result)}
-            | in_the_trace(self._seen[future]),
-        )
-        if result.status == "sent":
-            # An API that only takes orders says nothing of when they go out: a queue may be behind it.
-            target.await_order(action, self.command_patience)
-        return result
-
-    def _await(self, target: ScriptedStation, action: str, future: Future[Any], longest: float) -> None:
-        """Serve the station until the driver is done; a person need not say that a CALL has come which is there."""
-        operator = self.driver.operator
-        if operator is not None:
-            after = target.orders[action].after if action in target.orders else 0
-            target.pump(lambda: future.done() or len(target.received(action)) > after, longest)
-            if len(target.received(action)) > after:
-                operator.command_arrived()
-        target.await_future(future, longest)
-
-    @property
-    def command_patience(self) -> float:
-        """Seconds for a command to come, however long the CSMS keeps it in a queue."""
-        return max(self.target.patience_with_commands, self.driver.patience)
-
-    def command(self, action: str, payload: dict[str, Any], **keywords: Any) -> CommandResult | None:
-        """Have the CSMS send a CALL and wait until its API has answered."""
-        return self.outcome(action, self.trigger(action, payload, **keywords), **keywords)
-
-    def recorded_transactions(self, identity: str) -> list[dict[str, Any]]:
-        """Read what the CSMS recorded for a station, and write it into the trace for the judge."""
-        rows: list[dict[str, Any]] = self._driven(
-            "transactions", lambda: self.driver.transactions(identity, self.version), identity=identity
-        )
-        self._driver_record(identity, {"operation": "recorded", "transactions": rows})
-        return rows
-
-    def await_online(self, station: ScriptedStation, *, wanted: bool) -> None:
-        """Read until the CSMS says of a station what is wanted, or time is out; the last word goes into the trace."""
-        deadline = time.monotonic() + self.target.timeout
-        look = ONLINE_LOOK
-        while True:
-            says = self._driven("read_online", lambda: self.driver.online(station.identity, self.version))
-            if says is wanted or time.monotonic() >= deadline:
-                info = {"operation": "online", "says": says, "is": station.connected}
-                self._driver_record(station.identity, info)
-                return
-            station.listen(look)
-            look *= 2
-
-    def read_kept(self, identity: str) -> None:
-        """Read, after the script, what the CSMS kept of a station's sessions; one that cannot tell is not judged."""
-        seen: list[Exchange] = []
-        try:
-            with collected(seen):
-                rows = self.driver.transactions(identity, self.version)
-        except DriverError as error:
-            self._driver_record(identity, {"operation": "kept", "error": str(error), **in_the_trace(seen)})
-        else:
-            self._driver_record(identity, {"operation": "kept", "transactions": rows, **in_the_trace(seen)})
-
     # -- end ---------------------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
@@ -563,37 +313,3 @@ class Probe:
                 stack.callback(station.put_away)
             for station in self._stations:
                 station.listen(max(LAST_LOOK, deadline - time.monotonic()))
-
-    def _settle(self) -> None:
-        assert self._introspection is not None
-        deadline = time.monotonic() + ORDER_PATIENCE
-        while not self._orders_arrived(self._introspection) and time.monotonic() < deadline:
-            time.sleep(ORDER_LOOK)
-        self._introspection.settle()
-
-    def _orders_arrived(self, introspection: CsmsIntrospection) -> bool:
-        return all(
-            introspection.ordered(identity) >= len(orders) or all(order.done() for order in orders)
-            for identity, orders in self._orders.items()
-        )
-
-    def _driven(self, operation: str, act: Callable[[], Any], **info: Any) -> Any:
-        seen: list[Exchange] = []
-        try:
-            with collected(seen):
-                result = act()
-        except DriverError as error:
-            told = {"operation": operation, **info, "error": str(error), **in_the_trace(seen)}
-            self._driver_record(self.setup.name, told)
-            kind = NoWayError if isinstance(error, DriverCannotError) else InconclusiveError
-            raise kind(f"The driver could not do {operation}: {error}") from error
-        self._driver_record(info.get("identity", ""), {"operation": operation, **info, **in_the_trace(seen)})
-        return result
-
-    def _driver_record(self, identity: str, info: dict[str, Any]) -> None:
-        self._record(TraceRecord(t=time.monotonic(), station=identity, kind=Kind.DRIVER, info=info))
-
-
-def _is_plain(status: str, parent: str | None, expiry: str | None) -> bool:
-    """Return whether any token with a status will do: nothing is said of its group, and no date spoils it."""
-    return parent is None and (expiry is None or status != "Accepted")

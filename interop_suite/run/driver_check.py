@@ -313,12 +313,13 @@ class _Check:
     def _token(self, status: str) -> str:
         wanted = "Accepted" if status == "parent" else status
         token = self._target.tokens.get(status)
+        group = f"04{secrets.token_hex(6).upper()}" if status == "parent" else None
         if token is None:
             token = f"04{secrets.token_hex(6).upper()}"
             settings = TokenSettings(
                 status=wanted,
                 expiry="2020-01-01T00:00:00.000Z" if status == "Expired" else None,
-                parent=f"04{secrets.token_hex(6).upper()}" if status == "parent" else None,
+                parent=group,
                 type=self._words.token_type,
             )
             self._driver.set_token(token, settings, self._version)
@@ -330,8 +331,10 @@ class _Check:
             raise _Broken(f"Authorize of {token} is answered {info.get('status')!r}, not {wanted!r}")
         self._tokens[status] = token
         parent = self._words.parent_of(info)
-        if status == "parent" and not parent:
-            raise _Broken(f"Authorize of {token} names no parent")
+        if group is not None and not parent:
+            told = any(group in str(exchange.request) for exchange in self._exchanges)
+            kind, why = (_Deviates, f", although the driver named {group}") if told else (_Broken, "")
+            raise kind(f"Authorize of {token} names no parent{why}")
         return f"Authorize of {token} is answered {wanted}{f' with the parent {parent}' if parent else ''}"
 
     def _transactions(self) -> str:

@@ -18,7 +18,7 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.command_outcomes import orders_of
 from interop_suite.claims.exchange import AnswerKind, Frame, Stray
 from interop_suite.claims.general import general_findings
-from interop_suite.claims.history import UNREADABLE_ID, History
+from interop_suite.claims.history import ID_FAULTS, UNREADABLE_ID, History
 from interop_suite.claims.orders import differences, joined, nearest
 from ocppj.actions import ACTIONS
 from ocppj.errors import Fault
@@ -41,8 +41,6 @@ _FAULT_VERDICTS = {
     Fault.DESCRIPTION_TOO_LONG: Verdict.FAILED,
 }
 DESCRIPTION_MAX = 255
-# An answer repeats the id of the CALL: what is odd about it, the station began.
-_FAULTS_OF_AN_ID = frozenset({Fault.ID_TOO_LONG, Fault.EMPTY_ID})
 # 1.6 asks for ISO 8601 and only recommends UTC (§3.14, §3.15); 2.x asks for RFC 3339, which has no time without a zone.
 _NAIVE_VERDICTS = {
     Version.V16: Verdict.NON_STRICT,
@@ -182,7 +180,7 @@ def _implicit(history: History) -> Iterable[Finding]:
             continue
         version = str(frame.rules.version)
         for fault in review(frame.message, frame.rules):
-            if fault in _FAULTS_OF_AN_ID and not isinstance(frame.message, Call | Send):
+            if fault in ID_FAULTS and not isinstance(frame.message, Call | Send):
                 continue
             # A CALLERROR that repeats an action without end is still more than the silence of others.
             repeats = fault is Fault.DESCRIPTION_TOO_LONG and _answers_a_long_action(history, frame)
@@ -225,7 +223,12 @@ def _weigh_stray(history: History, stray: Stray) -> Verdict | None:
 
 
 def _sent_what_has_no_id(history: History, before: Frame) -> bool:
-    return any(frame.sent and frame.error is not None and frame.line < before.line for frame in history.frames)
+    return any(frame.sent and _has_no_id(frame) and frame.line < before.line for frame in history.frames)
+
+
+def _has_no_id(frame: Frame) -> bool:
+    """Return whether no answer can repeat the id of a frame, because the frame or the id is none by the text."""
+    return frame.message is None or not ID_FAULTS.isdisjoint(review(frame.message, frame.rules))
 
 
 def _is_json_by_the_letter(text: str | bytes) -> bool:

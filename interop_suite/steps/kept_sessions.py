@@ -18,12 +18,11 @@ def kept_as_told(*, role: str = PRIMARY) -> Check:
 
     def judge(history: History) -> list[Finding]:
         station = history.station(role)
-        reads = [
-            call
-            for call in history.driver_calls
-            if call.operation == "kept" and call.station == station and call.error is None
-        ]
+        looks = [call for call in history.driver_calls if call.operation == "kept" and call.station == station]
+        reads = [call for call in looks if call.error is None]
         sessions = {} if station is None else sessions_of(history, station)
+        if not reads and any(call.info.get("cannot") for call in looks):
+            return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=str(looks[-1].error))]
         if not reads or not any(not session.doubtful for session in sessions.values()):
             return []
         wrong = [finding for finding in record_findings(history) if finding.frame == reads[-1].line]

@@ -38,6 +38,7 @@ class Reaction(StrEnum):
     RESULT = "a CALLRESULT"
     SILENCE = "no answer"
     CLOSED = "the end of the connection"
+    UNREADABLE = "a CALLERROR that says that no message can be read"
 
 
 Grades = Mapping[Reaction, Verdict]
@@ -99,12 +100,20 @@ def odd_checks(claim: str, grades: Grades, others: Mapping[str, Grades] | None =
     def judge(history: History) -> list[Finding]:
         return [
             Finding(
-                verdict=(others or {}).get(name, grades)[reaction], claim=claim, actual=f"{name}: {actual}", frame=line
+                verdict=_grade((others or {}).get(name, grades), reaction),
+                claim=claim,
+                actual=f"{name}: {actual}",
+                frame=line,
             )
             for name, line, reaction, actual in reactions(history)
         ]
 
     return (Check(claim=claim, judge=judge), _SERVED, still_serves(), bystander_serves())
+
+
+def _grade(grades: Grades, reaction: Reaction) -> Verdict:
+    # What has no message type may not be told from a CALL: 2.x wants it answered so (Part 4 §4.2.3), or dropped.
+    return Verdict.OK if reaction is Reaction.UNREADABLE else grades[reaction]
 
 
 def reactions(history: History) -> list[tuple[str, int, Reaction, str]]:
@@ -135,12 +144,23 @@ def _reaction(thing: Oddity | Exchange) -> tuple[Reaction, str]:
         reaction = _KINDS[thing.kind]
         actual = thing.describe_answer()
     else:
-        confirmed = any(isinstance(answer.message, CallResult) for answer in thing.answers)
-        reaction = Reaction.RESULT if confirmed else Reaction.ERROR if thing.answers else Reaction.SILENCE
+        reaction = _reaction_to_odd(thing)
         actual = str(thing.answers[0].text)[:120] if thing.answers else "no answer"
     if reaction is Reaction.SILENCE and thing.cut_off:
         return Reaction.CLOSED, "the CSMS closed the connection"
     return reaction, actual
+
+
+def _reaction_to_odd(oddity: Oddity) -> Reaction:
+    answers = [answer.message for answer in oddity.answers]
+    if any(isinstance(message, CallResult) for message in answers):
+        return Reaction.RESULT
+    if not answers:
+        return Reaction.SILENCE
+    sent = oddity.frame
+    typeless = sent.error is not None and (sent.error.message_type is None or sent.error.fault is Fault.NOT_JSON)
+    says_so = all(message is not None and message.message_id == sent.rules.unreadable_message_id for message in answers)
+    return Reaction.UNREADABLE if typeless and says_so else Reaction.ERROR
 
 
 # A malformed answer fails every case by itself.

@@ -277,7 +277,7 @@ LED = (
         orders=("SetVariables",),
         clause=use_case("Q09"),
         defect="discharge-above-zero",
-        also=("set-variables-one-by-one",),
+        also=("set-variables-one-by-one", "set-variables-of-the-station"),
         checks=(fulfilled("SetVariables"),),
     ),
     Led(
@@ -344,7 +344,7 @@ for _entry in LED:
     expects="The CSMS SHALL send UsePriorityCharging as its operator named it, and answer what the station tells.",
     clause=use_case("K21"),
     defect="priority-charging-for-first-transaction",
-    also=("priority-charging-always-on",),
+    also=("priority-charging-always-on", "own-feature-not-supported", "order-before-once-more"),
     checks=(fulfilled("UsePriorityCharging"), answered("NotifyPriorityCharging"), answers_all, still_serves()),
 )
 def priority(probe: Probe) -> None:

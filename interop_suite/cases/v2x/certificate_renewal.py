@@ -10,7 +10,7 @@ import msgspec
 
 from drivers.base import trigger_need
 from evidence.verdicts import Verdict
-from fixtures.certificates import SigningRequest, chain_flaw, make_csr, same_key
+from fixtures.certificates import SigningRequest, chain_flaw, make_csr, same_key, same_name
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked, noted, still_serves, takes_csr
@@ -34,7 +34,14 @@ _NUMBERED: Mapping[Version, dict[str, Any]] = {
 """What a request carries besides the CSR and its type."""
 OTHER_KEY, AS_LIST, WITHHELD = "certificate-for-another-key", "certificate-chain-as-list", "certificate-withheld"
 OTHER_REQUEST = "signed-certificate-of-another-request"
-USELESS = ("signed-certificate-expired", "signed-certificate-of-another-issuer")
+USELESS = (
+    "signed-certificate-expired",
+    "signed-certificate-of-another-issuer",
+    "signed-certificate-of-another-name",
+)
+
+
+_NAMED = noted("certificate_names", "The certificate names whom the request names", clause=part6("A00.FR.511"))
 
 
 class Renewal(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +71,7 @@ class Renewal(msgspec.Struct, frozen=True, kw_only=True):
             Check(claim=_FOLLOWS, judge=_judge_certificate),
             noted("certificate_fits", "The certificate is a chain in PEM for the key of the request"),
             noted("certificate_holds", "The certificate is valid now, and what follows it issued it"),
-            *((_is_sent_as(self.kind),) if self.kind else ()),
+            *((_NAMED, _is_sent_as(self.kind)) if self.kind else ()),
             *(told if self.reply == "Rejected" else ()),
             still_serves(),
         )
@@ -213,6 +220,7 @@ def _add(renewal: Renewal) -> None:
         flaw = chain_flaw(chain, datetime.now(UTC))
         station.note(certificate_fits=[same_key(chain, request), f"{len(chain)} characters"])
         station.note(certificate_holds=[not flaw, flaw or "a chain that holds"])
+        station.note(certificate_names=[same_name(chain, request), f"the request names {station.identity}"])
         if renewal.reply == "Rejected":
             event = v2x.security_event_notification("InvalidChargingStationCertificate", now())
             station.call("SecurityEventNotification", event)
@@ -221,3 +229,34 @@ def _add(renewal: Renewal) -> None:
 
 for _renewal in RENEWALS:
     _add(_renewal)
+
+
+@case(
+    id="OPT_14",
+    ocpp=VERSIONS,
+    title="A request that does not say for what its certificate is",
+    block=BLOCK,
+    profile="Advanced Security",
+    needs=("certificate-signing",),
+    sends="SignCertificate with a CSR alone, and Accepted to CertificateSigned.",
+    expects="The CSMS SHALL send the certificate for the key of each request that it accepts.",
+    clause=part6("A02.FR.11"),
+    defect="certificate-withheld-without-type",
+    also=(WITHHELD, OTHER_KEY, AS_LIST),
+    checks=(
+        takes_csr(),
+        Check(claim=_FOLLOWS, judge=_judge_certificate),
+        noted("certificate_fits", "The certificate is a chain in PEM for the key of the request"),
+        still_serves(),
+    ),
+)
+def without_type(probe: Probe) -> None:
+    station = probe.station
+    station.reply("CertificateSigned", {"status": "Accepted"})
+    request = make_csr(station.identity, probe.operator)
+    answer = station.call("SignCertificate", {"csr": request.csr_pem.decode()})
+    signed = station.expect("CertificateSigned") if answer.get("status") == "Accepted" else None
+    if signed is not None:
+        chain = str(signed.get("certificateChain"))
+        station.note(certificate_fits=[same_key(chain, request), f"{len(chain)} characters"])
+    heartbeat(station)

@@ -373,7 +373,7 @@ def _delete(probe: Probe, algorithm: HashAlgorithm, reply: str) -> None:
     expects="The CSMS SHALL send DeleteCertificate with the hash data that the station reported last.",
     clause=part6("M04.FR.07"),
     defect="delete-certificate-always-sha256",
-    also=(SWAPPED, "delete-certificate-of-first-report", ON_ONE_LINE),
+    also=(SWAPPED, "delete-certificate-of-first-report", ON_ONE_LINE, "order-before-once-more"),
     checks=(ordered(INSTALL, _installs(CSMS_ROOT)), _asks_first, _deletes, _as_reported, still_serves()),
 )
 def deleted(probe: Probe) -> None:

@@ -76,13 +76,22 @@ _GOOD = "A contract certificate that its responder calls good is accepted"
 _REVOKED = "A contract certificate that its responder calls revoked is not accepted"
 
 
+_UNASKED = "this CSMS asks no responder: it refuses the contract certificate for want of a status of its own"
+
+
+def _asks_nobody(call: Exchange, asked: int) -> bool:
+    """Return whether a CSMS refuses for want of a status, which is what is left to one that reaches no responder."""
+    status, token = _told(call)
+    return not asked and status == "NoCertificateAvailable" and token != ACCEPTED
+
+
 def _judge_good(history: History) -> list[Finding]:
     """Expect Accepted of who asked; a CSMS that cannot reach the responder may not believe the certificate."""
     findings = []
     for call, asked in _answers(history):
         status, token = _told(call)
-        if status is None:
-            findings.append(_finding(Verdict.NOT_APPLICABLE, _GOOD, call, _NOT_HAD))
+        if status is None or _asks_nobody(call, asked):
+            findings.append(_finding(Verdict.NOT_APPLICABLE, _GOOD, call, _NOT_HAD if status is None else _UNASKED))
             continue
         broken = Verdict.FAILED if asked else Verdict.INCONCLUSIVE
         verdict = Verdict.OK if status == token == ACCEPTED else broken
@@ -99,8 +108,8 @@ def _judge_revoked(history: History) -> list[Finding]:
     for call, asked in _answers(history):
         status, token = _told(call)
         actual = _in_words(call, asked)
-        if status is None:
-            verdict, actual = Verdict.NOT_APPLICABLE, _NOT_HAD
+        if status is None or _asks_nobody(call, asked):
+            verdict, actual = Verdict.NOT_APPLICABLE, _NOT_HAD if status is None else _UNASKED
         elif ACCEPTED in (status, token):
             verdict = Verdict.FAILED if asked else Verdict.NON_STRICT
         else:

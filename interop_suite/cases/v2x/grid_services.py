@@ -48,6 +48,7 @@ ABSORB, CAP = "der-absorb-17", "der-cap-29"
     clause=use_case("R04"),
     defect="der-control-always-default",
     also=(
+        "own-feature-not-supported",
         "der-setpoint-without-sign",
         "get-der-control-without-id",
         "clear-der-control-without-id",
@@ -157,7 +158,12 @@ def too_few(probe: Probe) -> None:
     expects="The CSMS SHALL send RequestBatterySwap with the token of its operator, and answer what follows.",
     clause=use_case("S03"),
     defect="battery-swap-of-several-refused",
-    also=("battery-swap-token-as-central", "battery-out-refused", event_defect_id("Started", "CablePluggedIn")),
+    also=(
+        "own-feature-not-supported",
+        "battery-swap-token-as-central",
+        "battery-out-refused",
+        event_defect_id("Started", "CablePluggedIn"),
+    ),
     checks=(fulfilled("RequestBatterySwap"), answered("BatterySwap", claim="Every swap is answered"), answers_all),
 )
 def swapped(probe: Probe) -> None:

@@ -15,7 +15,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from evidence.verdicts import Verdict
-from fixtures.certificates import hash_data, make_csr
+from fixtures.certificates import Authority, hash_data, make_csr
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, still_serves
@@ -24,7 +24,8 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import Exchange
 from interop_suite.claims.expected import Expected, one_of
 from interop_suite.claims.history import History
-from interop_suite.drive.probe import Probe
+from interop_suite.drive.ocsp_responder import responding
+from interop_suite.drive.probe import NoWayError, Probe
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.v2x import VERSIONS
@@ -202,13 +203,24 @@ def _status_request(probe: Probe, name: str) -> dict[str, Any]:
     """Have the CSMS's own authority issue a certificate; gives the request for its status."""
     chain = x509.load_pem_x509_certificates(probe.signed_chain(probe.station, make_csr(name, probe.operator)).encode())
     leaf, *above = chain
-    assert probe.target.ca_file is not None
-    issuer = above[0] if above else x509.load_pem_x509_certificate(Path(probe.target.ca_file).read_bytes())
+    issuer = above[0] if above else _root(probe)
     return v2x.get_certificate_status(hash_data(_pem(leaf), _pem(issuer)), _responder_of(leaf))
+
+
+def _root(probe: Probe) -> x509.Certificate:
+    if probe.target.ca_file is None:
+        raise NoWayError("The CSMS signs without its root, which the hashes of a certificate need; give it with --ca")
+    return x509.load_pem_x509_certificate(Path(probe.target.ca_file).read_bytes())
 
 
 def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+_passes_on = (
+    _unless_declined(STATUS, {"ocspResult": _is_base64}, "this CSMS has no answer of a responder: it answered Failed"),
+    Check(claim=_OWN, judge=_judge_answers),
+)
 
 
 @case(
@@ -223,16 +235,37 @@ def _pem(certificate: x509.Certificate) -> bytes:
     clause=Clause("201-4", "4.1.7"),
     defect="ocsp-answer-of-another-certificate",
     also=("ocsp-answer-in-pem", "ocsp-accepted-without-answer"),
-    checks=(
-        _unless_declined(
-            STATUS, {"ocspResult": _is_base64}, "this CSMS has no answer of a responder: it answered Failed"
-        ),
-        Check(claim=_OWN, judge=_judge_answers),
-        still_serves(),
-    ),
+    checks=(*_passes_on, still_serves()),
 )
 def certificate_status(probe: Probe) -> None:
     station = probe.station
     for name in ("one", "two"):
         station.call(STATUS, _status_request(probe, f"{station.identity}-{name}"))
     heartbeat(station)
+
+
+def _hashes(authority: Authority, name: str) -> dict[str, str]:
+    certificate = authority.station(name, "Plugstorm Mobility").certificate_pem
+    return hash_data(certificate, authority.certificate_pem)
+
+
+@case(
+    id="OPT_15",
+    ocpp=VERSIONS,
+    title="The CSMS asks the responder that a certificate names",
+    block=BLOCK,
+    profile=PROFILE,
+    sends="GetCertificateStatus for two certificates of an authority whose responder is on this machine.",
+    expects="The CSMS SHALL answer each; an Accepted carries what the responder says of that certificate.",
+    clause=Clause("201-4", "4.1.7"),
+    defect="ocsp-answer-of-another-certificate",
+    also=("ocsp-answer-in-pem", "ocsp-accepted-without-answer"),
+    checks=(*_passes_on, still_serves()),
+)
+def named_responder(probe: Probe) -> None:
+    authority = Authority("Plugstorm Sub-CA")
+    with responding(authority) as responder:
+        for name in ("one", "two"):
+            request = v2x.get_certificate_status(_hashes(authority, name), responder.url)
+            probe.station.call("GetCertificateStatus", request)
+    heartbeat(probe.station)

@@ -421,7 +421,7 @@ def _clears_all(history: History) -> tuple[bool, str]:
     checks=(
         ordered("GetVariables", {"getVariableData.0.variable.name": one_of("ItemsPerMessage")}),
         Check(claim=_KEEPS_LIMIT, judge=_judge_limit),
-        given(_CLEARS_ALL, _clears_all),
+        given(_CLEARS_ALL, _clears_all, unless_refused="ClearVariableMonitoring"),
         still_serves(),
     ),
 )

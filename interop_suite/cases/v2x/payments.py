@@ -129,6 +129,24 @@ def vat_numbers(probe: Probe) -> None:
         probe.station.call("VatNumberValidation", v21.vat_number_validation(number, evse_id=evse))
 
 
+def _takes_payments(history: History) -> list[Finding]:
+    """Expect the payment of a terminal to be accepted; a CSMS that has no such payments refuses every one."""
+    paid = [
+        call
+        for call in history.calls("TransactionEvent")
+        if field(call.payload, "idToken.type") == TokenKind.DIRECT_PAYMENT.value and call.kind is AnswerKind.RESULT
+    ]
+    statuses = [field(call.result, STATUS) for call in paid]
+    if statuses and all(status in _REFUSED for status in statuses):
+        actual = f"this CSMS takes no payments of terminals: it answers {', '.join(sorted(set(statuses)))}"
+        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=accepted_in_events.claim, actual=actual)]
+    return accepted_in_events.judge(history)
+
+
+_REFUSED = frozenset({"Blocked", "Invalid", "NotAllowedTypeEVSE", "NotAtThisLocation", "NotAtThisTime", "Unknown"})
+takes_payments = Check(claim=accepted_in_events.claim, judge=_takes_payments)
+
+
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """How the payments of two sessions at a terminal of the station end."""
 
@@ -157,7 +175,7 @@ SETTLEMENTS = (
         id="TC_C_117_CSMS",
         title="The CSMS settles payments of a terminal, and makes the receipts",
         status=None,
-        defect="direct-payment-not-known",
+        defect=TOKEN_INFO,
     ),
     Settlement(
         id="TC_C_118_CSMS",
@@ -213,7 +231,7 @@ def _settle(station: ScriptedStation, status: str, amount: float, paid: DirectPa
 def _add_settlement(settlement: Settlement) -> None:
     told = settlement.status is not None
     receipts = (Check(claim=_OWN_RECEIPT, judge=_judge_receipts),) if settlement.receipt else ()
-    others = {TOKEN_INFO, "direct-payment-not-known"} - {settlement.defect}
+    others = {TOKEN_INFO} - {settlement.defect}
 
     @case(
         id=settlement.id,
@@ -226,7 +244,7 @@ def _add_settlement(settlement: Settlement) -> None:
         clause=CLAUSE,
         defect=settlement.defect,
         also=(*settlement.also, *sorted(others)),
-        checks=(answers_all, accepted_in_events, *((settlement_answered,) if told else ()), *receipts),
+        checks=(answers_all, takes_payments, *((settlement_answered,) if told else ()), *receipts),
     )
     def script(probe: Probe) -> None:
         station = probe.station

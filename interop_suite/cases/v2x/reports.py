@@ -194,7 +194,7 @@ def _reads_all(history: History) -> tuple[bool, str]:
     checks=(
         asked("GetVariables"),
         Check(claim=_KEEPS_LIMIT, judge=_judge_limit),
-        given(_READS_ALL, _reads_all),
+        given(_READS_ALL, _reads_all, unless_refused="GetVariables"),
         still_serves(),
     ),
 )

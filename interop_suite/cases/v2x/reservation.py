@@ -114,7 +114,7 @@ def one_evse(probe: Probe) -> None:
     expects="The CSMS SHALL send ReserveNow with a time of expiry, and answer the update and every status.",
     clause=errata("H01.FR.23"),
     defect="expired-reservation-refused",
-    also=("reserve-another-evse",),
+    also=("reserve-another-evse", "own-feature-not-supported"),
     checks=(_asked(evseId=one_of(EVSE_OF_TWO)), status_answered, update_answered),
 )
 def expired(probe: Probe) -> None:
@@ -133,7 +133,7 @@ def expired(probe: Probe) -> None:
     expects="The CSMS SHALL send ReserveNow, and answer the update and every status.",
     clause=errata("H01.FR.23"),
     defect="removed-reservation-refused",
-    also=("reserve-another-evse",),
+    also=("reserve-another-evse", "own-feature-not-supported"),
     checks=(_asked(evseId=one_of(EVSE_OF_TWO)), status_answered, update_answered),
 )
 def faulted(probe: Probe) -> None:

@@ -185,7 +185,7 @@ for _default in DEFAULTS:
     expects="The CSMS SHALL send the later tariff with validFrom in the future, and GetTariffs for its EVSE.",
     clause=CLAUSE,
     defect="tariff-without-valid-from",
-    also=("get-tariffs-of-whole-station",),
+    also=("get-tariffs-of-whole-station", "tariff-of-energy-and-time"),
     checks=(
         ordered(SET, {"evseId": one_of(2), **_is_named(AHEAD)}, claim="The later tariff is sent"),
         lies_ahead(SET, "tariff.validFrom"),

@@ -214,16 +214,19 @@ def test_every_payload_that_is_sent_by_default_is_right(version: Version) -> Non
 
 
 @pytest.mark.parametrize(
-    ("defect", "operation", "reason"),
+    ("version", "defect", "operation", "reason"),
     [
-        ("wrong-password-accepted", "password", "accepts a connection with another one, too"),
-        ("authorize-without-info", "token:Blocked", "answers Authorize of"),
+        ("1.6", "wrong-password-accepted", "password", "accepts a connection with another one, too"),
+        ("1.6", "authorize-without-info", "token:Blocked", "answers Authorize of"),
+        ("2.0.1", "group-left-out", "token:parent", "names no parent, although the driver named"),
     ],
 )
-def test_csms_that_deviates_is_told_from_a_driver_that_is_broken(defect: str, operation: str, reason: str) -> None:
+def test_csms_that_deviates_is_told_from_a_driver_that_is_broken(
+    version: str, defect: str, operation: str, reason: str
+) -> None:
     with (
         practice_csms(call_timeout=1, defects=(defect,)) as csms,
-        csms_request(csms, InteropRequest(timeout=2, ocpp=("1.6",))) as request,
+        csms_request(csms, InteropRequest(timeout=2, ocpp=(version,))) as request,
     ):
         done = check_driver(request, [operation])
     assert (done[-1].operation, done[-1].state) == (operation, OperationState.DEVIATES)
