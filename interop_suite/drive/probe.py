@@ -548,7 +548,8 @@ class Probe:
             with collected(seen):
                 rows = self.driver.transactions(identity, self.version)
         except DriverError as error:
-            self._driver_record(identity, {"operation": "kept", "error": str(error), **in_the_trace(seen)})
+            cannot = {"cannot": True} if isinstance(error, DriverCannotError) else {}
+            self._driver_record(identity, {"operation": "kept", "error": str(error), **cannot, **in_the_trace(seen)})
         else:
             self._driver_record(identity, {"operation": "kept", "transactions": rows, **in_the_trace(seen)})
 
