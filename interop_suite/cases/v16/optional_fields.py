@@ -266,6 +266,15 @@ def _keys(_probe: Probe) -> list[Payload]:
     return [{"key": ["HeartbeatInterval", "NumberOfConnectors", "MeterValueSampleInterval"]}, {}]
 
 
+def _values(_probe: Probe) -> list[Payload]:
+    measurands = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,SoC"
+    return [
+        {"key": "StopTxnSampledData", "value": ""},
+        {"key": "MeterValuesSampledData", "value": measurands},
+        {"key": "MeterValueSampleInterval", "value": "0"},
+    ]
+
+
 ORDERS = (
     Orders(
         id="OPT_21",
@@ -435,6 +444,17 @@ ORDERS = (
         clause=Clause("1.6", "5.8"),
         defect="first-key-only",
         also=("get-configuration-drops-keys",),
+    ),
+    Orders(
+        id="OPT_35",
+        title="A key is set to nothing, to a list, and to 0",
+        block=CORE,
+        profile=CORE,
+        action="ChangeConfiguration",
+        write=_values,
+        reply=ACCEPTED,
+        clause=Clause("1.6-E", "3.13"),
+        defect="empty-value-left-out",
     ),
 )
 
