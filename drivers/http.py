@@ -78,15 +78,20 @@ class HttpDriver:
         self._ask("health", "GET", "/health", timeout=5)
 
     def register(self, identity: str, settings: StationSettings, version: Version) -> None:
-        """Create or change a station."""
+        """Create or change a station; a CSMS without that route may take stations as they come."""
         del version
-        self._ask("register", "POST", f"/stations/{_path(identity)}", msgspec.to_builtins(settings))
+        told = msgspec.to_builtins(settings)
+        try:
+            self._ask("register", "POST", f"/stations/{_path(identity)}", told, absent=_NO_SUCH_ROUTE)
+        except DriverCannotError:
+            if told:
+                raise
 
     def command(self, identity: str, action: str, payload: dict[str, Any], version: Version) -> CommandResult:
         """Send a CALL through the CSMS."""
         del version
         path = f"/stations/{_path(identity)}/calls/{_path(action)}"
-        answer = self._ask("trigger", "POST", path, payload, timeout=self._command_timeout)
+        answer = self._ask("trigger", "POST", path, payload, timeout=self._command_timeout, absent=_NO_SUCH_ROUTE)
         try:
             return msgspec.convert(answer, CommandResult)
         except msgspec.ValidationError as error:
@@ -107,7 +112,7 @@ class HttpDriver:
             value = getattr(settings, field)
             if value is not None:
                 body[name] = value
-        answer = self._ask("token", "PUT", f"/tokens/{_path(token)}", body)
+        answer = self._ask("token", "PUT", f"/tokens/{_path(token)}", body, absent=_NO_SUCH_ROUTE)
         # Both are optional parts of the contract: a CSMS that has them repeats what it was given, others take the rest.
         for field in ("limit", "tariff"):
             if getattr(settings, field) is not None and not (isinstance(answer, dict) and answer.get(names[field])):

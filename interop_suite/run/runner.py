@@ -22,6 +22,7 @@ from interop_suite.drive.exchanges import watch
 from interop_suite.drive.probe import CsmsIntrospection, NoWayError, Probe
 from interop_suite.drive.setup import CsmsUnderTest, Setup
 from interop_suite.run.judge import judge
+from interop_suite.run.lacking import Lacking, has_choice, noticing
 from ocppj.errors import HarnessError
 from ocppj.trace import Kind, TraceRecord, wall_clock
 from ocppj.versions import Version
@@ -97,6 +98,7 @@ class Runner:
         self._introspection = introspection
         if traces is not None:
             watch(driver)
+        self._lacking = Lacking()
         self._inquiries = all_inquiries()
         self._answers: dict[tuple[str, Version], bool] = {}
         self.ended_inquiry = ""
@@ -112,6 +114,15 @@ class Runner:
         missing = self.missing(case)
         if missing is not None:
             return Attempt(result=not_applicable(case, missing), history=History([], case.ocpp))
+        while True:
+            known = len(self._lacking)
+            attempt = self._one_attempt(case, number)
+            absent = attempt.result.verdict is Verdict.NOT_APPLICABLE
+            if not (absent and len(self._lacking) > known and has_choice(case)):
+                return attempt
+            self._set_aside(f"{case.key}-{number}.jsonl")
+
+    def _one_attempt(self, case: Case, number: int) -> Attempt:
         name = f"{case.key}-{number}.jsonl"
         operator = self.driver.operator
         if operator is not None:
@@ -142,7 +153,7 @@ class Runner:
         return records
 
     def _set_aside(self, name: str) -> None:
-        """Keep the trace of an attempt that a person broke off, where nobody judges it."""
+        """Keep the trace of an attempt that is made again, where nobody judges it."""
         if self._traces is not None:
             aside = (self._traces / f"{name}.repeated-{number}" for number in itertools.count(1))
             (self._traces / name).rename(next(file for file in aside if not file.exists()))
@@ -211,7 +222,7 @@ class Runner:
         probe = Probe(
             setup,
             self.target,
-            self.driver,
+            noticing(self.driver, self._lacking),
             keep,
             lease,
             introspection=self._introspection,

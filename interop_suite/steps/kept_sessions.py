@@ -20,9 +20,12 @@ def kept_as_told(*, role: str = PRIMARY) -> Check:
         station = history.station(role)
         looks = [call for call in history.driver_calls if call.operation == "kept" and call.station == station]
         reads = [call for call in looks if call.error is None]
+        if looks and not reads:
+            last = looks[-1]
+            verdict = Verdict.NOT_APPLICABLE if last.cannot else Verdict.INCONCLUSIVE
+            actual = f"nobody can read them: {last.error}"
+            return [Finding(verdict=verdict, claim=claim, actual=actual, frame=last.line)]
         sessions = {} if station is None else sessions_of(history, station)
-        if not reads and any(call.info.get("cannot") for call in looks):
-            return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=str(looks[-1].error))]
         if not reads or not any(not session.doubtful for session in sessions.values()):
             return []
         wrong = [finding for finding in record_findings(history) if finding.frame == reads[-1].line]

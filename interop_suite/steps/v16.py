@@ -20,6 +20,7 @@ from ocppj.trace import wall_clock
 __all__ = [
     "ACCEPTED",
     "CONNECTOR",
+    "NO_TRANSACTION",
     "STARTED",
     "ago",
     "authorize",

@@ -17,6 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from drivers.base import CommandResult, DriverError, NoDriver, TokenSettings
 from evidence.verdicts import Verdict
 from fixtures.corpus import mutations
+from fixtures.csms.defects.v16_payloads import payload_mutations
 from interop_suite.cases.v2x import (
     charging_inventory,
     charging_limits,
@@ -75,6 +76,12 @@ def test_no_required_list_counts_as_legal_when_empty_no_false_alarm(version: Ver
 
 def test_optional_list_may_be_empty() -> None:
     assert "boundary-ok/transactionData#0" in [m.id for m in mutations(Version.V16, "StopTransaction")]
+
+
+def test_unit_that_only_a_schema_file_has_need_not_be_taken_no_false_alarm() -> None:
+    units = {m.id.rpartition("#")[2] for m in payload_mutations("MeterValues") if m.path.endswith("/unit") and m.valid}
+    assert {"kWh", "Celsius", "Celcius"} <= units
+    assert "Hertz" not in units
 
 
 def test_number_2_written_with_a_fraction_is_no_unknown_message_type_no_false_alarm() -> None:

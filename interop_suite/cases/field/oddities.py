@@ -21,7 +21,7 @@ from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.kept_sessions import kept_as_told
 from interop_suite.steps.shared_case import ALL, V2X, bystander_serves, shared
 from interop_suite.steps.transaction_records import sessions_began
-from interop_suite.steps.v16 import ago
+from interop_suite.steps.v16 import NO_TRANSACTION, ago
 from ocppj.versions import Version
 
 BLOCK = "Field"
@@ -143,6 +143,23 @@ NUMBERS = (9_223_372_036_854_775_807, 2_147_483_648, 0, -1, -2_147_483_648)
 """Ids of transactions that stations have sent; a 1.6 integer has no bounds in the schema."""
 
 
+_READ = "Readings of a transaction that nobody knows are confirmed"
+_BITS = 31
+
+
+def _judge_readings(history: History) -> list[Finding]:
+    """Judge ids that fit: what stands for none SHALL be confirmed (errata §3.18), others SHOULD (§4.7)."""
+    findings = []
+    for call in history.calls("MeterValues"):
+        number = call.payload.get("transactionId")
+        if call.kind is AnswerKind.ERROR and isinstance(number, int) and number.bit_length() <= _BITS:
+            verdict = Verdict.FAILED if number == NO_TRANSACTION else Verdict.NON_STRICT
+            clause = Clause("1.6-E", "3.18") if number == NO_TRANSACTION else None
+            actual = f"{number}: {call.describe_answer()}"
+            findings.append(Finding(verdict=verdict, claim=_READ, actual=actual, clause=clause, frame=call.call.line))
+    return findings or [Finding(verdict=Verdict.OK, claim=_READ, actual="none is refused")]
+
+
 def _send_all(probe: Probe, action: str, payloads: list[dict[str, Any]]) -> None:
     station = probe.station
     for payload in payloads:
@@ -166,10 +183,15 @@ def _send_all(probe: Probe, action: str, payloads: list[dict[str, Any]]) -> None
     expects="The CSMS SHALL answer each, and go on serving this station and the others.",
     clause=Clause("1.6", "4.7"),
     defect="big-number-deafens",
-    checks=(_answered_somehow("MeterValues"), still_serves(), bystander_serves()),
+    also=("reading-of-no-transaction-refused",),
+    checks=(
+        _answered_somehow("MeterValues"),
+        Check(claim=_READ, judge=_judge_readings),
+        still_serves(),
+        bystander_serves(),
+    ),
 )
 def odd_ids(probe: Probe) -> None:
-    probe.station.note(only_told="MeterValues")
     payloads = [v16.meter_values(1, _reading(), transaction_id=number) for number in NUMBERS]
     _send_all(probe, "MeterValues", payloads)
 

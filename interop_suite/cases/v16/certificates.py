@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
 
 from drivers.base import trigger_need
-from fixtures.certificates import Authority, SigningRequest, hash_data, make_csr
+from fixtures.certificates import Authority, SigningRequest, chain_flaw, hash_data, make_csr
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked, noted, takes_csr
 from interop_suite.claims.clauses import Clause
@@ -57,17 +58,22 @@ def _fits(chain: object, request: SigningRequest) -> tuple[bool, str]:
     expects="The CSMS SHALL accept the CSR and send a certificate for its key.",
     clause=Clause("SWP", "A02.FR.11"),
     defect="certificate-for-another-key",
+    also=("signed-certificate-expired", "signed-certificate-of-another-issuer"),
     checks=(
         asked("ExtendedTriggerMessage", {"requestedMessage": one_of("SignChargePointCertificate")}),
         CSR_ACCEPTED,
         asked("CertificateSigned", {"certificateChain": present()}),
         noted("certificate_fits", "The signed certificate is for the key of the request"),
+        noted("certificate_holds", "The certificate is valid now, and what follows it issued it"),
     ),
 )
 def renew_certificate(probe: Probe) -> None:
     station, request, signed = _request_certificate(probe, "Accepted")
     if signed is not None:
-        station.note(certificate_fits=list(_fits(signed.get("certificateChain"), request)))
+        chain = signed.get("certificateChain")
+        flaw = chain_flaw(str(chain), datetime.now(UTC))
+        station.note(certificate_fits=list(_fits(chain, request)))
+        station.note(certificate_holds=[not flaw, flaw or "a chain that holds"])
 
 
 def _install(probe: Probe, use: str, answer: str = "Accepted") -> Authority:

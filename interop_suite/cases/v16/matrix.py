@@ -10,8 +10,8 @@ from __future__ import annotations
 from itertools import groupby
 
 from evidence.verdicts import Verdict
-from fixtures.corpus import Mutation, MutationKind, minimal, mutations
-from fixtures.csms.defects.v16_payloads import KIND_NAMES, payload_defect_id
+from fixtures.corpus import LEGAL, Mutation, MutationKind, minimal
+from fixtures.csms.defects.v16_payloads import KIND_NAMES, payload_defect_id, payload_mutations
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import still_serves
 from interop_suite.claims.claim import Check, Finding
@@ -35,7 +35,7 @@ UNANSWERED = Clause("1.6J-E", "3.2")
 # What an answer with a CALLRESULT means.
 WHEN_TAKEN = {
     MutationKind.MISSING_REQUIRED: Verdict.FAILED,
-    MutationKind.BOUNDARY_OK: Verdict.OK,
+    **dict.fromkeys(LEGAL, Verdict.OK),
 }
 AT_THE_TOP = 1
 """Slashes in the name of a mutation of a field of the payload itself, as `missing-required/idTag`."""
@@ -49,11 +49,13 @@ WORDS = {
     MutationKind.EMPTY_ARRAY: "with each list empty in turn",
     MutationKind.BAD_FORMAT: "with text that is not a time in place of each time stamp",
     MutationKind.BOUNDARY_OK: "with each field at its limit in turn",
+    MutationKind.WORD_OK: "with each word of each enumeration in turn",
+    MutationKind.ABSENT_OK: "without each optional field in turn",
 }
 
 
 def _judge(action: str, kind: MutationKind) -> Check:
-    legal = kind is MutationKind.BOUNDARY_OK
+    legal = kind in LEGAL
     claim = f"The CSMS {'answers' if legal else 'refuses'} {action} {WORDS[kind]}"
 
     def judge(history: History) -> list[Finding]:
@@ -86,7 +88,7 @@ def _refused_as_such(history: History, action: str, claim: str) -> Finding | Non
 
 def _grade(call: Exchange, mutation: str, claim: str, kind: MutationKind) -> Finding:
     line = call.call.line if call.answer is None else call.answer.line
-    legal = kind is MutationKind.BOUNDARY_OK
+    legal = kind in LEGAL
     match call.kind:
         case AnswerKind.RESULT:
             verdict = WHEN_TAKEN.get(kind, Verdict.NON_STRICT)
@@ -109,7 +111,7 @@ def _grade(call: Exchange, mutation: str, claim: str, kind: MutationKind) -> Fin
 def _drive(probe: Probe, action: str, group: list[Mutation]) -> None:
     station = probe.station
     silent = 0
-    if group[0].kind is MutationKind.BOUNDARY_OK:
+    if group[0].kind in LEGAL:
         station.note(plain=action)
         plain = station.call(action, minimal(Version.V16, action, "request"))
         _end_session(station, action, plain)
@@ -142,12 +144,28 @@ ALSO = {
     ("StartTransaction", MutationKind.BOUNDARY_OK): ("start-with-reservation-refused",),
     ("StatusNotification", MutationKind.BOUNDARY_OK): ("time-with-offset-refused",),
     ("DataTransfer", MutationKind.BOUNDARY_OK): ("optional-fields-null",),
+    ("DataTransfer", MutationKind.ABSENT_OK): ("optional-fields-null",),
     ("BootNotification", MutationKind.MISSING_REQUIRED): ("invalid-boot-accepted",),
+    ("StatusNotification", MutationKind.WORD_OK): ("connector-fault-refused",),
+    ("MeterValues", MutationKind.WORD_OK): ("celcius-refused",),
+    ("StopTransaction", MutationKind.WORD_OK): (
+        "stop-after-reboot-refused",
+        "stop-with-ev-disconnected-refused",
+        "stop-with-unlock-command-refused",
+    ),
+    ("FirmwareStatusNotification", MutationKind.WORD_OK): (
+        "firmware-download-failed-refused",
+        "firmware-installation-failed-refused",
+        "firmware-installed-refused",
+    ),
+    ("SignedFirmwareStatusNotification", MutationKind.WORD_OK): ("invalid-signature-status-refused",),
+    ("DiagnosticsStatusNotification", MutationKind.WORD_OK): ("diagnostics-upload-failed-refused",),
+    ("LogStatusNotification", MutationKind.WORD_OK): ("log-uploaded-refused",),
 }
 
 
 def _add(action: str, kind: MutationKind, group: list[Mutation]) -> None:
-    legal = kind is MutationKind.BOUNDARY_OK
+    legal = kind in LEGAL
     bystander_serves = still_serves(role=BYSTANDER, claim="Another station is served as before")
 
     @case(
@@ -175,9 +193,7 @@ def _add(action: str, kind: MutationKind, group: list[Mutation]) -> None:
 def _add_all() -> None:
     order = list(KIND_NAMES)
     for action in station_actions(Version.V16):
-        found = sorted(
-            (m for m in mutations(Version.V16, action) if m.kind in KIND_NAMES), key=lambda m: order.index(m.kind)
-        )
+        found = sorted(payload_mutations(action), key=lambda m: order.index(m.kind))
         for kind, group in groupby(found, key=lambda m: m.kind):
             _add(action, kind, list(group))
 

@@ -17,7 +17,7 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import Connection
 from interop_suite.claims.expected import one_of
 from interop_suite.claims.history import History
-from interop_suite.drive.probe import Probe
+from interop_suite.drive.probe import NoWayError, Probe
 from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import (
     AUTHENTICATION,
@@ -79,6 +79,29 @@ def wrong_username(probe: Probe) -> None:
 def foreign_credentials(probe: Probe) -> None:
     station, other = probe.station, probe.new_station(OTHER, password=True)
     probe.try_to_boot(station, username=other.identity, password=other.offer.password)
+    probe.reconnect(station, judged=True)
+    probe.boot(station)
+
+
+@shared(
+    id="AU_21",
+    title="The password of another station opens no door under one's own name",
+    block=AUTHENTICATION,
+    needs=("password",),
+    start=Start.OFFLINE,
+    password=True,
+    sends="An upgrade with a station's own username and the password of another station, then with its own.",
+    expects="The CSMS SHALL refuse it before the upgrade: the password is that of the station which is the username.",
+    clause=requirement("A00.FR.203"),
+    defect="password-of-any-station-accepted",
+    also=("wrong-password-accepted",),
+    checks=(refused_upgrade("Another station's password is refused", nth=0), lets_in, boot_is_accepted),
+)
+def foreign_password(probe: Probe) -> None:
+    station, other = probe.station, probe.new_station(OTHER, password=True)
+    if other.offer.password == station.offer.password:
+        raise NoWayError("every station has the same password (--password)")
+    probe.try_to_boot(station, password=other.offer.password)
     probe.reconnect(station, judged=True)
     probe.boot(station)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from evidence.verdicts import Verdict
 from fixtures.frames import Frame
-from interop_suite.claims.claim import Level
+from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.malformed_frames import Grades, Reaction, frames_of, let_react, named_frames, odd_checks, throw
 from interop_suite.steps.shared_case import V2X, shared, wire_clause
@@ -160,6 +161,20 @@ def newer_types(probe: Probe) -> None:
     throw(probe, NEWER_TYPES)
 
 
+_CODED = "An action that nobody knows is called NotImplemented"
+
+
+def _judge_codes(history: History) -> list[Finding]:
+    """Judge the code for names that are actions in no version; who reads something else into the frame may say so."""
+    findings = []
+    for exchange in history.exchanges:
+        if exchange.by_station and exchange.action == "MakeCoffee" and exchange.error is not None:
+            code = exchange.error.code
+            verdict = Verdict.OK if code == "NotImplemented" else Verdict.NON_STRICT
+            findings.append(Finding(verdict=verdict, claim=_CODED, actual=code, frame=exchange.call.line))
+    return findings or [Finding(verdict=Verdict.OK, claim=_CODED, actual="no CALLERROR says otherwise")]
+
+
 @shared(
     id="RPC_12",
     title="A CALL with an unknown action is answered with a CALLERROR",
@@ -174,7 +189,10 @@ def newer_types(probe: Probe) -> None:
     },
     defect="unknown-action-unanswered",
     also=("unknown-action-confirmed", "error-code-made-up"),
-    checks=odd_checks("A CALL with an unknown action is refused", REFUSED),
+    checks=(
+        *odd_checks("A CALL with an unknown action is refused", REFUSED),
+        Check(claim=_CODED, judge=_judge_codes),
+    ),
 )
 def unknown_actions(probe: Probe) -> None:
     throw(probe, UNKNOWN_ACTIONS)
