@@ -146,9 +146,9 @@ class Dialogue:
         if frames is not None:
             self._following.append((frames, 3))
 
-    def lose(self, connector: int, side: Side, reason: str) -> None:
-        """Say that a charging session was lost."""
-        self._listener.lost(self, connector, side, reason)
+    def lose(self, connector: object, side: Side, reason: str, line: int) -> None:
+        """Say that a charging session was lost, and which line shows it."""
+        self._listener.lost(self, connector if isinstance(connector, int) else 0, side, reason, line)
 
     def csms_time(self) -> float | None:
         """Return what the clock of the CSMS shows now, as far as its answers tell."""

@@ -219,7 +219,7 @@ class Judge:
             hear(finding)
         return frames
 
-    def lost(self, speaker: Speaker, connector: int, side: Side, reason: str) -> None:
+    def lost(self, speaker: Speaker, connector: int, side: Side, reason: str, line: int) -> None:
         """Keep why a charging session was lost."""
         if len(self._lost) < _LOST_KEPT:
             self._lost.append(
@@ -228,7 +228,7 @@ class Judge:
                     connector=connector,
                     side=side,
                     file=self._source.name,
-                    line=speaker.line,
+                    line=line,
                     reason=reason,
                 )
             )

@@ -145,16 +145,14 @@ class Transactions16(Watcher):
     def _start_refused(self, exchange: Exchange, code: str) -> None:
         if exchange.clean and exchange.payload is not None:
             self._unconfirmed.add(exchange.payload["connectorId"])
-            self.station.lose(
-                exchange.payload["connectorId"], Side.CSMS, f"the CSMS answered its StartTransaction with {code[:60]}"
-            )
+            reason = f"the CSMS answered its StartTransaction with {code[:60]}"
+            self.station.lose(exchange.payload["connectorId"], Side.CSMS, reason, exchange.line)
 
     def _start_unanswered(self, exchange: Exchange) -> None:
         if exchange.valid and exchange.payload is not None:
             self._unconfirmed.add(exchange.payload["connectorId"])
-            self.station.lose(
-                exchange.payload["connectorId"], Side.CSMS, "the CSMS never answered its StartTransaction"
-            )
+            reason = "the CSMS never answered its StartTransaction"
+            self.station.lose(exchange.payload["connectorId"], Side.CSMS, reason, exchange.line)
 
     # -- readings --------------------------------------------------------------------------------------------------
 
@@ -262,7 +260,7 @@ class Transactions16(Watcher):
             return
         course = self._courses.get(exchange.payload["transactionId"])
         if course is not None:
-            self.station.lose(course.connector if isinstance(course.connector, int) else 0, Side.CSMS, reason)
+            self.station.lose(course.connector, Side.CSMS, reason, exchange.line)
 
     def _told_to_stop(self, exchange: Exchange) -> None:
         number = (exchange.payload or {})["transactionId"]

@@ -106,7 +106,7 @@ class Transactions2x(Watcher):
         if exchange.valid and (exchange.payload or {})["eventType"] in ("Started", "Ended"):
             course = self.course(exchange)
             if course is not None:
-                self.station.lose(course.connector if isinstance(course.connector, int) else 0, Side.CSMS, reason)
+                self.station.lose(course.connector, Side.CSMS, reason, exchange.line)
 
     def _told_to_stop(self, exchange: Exchange) -> None:
         name = (exchange.payload or {})["transactionId"]
