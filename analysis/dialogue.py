@@ -140,13 +140,15 @@ class Dialogue:
 
     def find(self, rule: str, detail: str, *, side: Side | None = None, line: int | None = None) -> None:
         """Say that a rule is broken."""
-        frames = self._listener.found(self, rule, side or _sole_side(rule), detail, line or self.line)
+        blamed = side or _sole_side(rule)
+        self._link.findings[blamed] += 1
+        frames = self._listener.found(self, rule, blamed, detail, line or self.line)
         if frames is not None:
             self._following.append((frames, 3))
 
-    def lose(self, connector: int, side: Side, reason: str) -> None:
-        """Say that a charging session was lost."""
-        self._listener.lost(self, connector, side, reason)
+    def lose(self, connector: object, side: Side, reason: str, line: int) -> None:
+        """Say that a charging session was lost, and which line shows it."""
+        self._listener.lost(self, connector if isinstance(connector, int) else 0, side, reason, line)
 
     def csms_time(self) -> float | None:
         """Return what the clock of the CSMS shows now, as far as its answers tell."""
@@ -211,11 +213,12 @@ class Dialogue:
             self._settle(Version.V16, told=False)
 
     def _settle(self, version: Version, *, told: bool) -> None:
+        # Watchers look at the version when they are made.
+        self._version, self._told = version, told
         if version not in self._sets:
             self._sets[version] = Checks(version, self._make_watchers[version](self), self._listener.figures)
             self.versions.append(version)
-        checks = self._sets[version]
-        self._version, self._told, self._checks = version, told, checks
+        self._checks = checks = self._sets[version]
         self._asked_of_station, self._asked_of_csms = checks.made_for(_STATION), checks.made_for(_CSMS)
         self.rules = RULES[version]
         delayed, self._delayed = self._delayed, []

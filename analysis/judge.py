@@ -22,12 +22,14 @@ from analysis.findings_model import (
 from analysis.guess import ANY_ACTION
 from analysis.listener import SeenFrame, Speaker
 from analysis.model import Event, Level, Record, Side, Traits, Unread
+from analysis.rulebook.certificates import Certificates
 from analysis.rulebook.clocks import Clocks, Heartbeats
 from analysis.rulebook.commands import Lists, Profiles, Reservations, Values
 from analysis.rulebook.contract import Watcher
 from analysis.rulebook.readings import Readings
 from analysis.rulebook.statuses import Statuses16
 from analysis.rulebook.table import RULES
+from analysis.rulebook.tokens import Tokens
 from analysis.rulebook.transactions_2x import Transactions2x
 from analysis.rulebook.transactions_16 import Transactions16
 from ocppj.versions import Version
@@ -57,6 +59,8 @@ def _watchers_16(dialogue: Dialogue) -> list[Watcher]:
         Reservations(dialogue),
         Lists(dialogue),
         Values(dialogue),
+        Tokens(dialogue),
+        Certificates(dialogue),
     ]
 
 
@@ -71,6 +75,8 @@ def _watchers_2x(dialogue: Dialogue) -> list[Watcher]:
         Reservations(dialogue),
         Lists(dialogue),
         Values(dialogue),
+        Tokens(dialogue),
+        Certificates(dialogue),
     ]
 
 
@@ -213,7 +219,7 @@ class Judge:
             hear(finding)
         return frames
 
-    def lost(self, speaker: Speaker, connector: int, side: Side, reason: str) -> None:
+    def lost(self, speaker: Speaker, connector: int, side: Side, reason: str, line: int) -> None:
         """Keep why a charging session was lost."""
         if len(self._lost) < _LOST_KEPT:
             self._lost.append(
@@ -222,7 +228,7 @@ class Judge:
                     connector=connector,
                     side=side,
                     file=self._source.name,
-                    line=speaker.line,
+                    line=line,
                     reason=reason,
                 )
             )

@@ -49,7 +49,7 @@ class Listener(Protocol):
     ) -> list[SeenFrame] | None:
         """Take a finding; returns the list for the frames after it, where they are wanted."""
 
-    def lost(self, speaker: Speaker, connector: int, side: Side, reason: str) -> None:
+    def lost(self, speaker: Speaker, connector: int, side: Side, reason: str, line: int) -> None:
         """Take a lost charging session."""
 
     def figures(self, version: Version, sender: Side, action: str) -> Figures:

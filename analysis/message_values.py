@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from types import MappingProxyType
@@ -9,9 +11,24 @@ from typing import Any, Final
 
 from analysis.meter_readings import instant
 
-__all__ = ["ECHOES", "foreign_echo", "integers", "is_wide", "misplaced_periods", "reversed_window", "schedule_starts"]
+__all__ = [
+    "ECHOES",
+    "foreign_echo",
+    "integers",
+    "is_base64",
+    "is_over",
+    "is_wide",
+    "misplaced_periods",
+    "odd_time_of_day",
+    "reversed_window",
+    "schedule_starts",
+]
 
 _LARGEST: Final = 2**31 - 1
+_SAME_TIME: Final = 1.0
+"""Seconds: a CSMS may keep times without their fractions."""
+_DAY_TIMES: Final = ("startTimeOfDay", "endTimeOfDay")
+_DAY_TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _HASHES: Final = "certificateHashData"
 _PERIODS: Final = "chargingSchedulePeriod"
 _WINDOWS: Final = {
@@ -94,6 +111,32 @@ def foreign_echo(action: str, asked: Any, told: Any) -> str:
     wanted, named = ECHOES[action]
     known = _texts(asked.get(wanted))
     return next((text for text in _texts(told.get(named)) if text not in known), "")
+
+
+def is_base64(text: str) -> bool:
+    """Return whether a text is binary content in base64, which may be broken into lines."""
+    try:
+        b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+def odd_time_of_day(value: Any) -> str:
+    """Return a time of the day, somewhere in a payload, that is not written as `HH:MM`; empty where none is."""
+    if isinstance(value, Mapping):
+        for name in _DAY_TIMES:
+            text = value.get(name)
+            if isinstance(text, str) and not _DAY_TIME.fullmatch(text):
+                return text
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return next(filter(None, map(odd_time_of_day, inner)), "")
+
+
+def is_over(text: Any, now: float | None) -> bool:
+    """Return whether a time is in the past; of a text that is no time, or where nobody knows the time, it is not."""
+    moment = instant(text)
+    return moment is not None and now is not None and moment < now - _SAME_TIME
 
 
 def _texts(value: Any) -> list[str]:

@@ -95,6 +95,8 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     code: int | None = None
     """The Close code of a WebSocket connection, or the HTTP status of a refusal."""
     reason: str = ""
+    unoffered: str = ""
+    """The subprotocol that the CSMS chose although the station did not offer it."""
     by: Side | None = None
     """Who closed a connection, where the log says so."""
 

@@ -109,7 +109,7 @@ class Waiting:
     def _never_answered(self, exchange: Exchange) -> None:
         station = self._station
         exchange.checks.figures.unanswered += 1
-        if station.in_gap() or exchange.checks.known is None:
+        if station.in_gap():
             return
         other = Side.CSMS if exchange.sender is Side.STATION else Side.STATION
         assert station.at is not None

@@ -21,10 +21,10 @@ from fixtures.csms import Mode, all_defects
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.history import History
 from interop_suite.run.runner import Attempt
-from interop_suite.selftest.bench import PATIENCE, Bench, DefectTask, ModeTask
+from interop_suite.selftest.bench import PATIENCE, Bench, DefectTask
 from ocppj.trace import TraceRecord, encode_record
 
-__all__ = ["main", "rules_broken"]
+__all__ = ["Listening", "declared", "main", "rules_broken"]
 
 _JOBS = 16
 _EVERY = 24
@@ -50,12 +50,25 @@ def _judged(lines: list[tuple[int, str]], timeout: float) -> set[str]:
     return {rule for side in (Side.CSMS, Side.NETWORK) for rule in analysis.counts.get(side, {})}
 
 
-class _Listening(Bench):
+class Listening(Bench):
     """A bench that keeps the traces of its cases."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
+        """Run as many cases at the same time as the pool has threads for."""
         super().__init__(pool)
         self.histories: list[History] = []
+
+    def hear(self, cases: Iterable[Case], mode: Mode) -> list[History]:
+        """Run cases while the CSMS is right, and return what was said in each."""
+        self.histories = []
+        self._run(cases, mode, lambda attempt: attempt.result)
+        return self.histories
+
+    def hear_defect(self, defect: str, cases: Sequence[str]) -> list[History]:
+        """Run cases, by their keys, while the CSMS has a defect, and return what was said in each."""
+        self.histories = []
+        self.try_defect(DefectTask(defect, list(cases)))
+        return self.histories
 
     def _run(
         self,
@@ -73,7 +86,7 @@ class _Listening(Bench):
         return super()._run(cases, mode, keep, defects, alone=alone)
 
 
-def _declared() -> dict[str, list[str]]:
+def declared() -> dict[str, list[str]]:
     """Map each defect to the cases that declare it; what none declares shows in none of them."""
     found: dict[str, list[str]] = {}
     for case in all_cases():
@@ -87,12 +100,10 @@ def _told(**fields: object) -> None:
     sys.stdout.flush()
 
 
-def _try_right(bench: _Listening) -> None:
+def _try_right(bench: Listening) -> None:
     """Judge every case of a CSMS that is right: a rule that it breaks is a false alarm."""
     for mode in (Mode.STRICT, Mode.LENIENT):
-        bench.histories = []
-        bench.try_mode(ModeTask(mode))
-        for history in bench.histories:
+        for history in bench.hear(all_cases(), mode):
             rules = sorted(rules_broken(history.records))
             if rules:
                 _told(mode=str(mode), station=next(iter(history.roles.values()), ""), rules=rules)
@@ -101,19 +112,18 @@ def _try_right(bench: _Listening) -> None:
 
 def main() -> int:
     """Try every defect, or those that are named, and write a line of JSON for each."""
-    cases = _declared()
+    cases = declared()
     words = sys.argv[1:]
     typical = [case.key for case in all_cases()][::_EVERY]
     found = 0
-    with ThreadPoolExecutor(_JOBS) as pool, _Listening(pool) as bench:
+    with ThreadPoolExecutor(_JOBS) as pool, Listening(pool) as bench:
         if words == [_RIGHT]:
             _try_right(bench)
             return 0
         defects = words or list(all_defects())
         for defect in defects:
-            bench.histories = []
-            bench.try_defect(DefectTask(defect, cases.get(defect, typical)))
-            rules = sorted({rule for history in bench.histories for rule in rules_broken(history.records)})
+            heard = bench.hear_defect(defect, cases.get(defect, typical))
+            rules = sorted({rule for history in heard for rule in rules_broken(history.records)})
             found += bool(rules)
             _told(defect=defect, rules=rules)
     _told(defects=len(defects), found=found)

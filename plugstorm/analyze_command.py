@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -118,16 +120,54 @@ def analyze(request: Request) -> Analysis:
                 records = redactor.records(records)
             if copies:
                 records = copied(records, copies)
-            try:
-                judge.read(_with_progress(records))
-            except KeyboardInterrupt:
-                # Whoever follows a pipe ends it so, and wants to know what came of it.
-                if not live:
-                    raise
+            records = _with_progress(records)
+            if live:
+                with _CtrlC() as ctrl_c:
+                    judge.read(ctrl_c.ends(records))
+            else:
+                judge.read(records)
         analysis = judge.finish()
         for copy in copies:
             copy.finish(analysis)
     return analysis
+
+
+class _CtrlC(contextlib.AbstractContextManager["_CtrlC"]):
+    """Ends the reading of a pipe between two records: whoever ends it so wants to know what came of it."""
+
+    def __init__(self) -> None:
+        self._waits = self._was_pressed = False
+
+    def __enter__(self) -> Self:
+        self._before = signal.getsignal(signal.SIGINT)
+        # A shell that starts us in the background wants it to be ignored.
+        if self._before is signal.default_int_handler and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._pressed)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if signal.getsignal(signal.SIGINT) == self._pressed:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _pressed(self, _number: int, _frame: object) -> None:
+        self._was_pressed = True
+        if self._waits:
+            raise KeyboardInterrupt
+
+    def ends(self, records: Iterable[Record | Unread]) -> Iterator[Record | Unread]:
+        """Hand records on until Ctrl-C."""
+        pending = iter(records)
+        while not self._was_pressed:
+            self._waits = True
+            try:
+                record = next(pending, None)
+            except KeyboardInterrupt:
+                return
+            finally:
+                self._waits = False
+            if record is None:
+                return
+            yield record
 
 
 def _say(finding: Judged) -> None:

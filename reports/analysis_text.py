@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import quote
 
 from analysis.findings_model import Analysis, FrameSeen, Judged
 from analysis.model import Direction, Level, Side
@@ -196,7 +197,7 @@ def as_sarif(analysis: Analysis) -> str:
                 "locations": [
                     {
                         "physicalLocation": {
-                            "artifactLocation": {"uri": finding.file},
+                            "artifactLocation": {"uri": quote(finding.file)},
                             "region": {"startLine": max(finding.line, 1)},
                         }
                     }

@@ -129,6 +129,7 @@ def _frame(number: int, told: TraceRecord, direction: Direction) -> Record:
 def _handshake(number: int, told: TraceRecord) -> Iterator[Record]:
     status = told.info.get("status")
     rules = rules_for_subprotocol(told.info.get("subprotocol"))
+    chosen, offered = told.info.get("subprotocol"), told.info.get("offered")
     opened = "subprotocol" in told.info or status == _SWITCHING
     yield Record(
         event=Event.OPENED if opened else Event.REFUSED,
@@ -139,6 +140,7 @@ def _handshake(number: int, told: TraceRecord) -> Iterator[Record]:
         version=None if rules is None else rules.version,
         code=status if isinstance(status, int) else None,
         reason=str(told.info.get("error") or ""),
+        unoffered=str(chosen) if opened and chosen and isinstance(offered, list) and chosen not in offered else "",
     )
 
 

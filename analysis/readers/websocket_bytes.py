@@ -119,6 +119,7 @@ class WebSocketTalk:
         self._ways = {side: _Way(head=handshake) for side in (Side.STATION, Side.CSMS)}
         self._over = False
         self._asked = False
+        self._offered: list[str] = []
         """A request for a WebSocket was seen."""
         self.foreign = False
         """The connection turned out to be no WebSocket."""
@@ -182,6 +183,7 @@ class WebSocketTalk:
             self.foreign = True
             return
         self._asked = True
+        self._offered = [word.strip() for word in _field(head, b"sec-websocket-protocol").split(",")]
         path = request[1].decode("latin-1").partition("?")[0]
         name = unquote(path.rstrip("/").rpartition("/")[2])
         self.station = name or self.station
@@ -193,7 +195,8 @@ class WebSocketTalk:
         if not opened and not self._asked:
             self.foreign = True
             return
-        rules = rules_for_subprotocol(_field(head, b"sec-websocket-protocol") or None)
+        chosen = _field(head, b"sec-websocket-protocol")
+        rules = rules_for_subprotocol(chosen or None)
         self._over = not opened
         yield Record(
             event=Event.OPENED if opened else Event.REFUSED,
@@ -203,6 +206,7 @@ class WebSocketTalk:
             connection=self._connection,
             version=None if rules is None else rules.version,
             code=code,
+            unoffered=chosen if self._asked and chosen not in self._offered else "",
         )
 
     # -- messages --------------------------------------------------------------------------------------------------

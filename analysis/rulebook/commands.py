@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -9,7 +10,9 @@ from analysis.message_values import (
     ECHOES,
     foreign_echo,
     integers,
+    is_base64,
     is_wide,
+    odd_time_of_day,
     reversed_window,
 )
 from analysis.meter_readings import instant
@@ -52,6 +55,7 @@ class Profiles(Watcher):
 
 _CONTENTS: Final = {"GetCertificateStatus": "ocspResult", "Get15118EVCertificate": "exiResponse"}
 """What an answer holds besides Accepted."""
+_TARIFF_ACTIONS: Final = frozenset({"SetDefaultTariff", "ChangeTransactionTariff"})
 
 
 class Values(Watcher):
@@ -78,6 +82,10 @@ class Values(Watcher):
             begin = reversed_window(exchange.payload)
             if begin:
                 self.station.find("window-reversed", f"{exchange.action}: {begin} is later than its end")
+            if exchange.action in _TARIFF_ACTIONS:
+                wrong = odd_time_of_day(exchange.payload)
+                if wrong:
+                    self.station.find("time-of-day", f"{exchange.action}: {wrong} is not written as HH:MM")
 
     def _numbered(self, exchange: Exchange, answer: Payload) -> None:
         self._look(exchange, answer.get("transactionId"))
@@ -95,8 +103,13 @@ class Values(Watcher):
 
     def _accepted(self, exchange: Exchange, answer: Payload) -> None:
         content = _CONTENTS[exchange.action]
-        if answer.get("status") == "Accepted" and not answer.get(content):
+        if answer.get("status") != "Accepted":
+            return
+        told = answer.get(content)
+        if not told:
             self.station.find("accepted-without-content", f"{exchange.action} is Accepted without {content}")
+        elif not is_base64(told):
+            self.station.find("not-base64", f"{content} of {exchange.action} is not base64")
 
     def _echoed(self, exchange: Exchange, answer: Payload) -> None:
         if foreign_echo(exchange.action, exchange.payload, answer):
@@ -105,20 +118,87 @@ class Values(Watcher):
             )
 
 
+_PAST_RESERVATIONS: Final = 64
+
+
 class Reservations(Watcher):
-    """Checks that reservations end in the future."""
+    """Checks that reservations end in the future, and are told from one another."""
+
+    def __init__(self, station: StationView) -> None:
+        """Start without reservations."""
+        super().__init__(station)
+        self._held: dict[int, tuple[object, object, float | None]] = {}
+        """By id: the place, the token and the end of a reservation that the station accepted."""
+        self._over: deque[int] = deque(maxlen=_PAST_RESERVATIONS)
 
     @property
     def calls(self) -> Mapping[str, CallCheck]:
         """Return what to do with CALLs."""
-        return {"ReserveNow": self._reserved}
+        return {
+            "ReserveNow": self._reserved,
+            "CancelReservation": self._cancels,
+            "StartTransaction": self._used,
+            "TransactionEvent": self._used,
+        }
+
+    @property
+    def answers(self) -> Mapping[str, AnswerCheck]:
+        """Return what to do with CALLRESULTs."""
+        return {"ReserveNow": self._held_now, "CancelReservation": self._cancelled}
+
+    def _held_now(self, exchange: Exchange, answer: Payload) -> None:
+        payload = exchange.payload
+        if payload is None or not exchange.valid:
+            return
+        number, place, token, end = _reservation(payload)
+        if answer.get("status") == "Accepted":
+            self._held[number] = (place, token, end)
+        if len(self._held) > _PAST_RESERVATIONS:
+            self._end(next(iter(self._held)))
+
+    def _end(self, number: int) -> None:
+        if self._held.pop(number, None) is not None:
+            self._over.append(number)
+
+    def _used(self, exchange: Exchange) -> None:
+        number = (exchange.payload or {}).get("reservationId")
+        if isinstance(number, int):
+            self._end(number)
+
+    def _cancels(self, exchange: Exchange) -> None:
+        number = (exchange.payload or {})["reservationId"]
+        known = number in self._held or number in self._over
+        if not known and self._held and self.station.traits.from_the_start:
+            self.station.find("cancel-unknown-reservation", f"CancelReservation names {number}, which was never made")
+
+    def _cancelled(self, exchange: Exchange, answer: Payload) -> None:
+        number = (exchange.payload or {}).get("reservationId")
+        if answer.get("status") == "Accepted" and isinstance(number, int):
+            self._end(number)
 
     def _reserved(self, exchange: Exchange) -> None:
         payload = exchange.payload or {}
-        expiry = instant(payload.get("expiryDate") or payload.get("expiryDateTime"))
+        number, place, token, expiry = _reservation(payload)
         now = self.station.csms_time()
+        held = self._held.get(number)
+        if held is not None and held[:2] != (place, token) and place != held[0] and token != held[1]:
+            end = held[2]
+            if end is None or now is None or end > now:
+                self.station.find(
+                    "reservation-id-reused",
+                    f"ReserveNow for {place} bears the id {number}, which another token has for {held[0]}",
+                )
         if expiry is not None and now is not None and expiry < now - 1:
             self.station.find("reservation-expired", f"ReserveNow ends {now - expiry:.0f} s before it is sent")
+
+
+def _reservation(payload: Payload) -> tuple[int, object, object, float | None]:
+    """Return id, place, token and end of a reservation."""
+    token = payload.get("idToken")
+    name = token.get("idToken") if isinstance(token, dict) else payload.get("idTag")
+    end = instant(payload.get("expiryDate") or payload.get("expiryDateTime"))
+    number: int = payload["reservationId"] if "reservationId" in payload else payload["id"]
+    return number, payload.get("connectorId", payload.get("evseId")), name, end
 
 
 class Lists(Watcher):

@@ -83,8 +83,8 @@ class StationView(Protocol):
     def find(self, rule: str, detail: str, *, side: Side | None = None, line: int | None = None) -> None:
         """Say that a rule is broken; `line` where another one shows it."""
 
-    def lose(self, connector: int, side: Side, reason: str) -> None:
-        """Say that a charging session was lost."""
+    def lose(self, connector: object, side: Side, reason: str, line: int) -> None:
+        """Say that a charging session was lost, and which line shows it."""
 
     def in_gap(self) -> bool:
         """Return whether lines nearby could not be read, so that nothing follows from what is missing."""

@@ -27,7 +27,8 @@ _MOST_SPANS: Final = 200
 _ORDERLY: Final = frozenset({1000, 1001})
 _COMPLAINTS: Final = frozenset({1002, 1003, 1007, 1009, 1010})
 """Close codes that complain of the other side's frames (RFC 6455 §7.4.1)."""
-_REFUSALS: Final = frozenset({1008, 1011})
+_INTERNAL_ERROR: Final = 1011
+_REFUSALS: Final = frozenset({1008, _INTERNAL_ERROR})
 
 
 class Way:
@@ -115,6 +116,8 @@ class LinkWatcher:
     def opened(self, record: Record, *, told: bool = True) -> Link:
         """Begin a connection."""
         self.count += 1
+        if record.unoffered:
+            self._station.find("subprotocol-not-offered", f"the CSMS chose {record.unoffered[:40]!r}")
         return Link(record.connection, self.count, record.at, told=told)
 
     def refused(self, record: Record) -> None:
@@ -132,6 +135,9 @@ class LinkWatcher:
                 self._station.find(
                     "closed-after-refusal", f"the CSMS closes {waited:.1f} s after the answer: {link.refusal}"
                 )
+                link.findings[Side.CSMS] += 1
+        if record.code == _INTERNAL_ERROR and record.by in (None, Side.CSMS) and not link.findings:
+            self._station.find("closed-with-error", "the CSMS closes with code 1011, and nothing was wrong before")
         closed_at = link.last_at if replaced or record.at is None else record.at
         if closed_at is None:
             return

@@ -9,7 +9,7 @@ from typing import Any, Final
 from analysis.meter_readings import instant, names_phases, power_mismatch, samples_of
 from analysis.rulebook.contract import CallCheck, Exchange, Payload, StationView, Watcher
 
-__all__ = ["Course", "Readings"]
+__all__ = ["Course", "Readings", "say_other_transaction"]
 
 _REGISTER: Final = "Energy.Active.Import.Register"
 _POWER: Final = "Power.Active.Import"
@@ -76,6 +76,12 @@ class Course:
                         f"{what} shows {register:g} Wh, {time - self.register_at:.0f} s after {before:g} Wh",
                     )
         self.register, self.register_at = register, time
+
+
+def say_other_transaction(station: StationView, course: Course | None, place: object) -> None:
+    """Say that a profile for a transaction is set where that transaction does not run."""
+    if course is not None and course.connector not in (0, place):
+        station.find("profile-other-transaction", f"a profile for {place} names the transaction of {course.connector}")
 
 
 class Readings(Watcher):

@@ -146,6 +146,8 @@ class RegistrationWatcher:
             return
         action = exchange.action
         if side is Side.CSMS and code == "SecurityError":
+            if station.registration is Registration.PENDING and exchange.action in self._triggered:
+                station.find("triggered-refused", f"the CSMS asked for {action}, and answers it with SecurityError")
             if station.registration is Registration.ACCEPTED:
                 station.find(
                     "refused-after-accepted", f"{action} of an accepted station is answered with SecurityError"

@@ -8,7 +8,7 @@ from typing import Final
 
 from analysis.model import Side
 from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload, StationView, Watcher
-from analysis.rulebook.readings import Course
+from analysis.rulebook.readings import Course, say_other_transaction
 
 __all__ = ["Transactions16"]
 
@@ -53,6 +53,7 @@ class Transactions16(Watcher):
             "MeterValues": self._metered,
             "StopTransaction": self._stopping,
             "RemoteStopTransaction": self._told_to_stop,
+            "SetChargingProfile": self._profiled,
         }
 
     @property
@@ -102,6 +103,12 @@ class Transactions16(Watcher):
         status = answer["idTagInfo"]["status"]
         self._flips(start["idTag"], status, "StartTransaction")
         owner = next((other for other, running in self._running.items() if running == number), None)
+        if status == "ConcurrentTx" and self._starts.get(number) == start:
+            self.station.find(
+                "repeat-refused",
+                f"the start on connector {connector} comes again, and is {status} for its own transaction {number}",
+            )
+            return
         if status != "Accepted":
             if owner is not None and self._starts.get(number) != start:
                 self.station.find(
@@ -138,16 +145,14 @@ class Transactions16(Watcher):
     def _start_refused(self, exchange: Exchange, code: str) -> None:
         if exchange.clean and exchange.payload is not None:
             self._unconfirmed.add(exchange.payload["connectorId"])
-            self.station.lose(
-                exchange.payload["connectorId"], Side.CSMS, f"the CSMS answered its StartTransaction with {code[:60]}"
-            )
+            reason = f"the CSMS answered its StartTransaction with {code[:60]}"
+            self.station.lose(exchange.payload["connectorId"], Side.CSMS, reason, exchange.line)
 
     def _start_unanswered(self, exchange: Exchange) -> None:
         if exchange.valid and exchange.payload is not None:
             self._unconfirmed.add(exchange.payload["connectorId"])
-            self.station.lose(
-                exchange.payload["connectorId"], Side.CSMS, "the CSMS never answered its StartTransaction"
-            )
+            reason = "the CSMS never answered its StartTransaction"
+            self.station.lose(exchange.payload["connectorId"], Side.CSMS, reason, exchange.line)
 
     # -- readings --------------------------------------------------------------------------------------------------
 
@@ -255,13 +260,18 @@ class Transactions16(Watcher):
             return
         course = self._courses.get(exchange.payload["transactionId"])
         if course is not None:
-            self.station.lose(course.connector if isinstance(course.connector, int) else 0, Side.CSMS, reason)
+            self.station.lose(course.connector, Side.CSMS, reason, exchange.line)
 
     def _told_to_stop(self, exchange: Exchange) -> None:
         number = (exchange.payload or {})["transactionId"]
         course = self._courses.get(number)
         if course is not None and course.over and course.answered:
             self.station.find("stop-of-ended", f"RemoteStopTransaction names transaction {number}, which has ended")
+
+    def _profiled(self, exchange: Exchange) -> None:
+        payload = exchange.payload or {}
+        number = payload["csChargingProfiles"].get("transactionId")
+        say_other_transaction(self.station, self._courses.get(number), payload["connectorId"])
 
     # -- tokens ----------------------------------------------------------------------------------------------------
 

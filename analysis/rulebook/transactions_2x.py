@@ -8,7 +8,7 @@ from typing import Final
 
 from analysis.model import Side
 from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload, StationView, Watcher
-from analysis.rulebook.readings import Course
+from analysis.rulebook.readings import Course, say_other_transaction
 
 __all__ = ["Transactions2x"]
 
@@ -32,7 +32,11 @@ class Transactions2x(Watcher):
     @property
     def calls(self) -> Mapping[str, CallCheck]:
         """Return what to do with CALLs."""
-        return {"TransactionEvent": self._event, "RequestStopTransaction": self._told_to_stop}
+        return {
+            "TransactionEvent": self._event,
+            "RequestStopTransaction": self._told_to_stop,
+            "SetChargingProfile": self._profiled,
+        }
 
     @property
     def answers(self) -> Mapping[str, AnswerCheck]:
@@ -102,13 +106,18 @@ class Transactions2x(Watcher):
         if exchange.valid and (exchange.payload or {})["eventType"] in ("Started", "Ended"):
             course = self.course(exchange)
             if course is not None:
-                self.station.lose(course.connector if isinstance(course.connector, int) else 0, Side.CSMS, reason)
+                self.station.lose(course.connector, Side.CSMS, reason, exchange.line)
 
     def _told_to_stop(self, exchange: Exchange) -> None:
         name = (exchange.payload or {})["transactionId"]
         course = self._courses.get(name)
         if course is not None and course.over and course.answered:
             self.station.find("stop-of-ended", f"RequestStopTransaction names {_short(name)}, which has ended")
+
+    def _profiled(self, exchange: Exchange) -> None:
+        payload = exchange.payload or {}
+        name = payload["chargingProfile"].get("transactionId")
+        say_other_transaction(self.station, self._courses.get(name), payload["evseId"])
 
 
 def _name_of(payload: Payload) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from analysis.message_values import is_over
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
@@ -142,5 +143,5 @@ def _wrong_expiry(
     difference = apart(told, wanted)
     if words.expiry_is_own and difference is not None and difference > _SAME_TIME:
         yield f"{words.expiry} is {shown(told)} instead of {wanted!r}"
-    elif info.get("status") == "Accepted" and today is not None and when.timestamp() < today - _SAME_TIME:
+    elif info.get("status") == "Accepted" and is_over(told, today):
         yield f"{words.expiry} is {told!r}, which is over, although the status is Accepted"

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,12 @@ def test_a_log_is_recognised_and_judged_as_written_down_beforehand(name: str, sc
     assert sum(source.unread for source in analysis.sources) == 0
 
 
-def test_there_are_more_than_sixty_samples() -> None:
+def test_there_are_sixty_samples_and_four_of_each_format() -> None:
+    per_format = Counter(str(sample.values[0]) for sample in SAMPLES)
     assert len(SAMPLES) >= 60
+    # The kinds that are read by other tests: captures, and what a person describes.
+    assert per_format.keys() == {reader.name for reader in READERS} - {"capture"}
+    assert min(per_format.values()) >= 4
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("plain", "ocpp-trace", "plugstorm", "csv")])

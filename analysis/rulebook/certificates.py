@@ -1,0 +1,108 @@
+"""Certificates that a CSMS hands out: readable, for the key of the request, still valid, and there when deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload, StationView, Watcher
+
+__all__ = ["Certificates"]
+
+_HASHES: Final = ("hashAlgorithm", "issuerNameHash", "issuerKeyHash", "serialNumber")
+_UNUSABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
+_Key = tuple[str, ...]
+
+
+class Certificates(Watcher):
+    """Follows requests for certificates, and what the station has installed."""
+
+    def __init__(self, station: StationView) -> None:
+        """Start without a request."""
+        super().__init__(station)
+        self._asked: dict[str, bytes] = {}
+        """By the type of certificate: the key that the station wants to have signed."""
+        self._installed: set[_Key] | None = None
+        """What the station says that it has; None where it has not said so since the last change."""
+
+    @property
+    def calls(self) -> Mapping[str, CallCheck]:
+        """Return what to do with CALLs."""
+        return {
+            "SignCertificate": self._requested,
+            "CertificateSigned": self._signed,
+            "InstallCertificate": self._installs,
+            "DeleteCertificate": self._deletes,
+        }
+
+    @property
+    def answers(self) -> Mapping[str, AnswerCheck]:
+        """Return what to do with CALLRESULTs."""
+        return {"GetInstalledCertificateIds": self._listed}
+
+    def _requested(self, exchange: Exchange) -> None:
+        payload = exchange.payload or {}
+        try:
+            key = x509.load_pem_x509_csr(str(payload.get("csr")).encode()).public_key()
+        except _UNUSABLE:
+            self._asked.clear()
+            return
+        self._asked[_type_of(payload)] = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    def _signed(self, exchange: Exchange) -> None:
+        payload = exchange.payload or {}
+        leaf = self._read(payload.get("certificateChain"), exchange)
+        if leaf is None:
+            return
+        asked = self._asked.get(_type_of(payload))
+        told = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if asked is not None and asked != told:
+            self.station.find("certificate-of-another-key", "the certificate is for another key than was to be signed")
+        now = self.station.csms_time()
+        # A log without dates has the times of the station alone.
+        if now is not None and leaf.not_valid_after_utc < datetime.fromtimestamp(now, UTC):
+            self.station.find("certificate-expired", f"the certificate ended on {leaf.not_valid_after_utc:%Y-%m-%d}")
+
+    def _installs(self, exchange: Exchange) -> None:
+        self._installed = None
+        self._read((exchange.payload or {}).get("certificate"), exchange)
+
+    def _read(self, text: Any, exchange: Exchange) -> x509.Certificate | None:
+        if not isinstance(text, str):
+            return None
+        try:
+            return x509.load_pem_x509_certificates(text.encode())[0]
+        except _UNUSABLE:
+            self.station.find("certificate-unreadable", f"{exchange.action} brings no certificate in PEM")
+            return None
+
+    def _listed(self, exchange: Exchange, answer: Payload) -> None:
+        if (exchange.payload or {}).get("certificateType"):
+            return
+        chains = answer.get("certificateHashDataChain")
+        plain = answer.get("certificateHashData") or []
+        found = [*plain, *(chain.get("certificateHashData") for chain in chains or [])]
+        found += [child for chain in chains or [] for child in chain.get("childCertificateHashData") or []]
+        self._installed = {_key_of(one) for one in found if isinstance(one, dict)}
+
+    def _deletes(self, exchange: Exchange) -> None:
+        named = (exchange.payload or {}).get("certificateHashData")
+        if not isinstance(named, dict) or not self._installed:
+            return
+        if _key_of(named) in self._installed:
+            self._installed.discard(_key_of(named))
+        else:
+            self.station.find("certificate-not-there", "DeleteCertificate names a certificate that the station has not")
+
+
+def _type_of(payload: Payload) -> str:
+    return str(payload.get("certificateType") or "ChargingStationCertificate")
+
+
+def _key_of(hashes: Mapping[str, Any]) -> _Key:
+    return tuple(str(hashes.get(name)).casefold() for name in _HASHES)

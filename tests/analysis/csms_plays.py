@@ -1,0 +1,299 @@
+"""More of what a CSMS may get wrong, and what is nearly so: profiles, tokens, reservations, certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from analysis.readers.source import reader_called
+from tests.analysis.judging import broken, judge_text
+from tests.analysis.log_scenes import BOOT_2X, START, Scene, Talk, render
+from tests.analysis.rule_talks import ocsp, set_profile, shown, t2x, t16
+
+__all__ = ["CSMS_PLAYS", "CSMS_TRACES", "judged"]
+
+CP, CSMS = "charge-point", "csms"
+_ACCEPTED = {"status": "Accepted"}
+
+
+def judged(text: str, name: str) -> set[tuple[str, str]]:
+    return broken(judge_text(text, reader_called(name)))
+
+
+def profile_2x(
+    *, evse: int = 1, purpose: str = "TxDefaultProfile", kind: str = "Absolute", **period: object
+) -> dict[str, object]:
+    schedule = {
+        "id": 1,
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0, **period}],
+    } | ({"startSchedule": "2026-03-02T08:00:00Z"} if kind == "Absolute" else {})
+    profile = {
+        "id": 1,
+        "stackLevel": 0,
+        "chargingProfilePurpose": purpose,
+        "chargingProfileKind": kind,
+        "chargingSchedule": [schedule],
+    }
+    return {"evseId": evse, "chargingProfile": profile}
+
+
+def set_2x(**wanted: object) -> Talk:
+    return t2x().down("SetChargingProfile", profile_2x(**wanted), _ACCEPTED)  # type: ignore[arg-type] # by name
+
+
+def session_profile(number: int) -> Talk:
+    talk = t16().start(1, 7).start(2, 8, tag="INVENTED2")
+    wanted = set_profile(2, chargingProfilePurpose="TxProfile", transactionId=number)
+    talk.lines += [line._replace(after=line.after + talk.now) for line in wanted.lines[2:]]
+    return talk
+
+
+def authorized(*tags: tuple[str, str, float | None]) -> Talk:
+    """Ask for tokens: their spelling, their status, and in how many seconds they end."""
+    talk = t16()
+    for tag, status, end in tags:
+        expiry = {} if end is None else {"expiryDate": talk.stamp(end)}
+        talk.up("Authorize", {"idTag": tag}, {"idTagInfo": {"status": status, **expiry}})
+    return talk
+
+
+def repeated_start(number: int) -> Talk:
+    talk = t16().start(number=7)
+    talk.lines += [line._replace(after=line.after + 9) for line in talk.lines[-2:]]
+    refused = talk.lines[-1].frame.replace("Accepted", "ConcurrentTx").replace("7", str(number), 1)
+    talk.lines[-1] = talk.lines[-1]._replace(frame=refused if "ConcurrentTx" in refused else talk.lines[-1].frame)
+    return talk
+
+
+def without_authorization(status: str) -> Talk:
+    talk = t2x()
+    payload = {
+        "eventType": "Started", "timestamp": talk.stamp(), "triggerReason": "CablePluggedIn", "seqNo": 0,
+        "transactionInfo": {"transactionId": "tx-1"}, "idToken": {"idToken": "", "type": "NoAuthorization"},
+    }  # fmt: skip
+    return talk.up("TransactionEvent", payload, {"idTokenInfo": {"status": status}})
+
+
+def reservations(*wanted: tuple[int, int, str]) -> Talk:
+    """Make reservations: connector, id and token."""
+    talk = t16()
+    for connector, number, tag in wanted:
+        payload = {"connectorId": connector, "expiryDate": talk.stamp(900), "idTag": tag, "reservationId": number}
+        talk.down("ReserveNow", payload, _ACCEPTED)
+    return talk
+
+
+def cancelled(number: int) -> Talk:
+    return reservations((1, 5, "A")).down("CancelReservation", {"reservationId": number}, {"status": "Rejected"})
+
+
+def tariff(begin: str) -> Talk:
+    prices = [{"priceKwh": 0.3, "conditions": {"startTimeOfDay": begin}}]
+    wanted = {"tariffId": "t", "currency": "EUR", "energy": {"prices": prices}}
+    return t2x().down("SetDefaultTariff", {"evseId": 1, "tariff": wanted}, _ACCEPTED)
+
+
+def triggered(answer: object) -> Talk:
+    talk = Talk().up("BootNotification", BOOT_2X, {"status": "Pending", "currentTime": Talk().stamp(), "interval": 60})
+    talk.down("TriggerMessage", {"requestedMessage": "Heartbeat"}, _ACCEPTED)
+    return talk.up("Heartbeat", {}, answer)
+
+
+@cache
+def _key(name: str) -> ec.EllipticCurvePrivateKey:
+    del name
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@cache
+def _certificate(key: str, days: int) -> str:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "INV-0001")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(_key(key).public_key())
+        .serial_number(1)
+        .not_valid_before(START.astimezone(UTC).replace(tzinfo=None) - timedelta(days=30))
+        .not_valid_after(START.astimezone(UTC).replace(tzinfo=None) + timedelta(days=days))
+        .sign(_key(key), SHA256())
+    )
+    return made.public_bytes(Encoding.PEM).decode()
+
+
+@cache
+def _request() -> str:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "INV-0001")])
+    made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(_key("own"), SHA256())
+    return made.public_bytes(Encoding.PEM).decode()
+
+
+def signed(key: str = "own", days: int = 30) -> Talk:
+    talk = t2x().up("SignCertificate", {"csr": _request()}, _ACCEPTED)
+    return talk.down("CertificateSigned", {"certificateChain": _certificate(key, days)}, _ACCEPTED)
+
+
+def installed(change: Callable[[str], str]) -> Talk:
+    text = change(_certificate("own", 30))
+    wanted = {"certificateType": "CSMSRootCertificate", "certificate": text}
+    return t2x().down("InstallCertificate", wanted, _ACCEPTED)
+
+
+def deleted(algorithm: str) -> Talk:
+    hashes = {"hashAlgorithm": "SHA384", "issuerNameHash": "aa", "issuerKeyHash": "bb", "serialNumber": "1"}
+    chain = {"certificateType": "CSMSRootCertificate", "certificateHashData": hashes}
+    talk = t2x().down("GetInstalledCertificateIds", {}, {**_ACCEPTED, "certificateHashDataChain": [chain]})
+    named = {"certificateHashData": {**hashes, "hashAlgorithm": algorithm}}
+    return talk.down("DeleteCertificate", named, {"status": "NotFound"})
+
+
+Play = Callable[[], Talk]
+
+# Rule, side, what breaks it, what nearly does.
+CSMS_PLAYS: list[tuple[str, str, Play, Play]] = [
+    (
+        "integer-with-fraction",
+        CSMS,
+        lambda: (
+            Talk()
+            .say("up", '[2,"a","BootNotification",{"chargePointVendor":"A","chargePointModel":"B"}]')
+            .say("down", '[3,"a",{"status":"Accepted","currentTime":"2026-03-02T08:00:00Z","interval":300.0}]')
+        ),
+        lambda: (
+            Talk()
+            .say("up", '[2,"a","BootNotification",{"chargePointVendor":"A","chargePointModel":"B"}]')
+            .say("down", '[3,"a",{"status":"Accepted","currentTime":"2026-03-02T08:00:00Z","interval":300}]')
+        ),
+    ),
+    (
+        "profile-relative-start",
+        CSMS,
+        lambda: set_profile(startSchedule="2026-03-02T08:00:00Z"),
+        set_profile,
+    ),
+    (
+        "profile-recurrency",
+        CSMS,
+        lambda: set_profile(recurrencyKind="Daily"),
+        set_profile,
+    ),
+    (
+        "profile-kind",
+        CSMS,
+        lambda: set_2x(evse=0, purpose="ChargingStationMaxProfile", kind="Relative"),
+        lambda: set_2x(evse=0, purpose="ChargingStationMaxProfile", kind="Absolute"),
+    ),
+    (
+        "profile-phase",
+        CSMS,
+        lambda: set_2x(phaseToUse=2, numberPhases=3),
+        lambda: set_2x(phaseToUse=2, numberPhases=1),
+    ),
+    ("profile-other-transaction", CSMS, lambda: session_profile(7), lambda: session_profile(8)),
+    (
+        "accepted-though-over",
+        CSMS,
+        lambda: authorized(("A", "Accepted", -3600)),
+        lambda: authorized(("A", "Accepted", 3600), ("B", "Expired", -3600)),
+    ),
+    (
+        "token-case",
+        CSMS,
+        lambda: authorized(("Abc1", "Accepted", None), ("aBC1", "Invalid", None)),
+        lambda: authorized(("Abc1", "Accepted", None), ("aBC1", "Accepted", None), ("Abc2", "Invalid", None)),
+    ),
+    ("repeat-refused", CSMS, lambda: repeated_start(7), lambda: repeated_start(8)),
+    (
+        "no-authorization-refused",
+        CSMS,
+        lambda: without_authorization("Unknown"),
+        lambda: shown({"idTokenInfo": {"status": "Unknown"}}),
+    ),
+    (
+        "reservation-id-reused",
+        CSMS,
+        lambda: reservations((1, 5, "A"), (2, 5, "B")),
+        lambda: reservations((1, 5, "A"), (2, 5, "A"), (1, 6, "B")),
+    ),
+    ("time-of-day", CSMS, lambda: tariff("07:30:00"), lambda: tariff("07:30")),
+    (
+        "not-base64",
+        CSMS,
+        lambda: ocsp({"status": "Accepted", "ocspResult": "-----BEGIN OCSP RESPONSE-----"}),
+        lambda: ocsp({"status": "Accepted", "ocspResult": "MIIBNwoBAKCC"}),
+    ),
+    (
+        "triggered-refused",
+        CSMS,
+        lambda: triggered([4, "SecurityError", "", {}]),
+        lambda: triggered({"currentTime": Talk().stamp(3)}),
+    ),
+    ("certificate-of-another-key", CSMS, lambda: signed("other"), lambda: signed("own")),
+    ("certificate-expired", CSMS, lambda: signed(days=-1), lambda: signed(days=1)),
+    (
+        "certificate-unreadable",
+        CSMS,
+        lambda: installed(lambda pem: pem.replace("\n", "\\n")),
+        lambda: installed(lambda pem: pem.replace("\n", "\r\n")),
+    ),
+    ("certificate-not-there", CSMS, lambda: deleted("SHA256"), lambda: deleted("SHA384")),
+]
+
+
+def _traced(talk: Talk, close: str = "", *, handshake: str = '{"status":101}') -> str:
+    text = render(Scene("x", talk.lines, set()), "plugstorm").replace('{"status":101}', handshake, 1)
+    return text + close
+
+
+def _closed(talk: Talk, after: float, code: int = 1011) -> str:
+    at = 100 + talk.now + after
+    end = f'{{"code":{code},"by":"csms"}}'
+    return f'{{"t":{at},"station":"INV-0001","connection":1,"kind":"closed","info":{end}}}\n'
+
+
+def _refused_unlock() -> Talk:
+    return t16().down("UnlockConnector", {"connectorId": 1}, {"status": "NotSupported"}, wait=0)
+
+
+def _ended(after: float) -> str:
+    return _traced(_refused_unlock(), _closed(_refused_unlock(), after, 1000))
+
+
+def _handshake(chosen: str) -> str:
+    return _traced(t16(), handshake=f'{{"status":101,"offered":["ocpp1.6","ocpp2.0.1"],"subprotocol":"{chosen}"}}')
+
+
+# Rule, side, a trace that breaks it, and one that nearly does.
+CSMS_TRACES: list[tuple[str, str, Callable[[], str], Callable[[], str]]] = [
+    ("closed-after-refusal", CSMS, lambda: _ended(0.1), lambda: _ended(10)),
+    (
+        "closed-with-error",
+        CSMS,
+        lambda: _traced(t16().beat(), _closed(t16().beat(), 5)),
+        lambda: _traced(t16().beat(), _closed(t16().beat(), 5, 1001)),
+    ),
+    ("subprotocol-not-offered", CSMS, lambda: _handshake("ocpp2.1"), lambda: _handshake("ocpp1.6")),
+    ("cancel-unknown-reservation", CSMS, lambda: _traced(cancelled(6)), lambda: _traced(cancelled(5))),
+    ("no-boot-first", CP, lambda: _traced(Talk().status("Available")), lambda: _traced(t16().status("Available"))),
+    (
+        "unknown-transaction",
+        CP,
+        lambda: _traced(t16().meter(1100, number=9)),
+        lambda: _traced(t16().start(number=9).meter(1100, number=9)),
+    ),
+    (
+        "no-handshake",
+        CP,
+        lambda: _traced(t16()).split("\n", 1)[1],
+        lambda: _traced(t16()),
+    ),
+]
+assert datetime(2026, 3, 2, 8, tzinfo=UTC) == START, "the certificates end by the clock of the talks"
