@@ -244,9 +244,11 @@ def differences(before: Run, after: Run) -> tuple[str, ...]:
 
 
 # These differ between two runs of the same test.
-_BESIDE_THE_POINT = frozenset({"out", "seed", "label", "url", "host", "csms_version", "control url", "control-url"})
+_BESIDE_THE_POINT = frozenset(
+    {"out", "seed", "label", "url", "host", "csms_version", "control url", "control-url", "control_url"}
+)
 # So do these where the run has started the practice CSMS itself.
-_OF_OWN_CSMS = frozenset({"tls_url", "ca_file", "control_url"})
+_OF_OWN_CSMS = frozenset({"tls_url", "ca_file"})
 
 
 def _target(run: Run) -> dict[str, Any]:

@@ -399,17 +399,12 @@ class MasterEnd:
             return
         merged = collector.merged
         seconds = merged.seconds()
-        calls = {
-            key: latencies.response.count
-            for window in dict.fromkeys(name for name, _ in self._course.windows)
-            for key, latencies in merged.window(window).items()
-        }
         sight = Sight(
             elapsed=self._elapsed(),
             connected=max((second.connected for second in seconds), default=0),
             booted=max((second.booted for second in seconds), default=0),
             connections=merged.connections,
-            calls=calls,
+            calls=merged.answered(),
         )
         for word, sentence in early_signs(sight).items():
             if word not in self._warned:

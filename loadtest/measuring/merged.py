@@ -130,6 +130,15 @@ class Merged:
                 copy.merge(part.counts)
         return copies
 
+    def answered(self) -> Counter[Key]:
+        """Count the CALLs of each series in all windows together; far cheaper than to copy what a window holds."""
+        counts: Counter[Key] = Counter()
+        parts = [pair for table in self._totals.values() for pair in table.items()]
+        parts += [(key, latencies) for (_, key), latencies in self._open.items()]
+        for key, latencies in parts:
+            counts[key] += latencies.response.count
+        return counts
+
     def seconds(self) -> list[Second]:
         """Return every second in which some process reported, in their order."""
         return [Second(t, *row) for t, row in sorted(self._seconds.items())]

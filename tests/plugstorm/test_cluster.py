@@ -75,8 +75,9 @@ def test_two_workers_elsewhere_share_a_run(spawn: Spawn, tmp_path: Path) -> None
         words += ["--stations", "10", "--spawn-rate", "10", "--duration", "15s", "--label", "1.4", "--out", "run"]
         master = spawn("load", "--master", *words)
         worker = spawn("load", "--worker", "--master-host", "127.0.0.1", "--master-port", port, "--workers", "2")
-        told = [process.communicate() for process in (master, worker)]
-    assert (master.returncode, worker.returncode) == (exit_codes.PASSED, exit_codes.PASSED), told
+        told = [process.stdout and process.stdout.read() for process in (master, worker)]
+        codes = [process.wait() for process in (master, worker)]
+    assert codes == [exit_codes.PASSED, exit_codes.PASSED], told
     run = read_run(tmp_path / "run")
     assert isinstance(run, LoadRun)
     assert (run.label, run.stations.booted, run.settings["workers"]) == ("1.4", 10, "2")

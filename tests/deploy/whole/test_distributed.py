@@ -207,7 +207,7 @@ def check_counts(run: LoadRun, at_csms: dict[str, int]) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    files = ("junit.xml", "summary.md", "report.html", "ledger.jsonl", "manifest.sha256")
+    files = ("junit.xml", "summary.md", "report.html", "manifest.sha256")
     assert [name for name in files if not (folder / name).exists()] == []
     report = [PYTHON, "-m", "plugstorm", "report", str(folder)]
     done = subprocess.run(report, check=False, capture_output=True, text=True)
