@@ -231,7 +231,10 @@ def test_the_page_has_no_error_and_asks_nobody_else(tab: Tab) -> None:
 
 def test_a_run_that_was_stopped_from_the_page_shows_its_verdict(tmp_path: Path) -> None:
     with opened(tmp_path, 5) as tab:
-        assert requests.get(f"{tab.url}/stop", timeout=PATIENCE).ok
+        tab.browser.switch_to.default_content()
+        (stop,) = (one for one in tab.all("header button") if one.text.strip().lower() == "stop")
+        stop.click()
+        tab.enter()
         tab.until(lambda: "The run is over. Verdict" in tab.text("#state"))
         tab.until(lambda: tab.all("#go[disabled]"))
         run = read_run(tmp_path / "run")
