@@ -29,7 +29,7 @@ from loadtest.locust_edge.stages_shape import StagesShape
 from loadtest.locust_edge.target_check import check_as_any
 from loadtest.locust_edge.web_bar import add_bar
 from loadtest.locust_edge.web_tab import add_tab
-from loadtest.locust_edge.wiring import expect_workers, install, spell, wired
+from loadtest.locust_edge.wiring import expect_workers, install, prepare_locust, spell, wired
 from loadtest.plugins.storms.page import add_storm_page
 from loadtest.plugins.storms.plugin import StormPlugin
 from loadtest.workload.stages import write_stages
@@ -44,6 +44,7 @@ _logger = logging.getLogger(__name__)
 def listen() -> None:
     """Listen to Locust's events; called once, when the users are imported."""
     hooks: Any = events
+    prepare_locust()
     hooks.init_command_line_parser.add_listener(_on_parser)
     hooks.init.add_listener(_on_init)
 

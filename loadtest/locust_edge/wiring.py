@@ -25,6 +25,7 @@ This module imports Locust, which monkey-patches the process; the modules below 
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import signal
@@ -35,7 +36,7 @@ from weakref import WeakKeyDictionary
 
 import gevent
 import locust.log
-from locust import runners
+from locust import argument_parser, runners
 from locust.env import Environment
 from locust.exception import RPCError
 
@@ -50,7 +51,7 @@ from loadtest.locust_edge.table import LocustTable
 from loadtest.measuring.recorder import Recorder
 from ocppj.errors import HarnessError, LocalProtocolError
 
-__all__ = ["Wiring", "expect_workers", "install", "spell", "wired"]
+__all__ = ["Wiring", "expect_workers", "install", "prepare_locust", "spell", "wired"]
 
 _UP: Final = "plugstorm_up"
 _DOWN: Final = "plugstorm_down"
@@ -74,6 +75,14 @@ def install(environment: Environment, settings: Settings, *, signals: bool = Tru
     if signals:
         wiring.handle_interrupts()
     return wiring
+
+
+def prepare_locust() -> None:
+    """Make Locust's own work between master and workers light and patient; called before a runner is made."""
+    # From the first message on: a worker that starts on a busy machine is silent for seconds.
+    runners.HEARTBEAT_LIVENESS = _LIVENESS
+    # A worker asks for it once for each option of each order to spawn, which would stall its stations for a second.
+    argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
 
 
 def expect_workers(runner: Any) -> None:
@@ -168,7 +177,6 @@ class Wiring:
             runner.register_message(_DOWN, self._on_down)
             events.user_error.add_listener(self._on_user_error)
         if isinstance(runner, runners.MasterRunner):
-            runners.HEARTBEAT_LIVENESS = _LIVENESS
             events.worker_report.add_listener(self._on_worker_report)
         if isinstance(runner, runners.WorkerRunner):
             runners.WORKER_REPORT_INTERVAL = REPORT_EVERY

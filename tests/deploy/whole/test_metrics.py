@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -211,3 +212,36 @@ def test_run_json_says_where_the_metrics_went(seen: Seen) -> None:
     assert ways.keys() == {"page", "otlp"} | ({"remote-write"} if seen.prometheus else set())
     assert all(one.sent and not one.failed for one in ways.values()), ways
     assert [warning for warning in seen.run.warnings if "etrics" in warning] == []
+
+
+def test_a_run_with_two_workers_is_one_fleet_on_the_page_and_in_the_tab(tmp_path: Path) -> None:
+    port, ui = free_port(), free_port()
+    words = [str(Path(sys.prefix) / "bin" / "plugstorm"), "load", "--stations", "40", "--workers", "2", "--out", "run"]
+    words += ["--duration", "5m", "--metrics", str(port), "--ui", "--ui-port", str(ui)]
+    with (
+        (tmp_path / "said").open("w") as said,
+        subprocess.Popen(words, cwd=tmp_path, stdout=said, stderr=said, text=True) as process,
+    ):
+        values: dict[str, float] = {}
+        found: list[Any] = []
+        wanted = {"plugstorm_workers": 2.0, "plugstorm_stations_booted": 40.0, "plugstorm_stations_connected": 40.0}
+        while process.poll() is None and not wanted.items() <= values.items():
+            time.sleep(0.5)
+            with contextlib.suppress(requests.RequestException):
+                page = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+                found = list(text_string_to_metric_families(page))
+                values = {one.name: one.value for family in found for one in family.samples if not one.labels}
+        assert process.poll() is None, (tmp_path / "said").read_text()
+        shares = {
+            one.labels["worker"]: one.value
+            for family in found
+            for one in family.samples
+            if one.name == "plugstorm_worker_stations"
+        }
+        now = requests.get(f"http://127.0.0.1:{ui}/charge-points/now", timeout=60).json()
+        process.send_signal(signal.SIGINT)
+        process.wait(300)
+    assert shares == {"worker 1": 20.0, "worker 2": 20.0}
+    assert (now["workers"], now["wanted"], now["connected"]) == (2, 40, 40)
+    assert sum(second[3] for second in now["seconds"]) <= 40
+    assert now["generator"] in {"VALID", "DEGRADED", "INVALID"}

@@ -529,6 +529,17 @@ def test_a_crash_in_a_station_restarts_the_station_and_not_the_user(storm: Storm
     assert storm.outcomes()["Heartbeat", "accepted"] >= 3
 
 
+def test_locusts_own_work_is_patient_and_light() -> None:
+    code = """
+import loadtest.locustfile
+from locust import argument_parser, runners
+same = argument_parser.default_args_dict() is argument_parser.default_args_dict()
+print(runners.HEARTBEAT_LIVENESS, same, "expect_workers" in argument_parser.default_args_dict())
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["10", "True", "True"]
+
+
 def test_stations_can_be_used_without_locust() -> None:
     modules = "loadtest.station, loadtest.locust_edge.target_check, loadtest.locust_edge.parser"
     code = f"import {modules}, sys; sys.exit('locust' in sys.modules)"

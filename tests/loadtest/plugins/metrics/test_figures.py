@@ -14,6 +14,7 @@ from loadtest.measuring.recorder import Recorder
 from loadtest.plugins.metrics.families import BOUNDS, FAMILIES, Distribution, Point
 from loadtest.plugins.metrics.picture import picture
 from loadtest.plugins.metrics.totals import MOST_SERIES, MOST_VALUES, OTHER, Totals, distribution_of
+from tests.loadtest.plugins.metrics.metrics_page import PAGE, with_table
 from tests.loadtest.plugins.metrics.receiver import MOMENT, NAME, samples
 
 
@@ -118,3 +119,10 @@ def test_names_that_a_csms_invents_are_bounded_and_lose_no_call() -> None:
     assert len(totals.faults) <= MOST_VALUES + 1
     assert sum(one.count for one in totals.response.values()) == sum(totals.faults.values()) == 570
     assert totals.response["1.6", OTHER, "csms-to-station", OTHER].count == 570 - MOST_SERIES
+
+
+def test_the_page_about_metrics_has_the_table_of_today() -> None:
+    page = PAGE.read_text("utf-8")
+    assert page == with_table(page), "run python -m tests.loadtest.plugins.metrics.metrics_page"
+    numbers = (len(FAMILIES), len(BOUNDS), MOST_SERIES, MOST_VALUES)
+    assert [number for number in numbers if f"{number} " not in page] == []
