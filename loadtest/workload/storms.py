@@ -31,6 +31,8 @@ from ocppj.identity import check_target_url
 __all__ = [
     "STORMS",
     "Blackout",
+    "BrokerRestart",
+    "BrokerSlow",
     "ClockSurge",
     "CsmsRestart",
     "FirmwareRollout",
@@ -104,6 +106,15 @@ class CsmsRestart(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether the stations play it; `false` only watches a restart that somebody else does."""
     command: str = ""
     """Shell command that really restarts the CSMS, run where the test is led; the stations then play nothing."""
+
+
+class BrokerRestart(CsmsRestart, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker between stations and CSMS restarts."""
+
+    name: ClassVar[str] = "broker-restart"
+    says: ClassVar[str] = (
+        "The broker restarts: all sessions of stations and CSMS are gone at once, and both have to find it again."
+    )
 
 
 class RollingDeploy(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -369,6 +380,30 @@ class Impair(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
         )
 
 
+class BrokerSlow(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker delivers late."""
+
+    name: ClassVar[str] = "broker-slow"
+    says: ClassVar[str] = "The broker delivers late: every message takes longer, both ways, and none is lost."
+    cuts: ClassVar[bool] = False
+
+    lasts: float = 30.0
+    """How long it is slow."""
+    latency: float = 1.0
+    """How much longer each message takes, each way."""
+    jitter: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse a broker that is not slow."""
+        super().__post_init__()
+        _ = self.rule
+
+    @property
+    def rule(self) -> Impairment:
+        """What the stations that are struck are under."""
+        return Impairment(latency=self.latency, jitter=self.jitter)
+
+
 class SlowConsumer(Storm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Stations stop reading."""
 
@@ -399,6 +434,8 @@ _KINDS: Final[tuple[type[Storm], ...]] = (
     PortScan,
     Impair,
     SlowConsumer,
+    BrokerRestart,
+    BrokerSlow,
 )
 STORMS: Final[Mapping[str, type[Storm]]] = MappingProxyType({kind.name: kind for kind in _KINDS})
 """Every built-in storm by its name."""

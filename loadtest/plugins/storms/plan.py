@@ -18,6 +18,8 @@ from loadtest.timing.pacing import Draws, van_der_corput
 from loadtest.workload.impair import Impairment
 from loadtest.workload.storms import (
     Blackout,
+    BrokerRestart,
+    BrokerSlow,
     ClockSurge,
     CsmsRestart,
     FirmwareRollout,
@@ -329,7 +331,7 @@ def _twins(storm: Twins, position: Position) -> list[StormStep]:
     return [StormStep(first, Verb.TWIN, storm.every), StormStep(first + storm.lasts, Verb.BEAT)]
 
 
-def _impair(storm: Impair, _: Position) -> list[StormStep]:
+def _impair(storm: Impair | BrokerSlow, _: Position) -> list[StormStep]:
     rule = storm.rule
     return [StormStep(0.0, Verb.IMPAIR, rule=rule), StormStep(storm.lasts, Verb.RELIEVE, rule=rule)]
 
@@ -341,6 +343,8 @@ def _slow_consumer(storm: SlowConsumer, _: Position) -> list[StormStep]:
 _PLANS: Final[Mapping[type[Storm], Callable[[Any, Position], list[StormStep]]]] = MappingProxyType(
     {
         CsmsRestart: _csms_restart,
+        BrokerRestart: _csms_restart,
+        BrokerSlow: _impair,
         RollingDeploy: _rolling_deploy,
         LbDrain: _lb_drain,
         RegionFailover: _region_failover,
@@ -363,6 +367,8 @@ _PLANS: Final[Mapping[type[Storm], Callable[[Any, Position], list[StormStep]]]] 
 _ENDS: Final[Mapping[type[Storm], Callable[[Any], float]]] = MappingProxyType(
     {
         CsmsRestart: lambda storm: storm.down,
+        BrokerRestart: lambda storm: storm.down,
+        BrokerSlow: lambda storm: storm.lasts,
         RollingDeploy: lambda storm: (_turns(storm) - 1) * storm.every + storm.down,
         LbDrain: lambda storm: (storm.batches - 1) * storm.every,
         RegionFailover: lambda storm: storm.down,

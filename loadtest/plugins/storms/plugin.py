@@ -25,6 +25,8 @@ from loadtest.plugins.storms.tally import PER_SECOND
 from loadtest.timing.backoff import Backoff
 from loadtest.timing.pacing import Draws
 from loadtest.workload.storms import (
+    BrokerRestart,
+    BrokerSlow,
     ClockSurge,
     CsmsRestart,
     MassRemoteStart,
@@ -38,7 +40,7 @@ from loadtest.workload.storms import (
 )
 from loadtest.workload.vendor import NEUTRAL
 from ocppj.errors import UsageError
-from ocppj.identity import check_owned
+from ocppj.identity import check_owned, is_mqtt
 
 __all__ = ["StormPlugin"]
 
@@ -285,6 +287,8 @@ class StormPlugin(Plugin):
             )
         if isinstance(storm, RootChange) and self._url and not self._url.startswith("wss:"):
             raise UsageError("The storm root-change needs a CSMS with TLS, at a URL that begins with wss://")
+        if isinstance(storm, BrokerRestart | BrokerSlow) and self._url and not is_mqtt(self._url):
+            raise UsageError(f"The storm {storm.name} needs a broker, at a URL that begins with mqtt:// or mqtts://")
 
     def _strike_csms(self, one: StormRun, storm: Storm, delay: float) -> None:
         """Do what a storm does to the CSMS itself."""

@@ -7,7 +7,6 @@ import os
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -17,12 +16,21 @@ from websockets.frames import Opcode
 from evidence.run_folder import read_trace
 from loadtest.timing.timers import HubTimers, TimerQueue
 from loadtest.transport.contract import Engine
+from loadtest.transport.mqtt_socket import MqttSocket
+from loadtest.transport.mqtt_trunk import TrunkEnd
 from loadtest.transport.socket import StationSocket
 from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target
 from loadtest.transport.tls import TlsStationSocket
 from loadtest.transport.trace_file import BLOCK, TraceFile
-from loadtest.transport.traced import TracedSocket, TracedTlsSocket, Tracer, trace_path
+from loadtest.transport.traced import (
+    TracedMqttSocket,
+    TracedSocket,
+    TracedTlsSocket,
+    TracedTrunkEnd,
+    Tracer,
+    trace_path,
+)
 from loadtest.workload.identities import Identities
 from ocppj.trace import Kind, TraceRecord
 from tests.loadtest.listeners import Listener
@@ -212,11 +220,18 @@ def test_a_share_of_the_stations_is_drawn_and_the_same_for_a_seed(engine: Engine
 def test_a_station_that_is_not_chosen_gets_the_plain_socket(engine: Engine, tmp_path: Path) -> None:
     target = Target("ws://127.0.0.1:9/ocpp")
     station: Any = Station()
+    kind: type[object]
     for share, kind in ((0.0, StationSocket), (1.0, TracedSocket)):
         assert type(tracer_of(engine, tmp_path, share).open_socket(engine, target, station)) is kind
-    secure: Any = SimpleNamespace(tls=ssl.create_default_context(), host="csms.example", dialect=None)
+    secure = Target("wss://csms.example", tls=ssl.create_default_context())
+    broker = Target("mqtt://127.0.0.1:9")
+    shared = Target("mqtts://127.0.0.1:9", mqtt_connections=1)
     for share, kind in ((0.0, TlsStationSocket), (1.0, TracedTlsSocket)):
         assert type(tracer_of(engine, tmp_path, share).open_socket(engine, secure, station)) is kind
+    for share, kind in ((0.0, MqttSocket), (1.0, TracedMqttSocket)):
+        assert type(tracer_of(engine, tmp_path, share).open_socket(engine, broker, station)) is kind
+    for share, kind in ((0.0, TrunkEnd), (1.0, TracedTrunkEnd)):
+        assert type(tracer_of(engine, tmp_path, share).open_socket(engine, shared, station)) is kind
 
 
 def test_a_worker_without_the_masters_folder_writes_into_one_of_its_own(

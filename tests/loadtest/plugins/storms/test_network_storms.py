@@ -10,6 +10,8 @@ from loadtest.timing.backoff import Backoff
 from loadtest.transport.contract import How
 from loadtest.workload.storms import (
     Blackout,
+    BrokerRestart,
+    BrokerSlow,
     ClockSurge,
     Impair,
     LbDrain,
@@ -194,3 +196,26 @@ def test_a_station_that_trusts_the_old_root_only_is_locked_out_and_named() -> No
     totals = sky.totals()
     assert totals.counts("away").total() == 1
     assert totals.counts("failed")["tls-failed"] == 30
+
+
+@VERSIONS
+def test_a_broker_that_restarts_takes_every_session_with_it(version: Version) -> None:
+    sky = storm(version)
+    before = len(sky.harness.sockets)
+    sky.start(BrokerRestart(down=5.0))
+    sky.harness.run(120.0)
+    assert sky.counts() == ALL_BACK
+    assert len(sky.harness.sockets) > before
+
+
+def test_a_slow_broker_delays_both_ways_and_ends_nothing() -> None:
+    profile = msgspec.structs.replace(IDLE, heartbeat=5.0)
+    sky = storm(profile=profile)
+    harness = sky.harness
+    sky.start(BrokerSlow(lasts=30.0, latency=2.0, jitter=0.0))
+    before = len(harness.sockets)
+    harness.run(29.0)
+    assert isinstance(harness.station.socket, ImpairedWire)
+    harness.run(60.0)
+    assert sky.counts()["struck"] == sky.counts()["drained"] == 1
+    assert len(harness.sockets) == before

@@ -24,6 +24,8 @@ from loadtest.plugins.storms.process import KIND
 from loadtest.plugins.storms.shell import run_shell_command
 from loadtest.timing.backoff import parse_backoff
 from loadtest.workload.storms import (
+    BrokerRestart,
+    BrokerSlow,
     ClockSurge,
     CsmsRestart,
     LbDrain,
@@ -363,6 +365,27 @@ def test_middle_restart_needs_a_command_or_the_practice_csms(folder: Path) -> No
     (storm,) = lead.storms()
     assert storm["command_exit_code"] == 1
     assert "what was to be done to the CSMS failed" in storm["reasons"][-1]
+
+
+@pytest.mark.parametrize("storm", [BrokerRestart(at=1.0), BrokerSlow(at=1.0)])
+def test_storms_of_a_broker_need_one(folder: Path, storm: Storm) -> None:
+    with pytest.raises(UsageError, match=rf"{storm.name} needs a broker, at a URL that begins with mqtt://"):
+        Lead(folder, storm, url="ws://127.0.0.1:9/ocpp")
+    lead = Lead(folder, storm, url="mqtt://127.0.0.1:9")
+    lead.run(3.0)
+    assert [one["storm"]["storm"] for one in lead.orders] == [storm.name]
+
+
+def test_a_broker_is_really_restarted_by_a_command(folder: Path) -> None:
+    ran: list[str] = []
+
+    def run(command: str, _: float, ended: Any) -> None:
+        ran.append(command)
+        ended(0, "")
+
+    lead = Lead(folder, BrokerRestart(at=1.0, command="restart broker"), run_command=run, url="mqtt://127.0.0.1:9")
+    lead.run(3.0)
+    assert ran == ["restart broker"]
 
 
 def test_middle_restart_runs_its_command_at_its_begin(folder: Path) -> None:
