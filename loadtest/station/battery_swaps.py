@@ -29,19 +29,23 @@ class BatterySwaps:
         self._next: Timer | None = None
 
     def plan(self, now: float) -> None:
-        """Let the next driver come."""
-        station = self._station
-        gap = station.context.draw(self._swaps.gap, station.draws)
-        self._next = station.context.timers.at(now + gap, self._comes, station)
+        """Let the first driver come, at any moment of a gap between two."""
+        self._expect(now + self._gap() * self._station.draws.uniform())
 
     def cancel(self) -> None:
         """Let nobody come any more."""
         self._station.context.timers.cancel(self._next)
         self._next = None
 
+    def _gap(self) -> float:
+        return self._station.context.draw(self._swaps.gap, self._station.draws)
+
+    def _expect(self, when: float) -> None:
+        self._next = self._station.context.timers.at(when, self._comes, self._station)
+
     def _comes(self, when: float) -> None:
         station = self._station
-        self.plan(when)
+        self._expect(when + self._gap())
         token = token_for(station, station.connectors[0])
         if not need(station, BatteryBay).ready:
             return

@@ -74,13 +74,13 @@ def test_a_station_for_cars_swaps_no_batteries() -> None:
 
 
 def test_what_happened_offline_is_told_afterwards() -> None:
-    harness = swapping().run(590.0)
+    harness = swapping()
     harness.lose(refuse_with="refused")
-    harness.run(60.0)
+    harness.run(640.0)
     assert told(harness) == []
     harness.refuse_with = None
     harness.run(60.0)
-    assert [event for event, _, _ in told(harness)] == ["BatteryIn", "BatteryOut"]
+    assert [event for event, _, _ in told(harness)][:2] == ["BatteryIn", "BatteryOut"]
     assert "Authorize" not in harness.actions
 
 
