@@ -8,17 +8,30 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from evidence import exit_codes
 
-__all__ = ["run_child"]
+__all__ = ["LOCUST", "run_child"]
 
 _PATIENCE = 45.0
 """Seconds that an interrupted child may take to write its result: its stations end their transactions first."""
 _LAST_PATIENCE = 5.0
+
+
+_START: Final = """
+import signal, sys
+# Until a run has a way to end in order, Ctrl-C ends the process without a word.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+sys.argv[0] = "locust"
+from locust.main import main
+main()
+"""
+LOCUST: Final = (sys.executable, "-c", _START)
+"""What starts Locust, before its own words."""
 
 
 def run_child(
@@ -28,12 +41,14 @@ def run_child(
     output: Path | None = None,
     on_stderr: bool = False,
     to_group: bool = False,
+    has_begun: Callable[[], bool] = lambda: True,
 ) -> int:
     """Run a command in a process group of its own and return its exit code, as a shell writes it.
 
     SIGINT and SIGTERM are passed on once and the child is waited for; a second one, or too long a wait, ends its whole
     group at once. Everything that it says goes to the file `output` where one is given, or with `on_stderr` to the
     standard error output. With `to_group` the first signal goes to the child's own children, too.
+    A child that has not begun to work yet (`has_begun`) has nothing to end in order, and is ended at once.
     """
     # Without standard input: a process in the background that touches the terminal would be stopped.
     log = None if output is None else output.open("wb")
@@ -43,7 +58,7 @@ def run_child(
     )
     stops: list[int] = []
     try:
-        with _signals_go_to(child, stops, to_group=to_group):
+        with _signals_go_to(child, stops, to_group=to_group, has_begun=has_begun):
             code = _wait(child, stops)
     finally:
         _end_group(child)
@@ -55,12 +70,16 @@ def run_child(
 
 
 @contextlib.contextmanager
-def _signals_go_to(child: subprocess.Popen[bytes], stops: list[int], *, to_group: bool) -> Iterator[None]:
+def _signals_go_to(
+    child: subprocess.Popen[bytes], stops: list[int], *, to_group: bool, has_begun: Callable[[], bool]
+) -> Iterator[None]:
     def pass_on(number: int, _: FrameType | None) -> None:
         stops.append(number)
         if len(stops) == 1:
             with contextlib.suppress(ProcessLookupError):
-                if to_group:
+                if not has_begun():
+                    os.killpg(child.pid, signal.SIGKILL)
+                elif to_group:
                     os.killpg(child.pid, signal.SIGINT)
                 else:
                     child.send_signal(signal.SIGINT)

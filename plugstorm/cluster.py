@@ -6,7 +6,6 @@ Locust is never imported here, as in `plugstorm.load_command`.
 from __future__ import annotations
 
 import socket
-import sys
 from typing import Final, Literal
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from loadtest.locust_edge.options import OPTIONS
 from loadtest.locust_edge.request import LoadRequest
 from ocppj.errors import UsageError
+from plugstorm.children import LOCUST
 
 __all__ = ["DEFAULT_PORT", "Place", "check_free", "master_words", "place_of", "worker_command"]
 
@@ -92,5 +92,5 @@ def worker_command(request: LoadRequest, place: Place, locustfile: str) -> list[
     own = LoadRequest(
         workers=request.workers, source_addresses=request.source_addresses, tls_ca=request.tls_ca, locust=request.locust
     )
-    words = [sys.executable, "-m", "locust", "--locustfile", locustfile, "--worker"]
+    words = [*LOCUST, "--locustfile", locustfile, "--worker"]
     return [*words, "--master-host", place.host, "--master-port", str(place.port), *own.to_words()]

@@ -22,7 +22,7 @@ from loadtest.locust_edge.orphans import PARENT
 from loadtest.locust_edge.request import LoadRequest
 from loadtest.planning.machine_check import check_machine
 from ocppj.errors import InconclusiveError, UsageError
-from plugstorm.children import run_child
+from plugstorm.children import LOCUST, run_child
 from plugstorm.cluster import Place, check_free, master_words, worker_command
 
 __all__ = ["check", "environment_of", "free_port", "locust_command", "run", "target_of", "work"]
@@ -55,7 +55,7 @@ def locust_command(
         workers=request.workers if place is None else 1,
         locust=(),
     )
-    words = [sys.executable, "-m", "locust", "--locustfile", str(_LOCUSTFILE)]
+    words = [*LOCUST, "--locustfile", str(_LOCUSTFILE)]
     words += [*whole.to_words(), "--logfile", str(out / _LOG), "--only-summary"]
     words += ["--headless"] if request.ui_port is None else ["--autostart", "--web-host", "127.0.0.1"]
     if place is not None:
@@ -100,7 +100,9 @@ def run(request: LoadRequest, *, as_json: bool = False, place: Place | None = No
             if request.ui_port is not None:
                 ends = "it ends with the run" if "--autoquit" in request.locust else "Ctrl-C ends it"
                 sys.stderr.write(f"web UI  http://127.0.0.1:{request.ui_port}  ({ends})\n")
-            code = run_child(command, environment=environment_of(request), on_stderr=as_json)
+            # Locust makes its log when it has read everything.
+            begun = (folder.path / _LOG).exists
+            code = run_child(command, environment=environment_of(request), on_stderr=as_json, has_begun=begun)
         if folder.run_json.exists():
             code = _finish(folder, code, as_json=as_json)
         elif code in (exit_codes.USAGE, exit_codes.UNREACHABLE):

@@ -341,5 +341,17 @@ def test_interrupted_load_writes_its_run_and_leaves_no_process(
     assert [child for child in children if _runs(child)] == []
 
 
+def test_an_end_before_the_load_test_has_begun_is_without_a_traceback(spawn: Spawn, tmp_path: Path) -> None:
+    load = spawn("load", "--stations", "4", "--duration", "60s", "--out", "run")
+    # The practice CSMS, and the load test that is still being read.
+    while not any("locust" in " ".join(one.cmdline()) for one in psutil.Process(load.pid).children()):
+        time.sleep(0.01)
+    load.send_signal(signal.SIGINT)
+    code, output = finish(load)
+    assert code == 130, output
+    assert "Traceback" not in output
+    assert not (tmp_path / "run").exists()
+
+
 def _runs(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
