@@ -33,7 +33,7 @@ FIRST, SECOND = 1, 2
     expects="The CSMS SHALL answer every event, and keep both as running: only Ended ends a transaction.",
     clause=Clause("201-6", "E06.FR.02"),
     defect="stopped-session-kept-as-ended",
-    also=(LOST,),
+    also=(LOST, "updated-by-stop-authorized-refused"),
     checks=(sessions_began(2), answers_all, kept_as_told()),
 )
 def stopped_and_not_over(probe: Probe) -> None:
@@ -56,8 +56,8 @@ def stopped_and_not_over(probe: Probe) -> None:
     sends="The start of a session, the loss of the connection, a new one without a boot, and a Heartbeat.",
     expects="The CSMS SHALL keep the session as running: a lost connection ends no transaction.",
     clause=Clause("201-6", "E12.FR.02"),
-    defect="reconnection-ends-sessions",
-    also=(LOST, "sessions-end-with-connection"),
+    defect="sessions-end-with-connection",
+    also=(LOST,),
     checks=(sessions_began(1), answers_all, kept_as_told()),
 )
 def back_again(probe: Probe) -> None:

@@ -87,32 +87,6 @@ def after_rejection(probe: Probe) -> None:
         heartbeat(probe.station)
 
 
-@case(
-    id="ST_31",
-    ocpp=V2X,
-    title="A station that is Pending is not accepted by connecting again",
-    block=BLOCK,
-    profile="Core",
-    start=Start.CONNECTED,
-    needs=("boot-status:Pending",),
-    sends="A boot that is answered Pending, the loss of the connection, a new one without a boot, and a Heartbeat.",
-    expects="The CSMS should refuse the Heartbeat: nobody has accepted the station yet.",
-    clause=Clause("201-6", "B02.FR.09"),
-    level=Level.RECOMMENDED,
-    defect="pending-station-accepted-by-connection",
-    also=_UNSERVED,
-    checks=(
-        answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The operator's decision counts"),
-        refused_with("Heartbeat", "SecurityError", level=Level.RECOMMENDED),
-    ),
-)
-def pending_and_back(probe: Probe) -> None:
-    if boot_as(probe, "Pending") == "Pending":
-        probe.station.drop()
-        probe.reconnect(probe.station, judged=True)
-        heartbeat(probe.station)
-
-
 def _never_sent(action: str | None, claim: str, level: Level = Level.REQUIRED) -> Check:
     """Claim that an action, or anything at all, is not sent to a station that was told to wait."""
 
