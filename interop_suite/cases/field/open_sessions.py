@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drivers.base import token_need
+from fixtures.tokens import Token, TokenKind
 from interop_suite.catalogue import case
 from interop_suite.claims.clauses import Clause
 from interop_suite.drive.probe import Probe
@@ -32,7 +33,7 @@ FIRST, SECOND = 1, 2
     expects="The CSMS SHALL answer every event, and keep both as running: only Ended ends a transaction.",
     clause=Clause("201-6", "E06.FR.02"),
     defect="stopped-session-kept-as-ended",
-    also=(LOST,),
+    also=(LOST, "updated-by-stop-authorized-refused"),
     checks=(sessions_began(2), answers_all, kept_as_told()),
 )
 def stopped_and_not_over(probe: Probe) -> None:
@@ -55,8 +56,8 @@ def stopped_and_not_over(probe: Probe) -> None:
     sends="The start of a session, the loss of the connection, a new one without a boot, and a Heartbeat.",
     expects="The CSMS SHALL keep the session as running: a lost connection ends no transaction.",
     clause=Clause("201-6", "E12.FR.02"),
-    defect="reconnection-ends-sessions",
-    also=(LOST, "sessions-end-with-connection"),
+    defect="sessions-end-with-connection",
+    also=(LOST,),
     checks=(sessions_began(1), answers_all, kept_as_told()),
 )
 def back_again(probe: Probe) -> None:
@@ -97,3 +98,24 @@ def phases(probe: Probe) -> None:
     charging.event(
         "Ended", "StopAuthorized", stopped_reason="Local", meter_value=_by_phase(7800, "Transaction.End"), **own
     )
+
+
+@case(
+    id="FLD_73",
+    ocpp=VERSIONS,
+    title="The end of a session is taken, whoever ends it",
+    block=BLOCK,
+    needs=RECORDS,
+    sends="Two sessions that tokens end which the CSMS does not know.",
+    expects="The CSMS SHALL answer every event, whatever it says of the token, and keep both sessions as ended.",
+    clause=Clause("201-6", "E06.FR.02"),
+    defect="end-by-unknown-token-refused",
+    also=(LOST, "stop-lost", "meter-stop-lost"),
+    checks=(sessions_began(2), answers_all, kept_as_told()),
+)
+def ended_by_others(probe: Probe) -> None:
+    others = (probe.made_up_token(), probe.made_up_token())
+    for evse, (other, token) in enumerate(zip(others, (probe.token(), probe.another_token()), strict=True), start=1):
+        charging = Charging(probe.station, token, connector=evse)
+        charging.begin(1200 * evse)
+        charging.end(3300 * evse, token=Token(value=other, kind=TokenKind.ISO14443))

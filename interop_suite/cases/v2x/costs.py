@@ -136,6 +136,46 @@ def final_cost(probe: Probe) -> None:
         report_connector(station, "Available", evse=session.connector)
 
 
+VAT, CITY = [{"type": "vat", "tax": 10.0}], [{"type": "city", "tax": 20.0}]
+BOUNDED = (
+    (
+        1,
+        {
+            "energy": {**energy_prices(price(0.4)), "taxRates": VAT},
+            "fixedFee": {"prices": [{"priceFixed": 1.5}], "taxRates": CITY},
+        },
+        10_000,
+        6.2,
+    ),
+    (2, {"energy": energy_prices(price(0.4)), "maxCost": {"exclTax": 9.0, "inclTax": 9.0}}, 50_000, 9.0),
+    (1, {"energy": energy_prices(price(0.4)), "minCost": {"exclTax": 3.0, "inclTax": 3.0}}, 1_000, 3.0),
+)
+"""EVSE, tariff, energy in Wh and cost of sessions whose tariffs have more than a price of energy."""
+
+
+@case(
+    id="OPT_17",
+    ocpp="2.1",
+    title="What a session costs has its taxes, its fee, and stays within the least and the most",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=(PRICED,),
+    sends="Sessions with tokens whose tariffs have taxes and a fixed fee, a most, and a least that they cost.",
+    expects="The CSMS SHALL tell in its answer to each Ended event what that session cost, all told.",
+    clause=Clause("21-4", "4.1.7"),
+    defect="final-cost-of-energy-alone",
+    also=("final-cost-missing", "final-cost-by-first-tariff", "final-cost-of-whole-register"),
+    checks=(answers_all, Check(claim=_COST, judge=_judge_cost)),
+)
+def bounded_costs(probe: Probe) -> None:
+    for number, (evse, parts, energy, cost) in enumerate(BOUNDED):
+        token = probe.priced_token(tariff(f"bounded-{number}", **parts))
+        session = Charging(probe.station, token, connector=evse)
+        probe.station.note(priced={"transaction": str(session.id), "cost": cost})
+        session.begin(3_000 * (number + 1))
+        session.end(3_000 * (number + 1) + energy)
+
+
 _TARIFF = "The answer to Authorize carries the tariff of the token"
 _ASKING = ("GetBaseReport", "GetReport", "GetVariables")
 

@@ -221,6 +221,9 @@ def never_answered(probe: Probe) -> None:
     heartbeat(station)
 
 
+_BESIDE_LATE = ("mute-after-unanswered-call", "refusal-reported-as-accepted", "result-answered-with-error")
+
+
 @shared(
     id="ID_11",
     title="An answer that comes too late is not taken for the answer to the next command",
@@ -231,7 +234,10 @@ def never_answered(probe: Probe) -> None:
     expects="The CSMS SHALL match answers by their id, and so report Rejected for the second command.",
     clause=wire_clause("4.1.4", "4.1.4", "4.1.4"),
     defect="late-answer-taken-for-next",
-    also=("mute-after-unanswered-call", "refusal-reported-as-accepted", "result-answered-with-error"),
+    also={
+        Version.V16: (*_BESIDE_LATE, "any-answer-ends-open-command"),
+        **dict.fromkeys(V2X, _BESIDE_LATE),
+    },
     checks=(
         _GIVEN_UP,
         asked_first(nth=1, claim="The CSMS sends the second command"),

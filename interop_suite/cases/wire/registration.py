@@ -7,6 +7,7 @@ from typing import Any
 
 from drivers.base import trigger_need
 from evidence.verdicts import Verdict
+from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered
 from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
@@ -57,6 +58,32 @@ WAITING_LEVEL = {Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQU
 )
 def before_acceptance(probe: Probe) -> None:
     if boot_as(probe, "Pending") == "Pending":
+        heartbeat(probe.station)
+
+
+_UNSERVED = ("unaccepted-station-served", "boot-status-ignored", "answer-with-other-id", "heartbeat-unanswered")
+
+
+@case(
+    id="ST_30",
+    ocpp=V2X,
+    title="A station whose boot is Rejected gets a SecurityError for anything else",
+    block=BLOCK,
+    profile="Core",
+    start=Start.CONNECTED,
+    needs=("boot-status:Rejected",),
+    sends="A boot that the operator wants answered Rejected, and then a Heartbeat.",
+    expects="The CSMS SHALL answer Rejected, and SHALL refuse the Heartbeat.",
+    clause=Clause("201-6", "B03.FR.07"),
+    defect="rejected-station-served",
+    also=_UNSERVED,
+    checks=(
+        answered("BootNotification", {"status": one_of("Rejected")}, nth=0, claim="The operator's decision counts"),
+        refused_with("Heartbeat", "SecurityError", level=Level.REQUIRED),
+    ),
+)
+def after_rejection(probe: Probe) -> None:
+    if boot_as(probe, "Rejected") == "Rejected":
         heartbeat(probe.station)
 
 

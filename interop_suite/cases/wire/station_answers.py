@@ -114,6 +114,52 @@ def answered_twice(probe: Probe) -> None:
     heartbeat(station)
 
 
+def _unless_dropped(check: Check) -> Check:
+    """Leave a CSMS in peace that drops whoever sends answers to nothing, as several do: it heard no other answer."""
+
+    def judge(history: History) -> list[Finding]:
+        if not any(history.notes("dropped")):
+            return check.judge(history)
+        actual = "the CSMS closed the connection"
+        return [Finding(verdict=Verdict.NON_STRICT, claim=check.claim, actual=actual)]
+
+    return Check(claim=check.claim, judge=judge)
+
+
+@shared(
+    id="ID_08_3",
+    title="An answer with another id leaves the command that is open alone",
+    block=BLOCK,
+    initiator="csms",
+    needs=COMMAND,
+    sends="Accepted with an id that nobody used, while a command is open, and then its answer, Rejected.",
+    expects="The CSMS SHALL wait for the answer with the id of its command, and so report Rejected.",
+    clause=wire_clause("4.1.4", "4.1.4", "4.1.4"),
+    defect="any-answer-ends-open-command",
+    also=("refusal-reported-as-accepted", "result-answered-with-error"),
+    checks=(
+        asked_first(),
+        _unless_dropped(
+            reported_first(is_answered("Rejected"), claim="Only the answer with the id of the command counts")
+        ),
+        still_serves(),
+    ),
+)
+def stray_beside_open(probe: Probe) -> None:
+    station = probe.station
+    future, message_id = hold(probe)
+    if message_id is not None:
+        answer(station, f"{station.identity}-stray"[-36:], "Accepted")
+        heartbeat(station)
+        if station.connected:
+            answer(station, message_id, "Rejected")
+        else:
+            station.note(dropped=True)
+    probe.outcome(first_of(probe), future)
+    _come_back(probe)
+    heartbeat(station)
+
+
 @shared(
     id="ID_07",
     title="One station's answer never counts for another station's command",
