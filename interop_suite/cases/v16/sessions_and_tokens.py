@@ -24,6 +24,8 @@ from interop_suite.steps.transaction_records import sessions_began
 from interop_suite.steps.v16 import ago, every_status_is_answered
 
 BLOCK = "Transactions"
+BEFORE_READING = 0.05
+"""Seconds between the reset and the next reading of a station that goes on until its sessions have ended."""
 TOKEN = token_need("Accepted")
 
 
@@ -118,6 +120,10 @@ def reset_in_a_session(probe: Probe) -> None:
     session.begin(1000)
     station.reply("Reset", {"status": "Accepted"})
     probe.command("Reset", {"type": "Soft"})
+    station.listen(BEFORE_READING)
+    if not station.connected:
+        # A CSMS may end the connection itself: the station has its messages still.
+        probe.reconnect(station)
     session.sample(1800)
     steps.stop_transaction(station, int(session.id), reason="SoftReset")
     station.disconnect()
