@@ -18,13 +18,14 @@ from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import field, one_of
 from interop_suite.claims.history import History
-from interop_suite.drive.probe import Probe, now
+from interop_suite.drive.probe import NoWayError, Probe, now
 from interop_suite.drive.setup import Start
 from interop_suite.steps.charging import TOKEN_STATUS, Charging, authorize
 from interop_suite.steps.registration import WAIT, booted_as
 from interop_suite.steps.shared_case import ALL, V2X, shared, wire_clause
 from interop_suite.steps.transaction_records import sessions_began
 from interop_suite.steps.v16 import ago
+from ocppj.errors import InconclusiveError
 from ocppj.versions import Version
 
 BLOCK = "Field"
@@ -222,6 +223,40 @@ def alike(probe: Probe) -> None:
         probe.give_token(f"{stem}{last}", status, type=_OF_ANY_LENGTH[probe.version])
     for last in "AB":
         probe.station.call("Authorize", _AUTHORIZE[probe.version](f"{stem}{last}"))
+
+
+@shared(
+    id="FLD_59",
+    title="A token that its operator blocks is blocked from then on",
+    block=BLOCK,
+    needs=(TOKEN, token_need("Blocked")),
+    sends="Authorize with an accepted token, and again once its operator has blocked it.",
+    expects="The CSMS SHALL answer what the token is worth now, and not what it was worth before.",
+    clause=_cite(Clause("1.6", "4.1"), "C01.FR.02"),
+    defect="token-status-of-first-sight",
+    also=("blocked-tag-authorized",),
+    checks={
+        version: (
+            answered("Authorize", {TOKEN_STATUS[version]: one_of("Accepted")}, nth=0, claim="At first it is accepted"),
+            answered(
+                "Authorize",
+                {TOKEN_STATUS[version]: one_of("Blocked", "Invalid")},
+                nth=1,
+                claim="Afterwards it is not accepted",
+            ),
+        )
+        for version in ALL
+    },
+)
+def blocked_later(probe: Probe) -> None:
+    token = probe.made_up_token()
+    probe.give_token(token, "Accepted")
+    authorize(probe.station, token)
+    try:
+        probe.give_token(token, "Blocked")
+    except InconclusiveError as error:
+        raise NoWayError(f"the driver registers a token once only: {error}") from error
+    authorize(probe.station, token)
 
 
 def _elsewhere(minutes: int, offset: int) -> str:

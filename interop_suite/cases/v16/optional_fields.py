@@ -440,10 +440,16 @@ ORDERS = (
         profile=CORE,
         action="GetConfiguration",
         write=_keys,
-        reply={"configurationKey": [], "unknownKey": []},
+        reply={
+            "configurationKey": [
+                {"key": "HeartbeatInterval", "readonly": False, "value": "300"},
+                {"key": "LightIntensity", "readonly": True},
+            ],
+            "unknownKey": ["MeterValueSampleInterval"],
+        },
         clause=Clause("1.6", "5.8"),
         defect="first-key-only",
-        also=("get-configuration-drops-keys",),
+        also=("closes-after-key-without-value", "get-configuration-drops-keys"),
     ),
     Orders(
         id="OPT_35",

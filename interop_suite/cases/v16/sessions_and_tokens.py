@@ -1,4 +1,4 @@
-"""Tokens beside a running session, groups, resets in a session, and certificate requests that are none."""
+"""Tokens and readings beside a session, groups, resets in a session, and certificate requests that are none."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import secrets
 from drivers.base import token_need, trigger_need
 from evidence.verdicts import Verdict
 from fixtures.certificates import make_csr
+from fixtures.payloads import v16
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked, noted, still_serves
 from interop_suite.claims.claim import Check, Finding, Level
@@ -14,7 +15,7 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import one_of
 from interop_suite.claims.history import History
 from interop_suite.drive.answers import Answer
-from interop_suite.drive.probe import Probe
+from interop_suite.drive.probe import Probe, now
 from interop_suite.steps import v16 as steps
 from interop_suite.steps.charging import Charging
 from interop_suite.steps.connections import heartbeat
@@ -23,6 +24,8 @@ from interop_suite.steps.transaction_records import sessions_began
 from interop_suite.steps.v16 import ago, every_status_is_answered
 
 BLOCK = "Transactions"
+BEFORE_READING = 0.05
+"""Seconds between the reset and the next reading of a station that goes on until its sessions have ended."""
 TOKEN = token_need("Accepted")
 
 
@@ -117,12 +120,60 @@ def reset_in_a_session(probe: Probe) -> None:
     session.begin(1000)
     station.reply("Reset", {"status": "Accepted"})
     probe.command("Reset", {"type": "Soft"})
+    station.listen(BEFORE_READING)
+    if not station.connected:
+        # A CSMS may end the connection itself: the station has its messages still.
+        probe.reconnect(station)
     session.sample(1800)
     steps.stop_transaction(station, int(session.id), reason="SoftReset")
     station.disconnect()
     probe.reconnect(station)
     probe.boot(station)
     probe.report_available(station)
+
+
+@case(
+    id="ST_33",
+    ocpp="1.6",
+    title="Readings of the main meter, and those that were triggered, are taken",
+    block=BLOCK,
+    profile="Core",
+    sends="MeterValues for connector 0 with context Sample.Clock, and for connectors 0 and 1 with context Trigger.",
+    expects="The CSMS SHALL answer each: connector 0 is the main energy meter, which has no transaction.",
+    clause=Clause("1.6", "4.7"),
+    defect="connector-0-readings-refused",
+    checks=(answered("MeterValues"), still_serves()),
+)
+def main_meter(probe: Probe) -> None:
+    station = probe.station
+    for connector, context in ((0, "Sample.Clock"), (0, "Trigger"), (1, "Trigger")):
+        sample = {"value": "481516", "context": context, "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
+        station.call("MeterValues", v16.meter_values(connector, [{"timestamp": now(), "sampledValue": [sample]}]))
+    heartbeat(station)
+
+
+@case(
+    id="ST_34",
+    ocpp="1.6",
+    title="A reading that comes after the end of its session changes nothing",
+    block=BLOCK,
+    profile="Core",
+    needs=(TOKEN,),
+    sends="A session from start to end, then a reading of it that had been left behind, and a status.",
+    expects="The CSMS SHALL answer the reading, and keep the session as ended as it was told.",
+    clause=Clause("1.6", "4.10"),
+    defect="late-reading-reopens",
+    also=("offline-stop-refused",),
+    checks=(sessions_began(1), steps.stop_is_answered, answered("MeterValues"), kept_as_told()),
+)
+def late_reading(probe: Probe) -> None:
+    session = Charging(probe.station, probe.token())
+    session.begin(1000, timestamp=ago(minutes=20))
+    session.end(2500, timestamp=ago(minutes=5))
+    sample = {"value": "1900", "context": "Sample.Periodic", "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
+    late = [{"timestamp": ago(minutes=10), "sampledValue": [sample]}]
+    probe.station.call("MeterValues", v16.meter_values(1, late, transaction_id=int(session.id)))
+    steps.status(probe.station, "Available")
 
 
 _SIGNS = "The CSMS signs certificates at all"

@@ -260,6 +260,19 @@ LEGAL_IDS = [
         "markup": "<b>1</b>",
         "minus one": "-1",
         "escaped letters": "\\u0041\\u0042",
+        # What a reader of numbers, of words of JSON, or of members of objects takes for something else.
+        "digits": "4711",
+        "leading zeros": "000042",
+        "20 digits": "12345678901234567890",
+        "plus sign": "+42",
+        "fraction": "42.0",
+        "exponent": "42e1",
+        "word of JSON": "null",
+        "blanks around": " 42 ",
+        "letters of both cases": "aBcDeF",
+        "dashes and braces": "{8f14e45f--ceea}",
+        "path": "a/b?c=d&e=%20",
+        "member of every object": "__proto__",
     }.items()
 ]
 ILLEGAL_IDS = [
@@ -274,10 +287,11 @@ ILLEGAL_IDS = [
     title="Message ids come back exactly, up to 36 characters of any kind",
     block=BLOCK,
     bystander=True,
-    sends="Heartbeats whose ids have 36 characters, quotes, line breaks, emoji; then ids of 37, 300 and no characters.",
+    sends="Heartbeats whose ids have 36 characters, quotes, emoji, or look like numbers; then ids of 37, 300 and none.",
     expects="The CSMS SHALL answer the legal ids with the same id; the others it may refuse, answer or drop.",
     clause=wire_clause("4.1.4", "4.1.4", "4.1.4"),
     defect="long-message-id-cut",
+    also=("message-id-trimmed", "number-id-normalised"),
     checks=odd_checks(
         "A legal message id comes back as it was sent",
         TAKEN,
