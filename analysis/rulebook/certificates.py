@@ -73,9 +73,7 @@ class Certificates(Watcher):
         elif asked is not None and asked != told:
             self.station.find("certificate-of-another-key", "the certificate is for another key than was to be signed")
         elif asked is None and told in self._asked.values():
-            self.station.find(
-                "certificate-of-another-request", f"the type is {kind}, which was not asked for"
-            )
+            self.station.find("certificate-of-another-request", f"the type is {kind}, which was not asked for")
         if any(not _is_issued_by(*pair) for pair in pairwise(chain)):
             self.station.find("certificate-chain", "a certificate of the chain is not signed by the next one")
         now = self.station.csms_time()

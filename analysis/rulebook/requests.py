@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ _STARTS: Final = frozenset({"RemoteStartTransaction", "RequestStartTransaction"}
 _TWICE: Final = 1.0
 """Seconds within which nobody presses a button twice."""
 _LIMIT: Final = "ItemsPerMessage"
+_COUNT: Final = re.compile(r"[1-9]\d{0,8}")
 
 
 class Requests(Watcher):
@@ -67,9 +69,11 @@ class Requests(Watcher):
         del exchange
         for result in answer.get("getVariableResult", ()):
             variable: Mapping[str, Any] = result.get("variable", {})
-            value = result.get("attributeValue")
-            if variable.get("name") == _LIMIT and "instance" in variable and str(value).isdecimal():
-                self._limits[variable["instance"]] = int(value)
+            if variable.get("name") == _LIMIT and "instance" in variable:
+                self._limits.pop(variable["instance"], None)
+                # A station that takes nothing at all means something else.
+                if _COUNT.fullmatch(str(result.get("attributeValue"))):
+                    self._limits[variable["instance"]] = int(result["attributeValue"])
 
 
 def _without_id(payload: Payload) -> Payload:

@@ -155,9 +155,9 @@ def deleted(algorithm: str) -> Talk:
     return talk.down("DeleteCertificate", named, {"status": "NotFound"})
 
 
-def limited(names: int) -> Talk:
+def limited(names: int, limit: str = "2") -> Talk:
     variable = {"name": "ItemsPerMessage", "instance": "GetVariables"}
-    told = {"attributeStatus": "Accepted", "attributeValue": "2", "component": {"name": "DeviceDataCtrlr"}}
+    told = {"attributeStatus": "Accepted", "attributeValue": limit, "component": {"name": "DeviceDataCtrlr"}}
     one = {"component": {"name": "ClockCtrlr"}, "variable": {"name": "TimeZone"}}
     talk = t2x().down(
         "GetVariables",
@@ -296,6 +296,7 @@ CSMS_PLAYS: list[tuple[str, str, Play, Play]] = [
         lambda: typed("V2GCertificate"),
     ),
     ("items-per-message", CSMS, lambda: limited(3), lambda: limited(2)),
+    ("items-per-message", CSMS, lambda: limited(2, "1"), lambda: limited(2, "0")),
     ("custom-trigger", CSMS, custom_trigger, lambda: custom_trigger(customTrigger="x")),
     ("nothing-asked", CSMS, lambda: customer(report=False), lambda: customer(report=True)),
     ("command-doubled", CSMS, lambda: started_from_afar("A"), lambda: started_from_afar("B")),
