@@ -339,8 +339,8 @@ CSMS_TRACES: list[tuple[str, str, Callable[[], str], Callable[[], str]]] = [
     (
         "handshake-crashed",
         CSMS,
-        lambda: _traced(t16(), handshake='{"status":500}'),
-        lambda: _traced(t16(), handshake='{"status":404}'),
+        lambda: _traced(t16(), handshake='{"status":500,"subprotocol":null}'),
+        lambda: _traced(t16(), handshake='{"status":404,"subprotocol":null}'),
     ),
     ("subprotocol-not-offered", CSMS, lambda: _handshake("ocpp2.1"), lambda: _handshake("ocpp1.6")),
     ("cancel-unknown-reservation", CSMS, lambda: _traced(cancelled(6)), lambda: _traced(cancelled(5))),
