@@ -27,6 +27,7 @@ from analysis.rulebook.clocks import Clocks, Heartbeats
 from analysis.rulebook.commands import Lists, Profiles, Reservations, Values
 from analysis.rulebook.contract import Watcher
 from analysis.rulebook.readings import Readings
+from analysis.rulebook.requests import Requests
 from analysis.rulebook.statuses import Statuses16
 from analysis.rulebook.table import RULES
 from analysis.rulebook.tokens import Tokens
@@ -61,6 +62,7 @@ def _watchers_16(dialogue: Dialogue) -> list[Watcher]:
         Values(dialogue),
         Tokens(dialogue),
         Certificates(dialogue),
+        Requests(dialogue),
     ]
 
 
@@ -77,6 +79,7 @@ def _watchers_2x(dialogue: Dialogue) -> list[Watcher]:
         Values(dialogue),
         Tokens(dialogue),
         Certificates(dialogue),
+        Requests(dialogue),
     ]
 
 

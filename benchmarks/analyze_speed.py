@@ -13,9 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -24,8 +24,6 @@ from analysis.readers.source import open_sources, sniff
 from ocppj.trace import wall_clock
 
 __all__ = ["KINDS", "main", "write_log"]
-
-KINDS = ("plugstorm", "steve", "evcc", "mobilityhouse")
 
 _STATIONS = 1_000
 _START = 1_772_438_400.0
@@ -65,35 +63,82 @@ def _text(*frame: object) -> str:
 
 def write_log(path: Path, frames: int, kind: str) -> None:
     """Write a log of about so many frames."""
+    writer = _WRITERS[kind]
     with path.open("w", encoding="utf-8") as file:
         for number in range(frames // 2):
             at = _START + number * 0.01
             stamp = wall_clock(at)
             for call, answer in _exchanges(number):
                 for text, up in ((call, True), (answer, False)):
-                    file.write(_line(kind, number % _STATIONS, at, stamp, text, up=up))
+                    file.write(writer(_Written(f"CP{number % _STATIONS}", at, stamp, up, text)) + "\n")
 
 
-def _line(kind: str, station: int, at: float, stamp: str, text: str, *, up: bool) -> str:
-    if kind == "plugstorm":
-        record = {
-            "t": at,
-            "station": f"CP{station}",
-            "connection": 1,
-            "kind": "sent" if up else "received",
-            "text": text,
-        }
-        return msgspec.json.encode(record).decode() + "\n"
-    clock = stamp[:-1].replace("T", " ")
-    if kind == "evcc":
-        return f"[ocpp  ] TRACE {clock[:19].replace('-', '/')} {'recv' if up else 'send'} CP{station}: {text}\n"
-    if kind == "mobilityhouse":
-        return f"{clock.replace('.', ',')} INFO:ocpp:CP{station}: {'receive message' if up else 'send'} {text}\n"
-    word = "Received" if up else "Sending"
+class _Written(NamedTuple):
+    """A frame that is to become a line of a log."""
+
+    station: str
+    at: float
+    stamp: str
+    """The time as in RFC 3339, with milliseconds."""
+    up: bool
+    text: str
+
+    @property
+    def local(self) -> str:
+        """Return the time as Python and Java log it."""
+        return self.stamp[:-1].replace("T", " ").replace(".", ",")
+
+
+def _plugstorm(frame: _Written) -> str:
+    kind = "sent" if frame.up else "received"
+    record = {"t": frame.at, "station": frame.station, "connection": 1, "kind": kind, "text": frame.text}
+    return msgspec.json.encode(record).decode()
+
+
+def _steve(frame: _Written) -> str:
+    word = "Received" if frame.up else "Sending"
     return (
-        f"[INFO ] {clock.replace('.', ',')} de.rwth.idsg.steve.ocpp.ws.WebSocketLogger (qtp1-2) - "
-        f"[chargeBoxId=CP{station}, sessionId=s{station}] {word}: {text}\n"
+        f"[INFO ] {frame.local} de.rwth.idsg.steve.ocpp.ws.WebSocketLogger (qtp1-2) - "
+        f"[chargeBoxId={frame.station}, sessionId=s{frame.station}] {word}: {frame.text}"
     )
+
+
+def _evcc(frame: _Written) -> str:
+    clock = frame.stamp[:19].replace("-", "/").replace("T", " ")
+    return f"[ocpp  ] TRACE {clock} {'recv' if frame.up else 'send'} {frame.station}: {frame.text}"
+
+
+def _mobilityhouse(frame: _Written) -> str:
+    return f"{frame.local} INFO:ocpp:{frame.station}: {'receive message' if frame.up else 'send'} {frame.text}"
+
+
+def _home_assistant(frame: _Written) -> str:
+    clock, word = frame.local.replace(",", "."), "receive message" if frame.up else "send"
+    return f"{clock} INFO (MainThread) [ocpp] {frame.station}: {word} {frame.text}"
+
+
+def _ocpp_go(frame: _Written) -> str:
+    word = "received JSON message from" if frame.up else "sent JSON message to"
+    message = msgspec.json.encode(f"{word} {frame.station}: {frame.text}").decode()
+    return f'time="{frame.stamp[:19]}Z" level=debug msg={message} logger=ocppj'
+
+
+def _ocpp_trace(frame: _Written) -> str:
+    told = {"schemaVersion": "1.1", "timestamp": frame.stamp, "transport": "json", "chargePointId": frame.station}
+    told |= {"direction": "cp-to-csms" if frame.up else "csms-to-cp", "raw": frame.text}
+    return msgspec.json.encode(told).decode()
+
+
+_WRITERS: Final[Mapping[str, Callable[[_Written], str]]] = {
+    "plugstorm": _plugstorm,
+    "steve": _steve,
+    "evcc": _evcc,
+    "mobilityhouse": _mobilityhouse,
+    "home-assistant": _home_assistant,
+    "ocpp-go": _ocpp_go,
+    "ocpp-trace": _ocpp_trace,
+}
+KINDS: Final = tuple(_WRITERS)
 
 
 def _judge_one(path: str) -> None:

@@ -13,6 +13,7 @@ from analysis.rulebook.table import RULES
 from analysis.safe_frames import safe_frame
 from evidence.visible import one_line
 from ocppj.trace import wall_clock
+from reports.words import plural
 
 __all__ = ["as_markdown", "as_sarif", "as_text", "first_of_each", "frame_rows", "headline"]
 
@@ -126,10 +127,11 @@ def _figures(analysis: Analysis) -> str:
     formats = ", ".join(dict.fromkeys(source.format for source in analysis.sources))
     cut = sum(source.cut for source in analysis.sources)
     back = sum(source.steps_back for source in analysis.sources)
+    stations = len({one.station for one in analysis.stations})
     line = (
-        f"{analysis.frames} frames of {len({one.station for one in analysis.stations})} stations on "
-        f"{sum(one.connections for one in analysis.stations)} connections, "
-        f"{sum(one.transactions for one in analysis.stations)} transactions; read as {formats}"
+        f"{plural(analysis.frames, 'frame')} of {plural(stations, 'station')} on "
+        f"{plural(sum(one.connections for one in analysis.stations), 'connection')}, "
+        f"{plural(sum(one.transactions for one in analysis.stations), 'transaction')}; read as {formats}"
     )
     if cut:
         line += f"; {cut} frames are cut short in the log"

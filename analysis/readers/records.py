@@ -130,7 +130,7 @@ def _handshake(number: int, told: TraceRecord) -> Iterator[Record]:
     status = told.info.get("status")
     rules = rules_for_subprotocol(told.info.get("subprotocol"))
     chosen, offered = told.info.get("subprotocol"), told.info.get("offered")
-    opened = "subprotocol" in told.info or status == _SWITCHING
+    opened = status == _SWITCHING if isinstance(status, int) else "subprotocol" in told.info
     yield Record(
         event=Event.OPENED if opened else Event.REFUSED,
         line=number,

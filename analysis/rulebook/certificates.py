@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import ocsp
 
 from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload, StationView, Watcher
 
@@ -27,6 +30,8 @@ class Certificates(Watcher):
         super().__init__(station)
         self._asked: dict[str, bytes] = {}
         """By the type of certificate: the key that the station wants to have signed."""
+        self._number: object = None
+        """That of the last request, which 2.1 repeats."""
         self._installed: set[_Key] | None = None
         """What the station says that it has; None where it has not said so since the last change."""
 
@@ -43,7 +48,7 @@ class Certificates(Watcher):
     @property
     def answers(self) -> Mapping[str, AnswerCheck]:
         """Return what to do with CALLRESULTs."""
-        return {"GetInstalledCertificateIds": self._listed}
+        return {"GetInstalledCertificateIds": self._listed, "GetCertificateStatus": self._vouched}
 
     def _requested(self, exchange: Exchange) -> None:
         payload = exchange.payload or {}
@@ -52,17 +57,25 @@ class Certificates(Watcher):
         except _UNUSABLE:
             self._asked.clear()
             return
+        self._number = payload.get("requestId")
         self._asked[_type_of(payload)] = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     def _signed(self, exchange: Exchange) -> None:
         payload = exchange.payload or {}
-        leaf = self._read(payload.get("certificateChain"), exchange)
-        if leaf is None:
+        chain = self._read(payload.get("certificateChain"), exchange)
+        if not chain:
             return
-        asked = self._asked.get(_type_of(payload))
+        leaf, kind, number = chain[0], _type_of(payload), payload.get("requestId")
+        asked = self._asked.get(kind)
         told = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if asked is not None and asked != told:
+        if number is not None and self._number is not None and number != self._number:
+            self.station.find("certificate-of-another-request", "CertificateSigned bears another requestId")
+        elif asked is not None and asked != told:
             self.station.find("certificate-of-another-key", "the certificate is for another key than was to be signed")
+        elif asked is None and told in self._asked.values():
+            self.station.find("certificate-of-another-request", f"the type is {kind}, which was not asked for")
+        if any(not _is_issued_by(*pair) for pair in pairwise(chain)):
+            self.station.find("certificate-chain", "a certificate of the chain is not signed by the next one")
         now = self.station.csms_time()
         # A log without dates has the times of the station alone.
         if now is not None and leaf.not_valid_after_utc < datetime.fromtimestamp(now, UTC):
@@ -72,14 +85,24 @@ class Certificates(Watcher):
         self._installed = None
         self._read((exchange.payload or {}).get("certificate"), exchange)
 
-    def _read(self, text: Any, exchange: Exchange) -> x509.Certificate | None:
+    def _read(self, text: Any, exchange: Exchange) -> list[x509.Certificate]:
         if not isinstance(text, str):
-            return None
+            return []
         try:
-            return x509.load_pem_x509_certificates(text.encode())[0]
+            return x509.load_pem_x509_certificates(text.encode())
         except _UNUSABLE:
             self.station.find("certificate-unreadable", f"{exchange.action} brings no certificate in PEM")
-            return None
+            return []
+
+    def _vouched(self, exchange: Exchange, answer: Payload) -> None:
+        asked = (exchange.payload or {}).get("ocspRequestData") or {}
+        try:
+            told = ocsp.load_der_ocsp_response(b64decode(str(answer.get("ocspResult")))).serial_number
+            wanted = int(str(asked.get("serialNumber")), 16)
+        except _UNUSABLE:
+            return
+        if told != wanted:
+            self.station.find("foreign-answer", "the OCSP response is about another certificate than was asked about")
 
     def _listed(self, exchange: Exchange, answer: Payload) -> None:
         if (exchange.payload or {}).get("certificateType"):
@@ -102,6 +125,14 @@ class Certificates(Watcher):
 
 def _type_of(payload: Payload) -> str:
     return str(payload.get("certificateType") or "ChargingStationCertificate")
+
+
+def _is_issued_by(one: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        one.verify_directly_issued_by(issuer)
+    except (*_UNUSABLE, InvalidSignature):
+        return False
+    return True
 
 
 def _key_of(hashes: Mapping[str, Any]) -> _Key:

@@ -16,6 +16,8 @@ __all__ = ["Clocks", "Heartbeats"]
 _EPOCH_END: Final = 946_684_800.0
 """2000-01-01: a clock that shows an earlier time was never set."""
 _AHEAD: Final = 60.0
+_SECOND: Final = 1.1
+"""Seconds after which also a clock without fractions shows another time."""
 _STEP: Final = 60.0
 _BEATS: Final = 10
 _MOST_SILENCE: Final = 1.5
@@ -80,7 +82,7 @@ class Clocks(Watcher):
         off, passed = unevenness(before, now), now.seconds - before.seconds
         if off < -UNEVEN and passed < 0:
             self.station.find("csms-clock", f"currentTime goes back by {_span(-passed)}")
-        elif off < -UNEVEN and passed == 0:
+        elif passed == 0 and now.asked - before.answered > _SECOND:
             gone = _span(now.asked - before.answered)
             self.station.find("csms-clock", f"currentTime stands still while {gone} pass in the log")
         elif abs(off) > _STEP:

@@ -53,7 +53,11 @@ class Profiles(Watcher):
             self.station.find(_PROFILE_RULES[fault], f"{exchange.action}: {words}")
 
 
-_CONTENTS: Final = {"GetCertificateStatus": "ocspResult", "Get15118EVCertificate": "exiResponse"}
+_CONTENTS: Final = {
+    "GetCertificateStatus": "ocspResult",
+    "Get15118EVCertificate": "exiResponse",
+    "PullDynamicScheduleUpdate": "scheduleUpdate",
+}
 """What an answer holds besides Accepted."""
 _TARIFF_ACTIONS: Final = frozenset({"SetDefaultTariff", "ChangeTransactionTariff"})
 
@@ -108,7 +112,7 @@ class Values(Watcher):
         told = answer.get(content)
         if not told:
             self.station.find("accepted-without-content", f"{exchange.action} is Accepted without {content}")
-        elif not is_base64(told):
+        elif isinstance(told, str) and not is_base64(told):
             self.station.find("not-base64", f"{content} of {exchange.action} is not base64")
 
     def _echoed(self, exchange: Exchange, answer: Payload) -> None:

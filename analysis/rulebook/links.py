@@ -27,6 +27,7 @@ _MOST_SPANS: Final = 200
 _ORDERLY: Final = frozenset({1000, 1001})
 _COMPLAINTS: Final = frozenset({1002, 1003, 1007, 1009, 1010})
 """Close codes that complain of the other side's frames (RFC 6455 §7.4.1)."""
+_SERVER_ERROR: Final = 500
 _INTERNAL_ERROR: Final = 1011
 _REFUSALS: Final = frozenset({1008, _INTERNAL_ERROR})
 
@@ -121,7 +122,9 @@ class LinkWatcher:
         return Link(record.connection, self.count, record.at, told=told)
 
     def refused(self, record: Record) -> None:
-        """Take an attempt that failed; the next one is what matters."""
+        """Take an attempt that failed; otherwise the next one is what matters."""
+        if record.code == _SERVER_ERROR:
+            self._station.find("handshake-crashed", f"the CSMS answers the handshake with HTTP {record.code}")
 
     def ended(self, link: Link, record: Record, *, replaced: bool = False) -> None:
         """End a connection, where it has not ended yet; `replaced` where the log tells only of the next one."""

@@ -15,6 +15,8 @@ __all__ = ["Tokens"]
 _REMEMBERED: Final = 64
 _SOON: Final = 120.0
 """Seconds within which a token is not expected to change."""
+_NOT_LISTED: Final = frozenset({"NoAuthorization", "DirectPayment"})
+"""Types of tokens that stand in no list."""
 _REFUSALS: Final = frozenset({"Invalid", "Unknown"})
 
 
@@ -62,9 +64,10 @@ class Tokens(Watcher):
                 "accepted-though-over", f"{exchange.action} is Accepted, and its {names.expiry} has passed"
             )
         token = payload.get("idToken")
-        if isinstance(token, dict) and token.get("type") == "NoAuthorization" and status in _REFUSALS:
+        kind = token.get("type") if isinstance(token, dict) else None
+        if kind in _NOT_LISTED and status in _REFUSALS:
             self.station.find(
-                "no-authorization-refused", f"{exchange.action} with a NoAuthorization token is answered {status}"
+                "no-authorization-refused", f"{exchange.action} with a token of type {kind} is answered {status}"
             )
         spelling: Any = token.get("idToken") if isinstance(token, dict) else payload.get("idTag")
         if isinstance(spelling, str) and spelling and self.station.at is not None:

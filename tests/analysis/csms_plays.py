@@ -155,6 +155,50 @@ def deleted(algorithm: str) -> Talk:
     return talk.down("DeleteCertificate", named, {"status": "NotFound"})
 
 
+def limited(names: int, limit: str = "2") -> Talk:
+    variable = {"name": "ItemsPerMessage", "instance": "GetVariables"}
+    told = {"attributeStatus": "Accepted", "attributeValue": limit, "component": {"name": "DeviceDataCtrlr"}}
+    one = {"component": {"name": "ClockCtrlr"}, "variable": {"name": "TimeZone"}}
+    talk = t2x().down(
+        "GetVariables",
+        {"getVariableData": [{"component": {"name": "DeviceDataCtrlr"}, "variable": variable}]},
+        {"getVariableResult": [{**told, "variable": variable}]},
+    )
+    answer = {"getVariableResult": [{**told, **one}] * names}
+    return talk.down("GetVariables", {"getVariableData": [one] * names}, answer)
+
+
+def custom_trigger(**named: str) -> Talk:
+    # Only 2.1 has VatNumberValidation: by it the version is known.
+    talk = t2x().up("VatNumberValidation", {"vatNumber": "DE1"}, {"vatNumber": "DE1", "status": "Accepted"})
+    return talk.down("TriggerMessage", {"requestedMessage": "CustomTrigger", **named}, {"status": "NotImplemented"})
+
+
+def customer(*, report: bool) -> Talk:
+    wanted = {"requestId": 1, "report": report, "clear": False, "customerIdentifier": "c"}
+    return t2x().down("CustomerInformation", wanted, _ACCEPTED)
+
+
+def started_from_afar(second: str) -> Talk:
+    talk = t16().down("RemoteStartTransaction", {"idTag": "A"}, _ACCEPTED, wait=0.1)
+    return talk.down("RemoteStartTransaction", {"idTag": second}, _ACCEPTED)
+
+
+def chained(issuer: str) -> Talk:
+    chain = _certificate("own", 30) + _certificate(issuer, 30)
+    return (
+        t2x()
+        .up("SignCertificate", {"csr": _request()}, _ACCEPTED)
+        .down("CertificateSigned", {"certificateChain": chain}, _ACCEPTED)
+    )
+
+
+def typed(kind: str) -> Talk:
+    talk = t2x().up("SignCertificate", {"csr": _request(), "certificateType": "V2GCertificate"}, _ACCEPTED)
+    told = {"certificateChain": _certificate("own", 30), "certificateType": kind}
+    return talk.down("CertificateSigned", told, _ACCEPTED)
+
+
 Play = Callable[[], Talk]
 
 # Rule, side, what breaks it, what nearly does.
@@ -244,6 +288,18 @@ CSMS_PLAYS: list[tuple[str, str, Play, Play]] = [
         lambda: installed(lambda pem: pem.replace("\n", "\\n")),
         lambda: installed(lambda pem: pem.replace("\n", "\r\n")),
     ),
+    ("certificate-chain", CSMS, lambda: chained("other"), lambda: chained("own")),
+    (
+        "certificate-of-another-request",
+        CSMS,
+        lambda: typed("ChargingStationCertificate"),
+        lambda: typed("V2GCertificate"),
+    ),
+    ("items-per-message", CSMS, lambda: limited(3), lambda: limited(2)),
+    ("items-per-message", CSMS, lambda: limited(2, "1"), lambda: limited(2, "0")),
+    ("custom-trigger", CSMS, custom_trigger, lambda: custom_trigger(customTrigger="x")),
+    ("nothing-asked", CSMS, lambda: customer(report=False), lambda: customer(report=True)),
+    ("command-doubled", CSMS, lambda: started_from_afar("A"), lambda: started_from_afar("B")),
     ("certificate-not-there", CSMS, lambda: deleted("SHA256"), lambda: deleted("SHA384")),
 ]
 
@@ -279,6 +335,12 @@ CSMS_TRACES: list[tuple[str, str, Callable[[], str], Callable[[], str]]] = [
         CSMS,
         lambda: _traced(t16().beat(), _closed(t16().beat(), 5)),
         lambda: _traced(t16().beat(), _closed(t16().beat(), 5, 1001)),
+    ),
+    (
+        "handshake-crashed",
+        CSMS,
+        lambda: _traced(t16(), handshake='{"status":500,"subprotocol":null}'),
+        lambda: _traced(t16(), handshake='{"status":404,"subprotocol":null}'),
     ),
     ("subprotocol-not-offered", CSMS, lambda: _handshake("ocpp2.1"), lambda: _handshake("ocpp1.6")),
     ("cancel-unknown-reservation", CSMS, lambda: _traced(cancelled(6)), lambda: _traced(cancelled(5))),
