@@ -19,6 +19,7 @@ from evidence.run_folder import read_run
 from evidence.run_model import SloResult
 from reports.allure import write_allure
 from tests.reports.history_builders import write_night
+from tests.test_house import ROOT
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed here"),
@@ -56,7 +57,9 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def allure_3(tools: Path, results: Path, out: Path) -> None:
-    generate(tools / ".bin" / "allure", "generate", results, "-o", out)
+    (out.parent / "plugstorm-history").mkdir(exist_ok=True)
+    config = ROOT / "examples" / "ci" / "allurerc.json"
+    generate(tools / ".bin" / "allure", "generate", "--config", shutil.copy(config, out.parent), results, "-o", out)
 
 
 def allure_2(tools: Path, results: Path, out: Path) -> None:
@@ -98,6 +101,7 @@ def test_a_suite_opens_in_allure_2(tools: Path, suite: Path, tmp_path: Path) -> 
 def test_load_figures_are_metrics_of_allure_3(tools: Path, tmp_path: Path) -> None:
     allure_3(tools, load(tmp_path, 1, passed=True), tmp_path / "out")
     metrics = (tmp_path / "out" / "widgets" / "metrics.json").read_text()
+    assert len((tmp_path / "plugstorm-history" / "allure.jsonl").read_text().splitlines()) == 1
     for key in ("calls_per_s", "1.6.Heartbeat.service_p50_ms", "1.6.MeterValues.response_p99_ms"):
         assert key in metrics, key
 
