@@ -11,6 +11,7 @@ from rich.console import Console
 from evidence.manifest import seal
 from evidence.run_model import Run
 from plugstorm.ci import tell_ci
+from reports.allure import write_allure
 from reports.annotations import of_run
 from reports.html import write_report
 from reports.junit import write_junit
@@ -32,6 +33,7 @@ def finish(folder: Path, run: Run, *, show: bool = True, as_json: bool = False) 
         print_headline(run, console)
     write_junit(folder, run)
     write_summary(folder, run)
+    write_allure(folder, run)
     page = write_report([(folder, run)])
     seal(folder)
     tell([run] if show else [], page, console)

@@ -1,8 +1,12 @@
 """N runs against N: what the runs of one side differ in among themselves is the noise, and nothing is guessed.
 
 Load runs go through one permutation test for all their figures (`reports.permutation`). A figure moved if chance hardly
-explains it and it moved by more than people care about. A latency must also have grown by more than the generator's own
-timers became late at the same percentile: else the machine was busier, and not the CSMS slower.
+explains it and it moved by more than people care about.
+
+A machine that is busier with others than before makes latencies longer, though no CSMS became slower. It is known by
+the load generator's own timers, which ran later, too. Then only the fastest tenth of the answers (service p10) is
+believed by itself, which a busy machine hardly moves; what else grew counts where that grew with it, and is left out
+where it did not.
 """
 
 from __future__ import annotations
@@ -15,13 +19,14 @@ from typing import Final, Literal
 
 import msgspec
 
-from evidence.run_model import CaseResult, InteropRun, LoadRun, Percentiles, Run
+from evidence.run_model import ActionStats, CaseResult, InteropRun, LoadRun, Percentiles, Run
 from evidence.verdicts import RunVerdict
 from evidence.vocabulary import FROM_CSMS
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.outcomes import Outcome
 from reports.compare import BEHAVIOUR, Comparison, compare_runs, differences
 from reports.compare_load import Change, Trend
+from reports.histograms import read_histograms
 from reports.permutation import ALPHA, Sample, chances, enough_runs, least_chance
 from reports.words import plural
 
@@ -30,10 +35,13 @@ __all__ = ["compare_sets", "sound"]
 Runs = Sequence[tuple[Path, Run]]
 Unit = Literal["ms", "1/s", "share", "met"]
 
-_LEAST_CALLS: Final = {"p50": 10, "p90": 50, "p99": 500}
+_LEAST_CALLS: Final = {"p10": 20, "p50": 10, "p90": 50, "p99": 500}
 """CALLs of an action in every run from which on a percentile of it says something."""
-_LAG_FACTORS: Final = {"service": 2.0, "response": 3.0}
-"""How often an answer may wait for the generator: when it is sent, when it comes; a response also before its turn."""
+_FASTEST: Final = "service p10"
+_CALM: Final = 1.5
+"""How many times as late the generator's timers may run on a machine that counts as calm as before."""
+_CALM_SHARE: Final = 0.25
+"""Of the latency that matters: so much later they may run in any case."""
 _THROUGHPUT: Final = 0.05
 _SHARE: Final = 0.001
 _FUZZ: Final = 0.5
@@ -116,7 +124,7 @@ def _takes_over(case: CaseResult, held: CaseResult, *, best: bool) -> bool:
 def _loads(bases: Runs, news: Runs, tolerance: float, floor_ms: float, tries: int) -> Comparison:
     runs = [run for _, run in (*bases, *news) if isinstance(run, LoadRun)]
     split = len(bases)
-    tables = [dict(_figures(run)) for run in runs]
+    tables = [dict(_figures(path, run)) for path, run in (*bases, *news) if isinstance(run, LoadRun)]
     figures = [figure for figure in tables[0] if all(figure in table for table in tables)]
     values = {figure: tuple(table[figure] for table in tables) for figure in figures}
     moving = [figure for figure in figures if len(set(values[figure])) > 1]
@@ -133,8 +141,7 @@ def _loads(bases: Runs, news: Runs, tolerance: float, floor_ms: float, tries: in
             if least > ALPHA:
                 direction = Trend.UNKNOWN
             elif chance <= ALPHA:
-                is_machine = figure.unit == "ms" and _is_of_the_machine(figure, runs, split, before, after)
-                direction = Trend.UNKNOWN if is_machine else Trend.WORSE if shift > 0 else Trend.BETTER
+                direction = Trend.WORSE if shift > 0 else Trend.BETTER
         changes.append(
             Change(
                 name=figure.name,
@@ -147,22 +154,24 @@ def _loads(bases: Runs, news: Runs, tolerance: float, floor_ms: float, tries: in
                 chance=None if figure not in worse else chance,
             )
         )
+    believed = _believed(changes, runs, split, tolerance)
+    left_out = len(changes) - len(believed)
+    changes = believed
     order = tuple(Trend)
     changes.sort(key=lambda change: order.index(change.direction))
-    doubted = any(change.direction is Trend.UNKNOWN for change in changes)
     return Comparison(
         kind="load",
         base="",
         new="",
         regressed=any(change.direction is Trend.WORSE for change in changes),
-        conclusive=bool(changes) and not doubted and least <= ALPHA,
-        warnings=_warnings(bases, news, least, doubted=doubted),
+        conclusive=bool(changes) and least <= ALPHA,
+        warnings=_warnings(bases, news, least, left_out=left_out),
         changes=tuple(changes),
         compared=len(changes),
     )
 
 
-def _warnings(bases: Runs, news: Runs, least: float, *, doubted: bool) -> tuple[str, ...]:
+def _warnings(bases: Runs, news: Runs, least: float, *, left_out: int) -> tuple[str, ...]:
     warnings = []
     if least > ALPHA:
         enough = enough_runs()
@@ -170,15 +179,18 @@ def _warnings(bases: Runs, news: Runs, least: float, *, doubted: bool) -> tuple[
             f"{plural(len(bases), 'base run')} and {plural(len(news), 'new run')} are too few to tell a change from "
             f"chance: make {enough} of each."
         )
-    elif doubted:
-        warnings.append("Latencies grew no more than the load generator's own timers became late: run again.")
+    if left_out:
+        warnings.append(
+            f"Left out: {plural(left_out, 'figure')} that moved while the machine was not as calm as for the base, "
+            "and the fastest answers did not move."
+        )
     differing = differences(bases[-1][1], news[-1][1])
     if len(differing) > _MOST_WARNINGS:
         differing = (*differing[:_MOST_WARNINGS], f"And {len(differing) - _MOST_WARNINGS} more differences.")
     return (*warnings, *differing)
 
 
-def _figures(run: LoadRun) -> Iterator[tuple[_Figure, float]]:
+def _figures(path: Path, run: LoadRun) -> Iterator[tuple[_Figure, float]]:
     for slo in run.slo:
         if not slo.undecided:
             yield _Figure("SLO", slo.expr, "met"), 0.0 if slo.passed else 1.0
@@ -189,20 +201,34 @@ def _figures(run: LoadRun) -> Iterator[tuple[_Figure, float]]:
     per_s = run.throughput.get("calls_per_s")
     if per_s:
         yield _Figure("run", "calls per second", "1/s"), per_s
+    yield from _of_actions(path, run)
+
+
+def _of_actions(path: Path, run: LoadRun) -> Iterator[tuple[_Figure, float]]:
     for action in run.actions:
         name = f"{action.ocpp} {action.action}{' (from the CSMS)' if action.direction == FROM_CSMS else ''}"
         for clock, spread in (("service", action.service_ms), ("response", action.response_ms)):
             yield from _percentiles(name, clock, spread, action.count)
+        if action.count >= _LEAST_CALLS["p10"] and (fastest := _fastest(path, action)):
+            yield _Figure(name, _FASTEST, "ms"), fastest
         for outcome in Outcome:
             if outcome is not Outcome.ACCEPTED and action.count >= _LEAST_CALLS["p50"]:
                 amount = sum(count for word, count in action.outcomes.items() if word.startswith(outcome))
                 yield _Figure(name, f"share of {outcome}", "share"), amount / action.count
 
 
+def _fastest(path: Path, action: ActionStats) -> float | None:
+    if action.service_ms is None or action.service_ms.p10 is not None:
+        return None if action.service_ms is None else action.service_ms.p10
+    # A run of before that was kept in run.json.
+    histograms = read_histograms(path)
+    return histograms.merged(action.ocpp, action.action, action.direction, "service").percentile(10) / 1000
+
+
 def _percentiles(name: str, clock: str, spread: Percentiles | None, count: int) -> Iterator[tuple[_Figure, float]]:
-    for percentile, least in _LEAST_CALLS.items():
+    for percentile in ("p50", "p90", "p99"):
         value = None if spread is None else getattr(spread, percentile)
-        if value and count >= least:
+        if value and count >= _LEAST_CALLS[percentile]:
             yield _Figure(name, f"{clock} {percentile}", "ms"), value
 
 
@@ -242,21 +268,38 @@ def _matters(
             return abs(new - old) > _FUZZ
 
 
-def _is_of_the_machine(
-    figure: _Figure, runs: Sequence[LoadRun], split: int, before: Sequence[float], after: Sequence[float]
-) -> bool:
-    """Return whether the generator's timers explain a latency; strained, and with nothing known of them, they may."""
-    clock, _, percentile = figure.figure.partition(" ")
+def _believed(changes: Sequence[Change], runs: Sequence[LoadRun], split: int, tolerance: float) -> list[Change]:
+    """Leave out what moved for which another load of the machine may be the cause."""
+    moved = {(change.name, change.figure): change.direction for change in changes}
+    return [
+        change
+        for change in changes
+        if change.direction not in (Trend.WORSE, Trend.BETTER)
+        or _is_calm(change, runs, split, tolerance)
+        or moved.get((change.name, _FASTEST)) is change.direction
+    ]
+
+
+def _is_calm(change: Change, runs: Sequence[LoadRun], split: int, tolerance: float) -> bool:
+    """Return whether the machine was as calm for the new runs as for the base, as far as a figure depends on that.
+
+    Where the timers of a run are not known, only a VALID generator counts as calm.
+    """
+    _, _, percentile = change.figure.partition(" ")
+    if change.unit == "met":
+        percentile, matters = "p99", math.inf
+    elif change.unit == "ms" and change.figure != _FASTEST:
+        matters = min(change.base or 0.0, change.new or 0.0) * tolerance * _CALM_SHARE
+    else:
+        return True
     lags = [_lag(run, percentile) for run in runs]
     known = [lag for lag in lags if lag is not None]
     if len(known) < len(lags):
-        return any(run.generator.verdict != "VALID" for run in runs)
-    later = median(known[split:]) - median(known[:split])
-    return 0 < abs(median(after) - median(before)) <= later * _LAG_FACTORS[clock] * _sign(before, after)
-
-
-def _sign(before: Sequence[float], after: Sequence[float]) -> float:
-    return 1.0 if median(after) >= median(before) else -1.0
+        return all(run.generator.verdict == "VALID" for run in runs)
+    one, two = median(known[:split]), median(known[split:])
+    if matters == math.inf:
+        return two <= one * _CALM and one <= two * _CALM
+    return two <= one * _CALM + matters and one <= two * _CALM + matters
 
 
 def _lag(run: LoadRun, percentile: str) -> float | None:

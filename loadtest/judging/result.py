@@ -40,7 +40,7 @@ from ocppj.trace import wall_clock
 
 __all__ = ["Course", "at_end", "build_run", "exit_code", "run_verdict", "slo_figures", "write_result"]
 
-_PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
+_PERCENTILES: Final = (10.0, 50.0, 90.0, 99.0, 99.9)
 _MOST_ROWS: Final = 7200
 _FIELDS: Final = {field.name: field.type for field in msgspec.structs.fields(LoadRun)}
 
@@ -369,9 +369,15 @@ def _outcomes(run: LoadRun) -> dict[str, dict[str, int]]:
 def _percentiles(histogram: Histogram) -> Percentiles | None:
     if not histogram.counts:
         return None
-    p50, p90, p99, p999 = (value / 1000 for value in histogram.percentiles(_PERCENTILES))
+    p10, p50, p90, p99, p999 = (value / 1000 for value in histogram.percentiles(_PERCENTILES))
     return Percentiles(
-        p50=p50, p90=p90, p99=p99, p999=p999, max=histogram.max / 1000, mean=round(histogram.mean / 1000, 3)
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        p999=p999,
+        max=histogram.max / 1000,
+        mean=round(histogram.mean / 1000, 3),
+        p10=p10,
     )
 
 

@@ -6,9 +6,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
+from reports.allure import categories
 from tests.deploy.workflow import evaluate
 from tests.test_house import ROOT
 
@@ -155,6 +157,11 @@ def test_the_file_for_jenkins_has_balanced_blocks_and_known_sections() -> None:
     assert depth == 0
     sections = re.findall(r"^ {4}(\w+) \{", text, re.MULTILINE)
     assert sections == ["agent", "triggers", "options", "parameters", "environment", "stages", "post"]
+
+
+def test_the_configuration_of_allure_3_has_our_categories() -> None:
+    config = msgspec.json.decode((EXAMPLES / "allurerc.json").read_bytes())
+    assert config["categories"] == categories()
 
 
 def test_expressions_are_those_of_github() -> None:

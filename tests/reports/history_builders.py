@@ -32,16 +32,23 @@ def write_night(
     only: str = "",
     noise: float = 0.03,
     lag: float | None = 0.2,
+    busy: bool = False,
     day: int = 1,
     **fields: Any,
 ) -> Path:
-    """Write one run; `slower` is about every action, or `only` one, and `lag` is in ms at p50."""
+    """Write one run; `slower` is about every action, or `only` one, and `lag` is in ms at p50.
+
+    `busy`: the machine made it slower, and not the CSMS.
+    """
     draw = random.Random(seed)
     actions = []
     for action, ms in ACTIONS.items():
         factor = slower if only in ("", action) else 1.0
         p50 = ms * factor * draw.lognormvariate(0, noise)
-        spread = Percentiles(p50=p50, p90=p50 * 1.4, p99=p50 * 3 * draw.lognormvariate(0, 3 * noise), p999=999, max=999)
+        p99 = p50 * 3 * draw.lognormvariate(0, 3 * noise)
+        # The fastest answers are those of a CSMS that nobody disturbed.
+        p10 = ms * (1.0 if busy else factor) * 0.9 * draw.lognormvariate(0, noise / 3)
+        spread = Percentiles(p50=p50, p90=p50 * 1.4, p99=p99, p999=999, max=999, p10=p10)
         actions.append(
             ActionStats(
                 ocpp="1.6", action=action, direction=TO_CSMS, count=600, outcomes={"accepted": 600}, service_ms=spread,
