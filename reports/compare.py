@@ -230,7 +230,9 @@ def _warnings(before: Run, after: Run) -> tuple[str, ...]:
 # A practice CSMS that a run starts itself listens on whatever port is free.
 _OWN_PORT = re.compile(r"(?<=//)(127\.\d+\.\d+\.\d+|localhost):\d+")
 # These differ between two runs of the same test.
-_BESIDE_THE_POINT = frozenset({"out", "seed", "url", "host", "control url", "control-url"})
+_BESIDE_THE_POINT = frozenset(
+    {"out", "seed", "url", "host", "control url", "control-url", "metrics", "otlp", "metrics-label"}
+)
 
 
 def _target(run: Run) -> dict[str, Any]:
