@@ -245,7 +245,20 @@ def differences(before: Run, after: Run) -> tuple[str, ...]:
 
 # These differ between two runs of the same test.
 _BESIDE_THE_POINT = frozenset(
-    {"out", "seed", "label", "url", "host", "csms_version", "control url", "control-url", "control_url"}
+    {
+        "out",
+        "seed",
+        "label",
+        "url",
+        "host",
+        "csms_version",
+        "control url",
+        "control-url",
+        "control_url",
+        "metrics",
+        "otlp",
+        "metrics-label",
+    }
 )
 # So do these where the run has started the practice CSMS itself.
 _OF_OWN_CSMS = frozenset({"tls_url", "ca_file"})

@@ -22,7 +22,7 @@ from evidence.vocabulary import COOL_DOWN, MEASURE, NOTES_DROPPED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import Ack, Collector, Report
 from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_error, print_result, snapshot
-from loadtest.cluster.overview import Overview, overview_of, overview_of_result
+from loadtest.cluster.overview import ActionTotals, Overview, overview_of, overview_of_result
 from loadtest.cluster.standing import Standing
 from loadtest.judging.early_signs import LOOK_UNTIL, Sight, early_signs
 from loadtest.judging.generator import gather, judge, lag_ms
@@ -88,6 +88,9 @@ class MasterEnd:
         self._hurry = False
         self._stopped: float | None = None
         self._unstarted = 0.0
+        self._actions = ActionTotals()
+        self.has_page = False
+        """Whether somebody may look at `overview` while a run goes on."""
         self.lease_server = self._new_lease_server()
         self.spawned = False
         """Whether Locust has started all users."""
@@ -152,7 +155,7 @@ class MasterEnd:
         moment, collector = self.moment, self._collector
         if moment is None or collector is None:
             return Overview() if self.result is None else overview_of_result(self.result)
-        return overview_of(moment, collector.merged)
+        return overview_of(moment, collector.merged, self._actions)
 
     def prepare(self, settings: Settings) -> None:
         """Take what the next run is asked to do; not while one is under way."""
@@ -167,6 +170,7 @@ class MasterEnd:
         if self._folder is None:
             out = settings.out and f"{settings.out}-{self._runs}"
             self._folder = RunFolder.create(out, "load")
+        self._actions = ActionTotals()
         self._collector = Collector(self._runs, time.monotonic, on_note=self._note, on_delta=self._delta)
         if self.lease_server.identities != settings.identities and not self.lease_server.table.held:
             self.lease_server = self._new_lease_server()
@@ -341,6 +345,8 @@ class MasterEnd:
                 plugin.note(worker, note)
 
     def _delta(self, delta: Delta) -> None:
+        if self.has_page:
+            self._actions.add(delta)
         for plugin in self._plugins:
             plugin.delta(delta)
 

@@ -6,19 +6,24 @@ It is made from the merged figures of all workers, so a distributed run looks li
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
+from typing import Final
 
 import msgspec
 
-from evidence.histogram import Histogram
+from evidence.histogram import highest_in_bucket, lowest_in_bucket
 from evidence.run_model import ActionStats, LoadRun, Percentiles
 from evidence.vocabulary import COOL_DOWN, MEASURE, OPENED, TO_CSMS, is_failure
 from loadtest.judging.moment import Moment
 from loadtest.measuring.merged import Merged
+from loadtest.measuring.recorder import Delta
 
-__all__ = ["ActionView", "Overview", "SecondView", "overview_of", "overview_of_result"]
+__all__ = ["ActionTotals", "ActionView", "Overview", "SecondView", "overview_of", "overview_of_result"]
 
-_SECONDS = 180
+_SECONDS: Final = 180
 """The newest seconds that the page draws."""
+_BITS: Final = 7
+"""That are kept of a latency."""
 
 
 class ActionView(msgspec.Struct, kw_only=True):
@@ -79,7 +84,7 @@ class Overview(msgspec.Struct, kw_only=True):
     """Connection attempts that failed, by how."""
 
 
-def overview_of(moment: Moment, merged: Merged) -> Overview:
+def overview_of(moment: Moment, merged: Merged, actions: ActionTotals) -> Overview:
     """Show a run that goes on; at its end the CALLs are still those of the window that is judged."""
     second = merged.latest()
     shown = MEASURE if moment.window == COOL_DOWN else moment.window
@@ -100,7 +105,7 @@ def overview_of(moment: Moment, merged: Merged) -> Overview:
         workers=sum(not worker.left for worker in moment.workers),
         generator=moment.generator.verdict,
         reasons=moment.generator.reasons,
-        actions=_actions(merged, shown),
+        actions=actions.rows(shown),
         seconds=[
             SecondView(
                 t=one.t,
@@ -133,45 +138,73 @@ def overview_of_result(run: LoadRun) -> Overview:
 
 
 class _Sum:
+    """All CALLs of one action; the latencies by `_rounded`."""
+
     def __init__(self) -> None:
-        self.service = Histogram()
-        self.response = Histogram()
+        self.service: Counter[int] = Counter()
+        self.response: Counter[int] = Counter()
         self.outcomes: Counter[str] = Counter()
 
 
-def _actions(merged: Merged, window: str) -> list[ActionView]:
-    sums: dict[tuple[str, str, str], _Sum] = {}
-    for (ocpp, action, direction, outcome), latencies in merged.window(window).items():
-        one = sums.setdefault((ocpp, action, direction), _Sum())
-        one.service.merge(latencies.service.counts)
-        one.response.merge(latencies.response.counts)
-        one.outcomes[outcome] += latencies.response.count
-    rows = []
-    for (ocpp, action, direction), one in sums.items():
-        service, response = _percentiles(one.service), _percentiles(one.response)
-        rows.append(
-            ActionView(
-                action=action,
-                ocpp=ocpp,
-                direction=direction,
-                calls=one.outcomes.total(),
-                failed=sum(count for outcome, count in one.outcomes.items() if is_failure(outcome)),
-                outcomes=dict(one.outcomes.most_common()),
-                service_p50=service[0],
-                service_p99=service[1],
-                response_p50=response[0],
-                response_p99=response[1],
-            )
-        )
-    # Those of the stations first, the busiest of each direction before the others.
-    return sorted(rows, key=lambda row: (row.direction != TO_CSMS, -row.calls))
+class ActionTotals:
+    """The CALLs of a run by window and action, kept so that a look at them costs little, however many there are."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._windows: dict[str, dict[tuple[str, str, str], _Sum]] = {}
+
+    def add(self, delta: Delta) -> None:
+        """Add what one process recorded."""
+        for window, entries in delta["windows"].items():
+            sums = self._windows.setdefault(window, {})
+            for ocpp, action, direction, outcome, service, response in entries:
+                one = sums.setdefault((ocpp, action, direction), _Sum())
+                one.outcomes[outcome] += sum(response.values())
+                for latencies, counts in ((one.service, service), (one.response, response)):
+                    for index, count in counts.items():
+                        latencies[_rounded(index)] += count
+
+    def rows(self, window: str) -> list[ActionView]:
+        """Return those of one window: those of the stations first, the busiest of each direction before the others."""
+        rows = [_row(key, one) for key, one in self._windows.get(window, {}).items()]
+        return sorted(rows, key=lambda row: (row.direction != TO_CSMS, -row.calls))
 
 
-def _percentiles(histogram: Histogram) -> tuple[float | None, float | None]:
-    if not histogram.counts:
-        return None, None
-    low, high = histogram.percentiles((50.0, 99.0))
-    return low / 1000, high / 1000
+def _row(key: tuple[str, str, str], one: _Sum) -> ActionView:
+    ocpp, action, direction = key
+    service, response = _percentiles(one.service), _percentiles(one.response)
+    return ActionView(
+        action=action,
+        ocpp=ocpp,
+        direction=direction,
+        calls=one.outcomes.total(),
+        failed=sum(count for outcome, count in one.outcomes.items() if is_failure(outcome)),
+        outcomes=dict(one.outcomes.most_common()),
+        service_p50=service[0],
+        service_p99=service[1],
+        response_p50=response[0],
+        response_p99=response[1],
+    )
+
+
+@cache
+def _rounded(index: int) -> int:
+    """Return the middle of a bucket of `Histogram` in µs, to within 1 %: so few of them are sorted at every look."""
+    middle = (lowest_in_bucket(index) + highest_in_bucket(index)) // 2
+    shift = max(middle.bit_length() - _BITS, 0)
+    return middle if not shift else ((middle >> shift) << shift) + (1 << (shift - 1))
+
+
+def _percentiles(latencies: Counter[int]) -> tuple[float | None, float | None]:
+    """Return p50 and p99 in ms."""
+    total, seen = latencies.total(), 0
+    wanted = [max(int(total * share + 0.5), 1) for share in (0.5, 0.99)]
+    found: list[float] = []
+    for value, count in sorted(latencies.items()):
+        seen += count
+        while len(found) < len(wanted) and seen >= wanted[len(found)]:
+            found.append(value / 1000)
+    return (found[0], found[1]) if found else (None, None)
 
 
 def _of_result(one: ActionStats) -> ActionView:

@@ -75,6 +75,8 @@ def _on_init(environment: Environment, **_: Any) -> None:
         if starts_at_once:
             wiring.check_end(_end_check(environment, settings))
         add_storm_page(environment, lambda: wiring.settings.plugins)
+        if wiring.master is not None:
+            wiring.master.has_page = environment.web_ui is not None
         add_tab(
             environment,
             lambda: Overview() if wiring.master is None else wiring.master.overview,

@@ -73,6 +73,7 @@ class _Server:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{listener.getsockname()[1]}/metrics"
         WSGIServer(listener, self._answer, log=None, error_log=_logger).start()
+        _logger.info("Metrics are at %s.", self.url)
 
     def show(self, picture: Picture, labels: Mapping[str, str]) -> None:
         self._picture, self._labels, self.served = picture, labels, 0

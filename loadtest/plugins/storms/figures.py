@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
 from itertools import accumulate
 from math import ceil
+from operator import itemgetter
 from typing import Any, Final
 
 from loadtest.plugins.storms.formula import Expected, distance
@@ -127,9 +129,5 @@ class Totals:
 
 
 def _upto(cumulated: list[tuple[int, int]], bucket: float) -> int:
-    reached = 0
-    for at, count in cumulated:
-        if at >= bucket:
-            break
-        reached = count
-    return reached
+    found = bisect_left(cumulated, bucket, key=itemgetter(0))
+    return cumulated[found - 1][1] if found else 0

@@ -39,7 +39,11 @@ sessions: {duration: [8, 15], gap: [2, 4]}
 impair:
   - {direction: to-csms, actions: [MeterValues], duplicates: 20%, jitter: 5ms}
 """
-COMMANDS = "- {action: trigger-status, rate: 5/s}\n"
+# Stations know no vendor, so the second one is rejected.
+COMMANDS = """
+- {action: trigger-status, rate: 5/s}
+- {action: DataTransfer, rate: 5/s, payload: {vendorId: com.example}}
+"""
 STATIONS = 60
 
 
