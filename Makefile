@@ -82,6 +82,8 @@ types: setup ## Check the types of all rooms
 unit flake: WHOLE := --ignore=tests/deploy/whole
 # Many of them wait for a load run of some seconds, so twice as many as there are cores.
 unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; command -v mosquitto >/dev/null || \
+	  echo "make: tests of MQTT run on one broker instead of two (Debian, Ubuntu: apt install mosquitto)"
 	$(BIN)/python -m pytest -n $$(( 2 * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') )) $(WHOLE) $(DONE) $(ARGS)
 
 coverage: setup ## Check that the tests of the protocol core reach every branch of it

@@ -79,7 +79,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     operation: str
     over: str
-    """http, sql, shell, manual, or callback for a request that the CSMS made."""
+    """http, sql, shell, mqtt, manual, or callback for a request that the CSMS made."""
     request: dict[str, Any]
     response: dict[str, Any] | None = None
     error: str | None = None

@@ -17,11 +17,13 @@ from drivers.callback import CallbackServer
 from drivers.http_requests import Requester, UnauthorizedError
 from drivers.loading import Loaded
 from drivers.manual import ANSWERS_FILE, Desk
+from drivers.mqtt_requests import Address, Wanted, exchange
 from drivers.outcomes import read_outcome
-from drivers.schema import Manual, Operation, Outcome, Shell, Sql, Step
+from drivers.schema import Manual, Mqtt, Operation, Outcome, Shell, Sql, Step
 from drivers.shell import run_command
 from drivers.template import Place, holds, render, render_tree
 from evidence.redact import REDACTED, redact, redact_text
+from mqtt.packets import Level
 from ocppj.errors import UsageError
 
 __all__ = ["Engine", "question"]
@@ -144,6 +146,8 @@ class Engine:
             return self._sql(name, step.sql, self._known(context)), None
         if step.shell is not None:
             return self._shell(name, step.shell, self._known(context)), None
+        if step.mqtt is not None:
+            return self._publish(name, step.mqtt, self._known(context))
         assert step.manual is not None
         return self._ask(name, step.manual, context), None
 
@@ -164,6 +168,59 @@ class Engine:
         statement = str(render(sql.statement, Place.SQL, known, database.dialect))
         client = Shell(command=database.command, env=database.env, timeout=database.timeout, ok=sql.ok)
         return self._run(name, "sql", client, statement, known, separator=database.separator)
+
+    def _publish(self, name: str, mqtt: Mqtt, known: Context) -> Done:
+        topic = str(render(mqtt.topic, Place.TEXT, known))
+        if mqtt.text is not None:
+            payload = str(render(mqtt.text, Place.TEXT, known)).encode("utf-8", "replace")
+        else:
+            payload = msgspec.json.encode(render_tree(mqtt.message, known))
+        wait, wanted = mqtt.wait, None
+        faults: list[str] = []
+        if wait is not None:
+            condition = wait.when
+
+            def fits(response: dict[str, Any]) -> bool:
+                try:
+                    return holds(condition, known | {"response": response})
+                except DriverError as error:
+                    # A message of another kind lacks what the condition asks for.
+                    faults[:] = [f"; of another message: {error}"]
+                    return False
+
+            wanted = Wanted(str(render(wait.topic, Place.TEXT, known)), fits, wait.timeout)
+        request: dict[str, Any] = {"topic": topic, "message": payload.decode()}
+        request |= {} if wanted is None else {"wait": wanted.topic}
+        with self._watched(name, "mqtt", request) as responses:
+            response = exchange(self._broker(), topic, payload, qos=mqtt.qos, retain=mqtt.retain, wanted=wanted)
+            if response is not None:
+                responses.append(response)
+                if not holds(mqtt.ok, known | {"response": response}):
+                    text = " ".join(response["text"].split())[:300]
+                    raise DriverError(f"the CSMS did not do it: {text or '(no message)'}")
+                return response, None
+            assert wait is not None
+            assert wanted is not None
+            why = f"no message on {wanted.topic} within {wait.timeout:g} s{''.join(faults)}"
+            if name != "trigger":
+                raise DriverError(why)
+        return {}, CommandResult(status=wait.on_timeout, origin="csms", description=why)
+
+    def _broker(self) -> Address:
+        broker = self._document.broker
+        assert broker is not None
+
+        def filled(text: str | None) -> str | None:
+            return None if text is None else str(render(text, Place.TEXT, self._values)) or None
+
+        return Address(
+            url=filled(broker.url) or "",
+            level=Level.V5 if broker.mqtt == "5" else Level.V311,
+            user=filled(broker.user),
+            password=filled(broker.password),
+            ca_file=filled(broker.ca_file),
+            timeout=broker.timeout,
+        )
 
     def _shell(self, name: str, shell: Shell, known: Context) -> dict[str, Any]:
         stdin = "" if shell.stdin is None else str(render(shell.stdin, Place.TEXT, known))

@@ -47,7 +47,7 @@ _NAMES: dict[str, frozenset[str]] = {
     "web_payment": _STATION | {"evse", "totp"},
 }
 _TAKEN = frozenset().union(*_NAMES.values()) | _ANSWER | GLOBALS.keys()
-_WAYS = ("http", "sql", "shell", "manual", "steps", "unsupported")
+_WAYS = ("http", "sql", "shell", "mqtt", "manual", "steps", "unsupported")
 _OWN_FIELDS = {
     "answer": "trigger",
     "rows": "transactions",
@@ -232,11 +232,12 @@ class _Checker:
         if document.database is not None:
             self._command(document.database.command, ("database", "command"))
         saved = login.save.keys() if login else frozenset[str]()
-        # What every way over HTTP or SQL needs besides what it says itself.
+        # What every way over HTTP, SQL or MQTT needs besides what it says itself.
         self._common = {
             "http": self._names(document.http, ("http",), _STATION).needed
             | (self._names(login, ("login",), _ANSWER).needed - saved),
             "sql": self._names(document.database, ("database",), frozenset()).needed,
+            "mqtt": self._names(document.broker, ("broker",), frozenset()).needed,
         }
         self._names(document.callback, ("callback",), frozenset({"served_port"}))
         if isinstance(document.signs_certificates, str):
@@ -304,6 +305,10 @@ class _Checker:
             raise self._error(path, f"{how}; give one of {known}")
         if holder.sql is not None and self._document.database is None:
             raise self._error((*path, "sql"), "needs a 'database' with the command of its client program")
+        if holder.mqtt is not None and self._document.broker is None:
+            raise self._error((*path, "mqtt"), "needs a 'broker' with its url")
+        if holder.mqtt is not None and (holder.mqtt.message is not msgspec.UNSET) == (holder.mqtt.text is not None):
+            raise self._error((*path, "mqtt"), "needs a message or a text, and not both")
         if holder.shell is not None:
             self._command(holder.shell.command, (*path, "shell", "command"))
         if holder.http is not None:

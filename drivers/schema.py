@@ -12,6 +12,7 @@ import msgspec
 from drivers.template import Dialect, Place
 
 __all__ = [
+    "Broker",
     "Callback",
     "Choice",
     "Document",
@@ -19,6 +20,8 @@ __all__ = [
     "HttpDefaults",
     "Limit",
     "Manual",
+    "Mqtt",
+    "MqttWait",
     "Operation",
     "Operations",
     "Outcome",
@@ -148,6 +151,33 @@ class Shell(_Part, frozen=True, kw_only=True):
     ok: Condition | None = None
 
 
+class MqttWait(_Part, frozen=True, kw_only=True):
+    """The message that answers one that was published."""
+
+    topic: Text
+    """A topic filter; it is subscribed to before anything is published."""
+    when: Condition | None = None
+    """About `response`: whether it is the one that is meant; without it the first that comes."""
+    timeout: Positive = 30.0
+    on_timeout: Literal["sent", "timeout"] = "timeout"
+    """Result of a command; of anything else, no answer is an error."""
+
+
+class Mqtt(_Part, frozen=True, kw_only=True):
+    """A message for the broker, and the answer to it."""
+
+    topic: Text
+    message: Value = msgspec.UNSET
+    """JSON; `{{ payload }}` is the OCPP payload as it is."""
+    text: Text | None = None
+    """A message that is not JSON."""
+    qos: Literal[0, 1, 2] = 1
+    retain: bool = False
+    wait: MqttWait | None = None
+    ok: Condition | None = None
+    """About `response`: where it does not hold, the CSMS did not do it."""
+
+
 class Manual(_Part, frozen=True, kw_only=True):
     """A question to the person at the terminal."""
 
@@ -163,6 +193,7 @@ class Step(_Part, frozen=True, kw_only=True):
     http: Http | None = None
     sql: Sql | None = None
     shell: Shell | None = None
+    mqtt: Mqtt | None = None
     manual: Manual | None = None
     save: dict[str, Value] = {}
     """Names for what `response` holds, for the steps that follow."""
@@ -176,7 +207,7 @@ class Limit(_Part, frozen=True, kw_only=True):
 
 
 class Operation(_Part, frozen=True, kw_only=True):
-    """One way to do something, and where it applies; exactly one of the six ways is given."""
+    """One way to do something, and where it applies; exactly one of the seven ways is given."""
 
     versions: list[OcppVersion] = []
     actions: list[str] = []
@@ -188,6 +219,7 @@ class Operation(_Part, frozen=True, kw_only=True):
     http: Http | None = None
     sql: Sql | None = None
     shell: Shell | None = None
+    mqtt: Mqtt | None = None
     manual: Manual | None = None
     steps: list[Step] = []
     unsupported: str | None = None
@@ -254,6 +286,18 @@ class Database(_Part, frozen=True, kw_only=True):
     timeout: Positive = 30.0
 
 
+class Broker(_Part, frozen=True, kw_only=True):
+    """The broker of the CSMS."""
+
+    url: Text
+    user: Text | None = None
+    password: Text | None = None
+    mqtt: Literal["3.1.1", "5"] = "3.1.1"
+    ca_file: Text | None = None
+    """PEM file of the root that signed the broker's certificate."""
+    timeout: Positive = 30.0
+
+
 class CallbackServer(_Part, frozen=True, kw_only=True):
     """Where the CSMS finds the harness."""
 
@@ -282,6 +326,7 @@ class Document(_Part, frozen=True, kw_only=True):
     variables: dict[str, Variable] = {}
     http: HttpDefaults = HttpDefaults()
     database: Database | None = None
+    broker: Broker | None = None
     callback: CallbackServer = CallbackServer()
     login: Step | None = None
     """Done before the first request and again after a 401; what it saves is known everywhere."""

@@ -9,6 +9,7 @@ from ocppj.outcomes import Outcome
 __all__ = [
     "CHECK",
     "COOL_DOWN",
+    "DELIVERY_FAULTS",
     "DUPLICATE_DELIVERY",
     "FROM_CSMS",
     "MEASURE",
@@ -56,6 +57,7 @@ NO_PROPERTIES: Final = "mqtt-properties-missing"
 """Messages whose payload is of another dialect, or that lack the MQTT 5 properties of this one."""
 PUBLISH_REFUSED: Final = "mqtt-publish-refused"
 """Messages of stations that the broker did not take."""
+DELIVERY_FAULTS: Final = (DUPLICATE_DELIVERY, RETAINED_DELIVERY, OTHER_DIALECT, NO_PROPERTIES, PUBLISH_REFUSED)
 SLOW_READER: Final = "slow-reader"
 SLOW_CONSUMER: Final = "slow-consumer"
 """Faults of a CSMS that does not read what is sent to it: for a while, and for so long that the station gave up."""

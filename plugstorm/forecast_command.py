@@ -36,6 +36,7 @@ def run(request: LoadRequest, *, interval: float | None, as_json: bool) -> int:
         sources=max(1, len(request.addresses)),
         tls=request.uses_tls,
         own_csms=request.url is None,
+        connections=request.connections,
         interval=HEARTBEAT if interval is None else interval,
         seed=request.seed or 0,
     )

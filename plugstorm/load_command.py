@@ -142,6 +142,7 @@ def check(request: LoadRequest) -> None:
         sources=len(request.addresses),
         tls=request.uses_tls,
         own_csms=request.url is None,
+        connections=request.connections,
     )
     for warning in warnings:
         sys.stderr.write(f"plugstorm: warning: {warning}\n")

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mqtt": {"ocppj", "config"},
     "evidence": {"ocppj"},
     "fixtures": {"ocppj", "config", "mqtt"},
-    "drivers": {"ocppj", "config", "evidence", "fixtures"},
+    "drivers": {"ocppj", "config", "mqtt", "evidence", "fixtures"},
     "analysis": {"ocppj", "config", "evidence"},
     "loadtest": {"ocppj", "config", "mqtt", "evidence", "fixtures", "drivers"},
     "interop_suite": {"ocppj", "config", "evidence", "fixtures", "drivers", "analysis"},

@@ -21,10 +21,15 @@ _LATE: Final = 8.0
 """… and seconds after which a single one is enough."""
 _WITH_TOKENS: Final = frozenset({"Authorize", "StartTransaction", "TransactionEvent"})
 _AT_BOOT: Final = frozenset({"BootNotification", "StatusNotification"})
+_LOG_IN: Final = "name the user in --url (mqtt://USER@HOST) and give --password, or --certificate"
 _FIXES: Final[Mapping[str, str]] = {
     "http-401": "give the password with --password, or a --station-list with a column password",
     "http-403": "give the password with --password, or a --station-list with a column password",
     "http-404": "name stations that the CSMS knows with --station-list or --identity-pattern, or register them",
+    "connack-not-authorized": _LOG_IN,
+    "connack-bad-user-name-or-password": _LOG_IN,
+    "connack-client-identifier-not-valid": "see how the dialect names stations to the broker (client_id)",
+    "subscription-refused": "check the access rules of the broker, and --dialect",
 }
 
 

@@ -25,7 +25,7 @@ import msgspec
 from config.errors import ConfigError
 from config.quantities import SECONDS, number
 from config.words import hint
-from evidence.vocabulary import FROM_CSMS, TO_CSMS, TRIGGER_LOOP
+from evidence.vocabulary import DELIVERY_FAULTS, FROM_CSMS, TO_CSMS, TRIGGER_LOOP
 from loadtest.judging.quantities import Kind, Quantities
 from loadtest.transport.contract import Attempt
 from ocppj.actions import ACTIONS
@@ -89,7 +89,7 @@ _OUTCOMES: Final = (
 _RATES: Final = (THROUGHPUT, GOODPUT)
 _STATIONS: Final = ("booted", "connected", "lost")
 _CONNECTIONS: Final = (FAILED, *Attempt)
-_FAULTS: Final = (Outcome.LATE, Outcome.UNSOLICITED, "duplicate", "unreadable", TRIGGER_LOOP)
+_FAULTS: Final = (Outcome.LATE, Outcome.UNSOLICITED, "duplicate", "unreadable", TRIGGER_LOOP, *DELIVERY_FAULTS)
 _GENERATOR: Final[Mapping[str, Kind]] = MappingProxyType(
     {"lag": "time", "stall": "time", "cpu": "share", "memory": "memory"}
 )
@@ -110,7 +110,7 @@ _UNITS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
 
 NO_QUANTITIES: Final[Quantities] = MappingProxyType({})
 
-_HTTP: Final = re.compile(r"http-\d{3}")
+_REFUSED: Final = re.compile(r"http-\d{3}|(?:connack|disconnect)-[a-z-]+")
 _SHAPE: Final = re.compile(r"(?P<what>[^<>=!]*)(?P<operator>[<>=!]+)\s*(?P<value>[^\s%/a-zµ*×]*)\s*(?P<unit>.*)")
 _NEIGHBOURS: Final = re.compile(r"^\s*neighbours[. ](p\d+)")
 _TIMES: Final = re.compile(r"^[*×x]\s*")
@@ -229,8 +229,8 @@ class _Reader:
         if len(rest) != 1:
             _refuse(self.line, f"{group} takes one word of {', '.join(known[group])}")
         word = rest[0]
-        # The ways in which a connection attempt fails are as many as there are HTTP statuses.
-        if word not in known[group] and not (group == "connections" and _HTTP.fullmatch(word)):
+        # The ways in which a connection attempt fails are as many as there are HTTP statuses and reasons of brokers.
+        if word not in known[group] and not (group == "connections" and _REFUSED.fullmatch(word)):
             _unknown(self.line, word, known[group])
         if group == "stations":
             return self._make("stations", word, "amount")

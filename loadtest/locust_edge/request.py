@@ -123,6 +123,11 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.spawn_rate or max(1.0, self.stations / RAMP)
 
     @property
+    def connections(self) -> int | None:
+        """How many connections all stations share; None where each has its own."""
+        return None if self.mqtt_connections is None else self.mqtt_connections * self.workers
+
+    @property
     def uses_tls(self) -> bool:
         """Whether the stations connect with TLS."""
         return self.url is not None and is_secure(self.url)

@@ -85,12 +85,13 @@ def forecast(
     sources: int = 1,
     tls: bool = False,
     own_csms: bool = False,
+    connections: int | None = None,
     warm_up: float | None = None,
     cool_down: float = 0.0,
     interval: float = HEARTBEAT,
     seed: int = 0,
 ) -> Forecast:
-    """Rehearse and scale; takes a few seconds at most. Times in seconds."""
+    """Rehearse and scale; takes a few seconds at most. Times in seconds; `connections` as in `needs`."""
     versions = versions or {Version.V16: 1}
     check_versions(profile, tuple(versions))
     played = rehearse(
@@ -112,7 +113,7 @@ def forecast(
         windows[-1] = msgspec.structs.replace(windows[-1], seconds=windows[-1].seconds + rest)
     judged = played.parts.get(MEASURE, Part())
     rate = next((window for window in windows if window.name == MEASURE), _window(MEASURE, judged, scale))
-    need = needs(stations, workers=workers, sources=sources, tls=tls, own_csms=own_csms)
+    need = needs(stations, workers=workers, sources=sources, tls=tls, own_csms=own_csms, connections=connections)
     return Forecast(
         stations=stations,
         profile=profile.name,

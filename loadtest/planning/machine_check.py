@@ -76,9 +76,12 @@ class Shortage(msgspec.Struct, frozen=True, kw_only=True):
     """For people: what is missing and what to do."""
 
 
-def check_machine(stations: int, *, workers: int, sources: int, tls: bool, own_csms: bool) -> list[str]:
+def check_machine(
+    stations: int, *, workers: int, sources: int, tls: bool, own_csms: bool, connections: int | None = None
+) -> list[str]:
     """Return warnings about a run that this machine may not carry; raises `UsageError` for one that it cannot."""
-    shortages = lacking(needs(stations, workers=workers, sources=sources, tls=tls, own_csms=own_csms), machine())
+    wanted = needs(stations, workers=workers, sources=sources, tls=tls, own_csms=own_csms, connections=connections)
+    shortages = lacking(wanted, machine())
     if certain := [shortage.sentence for shortage in shortages if shortage.certain]:
         raise UsageError("; ".join(certain))
     return [shortage.sentence for shortage in shortages]
@@ -99,16 +102,28 @@ def machine() -> Machine:
     )
 
 
-def needs(stations: int, *, workers: int = 1, sources: int = 1, tls: bool = False, own_csms: bool = False) -> Needs:
-    """Add up what a run needs; `sources` are local addresses that share the connections."""
+def needs(
+    stations: int,
+    *,
+    workers: int = 1,
+    sources: int = 1,
+    tls: bool = False,
+    own_csms: bool = False,
+    connections: int | None = None,
+) -> Needs:
+    """Add up what a run needs; `sources` are local addresses that share the connections.
+
+    `connections` is how many all stations share; None where each has its own.
+    """
     processes = workers + (workers > 1)
-    kb = stations * (STATION_KB + (TLS_KB if tls else 0.0) + (_EACH_CSMS_STATION_KB if own_csms else 0.0))
+    sockets = stations if connections is None else min(connections, stations)
+    kb = stations * (STATION_KB + (_EACH_CSMS_STATION_KB if own_csms else 0.0)) + sockets * (TLS_KB if tls else 0.0)
     return Needs(
         stations=stations,
         workers=workers,
         sources=max(sources, 1),
-        descriptors=ceil(stations / workers) + SPARE_DESCRIPTORS,
-        ports=ceil(stations / max(sources, 1)),
+        descriptors=ceil(sockets / workers) + SPARE_DESCRIPTORS,
+        ports=ceil(sockets / max(sources, 1)),
         memory_mb=round((processes + own_csms) * WORKER_MB + kb / 1024, 1),
         own_csms=own_csms,
     )

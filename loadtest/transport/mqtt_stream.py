@@ -95,7 +95,6 @@ class MqttStream(Stream):
         except MqttError as error:
             self._violated(str(error))
             return
-        self._write_out()
         for event in events:
             if self._phase is _CLOSED:
                 return
@@ -103,6 +102,9 @@ class MqttStream(Stream):
                 self._take_message(event, now)
             else:
                 self._take_event(event, now)
+        # What a station says to a message has taken the acknowledgements along.
+        if self._phase is not _CLOSED:
+            self._write_out()
 
     def _violated(self, reason: str) -> None:
         if self._phase is _UPGRADING:

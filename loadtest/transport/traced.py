@@ -29,6 +29,7 @@ from loadtest.transport.target import Target
 from loadtest.transport.tls import TlsStationSocket
 from loadtest.transport.trace_file import TraceFile
 from mqtt.packets import Ping
+from ocppj.identity import is_mqtt
 from ocppj.trace import Kind, TraceRecord
 
 __all__ = [
@@ -148,6 +149,9 @@ class _TraceTap:
     def connecting(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
         """Keep what is offered until the answer is there."""
         self._info = {"url": url, "offered": [subprotocol], "credentials": "Authorization" in headers}
+        if is_mqtt(url):
+            # There the status 101 of what follows means that the broker has granted the topic.
+            self._info["over"] = "mqtt"
 
     def on_open(self, handshake: Handshake) -> None:
         self.note(Kind.HANDSHAKE, monotonic(), self._info | {"status": 101, "subprotocol": handshake.subprotocol})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,49 @@ def test_a_run_over_a_broker_keeps_every_transaction(spawn: Spawn, tmp_path: Pat
     (trace,) = (tmp_path / "run" / "traces").glob("*.jsonl")
     # Whatever the dialect, a trace has the frames of OCPP-J.
     assert '[2,\\"' in trace.read_text()
+    assert '"over":"mqtt"' in trace.read_text()
+
+
+@pytest.mark.parametrize("shared", [(), ("--mqtt-connections", "2")], ids=["own", "shared"])
+def test_a_broker_that_is_killed_and_comes_back_is_survived_and_reported(
+    spawn: Spawn, tmp_path: Path, shared: tuple[str, ...]
+) -> None:
+    (tmp_path / "short.yaml").write_text(PROFILE)
+    with running("rumqttd") as broker, spawn_practice_csms(mqtt=broker.url, mqtt_dialects=("raw",)) as csms:
+        # The storm's command is what an operator would do; it only says when, and the broker is really killed.
+        mark = tmp_path / "restart"
+        storm = f"broker-restart@1s,down=2s,grace=30s,command=touch {mark}"
+        asked = ("--url", broker.url, "--control-url", csms.control_url, *shared)
+        times = (
+            "--stations",
+            "20",
+            "--spawn-rate",
+            "20",
+            "--duration",
+            "14s",
+            "--warm-up",
+            "1",
+            "--stop-patience",
+            "20",
+        )
+        words = ("--profile", "short.yaml", "--seed", "3", "--backoff", "fixed:0.5", "--call-timeout", "5")
+        process = spawn("load", *times, *words, *asked, "--storm", storm, "--out", "run")
+        deadline = time.monotonic() + 60
+        while not mark.exists():
+            assert process.poll() is None, "the run has ended before its storm"
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        broker.kill()
+        broker.start()
+        _, errors = process.communicate(timeout=100)
+    run = result(tmp_path / "run")
+    (restart,) = run.storms
+    assert (restart.storm, restart.command_exit_code) == ("broker-restart", 0), errors
+    assert restart.stations.struck == restart.stations.connected == restart.stations.accepted == 20
+    assert run.stations.lost >= 20
+    # What the broker had taken and not delivered is gone; the stations say it again, so no transaction is.
+    assert run.ledger.counts["lost"] == 0
+    assert run.ledger.judged > 20
 
 
 def test_what_a_broker_does_not_do_is_one_line(plugstorm: Plugstorm) -> None:

@@ -79,6 +79,13 @@ def test_a_run_that_may_be_right_has_no_signs_no_false_alarm(seen: Sight) -> Non
     assert early_signs(seen) == {}
 
 
+def test_a_broker_that_refuses_everybody_is_said_with_its_reason() -> None:
+    found = early_signs(sight(connected=0, booted=0, connections={"connack-not-authorized": 4, "reset": 1}))
+    assert found["connections"].startswith(
+        "All 5 connection attempts failed, most with connack-not-authorized: name the user in --url"
+    )
+
+
 def test_late_a_single_refusal_is_enough() -> None:
     assert list(early_signs(sight({"Authorize rejected": 1}, elapsed=8.0))) == ["tokens"]
 

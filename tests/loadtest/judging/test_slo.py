@@ -81,6 +81,8 @@ def figures(**changes: Any) -> Figures:
         ("connections failed <= 1 %", 1.0, True),
         ("connections http-503 == 0", 2.0, False),
         ("connections http-401 == 0", 0.0, True),
+        ("connections connack-not-authorized == 0", 0.0, True),
+        ("faults mqtt-retained-delivery == 0", 0.0, True),
         ("connections refused == 0", 0.0, True),
         ("faults late < 0.1 %", 0.5, False),
         ("faults unsolicited == 0", 0.0, True),

@@ -188,6 +188,11 @@ def test_too_few_ports_are_mended_by_more_source_addresses() -> None:
     assert "ports" not in shortages(60_000, workers=4, sources=3)
 
 
+def test_stations_that_share_connections_need_few_files_and_ports() -> None:
+    assert shortages(50_000, connections=4) == {}
+    assert needs(50_000, connections=4, tls=True).memory_mb < needs(50_000, tls=True).memory_mb / 2
+
+
 def test_the_practice_csms_needs_files_of_its_own() -> None:
     have = Machine(
         descriptors=10_000, soft_descriptors=1024, hard_descriptors=1024, ports=28_000, memory_mb=1e6, cores=2
