@@ -11,6 +11,7 @@ from interop_suite.claims.checks import answered, still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
+from interop_suite.claims.expected import field
 from interop_suite.claims.history import History
 from interop_suite.claims.moments import moment, wall_at
 from interop_suite.drive.ocsp_responder import responding
@@ -50,10 +51,11 @@ def _answers(history: History) -> list[Exchange]:
 def _judge_each(history: History) -> list[Finding]:
     findings = []
     for call in _answers(history):
-        wanted = [(r["certificateHashData"], r["source"]) for r in call.payload["certificateStatusRequests"]]
-        told = [(entry.get("certificateHashData"), entry.get("source")) for entry in _told(call)]
+        asked = field(call.payload, "certificateStatusRequests") or []
+        wanted = [(field(each, "certificateHashData"), field(each, "source")) for each in asked]
+        told = [(field(entry, "certificateHashData"), field(entry, "source")) for entry in _told(call)]
         right = len(told) == len(wanted) and all(entry in told for entry in wanted)
-        actual = f"{len(told)} came for {len(wanted)}, about {[(h or {}).get('serialNumber') for h, _ in told]}"
+        actual = f"{len(told)} came for {len(wanted)}, about {[field(hashes, 'serialNumber') for hashes, _ in told]}"
         findings.append(_finding(_EACH, call, actual, Verdict.OK if right else Verdict.FAILED))
     return findings
 
@@ -63,7 +65,7 @@ def _judge_said(history: History) -> list[Finding]:
     findings = []
     for call, says in zip(_answers(history), history.notes("responders"), strict=False):
         for entry in _told(call):
-            number, status = str((entry.get("certificateHashData") or {}).get("serialNumber")), entry.get("status")
+            number, status = str(field(entry, "certificateHashData.serialNumber")), field(entry, "status")
             said, asked = says.get(number, (None, 0))
             actual = f"{status!r} of a certificate that is {said}, whose responder was asked {asked} times"
             wrong = {status, said} == {"Good", "Revoked"}
@@ -75,9 +77,10 @@ def _judge_when(history: History) -> list[Finding]:
     findings = []
     for call in _answers(history):
         for entry in _told(call):
-            until, today = moment(entry.get("nextUpdate")), wall_at(history, call.call.t)
+            told = field(entry, "nextUpdate")
+            until, today = moment(told), wall_at(history, call.call.t)
             over = until is not None and today is not None and until.timestamp() < today - CLOCKS
-            actual = f"nextUpdate is {entry.get('nextUpdate')!r}"
+            actual = f"nextUpdate is {told!r}"
             findings.append(_finding(_WHEN, call, actual, Verdict.FAILED if over else Verdict.OK))
     return findings
 
