@@ -84,6 +84,12 @@ def test_unit_that_only_a_schema_file_has_need_not_be_taken_no_false_alarm() -> 
     assert "Hertz" not in units
 
 
+def test_readings_at_their_limits_are_of_no_transaction_that_a_csms_does_not_know_no_false_alarm() -> None:
+    legal = [m for m in payload_mutations("MeterValues") if m.valid]
+    assert legal
+    assert not [m.id for m in legal if "transactionId" in m.payload]
+
+
 def test_number_2_written_with_a_fraction_is_no_unknown_message_type_no_false_alarm() -> None:
     assert "type-as-float" not in [frame.name for frame in UNKNOWN_TYPES]
     assert "type-as-fraction" in [frame.name for frame in UNKNOWN_TYPES]
