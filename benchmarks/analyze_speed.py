@@ -65,6 +65,8 @@ def write_log(path: Path, frames: int, kind: str) -> None:
     """Write a log of about so many frames."""
     writer = _WRITERS[kind]
     with path.open("w", encoding="utf-8") as file:
+        if kind == "plugstorm":
+            file.writelines(map(_handshake, range(_STATIONS)))
         for number in range(frames // 2):
             at = _START + number * 0.01
             stamp = wall_clock(at)
@@ -93,6 +95,12 @@ def _plugstorm(frame: _Written) -> str:
     kind = "sent" if frame.up else "received"
     record = {"t": frame.at, "station": frame.station, "connection": 1, "kind": kind, "text": frame.text}
     return msgspec.json.encode(record).decode()
+
+
+def _handshake(station: int) -> str:
+    info = {"status": 101, "subprotocol": "ocpp1.6"}
+    record = {"t": _START, "station": f"CP{station}", "connection": 1, "kind": "handshake", "info": info}
+    return msgspec.json.encode(record).decode() + "\n"
 
 
 def _steve(frame: _Written) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload
 __all__ = ["Certificates"]
 
 _HASHES: Final = ("hashAlgorithm", "issuerNameHash", "issuerKeyHash", "serialNumber")
-_UNUSABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm)
+_UNUSABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 _Key = tuple[str, ...]
 
 
@@ -53,12 +52,14 @@ class Certificates(Watcher):
     def _requested(self, exchange: Exchange) -> None:
         payload = exchange.payload or {}
         try:
-            key = x509.load_pem_x509_csr(str(payload.get("csr")).encode()).public_key()
+            key = _key_bytes(x509.load_pem_x509_csr(str(payload.get("csr")).encode()))
         except _UNUSABLE:
+            key = None
+        if key is None:
             self._asked.clear()
             return
         self._number = payload.get("requestId")
-        self._asked[_type_of(payload)] = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        self._asked[_type_of(payload)] = key
 
     def _signed(self, exchange: Exchange) -> None:
         payload = exchange.payload or {}
@@ -67,10 +68,10 @@ class Certificates(Watcher):
             return
         leaf, kind, number = chain[0], _type_of(payload), payload.get("requestId")
         asked = self._asked.get(kind)
-        told = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        told = _key_bytes(leaf)
         if number is not None and self._number is not None and number != self._number:
             self.station.find("certificate-of-another-request", "CertificateSigned bears another requestId")
-        elif asked is not None and asked != told:
+        elif told is not None and asked is not None and asked != told:
             self.station.find("certificate-of-another-key", "the certificate is for another key than was to be signed")
         elif asked is None and told in self._asked.values():
             self.station.find("certificate-of-another-request", f"the type is {kind}, which was not asked for")
@@ -78,7 +79,7 @@ class Certificates(Watcher):
             self.station.find("certificate-chain", "a certificate of the chain is not signed by the next one")
         now = self.station.csms_time()
         # A log without dates has the times of the station alone.
-        if now is not None and leaf.not_valid_after_utc < datetime.fromtimestamp(now, UTC):
+        if now is not None and leaf.not_valid_after_utc.timestamp() < now:
             self.station.find("certificate-expired", f"the certificate ended on {leaf.not_valid_after_utc:%Y-%m-%d}")
 
     def _installs(self, exchange: Exchange) -> None:
@@ -130,9 +131,20 @@ def _type_of(payload: Payload) -> str:
 def _is_issued_by(one: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         one.verify_directly_issued_by(issuer)
-    except (*_UNUSABLE, InvalidSignature):
+    except (ValueError, InvalidSignature):
         return False
+    except (TypeError, UnsupportedAlgorithm):
+        # Nobody can tell.
+        return True
     return True
+
+
+def _key_bytes(holder: x509.Certificate | x509.CertificateSigningRequest) -> bytes | None:
+    """Return the public key; None for a kind of key that cannot be read."""
+    try:
+        return holder.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except _UNUSABLE:
+        return None
 
 
 def _key_of(hashes: Mapping[str, Any]) -> _Key:

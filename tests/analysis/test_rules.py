@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.findings_model import Analysis
 from analysis.model import Level, Side
@@ -470,3 +472,13 @@ def test_lines_are_those_of_the_file() -> None:
 
 def test_a_result_for_an_action_that_does_not_exist() -> None:
     assert (CSMS, "invalid-call-answered") in broken(judge_talk(t16().up("MakeCoffee", {}, {"status": "Accepted"})))
+
+
+@given(
+    st.text(max_size=60)
+    | st.sampled_from(["-----BEGIN CERTIFICATE-----\n", "-----BEGIN CERTIFICATE REQUEST-----\nAA==\n"])
+)
+def test_nonsense_in_the_place_of_a_certificate_is_only_unreadable(text: str) -> None:
+    talk = t2x().up("SignCertificate", {"csr": text}, {"status": "Accepted"})
+    talk.down("CertificateSigned", {"certificateChain": text}, {"status": "Rejected"})
+    assert broken(judge_talk(talk)) <= {(CSMS, "certificate-unreadable")}
