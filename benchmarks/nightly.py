@@ -78,8 +78,9 @@ def summary(nights: Sequence[Night]) -> str:
     lines = ["| CSMS | nights | no change | regression | cannot tell |", "| --- | --- | --- | --- | --- |"]
     for kind in dict.fromkeys(night.kind for night in nights):
         words = Counter(night.word for night in nights if night.kind == kind)
-        lines.append(" | ".join(["|", kind, str(words.total()), *(str(words[word]) for word in _WORDS.values()), "|"]))
-    return "\n".join(line.replace("| | ", "| ").replace(" | |", " |") for line in lines)
+        cells = (kind, words.total(), *(words[word] for word in _WORDS.values()))
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
 
 
 def main(words: Sequence[str]) -> int:
