@@ -57,6 +57,6 @@ def test_nights_of_one_repository(runner: Runner) -> None:
         assert "::error title=Regression" in runner.said
         assert "❌ Plugstorm compare: regression" in runner.summary
     # The slow night is no base: the job stays red until somebody accepts it.
-    assert len(list((runner.artifacts / "plugstorm-history").glob("*/load-1/run.json"))) == 2
+    assert len(list((runner.artifacts / "plugstorm-history").glob("*/interop/run.json"))) == 2
     assert (runner.artifacts / "plugstorm-night" / "history.html").exists()
     assert (runner.artifacts / "plugstorm-night" / "load-1" / "junit.xml").exists()
