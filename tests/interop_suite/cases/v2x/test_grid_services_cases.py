@@ -68,8 +68,14 @@ def test_battery_swap_of_another_token_is_failed() -> None:
     assert swap({**TOKEN, "idToken": "04AABBCD"}, answer={}).verdict("TC_S_103_CSMS") == "FAILED"
 
 
+def test_csms_that_orders_a_battery_swap_and_does_not_know_its_events_is_failed() -> None:
+    assert swap(TOKEN, answer="NotImplemented").verdict("TC_S_103_CSMS") == "FAILED"
+
+
 def test_csms_without_battery_swaps_no_false_alarm() -> None:
-    assert swap(TOKEN, answer="NotImplemented").verdict("TC_S_103_CSMS") == "NOT_APPLICABLE"
+    event = {"eventType": "BatteryIn", "requestId": 31, "idToken": TOKEN, "batteryData": [BATTERY]}
+    talk = Talk().station("BatterySwap", event, "NotImplemented")
+    assert talk.verdict("TC_S_103_CSMS") != "FAILED"
 
 
 def test_swap_that_the_station_rejects_no_false_alarm() -> None:
