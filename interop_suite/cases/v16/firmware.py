@@ -52,7 +52,7 @@ def _reboot(probe: Probe) -> None:
     expects="The CSMS SHALL send UpdateFirmware with location and retrieveDate, and answer every status and the boot.",
     clause=Clause("1.6", "5.19"),
     defect="update-firmware-without-retrieve-date",
-    also=("firmware-installed-refused", "unknown-connector-refused"),
+    also=("firmware-installed-refused", "refuses-words-in-FirmwareStatusNotification", "unknown-connector-refused"),
     checks=(
         asked("UpdateFirmware", FIRMWARE_FIELDS),
         firmware_status_is_answered,
@@ -80,6 +80,7 @@ def firmware_update(probe: Probe) -> None:
     expects="The CSMS SHALL send UpdateFirmware with location and retrieveDate, and answer both statuses.",
     clause=Clause("1.6", "4.5"),
     defect="firmware-download-failed-refused",
+    also=("refuses-words-in-FirmwareStatusNotification",),
     checks=(asked("UpdateFirmware", FIRMWARE_FIELDS), firmware_status_is_answered),
 )
 def firmware_download_fails(probe: Probe) -> None:
@@ -97,6 +98,7 @@ def firmware_download_fails(probe: Probe) -> None:
     expects="The CSMS SHALL send UpdateFirmware with location and retrieveDate, and answer every status.",
     clause=Clause("1.6", "4.5"),
     defect="firmware-installation-failed-refused",
+    also=("refuses-words-in-FirmwareStatusNotification",),
     checks=(asked("UpdateFirmware", FIRMWARE_FIELDS), firmware_status_is_answered, every_status_is_answered),
 )
 def firmware_installation_fails(probe: Probe) -> None:
@@ -126,6 +128,7 @@ def _diagnostics(probe: Probe, *statuses: str) -> None:
     expects="The CSMS SHALL send GetDiagnostics with a location, and answer both statuses.",
     clause=Clause("1.6", "5.9"),
     defect="get-diagnostics-without-location",
+    also=("refuses-words-in-DiagnosticsStatusNotification",),
     checks=(asked("GetDiagnostics", {"location": one_of(UPLOAD_URL)}), diagnostics_status_is_answered),
 )
 def diagnostics_upload(probe: Probe) -> None:
@@ -144,6 +147,7 @@ def diagnostics_upload(probe: Probe) -> None:
     expects="The CSMS SHALL send GetDiagnostics with a location, and answer both statuses.",
     clause=Clause("1.6", "4.4"),
     defect="diagnostics-upload-failed-refused",
+    also=("refuses-words-in-DiagnosticsStatusNotification",),
     checks=(asked("GetDiagnostics", {"location": one_of(UPLOAD_URL)}), diagnostics_status_is_answered),
 )
 def diagnostics_upload_fails(probe: Probe) -> None:

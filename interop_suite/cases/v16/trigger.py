@@ -43,7 +43,7 @@ _FOR_A_CONNECTOR = ("MeterValues", "StatusNotification")
     expects="The CSMS SHALL send TriggerMessage for each message that its operator names, and answer that message.",
     clause=Clause("1.6", "5.17"),
     defect="trigger-without-message",
-    also=("trigger-message-for-another-message",),
+    also=("refuses-words-in-FirmwareStatusNotification", "trigger-message-for-another-message"),
     checks=(
         *(asked("TriggerMessage", {"requestedMessage": one_of(name)}) for name in _MESSAGES),
         *(answered(name) for name in _MESSAGES),

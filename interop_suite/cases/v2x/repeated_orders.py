@@ -333,7 +333,7 @@ IN_TURN = (
         reply=ACCEPTED,
         needs=(*TOKEN, trigger_need("ReserveNow")),
         defect=BEFORE,
-        also=("cancel-of-newest-reservation",),
+        also=("cancel-of-newest-reservation", "reserve-another-evse"),
     ),
     Repeated(
         id="CMD_31",

@@ -182,7 +182,13 @@ ORDERS = (
         action="SetDefaultTariff",
         write=default_tariff,
         defect="tariff-of-energy-and-time",
-        also=("tariff-without-taxes", "tariff-without-valid-from"),
+        also=(
+            "tariff-conditions-dropped",
+            "tariff-times-with-seconds",
+            "tariff-with-first-price-only",
+            "tariff-without-taxes",
+            "tariff-without-valid-from",
+        ),
     ),
     RichOrder(
         id="OPT_31",
@@ -194,6 +200,7 @@ ORDERS = (
         write=session_tariff,
         needs=TOKEN,
         defect="session-tariff-of-energy-and-time",
+        also=("tariff-conditions-dropped", "tariff-times-with-seconds", "tariff-with-first-price-only"),
     ),
     RichOrder(
         id="OPT_32",

@@ -214,7 +214,7 @@ TOLD = (
         payloads=lambda _: map(v16.diagnostics_status_notification, ("Idle", "Uploading", "Uploaded", "UploadFailed")),
         clause=Clause("1.6", "4.4"),
         defect="diagnostics-status-refused",
-        also=("diagnostics-upload-failed-refused",),
+        also=("diagnostics-upload-failed-refused", "refuses-words-in-DiagnosticsStatusNotification"),
     ),
     Told(
         action="FirmwareStatusNotification",
@@ -230,6 +230,7 @@ TOLD = (
             "firmware-download-failed-refused",
             "firmware-installed-refused",
             "firmware-installation-failed-refused",
+            "refuses-words-in-FirmwareStatusNotification",
         ),
     ),
     Told(
