@@ -14,6 +14,8 @@ from ocppj.identity import (
     check_owned,
     check_target_url,
     decode_authorization_key,
+    is_mqtt,
+    is_secure,
     station_url,
 )
 from ocppj.versions import RULES, Version
@@ -106,6 +108,31 @@ def test_any_url_is_usable_or_a_usage_error(url: str) -> None:
     except UsageError:
         return
     assert urlsplit(f"ws://{url}").hostname
+
+
+@pytest.mark.parametrize(
+    "url", ["mqtt://127.0.0.1", "mqtts://broker:8883/fleet/a", "mqtt://user:secret@localhost:1883"]
+)
+def test_a_broker_is_a_target_where_mqtt_is_spoken(url: str) -> None:
+    assert check_target_url(url, mqtt=True) == url
+    assert is_mqtt(url)
+    assert is_secure(url) is url.startswith("mqtts")
+    with pytest.raises(UsageError, match=r"is a broker; this needs a CSMS that takes WebSocket") as refused:
+        check_target_url(url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["mqtt://localhost/{id}", "mqtt://localhost/ocpp?qos=1"])
+def test_a_broker_takes_a_prefix_of_topics_only(url: str) -> None:
+    with pytest.raises(UsageError, match=r"what else is in a topic says --dialect"):
+        check_target_url(url, mqtt=True)
+
+
+@pytest.mark.parametrize(("url", "secure"), [("ws://localhost", False), ("wss://localhost", True)])
+def test_a_websocket_is_no_broker(url: str, *, secure: bool) -> None:
+    assert (is_mqtt(url), is_secure(url)) == (False, secure)
+    with pytest.raises(UsageError, match=r"or with mqtt:// or mqtts:// for a broker"):
+        check_target_url("ftp://localhost", mqtt=True)
 
 
 def test_identity_limits_follow_the_version() -> None:
