@@ -268,7 +268,7 @@ def _same_clock(profile: Profile) -> Profile:
 def check_versions(profile: Profile, versions: Sequence[Version]) -> None:
     """Raise `UsageError` where a version does not know what a profile does, or the messages of a trace in it."""
     parts = [part for part, _ in profile.members] or [profile]
-    old = [version for version in versions if version is not Version.V21]
+    old = [version for version in versions if "BatterySwap" not in ACTIONS[version]]
     if old and any(part.swaps is not None for part in parts):
         raise UsageError(f"{profile.name} swaps batteries, which OCPP {old[0]} does not know; choose --ocpp 2.1")
     actions = {cue.action for part in parts for cues in part.recorded.cues for cue in cues}
