@@ -37,19 +37,20 @@ def claim_stations(url: str, identities: Identities, stations: int = 0, *, folde
     """
     number = min(stations or _UNKNOWN_NUMBER, identities.capacity or _MOST, _MOST)
     names = {identities.lease(place).identity for place in range(1, number + 1)}
-    meeting = (folder or Path(tempfile.gettempdir())) / f"plugstorm-stations-{os.getuid()}-{_digest(url)}"
+    meeting = (folder or Path(tempfile.gettempdir())) / f"plugstorm-stations-{os.getuid()}"
+    csms = _digest(url)
     with contextlib.suppress(OSError):
         meeting.mkdir(mode=0o700, exist_ok=True)
         with _alone(meeting / "lock"):
             for path in meeting.glob("*.names"):
                 shared = _names_of_another(path) & names
-                if shared:
+                if shared and path.name.startswith(f"{csms}."):
                     raise UsageError(
                         f"Another load run on this machine plays {len(shared)} of these stations at this CSMS, such as "
                         f"{min(shared)}; wait until it is over, or take other names with --identity-pattern or "
                         "--station-list"
                     )
-            _note(meeting / f"{os.getpid()}.names", names)
+            _note(meeting / f"{csms}.{os.getpid()}.names", names)
 
 
 def _digest(url: str) -> str:

@@ -63,3 +63,11 @@ def test_one_station_in_common_is_enough_wherever_it_stands_and_however_the_csms
 def test_without_a_place_to_meet_nothing_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     claim_stations(URL, Identities("CP{n}"), 5, folder=tmp_path / "file")
+
+
+def test_a_run_that_is_over_leaves_nothing_behind_for_the_next_one_at_any_csms(tmp_path: Path) -> None:
+    with another_run(tmp_path):
+        pass
+    claim_stations("ws://127.0.0.1:10/ocpp", Identities("CP{n}"), 5, folder=tmp_path)
+    (folder,) = tmp_path.iterdir()
+    assert len(list(folder.glob("*.names"))) == 1
