@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import Final, Literal
@@ -148,18 +149,34 @@ class Dialect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def dialect_names() -> list[str]:
     """List the dialects that come with Plugstorm."""
-    return sorted(file.stem for file in _FOLDER.glob("*.yaml"))
+    return list(_own_names())
 
 
 @as_usage_error(ConfigError)
 def load_dialect(name: str) -> Dialect:
     """Load a dialect by its name, or from a YAML file; raises `UsageError`."""
-    names = dialect_names()
-    file = _FOLDER / f"{name}.yaml" if name in names else Path(name)
-    if name not in names and not file.suffix and not file.exists():
+    names = _own_names()
+    if name in names:
+        return _own_dialect(name)
+    file = Path(name)
+    if not file.suffix and not file.exists():
         near = hint(name, names, f"known are {', '.join(names)}, or name a YAML file")
         raise UsageError(f"--dialect {name} is not known; {near}")
-    shown = name if name in names else str(file)
+    return _read(file, str(file))
+
+
+# The practice CSMS knows all dialects, and some commands start one for each case.
+@functools.cache
+def _own_names() -> tuple[str, ...]:
+    return tuple(sorted(file.stem for file in _FOLDER.glob("*.yaml")))
+
+
+@functools.cache
+def _own_dialect(name: str) -> Dialect:
+    return _read(_FOLDER / f"{name}.yaml", name)
+
+
+def _read(file: Path, shown: str) -> Dialect:
     value, location = parse_yaml(shown, read_text(file, "dialect file"))
     return convert(value, Dialect, location)
 
