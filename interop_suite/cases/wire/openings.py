@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 
 from evidence.verdicts import Verdict
-from interop_suite.cases.wire.handshake import BLOCK
 from interop_suite.claims.checks import connection, noted, still_serves
 from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.exchange import Connection
@@ -15,6 +14,7 @@ from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import SERVER_ERROR, boot_is_accepted, heartbeat, opens
 from interop_suite.steps.shared_case import ALL, V2X, shared, wire_clause
 
+BLOCK = "Handshake"
 STRANGER = "stranger"
 NOT_FOUND = 404
 _CREDENTIALS = (401, 403)
