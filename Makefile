@@ -65,7 +65,7 @@ demo: setup ## Storm the practice CSMS for a minute, and say where the report is
 
 # `coverage` runs the tests of the core already.
 test: DONE := --ignore=tests/ocppj
-test: lint types coverage unit selftest ## Run everything that CI runs
+test: lint types coverage unit selftest ## Run what takes a checkout alone; CI runs it, and then test-deploy
 
 bench: setup ## Measure the load engine beside others, and how far it goes; a quarter of an hour on a quiet machine
 	$(BIN)/plugstorm bench --scale $(ARGS)
@@ -78,13 +78,14 @@ lint: setup ## Check style and formatting, and the Dockerfile
 types: setup ## Check the types of all rooms
 	$(BIN)/mypy --strict $(ROOMS) hatch_build.py deploy
 
+unit test-deploy: PARALLEL = -n $$(( 2 * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') ))
 # What `make test-deploy` runs takes minutes, and some of it root.
 unit flake: WHOLE := --ignore=tests/deploy/whole
 # Many of them wait for a load run of some seconds, so twice as many as there are cores.
 unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; command -v mosquitto >/dev/null || \
 	  echo "make: tests of MQTT run on one broker instead of two (Debian, Ubuntu: apt install mosquitto)"
-	$(BIN)/python -m pytest -n $$(( 2 * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') )) $(WHOLE) $(DONE) $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(WHOLE) $(DONE) $(ARGS)
 
 coverage: setup ## Check that the tests of the protocol core reach every branch of it
 	$(BIN)/python -m pytest tests/ocppj -n auto -q --cov=ocppj --cov-branch \
@@ -121,8 +122,9 @@ dist: setup ## Build the wheel into dist/: pipx install dist/*.whl
 	rm -f $(DIST)/*.whl
 	$(BIN)/python -m hatchling build -t wheel -d $(DIST)
 
-test-deploy: setup ## Test the wheel, the image, the manifests and a distributed run; what needs root is skipped without
-	$(BIN)/python -m pytest -v tests/deploy $(ARGS)
+# Most of their time they wait, so twice as many as there are cores; tests of one expensive set-up stay together.
+test-deploy: setup ## Test the wheel, the image, the manifests and whole runs; what a machine lacks is skipped with a reason
+	$(BIN)/python -m pytest -v -rs $(PARALLEL) --dist loadgroup --no-loadscope-reorder tests/deploy $(ARGS)
 
 image-test: setup ## Take every step of the Dockerfile in a root file system of Debian packages, and start containers
 	$(BIN)/python -m pytest -v tests/deploy/whole/test_image.py $(ARGS)

@@ -86,6 +86,10 @@ class Unreadable(msgspec.Struct, frozen=True):
     reason: str
 
 
+class _NoRoomError(UsageError):
+    """The disk is full."""
+
+
 class Refreshed(msgspec.Struct, frozen=True, kw_only=True):
     """What a refresh did."""
 
@@ -98,7 +102,7 @@ class HistoryIndex:
     """The index of the runs below a folder; use it as a context manager."""
 
     def __init__(self, root: Path, file: Path | None = None) -> None:
-        """Open the index, or make it; without `file` it is in the folder, or in memory where nothing can be written.
+        """Open the index, or make it; without `file` it is in the folder, or in memory where that has no room for it.
 
         Raises `UsageError` where the folder or the file cannot be used.
         """
@@ -108,7 +112,13 @@ class HistoryIndex:
         self.file: Path | None = file or root / NAME
         if file is None and not os.access(root, os.W_OK):
             self.file = None
-        self._database = self._open()
+        self._named = file is not None
+        try:
+            self._database = self._open()
+        except _NoRoomError:
+            if self._named:
+                raise
+            self._database = self._open_in_memory()
 
     def __enter__(self) -> Self:
         return self
@@ -140,6 +150,10 @@ class HistoryIndex:
             database.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {_VERSION};COMMIT;")
         return database
 
+    def _open_in_memory(self) -> sqlite3.Connection:
+        self.file = None
+        return self._open()
+
     def _connect(self) -> sqlite3.Connection:
         with self._guarded():
             database = sqlite3.connect(self.file or ":memory:", timeout=_WAIT, isolation_level=None)
@@ -166,12 +180,24 @@ class HistoryIndex:
         try:
             yield
         except sqlite3.Error as error:
-            raise UsageError(f"The index {self.file} cannot be used: {error}; name another file with --index") from None
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            kind = _NoRoomError if full else UsageError
+            raise kind(f"The index {self.file} cannot be used: {error}; name another file with --index") from None
 
     # -- from the folders ----------------------------------------------------------------------------------------------
 
     def refresh(self, *, again: bool = False) -> Refreshed:
         """Read what is new or has changed, and forget what is gone; `again` reads every run."""
+        try:
+            return self._refresh_at_once(again=again)
+        except _NoRoomError:
+            if self._named:
+                raise
+        self._database.close()
+        self._database = self._open_in_memory()
+        return self._refresh_at_once(again=again)
+
+    def _refresh_at_once(self, *, again: bool) -> Refreshed:
         with self._guarded():
             # Everything in it can be made again.
             self._database.execute("PRAGMA synchronous = OFF")
@@ -179,7 +205,9 @@ class HistoryIndex:
             try:
                 done = self._refresh(again=again)
             except BaseException:
-                self._database.execute("ROLLBACK")
+                # A full disk has ended the transaction already.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
         return done

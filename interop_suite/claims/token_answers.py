@@ -129,6 +129,9 @@ def _runs(history: History, exchange: Exchange, words: _Words) -> bool:
 
 def _wrong_group(info: Mapping[str, Any], registered: Mapping[str, Any], words: _Words) -> Iterator[str]:
     told, wanted = field(info, words.group), registered.get("parent")
+    if told == "":
+        yield f"{words.group} is empty: a token without a group has none, and is in none with all others"
+        return
     if isinstance(told, str) and isinstance(wanted, str) and told.casefold() != wanted.casefold():
         yield f"{words.group} is {shown(told)} instead of {wanted!r}"
 

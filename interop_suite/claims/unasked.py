@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from evidence.verdicts import Verdict
@@ -20,11 +21,40 @@ _CLAUSE = Clause("201-4", "4.1.7")
 
 
 def unasked_findings(history: History) -> Iterator[Finding]:
-    """Find commands about transactions that nobody told, and verdicts on tokens that no event named (2.x)."""
+    """Find certificates for refused requests; and in 2.x commands about transactions that nobody told, and more."""
+    yield from _signed_all_the_same(history)
     if history.rules.version is Version.V16:
         return
     yield from _foreign_transactions(history)
     yield from _unasked_verdicts(history)
+
+
+_REFUSED: Mapping[Version, Clause] = MappingProxyType(
+    {
+        Version.V16: Clause("SWP", "A02.FR.12"),
+        **dict.fromkeys((Version.V201, Version.V21), Clause("201-6", "A02.FR.11")),
+    }
+)
+
+
+def _signed_all_the_same(history: History) -> Iterator[Finding]:
+    """Find CertificateSigned for a station all of whose requests were Rejected before."""
+    if history.triggers("CertificateSigned"):
+        return
+    said: dict[str, set[Any]] = {}
+    for exchange in history.exchanges:
+        station = exchange.call.station
+        if exchange.by_station and exchange.action == "SignCertificate":
+            said.setdefault(station, set()).add(exchange.result.get("status"))
+        elif exchange.action == "CertificateSigned" and not exchange.by_station and said.get(station) == {"Rejected"}:
+            yield Finding(
+                verdict=Verdict.NON_STRICT,
+                claim="What was rejected is not signed",
+                actual="CertificateSigned came, although SignCertificate was answered Rejected",
+                clause=_REFUSED[history.rules.version],
+                frame=exchange.call.line,
+            )
+            return
 
 
 def _foreign_transactions(history: History) -> Iterator[Finding]:

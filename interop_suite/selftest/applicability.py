@@ -156,7 +156,7 @@ def _moments(history: History) -> Iterator[str]:
 
 
 def _touches(defect: Defect, seen: Seen) -> bool:
-    if defect.server_flaw is not None and "tls" in seen.moments:
+    if (defect.server_flaw is not None or defect.tls_rules is not None) and "tls" in seen.moments:
         return True
     for moment, actions, _ in defect.hooks:
         if moment in _STATION_MOMENTS:

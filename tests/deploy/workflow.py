@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,10 @@ class Runner:
         self._temporary.mkdir(exist_ok=True)
         tools = folder.parent / "tools"
         tools.mkdir(exist_ok=True)
-        (tools / "gh").write_text(_GH)
-        (tools / "gh").chmod(0o755)
+        # The Python that `setup-python` brings is the one of these tests, whatever `python3` is here.
+        for name, script in (("gh", _GH), ("python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')):
+            (tools / name).write_text(script)
+            (tools / name).chmod(0o755)
         self._environment = {**environment, "PATH": f"{tools}:{environment['PATH']}"}
         self.summary = ""
         self.said = ""

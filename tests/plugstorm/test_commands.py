@@ -25,6 +25,8 @@ from ocppj.versions import Version
 from plugstorm import selftest_command
 from plugstorm.errors import guarded
 from plugstorm.load_command import locust_command
+from tests.json_outputs import complaints
+from tests.json_schemas import OUTPUTS
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
 ROOMS = ("ocppj", "evidence", "fixtures", "loadtest", "interop_suite", "reports")
@@ -307,6 +309,8 @@ def test_selftest_tells_what_it_found(
     document = json.loads(result.out)
     assert document["strict"] == {"OK": 1}
     assert document["defects"] == [{"id": "some-defect", "killed_by": [], "missed": [], "unexpected": []}]
+    (schema,) = (output for output in OUTPUTS if output.name == "selftest")
+    assert complaints(schema, result.out) == []
     text = plugstorm("selftest").out
     assert text == ("\n".join(problems) if problems else GOOD_NEWS) + "\n"
 

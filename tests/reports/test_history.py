@@ -79,6 +79,34 @@ def test_a_database_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     assert sqlite3.connect(theirs).execute("SELECT count(*) FROM theirs").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("tables_fit", [False, True])
+def test_a_full_disk_costs_the_index_and_not_the_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, tables_fit: bool
+) -> None:
+    with HistoryIndex(tmp_path) as index:
+        (pages,) = index._database.execute("PRAGMA page_count").fetchone()
+    (tmp_path / "history.sqlite").unlink()
+    write_nights(tmp_path, list(range(1, 21)))
+    connect = HistoryIndex._connect
+
+    def connect_to_little(index: HistoryIndex) -> sqlite3.Connection:
+        database = connect(index)
+        if index.file is not None:
+            database.execute(f"PRAGMA max_page_count = {pages if tables_fit else 1}")
+        return database
+
+    monkeypatch.setattr(HistoryIndex, "_connect", connect_to_little)
+    with HistoryIndex(tmp_path) as index:
+        assert index.refresh().read == 20
+        assert len(index.runs()) == 20
+        assert index.file is None
+    with (
+        pytest.raises(UsageError, match="disk is full; name another file"),
+        HistoryIndex(tmp_path, tmp_path / "named.sqlite") as index,
+    ):
+        index.refresh()
+
+
 def test_an_index_moves_with_its_folder(tmp_path: Path) -> None:
     write_nights(tmp_path / "here", [1, 2])
     refreshed(tmp_path / "here")

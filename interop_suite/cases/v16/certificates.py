@@ -8,7 +8,7 @@ from typing import Any
 from cryptography import x509
 
 from drivers.base import trigger_need
-from fixtures.certificates import Authority, SigningRequest, chain_flaw, hash_data, make_csr
+from fixtures.certificates import Authority, SigningRequest, chain_flaw, common_name, hash_data, make_csr, same_name
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked, noted, takes_csr
 from interop_suite.claims.clauses import Clause
@@ -16,6 +16,7 @@ from interop_suite.claims.expected import one_of, present
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps import v16 as steps
+from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.v16 import security_event_is_answered
 
 BLOCK = "Security"
@@ -33,6 +34,11 @@ def _request_certificate(probe: Probe, answer: str) -> tuple[ScriptedStation, Si
     if station.call("SignCertificate", {"csr": request.csr_pem.decode()}).get("status") != "Accepted":
         return station, request, None
     return station, request, station.expect("CertificateSigned")
+
+
+def names(chain: str, request: SigningRequest, station: ScriptedStation) -> bool:
+    """Return whether a certificate is that of a station: by the name of its request, or by its serial number."""
+    return same_name(chain, request) or common_name(chain) in (station.identity, station.model.serial_number)
 
 
 def _fits(chain: object, request: SigningRequest) -> tuple[bool, str]:
@@ -58,13 +64,18 @@ def _fits(chain: object, request: SigningRequest) -> tuple[bool, str]:
     expects="The CSMS SHALL accept the CSR and send a certificate for its key.",
     clause=Clause("SWP", "A02.FR.11"),
     defect="certificate-for-another-key",
-    also=("signed-certificate-expired", "signed-certificate-of-another-issuer"),
+    also=(
+        "signed-certificate-expired",
+        "signed-certificate-of-another-issuer",
+        "signed-certificate-of-another-name",
+    ),
     checks=(
         asked("ExtendedTriggerMessage", {"requestedMessage": one_of("SignChargePointCertificate")}),
         CSR_ACCEPTED,
         asked("CertificateSigned", {"certificateChain": present()}),
         noted("certificate_fits", "The signed certificate is for the key of the request"),
         noted("certificate_holds", "The certificate is valid now, and what follows it issued it"),
+        noted("certificate_names", "The certificate names whom the request names", clause=Clause("SWP", "A00.FR.511")),
     ),
 )
 def renew_certificate(probe: Probe) -> None:
@@ -74,6 +85,9 @@ def renew_certificate(probe: Probe) -> None:
         flaw = chain_flaw(str(chain), datetime.now(UTC))
         station.note(certificate_fits=list(_fits(chain, request)))
         station.note(certificate_holds=[not flaw, flaw or "a chain that holds"])
+        station.note(certificate_names=[names(str(chain), request, station), f"the request names {station.identity}"])
+        # Whoever sends it twice does so at once.
+        heartbeat(station)
 
 
 def _install(probe: Probe, use: str, answer: str = "Accepted") -> Authority:

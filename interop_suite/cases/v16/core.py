@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from drivers.base import token_need
+from evidence.verdicts import Verdict
 from fixtures.payloads import v16
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, unknown_token_refused
+from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import one_of, present
+from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.setup import Start
 from interop_suite.steps import v16 as steps
@@ -335,6 +338,20 @@ def offline_session(probe: Probe) -> None:
     steps.stop_transaction(station, transaction, timestamp=steps.ago(hours=2), reason="Local", id_tag=token)
 
 
+_NO_DATA = "Nothing is told to a vendor that is unknown: data is not there"
+
+
+def _judge_data(history: History) -> list[Finding]:
+    findings = []
+    for call in history.calls("DataTransfer"):
+        told = call.result.get("data")
+        broken = call.result.get("status") == "UnknownVendorId" and told is not None
+        actual = f"data is {told!r}" if broken else call.describe_answer()
+        verdict = Verdict.FAILED if broken else Verdict.OK
+        findings.append(Finding(verdict=verdict, claim=_NO_DATA, actual=actual, frame=call.call.line))
+    return findings
+
+
 @case(
     id="TC_064_CSMS",
     ocpp="1.6",
@@ -344,13 +361,14 @@ def offline_session(probe: Probe) -> None:
     expects="The CSMS SHALL answer UnknownVendorId, or Rejected.",
     clause=Clause("1.6", "4.3"),
     defect="unknown-vendor-accepted",
-    also=("optional-fields-null",),
+    also=("optional-fields-null", "data-for-unknown-vendor"),
     checks=(
         answered(
             "DataTransfer",
             {"status": one_of("UnknownVendorId", "Rejected")},
             tolerate={"status": ("UnknownMessageId",)},
         ),
+        Check(claim=_NO_DATA, judge=_judge_data),
     ),
 )
 def unknown_vendor(probe: Probe) -> None:

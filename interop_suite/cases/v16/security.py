@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 
 from drivers.base import trigger_need
+from evidence.verdicts import Verdict
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import asked, connection, noted, refused_upgrade
+from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import one_of, present
+from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import UNKNOWN_SUBPROTOCOL, boot_is_accepted, not_served, opens, opens_securely
@@ -167,18 +171,18 @@ def roll_key(probe: Probe) -> None:
     initiator="csms",
     needs=("tls", "password", trigger_need("ChangeConfiguration"), trigger_need("Reset")),
     password=True,
-    sends="Accepted to ChangeConfiguration of SecurityProfile and to Reset, a plain connection, then TLS and a boot.",
-    expects="The CSMS SHALL send SecurityProfile 2 and Reset, refuse the lower profile and accept the higher one.",
-    clause=Clause("SWP", "A00.FR.002"),
+    sends="Accepted to ChangeConfiguration of SecurityProfile and to Reset, a boot by TLS, then a plain connection.",
+    expects="The CSMS SHALL send SecurityProfile 2 and Reset, accept the higher profile, then refuse the lower one.",
+    clause=Clause("SWP", "A05.FR.09"),
     defect="security-profile-not-raised",
     also=("tls-profile-on-plain-port", "server-certificate-of-another-host"),
     checks=(
         asked("ChangeConfiguration", {"key": one_of("SecurityProfile"), "value": one_of("2")}),
         asked("Reset", {"type": one_of("Hard", "Soft")}),
-        refused_upgrade("The station is refused on its old security profile", nth=0),
-        connection("The station is accepted over TLS", opens, nth=1),
+        connection("The station is accepted over TLS", opens, nth=0),
         boot_is_accepted,
         every_status_is_answered,
+        refused_upgrade("The station is refused on its old security profile", nth=1),
     ),
 )
 def raise_profile(probe: Probe) -> None:
@@ -190,8 +194,58 @@ def raise_profile(probe: Probe) -> None:
     station.expect("Reset")
     station.disconnect()
     plain = station.offer
+    # Until it has come by TLS once, a station may fall back to its old profile (A05.FR.08).
     probe.secure(station, profile=2)
-    probe.try_to_boot(station, url=plain.url, tls=None)
     probe.reconnect(station, judged=True)
     probe.boot(station)
     probe.report_available(station)
+    station.disconnect()
+    probe.try_to_boot(station, url=plain.url, tls=None)
+
+
+# Names of OpenSSL for the four suites of A00.FR.317.
+SUITES = ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "AES128-GCM-SHA256", "AES256-GCM-SHA384")
+_ANY_SUITE = "A station that has only suites of the whitepaper is let in"
+
+
+def _judge_suites(history: History) -> list[Finding]:
+    attempts = history.attempts()
+    if not attempts or all(attempt.unreachable or attempt.untrusted for attempt in attempts):
+        return []
+    agreed = [suite for suite, attempt in zip(SUITES, attempts, strict=False) if attempt.opened]
+    actual = f"agreed on {', '.join(agreed)}" if agreed else f"on none of {', '.join(SUITES)}"
+    verdict = Verdict.OK if agreed else Verdict.FAILED
+    return [Finding(verdict=verdict, claim=_ANY_SUITE, actual=actual, frame=attempts[0].line)]
+
+
+@case(
+    id="TLS_07",
+    ocpp="1.6",
+    title="Each cipher suite of TLS 1.2 that the whitepaper names is agreed on",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=("tls", "password"),
+    start=Start.OFFLINE,
+    password=True,
+    sends="Four TLS handshakes of version 1.2, each with one suite: AES-GCM of 128 and 256 bits, for ECDSA and RSA.",
+    expects="The CSMS SHALL support all four; one with a certificate of one kind supports two.",
+    clause=Clause("SWP", "A00.FR.317"),
+    defect="named-cipher-suites-refused",
+    also=("server-certificate-of-another-host",),
+    checks=(
+        Check(claim=_ANY_SUITE, judge=_judge_suites),
+        *(
+            connection(f"{suite} is agreed on", opens_securely, nth=number, level=Level.RECOMMENDED)
+            for number, suite in enumerate(SUITES)
+        ),
+    ),
+)
+def cipher_suites(probe: Probe) -> None:
+    station = probe.station
+    probe.secure(station, profile=2)
+    for suite in SUITES:
+        context = probe.trusting_context()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(suite)
+        station.connect(tls=context)
+        station.disconnect()

@@ -307,34 +307,39 @@ def nearly_right(probe: Probe) -> None:
 @case(
     id="AU_09",
     ocpp=Version.V16,
-    title="A new key that the station rejects does not become valid",
+    title="A new key that the station does not take does not become valid",
     block=AUTHENTICATION,
     initiator="csms",
     needs=("password", trigger_need("ChangeConfiguration")),
     password=True,
-    sends="Rejected to ChangeConfiguration of AuthorizationKey, an upgrade with the new key, one with the old key.",
+    sends="Rejected, and then NotSupported, to ChangeConfiguration of AuthorizationKey; upgrades with either key.",
     expects="The CSMS SHALL go on accepting the old key, as the station still has it, and only that.",
     clause=Clause("SWP", "A01.FR.04"),
     defect="refused-password-taken",
-    also=("wrong-password-accepted",),
+    also=("wrong-password-accepted", "unsupported-password-taken"),
     checks=(
         asked("ChangeConfiguration", {"key": one_of("AuthorizationKey")}),
         refused_upgrade("The key that the station rejected is refused", nth=0),
         connection("The old key is still accepted", opens, nth=1),
+        refused_upgrade("The key that the station does not support is refused", nth=2),
+        connection("The old key is still accepted after that", opens, nth=3),
         boot_is_accepted,
     ),
 )
 def rejected_key(probe: Probe) -> None:
-    station, key = probe.station, secrets.token_hex(20)
-    old = station.offer.password
-    station.reply("ChangeConfiguration", {"status": "Rejected"})
-    probe.command("ChangeConfiguration", {"key": "AuthorizationKey", "value": key})
-    if station.expect("ChangeConfiguration") is None:
-        return
-    station.disconnect()
-    probe.try_to_boot(station, password=bytes.fromhex(key))
-    station.connect(password=old)
-    probe.boot(station)
+    station, old = probe.station, probe.station.offer.password
+    for status in ("Rejected", "NotSupported"):
+        key = secrets.token_hex(20)
+        station.reply("ChangeConfiguration", {"status": status})
+        probe.command("ChangeConfiguration", {"key": "AuthorizationKey", "value": key})
+        if station.expect("ChangeConfiguration") is None:
+            return
+        station.disconnect()
+        probe.try_to_boot(station, password=bytes.fromhex(key))
+        station.connect(password=old)
+        if not station.connected:
+            return
+        probe.boot(station)
 
 
 @case(

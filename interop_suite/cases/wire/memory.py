@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import uuid
 
-from drivers.base import token_need
+from drivers.base import token_need, trigger_need
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import answered, connection, refused_upgrade
+from interop_suite.claims.checks import answered, asked, connection, refused_upgrade
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind
@@ -200,6 +200,38 @@ def two_groups(probe: Probe) -> None:
 def expiry_dates(probe: Probe) -> None:
     for hours in (24, -24):
         steps.authorize(probe.station, probe.token(expiry=ago(hours=hours)))
+
+
+@shared(
+    id="AU_23",
+    title="What is cleared at a station is not cleared at the CSMS",
+    block="Authorization",
+    profile="Core",
+    initiator="csms",
+    needs=(token_need("Accepted"), trigger_need("ClearCache")),
+    sends="Authorize, Accepted to ClearCache (and to an empty local list, where there are lists), and Authorize again.",
+    expects="The CSMS SHALL go on knowing its tokens: the order is about what the station keeps.",
+    clause=_cite(Clause("1.6", "5.4"), "TC_C_37_CSMS"),
+    defect="tokens-cleared-with-cache",
+    also=("valid-tag-refused", "command-withheld"),
+    checks={
+        v: (
+            asked("ClearCache"),
+            answered("Authorize", {TOKEN_STATUS[v]: one_of("Accepted")}, claim="The token is Accepted, and stays so"),
+        )
+        for v in ALL
+    },
+)
+def cleared_at_the_station(probe: Probe) -> None:
+    station, token = probe.station, probe.token()
+    authorize(station, token)
+    for action in ("ClearCache", "SendLocalList"):
+        station.reply(action, {"status": "Accepted"})
+    probe.command("ClearCache", {})
+    if probe.driver.missing(trigger_need("SendLocalList"), probe.version) is None:
+        version = {Version.V16: "listVersion", **dict.fromkeys(V2X, "versionNumber")}[probe.version]
+        probe.command("SendLocalList", {version: 7, "updateType": "Full"})
+    authorize(station, token)
 
 
 _STOP_INFO = "A blocked tag is not called Accepted in the answer to its StopTransaction"

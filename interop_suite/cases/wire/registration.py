@@ -128,6 +128,57 @@ def remote_start_while_pending(probe: Probe) -> None:
     probe.command(action, remote_start_request(probe.version, probe.token()))
 
 
+_STAYS = "The connection of a Pending station stays open"
+STAYS_FOR = 1.0
+"""Seconds for a CSMS to close what it should leave open."""
+
+
+def _stays_open(level: Level) -> Check:
+    def judge(history: History) -> list[Finding]:
+        findings = []
+        for boot in history.calls("BootNotification"):
+            if boot.result.get("status") != "Pending":
+                continue
+            ends = [
+                c
+                for c in history.attempts(prepared=True)
+                if c.number == boot.call.connection and c.ended_by_csms and c.closed is not None
+            ]
+            code = (ends[0].closed or {}).get("code") if ends else None
+            actual = f"the CSMS closed it ({code or 'without a close frame'})" if ends else "it stayed open"
+            verdict = level.when_broken if ends else Verdict.OK
+            findings.append(Finding(verdict=verdict, claim=_STAYS, actual=actual, frame=boot.call.line))
+        return findings
+
+    return Check(claim=_STAYS, judge=judge)
+
+
+@shared(
+    id="ST_40",
+    title="A station whose boot is Pending is not cut off",
+    block=BLOCK,
+    profile="Core",
+    start=Start.CONNECTED,
+    needs=("boot-status:Pending",),
+    sends="A boot that the operator wants answered Pending; then the station waits.",
+    expects="The CSMS SHALL answer Pending, and SHALL NOT (1.6: SHOULD NOT) close the connection.",
+    clause={Version.V16: Clause("1.6", "4.2"), **{v: Clause("201-6", "B02.FR.06") for v in V2X}},
+    level=WAITING_LEVEL,
+    defect={Version.V16: "boot-status-ignored", **dict.fromkeys(V2X, "pending-connection-closed")},
+    also={Version.V16: (), **dict.fromkeys(V2X, ("boot-status-ignored",))},
+    checks={
+        version: (
+            answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The operator's decision counts"),
+            _stays_open(level),
+        )
+        for version, level in WAITING_LEVEL.items()
+    },
+)
+def pending_stays_connected(probe: Probe) -> None:
+    if boot_as(probe, "Pending") == "Pending":
+        probe.station.listen(STAYS_FOR)
+
+
 _NOTHING_SENT = "A rejected station is sent nothing until it boots again"
 
 

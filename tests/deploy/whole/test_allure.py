@@ -24,8 +24,12 @@ from tests.test_house import ROOT
 pytestmark = [
     pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed here"),
     pytest.mark.timeout(1200),
+    pytest.mark.xdist_group("allure"),
 ]
 PACKAGES = ("allure@3", "allure-commandline@2")
+ALLURE_3 = Path("node_modules/.bin/allure")
+PATIENCE = 300.0
+"""Seconds for the packages to come."""
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +39,16 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Path(ready) / "node_modules"
     folder = tmp_path_factory.mktemp("allure")
     (folder / "package.json").write_text('{"private": true}')
-    command = ["npm", "install", "--no-audit", "--no-fund", *PACKAGES]
-    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    command = ["npm", "install", "--no-audit", "--no-fund", "--fetch-retries=1", *PACKAGES]
+    try:
+        done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"the npm packages {' and '.join(PACKAGES)} did not come within {PATIENCE:.0f} s")
     if done.returncode != 0:
-        pytest.skip(f"the npm packages {' and '.join(PACKAGES)} cannot be had: {done.stderr.strip()[-200:]}")
+        pytest.skip(f"the npm packages {' and '.join(PACKAGES)} cannot be had: {' '.join(done.stderr.split())[-200:]}")
+    starts = subprocess.run([folder / ALLURE_3, "--version"], check=False, capture_output=True, text=True)
+    if starts.returncode != 0:
+        pytest.skip(f"Allure 3 does not run on the Node.js of this machine: {' '.join(starts.stderr.split())[-200:]}")
     return folder / "node_modules"
 
 
@@ -59,7 +69,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def allure_3(tools: Path, results: Path, out: Path) -> None:
     (out.parent / "plugstorm-history").mkdir(exist_ok=True)
     config = ROOT / "examples" / "ci" / "allurerc.json"
-    generate(tools / ".bin" / "allure", "generate", "--config", shutil.copy(config, out.parent), results, "-o", out)
+    generate(tools.parent / ALLURE_3, "generate", "--config", shutil.copy(config, out.parent), results, "-o", out)
 
 
 def allure_2(tools: Path, results: Path, out: Path) -> None:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from tests.deploy.image import Image, build, context_files, read_dockerfile
+from tests.deploy.loads import check_load
 from tests.deploy.test_wheel import entries
 from tests.test_house import FILES, ROOT, name_of
 
@@ -30,19 +31,32 @@ pytestmark = [
     ),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a root file system"),
     pytest.mark.timeout(1800),
+    pytest.mark.xdist_group("image"),
 ]
 DOCKERFILE = read_dockerfile((ROOT / "Dockerfile").read_text("utf-8"))
 ORDINARY = "1000:1000"
+PATIENCE = 300.0
+"""Seconds for a program of a container to start or to end, on a machine that others keep busy."""
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make what stands for python:3.11-slim-bookworm: Debian 12, its Python 3.11 under the name `python`."""
+    # What entering a root file system takes; root in a container of somebody else seldom may.
+    allowed = subprocess.run(
+        ["unshare", "--mount", "--pid", "--fork", "--net", "true"], check=False, capture_output=True, text=True
+    )
+    if allowed.returncode != 0:
+        pytest.skip(f"this machine makes no containers: {allowed.stderr.strip()}")
     if ready := os.environ.get("PLUGSTORM_BASE_ROOT"):
         return Path(ready)
     root = tmp_path_factory.mktemp("base") / "root"
     packages = "--include=python3,python3-venv,ca-certificates"
-    subprocess.run(["mmdebstrap", "--variant=minbase", packages, "bookworm", root], check=True, capture_output=True)
+    made = subprocess.run(
+        ["mmdebstrap", "--variant=minbase", packages, "bookworm", root], check=False, capture_output=True, text=True
+    )
+    if made.returncode != 0:
+        pytest.skip(f"the packages of Debian cannot be had: {' '.join(made.stderr.split())[-200:]}")
     (root / "usr/local/bin/python").symlink_to("/usr/bin/python3")
     return root
 
@@ -73,7 +87,13 @@ def container(image: Image, *arguments: str, mounts: dict[Path, str] | None = No
     """Start a container and give the id of its first process on this machine."""
     started = subprocess.Popen(image.enter(image.start(*arguments), mounts=mounts), start_new_session=True)
     try:
-        yield first_process(started)
+        process = first_process(started)
+        try:
+            yield process
+        finally:
+            # With it ends all of the container. The kernel ends nothing with `unshare` that has become another user.
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
     finally:
         started.kill()
         started.wait()
@@ -159,11 +179,10 @@ def test_interop_and_load_run_in_a_container(image: Image) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     words = ["--stations", "10", "--spawn-rate", "10", "--duration", "20s", "--workers", "2", "--out", "runs/load"]
     done = inside(image, *image.start("load", *words))
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = check_load(image.root / "plugstorm/runs/load", done)
+    assert result["stations"]["booted"] == 10
     for kind in ("interop", "load"):
-        folder = image.root / "plugstorm/runs" / kind
-        assert msgspec.json.decode((folder / "run.json").read_bytes())["verdict"] == "passed"
-        assert (folder / "report.html").stat().st_uid == 1000
+        assert (image.root / "plugstorm/runs" / kind / "report.html").stat().st_uid == 1000
 
 
 def test_health_is_that_of_the_practice_csms(image: Image) -> None:
@@ -188,12 +207,16 @@ def test_the_operator_of_locust_finds_what_it_expects(stages: dict[str, Image], 
         # Its web page opens only after the locustfile was read.
         assert becomes_healthy(locust, process, healthy=True)
         worker = subprocess.Popen(into(locust, process, "locust", "--worker", "--master-host", "127.0.0.1"))
-        # It ends with its container.
-        page = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8089/stats/requests').read().decode())"
-        while worker.poll() is None:
-            told = msgspec.json.decode(beside(locust, process, "python", "-c", page).stdout)
-            if len(told["workers"]) == 1:
-                break
+        over = time.monotonic() + PATIENCE
+        while not (there := workers_of(locust, process)) and worker.poll() is None and time.monotonic() < over:
             time.sleep(0.2)
-        assert worker.poll() is None
-    assert worker.wait() != 0
+        assert (there, worker.poll()) == (1, None)
+    # It ends with its container.
+    assert worker.wait(PATIENCE) != 0
+
+
+def workers_of(image: Image, master: int) -> int:
+    """Ask the web page of a master how many workers it has; none while the page cannot say."""
+    page = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8089/stats/requests').read().decode())"
+    told = beside(image, master, "python", "-c", page)
+    return len(msgspec.json.decode(told.stdout)["workers"]) if told.returncode == 0 else 0

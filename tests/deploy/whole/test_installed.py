@@ -13,7 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.deploy.loads import check_load
 from tests.test_house import MAY_IMPORT, ROOT
+
+pytestmark = pytest.mark.xdist_group("installed")
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +82,7 @@ def test_interop_runs_from_any_folder(environment: Path, elsewhere: Path) -> Non
 def test_load_runs_from_any_folder(environment: Path, elsewhere: Path, workers: str) -> None:
     words = ["--stations", "10", "--spawn-rate", "10", "--duration", "20s", "--workers", workers, "--out", "run"]
     done = run(environment, elsewhere, "plugstorm", "load", "--storm", "lb-drain@2s", *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    result = result_of(elsewhere / "run")
+    result = check_load(elsewhere / "run", done)
     assert result["stations"]["booted"] == 10
     assert sum(row["count"] for row in result["calls"]) > 10
     assert (elsewhere / "run" / "report.html").exists()

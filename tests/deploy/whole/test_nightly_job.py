@@ -17,7 +17,7 @@ from tests.test_house import ROOT
 pytestmark = pytest.mark.timeout(1800)
 EXAMPLES = ROOT / "examples" / "ci"
 SETTINGS = {
-    "PLUGSTORM_LOAD": "--stations 60 --spawn-rate 60 --duration 8s --warm-up 1",
+    "PLUGSTORM_LOAD": "--stations 200 --spawn-rate 200 --duration 4s --warm-up 1",
     "PLUGSTORM_INTEROP": "--select TC_001_CSMS",
 }
 
