@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import msgspec
 
@@ -185,6 +186,7 @@ def all_inquiries() -> Mapping[str, Inquiry]:
     return dict(_inquiries)
 
 
+@cache
 def _load() -> None:
     package = importlib.import_module("interop_suite.cases")
     for module in pkgutil.walk_packages(package.__path__, "interop_suite.cases."):

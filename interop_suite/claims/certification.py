@@ -61,6 +61,7 @@ def profiles_of(version: Version) -> list[str]:
     return [name for name in dict.fromkeys(names) if name != NO_PROFILE]
 
 
+@cache
 def place(version: Version | str, identifier: str) -> tuple[int, list[tuple[int, str]]]:
     """Give the place of a case among others, by version and number: `TC_B_9` stands before `TC_B_10`."""
     return list(Version).index(Version(version)), list(_parts(identifier))

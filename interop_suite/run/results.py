@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from evidence.verdicts import RunVerdict, Verdict, run_verdict, weight
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.certification import place
 from interop_suite.claims.history import History
-from interop_suite.run.coverage import coverage_of
+from interop_suite.run.coverage import Layout
 from interop_suite.run.features import Features, held_against_claim
 from interop_suite.run.judge import judge, latency_of, service_times
 from interop_suite.run.recorded import cases_of
@@ -202,7 +202,13 @@ def write_interop_run(
 
 
 def _coverage(results: Sequence[CaseResult]) -> list[Coverage]:
-    return coverage_of(all_cases(), results, {Version(result.ocpp) for result in results})
+    return _layout(frozenset(Version(result.ocpp) for result in results)).counted(results)
+
+
+# A run is written after each of its cases.
+@cache
+def _layout(versions: frozenset[Version]) -> Layout:
+    return Layout(all_cases(), versions)
 
 
 def _verdict_of(results: Iterable[CaseResult], *, complete: bool) -> RunVerdict:
