@@ -41,6 +41,8 @@ __all__ = ["ScriptedStation"]
 
 QUIET = 0.05
 """Seconds to listen after a script has ended, for what comes uninvited."""
+SOON = 0.25
+"""Seconds for what follows an answer at once, such as a second one."""
 NO_FORM = "over MQTT a dialect has a form for OCPP-J messages only, and this is none"
 CATCH_UP_MAX = 100
 """Reads in which a CSMS that never stops talking is heard out."""
@@ -198,6 +200,17 @@ class ScriptedStation:
         else:
             self.wire.send_text(*texts, fragments=fragments, pings=pings)
         self.note(raw=len(texts))
+
+    def record_sent(self, text: str) -> None:
+        """Write down a message that goes out in another form than usual."""
+        self._frame(Kind.SENT, text)
+
+    def take_in(self) -> None:
+        """Hear everything that the CSMS has said by now; where it cannot be asked, what it says within a moment."""
+        if self._settle is None:
+            self.pump(lambda: False, SOON)
+            self.wire.arrive()
+        self._catch_up()
 
     def carries(self, text: str | bytes) -> bool:
         """Return whether a message can be written so that the CSMS reads the same one."""
