@@ -52,7 +52,7 @@ def names_id(text: str | bytes, message_id: str) -> bool:
 def _message_of(record: TraceRecord, rules: Rules) -> Message:
     """Read a frame; raises `RemoteProtocolError`, also for what is not of the dialect that was spoken."""
     if "foreign" in record.info:
-        raise RemoteProtocolError(Fault.NOT_JSON, f"it is not of this dialect: {record.info['foreign']}")
+        raise RemoteProtocolError(Fault.NOT_ARRAY, f"it is not of this dialect: {record.info['foreign']}")
     return parse(record.data, rules)
 
 

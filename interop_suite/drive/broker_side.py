@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from interop_suite.drive.mqtt_wire import MqttTransport, MqttWire, Refusal
+from interop_suite.drive.mqtt_wire import BROKER_PATIENCE, MqttTransport, MqttWire, Refusal
 from interop_suite.drive.offer import Trait
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.drive.transport import NoWayError
@@ -21,7 +21,7 @@ __all__ = ["Ear", "dialect_of", "form_of", "listening", "post"]
 
 _SHOWN = 2000
 """Characters of a payload that a trace keeps."""
-_EVERYTHING = (("#", 2),)
+_EVERYTHING = "#"
 
 
 def dialect_of(station: ScriptedStation) -> Dialect:
@@ -60,7 +60,7 @@ def post(
 class Ear:
     """Another client of the broker, which hears what it lets anybody hear."""
 
-    def __init__(self, station: ScriptedStation, filters: Iterable[tuple[str, int]]) -> None:
+    def __init__(self, station: ScriptedStation, filters: Iterable[str]) -> None:
         """Subscribe with the credentials of a station; raises `NoWayError` where the broker does not let it."""
         own = _wire_of(station)
         self._wire = MqttWire(own.broker, own.dialect, station.version)
@@ -68,8 +68,9 @@ class Ear:
         self._properties = line.properties
         name = f"plugstorm-ear-{secrets.token_hex(4)}"
         try:
-            self._wire.log_in(name, station.identity, station.offer.password, station.timeout)
-            self._wire.subscribe(tuple(filters), station.timeout)
+            self._wire.log_in(name, station.identity, station.offer.password, BROKER_PATIENCE)
+            # With more QoS a broker holds back what comes after the first few until they are acknowledged.
+            self._wire.subscribe(tuple((topic, 0) for topic in filters), BROKER_PATIENCE)
         except Refusal as error:
             self._wire.abort()
             raise NoWayError(f"over MQTT the broker does not let us see what else goes over it: {error}") from None
@@ -99,14 +100,13 @@ class Ear:
 
     def put_away(self) -> None:
         """Leave."""
-        self._wire.close()
         self._wire.abort()
 
 
 @contextlib.contextmanager
-def listening(station: ScriptedStation, *filters: tuple[str, int]) -> Iterator[Ear]:
+def listening(station: ScriptedStation, *filters: str) -> Iterator[Ear]:
     """Hear everything, or some topics, for the length of a `with`."""
-    ear = Ear(station, filters or _EVERYTHING)
+    ear = Ear(station, filters or (_EVERYTHING,))
     try:
         yield ear
     finally:

@@ -36,6 +36,8 @@ __all__ = ["Broker", "MqttTransport", "MqttWire", "Refusal", "broker_of"]
 
 MAX_PACKET: Final = 16 * 2**20
 """Bytes of the largest packet that is read."""
+BROKER_PATIENCE: Final = 5.0
+"""Seconds at least for each answer of the broker."""
 _KEEP_ALIVE: Final = 1200
 """Seconds; the longest that every broker takes, since a case may wait for a person."""
 _SIGN_OF_LIFE: Final = 240.0
@@ -163,12 +165,14 @@ class MqttWire:
     # -- opening -----------------------------------------------------------------------------------------------------
 
     def open(self, offer: Offer, timeout: float, settle: Callable[[], None] | None = None) -> Handshake:
-        """Log in and subscribe within `timeout` seconds for each step; a refusal is a result, not an exception.
+        """Log in and subscribe; a refusal is a result, not an exception.
 
-        Raises `NoWayError` for an identity that cannot be a level of a topic.
+        The broker is not what is tested, and has some seconds for each step, whatever `timeout` says. Raises
+        `NoWayError` for an identity that cannot be a level of a topic.
         """
         del settle
         self._prepare(offer.identity)
+        timeout = max(timeout, BROKER_PATIENCE)
         try:
             self.log_in(self.line.client_id, offer.identity, offer.password, timeout)
             self.subscribe(self.line.down_filters, timeout)

@@ -105,7 +105,7 @@ def _look_late(probe: Probe) -> None:
     station = probe.station
     line = line_of(dialect_of(station), station.identity, station.rules.subprotocol)
     station.take_in()
-    with listening(station, *line.down_filters) as ear:
+    with listening(station, *(topic for topic, _ in line.down_filters)) as ear:
         ear.take(station)
     station.note(looked_late=True)
 
@@ -137,6 +137,7 @@ def no_old_answer(probe: Probe) -> None:
     expects="The CSMS SHALL publish commands without the retain flag: a Reset that is kept resets at every return.",
     rule=("DIALECT", "down.retain"),
     defect="mqtt-commands-retained",
+    also=("mqtt-answers-retained", "mqtt-hears-itself"),
     checks=(deliveries(_NOT_KEPT, _judge_kept), served),
 )
 def no_old_command(probe: Probe) -> None:

@@ -13,11 +13,19 @@ from interop_suite.claims.expected import present
 from interop_suite.claims.history import BYSTANDER, History
 from interop_suite.drive.broker_side import dialect_of, form_of, listening, post
 from interop_suite.drive.probe import Probe
+from interop_suite.drive.setup import Start
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.drive.transport import NoWayError
 from interop_suite.steps.broker import claimed_by, deliveries, mqtt_case, new_call, overheard, served
 from interop_suite.steps.connections import heartbeat
-from interop_suite.steps.pending_commands import COMMAND, first_command, is_answered, reply_first, reported_first
+from interop_suite.steps.pending_commands import (
+    COMMAND,
+    asked_first,
+    first_command,
+    is_answered,
+    reply_first,
+    reported_first,
+)
 from mqtt.lines import line_of
 
 
@@ -29,14 +37,15 @@ def _beat_three_times(station: ScriptedStation) -> None:
 @mqtt_case(
     id="MQ_01",
     title="Answers come on the topic on which the station hears the CSMS",
-    sends="Three Heartbeats.",
+    start=Start.CONNECTED,
+    sends="A boot and three Heartbeats.",
     expects="The CSMS SHALL answer each on the down topic of the station: no gateway hears another one.",
     rule=("DIALECT", "down.topic"),
     defect="mqtt-answers-on-another-topic",
-    also=("mqtt-identity-in-lower-case",),
-    checks=(served,),
+    checks=(answered("BootNotification", claim="The boot is answered"), served),
 )
 def right_topic(probe: Probe) -> None:
+    probe.boot(probe.station)
     _beat_three_times(probe.station)
 
 
@@ -78,8 +87,8 @@ def nowhere_else(probe: Probe) -> None:
     expects="The CSMS SHALL send the command on the down topic of the station, and take the answer.",
     rule=("DIALECT", "down.topic"),
     defect="mqtt-commands-on-another-topic",
-    also=("mqtt-answers-of-stations-unheard",),
-    checks=(reported_first(is_answered("Accepted"), even_unsent=True, claim="The command reaches the station"),),
+    also=("mqtt-hears-itself",),
+    checks=(asked_first(claim="The command reaches the station"),),
 )
 def command_on_topic(probe: Probe) -> None:
     reply_first(probe, "Accepted")
@@ -96,7 +105,7 @@ def command_on_topic(probe: Probe) -> None:
     expects="The CSMS SHALL subscribe to the topic on which stations answer, and take what comes there.",
     rule=("DIALECT", "up.answers"),
     defect="mqtt-answers-of-stations-unheard",
-    also=("mqtt-commands-on-another-topic",),
+    also=("mqtt-commands-on-another-topic", "mqtt-hears-itself"),
     checks=(reported_first(is_answered("Accepted"), even_unsent=True, claim="The answer reaches the CSMS"),),
 )
 def reply_topic(probe: Probe) -> None:
@@ -119,14 +128,16 @@ def _judge_own(history: History) -> Iterator[Finding]:
 @mqtt_case(
     id="MQ_05",
     title="Two stations in turn: each gets its own answers",
+    start=Start.CONNECTED,
     bystander=True,
-    sends="Heartbeats of two stations in turn.",
+    sends="A boot, and Heartbeats of two stations in turn.",
     expects="The CSMS SHALL answer each on its own topic, whoever spoke last.",
     rule=("DIALECT", "down.topic"),
     defect="mqtt-answers-the-one-before",
     checks=(deliveries(_EACH_ITS_OWN, _judge_own),),
 )
 def in_turn(probe: Probe) -> None:
+    probe.boot(probe.station)
     for _ in range(3):
         heartbeat(probe.station)
         heartbeat(probe.bystander)
@@ -149,8 +160,9 @@ def _judge_shared(history: History) -> Iterator[Finding]:
 @mqtt_case(
     id="MQ_06",
     title="A gateway may speak for two stations over one connection",
+    start=Start.CONNECTED,
     bystander=True,
-    sends="A Heartbeat of a station, and one of another station over the connection of the first.",
+    sends="A boot and a Heartbeat, and one of another station over the same connection, in turn.",
     expects="The CSMS SHALL know a station by its topic, and by nothing else: it sees no connections.",
     rule=("DIALECT", "up"),
     defect="mqtt-answers-the-one-before",
@@ -158,9 +170,10 @@ def _judge_shared(history: History) -> Iterator[Finding]:
 )
 def one_connection(probe: Probe) -> None:
     station, other = probe.station, probe.bystander
+    probe.boot(station)
     other.disconnect()
     line = line_of(dialect_of(station), other.identity, station.rules.subprotocol)
-    with listening(station, *((topic, 2) for topic, _ in line.down_filters)) as ear:
+    with listening(station, *(topic for topic, _ in line.down_filters)) as ear:
         for _ in range(2):
             heartbeat(station)
             text = new_call()
@@ -184,8 +197,10 @@ def _boots_as(probe: Probe, role: str, identity: str) -> None:
 @mqtt_case(
     id="MQ_07",
     title="Identities that differ in case alone are two stations",
+    start=Start.OFFLINE,
+    serves=False,
     needs=("register",),
-    sends="Boots of two stations whose identities differ in upper and lower case, then a Heartbeat.",
+    sends="Boots of two stations whose identities differ in upper and lower case.",
     expects="The CSMS SHALL write each identity in topics as the station does: topics have upper and lower case.",
     rule=("MQTT5", "4.7.3"),
     defect="mqtt-identity-in-lower-case",
@@ -195,7 +210,6 @@ def upper_and_lower(probe: Probe) -> None:
     tag = secrets.token_hex(4)
     _boots_as(probe, "upper", f"PSCASE{tag.upper()}X")
     _boots_as(probe, "mixed", f"PSCase{tag.upper()}x")
-    heartbeat(probe.station)
 
 
 @mqtt_case(
@@ -223,11 +237,10 @@ _NO_ECHO = "The CSMS does not answer what it hears on the topics on which it spe
 
 
 def _judge_echo(history: History) -> Iterator[Finding]:
-    for asked in (r.info["echo"] for r in history.records if "echo" in r.info):
-        heard = [info for _, info in overheard(history)]
-        answers = [info for info in heard if asked in info["payload"] and "Heartbeat" not in info["payload"]]
-        seen = any(asked in info["payload"] for info in heard)
-        if not seen:
+    for asked, said in (r.info["echo"] for r in history.records if "echo" in r.info):
+        heard = [info for _, info in overheard(history) if asked in info["payload"]]
+        answers = [info for info in heard if info["payload"] != said]
+        if said not in (info["payload"] for info in heard):
             yield Finding(verdict=Verdict.INCONCLUSIVE, claim=_NO_ECHO, actual="the broker did not deliver the CALL")
             continue
         actual = f"it answered on {answers[0]['overheard']}" if answers else "no answer"
@@ -241,6 +254,7 @@ def _judge_echo(history: History) -> Iterator[Finding]:
     expects="The CSMS SHALL NOT answer it: whoever takes its own messages for requests goes round in circles.",
     rule=("DIALECT", "up"),
     defect="mqtt-hears-itself",
+    also=("mqtt-answers-retained",),
     checks=(deliveries(_NO_ECHO, _judge_echo),),
 )
 def no_echo(probe: Probe) -> None:
@@ -251,8 +265,9 @@ def no_echo(probe: Probe) -> None:
     down = line_of(dialect_of(station), station.identity, station.rules.subprotocol).down
     text = new_call()
     with listening(station) as ear:
-        station.note(echo=text.split('"')[1])
-        ear.say(down, form_of(station, text))
+        payload = form_of(station, text)
+        station.note(echo=(text.split('"')[1], payload.decode()))
+        ear.say(down, payload)
         ear.take(station)
     probe.reconnect(station, judged=True)
     heartbeat(station)
