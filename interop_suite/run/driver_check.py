@@ -39,6 +39,9 @@ from ocppj.versions import RULES, Version
 __all__ = ["CheckedOperation", "OperationState", "check_driver", "check_table", "exit_code_of"]
 
 
+_TRAITS = frozenset(map(str, Trait))
+
+
 class OperationState(StrEnum):
     """How an operation of a driver fared."""
 
@@ -216,7 +219,9 @@ class _Check:
         if not name.startswith("trigger:") and not self._wanted.includes(name):
             return False
         lacks = self._target.transport.lacks
-        missing = None if need is None else lacks.get(need) or self._driver.missing(need, self._version)  # type: ignore[call-overload]
+        missing = lacks.get(Trait(need)) if need in _TRAITS else None
+        if need is not None and missing is None:
+            missing = self._driver.missing(need, self._version)
         if missing is not None:
             self._end(name, OperationState.UNSUPPORTED, missing)
             return False

@@ -115,8 +115,12 @@ def ask(
         post(station, payload, text=text)
         # To a repetition the CSMS may say nothing.
         patience = station.timeout if not number else min(1.0, station.timeout)
-        station.pump(lambda seen=before: station.heard > seen or not station.connected, patience)  # type: ignore[misc]
+        _await_more(station, before, patience)
     station.take_in()
+
+
+def _await_more(station: ScriptedStation, seen: int, patience: float) -> None:
+    station.pump(lambda: station.heard > seen or not station.connected, patience)
 
 
 def spoil(probe: Probe, payload: bytes) -> None:
