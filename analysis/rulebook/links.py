@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict, deque
 from math import inf
 from typing import Final
 
+from analysis.connection_rules import INTERNAL_ERROR, collapsed
 from analysis.model import Record, Side
 from analysis.rulebook.contract import Exchange, StationView
 
@@ -28,8 +29,7 @@ _ORDERLY: Final = frozenset({1000, 1001})
 _COMPLAINTS: Final = frozenset({1002, 1003, 1007, 1009, 1010})
 """Close codes that complain of the other side's frames (RFC 6455 §7.4.1)."""
 _SERVER_ERROR: Final = 500
-_INTERNAL_ERROR: Final = 1011
-_REFUSALS: Final = frozenset({1008, _INTERNAL_ERROR})
+_REFUSALS: Final = frozenset({1008, INTERNAL_ERROR})
 
 
 class Way:
@@ -139,7 +139,8 @@ class LinkWatcher:
                     "closed-after-refusal", f"the CSMS closes {waited:.1f} s after the answer: {link.refusal}"
                 )
                 link.findings[Side.CSMS] += 1
-        if record.code == _INTERNAL_ERROR and record.by in (None, Side.CSMS) and not link.findings:
+        by_csms = record.by in (None, Side.CSMS)
+        if collapsed(record.code, may_be_csms=by_csms, station_was_right=not link.findings):
             self._station.find("closed-with-error", "the CSMS closes with code 1011, and nothing was wrong before")
         closed_at = link.last_at if replaced or record.at is None else record.at
         if closed_at is None:

@@ -1,4 +1,8 @@
-"""What a CSMS says of tokens: in every spelling the same, and not Accepted when they are over."""
+"""What a CSMS says of tokens: in every spelling the same, and not Accepted when they are over.
+
+Cases know what the operator registered, and hold answers against that (`interop_suite.claims.token_answers`); a log
+knows only what was said before. Both share `message_values.is_over`.
+"""
 
 from __future__ import annotations
 

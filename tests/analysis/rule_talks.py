@@ -77,6 +77,11 @@ def registered(status: str, action: str = "Heartbeat", answer: object = None) ->
     return talk.up(action, {}, answer if answer is not None else [4, "SecurityError", "", {}])
 
 
+def commanded(status: str, action: str, payload: dict[str, object], boot: dict[str, object] = BOOT_16) -> Talk:
+    talk = Talk().up("BootNotification", boot, {"status": status, "currentTime": Talk().stamp(), "interval": 60})
+    return talk.down(action, payload, {"status": "Rejected"})
+
+
 def vat(asked: str, told: str) -> Talk:
     return t2x().up("VatNumberValidation", {"vatNumber": asked}, {"vatNumber": told, "status": "Accepted"})
 
