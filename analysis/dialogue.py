@@ -125,13 +125,17 @@ class Dialogue:
         """Count the connections up to this one."""
         return self._link.number
 
-    def find(self, rule: str, detail: str, *, side: Side | None = None, line: int | None = None) -> None:
+    def find(self, rule: str, detail: str, *, side: Side | None = None, about: Exchange | None = None) -> None:
         """Say that a rule is broken."""
         blamed = side or _sole_side(rule)
         self._link.findings[blamed] += 1
-        frames = self._listener.found(self, rule, blamed, detail, line or self.line)
-        if frames is not None:
-            self._following.append((frames, 3))
+        where = (self.line, self.at) if about is None else (about.line, about.at)
+        frames = self._listener.found(self, rule, blamed, detail, where)
+        if frames is None:
+            return
+        if about is not None and all(seen[0] != about.line for seen in frames):
+            frames.insert(0, _call_again(about))
+        self._following.append((frames, 3))
 
     def lose(self, connector: object, side: Side, reason: str, line: int) -> None:
         """Say that a charging session was lost, and which line shows it."""
@@ -450,6 +454,14 @@ class Dialogue:
 
 
 _GAP_LINES: Final = 200
+
+
+def _call_again(exchange: Exchange) -> SeenFrame:
+    """Write a CALL again that is too long ago to be among the last frames."""
+    payload = exchange.payload if exchange.payload is not None else {}
+    text = _encode([_CALL, exchange.message_id, exchange.action, payload]).decode()
+    direction = _UP if exchange.sender is _STATION else _UP.back
+    return exchange.line, exchange.at, direction, text if len(text) <= _SHOWN_TEXT else text[:_SHOWN_TEXT] + "…"
 
 
 def _sole_side(rule: str) -> Side:

@@ -188,7 +188,9 @@ class Judge:
 
     # -- what dialogues tell ---------------------------------------------------------------------------------------
 
-    def found(self, speaker: Speaker, rule: str, side: Side, detail: str, line: int) -> list[SeenFrame] | None:
+    def found(
+        self, speaker: Speaker, rule: str, side: Side, detail: str, where: tuple[int, float | None]
+    ) -> list[SeenFrame] | None:
         """Count a finding, and keep it with the frames around it while there is room."""
         self._counts[side, rule] += 1
         station = self._by_station.get(speaker.name)
@@ -211,8 +213,8 @@ class Judge:
             station=speaker.name,
             connection=speaker.connection,
             file=self._source.name,
-            line=line,
-            at=speaker.at,
+            line=where[0],
+            at=where[1],
             version=version,
             detail=detail,
         )
@@ -246,16 +248,18 @@ class Judge:
     def finish(self) -> Analysis:
         """Take the end of all logs and return what was found."""
         self._notes: list[str] = []
+        dialogues = list(self._dialogues.values())
+        # What waited for its version is judged now.
+        self._close_dialogues()
         for finding, around in zip(self._findings, self._around, strict=True):
             finding.frames = [
                 FrameSeen(line, at, direction, text, marked=line == finding.line)
                 for line, at, direction, text in around
             ]
-        for dialogue in self._dialogues.values():
+        for dialogue in dialogues:
             if len(dialogue.heard) == 1:
                 side = next(iter(dialogue.heard))
                 self._note_silence(side)
-        self._close_dialogues()
         counts: dict[str, dict[str, int]] = {}
         for (side, rule), count in sorted(self._counts.items()):
             counts.setdefault(side, {})[rule] = count

@@ -166,6 +166,9 @@ class LinkWatcher:
         first = silent[0]
         other, way = (Side.CSMS, link.csms) if first.sender is Side.STATION else (Side.STATION, link.station)
         heard_at = way.spoke_at
+        if other not in self._station.heard and not self._station.traits.from_the_start:
+            # The log may be of one direction.
+            return
         if first.at is None or (heard_at is not None and heard_at > first.at):
             return
         if record.by is other:
@@ -174,14 +177,14 @@ class LinkWatcher:
                 f"{first.action} {first.message_id!r} of line {first.line} has no answer after "
                 f"{record.at - first.at:.0f} s, when the {other.words} closes the connection",
                 side=other,
-                line=first.line,
+                about=first,
             )
             return
         self._station.find(
             "dead-connection",
-            f"{len(silent)} CALLs of the {first.sender.words} from line {first.line} on had no answer, and "
+            f"{len(silent)} {'CALL' if len(silent) == 1 else 'CALLs'} of the {first.sender.words} from line {first.line} on had no answer, and "
             f"nothing else came from the {other.words} until the connection ended {record.at - first.at:.0f} s later",
-            line=first.line,
+            about=first,
         )
 
     def _look_for_loop(self) -> None:
