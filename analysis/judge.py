@@ -33,6 +33,7 @@ from analysis.rulebook.table import RULES
 from analysis.rulebook.tokens import Tokens
 from analysis.rulebook.transactions_2x import Transactions2x
 from analysis.rulebook.transactions_16 import Transactions16
+from analysis.rulebook.transfers import Transfers
 from ocppj.versions import Version
 
 __all__ = ["CALL_TIMEOUT", "Judge"]
@@ -80,6 +81,7 @@ def _watchers_2x(dialogue: Dialogue) -> list[Watcher]:
         Tokens(dialogue),
         Certificates(dialogue),
         Requests(dialogue),
+        Transfers(dialogue),
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.analysis.log_scenes import BOOT_2X, BOOT_16, DOWN, UP, Talk
 
 
@@ -77,7 +79,7 @@ def registered(status: str, action: str = "Heartbeat", answer: object = None) ->
     return talk.up(action, {}, answer if answer is not None else [4, "SecurityError", "", {}])
 
 
-def commanded(status: str, action: str, payload: dict[str, object], boot: dict[str, object] = BOOT_16) -> Talk:
+def commanded(status: str, action: str, payload: dict[str, Any], boot: dict[str, Any] = BOOT_16) -> Talk:
     talk = Talk().up("BootNotification", boot, {"status": status, "currentTime": Talk().stamp(), "interval": 60})
     return talk.down(action, payload, {"status": "Rejected"})
 
