@@ -26,8 +26,8 @@ _ASKED_BY: Final = {
     "GetDiagnostics": frozenset({"DiagnosticsStatusNotification"}),
     "UpdateFirmware": frozenset({"FirmwareStatusNotification"}),
 }
-_MAY_TRIGGER: Final = {Version.V16: True, Version.V201: False, Version.V21: False}
-"""Whether a station that is Rejected may be asked to boot (1.6 §4.2; 2.0.1 errata 2023-12 §2.3.1 forbids it)."""
+_MAY_SPEAK: Final = {Version.V16: True, Version.V201: False, Version.V21: False}
+"""Whether an operator may have a command sent to a station that is Rejected: 1.6 §4.2 only advises against it."""
 _REGISTERED: Final = frozenset(Registration) - {Registration.UNKNOWN}
 _CORE: Final = frozenset({"BootNotification", "Heartbeat", "StatusNotification", "Authorize", "MeterValues",
                           "StartTransaction", "StopTransaction", "TransactionEvent"})  # fmt: skip
@@ -111,7 +111,7 @@ class RegistrationWatcher:
         elif fault is Untimely.BOOT_AGAIN:
             if self._accepted_here and station.traits.connections:
                 station.find("boot-asked-again", f"{action} for a BootNotification, after the last one was Accepted")
-        elif fault is Untimely.REJECTED and (action not in TRIGGERS or not _MAY_TRIGGER[station.version]):
+        elif fault is Untimely.REJECTED and not _MAY_SPEAK[station.version]:
             station.find("command-before-accepted", f"{action} to a station that is Rejected")
 
     def answered(self, exchange: Exchange, payload: Payload | None) -> None:

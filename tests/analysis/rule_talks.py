@@ -158,7 +158,8 @@ def reserve(seconds: float) -> Talk:
 
 def tokens(second: str, wait: float) -> Talk:
     talk = t16().up("Authorize", {"idTag": "INVENTED1"}, {"idTagInfo": {"status": "Accepted"}}, wait=wait)
-    return talk.up("Authorize", {"idTag": "INVENTED1"}, {"idTagInfo": {"status": second}})
+    start = {"connectorId": 1, "idTag": "INVENTED1", "meterStart": 0, "timestamp": talk.stamp()}
+    return talk.up("StartTransaction", start, {"transactionId": 9, "idTagInfo": {"status": second}})
 
 
 def refused_start(number: int) -> Talk:

@@ -216,8 +216,8 @@ PLAYS: list[tuple[str, str, Play, Play]] = [
     (
         "command-before-accepted",
         CSMS,
-        lambda: commanded("Rejected", "GetConfiguration", {}),
-        lambda: commanded("Rejected", "TriggerMessage", {"requestedMessage": "BootNotification"}),
+        lambda: commanded("Rejected", "ClearCache", {}, boot=BOOT_2X),
+        lambda: commanded("Rejected", "ClearCache", {}),
     ),
     (
         "command-before-accepted",
