@@ -315,6 +315,22 @@ def test_a_description_that_cannot_work_says_why(tmp_path: Path, content: str, w
         read_format_file(path)
 
 
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [([], "is empty"), (["", "  "], "is empty"), (["\ufffd\0\ufffdx\ufffd", "\0"], "captures")],
+)
+def test_what_is_no_log_at_all_is_named(lines: list[str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        sniff(Source("a.log", list(enumerate(lines, 1)), station="X"))
+
+
+def test_a_line_without_an_end_after_a_frame_without_one_is_read_once() -> None:
+    """Were it looked through from each of its characters, this would take hours."""
+    head = "[INFO ] 2026-01-01 10:00:00,000 x.WebSocketLogger (q) - [chargeBoxId=A, sessionId=1] Received: "
+    (record,) = frames_of(f'{head}[2,"a","DataTransfer",{{"data":"\n{"y" * 400_000}', "steve")
+    assert record.cut
+
+
 def test_a_log_of_no_known_kind_is_refused_with_a_way_out() -> None:
     with pytest.raises(UsageError, match="--format"):
         sniff(Source("a.log", numbered("hello\nworld"), station="X"))
