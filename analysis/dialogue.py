@@ -14,6 +14,7 @@ import msgspec
 from analysis.checks import Checks
 from analysis.guess import direction_of_action, guess_version, head_of
 from analysis.listener import Listener, SeenFrame
+from analysis.message_ids import IDS_START_ANEW, UsedIds
 from analysis.model import Direction, Event, Record, Side, Traits
 from analysis.rulebook.contract import ActionChecks, Exchange, Payload, Watcher
 from analysis.rulebook.envelope import check_keys, look_closely, say_id
@@ -39,8 +40,6 @@ _ORDERLY_REFUSALS: Final = frozenset(
     {"Rejected", "NotSupported", "NotImplemented", "UnlockFailed", "Failed", "Faulted", "Occupied", "Unavailable"}
 )
 _encode = msgspec.json.encode
-_IDS_START_ANEW: Final[Mapping[Version, bool]] = {Version.V16: True, Version.V201: False, Version.V21: False}
-"""Whether a message id may be used again on the next connection (J16 §4.1.4; 2.0.1 errata 2024-09 §4.6 forbids it)."""
 _GUESSED_FIRST: Final[Mapping[Version, Version]] = {Version.V201: Version.V21}
 """A version that is guessed from messages that a newer one has as well, and that newer one."""
 _LATE_LOG: Final = 1.0
@@ -49,19 +48,6 @@ _LEAST_SILENCE: Final = 30.0
 _CALL, _RESULT, _ERROR = 2, 3, 4
 _STATION, _CSMS, _UP = Side.STATION, Side.CSMS, Direction.TO_CSMS
 _ACCEPTED: Final = Registration.ACCEPTED
-
-
-class _Ids:
-    """The message ids that a side used last, each with the hash of its CALL."""
-
-    __slots__ = ("old", "young")
-
-    def __init__(self) -> None:
-        self.young: dict[str, int] = {}
-        self.old: dict[str, int] = {}
-
-    def clear(self) -> None:
-        self.young, self.old = {}, {}
 
 
 class Dialogue:
@@ -111,7 +97,8 @@ class Dialogue:
         self._asked_of_station: Mapping[str, ActionChecks] = {}
         """What is asked of the actions of the station; those that were not seen yet are made when they are."""
         self._asked_of_csms: Mapping[str, ActionChecks] = {}
-        self._ids = {_STATION: _Ids(), _CSMS: _Ids()}
+        self._ids: dict[Side, UsedIds[str, int]] = {_STATION: UsedIds(), _CSMS: UsedIds()}
+        """The message ids that a side used last, each with the hash of its CALL."""
         self._link = Link("", 0, None)
         self._following: list[tuple[list[SeenFrame], int]] = []
         self._clock_offset: float | None = None
@@ -138,13 +125,17 @@ class Dialogue:
         """Count the connections up to this one."""
         return self._link.number
 
-    def find(self, rule: str, detail: str, *, side: Side | None = None, line: int | None = None) -> None:
+    def find(self, rule: str, detail: str, *, side: Side | None = None, about: Exchange | None = None) -> None:
         """Say that a rule is broken."""
         blamed = side or _sole_side(rule)
         self._link.findings[blamed] += 1
-        frames = self._listener.found(self, rule, blamed, detail, line or self.line)
-        if frames is not None:
-            self._following.append((frames, 3))
+        where = (self.line, self.at) if about is None else (about.line, about.at)
+        frames = self._listener.found(self, rule, blamed, detail, where)
+        if frames is None:
+            return
+        if about is not None and all(seen[0] != about.line for seen in frames):
+            frames.insert(0, _call_again(about))
+        self._following.append((frames, 3))
 
     def lose(self, connector: object, side: Side, reason: str, line: int) -> None:
         """Say that a charging session was lost, and which line shows it."""
@@ -248,7 +239,7 @@ class Dialogue:
             self.links.ended(self._link, record, replaced=True)
             self._link = self.links.opened(record)
             self._registering.opened()
-            if _IDS_START_ANEW[self.version]:
+            if IDS_START_ANEW[self.version]:
                 self._ids[_STATION].clear()
                 self._ids[_CSMS].clear()
         elif record.event is Event.CLOSED:
@@ -372,21 +363,13 @@ class Dialogue:
         self.find("unknown-action", f"OCPP {self.version} has no {action[:60]!r}{hint}", side=sender)
 
     def _check_id(self, sender: Side, message_id: str, action: str, text: str) -> None:
-        """Compare with the CALLs before; the same CALL with the same id is a retry (2.0.1 errata 2024-09 §4.6)."""
         ids = self._ids[sender]
-        if action == "BootNotification" and _IDS_START_ANEW[self.version]:
+        if action == "BootNotification" and IDS_START_ANEW[self.version]:
             # Not every log tells of connections.
             ids.clear()
-        mark = hash(text)
-        young = ids.young
-        known = young.get(message_id) or ids.old.get(message_id)
-        if known == mark:
-            return
-        young[message_id] = mark
-        if known is not None:
+        most = max(_ALL_IDS // self._listener.station_count, 2 * _FEWEST_IDS)
+        if ids.other(message_id, hash(text), most) is not None:
             self.find("reused-id", f"{action} has the id {message_id!r} of an earlier CALL", side=sender)
-        elif len(young) >= _FEWEST_IDS and len(young) * 2 > _ALL_IDS // self._listener.station_count:
-            ids.young, ids.old = {}, young
 
     # -- answers ---------------------------------------------------------------------------------------------------
 
@@ -471,6 +454,14 @@ class Dialogue:
 
 
 _GAP_LINES: Final = 200
+
+
+def _call_again(exchange: Exchange) -> SeenFrame:
+    """Write a CALL again that is too long ago to be among the last frames."""
+    payload = exchange.payload if exchange.payload is not None else {}
+    text = _encode([_CALL, exchange.message_id, exchange.action, payload]).decode()
+    direction = _UP if exchange.sender is _STATION else _UP.back
+    return exchange.line, exchange.at, direction, text if len(text) <= _SHOWN_TEXT else text[:_SHOWN_TEXT] + "…"
 
 
 def _sole_side(rule: str) -> Side:

@@ -36,7 +36,8 @@ _FIELDS: Final[Mapping[str, Mapping[str, Version]]] = {
     "ChangeAvailability": {"type": Version.V16, "operationalStatus": Version.V201},
     "SendLocalList": {"listVersion": Version.V16, "versionNumber": Version.V201},
     "ReserveNow": {"connectorId": Version.V16, "idTag": Version.V16, "id": Version.V201},
-    "SetChargingProfile": {"csChargingProfiles": Version.V16, "chargingProfile": Version.V201},
+    "SetChargingProfile": {"csChargingProfiles": Version.V16, "connectorId": Version.V16,
+                           "chargingProfile": Version.V201},
     "UpdateFirmware": {"location": Version.V16, "firmware": Version.V201},
 }  # fmt: skip
 _RESETS: Final = {"Hard": Version.V16, "Soft": Version.V16, "Immediate": Version.V201, "OnIdle": Version.V201}

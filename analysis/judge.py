@@ -33,6 +33,7 @@ from analysis.rulebook.table import RULES
 from analysis.rulebook.tokens import Tokens
 from analysis.rulebook.transactions_2x import Transactions2x
 from analysis.rulebook.transactions_16 import Transactions16
+from analysis.rulebook.transfers import Transfers
 from ocppj.versions import Version
 
 __all__ = ["CALL_TIMEOUT", "Judge"]
@@ -80,6 +81,7 @@ def _watchers_2x(dialogue: Dialogue) -> list[Watcher]:
         Tokens(dialogue),
         Certificates(dialogue),
         Requests(dialogue),
+        Transfers(dialogue),
     ]
 
 
@@ -188,7 +190,9 @@ class Judge:
 
     # -- what dialogues tell ---------------------------------------------------------------------------------------
 
-    def found(self, speaker: Speaker, rule: str, side: Side, detail: str, line: int) -> list[SeenFrame] | None:
+    def found(
+        self, speaker: Speaker, rule: str, side: Side, detail: str, where: tuple[int, float | None]
+    ) -> list[SeenFrame] | None:
         """Count a finding, and keep it with the frames around it while there is room."""
         self._counts[side, rule] += 1
         station = self._by_station.get(speaker.name)
@@ -211,8 +215,8 @@ class Judge:
             station=speaker.name,
             connection=speaker.connection,
             file=self._source.name,
-            line=line,
-            at=speaker.at,
+            line=where[0],
+            at=where[1],
             version=version,
             detail=detail,
         )
@@ -246,16 +250,18 @@ class Judge:
     def finish(self) -> Analysis:
         """Take the end of all logs and return what was found."""
         self._notes: list[str] = []
+        dialogues = list(self._dialogues.values())
+        # What waited for its version is judged now.
+        self._close_dialogues()
         for finding, around in zip(self._findings, self._around, strict=True):
             finding.frames = [
                 FrameSeen(line, at, direction, text, marked=line == finding.line)
                 for line, at, direction, text in around
             ]
-        for dialogue in self._dialogues.values():
+        for dialogue in dialogues:
             if len(dialogue.heard) == 1:
                 side = next(iter(dialogue.heard))
                 self._note_silence(side)
-        self._close_dialogues()
         counts: dict[str, dict[str, int]] = {}
         for (side, rule), count in sorted(self._counts.items()):
             counts.setdefault(side, {})[rule] = count

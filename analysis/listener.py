@@ -45,9 +45,9 @@ class Listener(Protocol):
         rule: str,
         side: Side,
         detail: str,
-        line: int,
+        where: tuple[int, float | None],
     ) -> list[SeenFrame] | None:
-        """Take a finding; returns the list for the frames after it, where they are wanted."""
+        """Take a finding, and its line and time; returns the list for the frames after it, where they are wanted."""
 
     def lost(self, speaker: Speaker, connector: int, side: Side, reason: str, line: int) -> None:
         """Take a lost charging session."""

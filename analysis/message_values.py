@@ -18,6 +18,7 @@ __all__ = [
     "is_base64",
     "is_over",
     "is_wide",
+    "left_out",
     "misplaced_periods",
     "odd_time_of_day",
     "reversed_window",
@@ -111,6 +112,23 @@ def foreign_echo(action: str, asked: Any, told: Any) -> str:
     wanted, named = ECHOES[action]
     known = _texts(asked.get(wanted))
     return next((text for text in _texts(told.get(named)) if text not in known), "")
+
+
+def left_out(asked: Any, told: Any) -> int:
+    """Count the certificates that somebody asked about, and whose hashes no entry of the answer bears."""
+    known = _certificates(told)
+    return sum(1 for each in _certificates(asked) if each not in known)
+
+
+def _certificates(entries: Any) -> list[tuple[str, ...]]:
+    hashes = (
+        [entry.get(_HASHES) for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+    )
+    return [
+        tuple(str(each.get(name)).casefold() for name in ("issuerNameHash", "issuerKeyHash", "serialNumber"))
+        for each in hashes
+        if isinstance(each, Mapping)
+    ]
 
 
 def is_base64(text: str) -> bool:

@@ -95,6 +95,8 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     code: int | None = None
     """The Close code of a WebSocket connection, or the HTTP status of a refusal."""
     reason: str = ""
+    subprotocol: str = ""
+    """The subprotocol of a connection that was opened, where the log tells it."""
     unoffered: str = ""
     """The subprotocol that the CSMS chose although the station did not offer it."""
     by: Side | None = None

@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from analysis.message_values import schedule_starts
+from analysis.meter_readings import instant
 from ocppj.versions import Version
 
-__all__ = ["Fault", "ProfileFault", "profile_faults"]
+__all__ = ["Fault", "ProfileFault", "is_over_by", "lacking_for_mode", "profile_faults"]
 
 
 class Fault(StrEnum):
@@ -140,3 +141,48 @@ def _periods(profile: Mapping[str, Any], schedules: list[Mapping[str, Any]]) -> 
             if isinstance(period, Mapping) and "phaseToUse" in period and period.get("numberPhases") != 1:
                 yield ProfileFault(Fault.PHASE, "phaseToUse stands beside numberPhases other than 1")
                 break
+
+
+_ONLY_CHARGING: Final = "ChargingOnly"
+_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    _ONLY_CHARGING: ("limit",),
+    "CentralSetpoint": ("setpoint",),
+    "CentralFrequency": ("v2xSignalWattCurve", "setpoint"),
+    "LocalFrequency": ("v2xFreqWattCurve",),
+}
+"""By mode of operation (2.1): the fields of which a period holds at least one."""
+
+
+def lacking_for_mode(version: Version, payload: Any) -> str:
+    """Say what a period of a profile of 2.1 lacks for its mode; a Dynamic profile gets its values later."""
+    profile = payload.get("chargingProfile") if isinstance(payload, Mapping) else None
+    if version is not Version.V21 or not isinstance(profile, Mapping) or profile["chargingProfileKind"] == "Dynamic":
+        return ""
+    for schedule in profile["chargingSchedule"]:
+        for period in schedule["chargingSchedulePeriod"]:
+            mode = period.get("operationMode", _ONLY_CHARGING)
+            needed = _NEEDED.get(mode, ())
+            if needed and not any(name in period for name in needed):
+                return f"a period of mode {mode} has no {' and no '.join(needed)}"
+    return ""
+
+
+def is_over_by(version: Version, action: str, payload: Any) -> float | None:
+    """Return when a profile that fits its schema ends for good, in seconds since 1970; None where it does not."""
+    names = _NAMES[version]
+    profile = payload.get(names.set_member if action == "SetChargingProfile" else "chargingProfile")
+    if profile is None:
+        return None
+    schedules = profile["chargingSchedule"]
+    ends = [instant(profile.get("validTo"))]
+    if profile["chargingProfileKind"] == "Absolute":
+        parts = [_end(each) for each in (schedules if isinstance(schedules, list) else [schedules])]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts):
+            ends.append(max(known))
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _end(schedule: Mapping[str, Any]) -> float | None:
+    start, duration = instant(schedule.get("startSchedule")), schedule.get("duration")
+    return None if start is None or duration is None else start + duration

@@ -119,7 +119,7 @@ class Waiting:
             f"{exchange.action} {exchange.message_id!r} of line {exchange.line} has no answer after "
             f"{station.at - exchange.at:.0f} s, and the connection lives: the {other.words} was heard of since",
             side=other,
-            line=exchange.line,
+            about=exchange,
         )
         for check in exchange.checks.losses:
             check(exchange)
@@ -141,7 +141,7 @@ class Waiting:
             f"{newer.action} {newer.message_id!r} is sent while {older.action} {older.message_id!r} of line "
             f"{older.line} waits for its answer",
             side=newer.sender,
-            line=newer.line,
+            about=newer,
         )
 
     def _patience(self, sender: Side) -> float:

@@ -96,6 +96,11 @@ def declared() -> dict[str, list[str]]:
     return found
 
 
+def _case_of(history: History) -> str:
+    told = next((record.info for record in history.records if "case" in record.info), {})
+    return f"{told.get('ocpp')}-{told.get('case')}"
+
+
 def _told(**fields: object) -> None:
     sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
     sys.stdout.flush()
@@ -107,7 +112,7 @@ def _try_right(bench: Listening) -> None:
         for history in bench.hear(all_cases(), mode):
             rules = sorted(rules_broken(history.records))
             if rules:
-                _told(mode=str(mode), station=next(iter(history.roles.values()), ""), rules=rules)
+                _told(mode=str(mode), case=_case_of(history), rules=rules)
         _told(mode=str(mode), traces=len(bench.histories))
 
 

@@ -62,8 +62,16 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(TraceRecord).decode
 
 
+_FIRST_MOMENT = datetime.min.replace(tzinfo=UTC).timestamp()
+_LAST_MOMENT = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
+
+
 def wall_clock(seconds: float) -> str:
-    """Write seconds since 1970 as RFC 3339 in UTC with milliseconds, as OCPP time stamps are written here."""
+    """Write seconds since 1970 as RFC 3339 in UTC with milliseconds, as OCPP time stamps are written here.
+
+    What no calendar has is written as the first or the last moment of the years 1 to 9999.
+    """
+    seconds = min(max(seconds, _FIRST_MOMENT), _LAST_MOMENT)
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

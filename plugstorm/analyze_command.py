@@ -66,6 +66,8 @@ def run(request: Request) -> int:
     """Analyze logs and write what was found; returns the exit code."""
     if request.explain:
         return _explain(request)
+    for path in (request.out, request.to_replay, request.to_case, request.page, request.sarif, request.markdown):
+        _can_be_written(path)
     # Payloads are trees without circles: looking for circles among them takes a fifth of the time.
     gc.freeze()
     gc.disable()
@@ -91,6 +93,16 @@ def run(request: Request) -> int:
 def _broken(analysis: Analysis, side: str) -> bool:
     """Return whether a side that matters broke a required rule."""
     return any(rules and other != Side.NETWORK and side in ("any", other) for other, rules in analysis.required.items())
+
+
+def _can_be_written(path: Path | None) -> None:
+    """Look before a long log is read; raises `UsageError`."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise UsageError(f"{path} cannot be written: it is a folder")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path} cannot be written: there is no folder {path.parent}")
 
 
 def _write(path: Path, text: str) -> None:

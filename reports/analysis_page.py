@@ -14,6 +14,7 @@ from evidence.visible import visible
 from ocppj.errors import UsageError
 from ocppj.trace import wall_clock
 from reports.analysis_text import frame_rows, headline
+from reports.finding_sequence import finding_svg
 
 __all__ = ["write_page"]
 
@@ -71,6 +72,7 @@ def write_page(path: Path, analysis: Analysis) -> None:
         last=_when(_edges(analysis)[1]),
         rows=frame_rows,
         safe=safe_frame,
+        drawn=finding_svg,
         when=_when,
     )
     try:

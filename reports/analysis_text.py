@@ -12,7 +12,7 @@ from analysis.model import Direction, Level, Side
 from analysis.rulebook.table import RULES
 from analysis.safe_frames import safe_frame
 from evidence.visible import one_line
-from ocppj.trace import wall_clock
+from reports.finding_sequence import frame_time
 from reports.words import plural
 
 __all__ = ["as_markdown", "as_sarif", "as_text", "first_of_each", "frame_rows", "headline"]
@@ -60,19 +60,12 @@ def frame_rows(frames: list[FrameSeen]) -> list[tuple[bool, int, str, str, str]]
         (
             frame.marked,
             frame.line,
-            "" if frame.at is None else _time(frame.at),
+            "" if frame.at is None else frame_time(frame.at),
             _ARROWS[frame.direction],
             one_line(safe_frame(frame.text), 2_000),
         )
         for frame in frames
     ]
-
-
-_LEAST_DATE: Final = 86_400.0 * 366
-
-
-def _time(at: float) -> str:
-    return wall_clock(at)[11:-1] if at > _LEAST_DATE else f"{at:.3f}"
 
 
 def as_text(analysis: Analysis) -> str:

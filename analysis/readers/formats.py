@@ -13,6 +13,7 @@ import msgspec
 
 from analysis.model import Direction, Side, Traits
 from analysis.readers.lines import TIME, LineFormat, LineReader
+from analysis.readers.plain import PlainReader
 
 __all__ = ["LINE_READERS"]
 
@@ -244,31 +245,23 @@ _SAP = LineFormat(
     begins=re.compile(r"(?:debug|info|warn|error|verbose): |\{"),
 )
 
-_PLAIN = LineFormat(
-    name="plain",
-    title="any line that holds a frame, with or without a time and a word for the direction",
-    traits=Traits(logged_late=True),
-    frame=re.compile(
-        rf"^(?:.*?(?P<time>{TIME}))?.*?(?P<frame>\[ ?[2-6] ?, ?\"[^\"\\]{{0,255}}\" ?, ?(?:\"[A-Za-z]|\{{|null).*)"
+LINE_READERS: Final[tuple[LineReader, ...]] = (
+    *map(
+        LineReader,
+        (
+            _STEVE,
+            _HOME_ASSISTANT,
+            _MOBILITYHOUSE,
+            _OCPP_CORE,
+            _OCPP_CORE_DUMP,
+            _EVEREST,
+            _EVEREST_HTML,
+            _MICRO_OCPP,
+            _EVCC,
+            _OCPP_GO,
+            _SAP,
+        ),
     ),
-    arrows={},
-)
-
-LINE_READERS: Final = tuple(
-    LineReader(form)
-    for form in (
-        _STEVE,
-        _HOME_ASSISTANT,
-        _MOBILITYHOUSE,
-        _OCPP_CORE,
-        _OCPP_CORE_DUMP,
-        _EVEREST,
-        _EVEREST_HTML,
-        _MICRO_OCPP,
-        _EVCC,
-        _OCPP_GO,
-        _SAP,
-        _PLAIN,
-    )
+    PlainReader(),
 )
 """The most particular first: of two that fit equally well, sniffing takes the earlier."""

@@ -21,7 +21,7 @@ TIME: Final = r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z| ?[+-]\d
 """Most times that logs write, as part of a pattern."""
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # What docker compose and the like put before each line; continued lines of a record bear it too.
-_WRAP = re.compile(r"(?:[\w.-]+ +\| |\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z? (?=[ \]}\[{\"'0-9]|$))+")
+_WRAP = re.compile(r"(?:[\w.-]++ +\| |\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z? (?=[ \]}\[{\"'0-9]|$))+")
 _MOST_LINES: Final = 5_000
 """Lines that one frame may take; a pretty-printed report of a station has some thousand."""
 _MOST_TEXT: Final = 4_000_000
@@ -242,7 +242,8 @@ class _Reading:
             yield self._record(head, text, None)
 
     def _continue(self, line: str) -> Iterator[Record | Unread]:
-        part = _WRAP.sub("", line, count=1) if line[:1] not in (" ", "{", "}", "[", "]", '"') else line
+        wrap = _WRAP.match(line) if line[:1] not in (" ", "{", "}", "[", "]", '"') else None
+        part = line if wrap is None else line[wrap.end() :]
         self._parts.append(part)
         self._size += len(part)
         end = part.rstrip()[-1:]

@@ -140,6 +140,7 @@ def _handshake(number: int, told: TraceRecord) -> Iterator[Record]:
         version=None if rules is None else rules.version,
         code=status if isinstance(status, int) else None,
         reason=str(told.info.get("error") or ""),
+        subprotocol=str(chosen) if opened and chosen else "",
         unoffered=str(chosen) if opened and chosen and isinstance(offered, list) and chosen not in offered else "",
     )
 

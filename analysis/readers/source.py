@@ -193,6 +193,10 @@ def sniff(source: Source) -> Reader:
     scores = [(_score(reader, head), -place, reader) for place, reader in enumerate(READERS)]
     best, _, reader = max(scores, key=lambda score: score[:2])
     if best == 0:
+        if not any(line and not line.isspace() for line in head):
+            raise UsageError(f"{source.name} is empty" if len(head) < _HEAD_LINES else f"{source.name} begins empty")
+        if sum(line.count("\ufffd") + line.count("\0") for line in head) * 20 > sum(map(len, head)):
+            raise UsageError(f"{source.name} is no text; of binary files only captures (pcap, pcapng) can be read")
         raise UsageError(
             f"{source.name}: none of its first {len(head)} lines holds OCPP in a known form; "
             "name the kind of log with --format, or describe it with --format FILE.yaml"

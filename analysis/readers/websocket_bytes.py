@@ -206,6 +206,7 @@ class WebSocketTalk:
             connection=self._connection,
             version=None if rules is None else rules.version,
             code=code,
+            subprotocol=chosen,
             unoffered=chosen if self._asked and chosen not in self._offered else "",
         )
 

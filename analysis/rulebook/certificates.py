@@ -11,12 +11,14 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import NameOID
 
 from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload, StationView, Watcher
 
 __all__ = ["Certificates"]
 
 _HASHES: Final = ("hashAlgorithm", "issuerNameHash", "issuerKeyHash", "serialNumber")
+_HEX_DIGITS: Final[Mapping[str, int]] = {"SHA256": 64, "SHA384": 96, "SHA512": 128}
 _UNUSABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 _Key = tuple[str, ...]
 
@@ -29,6 +31,8 @@ class Certificates(Watcher):
         super().__init__(station)
         self._asked: dict[str, bytes] = {}
         """By the type of certificate: the key that the station wants to have signed."""
+        self._names: dict[str, str] = {}
+        """By the type of certificate: the common name of the request."""
         self._number: object = None
         """That of the last request, which 2.1 repeats."""
         self._installed: set[_Key] | None = None
@@ -42,6 +46,7 @@ class Certificates(Watcher):
             "CertificateSigned": self._signed,
             "InstallCertificate": self._installs,
             "DeleteCertificate": self._deletes,
+            "GetCertificateStatus": self._asks_status,
         }
 
     @property
@@ -52,14 +57,15 @@ class Certificates(Watcher):
     def _requested(self, exchange: Exchange) -> None:
         payload = exchange.payload or {}
         try:
-            key = _key_bytes(x509.load_pem_x509_csr(str(payload.get("csr")).encode()))
+            request = x509.load_pem_x509_csr(str(payload.get("csr")).encode())
+            key, name = _key_bytes(request), _common_name(request)
         except _UNUSABLE:
-            key = None
+            key, name = None, ""
         if key is None:
             self._asked.clear()
             return
         self._number = payload.get("requestId")
-        self._asked[_type_of(payload)] = key
+        self._asked[_type_of(payload)], self._names[_type_of(payload)] = key, name
 
     def _signed(self, exchange: Exchange) -> None:
         payload = exchange.payload or {}
@@ -73,6 +79,8 @@ class Certificates(Watcher):
             self.station.find("certificate-of-another-request", "CertificateSigned bears another requestId")
         elif told is not None and asked is not None and asked != told:
             self.station.find("certificate-of-another-key", "the certificate is for another key than was to be signed")
+        elif told is not None and asked == told and _differ(self._names.get(kind, ""), _common_name(leaf)):
+            self.station.find("certificate-of-another-name", "the certificate is for another name than its request")
         elif asked is None and told in self._asked.values():
             self.station.find("certificate-of-another-request", f"the type is {kind}, which was not asked for")
         if any(not _is_issued_by(*pair) for pair in pairwise(chain)):
@@ -114,14 +122,44 @@ class Certificates(Watcher):
         found += [child for chain in chains or [] for child in chain.get("childCertificateHashData") or []]
         self._installed = {_key_of(one) for one in found if isinstance(one, dict)}
 
+    def _asks_status(self, exchange: Exchange) -> None:
+        self._measure((exchange.payload or {}).get("ocspRequestData"), exchange)
+
+    def _measure(self, hashes: Any, exchange: Exchange) -> None:
+        """Hold the lengths of hashes against their algorithm; some write them in another way than as hex digits."""
+        if not isinstance(hashes, dict):
+            return
+        right = _HEX_DIGITS.get(str(hashes.get("hashAlgorithm")))
+        lengths = {len(str(hashes.get(name))) for name in ("issuerNameHash", "issuerKeyHash")}
+        if right is not None and len(lengths) == 1 and lengths <= set(_HEX_DIGITS.values()) - {right}:
+            self.station.find(
+                "hash-length",
+                f"{exchange.action}: a hash of {lengths.pop()} digits is called {hashes['hashAlgorithm']}",
+                side=exchange.sender,
+            )
+
     def _deletes(self, exchange: Exchange) -> None:
         named = (exchange.payload or {}).get("certificateHashData")
+        self._measure(named, exchange)
         if not isinstance(named, dict) or not self._installed:
             return
         if _key_of(named) in self._installed:
             self._installed.discard(_key_of(named))
         else:
             self.station.find("certificate-not-there", "DeleteCertificate names a certificate that the station has not")
+
+
+def _common_name(holder: x509.Certificate | x509.CertificateSigningRequest) -> str:
+    """Return the common name; empty where there is none."""
+    try:
+        names = holder.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except _UNUSABLE:
+        return ""
+    return str(names[0].value) if names else ""
+
+
+def _differ(wanted: str, told: str) -> bool:
+    return bool(wanted and told) and wanted.casefold() != told.casefold()
 
 
 def _type_of(payload: Payload) -> str:

@@ -11,13 +11,15 @@ from analysis.message_values import (
     foreign_echo,
     integers,
     is_base64,
+    is_over,
     is_wide,
+    left_out,
     odd_time_of_day,
     reversed_window,
 )
 from analysis.meter_readings import instant
 from analysis.model import Side
-from analysis.profile_rules import Fault, profile_faults
+from analysis.profile_rules import Fault, is_over_by, lacking_for_mode, profile_faults
 from analysis.rulebook.contract import AnswerCheck, CallCheck, Exchange, Payload, StationView, Watcher
 from ocppj.actions import ACTIONS
 
@@ -40,6 +42,10 @@ _PROFILE_RULES: Final = {
 }
 
 
+_SLACK: Final = 60.0
+"""Seconds by which what a CSMS sends may be late."""
+
+
 class Profiles(Watcher):
     """Checks the profiles that a CSMS sends."""
 
@@ -51,6 +57,12 @@ class Profiles(Watcher):
     def _sent(self, exchange: Exchange) -> None:
         for fault, words in profile_faults(self.station.version, exchange.action, exchange.payload):
             self.station.find(_PROFILE_RULES[fault], f"{exchange.action}: {words}")
+        lacking = lacking_for_mode(self.station.version, exchange.payload)
+        if lacking:
+            self.station.find("profile-mode", f"{exchange.action}: {lacking}")
+        end, now = is_over_by(self.station.version, exchange.action, exchange.payload), self.station.csms_time()
+        if end is not None and now is not None and end < now - _SLACK:
+            self.station.find("profile-over", f"{exchange.action} brings a profile that ended {now - end:.0f} s before")
 
 
 _CONTENTS: Final = {
@@ -120,6 +132,17 @@ class Values(Watcher):
             self.station.find(
                 "foreign-answer", f"the answer to {exchange.action} names another thing than it was asked about"
             )
+        if exchange.action == "GetCertificateChainStatus":
+            self._chain(exchange.payload or {}, answer)
+
+    def _chain(self, asked: Payload, answer: Payload) -> None:
+        statuses: list[Payload] = answer.get("certificateStatus", [])
+        missing = left_out(asked.get("certificateStatusRequests"), statuses)
+        if missing:
+            self.station.find("chain-status-missing", f"{missing} of the certificates have no status in the answer")
+        now = self.station.csms_time()
+        if any(is_over(status.get("nextUpdate"), now) for status in statuses):
+            self.station.find("chain-status-over", "the nextUpdate of a status has passed when it is told")
 
 
 _PAST_RESERVATIONS: Final = 64

@@ -75,13 +75,15 @@ class StationView(Protocol):
     registration: Registration
     boots: int
     """How many BootNotifications were answered."""
+    heard: set[Side]
+    """The sides of which the log holds anything."""
 
     @property
     def version(self) -> Version:
         """Return the version of the connection."""
 
-    def find(self, rule: str, detail: str, *, side: Side | None = None, line: int | None = None) -> None:
-        """Say that a rule is broken; `line` where another one shows it."""
+    def find(self, rule: str, detail: str, *, side: Side | None = None, about: Exchange | None = None) -> None:
+        """Say that a rule is broken; `about` the CALL that shows it, where that is not the frame being looked at."""
 
     def lose(self, connector: object, side: Side, reason: str, line: int) -> None:
         """Say that a charging session was lost, and which line shows it."""

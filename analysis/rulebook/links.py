@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, OrderedDict, deque
 from math import inf
 from typing import Final
 
+from analysis.connection_rules import INTERNAL_ERROR, collapsed
 from analysis.model import Record, Side
 from analysis.rulebook.contract import Exchange, StationView
+from ocppj.registration import Registration
 
 __all__ = ["Link", "LinkWatcher", "Way"]
 
@@ -28,8 +31,13 @@ _ORDERLY: Final = frozenset({1000, 1001})
 _COMPLAINTS: Final = frozenset({1002, 1003, 1007, 1009, 1010})
 """Close codes that complain of the other side's frames (RFC 6455 §7.4.1)."""
 _SERVER_ERROR: Final = 500
-_INTERNAL_ERROR: Final = 1011
-_REFUSALS: Final = frozenset({1008, _INTERNAL_ERROR})
+_FORBIDDEN: Final = 403
+_RETURN: Final = 120.0
+"""Seconds within which an operator does not expel a station that was lost just before."""
+_NAMES_OCPP: Final = re.compile(r"ocpp\d")
+_SUBPROTOCOLS: Final = frozenset({"ocpp1.2", "ocpp1.5", "ocpp1.6", "ocpp2.0", "ocpp2.0.1", "ocpp2.1"})
+"""Those that are registered for versions of OCPP (IANA, WebSocket Subprotocol Names)."""
+_REFUSALS: Final = frozenset({1008, INTERNAL_ERROR})
 
 
 class Way:
@@ -119,12 +127,24 @@ class LinkWatcher:
         self.count += 1
         if record.unoffered:
             self._station.find("subprotocol-not-offered", f"the CSMS chose {record.unoffered[:40]!r}")
+        elif _NAMES_OCPP.match(record.subprotocol) and record.subprotocol not in _SUBPROTOCOLS:
+            self._station.find("subprotocol-made-up", f"the CSMS agreed on {record.subprotocol[:40]!r}")
         return Link(record.connection, self.count, record.at, told=told)
 
     def refused(self, record: Record) -> None:
         """Take an attempt that failed; otherwise the next one is what matters."""
         if record.code == _SERVER_ERROR:
             self._station.find("handshake-crashed", f"the CSMS answers the handshake with HTTP {record.code}")
+        last = self._past[-1] if self._past else None
+        if record.code != _FORBIDDEN or last is None or last.by is Side.STATION or record.at is None:
+            return
+        passed = record.at - last.closed_at
+        accepted = self._station.registration is Registration.ACCEPTED
+        if accepted and last.said and last.code not in _ORDERLY and passed <= _RETURN and "shut-out" not in self._said:
+            self._said.add("shut-out")
+            self._station.find(
+                "shut-out", f"HTTP {record.code} {passed:.0f} s after the end of a connection on which it was served"
+            )
 
     def ended(self, link: Link, record: Record, *, replaced: bool = False) -> None:
         """End a connection, where it has not ended yet; `replaced` where the log tells only of the next one."""
@@ -139,7 +159,8 @@ class LinkWatcher:
                     "closed-after-refusal", f"the CSMS closes {waited:.1f} s after the answer: {link.refusal}"
                 )
                 link.findings[Side.CSMS] += 1
-        if record.code == _INTERNAL_ERROR and record.by in (None, Side.CSMS) and not link.findings:
+        by_csms = record.by in (None, Side.CSMS)
+        if collapsed(record.code, may_be_csms=by_csms, station_was_right=not link.findings):
             self._station.find("closed-with-error", "the CSMS closes with code 1011, and nothing was wrong before")
         closed_at = link.last_at if replaced or record.at is None else record.at
         if closed_at is None:
@@ -165,6 +186,9 @@ class LinkWatcher:
         first = silent[0]
         other, way = (Side.CSMS, link.csms) if first.sender is Side.STATION else (Side.STATION, link.station)
         heard_at = way.spoke_at
+        if other not in self._station.heard and not self._station.traits.from_the_start:
+            # The log may be of one direction.
+            return
         if first.at is None or (heard_at is not None and heard_at > first.at):
             return
         if record.by is other:
@@ -173,14 +197,14 @@ class LinkWatcher:
                 f"{first.action} {first.message_id!r} of line {first.line} has no answer after "
                 f"{record.at - first.at:.0f} s, when the {other.words} closes the connection",
                 side=other,
-                line=first.line,
+                about=first,
             )
             return
         self._station.find(
             "dead-connection",
-            f"{len(silent)} CALLs of the {first.sender.words} from line {first.line} on had no answer, and "
+            f"{_calls(len(silent))} of the {first.sender.words} from line {first.line} on had no answer, and "
             f"nothing else came from the {other.words} until the connection ended {record.at - first.at:.0f} s later",
-            line=first.line,
+            about=first,
         )
 
     def _look_for_loop(self) -> None:
@@ -215,6 +239,10 @@ class LinkWatcher:
                 rule,
                 f"the last {len(cut)} connections ended {when}: the time-out of a proxy, a load balancer or a server",
             )
+
+
+def _calls(number: int) -> str:
+    return "1 CALL" if number == 1 else f"{number} CALLs"
 
 
 def _same(values: list[float]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
+from analysis.command_rules import TRIGGERS, Untimely, untimely
 from analysis.model import Side
 from analysis.rulebook.contract import Exchange, Payload, StationView
 from ocppj.registration import REGISTRATION, Registration, may_send
@@ -15,7 +16,6 @@ __all__ = ["RegistrationWatcher"]
 
 _SLACK: Final = 0.5
 """Seconds by which a time may be missed: logs note when a line was written."""
-_TRIGGERS: Final = frozenset({"TriggerMessage", "ExtendedTriggerMessage"})
 # What a command asks the station to send, where the names differ.
 _ASKED_BY: Final = {
     "GetBaseReport": frozenset({"NotifyReport"}),
@@ -26,6 +26,8 @@ _ASKED_BY: Final = {
     "GetDiagnostics": frozenset({"DiagnosticsStatusNotification"}),
     "UpdateFirmware": frozenset({"FirmwareStatusNotification"}),
 }
+_MAY_SPEAK: Final = {Version.V16: True, Version.V201: False, Version.V21: False}
+"""Whether an operator may have a command sent to a station that is Rejected: 1.6 §4.2 only advises against it."""
 _REGISTERED: Final = frozenset(Registration) - {Registration.UNKNOWN}
 _CORE: Final = frozenset({"BootNotification", "Heartbeat", "StatusNotification", "Authorize", "MeterValues",
                           "StartTransaction", "StopTransaction", "TransactionEvent"})  # fmt: skip
@@ -54,10 +56,15 @@ class RegistrationWatcher:
         self._triggered: set[str] = set()
         self._restarting = False
         self._opened = 0
+        self._booting = False
+        """A BootNotification waits for its answer."""
+        self._accepted_here = False
+        """The last boot was accepted on this connection, so that the CSMS knows of it."""
 
     def opened(self) -> None:
         """Take a new connection: a station that the CSMS told to restart has to register again."""
         self._opened += 1
+        self._booting = self._accepted_here = False
         if self._restarting:
             self._restarting = False
             self._not_before = None
@@ -76,6 +83,7 @@ class RegistrationWatcher:
         station, action = self._station, exchange.action
         state = station.registration
         if action == "BootNotification":
+            self._booting = True
             if (
                 self._not_before is not None
                 and exchange.at is not None
@@ -93,10 +101,18 @@ class RegistrationWatcher:
             station.find("no-boot-first", f"{action} before any BootNotification")
 
     def _csms_called(self, exchange: Exchange) -> None:
-        station = self._station
-        forbidden = REGISTRATION[station.version][station.registration].csms_forbidden
-        if (forbidden is None or exchange.action in forbidden) and exchange.action not in _TRIGGERS:
-            station.find("command-before-accepted", f"{exchange.action} to a station that is {station.registration}")
+        """Check a command; who booted before the log begins, or boots just now, may have been accepted."""
+        station, action = self._station, exchange.action
+        fault = untimely(station.version, station.registration, action, exchange.payload)
+        if fault is None or self._booting:
+            return
+        if fault is Untimely.SESSION_WHILE_PENDING:
+            station.find("session-while-pending", f"{action} to a station that is Pending")
+        elif fault is Untimely.BOOT_AGAIN:
+            if self._accepted_here and station.traits.connections:
+                station.find("boot-asked-again", f"{action} for a BootNotification, after the last one was Accepted")
+        elif fault is Untimely.REJECTED and not _MAY_SPEAK[station.version]:
+            station.find("command-before-accepted", f"{action} to a station that is Rejected")
 
     def answered(self, exchange: Exchange, payload: Payload | None) -> None:
         """Take a CALLRESULT; its payload is None where the log does not show it."""
@@ -124,6 +140,7 @@ class RegistrationWatcher:
             station.find("boot-interval", f"BootNotification is answered with the interval {interval}")
         station.registration = Registration(status)
         station.boots += 1
+        self._booting, self._accepted_here = False, station.registration is Registration.ACCEPTED
         self._not_before = None
         if station.registration is Registration.ACCEPTED:
             self._triggered.clear()
@@ -133,7 +150,7 @@ class RegistrationWatcher:
     def _command_answered(self, exchange: Exchange, payload: Payload) -> None:
         if exchange.action == "Reset" and payload.get("status") in ("Accepted", "Scheduled"):
             self._restarting = True
-        if exchange.action in _TRIGGERS and payload.get("status") == "Accepted" and exchange.payload is not None:
+        if exchange.action in TRIGGERS and payload.get("status") == "Accepted" and exchange.payload is not None:
             wanted = str(exchange.payload.get("requestedMessage"))
             self._triggered.add("SignCertificate" if wanted.startswith("Sign") else wanted)
         self._triggered |= _ASKED_BY.get(exchange.action, frozenset())
@@ -141,6 +158,7 @@ class RegistrationWatcher:
     def refused(self, exchange: Exchange, code: str) -> None:
         """Take a CALLERROR, for which there may be no reason."""
         station = self._station
+        self._booting = self._booting and exchange.action != "BootNotification"
         side = Side.CSMS if exchange.sender is Side.STATION else Side.STATION
         if not exchange.clean:
             return

@@ -15,6 +15,17 @@ __all__ = ["Requests"]
 _STARTS: Final = frozenset({"RemoteStartTransaction", "RequestStartTransaction"})
 _TWICE: Final = 1.0
 """Seconds within which nobody presses a button twice."""
+_STILL_REPORTED: Final = 300.0
+"""Seconds within which the results of a request may still come; a CSMS that restarts may count anew."""
+_NUMBERED: Final[Mapping[str, tuple[str, str]]] = {
+    "GetBaseReport": ("report", "requestId"),
+    "GetReport": ("report", "requestId"),
+    "GetMonitoringReport": ("report of monitors", "requestId"),
+    "GetDisplayMessages": ("request for messages", "requestId"),
+    "CustomerInformation": ("request for a customer", "requestId"),
+    "RequestStartTransaction": ("start", "remoteStartId"),
+}
+"""What a request asks for, and the field that numbers it, by action; an UpdateFirmware or GetLog replaces the last."""
 _LIMIT: Final = "ItemsPerMessage"
 _COUNT: Final = re.compile(r"[1-9]\d{0,8}")
 
@@ -29,6 +40,8 @@ class Requests(Watcher):
         """By action: how many things the station takes in one message."""
         self._start: tuple[Payload, float | None] | None = None
         """The last start from afar."""
+        self._numbered: dict[str, tuple[Payload, float | None]] = {}
+        """By what they ask for: the last request with a number that the station accepted."""
 
     @property
     def calls(self) -> Mapping[str, CallCheck]:
@@ -38,7 +51,8 @@ class Requests(Watcher):
     @property
     def answers(self) -> Mapping[str, AnswerCheck]:
         """Return what to do with CALLRESULTs."""
-        return {"GetVariables": self._told}
+        asking = dict.fromkeys((name for name in _NUMBERED if name in ACTIONS[self.station.version]), self._taken)
+        return {"GetVariables": self._told, **asking}
 
     def _sent(self, exchange: Exchange) -> None:
         payload, action = exchange.payload or {}, exchange.action
@@ -49,6 +63,8 @@ class Requests(Watcher):
             most = max((len(value) for value in payload.values() if isinstance(value, list)), default=0)
             if most > limit:
                 self.station.find("items-per-message", f"{action} names {most} things; the station takes {limit}")
+        if action in _NUMBERED:
+            self._compare_number(exchange, payload)
         if action in _STARTS:
             self._starts(exchange, payload)
         elif action == "TriggerMessage":
@@ -64,6 +80,21 @@ class Requests(Watcher):
         asked = _without_id(payload)
         if asked == _without_id(before[0]) and 0 <= exchange.at - before[1] < _TWICE:
             self.station.find("command-doubled", f"{exchange.action} is sent twice within a moment")
+
+    def _compare_number(self, exchange: Exchange, payload: Payload) -> None:
+        kind, field = _NUMBERED[exchange.action]
+        before, at = self._numbered.get(kind, (payload, None))
+        if before == payload or before.get(field) != payload.get(field) or at is None or exchange.at is None:
+            return
+        if 0 <= exchange.at - at <= _STILL_REPORTED:
+            self.station.find(
+                "request-id-reused",
+                f"{exchange.action} bears the {field} {payload.get(field)} of another {kind} that was Accepted before",
+            )
+
+    def _taken(self, exchange: Exchange, answer: Payload) -> None:
+        if answer.get("status") == "Accepted" and exchange.payload is not None and exchange.sender is Side.CSMS:
+            self._numbered[_NUMBERED[exchange.action][0]] = (exchange.payload, exchange.at)
 
     def _told(self, exchange: Exchange, answer: Payload) -> None:
         del exchange

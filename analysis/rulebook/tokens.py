@@ -1,4 +1,8 @@
-"""What a CSMS says of tokens: in every spelling the same, and not Accepted when they are over."""
+"""What a CSMS says of tokens: in every spelling the same, and not Accepted when they are over.
+
+Cases know what the operator registered, and hold answers against that (`interop_suite.claims.token_answers`); a log
+knows only what was said before. Both share `message_values.is_over`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ _SOON: Final = 120.0
 """Seconds within which a token is not expected to change."""
 _NOT_LISTED: Final = frozenset({"NoAuthorization", "DirectPayment"})
 """Types of tokens that stand in no list."""
+_NO_STARTS: Final = frozenset({"Authorize", "StopTransaction"})
+"""CALLs of 1.6 that ask about a token, and begin nothing; 2.x has one that may be either."""
 _REFUSALS: Final = frozenset({"Invalid", "Unknown"})
 
 
@@ -25,10 +31,11 @@ class _Names(NamedTuple):
 
     info: str
     expiry: str
+    group: str
 
 
-_V16: Final = _Names("idTagInfo", "expiryDate")
-_V2X: Final = _Names("idTokenInfo", "cacheExpiryDateTime")
+_V16: Final = _Names("idTagInfo", "expiryDate", "parentIdTag")
+_V2X: Final = _Names("idTokenInfo", "cacheExpiryDateTime", "groupIdToken")
 _NAMES: Final[Mapping[Version, _Names]] = {Version.V16: _V16, Version.V201: _V2X, Version.V21: _V2X}
 
 
@@ -47,6 +54,8 @@ class Tokens(Watcher):
         """Start without tokens."""
         super().__init__(station)
         self._said: OrderedDict[str, _Said] = OrderedDict()
+        self._groups: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        """By token: its group, and when that was said."""
 
     @property
     def answers(self) -> Mapping[str, AnswerCheck]:
@@ -72,6 +81,21 @@ class Tokens(Watcher):
         spelling: Any = token.get("idToken") if isinstance(token, dict) else payload.get("idTag")
         if isinstance(spelling, str) and spelling and self.station.at is not None:
             self._compare(spelling, str(status), self.station.at)
+            self._hold_group(spelling.casefold(), info.get(names.group), self.station.at)
+        if status == "ConcurrentTx" and exchange.action in _NO_STARTS and self.station.version is Version.V16:
+            self.station.find("concurrent-without-start", f"{exchange.action} is answered ConcurrentTx")
+
+    def _hold_group(self, name: str, told: Any, at: float) -> None:
+        group = told.get("idToken") if isinstance(told, dict) else told
+        if not isinstance(group, str):
+            return
+        before = self._groups.get(name)
+        if before is not None and before[0] != group.casefold() and 0 <= at - before[1] <= _SOON:
+            self.station.find("group-changes", f"a token is in another group than {at - before[1]:.0f} s before")
+        self._groups[name] = (group.casefold(), at)
+        self._groups.move_to_end(name)
+        if len(self._groups) > _REMEMBERED:
+            self._groups.popitem(last=False)
 
     def _compare(self, spelling: str, status: str, at: float) -> None:
         if status != "Accepted" and status not in _REFUSALS:

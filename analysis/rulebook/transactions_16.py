@@ -290,7 +290,8 @@ class Transactions16(Watcher):
                 self._accepted.popitem(last=False)
         elif status in _REFUSALS and tag in self._accepted:
             since = now - self._accepted.pop(tag)
-            if 0 <= since <= _FLIP:
+            # Whoever asks again asks whether something has changed: an operator may have blocked the token.
+            if 0 <= since <= _FLIP and action == "StartTransaction":
                 self.station.find(
                     "token-flips", f"{action} is answered {status} {since:.0f} s after the same token was Accepted"
                 )

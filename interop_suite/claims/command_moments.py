@@ -11,21 +11,19 @@ from typing import Any
 
 import msgspec
 
+from analysis.command_rules import Untimely, untimely
 from analysis.profile_rules import Fault, profile_faults
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
-from interop_suite.claims.expected import field
 from interop_suite.claims.history import History
+from ocppj.registration import Registration
 from ocppj.versions import Version
 
 __all__ = ["moment_findings"]
 
 _V2X = (Version.V201, Version.V21)
-_REMOTE = frozenset(
-    {"RemoteStartTransaction", "RemoteStopTransaction", "RequestStartTransaction", "RequestStopTransaction"}
-)
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -69,13 +67,10 @@ _REJECTED: Mapping[Version, tuple[Verdict, Clause]] = MappingProxyType(
 _PENDING: Mapping[Version, Clause] = MappingProxyType(
     {Version.V16: Clause("1.6", "4.2"), **dict.fromkeys(_V2X, Clause("201-6", "B02.FR.05"))}
 )
-_NO_BOOT_AGAIN: Mapping[Version, Clause | None] = MappingProxyType(
-    {Version.V16: Clause("1.6-E", "3.40"), **dict.fromkeys(_V2X, None)}
-)
-"""Where an accepted station must not be asked to boot again; 2.x leaves the answer to the station (F06)."""
 
 
 def _state(history: History, call: Exchange) -> Iterator[_Told]:
+    """Hold a command against the registration, by the rules that logs are judged by as well (`command_rules`)."""
     if any(order.line < call.call.line for order in history.triggers(call.action)):
         return
     version = call.call.rules.version
@@ -85,25 +80,30 @@ def _state(history: History, call: Exchange) -> Iterator[_Told]:
         if e.by_station and e.action == "BootNotification" and e.call.station == call.call.station
     ]
     answered = [e for e in boots if e.kind is AnswerKind.RESULT and e.answer and e.answer.line < call.call.line]
-    if not answered:
-        if _is_new(history, call.call.station) and call.call.scripted:
-            claim = "A station that has never booted is sent nothing"
-            actual = f"{call.action} came before the first boot was answered"
-            yield _Told(Verdict.NON_STRICT, claim, actual, _BEFORE_BOOT[version])
-        return
-    status = answered[-1].result.get("status")
-    boots_again = any(e.call.line < call.call.line for e in boots[boots.index(answered[-1]) + 1 :])
-    if status == "Rejected" and not boots_again:
-        verdict, clause = _REJECTED[version]
-        yield _Told(verdict, "A rejected station is sent nothing", f"it sent {call.action}", clause)
-    if status == "Pending" and call.action in _REMOTE:
-        claim = "No session is begun or ended from afar while a station is Pending"
-        yield _Told(Verdict.FAILED, claim, f"it sent {call.action}", _PENDING[version])
-    forbidden = _NO_BOOT_AGAIN[version]
-    asks_to_boot = call.action == "TriggerMessage" and field(call.payload, "requestedMessage") == "BootNotification"
-    if forbidden is not None and asks_to_boot and status == "Accepted" and not boots_again:
-        claim = "A station that is accepted is not asked to boot again"
-        yield _Told(Verdict.FAILED, claim, "it sent TriggerMessage for BootNotification", forbidden)
+    state = _registration(answered[-1].result.get("status")) if answered else Registration.UNKNOWN
+    later = boots[boots.index(answered[-1]) + 1 :] if answered else ()
+    boots_again = any(e.call.line < call.call.line for e in later)
+    match None if state is None else untimely(version, state, call.action, call.payload):
+        case Untimely.BEFORE_BOOT:
+            if _is_new(history, call.call.station) and call.call.scripted:
+                claim = "A station that has never booted is sent nothing"
+                actual = f"{call.action} came before the first boot was answered"
+                yield _Told(Verdict.NON_STRICT, claim, actual, _BEFORE_BOOT[version])
+        case Untimely.REJECTED if not boots_again:
+            verdict, clause = _REJECTED[version]
+            yield _Told(verdict, "A rejected station is sent nothing", f"it sent {call.action}", clause)
+        case Untimely.SESSION_WHILE_PENDING:
+            claim = "No session is begun or ended from afar while a station is Pending"
+            yield _Told(Verdict.FAILED, claim, f"it sent {call.action}", _PENDING[version])
+        case Untimely.BOOT_AGAIN if not boots_again:
+            claim = "A station that is accepted is not asked to boot again"
+            actual = "it sent TriggerMessage for BootNotification"
+            yield _Told(Verdict.FAILED, claim, actual, Clause("1.6-E", "3.40"))
+
+
+def _registration(status: object) -> Registration | None:
+    """Read the status of a boot's answer; None for what is none."""
+    return Registration(status) if status in ("Accepted", "Pending", "Rejected") else None
 
 
 def _is_new(history: History, station: str) -> bool:

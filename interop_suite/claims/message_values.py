@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from analysis.connection_rules import INTERNAL_ERROR, collapsed
 from analysis.message_values import foreign_echo, integers, is_wide, misplaced_periods, schedule_starts
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
@@ -13,9 +14,6 @@ from interop_suite.claims.history import History
 from ocppj.messages import Call, CallResult
 
 __all__ = ["value_findings"]
-
-_INTERNAL_ERROR = 1011
-"""The close code of a server that ran into an error (RFC 6455 §7.4.1)."""
 
 
 def value_findings(history: History) -> Iterator[Finding]:
@@ -54,15 +52,14 @@ def value_findings(history: History) -> Iterator[Finding]:
 
 def _collapses(history: History) -> Iterator[Finding]:
     """Find connections that the CSMS ended for an error of its own, while stations sent nothing that is odd."""
-    if history.oddities or any("raw" in record.info for record in history.records):
-        return
+    right = not history.oddities and not any("raw" in record.info for record in history.records)
     for connection in history.connections:
         closed = connection.closed or {}
-        if connection.ended_by_csms and closed.get("code") == _INTERNAL_ERROR:
+        if collapsed(closed.get("code"), may_be_csms=connection.ended_by_csms, station_was_right=right):
             yield Finding(
                 verdict=Verdict.NON_STRICT,
                 claim="The CSMS keeps the connection of a station that does nothing wrong",
-                actual=f"it closed with {_INTERNAL_ERROR}: {closed.get('reason') or 'no reason'}",
+                actual=f"it closed with {INTERNAL_ERROR}: {closed.get('reason') or 'no reason'}",
                 frame=connection.closed_line,
             )
 

@@ -1,4 +1,8 @@
-"""What the CSMS says of tokens that its operator registered, in every answer that names one."""
+"""What the CSMS says of tokens that its operator registered, in every answer that names one.
+
+A log knows no registrations: `analysis.rulebook.tokens` can only hold one answer against another. What both judge by,
+when a token is over, is `analysis.message_values.is_over`.
+"""
 
 from __future__ import annotations
 

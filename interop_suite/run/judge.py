@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from analysis.message_ids import IDS_START_ANEW, UsedIds
 from analysis.payload_faults import PayloadFault, fault_of
 from evidence.run_model import CaseResult, Latency
 from evidence.verdicts import Verdict, worst
@@ -339,28 +340,25 @@ def _uninvited(history: History) -> Iterable[Finding]:
             )
 
 
-_PER_STATION = {"2.0.1": Clause("201-E", "4.2"), "2.1": _MESSAGE_ID["2.1"]}
-"""Where an id is never used again for a station, on whichever connection."""
+_UNIQUE_ID = {**_MESSAGE_ID, "2.0.1": Clause("201-E", "4.2")}
 
 
 def _unique_ids(history: History) -> Iterable[Finding]:
     """Find ids that the CSMS used for two different CALLs: on one connection, in 2.x on any of the same station."""
-    seen: dict[tuple[str, int, str], Call] = {}
+    ids: UsedIds[tuple[str, int, str], Call] = UsedIds()
     for exchange in history.exchanges:
         message, frame = exchange.call.message, exchange.call
         if exchange.by_station or not isinstance(message, Call):
             continue
-        version = str(frame.rules.version)
-        once = version in _PER_STATION
-        place = (frame.station.partition("#")[0], 0) if once else (frame.station, frame.connection)
-        earlier = seen.setdefault((*place, message.message_id), message)
-        # The same CALL again is a retry, which may keep its id (errata 2024-09).
-        if earlier is not message and earlier != message and frame.scripted:
+        anew = IDS_START_ANEW[frame.rules.version]
+        place = (frame.station, frame.connection) if anew else (frame.station.partition("#")[0], 0)
+        earlier = ids.other((*place, message.message_id), message)
+        if earlier is not None and frame.scripted:
             yield Finding(
                 verdict=Verdict.FAILED,
                 claim="The CSMS gives every CALL an id of its own",
                 actual=f"{earlier.action} and {message.action} both have the id {message.message_id}",
-                clause=_PER_STATION.get(version, _MESSAGE_ID[version]),
+                clause=_UNIQUE_ID[str(frame.rules.version)],
                 frame=frame.line,
             )
 

@@ -114,8 +114,8 @@ def _key(name: str) -> ec.EllipticCurvePrivateKey:
 
 
 @cache
-def _certificate(key: str, days: int) -> str:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "INV-0001")])
+def _certificate(key: str, days: int, name: str = "INV-0001") -> str:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -199,6 +199,87 @@ def typed(kind: str) -> Talk:
     return talk.down("CertificateSigned", told, _ACCEPTED)
 
 
+def grouped(*groups: str, wait: float = 3.0) -> Talk:
+    talk = t16()
+    for group in groups:
+        told = {"idTagInfo": {"status": "Accepted", "parentIdTag": group}}
+        talk.up("Authorize", {"idTag": "A"}, told, wait=wait)
+    return talk
+
+
+def concurrent_start() -> Talk:
+    talk = t16().start(1, 7)
+    started = {"connectorId": 2, "idTag": "INVENTED1", "meterStart": 0, "timestamp": talk.stamp()}
+    told = {"transactionId": 8, "idTagInfo": {"status": "ConcurrentTx"}}
+    return talk.up("StartTransaction", started, told)
+
+
+def named(name: str) -> Talk:
+    talk = t2x().up("SignCertificate", {"csr": _request()}, _ACCEPTED)
+    return talk.down("CertificateSigned", {"certificateChain": _certificate("own", 30, name)}, _ACCEPTED)
+
+
+def hashed(algorithm: str, digits: int) -> Talk:
+    hashes = {"hashAlgorithm": algorithm, "issuerNameHash": "a" * digits, "issuerKeyHash": "b" * digits}
+    named = {"certificateHashData": {**hashes, "serialNumber": "1"}}
+    return t2x().down("DeleteCertificate", named, {"status": "NotFound"})
+
+
+def chain_status(*told: str, next_update: float = 3600) -> Talk:
+    talk = t2x()
+
+    def one(number: str) -> dict[str, object]:
+        hashes = {"hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": number}
+        return {"certificateHashData": hashes, "source": "OCSP"}
+
+    statuses = [{**one(number), "status": "Good", "nextUpdate": talk.stamp(next_update)} for number in told]
+    asked = [{**one(number), "urls": ["http://192.0.2.9/"]} for number in ("1", "2")]
+    return talk.up("GetCertificateChainStatus", {"certificateStatusRequests": asked}, {"certificateStatus": statuses})
+
+
+def of_mode(mode: str, **values: object) -> Talk:
+    wanted = profile_2x(operationMode=mode)
+    period = {"startPeriod": 0, "operationMode": mode, **values}
+    wanted["chargingProfile"]["chargingSchedule"][0]["chargingSchedulePeriod"] = [period]  # type: ignore[index] # our own
+    # Only 2.1 has VatNumberValidation: by it the version is known.
+    talk = t2x().up("VatNumberValidation", {"vatNumber": "DE1"}, {"vatNumber": "DE1", "status": "Accepted"})
+    return talk.down("SetChargingProfile", wanted, _ACCEPTED)
+
+
+def lasting(seconds: float) -> Talk:
+    talk = t16()
+    schedule = {
+        "chargingRateUnit": "A", "startSchedule": talk.stamp(-3600), "duration": 3600 + int(seconds),
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}],
+    }  # fmt: skip
+    profile = {
+        "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Absolute", "chargingSchedule": schedule,
+    }  # fmt: skip
+    return talk.down("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": profile}, _ACCEPTED)
+
+
+def reports(*numbers: int) -> Talk:
+    talk = t2x()
+    for number, base in zip(numbers, ("FullInventory", "SummaryInventory"), strict=True):
+        talk.down("GetBaseReport", {"requestId": number, "reportBase": base}, _ACCEPTED)
+    return talk
+
+
+def granted(transfer: str) -> Talk:
+    token = {"idToken": "INVENTED1", "type": "ISO14443"}
+    talk = t2x().up(
+        "Authorize", {"idToken": token}, {"idTokenInfo": _ACCEPTED, "allowedEnergyTransfer": ["AC_single_phase", "DC"]}
+    )
+    started = {
+        "eventType": "Started", "timestamp": talk.stamp(), "triggerReason": "Authorized", "seqNo": 0,
+        "transactionInfo": {"transactionId": "tx-1"}, "evse": {"id": 1}, "idToken": token,
+    }  # fmt: skip
+    talk.up("TransactionEvent", started, {"idTokenInfo": _ACCEPTED})
+    needs = {"requestedEnergyTransfer": transfer}
+    return talk.up("NotifyEVChargingNeeds", {"evseId": 1, "chargingNeeds": needs}, _ACCEPTED)
+
+
 Play = Callable[[], Talk]
 
 # Rule, side, what breaks it, what nearly does.
@@ -253,6 +334,29 @@ CSMS_PLAYS: list[tuple[str, str, Play, Play]] = [
         CSMS,
         lambda: authorized(("Abc1", "Accepted", None), ("aBC1", "Invalid", None)),
         lambda: authorized(("Abc1", "Accepted", None), ("aBC1", "Accepted", None), ("Abc2", "Invalid", None)),
+    ),
+    (
+        "concurrent-without-start",
+        CSMS,
+        lambda: authorized(("A", "ConcurrentTx", None)),
+        concurrent_start,
+    ),
+    ("group-changes", CSMS, lambda: grouped("F", "G"), lambda: grouped("F", "f", "F")),
+    ("group-changes", CSMS, lambda: grouped("F", "G"), lambda: grouped("F", "G", wait=150)),
+    ("transfer-not-allowed", CSMS, lambda: granted("AC_three_phase"), lambda: granted("DC")),
+    ("profile-mode", CSMS, lambda: of_mode("CentralSetpoint"), lambda: of_mode("CentralSetpoint", setpoint=-900.0)),
+    ("profile-mode", CSMS, lambda: of_mode("ChargingOnly"), lambda: of_mode("ExternalSetpoint")),
+    ("profile-over", CSMS, lambda: lasting(-600), lambda: lasting(600)),
+    ("request-id-reused", CSMS, lambda: reports(1, 1), lambda: reports(1, 2)),
+    ("certificate-of-another-name", CSMS, lambda: named("template"), lambda: named("inv-0001")),
+    ("hash-length", CSMS, lambda: hashed("SHA256", 96), lambda: hashed("SHA256", 44)),
+    ("hash-length", CSMS, lambda: hashed("SHA384", 64), lambda: hashed("SHA384", 96)),
+    ("chain-status-missing", CSMS, lambda: chain_status("1"), lambda: chain_status("1", "2")),
+    (
+        "chain-status-over",
+        CSMS,
+        lambda: chain_status("1", "2", next_update=-60),
+        lambda: chain_status("1", "2", next_update=60),
     ),
     ("repeat-refused", CSMS, lambda: repeated_start(7), lambda: repeated_start(8)),
     (
@@ -327,6 +431,17 @@ def _handshake(chosen: str) -> str:
     return _traced(t16(), handshake=f'{{"status":101,"offered":["ocpp1.6","ocpp2.0.1"],"subprotocol":"{chosen}"}}')
 
 
+def _agreed(chosen: str) -> str:
+    return _traced(t16(), handshake=f'{{"status":101,"offered":["{chosen}"],"subprotocol":"{chosen}"}}')
+
+
+def _back_again(status: int, wait: float) -> str:
+    talk = t16().beat()
+    told = f'{{"status":{status},"subprotocol":null}}'
+    again = f'{{"t":{100 + talk.now + wait},"station":"INV-0001","connection":2,"kind":"handshake","info":{told}}}\n'
+    return _traced(talk, _closed(talk, 0, 1006) + again)
+
+
 # Rule, side, a trace that breaks it, and one that nearly does.
 CSMS_TRACES: list[tuple[str, str, Callable[[], str], Callable[[], str]]] = [
     ("closed-after-refusal", CSMS, lambda: _ended(0.1), lambda: _ended(10)),
@@ -343,6 +458,9 @@ CSMS_TRACES: list[tuple[str, str, Callable[[], str], Callable[[], str]]] = [
         lambda: _traced(t16(), handshake='{"status":404,"subprotocol":null}'),
     ),
     ("subprotocol-not-offered", CSMS, lambda: _handshake("ocpp2.1"), lambda: _handshake("ocpp1.6")),
+    ("subprotocol-made-up", CSMS, lambda: _agreed("ocpp1.65"), lambda: _agreed("ocpp1.6")),
+    ("shut-out", CSMS, lambda: _back_again(403, 5), lambda: _back_again(401, 5)),
+    ("shut-out", CSMS, lambda: _back_again(403, 5), lambda: _back_again(403, 3600)),
     ("cancel-unknown-reservation", CSMS, lambda: _traced(cancelled(6)), lambda: _traced(cancelled(5))),
     ("no-boot-first", CP, lambda: _traced(Talk().status("Available")), lambda: _traced(t16().status("Available"))),
     (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.analysis.log_scenes import BOOT_2X, BOOT_16, DOWN, UP, Talk
 
 
@@ -75,6 +77,11 @@ def raw_reading(text: str, unit: str = "Wh", before: str = "Wh") -> Talk:
 def registered(status: str, action: str = "Heartbeat", answer: object = None) -> Talk:
     talk = Talk().up("BootNotification", BOOT_2X, {"status": status, "currentTime": Talk().stamp(), "interval": 60})
     return talk.up(action, {}, answer if answer is not None else [4, "SecurityError", "", {}])
+
+
+def commanded(status: str, action: str, payload: dict[str, Any], boot: dict[str, Any] = BOOT_16) -> Talk:
+    talk = Talk().up("BootNotification", boot, {"status": status, "currentTime": Talk().stamp(), "interval": 60})
+    return talk.down(action, payload, {"status": "Rejected"})
 
 
 def vat(asked: str, told: str) -> Talk:
@@ -151,7 +158,8 @@ def reserve(seconds: float) -> Talk:
 
 def tokens(second: str, wait: float) -> Talk:
     talk = t16().up("Authorize", {"idTag": "INVENTED1"}, {"idTagInfo": {"status": "Accepted"}}, wait=wait)
-    return talk.up("Authorize", {"idTag": "INVENTED1"}, {"idTagInfo": {"status": second}})
+    start = {"connectorId": 1, "idTag": "INVENTED1", "meterStart": 0, "timestamp": talk.stamp()}
+    return talk.up("StartTransaction", start, {"transactionId": 9, "idTagInfo": {"status": second}})
 
 
 def refused_start(number: int) -> Talk:

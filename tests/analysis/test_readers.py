@@ -96,6 +96,28 @@ def test_a_version_that_a_person_names_is_the_one_that_is_judged_by() -> None:
     assert ("charge-point", "schema") in broken(judge_text(text, version=Version.V201))
 
 
+def test_a_frame_inside_of_a_string_is_read() -> None:
+    text = render(SCENES[0], "plain")
+    escaped = "\n".join(f'"OCPP1.6" TX: {json.dumps(line.frame)}' for line in SCENES[0].lines)
+    wanted = [record.value for record in frames_of(text, "plain")]
+    assert [record.value for record in frames_of(escaped, "plain")] == wanted
+
+
+@pytest.mark.parametrize("indent", [2, 4])
+def test_frames_that_somebody_laid_out_are_read_where_they_begin(indent: int) -> None:
+    parts = [f"sent:\n```\n{json.dumps(json.loads(line.frame), indent=indent)}\n```" for line in SCENES[0].lines]
+    text = "\n".join(parts)
+    records = frames_of(text, "plain")
+    assert [record.value for record in records] == [json.loads(line.frame) for line in SCENES[0].lines]
+    assert all(text.split("\n")[record.line - 1] == "[" for record in records)
+    assert sniff(Source("a.log", numbered(text), station="X")).name == "plain"
+
+
+def test_brackets_that_stand_alone_hold_no_frame() -> None:
+    text = '[\n 1,\n 2\n]\n[\n[\n2,\n"a"'
+    assert [record.value for record in frames_of(text, "plain")] == []
+
+
 def test_two_records_on_one_line_are_two() -> None:
     text = '[MO] Send: [2,"1","Heartbeat",{}]11:52:55.587 > [MO] Recv: [3,"1",{"currentTime":"2026-01-01T00:00:00Z"}]'
     assert [record.direction for record in frames_of(text, "microocpp")] == [Direction.TO_CSMS, Direction.TO_STATION]
@@ -291,6 +313,22 @@ def test_a_description_that_cannot_work_says_why(tmp_path: Path, content: str, w
     path.write_text(content)
     with pytest.raises(UsageError, match=words):
         read_format_file(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [([], "is empty"), (["", "  "], "is empty"), (["\ufffd\0\ufffdx\ufffd", "\0"], "captures")],
+)
+def test_what_is_no_log_at_all_is_named(lines: list[str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        sniff(Source("a.log", list(enumerate(lines, 1)), station="X"))
+
+
+def test_a_line_without_an_end_after_a_frame_without_one_is_read_once() -> None:
+    """Were it looked through from each of its characters, this would take hours."""
+    head = "[INFO ] 2026-01-01 10:00:00,000 x.WebSocketLogger (q) - [chargeBoxId=A, sessionId=1] Received: "
+    (record,) = frames_of(f'{head}[2,"a","DataTransfer",{{"data":"\n{"y" * 400_000}', "steve")
+    assert record.cut
 
 
 def test_a_log_of_no_known_kind_is_refused_with_a_way_out() -> None:

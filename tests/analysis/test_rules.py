@@ -16,10 +16,11 @@ from ocppj.versions import Version
 from tests.analysis.csms_plays import CSMS_PLAYS, CSMS_TRACES, judged
 from tests.analysis.judging import broken, judge_text
 from tests.analysis.link_plays import LINK_PLAYS
-from tests.analysis.log_scenes import BOOT_16, DOWN, UP, Line, Scene, Talk, render
+from tests.analysis.log_scenes import BOOT_2X, BOOT_16, DOWN, UP, Line, Scene, Talk, render
 from tests.analysis.rule_talks import (
     beats,
     boot_again,
+    commanded,
     csms_time,
     diagnostics,
     earlier_reading,
@@ -207,18 +208,28 @@ PLAYS: list[tuple[str, str, Play, Play]] = [
     ),
     ("boot-too-early", CP, lambda: boot_again(30), lambda: boot_again(60)),
     (
+        "session-while-pending",
+        CSMS,
+        lambda: commanded("Pending", "RemoteStartTransaction", {"idTag": "A"}),
+        lambda: commanded("Pending", "GetConfiguration", {}),
+    ),
+    (
         "command-before-accepted",
         CSMS,
-        lambda: (
-            Talk()
-            .up("BootNotification", BOOT_16, {"status": "Pending", "currentTime": Talk().stamp(), "interval": 60})
-            .down("RemoteStartTransaction", {"idTag": "A"}, {"status": "Rejected"})
-        ),
-        lambda: (
-            Talk()
-            .up("BootNotification", BOOT_16, {"status": "Pending", "currentTime": Talk().stamp(), "interval": 60})
-            .down("GetConfiguration", {}, {})
-        ),
+        lambda: commanded("Rejected", "ClearCache", {}, boot=BOOT_2X),
+        lambda: commanded("Rejected", "ClearCache", {}),
+    ),
+    (
+        "command-before-accepted",
+        CSMS,
+        lambda: commanded("Rejected", "TriggerMessage", {"requestedMessage": "BootNotification"}, boot=BOOT_2X),
+        lambda: commanded("Pending", "TriggerMessage", {"requestedMessage": "BootNotification"}, boot=BOOT_2X),
+    ),
+    (
+        "boot-asked-again",
+        CSMS,
+        lambda: t16().down("TriggerMessage", {"requestedMessage": "BootNotification"}, {"status": "Rejected"}),
+        lambda: t2x().down("TriggerMessage", {"requestedMessage": "BootNotification"}, {"status": "Rejected"}),
     ),
     (
         "served-before-accepted",

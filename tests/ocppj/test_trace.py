@@ -93,3 +93,8 @@ def test_wall_clock_is_rfc3339_in_utc_with_milliseconds(seconds: float) -> None:
     assert written.endswith("Z")
     assert len(written) == len("2024-01-01T00:00:00.000Z")
     assert abs(datetime.fromisoformat(written).timestamp() - seconds) <= 0.001
+
+
+def test_moments_that_no_calendar_has_are_its_ends() -> None:
+    assert wall_clock(1e300) == wall_clock(float("inf")) == "9999-12-31T23:59:59.000Z"
+    assert wall_clock(-1e300) == "0001-01-01T00:00:00.000Z"
