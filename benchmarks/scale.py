@@ -8,12 +8,12 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Final
 
+from benchmarks.canned import BUCKET, SELDOM, Stats
 from benchmarks.children import Child, SinkProcess
 from benchmarks.compare import Cores, await_ready, run_loop, start
 from benchmarks.engines.speech import Ready
 from benchmarks.engines.table import PLUGSTORM, Engine, Plan, choose
 from benchmarks.figures import ScaleRow
-from benchmarks.sink import BUCKET, SELDOM, Stats
 from benchmarks.workloads import HEADLINE, WORKLOADS
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
