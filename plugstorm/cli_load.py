@@ -205,6 +205,7 @@ def bench(
     scale: Annotated[
         bool, typer.Option("--scale", help="Also 15,000 stations in one worker, and 50,000 in three.")
     ] = False,
+    mqtt: Annotated[bool, typer.Option("--mqtt", help="Only what is about MQTT.")] = False,
     engine: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this engine and the ceiling; may be repeated.", show_default="all"),
@@ -215,5 +216,7 @@ def bench(
     """Compare the load engine with others against the same sink: CALL/s, processor time, memory, connects."""
     from plugstorm import bench_command  # noqa: PLC0415
 
-    request = bench_command.BenchRequest(quick=quick, scale=scale, as_json=json, out=out, engines=tuple(engine or ()))
+    request = bench_command.BenchRequest(
+        quick=quick, scale=scale, mqtt=mqtt, as_json=json, out=out, engines=tuple(engine or ())
+    )
     return lambda: bench_command.run(request)

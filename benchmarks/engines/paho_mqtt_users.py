@@ -49,7 +49,7 @@ class PahoMqttUser(User):
     def on_start(self) -> None:
         """Connect, and ask for the topic on which the CSMS speaks."""
         identity = f"B{next(_numbers):06d}"
-        address = urlsplit(self.host)
+        address = urlsplit(str(self.host))
         self.topic = f"{identity}/in"
         self.answers: Any = gevent.queue.Queue()
         subscribed = gevent.event.Event()
@@ -57,7 +57,7 @@ class PahoMqttUser(User):
         client.on_connect = lambda *_: client.subscribe(f"{identity}/out", qos=0)
         client.on_subscribe = lambda *_: subscribed.set()
         client.on_message = self.on_message
-        client.connect(address.hostname, address.port)
+        client.connect(address.hostname or "", address.port or 1883)
         client.loop_start()
         if not subscribed.wait(CALL_PATIENCE):
             raise TimeoutError("the broker does not grant the topic")

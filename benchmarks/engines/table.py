@@ -53,6 +53,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     environment: Callable[[], dict[str, str]] = dict
     over_mqtt: bool = False
     """Whether it needs the sink that is a broker."""
+    most_stations: int | None = None
+    """What one process of it can open, where that is less than its open files."""
 
 
 def _module(name: str, *options: str) -> Callable[[Plan], list[str]]:
@@ -152,6 +154,8 @@ ENGINES: Final = (
         title="Locust + paho-mqtt",
         command=lambda plan: _locust("paho_mqtt_users.py", plan),
         over_mqtt=True,
+        # Its loop waits in `select`, which takes no descriptor above 1,023, and a client has three.
+        most_stations=300,
     ),
     Engine(
         name="mobilityhouse",
@@ -183,8 +187,13 @@ ENGINES: Final = (
 )
 
 
-def choose(names: list[str]) -> list[Engine]:
-    """Find engines by name, all if none is named; the ceiling is always among them. Raises `UsageError`."""
+def choose(names: list[str], *, mqtt: bool = False) -> list[Engine]:
+    """Find engines by name, all if none is named; the ceiling is always among them. Raises `UsageError`.
+
+    With `mqtt` those over MQTT, and the one over WebSocket that they are held against.
+    """
+    if mqtt and not names:
+        return [engine for engine in ENGINES if engine.over_mqtt or engine.name == PLUGSTORM]
     known = {engine.name: engine for engine in ENGINES}
     for name in names:
         if name not in known:
