@@ -17,9 +17,6 @@ import psutil
 __all__ = ["describe", "load_warning"]
 
 _PACKAGES: Final = (
-    *("gevent", "locust", "websockets", "msgspec", "picows", "uvloop", "websocket-client"),
-    *("paho-mqtt", "ocpp"),
-)
     "gevent",
     "locust",
     "websockets",
