@@ -54,7 +54,7 @@ class PahoMqttUser(User):
         self.answers: Any = gevent.queue.Queue()
         subscribed = gevent.event.Event()
         self.client = client = Client(CallbackAPIVersion.VERSION2, client_id=identity)
-        client.on_connect = lambda *_: client.subscribe(f"{identity}/out", qos=0)
+        client.on_connect = self.on_connect
         client.on_subscribe = lambda *_: subscribed.set()
         client.on_message = self.on_message
         client.connect(address.hostname or "", address.port or 1883)
@@ -67,6 +67,10 @@ class PahoMqttUser(User):
         """Disconnect."""
         self.client.disconnect()
         self.client.loop_stop()
+
+    def on_connect(self, client: Client, *_: Any) -> None:
+        """Subscribe, now and after each reconnect."""
+        client.subscribe(self.topic.replace("/in", "/out"), qos=0)
 
     def on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         """Hand an answer to whoever waits for it."""
