@@ -144,7 +144,7 @@ def test_sink_as_a_broker_answers_each_station_in_the_dialect(name: str, qos: in
         client = ear.connect(sink, dialect, "A", "B")
         for identity in ("A", "B", "B"):
             topic = dialect.topic(dialect.up.topic, identity, "ocpp2.0.1")
-            properties = Properties(PacketTypes.PUBLISH) if dialect.mqtt == "5" else None  # type: ignore[no-untyped-call]
+            properties = Properties(PacketTypes.PUBLISH) if dialect.mqtt == "5" else None  # type: ignore[no-untyped-call] # paho ships it untyped
             call = form.write('[2,"7","Heartbeat",{}]').payload
             client.publish(topic, call, qos=dialect.up.qos, properties=properties)
             message = ear.heard.get(timeout=20)
