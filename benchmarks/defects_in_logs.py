@@ -78,12 +78,13 @@ class Listening(Bench):
         defects: Sequence[str] = (),
         *,
         alone: bool = False,
+        dialect: str = "",
     ) -> list[CaseResult]:
         def keep(attempt: Attempt) -> CaseResult:
             self.histories.append(attempt.history)
             return look(attempt)
 
-        return super()._run(cases, mode, keep, defects, alone=alone)
+        return super()._run(cases, mode, keep, defects, alone=alone, dialect=dialect)
 
 
 def declared() -> dict[str, list[str]]:

@@ -28,7 +28,7 @@ from interop_suite.run.results import CaseOutcome, describe_case, shown_result
 from interop_suite.run.runner import not_applicable
 from interop_suite.run.selection import select
 from interop_suite.run.state import State
-from interop_suite.run.target_check import ClosedAtOnceError, SubprotocolError, check_target
+from interop_suite.run.target_check import ClosedAtOnceError, NobodyAnswersError, SubprotocolError, check_target
 from ocppj.errors import HarnessError, UsageError
 from ocppj.versions import Version
 
@@ -126,12 +126,12 @@ def _possible_jobs(state: State, jobs: int, write: Callable[[str], None]) -> int
 
 def _leave_out_unspoken_versions(state: State) -> None:
     """Try each version once; what was not asked for by name and is not spoken is not applicable."""
-    refusals: dict[Version, SubprotocolError] = {}
+    refusals: dict[Version, SubprotocolError | NobodyAnswersError] = {}
     versions = sorted({case.ocpp for case in state.cases})
     for version in versions:
         try:
             check_target(state.plan.target, state.driver, version)
-        except SubprotocolError as error:
+        except (SubprotocolError, NobodyAnswersError) as error:
             refusals[version] = error
     if len(refusals) == len(versions) and all(isinstance(error, ClosedAtOnceError) for error in refusals.values()):
         # Whoever ends every connection may mind the station and not the version: the cases will tell.

@@ -54,7 +54,7 @@ class Form:
 
     def write(self, text: str) -> Outgoing:
         """Write the text of an OCPP-J message."""
-        data = text.encode("utf-8", "surrogatepass")
+        data = _bytes_of(text)
         if self._is_plain:
             return Outgoing(data)
         try:
@@ -66,6 +66,19 @@ class Form:
         if self._dialect.object is None or _LENGTHS.get(number) != len(parts):
             return Outgoing(data, is_answer)
         return Outgoing(self._write_object(number, parts), is_answer)
+
+    def carries(self, data: str | bytes) -> bool:
+        """Return whether a text can be written so that the other side reads the same message in it."""
+        text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+        if text.encode("utf-8", "replace") != (data if isinstance(data, bytes) else _bytes_of(text)):
+            return False
+        if self._dialect.object is None:
+            return text.lstrip().startswith("[")
+        try:
+            parts = _read_array(_bytes_of(text))
+            return _LENGTHS.get(_read_type(parts[0])) == len(parts)
+        except (msgspec.MsgspecError, IndexError, RecursionError):
+            return False
 
     def read(self, payload: bytes) -> str | bytes:
         """Read a payload as the text of an OCPP-J message; bytes where it is no UTF-8. Raises `FormError`."""
@@ -145,6 +158,10 @@ class Form:
             if other == word and name in self._rules.all_error_codes:
                 return msgspec.Raw(msgspec.json.encode(name))
         return code
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _word(text: msgspec.Raw) -> str:

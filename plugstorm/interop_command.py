@@ -93,7 +93,7 @@ def run(request: InteropRequest, *, owned: Sequence[str] = (), jobs: int, as_jso
     """Run the selected cases and return the exit code; `owned` are hosts that may be tested."""
     for url in (request.url, request.tls_url):
         if url is not None:
-            check_owned(check_target_url(url), owned)
+            check_owned(check_target_url(url, mqtt=True), owned)
     finished = run_interop(request, jobs=jobs, write=_say if as_json else print)
     finish(finished.folder, finished.run, as_json=as_json)
     return finished.exit_code

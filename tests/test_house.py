@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "drivers": {"ocppj", "config", "mqtt", "evidence", "fixtures"},
     "analysis": {"ocppj", "config", "evidence"},
     "loadtest": {"ocppj", "config", "mqtt", "evidence", "fixtures", "drivers"},
-    "interop_suite": {"ocppj", "config", "evidence", "fixtures", "drivers", "analysis"},
+    "interop_suite": {"ocppj", "config", "mqtt", "evidence", "fixtures", "drivers", "analysis"},
     "reports": {"ocppj", "evidence", "analysis"},
     "plugstorm": {
         "ocppj", "config", "mqtt", "evidence", "fixtures", "drivers", "analysis", "loadtest", "interop_suite",

@@ -44,6 +44,8 @@ _NAMES = {
     "2-2": "OCPP 2.x Part 2",
     "RFC6455": "RFC 6455",
     "RFC9110": "RFC 9110",
+    "MQTT5": "MQTT 5",
+    "DIALECT": "the dialect's",
 }
 
 

@@ -154,6 +154,14 @@ class Connection(msgspec.Struct, kw_only=True, eq=False):
         return (self.closed or {}).get("by") in ("csms", "network")
 
     @property
+    def lost_broker(self) -> str:
+        """How a broker refused or ended it, so that it says nothing about the CSMS; empty where none did."""
+        if not self.info.get("over"):
+            return ""
+        end = self.info.get("error") or (self.closed or {}).get("reason")
+        return str(end) if self.status is None or self.ended_by_csms else ""
+
+    @property
     def unreachable(self) -> bool:
         """Whether there was no TCP connection at all: nobody refused, nobody was there."""
         return bool(self.info.get("unreachable"))
@@ -171,6 +179,8 @@ class Connection(msgspec.Struct, kw_only=True, eq=False):
 
     def describe(self) -> str:
         """Say in a few words how the attempt ended."""
+        if self.status is None and self.info.get("over"):
+            return f"the broker did not let it in ({self.info.get('error', 'unknown')})"
         if self.status is None:
             return f"no HTTP answer ({self.info.get('error', 'unknown')})"
         text = f"HTTP {self.status}"

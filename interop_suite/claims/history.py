@@ -49,6 +49,13 @@ def names_id(text: str | bytes, message_id: str) -> bool:
     return any(re.match(rf"[^,]*,\s*(\[\s*)?(['\"]?){own}\2\s*[\],]", reading, re.IGNORECASE) for reading in readings)
 
 
+def _message_of(record: TraceRecord, rules: Rules) -> Message:
+    """Read a frame; raises `RemoteProtocolError`, also for what is not of the dialect that was spoken."""
+    if "foreign" in record.info:
+        raise RemoteProtocolError(Fault.NOT_ARRAY, f"it is not of this dialect: {record.info['foreign']}")
+    return parse(record.data, rules)
+
+
 _PIPELINED = 0.2
 """Seconds: what a station sends earlier than that after a CALL, it sends without waiting for the answer."""
 
@@ -98,6 +105,8 @@ class History:
                 case _:
                     pass
 
+        self.broker_lost = next((c.lost_broker for c in self.connections if c.lost_broker), "")
+        """What the broker did to a connection, so that nothing is known of the CSMS; empty where it did nothing."""
         for exchange in self.exchanges:
             if exchange.kind is AnswerKind.NONE:
                 exchange.waited = self._silence_after(exchange.call)
@@ -246,7 +255,7 @@ class History:
         error: RemoteProtocolError | None = None
         rules = self._spoken.get((record.station, record.connection), self.rules)
         try:
-            message = parse(record.data, rules)
+            message = _message_of(record, rules)
         except RemoteProtocolError as problem:
             error = problem
         frame = Frame(

@@ -16,6 +16,7 @@ from interop_suite.drive.dialogue import DIALOGUES
 from interop_suite.drive.exchanges import collected, in_the_trace
 from interop_suite.drive.setup import CsmsUnderTest, Setup
 from interop_suite.drive.station import ScriptedStation
+from interop_suite.drive.transport import NoWayError
 from ocppj.errors import InconclusiveError
 from ocppj.trace import Kind, TraceRecord
 
@@ -23,10 +24,6 @@ __all__ = ["Controls", "NoWayError"]
 
 ONLINE_LOOK = 0.1
 """Seconds until the CSMS is asked once more whether a station is there; twice as long each time."""
-
-
-class NoWayError(InconclusiveError):
-    """The driver has no way to do what the case needs, so that the case does not apply."""
 
 
 class Controls(ABC):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -10,9 +13,28 @@ from websockets.http11 import Request
 
 from ocppj.identity import basic_authorization
 
-__all__ = ["HTTP_SWITCHING", "Handshake", "Offer", "prepare_request"]
+__all__ = ["HTTP_SWITCHING", "TRAITS", "Handshake", "Offer", "Trait", "asks", "prepare_request"]
 
 HTTP_SWITCHING = 101
+
+
+class Trait(StrEnum):
+    """What a transport may lack; as a need of a case it has the same word."""
+
+    UPGRADE = "upgrade"
+    """An opening request that the CSMS itself answers, with a subprotocol and headers, and may refuse."""
+    CREDENTIALS = "password"
+    """A password that the CSMS itself checks."""
+    TLS = "tls"
+    """A certificate of the CSMS itself, and its view of the certificate of the station."""
+    FRAMES = "frames"
+    """Fragments, pings, binary frames and close codes."""
+    END = "end"
+    """A CSMS that sees the connection of a station end, and can end it."""
+    SECOND = "second"
+    """Two connections that claim the same identity."""
+    BROKER = "broker"
+    """A broker, with topics and all that comes with them."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +70,8 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True):
     tls: dict[str, Any] | None = None
     unreachable: bool = False
     """Whether there was no TCP connection at all."""
+    absent: str = ""
+    """Why nobody is there, in words for people, where whoever carries the messages is not the CSMS itself."""
 
     @property
     def opened(self) -> bool:
@@ -74,3 +98,29 @@ def prepare_request(request: Request, offer: Offer) -> Request:
         for value in values:
             request.headers[name] = value
     return request
+
+
+TRAITS: Mapping[str, Trait] = MappingProxyType(
+    {
+        "subprotocols": Trait.UPGRADE,
+        "headers": Trait.UPGRADE,
+        "without": Trait.UPGRADE,
+        "spellings": Trait.UPGRADE,
+        "compression": Trait.UPGRADE,
+        "authorization": Trait.CREDENTIALS,
+        "username": Trait.CREDENTIALS,
+        "password": Trait.CREDENTIALS,
+        "tls": Trait.TLS,
+    }
+)
+"""What a transport must have, so that a CSMS sees a part of an offer that a case changes."""
+_ODD = tuple(
+    (field.name, field.default)
+    for field in msgspec.structs.fields(Offer)
+    if field.name in TRAITS and field.name not in ("subprotocols", "password", "tls")
+)
+
+
+def asks(offer: Offer) -> list[Trait]:
+    """List what a transport must have for the parts of an offer that most stations leave alone."""
+    return [TRAITS[name] for name, usual in _ODD if getattr(offer, name) != usual]

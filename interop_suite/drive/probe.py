@@ -17,11 +17,11 @@ from fixtures.certificates import Credential, SigningRequest, make_csr
 from fixtures.models import station as make_station
 from interop_suite.claims.history import BYSTANDER, PRIMARY
 from interop_suite.drive.answers import Answer
-from interop_suite.drive.controls import NoWayError
-from interop_suite.drive.offer import Offer
+from interop_suite.drive.offer import Offer, Trait
 from interop_suite.drive.orders import COMMAND_GRACE, CsmsIntrospection, Orders
 from interop_suite.drive.setup import CsmsUnderTest, Setup, Start
 from interop_suite.drive.station import QUIET, ScriptedStation
+from interop_suite.drive.transport import NoWayError
 from ocppj.errors import InconclusiveError
 from ocppj.identity import decode_authorization_key, station_url
 from ocppj.trace import TraceRecord, wall_clock
@@ -117,6 +117,7 @@ class Probe(Orders):
             self._record,
             timeout=self.target.timeout,
             settle=self._settle if self._introspection else None,
+            transport=self.target.transport,
         )
         station.reconnect_pause = self.driver.reconnect_pause
         station.note(role=role, ocpp=str(self.version), case=self.setup.name)
@@ -124,7 +125,11 @@ class Probe(Orders):
         return station
 
     def double(self, station: ScriptedStation, role: str) -> ScriptedStation:
-        """Make a second socket that claims the identity of a station; in the trace it has a name of its own."""
+        """Make a second socket that claims the identity of a station; in the trace it has a name of its own.
+
+        Raises `NoWayError` where the transport allows no two.
+        """
+        station.need(Trait.SECOND)
         twin = ScriptedStation(
             station.model,
             self.version,
@@ -133,6 +138,7 @@ class Probe(Orders):
             timeout=self.target.timeout,
             label=f"{station.identity}#{role}",
             settle=self._settle if self._introspection else None,
+            transport=self.target.transport,
         )
         twin.note(role=role, ocpp=str(self.version), case=self.setup.name)
         self._stations.append(twin)

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from interop_suite.drive.transport import Transport
+from interop_suite.drive.wire import WebSocketTransport
 from ocppj.versions import Version
 
 __all__ = ["DEFAULT_ORGANIZATION", "CsmsUnderTest", "Setup", "Start"]
@@ -20,6 +22,7 @@ class CsmsUnderTest(msgspec.Struct, kw_only=True):
     """The CSMS under test."""
 
     url: str
+    transport: Transport = WebSocketTransport()
     tls_url: str | None = None
     ca_file: str | None = None
     identities: tuple[str, ...] = ()

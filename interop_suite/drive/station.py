@@ -15,8 +15,9 @@ from fixtures.answers import answer as plausible_answer
 from fixtures.models import Station as Model
 from interop_suite.claims.orders import differences, nearest
 from interop_suite.drive.answers import Answer, Order, Reply
-from interop_suite.drive.offer import Handshake, Offer
-from interop_suite.drive.wire import Closed, Incoming, Pinged, Wire, readable
+from interop_suite.drive.offer import TRAITS, Handshake, Offer, asks
+from interop_suite.drive.transport import Closed, Incoming, NoWayError, Pinged, Trait, Transport, WireEvent
+from interop_suite.drive.wire import WebSocketTransport, readable
 from ocppj.actions import ACTIONS
 from ocppj.errors import LocalProtocolError, RemoteProtocolError
 from ocppj.events import (
@@ -30,6 +31,7 @@ from ocppj.events import (
     ResultReceived,
     TimedOut,
 )
+from ocppj.identity import without_user
 from ocppj.messages import Call
 from ocppj.session import Session, message_ids
 from ocppj.trace import Kind, TraceRecord
@@ -39,6 +41,9 @@ __all__ = ["ScriptedStation"]
 
 QUIET = 0.05
 """Seconds to listen after a script has ended, for what comes uninvited."""
+SOON = 0.25
+"""Seconds for what follows an answer at once, such as a second one."""
+NO_FORM = "over MQTT a dialect has a form for OCPP-J messages only, and this is none"
 CATCH_UP_MAX = 100
 """Reads in which a CSMS that never stops talking is heard out."""
 
@@ -56,11 +61,13 @@ class ScriptedStation:
         timeout: float,
         label: str | None = None,
         settle: Callable[[], None] | None = None,
+        transport: Transport | None = None,
     ) -> None:
         """Prepare; `timeout` in seconds is the patience with every answer.
 
         `label` stands for the identity in the trace where two sockets claim the same one. `settle` waits until the CSMS
-        has dealt with everything that it was given; only a CSMS of our own can tell.
+        has dealt with everything that it was given; only a CSMS of our own can tell. Without a `transport` it takes
+        WebSocket.
         """
         self.model = model
         self.identity = model.identity
@@ -69,7 +76,8 @@ class ScriptedStation:
         self.offer = offer
         self.timeout = timeout
         self.rules = RULES[version]
-        self.wire = Wire()
+        self.transport = transport or WebSocketTransport()
+        self.wire = self.transport.link(version)
         self.session = Session(self.rules, message_ids(f"{os.urandom(4).hex()}-"), timeout=timeout)
         self.replies: dict[str, Reply] = {}
         self.commands: list[Call] = []
@@ -92,7 +100,12 @@ class ScriptedStation:
     # -- connection --------------------------------------------------------------------------------------------------
 
     def connect(self, **changes: Any) -> Handshake:
-        """Open a connection, with some parts of the offer changed for this time only."""
+        """Open a connection, with some parts of the offer changed for this time only.
+
+        Raises `NoWayError` for what no CSMS sees over this transport.
+        """
+        for trait in (*(TRAITS[name] for name in changes if name in TRAITS), *asks(self.offer)):
+            self.need(trait)
         self.disconnect()
         if self.connection:
             time.sleep(self.reconnect_pause)
@@ -100,7 +113,8 @@ class ScriptedStation:
         self.connection += 1
         handshake = self.wire.open(offer, self.timeout, self._settle)
         info: dict[str, Any] = {
-            "url": offer.url,
+            "url": without_user(offer.url),
+            **self.transport.noted,
             "offered": list(offer.subprotocols),
             "credentials": offer.password is not None or offer.authorization is not None,
             "status": handshake.status,
@@ -115,6 +129,12 @@ class ScriptedStation:
         if handshake.opened and not handshake.error:
             self.session.connection_made()
         return handshake
+
+    def need(self, trait: Trait) -> None:
+        """Raise `NoWayError` where this transport lacks something that the case is about."""
+        reason = self.transport.lacks.get(trait)
+        if reason is not None:
+            raise NoWayError(reason)
 
     def disconnect(self) -> None:
         """Close with a close frame; nothing happens when there is no connection."""
@@ -161,10 +181,17 @@ class ScriptedStation:
         return self._ended.pop(id(pending), Answer("timeout", {}))
 
     def send_raw(self, *texts: str | bytes, fragments: int = 1, pings: bool = False, binary: bool = False) -> None:
-        """Send any bytes at all, each text as one message, all of them in one write."""
+        """Send any bytes at all, each text as one message, all of them in one write.
+
+        Raises `NoWayError` for what this transport has no form for; `carries` tells before.
+        """
+        if binary or pings or fragments > 1:
+            self.need(Trait.FRAMES)
         if not self.wire.connected:
             self.note(not_sent="raw")
             return
+        if not all(map(self.carries, texts)):
+            raise NoWayError(NO_FORM)
         for text in texts:
             self._frame(Kind.SENT, text)
         if binary:
@@ -174,14 +201,31 @@ class ScriptedStation:
             self.wire.send_text(*texts, fragments=fragments, pings=pings)
         self.note(raw=len(texts))
 
+    def record_sent(self, text: str) -> None:
+        """Write down a message that goes out in another form than usual."""
+        self._frame(Kind.SENT, text)
+
+    def take_in(self) -> None:
+        """Hear everything that the CSMS has said by now; where it cannot be asked, what it says within a moment."""
+        if self._settle is None:
+            self.pump(lambda: False, SOON)
+            self.wire.arrive()
+        self._catch_up()
+
+    def carries(self, text: str | bytes) -> bool:
+        """Return whether a message can be written so that the CSMS reads the same one."""
+        return self.wire.carries(text)
+
     def break_framing(self, data: bytes, *, own_id: str | None = None) -> None:
         """Send bytes that are not WebSocket frames; `own_id` is that of a CALL which a lax reader may find in them."""
+        self.need(Trait.FRAMES)
         if self.wire.connected:
             self.note(raw=1, bytes=data.hex(), **({} if own_id is None else {"own_id": own_id}))
             self.wire.send_bytes(data)
 
     def ping(self) -> bool:
         """Send a ping and return whether its pong came in time."""
+        self.need(Trait.FRAMES)
         seen = self.pongs
         if not self.wire.connected:
             return False
@@ -286,6 +330,10 @@ class ScriptedStation:
         """Write something down for the judge."""
         self._note_record(Kind.NOTE, info=info)
 
+    def close(self) -> None:
+        """End for good; as `put_away`, for whoever makes a station of no case."""
+        self.put_away()
+
     def put_away(self) -> None:
         """End for good, even where nothing can be recorded any more."""
         try:
@@ -300,7 +348,9 @@ class ScriptedStation:
     def _catch_up(self) -> None:
         """Hear what has come in already: that we were late to listen is not silence of the CSMS."""
         if self._settle is not None:
+            self.wire.arrive()
             self._settle()
+            self.wire.arrive()
         for _ in range(CATCH_UP_MAX):
             if not self.wire.wait(0):
                 break
@@ -315,13 +365,15 @@ class ScriptedStation:
             self._frame(Kind.SENT, text)
             self.wire.send_text(text)
 
-    def _take(self, events: list[Incoming | Pinged | Closed]) -> None:
+    def _take(self, events: list[WireEvent]) -> None:
         for event in events:
             match event:
                 case Incoming():
                     self.heard += 1
-                    self._frame(Kind.RECEIVED, event.data, event.at)
-                    self._handle(self.session.receive(event.data, event.at))
+                    foreign = {"foreign": event.foreign} if event.foreign else {}
+                    self._frame(Kind.RECEIVED, event.data, event.at, info=event.info | foreign)
+                    if not event.foreign:
+                        self._handle(self.session.receive(event.data, event.at))
                 case Pinged():
                     self.pongs += event.opcode == "pong"
                     self._note_record(Kind.CONTROL, info={"opcode": event.opcode})
@@ -376,7 +428,9 @@ class ScriptedStation:
             return
         self.session.answer(call.message_id, payload)
 
-    def _frame(self, kind: Kind, data: str | bytes, at: float | None = None) -> None:
+    def _frame(
+        self, kind: Kind, data: str | bytes, at: float | None = None, *, info: dict[str, Any] | None = None
+    ) -> None:
         text = data if isinstance(data, str) else None
         raw = None if isinstance(data, str) else base64.b64encode(data).decode()
         self._record(
@@ -387,6 +441,7 @@ class ScriptedStation:
                 kind=kind,
                 text=text,
                 data_base64=raw,
+                info=info or {},
             )
         )
 

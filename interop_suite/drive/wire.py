@@ -7,7 +7,8 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,8 +23,19 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from interop_suite.drive.offer import HTTP_SWITCHING, Handshake, Offer, prepare_request
+from interop_suite.drive.transport import Closed, Incoming, Pinged, Trait, WireEvent
+from ocppj.versions import Version
 
-__all__ = ["Closed", "Incoming", "Pinged", "Wire", "readable"]
+__all__ = [
+    "RECEIVE_SIZE",
+    "SEND_PATIENCE",
+    "TLS_PATIENCE",
+    "WebSocketTransport",
+    "Wire",
+    "readable",
+    "reason_of",
+    "writable",
+]
 
 MAX_MESSAGE = 16 * 2**20
 """Bytes; a CSMS that sends more than this is closed with 1009."""
@@ -36,34 +48,22 @@ SEND_PATIENCE = 10.0
 """Seconds for a CSMS to take what is written to it; one that never reads is dropped."""
 
 
-class Incoming(msgspec.Struct, frozen=True):
-    """One whole message; `str` for text, `bytes` for binary or for text that is not UTF-8."""
+class WebSocketTransport:
+    """OCPP-J as its texts know it."""
 
-    data: str | bytes
-    at: float
+    lacks: Mapping[Trait, str] = MappingProxyType(
+        {Trait.BROKER: "it is about OCPP over MQTT, and this CSMS takes WebSocket"}
+    )
+    noted: dict[str, Any] = {}  # noqa: RUF012  # nobody writes into it
 
-
-class Pinged(msgspec.Struct, frozen=True):
-    """A ping or pong of the CSMS."""
-
-    opcode: str
-    at: float
-
-
-class Closed(msgspec.Struct, frozen=True):
-    """The end of the connection; `by` is `csms`, `station` or `network`."""
-
-    code: int | None
-    reason: str
-    by: str
-    at: float
-
-
-WireEvent = Incoming | Pinged | Closed
+    def link(self, version: Version) -> Wire:
+        """Make a connection for a station, not open yet."""
+        del version
+        return Wire()
 
 
 class Wire:
-    """One connection of one scripted station."""
+    """One WebSocket of one scripted station."""
 
     def __init__(self) -> None:
         """Start disconnected."""
@@ -103,7 +103,7 @@ class Wire:
         try:
             raw = socket.create_connection(address, timeout, source)
         except OSError as error:
-            return Handshake(error=f"TCP: {_reason(error)}", unreachable=True)
+            return Handshake(error=f"TCP: {reason_of(error)}", unreachable=True)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock: socket.socket = raw
         tls = None
@@ -114,13 +114,13 @@ class Wire:
                 sock = context.wrap_socket(raw, server_hostname=parts.hostname)
             except (OSError, ssl.SSLError) as error:
                 raw.close()
-                return Handshake(error=f"TLS: {_reason(error)}")
+                return Handshake(error=f"TLS: {reason_of(error)}")
             assert isinstance(sock, ssl.SSLSocket)
             tls = {"version": sock.version(), "cipher": (sock.cipher() or ("",))[0]}
         try:
             handshake = self._upgrade(sock, offer, deadline, settle)
         except OSError as error:
-            handshake = Handshake(error=f"{'TLS' if secure else 'TCP'}: {_reason(error)}")
+            handshake = Handshake(error=f"{'TLS' if secure else 'TCP'}: {reason_of(error)}")
         if not handshake.opened or handshake.error:
             sock.close()
             self._protocol = None
@@ -173,7 +173,7 @@ class Wire:
     def _read_response(self, protocol: ClientProtocol, response: Response | None) -> Handshake:
         error = protocol.handshake_exc
         if response is None:
-            return Handshake(error=f"no valid HTTP answer: {_reason(error)}")
+            return Handshake(error=f"no valid HTTP answer: {reason_of(error)}")
         headers = tuple((name, value) for name, value in response.headers.raw_items())
         chosen = response.headers.get("Sec-WebSocket-Protocol")
         invalid = response.status_code == HTTP_SWITCHING and isinstance(error, InvalidHandshake)
@@ -185,6 +185,16 @@ class Wire:
         )
 
     # -- talking -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def carries(text: str | bytes) -> bool:
+        """Carry anything."""
+        del text
+        return True
+
+    @staticmethod
+    def arrive() -> None:
+        """Do nothing: what is written is with the CSMS, and nobody stands between."""
 
     def send_text(self, *texts: str | bytes, fragments: int = 1, pings: bool = False) -> None:
         """Send text messages in one write, each in several frames where asked; the bytes need not be UTF-8.
@@ -236,7 +246,7 @@ class Wire:
             except (BlockingIOError, ssl.SSLWantReadError):
                 break
             except OSError as error:
-                return [*events, self._drop(None, _reason(error), "network")]
+                return [*events, self._drop(None, reason_of(error), "network")]
             if data:
                 protocol.receive_data(data)
             else:
@@ -326,7 +336,7 @@ class Wire:
             try:
                 view = view[self._socket.send(view) :]
             except (BlockingIOError, ssl.SSLWantWriteError):
-                if not _writable(self._socket, deadline - time.monotonic()):
+                if not writable(self._socket, deadline - time.monotonic()):
                     # The next read finds the connection ended, and says so.
                     with contextlib.suppress(OSError):
                         self._socket.shutdown(socket.SHUT_RDWR)
@@ -363,13 +373,15 @@ def readable(timeout: float, *descriptors: int) -> set[int]:
     return {descriptor for descriptor, _ in poll.poll(max(0.0, timeout) * 1000)}
 
 
-def _writable(sock: socket.socket, timeout: float) -> bool:
+def writable(sock: socket.socket, timeout: float) -> bool:
+    """Wait at most `timeout` seconds for a socket to take more, and return whether it does."""
     poll = select.poll()
     poll.register(sock, select.POLLOUT)
     return timeout > 0 and bool(poll.poll(timeout * 1000))
 
 
-def _reason(error: BaseException | None) -> str:
+def reason_of(error: BaseException | None) -> str:
+    """Say why something failed, in the words of the system."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{error.reason}: {error.verify_message}"
     if isinstance(error, ssl.SSLError):

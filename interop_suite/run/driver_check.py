@@ -22,14 +22,14 @@ from fixtures.certificates import CertificateError, make_csr
 from fixtures.models import station as make_station
 from interop_suite.drive.answers import Answer
 from interop_suite.drive.dialogue import DIALOGUES, Dialogue
-from interop_suite.drive.offer import Offer
+from interop_suite.drive.offer import Offer, Trait
 from interop_suite.drive.probe import BOOT_ATTEMPTS, BOOT_WAIT_MAX, BOOT_WAIT_OWN, COMMAND_GRACE, make_password, now
 from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.run.driver_orders import Wanted, read_wanted
 from interop_suite.run.plan import make_driver
 from interop_suite.run.request import InteropRequest
-from interop_suite.run.target_check import SubprotocolError, check_target
+from interop_suite.run.target_check import NobodyAnswersError, SubprotocolError, check_target
 from ocppj.actions import ACTIONS
 from ocppj.errors import HarnessError, UsageError
 from ocppj.identity import decode_authorization_key, station_url
@@ -37,6 +37,9 @@ from ocppj.trace import TraceRecord
 from ocppj.versions import RULES, Version
 
 __all__ = ["CheckedOperation", "OperationState", "check_driver", "check_table", "exit_code_of"]
+
+
+_TRAITS = frozenset(map(str, Trait))
 
 
 class OperationState(StrEnum):
@@ -106,7 +109,7 @@ def _first_spoken(target: CsmsUnderTest, driver: Driver) -> Version:
     for version in Version:
         try:
             check_target(target, driver, version)
-        except SubprotocolError:
+        except (SubprotocolError, NobodyAnswersError):
             continue
         except HarnessError:
             break
@@ -165,7 +168,9 @@ class _Check:
         )
         self._offer = offer if not self._given else self._with_password(offer, self._password)
         model = make_station(target.model, identity, seed=0)
-        self._station = ScriptedStation(model, version, self._offer, self._ignore, timeout=target.timeout)
+        self._station = ScriptedStation(
+            model, version, self._offer, self._ignore, timeout=target.timeout, transport=target.transport
+        )
         self._station.reconnect_pause = driver.reconnect_pause
         self._identity = identity
         self.done: list[CheckedOperation] = []
@@ -180,7 +185,7 @@ class _Check:
                 name, act = f"trigger:{trigger.action}", partial(self._trigger, trigger.action, trigger.payload)
                 self._operation(name, act, need=name, ready=connected)
             self._with_connection(connected)
-            self._operation("password", self._set_password, need="password", ready=connected and not self._given)
+            self._operation("password", self._set_password, need=Trait.CREDENTIALS, ready=connected and not self._given)
             self._operation("sign_client_certificate", self._sign, need="client-certificate")
             if self._wanted.everything:
                 self._other_triggers()
@@ -213,7 +218,10 @@ class _Check:
         """Try one operation, if it is wanted, and write down how it went; returns whether it works."""
         if not name.startswith("trigger:") and not self._wanted.includes(name):
             return False
-        missing = None if need is None else self._driver.missing(need, self._version)
+        lacks = self._target.transport.lacks
+        missing = lacks.get(Trait(need)) if need in _TRAITS else None
+        if need is not None and missing is None:
+            missing = self._driver.missing(need, self._version)
         if missing is not None:
             self._end(name, OperationState.UNSUPPORTED, missing)
             return False

@@ -99,6 +99,8 @@ def _found(claim: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
 
 
 def _conclude(case: Case, history: History, findings: list[Finding], unproven: list[str]) -> tuple[Verdict, str]:
+    if history.broker_lost:
+        return Verdict.INCONCLUSIVE, f"the connection to the broker was lost: {history.broker_lost}"
     verdict = worst(finding.verdict for finding in findings)
     if verdict is Verdict.FAILED:
         broken = next(finding for finding in findings if finding.verdict is Verdict.FAILED)

@@ -9,14 +9,19 @@ from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from config.assignments import assignments
 from config.errors import ConfigError
+from interop_suite.drive.mqtt_wire import MqttTransport, broker_of
 from interop_suite.drive.setup import DEFAULT_ORGANIZATION, CsmsUnderTest
+from interop_suite.drive.transport import Transport
+from interop_suite.drive.wire import WebSocketTransport
+from mqtt.dialect import DEFAULT_DIALECT, load_dialect
 from ocppj.errors import UsageError, as_usage_error
-from ocppj.identity import check_target_url
+from ocppj.identity import check_target_url, is_mqtt, is_secure
 
 __all__ = ["FIELDS", "WORKER_INPUT", "InteropRequest", "Kind", "RequestField", "Spelling", "from_options", "to_words"]
 
@@ -28,8 +33,12 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that was asked for; the workers of a parallel run get it as plain data."""
 
     url: str | None = None
+    dialect: str | None = None
+    """How OCPP is written over MQTT: a name, or a YAML file; None with a broker is the default one."""
     tls_url: str | None = None
     ca_file: str | None = None
+    certificate: str | None = None
+    """PEM file of the certificate, with its key, that every station shows to a broker."""
     ocpp: tuple[str, ...] = ()
     driver: str | None = None
     driver_options: dict[str, str] = {}
@@ -78,7 +87,8 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
         if self.ca_file is not None and not Path(self.ca_file).is_file():
             raise UsageError(f"--ca {self.ca_file} does not exist; name the PEM file of the root that signed the CSMS")
         return CsmsUnderTest(
-            url=check_target_url(self.url),
+            url=check_target_url(self.url, mqtt=True),
+            transport=self._transport(self.url),
             tls_url=None if self.tls_url is None else check_target_url(self.tls_url),
             ca_file=self.ca_file,
             identities=self.identities,
@@ -89,6 +99,26 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
             timeout=self.timeout,
             command_timeout=self.command_timeout,
         )
+
+    def _transport(self, url: str) -> Transport:
+        """Say how stations reach the CSMS; raises `UsageError`."""
+        if not is_mqtt(url):
+            for flag, value in (("--dialect", self.dialect), ("--certificate", self.certificate)):
+                if value is not None:
+                    raise UsageError(f"{flag} {value} needs a broker; name it with --url mqtt://…")
+            return WebSocketTransport()
+        if self.tls_url is not None:
+            raise UsageError("--tls-url is for a CSMS that takes WebSocket; a broker with TLS is --url mqtts://…")
+        if self.certificate is not None and not is_secure(url):
+            raise UsageError(f"--certificate {self.certificate} needs TLS; name the broker with --url mqtts://…")
+        name = self.dialect or DEFAULT_DIALECT
+        return MqttTransport(broker_of(url, self.ca_file, self.certificate), load_dialect(name), name)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must not be written down: the password of the stations, and that of the broker's user."""
+        inside = urlsplit(self.url or "").password
+        return frozenset(secret for secret in (self.password, inside and unquote(inside)) if secret)
 
 
 class Kind(StrEnum):
@@ -138,8 +168,17 @@ FIELDS: tuple[RequestField, ...] = (
         flag="--url",
         option="--csms-url",
         metavar="WS_URL",
-        help="Address of the CSMS; the identity follows after a slash, or where {id} stands. "
-        "Without it the practice CSMS is started and tested.",
+        help="Address of the CSMS; the identity follows after a slash, or where {id} stands. mqtt:// or mqtts:// names "
+        "the broker of a CSMS that takes OCPP over MQTT. Without it the practice CSMS is started and tested.",
+    ),
+    RequestField(
+        name="dialect",
+        flag="--dialect",
+        option="--csms-dialect",
+        metavar="NAME|FILE",
+        help="How OCPP is written over MQTT: raw, emqx, maeve, or a YAML file (docs/mqtt.md).",
+        otherwise=f"{DEFAULT_DIALECT} with a broker",
+        describes_csms=True,
     ),
     RequestField(
         name="ocpp",
@@ -291,6 +330,15 @@ FIELDS: tuple[RequestField, ...] = (
         metavar="PEM",
         help="Root that signed the CSMS's certificate.",
         otherwise="those of the system",
+        describes_csms=True,
+    ),
+    RequestField(
+        name="certificate",
+        flag="--certificate",
+        option="--csms-certificate",
+        metavar="PEM",
+        help="With mqtts://: certificate and key that every station shows to the broker.",
+        otherwise="none",
         describes_csms=True,
     ),
     RequestField(

@@ -19,6 +19,7 @@ from interop_suite.catalogue import Case, Script, all_inquiries
 from interop_suite.claims.history import History
 from interop_suite.claims.kept_records import record_findings, stations_with_sessions
 from interop_suite.drive.exchanges import watch
+from interop_suite.drive.offer import Trait
 from interop_suite.drive.probe import CsmsIntrospection, NoWayError, Probe
 from interop_suite.drive.setup import CsmsUnderTest, Setup
 from interop_suite.run.judge import judge
@@ -29,6 +30,8 @@ from ocppj.versions import Version
 
 __all__ = ["Attempt", "IdentityPool", "Runner", "not_applicable"]
 
+_TRAITS = frozenset(Trait) - {Trait.CREDENTIALS, Trait.TLS}
+"""Needs that the transport alone meets; a password and TLS are a matter of driver and target besides."""
 ACCEPTED_TOKEN = token_need("Accepted")
 LOOKS = 8
 LOOK_PAUSE = 0.25
@@ -166,7 +169,12 @@ class Runner:
     def unmet(self, case: Case) -> tuple[str, str] | None:
         """Find the first need that this target and driver do not meet, and why; None when they meet all."""
         # What needs an inquiry is asked for last: it may cost a connection.
+        lacks = self.target.transport.lacks
         for need in sorted(case.needs, key=self._inquiries.__contains__):
+            if need in lacks:
+                return need, lacks[Trait(need)]
+            if need in _TRAITS:
+                continue
             kind, _, what = need.partition(":")
             if kind == "tls" and self.target.tls_url is None:
                 return need, "needs a wss:// address of the CSMS (--tls-url)"

@@ -7,6 +7,7 @@ import os
 import shlex
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class State:
         self.planned = len(plan.cases)
         self.driver = plan.driver
         self.driver.begin(folder.path)
-        self.secrets = self.driver.secrets | ({plan.request.password} if plan.request.password else set())
+        self.secrets = self.driver.secrets | plan.request.secrets
         self.gone = ""
         """How the CSMS was seen to be gone by this process; empty while it is there."""
         self.stopped_early = ""
@@ -132,13 +133,16 @@ class State:
         outcome = outcome_of(attempt)
         suspicion = suspicion_of(attempt.history, dangerous=case.may_end_csms)
         is_suspect = attempt.result.verdict not in _WENT_WELL or case.may_end_csms
-        seen = absence(lambda: fresh_connection(self.plan.target, case.ocpp)) if is_suspect else None
+        seen = absence(partial(fresh_connection, self.plan.target, self.driver, case.ocpp)) if is_suspect else None
         if seen is None:
             if suspicion is not Suspicion.NONE:
                 self._last = outcome, case.may_end_csms
             return outcome
         words = last_words(attempt.history)
         self.gone = seen = f"{seen}; {words}" if words else seen
+        if attempt.history.broker_lost:
+            # No case is to blame for a broker.
+            return msgspec.structs.replace(outcome, loss=Loss(seen=seen, suspicion=Suspicion.NONE))
         if self.runner.ended_inquiry and suspicion is not Suspicion.DANGEROUS:
             # The suite asked by itself, in no case: none is to blame.
             inquiry = f"it left while the suite found out whether it meets {self.runner.ended_inquiry}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import ssl
 import time
@@ -11,15 +12,18 @@ import msgspec
 
 from drivers.base import Driver, StationSettings
 from evidence.redact import redact_url
+from fixtures.models import station as make_station
 from interop_suite.claims.exchange import is_untrusted
-from interop_suite.drive.offer import Handshake, Offer
+from interop_suite.drive.dialogue import DIALOGUES
+from interop_suite.drive.offer import Handshake, Offer, Trait
 from interop_suite.drive.setup import CsmsUnderTest
-from interop_suite.drive.wire import Closed, Wire
+from interop_suite.drive.station import ScriptedStation
+from interop_suite.drive.transport import Closed, Link
 from ocppj.errors import TargetUnreachableError, UsageError
-from ocppj.identity import decode_authorization_key, station_url
+from ocppj.identity import decode_authorization_key, station_url, without_user
 from ocppj.versions import RULES, Version
 
-__all__ = ["ClosedAtOnceError", "SubprotocolError", "check_target"]
+__all__ = ["ClosedAtOnceError", "NobodyAnswersError", "SubprotocolError", "check_target", "is_answered", "stranger"]
 
 UNAUTHORIZED = (401, 403)
 NOT_FOUND = 404
@@ -29,6 +33,10 @@ REFUSAL_PATIENCE = 0.3
 
 class SubprotocolError(UsageError):
     """The CSMS is there and does not speak this version."""
+
+
+class NobodyAnswersError(TargetUnreachableError):
+    """The broker is there, and no CSMS that speaks this version."""
 
 
 class ClosedAtOnceError(SubprotocolError):
@@ -46,20 +54,14 @@ def check_target(target: CsmsUnderTest, driver: Driver, version: Version) -> Non
 
 
 def _try(target: CsmsUnderTest, driver: Driver, version: Version, identity: str) -> None:
-    settings = StationSettings(password=target.password, security_profile=1 if target.password else 0)
-    driver.register(identity, settings, version)
-    offer = Offer(
-        url=station_url(target.url, identity),
-        subprotocols=(RULES[version].subprotocol,),
-        identity=identity,
-        password=None if target.password is None else decode_authorization_key(target.password, version),
-    )
-    if target.ca_file is not None:
-        offer = msgspec.structs.replace(offer, tls=ssl.create_default_context(cafile=target.ca_file))
-    wire = Wire()
-    handshake = wire.open(offer, target.timeout)
-    ended = _ended_at_once(wire)
-    wire.close(timeout=0.5)
+    register(target, driver, version, identity)
+    station = stranger(target, version, identity)
+    with contextlib.closing(station):
+        handshake = station.connect()
+        if Trait.UPGRADE in target.transport.lacks:
+            _look_behind_the_broker(target, driver, version, station, handshake)
+            return
+        ended = _ended_at_once(station.wire)
     if handshake.status in UNAUTHORIZED:
         raise UsageError(_which_credentials(target, handshake, identity))
     _explain(handshake, redact_url(target.url), identity, version)
@@ -71,7 +73,60 @@ def _try(target: CsmsUnderTest, driver: Driver, version: Version, identity: str)
         )
 
 
-def _ended_at_once(wire: Wire) -> Closed | None:
+def register(target: CsmsUnderTest, driver: Driver, version: Version, identity: str) -> None:
+    """Make the CSMS know a station, with the password that every station has."""
+    settings = StationSettings(password=target.password, security_profile=1 if target.password else 0)
+    driver.register(identity, settings, version)
+
+
+def stranger(target: CsmsUnderTest, version: Version, identity: str) -> ScriptedStation:
+    """Make a station that belongs to no case, and that nobody records."""
+    offer = Offer(
+        url=station_url(target.url, identity),
+        subprotocols=(RULES[version].subprotocol,),
+        identity=identity,
+        password=None if target.password is None else decode_authorization_key(target.password, version),
+    )
+    if target.ca_file is not None:
+        offer = msgspec.structs.replace(offer, tls=ssl.create_default_context(cafile=target.ca_file))
+    model = make_station(target.model, identity, seed=0)
+    return ScriptedStation(model, version, offer, lambda _: None, timeout=target.timeout, transport=target.transport)
+
+
+def _look_behind_the_broker(
+    target: CsmsUnderTest, driver: Driver, version: Version, station: ScriptedStation, handshake: Handshake
+) -> None:
+    """Raise what `check_target` does: a broker that lets a station in says nothing about a CSMS behind it."""
+    where = urlsplit(without_user(target.url)).netloc
+    if handshake.error is not None:
+        if is_untrusted(handshake.error):
+            raise UsageError(
+                f"{where} shows a certificate that this machine does not trust ({handshake.error}); "
+                "give the PEM file of its root with --ca"
+            )
+        raise TargetUnreachableError(f"{where} cannot be used: {handshake.error}; {_MENDS[handshake.unreachable]}")
+    if not is_answered(station, driver, target):
+        topic = getattr(station.wire, "heard_on", "")
+        raise NobodyAnswersError(
+            f"{where} let {station.identity} in, but nobody answered its boot on {topic} within {target.timeout:g} s; "
+            f"check that the CSMS is at this broker and speaks OCPP {version} there, and --dialect"
+        )
+
+
+_MENDS = {
+    True: "check the address in --url and that the broker is up",
+    False: "name the user in --url (mqtt://USER@HOST) and give --password or --certificate, and check --dialect",
+}
+
+
+def is_answered(station: ScriptedStation, driver: Driver, target: CsmsUnderTest) -> bool:
+    """Return whether anything comes back to the boot of a station, be it a refusal or of another dialect."""
+    register(target, driver, station.version, station.identity)
+    station.call("BootNotification", DIALOGUES[station.version].boot(station.model))
+    return station.heard > 0
+
+
+def _ended_at_once(wire: Link) -> Closed | None:
     """Wait a moment for the end of a connection that a CSMS upgraded and does not want."""
     deadline = time.monotonic() + REFUSAL_PATIENCE
     while wire.connected and wire.wait(max(0.0, deadline - time.monotonic())):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -9,14 +10,14 @@ from enum import IntEnum
 
 import msgspec
 
+from drivers.base import Driver
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from interop_suite.claims.history import History
-from interop_suite.drive.offer import Handshake, Offer
+from interop_suite.drive.offer import Handshake, Trait
 from interop_suite.drive.setup import CsmsUnderTest
-from interop_suite.drive.wire import Wire
-from ocppj.identity import station_url
-from ocppj.versions import RULES, Version
+from interop_suite.run.target_check import is_answered, stranger
+from ocppj.versions import Version
 
 __all__ = ["Loss", "Suspicion", "absence", "blame", "culprits", "fresh_connection", "last_words", "suspicion_of"]
 
@@ -47,15 +48,17 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     suspicion: Suspicion
 
 
-def fresh_connection(target: CsmsUnderTest, version: Version) -> Handshake:
-    """Open one connection that belongs to no case, and close it again."""
+def fresh_connection(target: CsmsUnderTest, driver: Driver, version: Version) -> Handshake:
+    """Open one connection that belongs to no case, and close it again.
+
+    Where the connection itself is not the CSMS's, the answer to a boot shows that there is one.
+    """
     identity = target.identities[0] if target.identities else f"PSALIVE{secrets.token_hex(3).upper()}"
-    wire = Wire()
-    handshake = wire.open(
-        Offer(url=station_url(target.url, identity), subprotocols=(RULES[version].subprotocol,), identity=identity),
-        target.timeout,
-    )
-    wire.close(timeout=0.5)
+    station = stranger(target, version, identity)
+    with contextlib.closing(station):
+        handshake = station.connect()
+        if handshake.opened and Trait.UPGRADE in target.transport.lacks and not is_answered(station, driver, target):
+            return msgspec.structs.replace(handshake, absent="the broker is there, but nobody answers a boot any more")
     return handshake
 
 
@@ -77,6 +80,8 @@ def absence(
 
 
 def _describe(handshake: Handshake) -> str | None:
+    if handshake.absent:
+        return handshake.absent
     if handshake.unreachable:
         return f"its process no longer accepts connections ({handshake.error})"
     if handshake.status in _NOBODY_BEHIND_THE_PROXY:

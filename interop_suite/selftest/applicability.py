@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from evidence.verdicts import Verdict
 from fixtures.csms.defects.model import ANY, Defect
 from interop_suite.catalogue import Case
 from interop_suite.claims.exchange import AnswerKind, Exchange
@@ -15,10 +16,12 @@ from interop_suite.claims.history import History
 from interop_suite.selftest.charging_defects import CHARGING_DEFECTS
 from interop_suite.selftest.general_defects import GENERAL_DEFECTS
 
-__all__ = ["Seen", "declared_cases", "tried_cases"]
+__all__ = ["Seen", "declared_cases", "tried_behind", "tried_cases"]
 
 LONG_IDENTITY = 30
 _GENERAL = {**GENERAL_DEFECTS, **CHARGING_DEFECTS}
+OTHERS_BEHIND = 6
+"""The same behind a broker, in each dialect."""
 OTHERS = 16
 """Cases besides the declared ones that a defect is tried on, unless every case is asked for."""
 
@@ -90,6 +93,20 @@ def tried_cases(cases: Sequence[Case], defect: Defect, seen: Mapping[str, Seen],
     if len(declared) > OTHERS * 2 and all(defect.id not in case.defects for case in declared):
         declared = _spread(declared, OTHERS * 2, defect.id)
     return declared + _spread(others, OTHERS, defect.id)
+
+
+def tried_behind(
+    cases: Sequence[Case], defect: Defect, verdicts: Mapping[str, Verdict], *, full: bool
+) -> tuple[list[Case], list[Case]]:
+    """List the cases of a dialect that must find a defect, and others that must not; none of both where no case must.
+
+    `verdicts` are those without the defect: what does not apply in the dialect finds nothing there.
+    """
+    there = [c for c in cases if verdicts.get(c.key, Verdict.NOT_APPLICABLE) is not Verdict.NOT_APPLICABLE]
+    there = [case for case in there if case.ocpp in defect.versions]
+    declared = [case for case in there if defect.id in case.defects]
+    others = [case for case in there if defect.id not in case.defects] if declared else []
+    return declared, others if full else _spread(others, OTHERS_BEHIND, defect.id)
 
 
 def _spread(cases: Sequence[Case], number: int, salt: str) -> list[Case]:

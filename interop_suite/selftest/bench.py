@@ -12,16 +12,30 @@ import msgspec
 
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
+from fixtures.brokers import MOSQUITTO, Broker, any_broker
 from fixtures.csms import Mode, ThreadCsms, all_defects, practice_csms
 from fixtures.csms.mutants.model import ACTED
 from interop_suite.catalogue import Case, all_cases
+from interop_suite.drive.offer import Trait
 from interop_suite.run.plan import make_driver
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Attempt, Runner
 from interop_suite.run.state import csms_request
 from interop_suite.selftest.applicability import Seen
+from mqtt.dialect import load_dialect
+from ocppj.versions import Version
 
-__all__ = ["Bench", "DefectTask", "DefectTried", "ModeTask", "ModeTried", "MutantTask", "MutantTried", "open_benches"]
+__all__ = [
+    "Bench",
+    "DefectTask",
+    "DefectTried",
+    "ModeTask",
+    "ModeTried",
+    "MutantTask",
+    "MutantTried",
+    "is_tried_in",
+    "open_benches",
+]
 
 PATIENCE = 0.5
 """Seconds for each answer. The CSMS tells when it has none to give, so that a busy machine needs no more."""
@@ -33,12 +47,27 @@ AT_ONCE = 4
 """Cases that are run at the same time with one mutant."""
 
 
+SPOKEN_BEHIND = Version.V16
+"""What stations speak in a dialect whose topics do not say it."""
+PATIENCE_ELSEWHERE = 2.0
+"""Seconds for each answer through a broker that does not tell when it has delivered everything."""
+
+
+def is_tried_in(case: Case, dialect: str) -> bool:
+    """Return whether a case belongs to a dialect, or over WebSocket to none."""
+    if not dialect:
+        return Trait.BROKER not in case.needs
+    return Trait.BROKER in case.needs and (load_dialect(dialect).names_version or case.ocpp is SPOKEN_BEHIND)
+
+
 class ModeTask(msgspec.Struct, frozen=True):
     """Run every case while the CSMS is right."""
 
     mode: Mode
     watch: bool = False
     """Whether to report what each case shows."""
+    dialect: str = ""
+    """Behind a broker, in this dialect, the cases about that; empty over WebSocket, all the others."""
 
 
 class ModeTried(msgspec.Struct, kw_only=True):
@@ -57,6 +86,8 @@ class DefectTask(msgspec.Struct, frozen=True):
 
     defect: str
     cases: list[str]
+    dialect: str = ""
+    """As in `ModeTask`."""
 
 
 class DefectTried(msgspec.Struct, kw_only=True):
@@ -96,6 +127,9 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
         """Run as many cases at the same time as the pool has threads for."""
         self._pool = pool
         self._cases = {case.key: case for case in all_cases()}
+        self._behind: dict[str, tuple[ThreadCsms, Runner]] = {}
+        """A CSMS behind a broker for each dialect that was asked for."""
+        self._broker: Broker | None = None
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -124,21 +158,24 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
                 seen[_key(attempt.result)] = Seen.of(attempt.history)
             return attempt.result
 
-        results = self._run(self._cases.values(), task.mode, look)
+        cases = [case for case in self._cases.values() if is_tried_in(case, task.dialect)]
+        results = self._run(cases, task.mode, look, dialect=task.dialect)
         return ModeTried(
             verdicts={_key(result): result.verdict for result in results},
             alarms=[f"{_key(r)} {r.verdict}: {r.reason}" for r in results if r.verdict in ALARMS],
             seen=seen,
-            mistakes=self._take_mistakes(),
+            mistakes=self._take_mistakes(task.dialect),
         )
 
     def try_defect(self, task: DefectTask) -> DefectTried:
         """Run cases with a defect, side by side unless one station may harm another."""
         defect = all_defects()[task.defect]
         cases = [self._cases[key] for key in task.cases]
-        results = self._run(cases, Mode.STRICT, lambda attempt: attempt.result, [defect.id], alone=defect.alone)
+        results = self._run(
+            cases, Mode.STRICT, lambda attempt: attempt.result, [defect.id], alone=defect.alone, dialect=task.dialect
+        )
         failed = {_key(result): result.reason for result in results if result.verdict is Verdict.FAILED}
-        return DefectTried(failed=failed, mistakes=self._take_mistakes())
+        return DefectTried(failed=failed, mistakes=self._take_mistakes(task.dialect))
 
     def try_mutant(self, task: MutantTask) -> MutantTried:
         """Run cases with a mutant, a few at a time, until one finds it."""
@@ -168,17 +205,44 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
         defects: Sequence[str] = (),
         *,
         alone: bool = False,
+        dialect: str = "",
     ) -> list[CaseResult]:
-        self._csms.behave(mode=mode, defects=defects)
-        self._csms.reset()
+        csms, runner = self._side(dialect)
+        csms.behave(mode=mode, defects=defects)
+        csms.reset()
 
         def run(case: Case) -> CaseResult:
-            return look(self._runner.attempt(case))
+            return look(runner.attempt(case))
 
         return list(map(run, cases) if alone else self._pool.map(run, cases))
 
-    def _take_mistakes(self) -> list[str]:
-        mistakes, self._csms.mistakes = self._csms.mistakes, []
+    def _side(self, dialect: str) -> tuple[ThreadCsms, Runner]:
+        """Give the CSMS that takes WebSocket, or that of a dialect, started when it is first needed."""
+        if not dialect:
+            return self._csms, self._runner
+        if dialect not in self._behind:
+            if self._broker is None:
+                self._broker = self._stack.enter_context(any_broker())
+            self._behind[dialect] = self._open_behind(self._broker, dialect)
+        return self._behind[dialect]
+
+    def _open_behind(self, broker: Broker, dialect: str) -> tuple[ThreadCsms, Runner]:
+        url = broker.url_for(load_dialect(dialect).level)
+        csms = self._stack.enter_context(
+            practice_csms(mqtt=url, mqtt_dialects=(dialect,), mqtt_ocpp=SPOKEN_BEHIND, call_timeout=CALL_TIMEOUT)
+        )
+        # Another broker than mosquitto may still hold what it has acknowledged, so that nobody can tell silence.
+        patience = PATIENCE if MOSQUITTO is not None else PATIENCE_ELSEWHERE
+        request = InteropRequest(
+            url=url, dialect=dialect, timeout=patience, driver="http", control_url=csms.control_url
+        )
+        driver = make_driver(request)
+        self._stack.callback(driver.close)
+        return csms, Runner(request.target(), driver, None, introspection=csms)
+
+    def _take_mistakes(self, dialect: str = "") -> list[str]:
+        csms, _ = self._side(dialect)
+        mistakes, csms.mistakes = csms.mistakes, []
         return sorted(set(mistakes))
 
 

@@ -12,9 +12,10 @@ import msgspec
 from evidence.verdicts import Verdict
 from fixtures.csms import Mode, all_defects
 from interop_suite.catalogue import Case, all_cases
-from interop_suite.selftest.applicability import Seen, declared_cases, tried_cases
+from interop_suite.selftest.applicability import Seen, declared_cases, tried_behind, tried_cases
 from interop_suite.selftest.bench import DefectTask, DefectTried, ModeTask, ModeTried, open_benches
 from interop_suite.selftest.worker_pool import Ended, WorkerPool
+from mqtt.dialect import dialect_names
 
 __all__ = ["DefectOutcome", "SelfTest", "run_selftest"]
 
@@ -65,6 +66,9 @@ def run_selftest(
 ) -> SelfTest:
     """Run both modes and every defect, or only the named defects; each process runs `jobs` cases at the same time.
 
+    Cases about OCPP over MQTT, and their defects, are tried behind a broker of this machine, in every dialect. Where
+    only such defects are named, nothing else is run.
+
     A defect is tried on every case that declares it, and on some of the others in which it could act: always the same
     ones, so that a pass means something. `full` tries it on all of them, which takes many times as long.
     """
@@ -72,7 +76,11 @@ def run_selftest(
     test = _Run(wanted, full=full, progress=progress)
     limit = LIMIT_FULL if full else LIMIT
     with WorkerPool(functools.partial(open_benches, jobs), processes=processes, lanes=LANES, limit=limit) as pool:
-        pool.give(*(ModeTask(mode, watch=mode is Mode.STRICT) for mode in Mode))
+        behind = [name for name in wanted if all_defects()[name].needs_broker]
+        if only is None or len(behind) < len(wanted):
+            pool.give(*(ModeTask(mode, watch=mode is Mode.STRICT) for mode in Mode))
+        if only is None or behind:
+            pool.give(*(ModeTask(mode, dialect=dialect) for dialect in dialect_names() for mode in Mode))
         for ended in pool.ended():
             pool.give(*test.take(ended))
     return test.outcome()
@@ -95,11 +103,14 @@ class _Run:
         """Note what came of a task, and give the tasks that can be done now."""
         task: ModeTask | DefectTask = ended.task
         name = task.mode if isinstance(task, ModeTask) else task.defect
+        name += f" ({task.dialect})" if task.dialect else ""
         if ended.problem is not None:
             self._problems.append(f"{name}: {ended.problem}")
             self._progress(self._problems[-1])
         elif isinstance(task, ModeTask):
-            self._take_mode(task.mode, ended.value)
+            self._take_mode(name, task, ended.value)
+            if task.dialect:
+                return self._tasks_behind(task.dialect, ended.value) if task.mode is Mode.STRICT else []
             return self._tasks() if task.watch else []
         else:
             self._take_defect(task, ended.value)
@@ -111,6 +122,8 @@ class _Run:
         without = sorted(case.key for case in self._cases if case.defect not in known)
         problems = [f"{key} names no defect of the practice CSMS" for key in without]
         problems += [f"{c.key} names an unknown defect {d}" for c in self._cases for d in c.also if d not in known]
+        lost = [name for name in self._wanted if known[name].needs_broker and name not in self._defects]
+        problems += [f"{name}: no case of any dialect can find it" for name in lost]
         return SelfTest(
             strict=self._modes.get(Mode.STRICT, {}),
             lenient=self._modes.get(Mode.LENIENT, {}),
@@ -119,38 +132,68 @@ class _Run:
             problems=problems + self._problems,
         )
 
-    def _take_mode(self, mode: Mode, tried: ModeTried) -> None:
+    def _take_mode(self, name: str, task: ModeTask, tried: ModeTried) -> None:
         self._seen.update(tried.seen)
-        counts = self._modes[mode] = dict(Counter(tried.verdicts.values()))
-        self._problems += [f"{mode}: {text}" for text in (*tried.alarms, *_broken(tried.mistakes))]
-        self._progress(f"{mode}: {', '.join(f'{number} {verdict}' for verdict, number in counts.items())}")
+        counts = Counter(tried.verdicts.values())
+        self._modes[task.mode] = dict(counts + Counter(self._modes.get(task.mode, {})))
+        self._problems += [f"{name}: {text}" for text in (*tried.alarms, *_broken(tried.mistakes))]
+        self._progress(f"{name}: {', '.join(f'{number} {verdict}' for verdict, number in counts.items())}")
 
     def _take_defect(self, task: DefectTask, tried: DefectTried) -> None:
         name, defect = task.defect, all_defects()[task.defect]
         failed = set(tried.failed)
-        declared = {case.key for case in declared_cases(self._cases, defect, self._seen)}.intersection(task.cases)
-        outcome = self._defects[name] = DefectOutcome(
+        if task.dialect:
+            declared = {case.key for case in self._cases if defect.id in case.defects}.intersection(task.cases)
+            if defect.widespread:
+                failed &= declared
+        else:
+            declared = {case.key for case in declared_cases(self._cases, defect, self._seen)}.intersection(task.cases)
+        where = f" ({task.dialect})" if task.dialect else ""
+        outcome = DefectOutcome(
             id=name,
-            killed_by=sorted(failed & declared),
-            missed=sorted(declared - failed),
-            unexpected=sorted(failed - declared),
+            killed_by=sorted(f"{key}{where}" for key in failed & declared),
+            missed=sorted(f"{key}{where}" for key in declared - failed),
+            unexpected=sorted(f"{key}{where}" for key in failed - declared),
         )
-        self._problems += [f"{name}: {text}" for text in (*_problems_of(outcome, tried), *_broken(tried.mistakes))]
+        words = (*_problems_of(outcome, tried, where), *_broken(tried.mistakes))
+        self._problems += [f"{name}{where}: {text}" for text in words]
+        earlier = self._defects.get(name)
+        if earlier is not None:
+            outcome = DefectOutcome(
+                id=name,
+                killed_by=sorted([*earlier.killed_by, *outcome.killed_by]),
+                missed=sorted([*earlier.missed, *outcome.missed]),
+                unexpected=sorted([*earlier.unexpected, *outcome.unexpected]),
+            )
+        self._defects[name] = outcome
         done, all_of_them = len(self._defects), len(self._wanted)
         self._progress(f"{done}/{all_of_them} {name}: killed by {_some(outcome.killed_by)}")
 
     def _tasks(self) -> list[DefectTask]:
         """List the tasks of the defects, the longest first, so that nobody waits for them at the end."""
-        tasks = [DefectTask(name, [case.key for case in self._tried(name)]) for name in self._wanted]
+        plain = [name for name in self._wanted if not all_defects()[name].needs_broker]
+        tasks = [DefectTask(name, [case.key for case in self._tried(name)]) for name in plain]
         return sorted(tasks, key=lambda task: -len(task.cases) * (10 if all_defects()[task.defect].alone else 1))
+
+    def _tasks_behind(self, dialect: str, tried: ModeTried) -> list[DefectTask]:
+        """List the tasks of the defects that a dialect can show."""
+        tasks = []
+        for name in self._wanted:
+            defect = all_defects()[name]
+            if defect.needs_broker:
+                declared, others = tried_behind(self._cases, defect, tried.verdicts, full=self._full)
+                if declared:
+                    tasks.append(DefectTask(name, [case.key for case in (*declared, *others)], dialect))
+        return tasks
 
     def _tried(self, name: str) -> list[Case]:
         return tried_cases(self._cases, all_defects()[name], self._seen, full=self._full)
 
 
-def _problems_of(outcome: DefectOutcome, tried: DefectTried) -> Iterator[str]:
+def _problems_of(outcome: DefectOutcome, tried: DefectTried, where: str) -> Iterator[str]:
     yield from (f"missed by {key}" for key in outcome.missed)
-    yield from (f"unexpectedly found by {key} ({tried.failed[key]})" for key in outcome.unexpected)
+    reasons = {f"{key}{where}": reason for key, reason in tried.failed.items()}
+    yield from (f"unexpectedly found by {key} ({reasons[key]})" for key in outcome.unexpected)
     if not outcome.killed_by:
         yield "no case finds it"
 

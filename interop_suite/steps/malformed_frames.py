@@ -17,7 +17,8 @@ from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.exchange import AnswerKind, Exchange, Oddity
 from interop_suite.claims.history import PRIMARY, History
 from interop_suite.drive.probe import Probe
-from interop_suite.drive.station import ScriptedStation
+from interop_suite.drive.station import NO_FORM, ScriptedStation
+from interop_suite.drive.transport import NoWayError
 from interop_suite.steps.shared_case import bystander_serves
 from ocppj.errors import Fault
 from ocppj.messages import CallResult
@@ -56,9 +57,15 @@ def named_frames(*names: str) -> list[Frame]:
 
 
 def throw(probe: Probe, frames: Iterable[Frame]) -> None:
-    """Send each frame and a Heartbeat after it, until the station is no longer served; then look at the bystander."""
-    station = probe.station
-    for number, frame in enumerate(frames):
+    """Send each frame and a Heartbeat after it, until the station is no longer served; then look at the bystander.
+
+    Frames that the transport has no form for are left out; raises `NoWayError` where none is left.
+    """
+    station, frames = probe.station, list(frames)
+    carried = [frame for frame in frames if station.carries(frame.data)]
+    if frames and not carried:
+        raise NoWayError(NO_FORM)
+    for number, frame in enumerate(carried):
         if not station.connected:
             probe.reconnect(station, judged=True)
         station.note(odd=frame.name)

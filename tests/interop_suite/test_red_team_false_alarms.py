@@ -23,7 +23,8 @@ from interop_suite.drive.answers import Order
 from interop_suite.drive.offer import Offer
 from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.drive.station import ScriptedStation
-from interop_suite.drive.wire import Closed, Wire
+from interop_suite.drive.transport import Closed
+from interop_suite.drive.wire import Wire
 from interop_suite.main import run_interop
 from interop_suite.run.judge import judge
 from interop_suite.run.request import InteropRequest

@@ -15,6 +15,7 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind
 from interop_suite.claims.expected import one_of
 from interop_suite.claims.history import BYSTANDER, History
+from interop_suite.drive.offer import Trait
 from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
 from interop_suite.drive.setup import Start
 from interop_suite.drive.station import ScriptedStation
@@ -343,6 +344,7 @@ def _judge_probe(history: History) -> list[Finding]:
     id="FLD_38",
     title="The version is that of the connection, whatever a station spoke before",
     block=BLOCK,
+    needs=(Trait.UPGRADE,),
     start=Start.OFFLINE,
     sends="A connection with another version, which says nothing and is closed; one with this version, a boot.",
     expects="The CSMS SHALL read each message by the version of the connection that it came on.",

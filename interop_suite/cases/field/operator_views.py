@@ -6,6 +6,7 @@ from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.history import History
+from interop_suite.drive.offer import Trait
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.connections import boot_is_accepted, heartbeat
 from interop_suite.steps.shared_case import V2X, shared
@@ -35,7 +36,7 @@ def _judge_online(history: History) -> list[Finding]:
     id="FLD_40",
     title="The operator is told which stations are connected",
     block=BLOCK,
-    needs=("online",),
+    needs=(Trait.END, "online"),
     sends="A Heartbeat; the loss of the connection; a new one with a boot and a Heartbeat.",
     expects="The CSMS SHALL know a station whose Heartbeats it answers as connected, and one that is gone as gone.",
     clause={Version.V16: Clause("1.6", "4.6"), **{version: Clause("201-6", "B01.FR.02") for version in V2X}},

@@ -16,7 +16,8 @@ from websockets.utils import accept_key
 
 from interop_suite.drive import wire as wire_module
 from interop_suite.drive.offer import Offer
-from interop_suite.drive.wire import Closed, Wire, readable
+from interop_suite.drive.transport import Closed
+from interop_suite.drive.wire import Wire, readable
 
 
 @contextmanager
