@@ -17,6 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="plugstorm bench", description="Compare engines against the same sink.")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer, for a first look")
     parser.add_argument("--scale", action="store_true", help="also 15,000 stations in one worker and 50,000 in three")
+    parser.add_argument("--mqtt", action="store_true", help="only what is about MQTT")
     parser.add_argument("--json", action="store_true", help="write the rows as JSON to the standard output")
     parser.add_argument("--out", type=Path, help="folder for tables, picture and samples")
     parser.add_argument("--engine", action="append", default=[], help="only this engine and the ceiling")
@@ -34,6 +35,7 @@ def main() -> int:
         out=given.out,
         engines=tuple(given.engine),
         schema_share=given.schema_share,
+        mqtt=given.mqtt,
     )
     try:
         return run(wanted)

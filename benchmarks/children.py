@@ -18,7 +18,7 @@ from typing import IO, Any, Final, Self
 
 import msgspec
 
-from benchmarks.sink import Address, Stats
+from benchmarks.canned import Address, Stats
 from ocppj.errors import InconclusiveError
 
 __all__ = ["ROOT", "Child", "SinkProcess", "cores"]

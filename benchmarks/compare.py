@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -51,7 +51,7 @@ def run_loop(child: Child, sink: SinkProcess, workload: Workload, seconds: float
 def compare(
     engines: Sequence[Engine],
     plan: Plan,
-    sink: SinkProcess,
+    sinks: Mapping[bool, SinkProcess],
     cores: Cores,
     *,
     repetitions: int,
@@ -62,6 +62,9 @@ def compare(
 ) -> list[Sample]:
     """Let all engines connect, and then run by turns, so that the loops of one repetition stand side by side.
 
+    `sinks` are the one for WebSocket and the one for MQTT, by whether it is the latter; each engine has that of its
+    transport, and every plan its URL.
+
     A loop that other programs disturbed is tried again, at most `attempts` times; the least disturbed one counts.
     """
     samples = []
@@ -69,12 +72,13 @@ def compare(
         children: dict[str, Child] = {}
         for engine in engines:
             say(f"connecting {plan.stations} stations: {engine.title}")
-            child = stack.enter_context(start(engine, plan, cores.engine))
+            own = msgspec.structs.replace(plan, url=sinks[engine.over_mqtt].url)
+            child = stack.enter_context(start(engine, own, cores.engine))
             await_ready(child)
             children[engine.name] = child
-        for child in children.values():
+        for engine in engines:
             for workload in workloads:
-                run_loop(child, sink, workload, min(_WARM_UP, seconds))
+                run_loop(children[engine.name], sinks[engine.over_mqtt], workload, min(_WARM_UP, seconds))
         for repetition in range(1, repetitions + 1):
             for workload in workloads:
                 say(f"repetition {repetition} of {repetitions}: {workload.action}")
@@ -84,7 +88,7 @@ def compare(
                     child = children[engine.name]
                     best: Sample | None = None
                     for _ in range(attempts):
-                        outcome = run_loop(child, sink, workload, seconds)
+                        outcome = run_loop(child, sinks[engine.over_mqtt], workload, seconds)
                         sample = _sample(engine.name, repetition, workload.action, outcome)
                         if best is None or sample.pace_cpu > best.pace_cpu:
                             best = sample

@@ -16,7 +16,17 @@ import psutil
 
 __all__ = ["describe", "load_warning"]
 
-_PACKAGES: Final = ("gevent", "locust", "websockets", "msgspec", "picows", "uvloop", "websocket-client", "ocpp")
+_PACKAGES: Final = (
+    "gevent",
+    "locust",
+    "websockets",
+    "msgspec",
+    "picows",
+    "uvloop",
+    "websocket-client",
+    "paho-mqtt",
+    "ocpp",
+)
 _QUIET: Final = 0.25
 """Cores."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from rich.console import Console
 from benchmarks import machine, picture, scale, show, truth
 from benchmarks.children import SinkProcess, cores
 from benchmarks.compare import Cores, compare, open_stations
-from benchmarks.engines.table import PLUGSTORM, Engine, Plan, choose
+from benchmarks.engines.table import MQTT, PLUGSTORM, SHARED, Engine, Plan, choose
 from benchmarks.figures import EngineRow, Opening, Result, Sample, ScaleRow, engine_rows, goals
 from benchmarks.truth import Checked
 from benchmarks.workloads import WORKLOADS
@@ -40,15 +41,35 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     idle: int
     """Stations of Plugstorm's own idle fleet."""
     idle_tls: int
+    shared: int
+    """Stations of an idle fleet that shares few MQTT connections."""
     paced: int
     pace: float
 
 
 _FULL: Final = Size(
-    repetitions=7, seconds=1.0, attempts=6, stations=200, opened=3000, idle=10_000, idle_tls=4000, paced=6000, pace=1000
+    repetitions=7,
+    seconds=1.0,
+    attempts=6,
+    stations=200,
+    opened=3000,
+    idle=10_000,
+    idle_tls=4000,
+    shared=20_000,
+    paced=6000,
+    pace=1000,
 )
 _QUICK: Final = Size(
-    repetitions=3, seconds=0.5, attempts=2, stations=100, opened=500, idle=1000, idle_tls=300, paced=1000, pace=500
+    repetitions=3,
+    seconds=0.5,
+    attempts=2,
+    stations=100,
+    opened=500,
+    idle=1000,
+    idle_tls=300,
+    shared=2000,
+    paced=1000,
+    pace=500,
 )
 
 _WIDE: Final = 140
@@ -64,11 +85,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     out: Path | None = None
     engines: tuple[str, ...] = ()
     schema_share: float = 0.01
+    mqtt: bool = False
+    """Only what is about MQTT."""
 
 
 def run(wanted: Wanted) -> int:
     """Run the bench and write its folder; raises `UsageError` and `InconclusiveError`."""
-    engines = choose(list(wanted.engines))
+    engines = choose(list(wanted.engines), mqtt=wanted.mqtt)
     folder = RunFolder.create(wanted.out, "bench").path
     _clear(folder)
     size = _QUICK if wanted.quick else _FULL
@@ -79,8 +102,9 @@ def run(wanted: Wanted) -> int:
     with tempfile.TemporaryDirectory(prefix="plugstorm-bench-") as name:
         work = Path(name)
         rows, samples = _speed(engines, size, wanted, work)
-        grown = list(_growth(size, wanted, work)) if any(e.name == PLUGSTORM for e in engines) else []
-        checked = _truth(wanted, work)
+        grown = [] if wanted.mqtt or all(e.name != PLUGSTORM for e in engines) else list(_growth(size, wanted, work))
+        grown += _growth_over_mqtt(engines, size, work)
+        checked = [] if wanted.mqtt else _truth(wanted, work)
     result = Result(
         machine=facts,
         method=_method(size, wanted),
@@ -107,12 +131,16 @@ def _speed(engines: Sequence[Engine], size: Size, wanted: Wanted, work: Path) ->
     present = [engine for engine in engines if engine.name not in skipped]
     where = Cores(*cores())
     openings: list[Opening] = []
-    with SinkProcess(core=where.sink) as sink:
-        plan = Plan(url=sink.url, stations=size.stations, folder=work, schema_share=wanted.schema_share)
+    with contextlib.ExitStack() as stack:
+        sinks = {
+            over_mqtt: stack.enter_context(SinkProcess(*(scale.BROKER if over_mqtt else ()), core=where.sink))
+            for over_mqtt in dict.fromkeys(engine.over_mqtt for engine in present)
+        }
+        plan = Plan(url="", stations=size.stations, folder=work, schema_share=wanted.schema_share)
         samples = compare(
             present,
             plan,
-            sink,
+            sinks,
             where,
             repetitions=size.repetitions,
             seconds=size.seconds,
@@ -120,8 +148,10 @@ def _speed(engines: Sequence[Engine], size: Size, wanted: Wanted, work: Path) ->
             say=_say,
         )
         for engine in present:
-            _say(f"opening {size.opened:,} stations: {engine.title}")
-            openings.append(open_stations(engine, msgspec.structs.replace(plan, stations=size.opened), where))
+            opened = min(size.opened, engine.most_stations or size.opened)
+            _say(f"opening {opened:,} stations: {engine.title}")
+            own = msgspec.structs.replace(plan, url=sinks[engine.over_mqtt].url, stations=opened)
+            openings.append(open_stations(engine, own, where))
     return engine_rows({engine.name: engine.title for engine in engines}, samples, openings, skipped), samples
 
 
@@ -140,6 +170,16 @@ def _growth(size: Size, wanted: Wanted, work: Path) -> list[ScaleRow]:
     if wanted.scale:
         _say("50,000 stations in three workers")
         rows.append(scale.many_workers(50_000, 3, work, rate=1000, heartbeat=60, hold=60))
+    return rows
+
+
+def _growth_over_mqtt(engines: Sequence[Engine], size: Size, work: Path) -> list[ScaleRow]:
+    where = Cores(*cores())
+    rows = []
+    for name, stations in ((MQTT, size.idle), (SHARED, size.shared)):
+        if any(engine.name == name for engine in engines):
+            _say(f"idle fleet of {stations:,} stations in one worker over {scale.OVER[name]}")
+            rows.append(scale.idle_fleet(stations, work, where, engine=name))
     return rows
 
 
@@ -162,7 +202,8 @@ def _method(size: Size, wanted: Wanted) -> dict[str, str]:
         f"a loop whose core other programs used, too, is tried again, up to {size.attempts} times",
         "ratios": "CPU time per CALL of two engines within the same repetition, then the median",
         "cores": f"all engines on core {engine}, sink on core {sink}",
-        "sink": "picows on uvloop in a process of its own, canned answers, counts every CALL",
+        "sink": "picows on uvloop in a process of its own, canned answers, counts every CALL; over MQTT a broker and "
+        "CSMS in one, on uvloop, dialect raw with QoS 0 both ways",
         "memory": f"resident set before the first and after the last of {size.opened:,} stations",
         "schema check": f"{wanted.schema_share:.0%} of the answers in Plugstorm",
     }

@@ -8,34 +8,47 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Final
 
+from benchmarks.canned import BUCKET, SELDOM, Stats
 from benchmarks.children import Child, SinkProcess
 from benchmarks.compare import Cores, await_ready, run_loop, start
 from benchmarks.engines.speech import Ready
-from benchmarks.engines.table import PLUGSTORM, Engine, Plan, choose
+from benchmarks.engines.table import ENGINES, MQTT, PLUGSTORM, SHARED, Engine, Plan
 from benchmarks.figures import ScaleRow
-from benchmarks.sink import BUCKET, SELDOM, Stats
 from benchmarks.workloads import HEADLINE, WORKLOADS
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 
-__all__ = ["CURVE", "busiest", "curve", "idle_fleet", "many_workers", "pace"]
+__all__ = ["BROKER", "CURVE", "OVER", "busiest", "curve", "idle_fleet", "many_workers", "pace"]
 
 Say = Callable[[str], None]
 
 CURVE: Final = (100, 1000, 5000, 15_000)
 """Stations in one worker at which the cost per CALL is measured."""
+BROKER: Final = ("--dialect", "raw", "--qos", "0")
+"""Words of the sink that is a broker."""
+OVER: Final = {PLUGSTORM: "", MQTT: "MQTT", SHARED: "MQTT, shared"}
+"""What the fleets of an engine are called, where it is not WebSocket."""
 _HEARTBEAT: Final = next(workload for workload in WORKLOADS if workload.action == HEADLINE)
 _FILES_OF_A_PROCESS: Final = 18_000
 _POLL: Final = 1.0
 
 
-def idle_fleet(stations: int, folder: Path, cores: Cores, *, tls: bool = False, rate: float | None = None) -> ScaleRow:
+def idle_fleet(
+    stations: int,
+    folder: Path,
+    cores: Cores,
+    *,
+    tls: bool = False,
+    rate: float | None = None,
+    engine: str = PLUGSTORM,
+) -> ScaleRow:
     """Connect a fleet at a rate, None being as fast as it goes, let it boot and then do nothing."""
-    with _sink(cores, tls=tls) as sink:
+    with _sink(cores, *(BROKER if OVER[engine] else ()), tls=tls) as sink:
         plan = _plan(sink, stations, folder, rate)
-        with start(_plugstorm(), plan, cores.engine) as child:
+        with start(_plugstorm(engine), plan, cores.engine) as child:
             ready, stats = await_ready(child), sink.stats()
     row = _row("idle" if rate is None else "paced", ready, stats, tls=tls)
+    row.over = OVER[engine]
     if rate is not None:
         row.busiest_100ms = busiest(without_canary(stats.arrivals))
         row.note = f"{rate:g} connects/s asked for"
@@ -113,12 +126,12 @@ def without_canary(arrivals: Mapping[int, int]) -> dict[int, int]:
     return left
 
 
-def _plugstorm() -> Engine:
-    return next(engine for engine in choose([PLUGSTORM]) if engine.name == PLUGSTORM)
+def _plugstorm(name: str = PLUGSTORM) -> Engine:
+    return next(engine for engine in ENGINES if engine.name == name)
 
 
-def _sink(cores: Cores, *, tls: bool = False) -> SinkProcess:
-    return SinkProcess("--interval", str(SELDOM), *(["--tls"] if tls else []), core=cores.sink)
+def _sink(cores: Cores, *words: str, tls: bool = False) -> SinkProcess:
+    return SinkProcess("--interval", str(SELDOM), *words, *(["--tls"] if tls else []), core=cores.sink)
 
 
 def _plan(sink: SinkProcess, stations: int, folder: Path, rate: float | None) -> Plan:

@@ -46,7 +46,7 @@ _FLEETS: Final = {
 
 
 def _fleet(row: ScaleRow) -> str:
-    words = _FLEETS[row.name] + (", TLS" if row.tls else "")
+    words = _FLEETS[row.name] + (f", {row.over}" if row.over else "") + (", TLS" if row.tls else "")
     return f"{words}, {row.workers} workers" if row.workers > 1 else words
 
 

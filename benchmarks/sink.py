@@ -1,6 +1,7 @@
 """A CSMS without a memory: it answers every CALL with canned text, counts, and is faster than any client.
 
     python -m benchmarks.sink [--address 127.0.0.1]… [--tls] [--latency constant:20]
+    python -m benchmarks.sink --dialect raw [--qos 0]           # behind a broker of its own, over MQTT
 
 The first line on the standard output says where it listens; each line `stats` or `reset` on the standard input is
 answered with one line of JSON (`Stats`), and the end of the input ends the sink.
@@ -16,7 +17,8 @@ import socket
 import ssl
 import sys
 import time
-from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -30,138 +32,31 @@ from picows import (
     ws_create_server,
 )
 
-from benchmarks.engines.speech import rss_kb
-from benchmarks.latency import Hold, parse_latency
-from evidence.histogram import Histogram
+from benchmarks.broker import BrokerSink, Connection
+from benchmarks.canned import EMPTY, SELDOM, Address, Sink
+from benchmarks.latency import parse_latency
 from fixtures.certificates import Authority, server_context
+from mqtt.dialect import load_dialect
 from ocppj.errors import UsageError
 
-__all__ = ["Address", "Sink", "Stats", "main"]
+__all__ = ["main"]
 
-BUCKET: Final = 0.1
-"""Seconds of one bucket of arrivals."""
-SELDOM: Final = 900_000_000
-"""Seconds between Heartbeats that even 50,000 stations do not reach within a run."""
 _BACKLOG: Final = 4096
-_NOW: Final = b'"2026-01-01T00:00:00Z"'
-_MOST_TWICE: Final = 100
+_UPGRADE_PATIENCE: Final = 60
+"""Seconds."""
 
-# What stands behind the id in the answer. Everything else gets an empty payload.
-_COMMON: Final = {
-    b"Heartbeat": b'",{"currentTime":' + _NOW + b"}]",
-    b"BootNotification": b'",{"currentTime":' + _NOW + b',"interval":%d,"status":"Accepted"}]',
-}
-_TAILS_16: Final = _COMMON | {
-    b"Authorize": b'",{"idTagInfo":{"status":"Accepted"}}]',
-    b"StartTransaction": b'",{"idTagInfo":{"status":"Accepted"},"transactionId":1}]',
-    b"StopTransaction": b'",{"idTagInfo":{"status":"Accepted"}}]',
-    b"DataTransfer": b'",{"status":"Accepted"}]',
-}
-_TAILS_2X: Final = _COMMON | {
-    b"Authorize": b'",{"idTokenInfo":{"status":"Accepted"}}]',
-    b"DataTransfer": b'",{"status":"Accepted"}]',
-}
-_EMPTY: Final = b'",{}]'
+Listen = Callable[[socket.socket], Awaitable[Any]]
+"""Takes stations on a socket, and returns what can be closed."""
 
 
-class Address(msgspec.Struct, frozen=True):
-    """Where a sink can be reached: the first line that it writes."""
-
-    url: str
-    pid: int
-    ca_pem: str = ""
-    """The root to trust, with TLS."""
-
-
-class Stats(msgspec.Struct, kw_only=True):
-    """What a sink has seen since its start, or since `reset`."""
-
-    calls: dict[str, int]
-    """By action."""
-    others: int
-    """Frames that were no CALL."""
-    connected: int
-    """Right now."""
-    connected_most: int
-    opened: int
-    """Connections that were accepted."""
-    arrivals: dict[int, int]
-    """Connections by the tenth of a second of the monotonic clock in which they came."""
-    twice: list[str]
-    """Identities that were connected twice at one time, each time once; the first hundred."""
-    held_us: dict[int, int]
-    """How long answers were held back, in fact: counts by bucket of `evidence.histogram.Histogram`."""
-    cpu_s: float
-    """Processor time of the sink since its start."""
-    rss_kb: int
-
-    @property
-    def total(self) -> int:
-        """All CALLs."""
-        return sum(self.calls.values())
-
-
-class Sink:
-    """Everything that the connections of one process share."""
-
-    def __init__(self, *, hold: Hold | None = None, interval: int = SELDOM) -> None:
-        """Answer at once, or as late as `hold` says; stations are told to send a Heartbeat every `interval` s."""
-        self.hold = hold
-        self.tails_16 = _with_interval(_TAILS_16, interval)
-        self.tails_2x = _with_interval(_TAILS_2X, interval)
-        self.identities: Counter[str] = Counter()
-        self.connected = 0
-        self.first_call: float | None = None
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget what was counted; connections stay."""
-        self.calls: defaultdict[bytes, int] = defaultdict(int)
-        self.others = 0
-        self.opened: list[float] = []
-        self.twice: list[str] = []
-        self.held = Histogram()
-        self.connected_most = self.connected
-
-    def stats(self) -> Stats:
-        """Return what was counted."""
-        return Stats(
-            calls={action.decode(): count for action, count in self.calls.items()},
-            others=self.others,
-            connected=self.connected,
-            connected_most=self.connected_most,
-            opened=len(self.opened),
-            arrivals=dict(Counter(int(at / BUCKET) for at in self.opened)),
-            twice=self.twice[:_MOST_TWICE],
-            held_us=dict(self.held.counts),
-            cpu_s=time.process_time(),
-            rss_kb=rss_kb(),
-        )
-
-    def accept(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-        """Take every station, with the first subprotocol that it offers."""
-        subprotocol = request.headers.get("Sec-WebSocket-Protocol", "ocpp1.6").split(",")[0].strip()
-        identity = request.path.decode().rpartition("/")[2]
-        kind = _Answering if self.hold is None else _Holding
-        tails = self.tails_16 if subprotocol == "ocpp1.6" else self.tails_2x
-        response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": subprotocol})
-        return WSUpgradeResponseWithListener(response, kind(self, identity, tails))
-
-    def arrived(self, identity: str) -> None:
-        """Count a connection."""
-        self.opened.append(time.monotonic())
-        self.connected += 1
-        self.connected_most = max(self.connected_most, self.connected)
-        self.identities[identity] += 1
-        if self.identities[identity] > 1:
-            self.twice.append(identity)
-
-    def left(self, identity: str) -> None:
-        """Take note that a connection is gone."""
-        self.connected -= 1
-        self.identities[identity] -= 1
-        if not self.identities[identity]:
-            del self.identities[identity]
+def _accept(sink: Sink, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+    """Take every station, with the first subprotocol that it offers."""
+    subprotocol = request.headers.get("Sec-WebSocket-Protocol", "ocpp1.6").split(",")[0].strip()
+    identity = request.path.decode().rpartition("/")[2]
+    kind = _Answering if sink.hold is None else _Holding
+    tails = sink.tails_16 if subprotocol == "ocpp1.6" else sink.tails_2x
+    response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": subprotocol})
+    return WSUpgradeResponseWithListener(response, kind(sink, identity, tails))
 
 
 class _Answering(WSListener):
@@ -184,7 +79,7 @@ class _Answering(WSListener):
         if data[:2] == b"[2":
             _, message_id, _, action, _ = data.split(b'"', 4)
             self.sink.calls[action] += 1
-            transport.send(WSMsgType.TEXT, b'[3,"' + message_id + self.tails.get(action, _EMPTY))
+            transport.send(WSMsgType.TEXT, b'[3,"' + message_id + self.tails.get(action, EMPTY))
         else:
             self.other(transport, frame)
 
@@ -212,17 +107,13 @@ class _Holding(_Answering):
             sink.first_call = now
         assert sink.hold is not None
         delay = sink.hold(now - sink.first_call)
-        answer = b'[3,"' + message_id + self.tails.get(action, _EMPTY)
+        answer = b'[3,"' + message_id + self.tails.get(action, EMPTY)
         asyncio.get_running_loop().call_later(delay, self._answer, transport, answer, now)
 
     def _answer(self, transport: Any, answer: bytes, since: float) -> None:
         if not transport.is_disconnected:
             transport.send(WSMsgType.TEXT, answer)
             self.sink.held.record(int((time.monotonic() - since) * 1e6))
-
-
-def _with_interval(tails: dict[bytes, bytes], interval: int) -> dict[bytes, bytes]:
-    return tails | {b"BootNotification": tails[b"BootNotification"] % interval}
 
 
 def _bind(addresses: list[str], port: int, *, share: bool) -> list[socket.socket]:
@@ -242,7 +133,23 @@ def _bind(addresses: list[str], port: int, *, share: bool) -> list[socket.socket
     return sockets
 
 
-async def _serve(sink: Sink, sockets: list[socket.socket], context: ssl.SSLContext | None, hello: Address) -> None:
+def _websockets(sink: Sink, context: ssl.SSLContext | None) -> Listen:
+    return lambda sock: ws_create_server(
+        partial(_accept, sink),
+        sock=sock,
+        ssl=context,
+        backlog=_BACKLOG,
+        websocket_handshake_timeout=_UPGRADE_PATIENCE,
+    )
+
+
+def _broker(broker: BrokerSink, context: ssl.SSLContext | None) -> Listen:
+    return lambda sock: asyncio.get_running_loop().create_server(
+        lambda: Connection(broker), sock=sock, ssl=context, backlog=_BACKLOG
+    )
+
+
+async def _serve(sink: Sink, sockets: list[socket.socket], listen: Listen, hello: Address) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
@@ -264,10 +171,7 @@ async def _serve(sink: Sink, sockets: list[socket.socket], context: ssl.SSLConte
                 sink.reset()
             _say(stats)
 
-    servers = [
-        await ws_create_server(sink.accept, sock=sock, ssl=context, backlog=_BACKLOG, websocket_handshake_timeout=60)
-        for sock in sockets
-    ]
+    servers = [await listen(sock) for sock in sockets]
     _say(hello)
     loop.add_reader(sys.stdin.fileno(), on_input)
     await ended.wait()
@@ -289,9 +193,14 @@ def main() -> None:
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--latency", default="none")
     parser.add_argument("--interval", type=int, default=SELDOM, help="seconds between Heartbeats of a station")
+    parser.add_argument("--dialect", help="take MQTT instead, in this dialect: be a broker and the CSMS behind it")
+    parser.add_argument("--qos", type=int, choices=(0, 1, 2), help="with --dialect: of the answers; default: its own")
     given = parser.parse_args()
     addresses = given.address or ["127.0.0.1"]
     try:
+        dialect = load_dialect(given.dialect) if given.dialect is not None else None
+        if dialect is not None and given.latency != "none":
+            parser.error("--latency goes with WebSocket only")
         sink = Sink(hold=parse_latency(given.latency), interval=given.interval)
         sockets = _bind(addresses, given.port, share=given.share_port)
     except UsageError as error:
@@ -302,8 +211,12 @@ def main() -> None:
         context = server_context(authority.server(*addresses))
         ca_pem = authority.root_pem.decode()
     port = sockets[0].getsockname()[1]
-    hello = Address(f"{'wss' if given.tls else 'ws'}://{addresses[0]}:{port}", os.getpid(), ca_pem)
-    uvloop.run(_serve(sink, sockets, context, hello))
+    scheme = ("ws" if dialect is None else "mqtt") + ("s" if given.tls else "")
+    hello = Address(f"{scheme}://{addresses[0]}:{port}", os.getpid(), ca_pem)
+    listen = _websockets(sink, context)
+    if dialect is not None:
+        listen = _broker(BrokerSink(sink, dialect, qos=given.qos), context)
+    uvloop.run(_serve(sink, sockets, listen, hello))
 
 
 if __name__ == "__main__":

@@ -191,7 +191,8 @@ class _Reader:
             case Kind.SENT | Kind.RECEIVED:
                 self._frame(line, record)
             case Kind.HANDSHAKE:
-                shape = Shape.HANDSHAKE if record.info.get("status") == _SWITCHING_PROTOCOLS else Shape.REFUSED
+                stands = record.info.get("status") == _SWITCHING_PROTOCOLS or "granted" in record.info
+                shape = Shape.HANDSHAKE if stands else Shape.REFUSED
                 self._add(line, record, shape, _handshake_label(record.info), outward=True)
             case Kind.CLOSED:
                 outward = record.info.get("by") != "csms"
@@ -314,11 +315,23 @@ def _gist(payload: Any) -> str:
 
 def _handshake_label(info: dict[str, Any]) -> str:
     status = info.get("status")
+    if info.get("over"):
+        return _subscription_label(info)
     if status is None:
         return one_line(f"no connection: {info.get('error', 'no HTTP answer')}", LABEL_MAX)
     if status == _SWITCHING_PROTOCOLS:
         return one_line(f"WebSocket open, {info.get('subprotocol') or 'no subprotocol'}", LABEL_MAX)
     return one_line(f"WebSocket refused: HTTP {status}", LABEL_MAX)
+
+
+def _subscription_label(info: dict[str, Any]) -> str:
+    """Say how it went where a broker grants a topic instead of an upgrade."""
+    error = info.get("error")
+    if error is not None:
+        return one_line(f"no connection: {error}", LABEL_MAX)
+    granted = info.get("granted")
+    topic = "the topic of the station" if granted is None else f"the topic {granted}"
+    return one_line(f"the broker grants {topic}, {info.get('subprotocol') or 'no version'}", LABEL_MAX)
 
 
 def _closed_label(info: dict[str, Any]) -> str:

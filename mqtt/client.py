@@ -34,6 +34,7 @@ from mqtt.packets import (
     decode,
     encode,
     frame,
+    read_publish,
 )
 from mqtt.properties import NO_PROPERTIES, Property
 from mqtt.reasons import REFUSED
@@ -199,7 +200,13 @@ class Client:
                     raise MqttError(f"a packet of {end - position} bytes is longer than {self.most_packet}")
                 self._inbox, self._wanted = bytearray(data[position:]), end - position
                 break
-            self._take(decode(data[position], data[start:end], self.level), events)
+            first = data[position]
+            if first >> 4 == Kind.PUBLISH:
+                message = read_publish(first & 0x0F, data[start:end], self.level)
+                if not message.qos or self._is_new(message):
+                    events.append(message)
+            else:
+                self._take(decode(first, data[start:end], self.level), events)
             position = end
         return events
 
@@ -217,10 +224,7 @@ class Client:
         raise MqttError("the length of a packet takes more than four bytes")
 
     def _take(self, packet: Packet, events: list[Event]) -> None:
-        if type(packet) is Publish:
-            if not packet.qos or self._is_new(packet):
-                events.append(packet)
-        elif type(packet) is Ack:
+        if type(packet) is Ack:
             self._take_ack(packet, events)
         elif type(packet) is Ping and not packet.answer:
             raise MqttError("the broker sent a PINGREQ")

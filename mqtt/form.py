@@ -42,18 +42,20 @@ class Outgoing(msgspec.Struct, frozen=True):
 class Form:
     """How one side of one conversation writes and reads payloads; it remembers what an answer must repeat."""
 
-    __slots__ = ("_calls", "_dialect", "_rules")
+    __slots__ = ("_calls", "_dialect", "_is_plain", "_rules")
 
     def __init__(self, dialect: Dialect, rules: Rules) -> None:
         """Begin a conversation of the version that has these rules."""
         self._dialect = dialect
         self._rules = rules
+        self._is_plain = dialect.object is None and dialect.up.answers is None and dialect.down.answers is None
+        """Whether a message goes out as it is, and all go the same way."""
         self._calls: dict[bytes, tuple[msgspec.Raw, msgspec.Raw]] | None = None
 
     def write(self, text: str) -> Outgoing:
         """Write the text of an OCPP-J message."""
         data = _bytes_of(text)
-        if self._dialect.object is None and self._dialect.up.answers is None and self._dialect.down.answers is None:
+        if self._is_plain:
             return Outgoing(data)
         try:
             parts = _read_array(data)

@@ -48,6 +48,7 @@ __all__ = [
     "encode",
     "frame",
     "publish_head",
+    "read_publish",
 ]
 
 
@@ -181,7 +182,9 @@ _NAMES: Final = {Level.V311: write_text("MQTT") + b"\x04", Level.V5: write_text(
 _ACKS: Final = frozenset({Kind.PUBACK, Kind.PUBREC, Kind.PUBREL, Kind.PUBCOMP})
 _FLAGS: Final = {Kind.PUBREL: 2, Kind.SUBSCRIBE: 2, Kind.UNSUBSCRIBE: 2}
 _MOST_QOS: Final = 2
-_REFUSED: Final = 0x80
+_BEYOND: Final = 1 << 32
+"""Where a packet without a whole length would end: behind every packet."""
+_NOTHING: Final[Properties] = {}
 
 # -- writing -----------------------------------------------------------------------------------------------------------
 
@@ -196,6 +199,8 @@ def frame(first: int, body: bytes) -> bytes:
     size = len(body)
     if size < 0x80:  # noqa: PLR2004 - seven bits
         return bytes((first, size)) + body
+    if size < 0x4000:  # noqa: PLR2004 - twice seven bits: nearly every message of a station
+        return bytes((first, size & 0x7F | 0x80, size >> 7)) + body
     return bytes((first,)) + write_variable(size) + body
 
 
@@ -292,7 +297,7 @@ def decode(first: int, body: bytes, level: Level) -> Packet:
     """Read a packet by the first byte of its fixed header and what follows that header; raises `MqttError`."""
     number, flags = first >> 4, first & 0x0F
     if number == Kind.PUBLISH:
-        return _read_publish(flags, body, level)
+        return read_publish(flags, body, level)
     try:
         kind = Kind(number)
     except ValueError:
@@ -307,17 +312,27 @@ def decode(first: int, body: bytes, level: Level) -> Packet:
     return packet
 
 
-def _read_publish(flags: int, body: bytes, level: Level) -> Publish:
+def read_publish(flags: int, body: bytes, level: Level) -> Publish:
+    """Read a message by the flags of its fixed header (§3.3.1) and what follows that; raises `MqttError`."""
     qos = flags >> 1 & 3
     if qos > _MOST_QOS:
         raise MqttError("a PUBLISH has QoS 3")
-    topic, position = read_text(body, 0)
+    # `read_text`, written out: this is nearly every packet of a broker.
+    position = 2 + (body[0] << 8 | body[1]) if len(body) > 1 else _BEYOND
+    if position > len(body):
+        raise MqttError("the packet ends within a field")
+    try:
+        topic = body[2:position].decode()
+    except UnicodeDecodeError:
+        raise MqttError("a text is not UTF-8") from None
+    if "\0" in topic:
+        raise MqttError("a text holds U+0000")
     if "+" in topic or "#" in topic:
         raise MqttError("a PUBLISH names a topic with a wildcard")
     packet_id = 0
     if qos:
         packet_id, position = _read_id(body, position)
-    properties: Properties = {}
+    properties = _NOTHING
     if level is Level.V5:
         properties, position = decode_properties(body, position)
     if not topic and Property.TOPIC_ALIAS not in properties:

@@ -18,6 +18,7 @@ class BenchRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     quick: bool
     scale: bool
+    mqtt: bool
     as_json: bool
     out: Path | None
     engines: tuple[str, ...]
@@ -26,8 +27,8 @@ class BenchRequest(msgspec.Struct, frozen=True, kw_only=True):
 def bench_command(request: BenchRequest) -> list[str]:
     """Write the command line of the bench."""
     words = [sys.executable, "-m", "benchmarks"]
-    words += [flag for flag, given in (("--quick", request.quick), ("--scale", request.scale)) if given]
-    words += ["--json"] if request.as_json else []
+    flags = {"--quick": request.quick, "--scale": request.scale, "--mqtt": request.mqtt, "--json": request.as_json}
+    words += [flag for flag, given in flags.items() if given]
     words += ["--out", str(request.out)] if request.out is not None else []
     return words + [word for engine in request.engines for word in ("--engine", engine)]
 

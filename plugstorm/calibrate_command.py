@@ -22,6 +22,7 @@ from loadtest.locust_edge.request import LoadRequest
 from loadtest.planning.calibrate import Measured, Plan, Recommendation, measured, recommend
 from loadtest.planning.machine_check import Machine, machine
 from loadtest.workload.profile import load_profile
+from mqtt.dialect import dialect_names
 from ocppj.errors import InconclusiveError, UsageError
 from ocppj.versions import Version
 from plugstorm.children import run_child
@@ -44,6 +45,10 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     """Of the busy run; each sends ten CALLs a second."""
     seconds: int
     """Of each run."""
+    dialect: str | None = None
+    """Of OCPP over MQTT; None for WebSocket."""
+    mqtt_connections: int | None = None
+    """How many the stations share; None where each has its own."""
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -70,7 +75,7 @@ def run(effort: Effort, plan: Plan | None, *, out: Path | None, as_json: bool) -
     request = _request(effort)
     check(request)
     started = utc_now()
-    with _sink() as url:
+    with _sink(effort) as url:
         folder = RunFolder.create(out, "calibrate")
         for empty in (folder.traces, folder.histograms):
             empty.rmdir()
@@ -86,7 +91,7 @@ def run(effort: Effort, plan: Plan | None, *, out: Path | None, as_json: bool) -
         machine=have,
         effort=effort,
         measured=found,
-        recommendation=None if plan is None else _recommend(plan, found, have),
+        recommendation=None if plan is None else _recommend(plan, effort, found, have),
     )
     document = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
     folder.write_text("calibration.json", document + "\n")
@@ -100,7 +105,9 @@ def run(effort: Effort, plan: Plan | None, *, out: Path | None, as_json: bool) -
 def _request(effort: Effort) -> LoadRequest:
     return LoadRequest(
         # Stands for the sink, whose port is not known yet.
-        url="ws://127.0.0.1:9/ocpp",
+        url="ws://127.0.0.1:9/ocpp" if effort.dialect is None else "mqtt://127.0.0.1:9",
+        dialect=effort.dialect,
+        mqtt_connections=effort.mqtt_connections,
         ocpp=((Version.V16, 1),),
         stations=effort.stations,
         spawn_rate=float(effort.stations),
@@ -111,11 +118,16 @@ def _request(effort: Effort) -> LoadRequest:
 
 
 @contextlib.contextmanager
-def _sink() -> Iterator[str]:
+def _sink(effort: Effort) -> Iterator[str]:
     """Start the sink of the bench as a process of its own, which ends with its input, and give its URL."""
+    words = []
+    if effort.dialect is not None:
+        # The sink runs in another folder than the person.
+        is_file = effort.dialect not in dialect_names()
+        words = ["--dialect", str(Path(effort.dialect).resolve()) if is_file else effort.dialect]
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.sink"],
+        process = subprocess.Popen(  # noqa: S603 - our own words
+            [sys.executable, "-m", "benchmarks.sink", *words],
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -162,7 +174,7 @@ def _measure(request: LoadRequest, url: str, folder: RunFolder, name: str, *, he
     return found
 
 
-def _recommend(plan: Plan, found: Measured, have: Machine) -> Recommendation:
+def _recommend(plan: Plan, effort: Effort, found: Measured, have: Machine) -> Recommendation:
     from loadtest.planning.forecast import forecast  # noqa: PLC0415 - its stations bring gevent along
 
     seen = forecast(
@@ -174,7 +186,15 @@ def _recommend(plan: Plan, found: Measured, have: Machine) -> Recommendation:
         duration=3600.0,
     )
     busiest = max(window.calls_per_s for window in seen.windows)
-    return recommend(plan, found, have, calls_per_s=busiest, connects_per_s=seen.connects_per_s)
+    return recommend(
+        plan,
+        found,
+        have,
+        calls_per_s=busiest,
+        connects_per_s=seen.connects_per_s,
+        dialect=effort.dialect,
+        mqtt_connections=effort.mqtt_connections,
+    )
 
 
 def _show(result: Result, folder: Path) -> None:
@@ -183,7 +203,7 @@ def _show(result: Result, folder: Path) -> None:
     table = Table(box=SIMPLE_HEAD, title="One worker on this machine", title_justify="left")
     table.add_column("Figure")
     table.add_column("Value", justify="right")
-    for name, value in _rows(found):
+    for name, value in _rows(found, is_shared=result.effort.mqtt_connections is not None):
         table.add_row(name, value)
     console.print(table)
     for reason in found.reasons:
@@ -194,10 +214,11 @@ def _show(result: Result, folder: Path) -> None:
     console.print(f"results  {folder / 'calibration.json'}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _rows(found: Measured) -> Sequence[tuple[str, str]]:
+def _rows(found: Measured, *, is_shared: bool) -> Sequence[tuple[str, str]]:
+    files = [] if is_shared else [("stations that a worker may open files for", f"{found.stations_per_worker:,}")]
     return (
         ("stations tried, connected", f"{found.stations_tried:,}, {found.stations_connected:,}"),
-        ("stations that a worker may open files for", f"{found.stations_per_worker:,}"),
+        *files,
         ("memory of a station", _figure(found.kb_per_station, "KB")),
         ("connects in a second, the most", f"{found.connects_per_s:,.0f}"),
         ("CALL/s tried", f"{found.calls_per_s_tried:,.0f}"),

@@ -192,7 +192,7 @@ def _try(
     sys.stderr.write(f"{at}{request.stations} stations for {request.duration} s …\n")
     port = free_port() if request.workers > 1 else None
     words = locust_command(request, url=url, out=out, master_port=port, control_url=control_url)
-    code = run_child(words, environment=environment_of(request), output=out / _OUTPUT)
+    code = run_child(words, environment=environment_of(request, url=url), output=out / _OUTPUT)
     if code == exit_codes.INTERRUPTED:
         return None
     if not (out / "run.json").exists():

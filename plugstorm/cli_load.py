@@ -180,6 +180,14 @@ def calibrate(
         int, typer.Option(min=1, metavar="N", help="Stations of the busy run; each sends ten CALLs a second.")
     ] = 300,
     seconds: Annotated[int, typer.Option(min=6, metavar="S", help="Length of each of the two runs.")] = 12,
+    dialect: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Over MQTT, in this dialect.", show_default="over WebSocket"),
+    ] = None,
+    mqtt_connections: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="With --dialect: stations share N connections.", show_default="none"),
+    ] = None,
     out: Out = None,
     json: Json = False,
 ) -> Work:
@@ -194,7 +202,11 @@ def calibrate(
     in_mind = read_plan(plan) if plan is not None else None
     if stations is not None:
         in_mind = Plan(stations=stations, profile=profile or "quick")
-    effort = calibrate_command.Effort(stations=try_, busy_stations=busy, seconds=seconds)
+    if mqtt_connections is not None and dialect is None:
+        raise UsageError("--mqtt-connections needs --dialect; over WebSocket each station has its own connection")
+    effort = calibrate_command.Effort(
+        stations=try_, busy_stations=busy, seconds=seconds, dialect=dialect, mqtt_connections=mqtt_connections
+    )
     return lambda: calibrate_command.run(effort, in_mind, out=out, as_json=json)
 
 
@@ -205,6 +217,7 @@ def bench(
     scale: Annotated[
         bool, typer.Option("--scale", help="Also 15,000 stations in one worker, and 50,000 in three.")
     ] = False,
+    mqtt: Annotated[bool, typer.Option("--mqtt", help="Only what is about MQTT.")] = False,
     engine: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this engine and the ceiling; may be repeated.", show_default="all"),
@@ -215,5 +228,7 @@ def bench(
     """Compare the load engine with others against the same sink: CALL/s, processor time, memory, connects."""
     from plugstorm import bench_command  # noqa: PLC0415
 
-    request = bench_command.BenchRequest(quick=quick, scale=scale, as_json=json, out=out, engines=tuple(engine or ()))
+    request = bench_command.BenchRequest(
+        quick=quick, scale=scale, mqtt=mqtt, as_json=json, out=out, engines=tuple(engine or ())
+    )
     return lambda: bench_command.run(request)

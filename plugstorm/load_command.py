@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -43,11 +44,11 @@ def locust_command(
     """Write Locust's command line; `master_port` is where the workers of a run with several processes meet.
 
     `control_url` is that of a practice CSMS of our own, which needs no driver to be named. `place` makes it the master
-    of workers that are started elsewhere.
+    of workers that are started elsewhere. A URL with a password is left to `environment_of`.
     """
     whole = msgspec.structs.replace(
         request,
-        url=url,
+        url=None if _tells_password(url) else url,
         out=out,
         spawn_rate=request.rate,
         control_url=request.control_url or control_url,
@@ -102,7 +103,7 @@ def run(request: LoadRequest, *, as_json: bool = False, place: Place | None = No
                 sys.stderr.write(f"web UI  http://127.0.0.1:{request.ui_port}  ({ends})\n")
             # Locust makes its log when it has read everything.
             begun = (folder.path / _LOG).exists
-            code = run_child(command, environment=environment_of(request), on_stderr=as_json, has_begun=begun)
+            code = run_child(command, environment=environment_of(request, url=url), on_stderr=as_json, has_begun=begun)
         if folder.run_json.exists():
             code = _finish(folder, code, as_json=as_json)
         elif code in (exit_codes.USAGE, exit_codes.UNREACHABLE):
@@ -148,13 +149,19 @@ def check(request: LoadRequest) -> None:
         sys.stderr.write(f"plugstorm: warning: {warning}\n")
 
 
-def environment_of(request: LoadRequest) -> dict[str, str]:
+def environment_of(request: LoadRequest, *, url: str | None = None) -> dict[str, str]:
     """Return the environment of Locust: a password on a command line would show in the list of processes.
 
-    Locust ends when this process does not live any more, whatever has ended it.
+    `url` is that of `locust_command`. Locust ends when this process does not live any more, whatever has ended it.
     """
     secret = {} if request.password is None else {"PLUGSTORM_PASSWORD": request.password}
+    if url is not None and _tells_password(url):
+        secret["LOCUST_HOST"] = url
     return dict(os.environ) | secret | {PARENT: str(os.getpid())}
+
+
+def _tells_password(url: str) -> bool:
+    return urlsplit(url).password is not None
 
 
 @contextlib.contextmanager

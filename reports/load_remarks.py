@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 from evidence.injected_words import injected_sentences
 from evidence.lost_words import all_lost
 from evidence.plugin_results import StormResult
 from evidence.run_model import LoadRun
-from evidence.vocabulary import COOL_DOWN
+from evidence.vocabulary import (
+    COOL_DOWN,
+    DUPLICATE_DELIVERY,
+    NO_PROPERTIES,
+    OTHER_DIALECT,
+    PUBLISH_REFUSED,
+    RETAINED_DELIVERY,
+)
 from reports.words import count, duration, milliseconds, number, percent, plural
 
 __all__ = ["load_remarks"]
@@ -38,7 +46,7 @@ def load_remarks(run: LoadRun) -> list[str]:
     timeline = [row for row in run.timeline if "t" in row and row["t"] <= goodbye - 1]
     alone = [] if any(symptom.word == "gone" for symptom in run.symptoms) else _left_alone(timeline)
     moments = [*alone, *_worst_moment(timeline), *_growth(run)]
-    return [*remarks, *_neighbours(run), *moments, *injected_sentences(run)]
+    return [*remarks, *_deliveries(run), *_neighbours(run), *moments, *injected_sentences(run)]
 
 
 def _storm(storm: StormResult) -> str:
@@ -53,6 +61,21 @@ def _storm(storm: StormResult) -> str:
     missing = storm.stations.unrecovered
     left = f" {count(missing)} of them did not come back." if missing else ""
     return f"{begin}; the CSMS did not recover.{left}"
+
+
+_DELIVERIES: Final = {
+    OTHER_DIALECT: "{} of the CSMS could not be read, as they are not of the dialect; the log shows the first one.",
+    NO_PROPERTIES: "{} of the CSMS lacked the MQTT 5 properties of the dialect; the log shows the first one.",
+    PUBLISH_REFUSED: "The broker refused {} of stations; the log shows the first one.",
+    DUPLICATE_DELIVERY: "{} came with the DUP flag, so the broker may have delivered them twice.",
+    RETAINED_DELIVERY: "{} that the broker had kept came when a station subscribed.",
+}
+
+
+def _deliveries(run: LoadRun) -> list[str]:
+    """Name what was wrong with the messages that a broker delivered."""
+    found = [(words, run.faults.get(kind, 0)) for kind, words in _DELIVERIES.items()]
+    return [words.format(plural(number, "message")) for words, number in found if number]
 
 
 def _neighbours(run: LoadRun) -> list[str]:

@@ -14,10 +14,15 @@ import msgspec
 
 from ocppj.errors import UsageError
 
-__all__ = ["CEILING", "ENGINES", "PLUGSTORM", "Engine", "Plan", "choose"]
+__all__ = ["CEILING", "ENGINES", "MQTT", "PAHO", "PLUGSTORM", "SHARED", "Engine", "Plan", "choose"]
 
 CEILING: Final = "ceiling"
 PLUGSTORM: Final = "plugstorm"
+MQTT: Final = "plugstorm-mqtt"
+SHARED: Final = "plugstorm-mqtt-shared"
+PAHO: Final = "paho-mqtt"
+_TRUNKS: Final = 4
+"""Connections that the stations of the shared form have."""
 _OCPP_RPC: Final = "2.2.1"
 _FOLDER: Final = Path(__file__).resolve().parent
 _INSTALL_PATIENCE: Final = 180
@@ -46,6 +51,10 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     missing: Callable[[], str] = lambda: ""
     """Prepares what the engine needs, and says why it cannot run here; empty when it can."""
     environment: Callable[[], dict[str, str]] = dict
+    over_mqtt: bool = False
+    """Whether it needs the sink that is a broker."""
+    most_stations: int | None = None
+    """What one process of it can open, where that is less than its open files."""
 
 
 def _module(name: str, *options: str) -> Callable[[Plan], list[str]]:
@@ -63,7 +72,7 @@ def _locust(locustfile: str, plan: Plan) -> list[str]:
     return [*words, "--spawn-rate", f"{plan.spawn_rate or plan.stations:g}"]
 
 
-def _plugstorm(locustfile: str) -> Callable[[Plan], list[str]]:
+def _plugstorm(locustfile: str, prefix: str, *more: str) -> Callable[[Plan], list[str]]:
     def command(plan: Plan) -> list[str]:
         words = _locust(locustfile, plan)
         words += ["--plugstorm-profile", "idle", "--seed", "1", "--schema-share", f"{plan.schema_share:g}"]
@@ -71,6 +80,8 @@ def _plugstorm(locustfile: str) -> Callable[[Plan], list[str]]:
         words += ["--no-objective", "csms-answers"]
         words += ["--connect-timeout", "60", "--out", str(plan.folder / f"run-{plan.stations}-{os.urandom(4).hex()}")]
         words += ["--tls-ca", str(plan.ca_file)] if plan.ca_file else []
+        # Two runs that play the same stations at one CSMS refuse each other, and engines on one sink are such runs.
+        words += ["--identity-pattern", f"{prefix}{{n:06d}}", *more]
         return words + [word for source in plan.sources for word in ("--source-address", source)]
 
     return command
@@ -114,17 +125,37 @@ ENGINES: Final = (
     Engine(
         name=PLUGSTORM,
         title="Plugstorm",
-        command=_plugstorm("plugstorm_users.py"),
+        command=_plugstorm("plugstorm_users.py", "PS"),
     ),
     Engine(
         name="plugstorm-task",
         title="Plugstorm, from a Locust task",
-        command=_plugstorm("plugstorm_task_users.py"),
+        command=_plugstorm("plugstorm_task_users.py", "PT"),
     ),
     Engine(
         name="websocket-client",
         title="Locust + websocket-client",
         command=lambda plan: _locust("websocket_client_users.py", plan),
+    ),
+    Engine(
+        name=MQTT,
+        title="Plugstorm over MQTT",
+        command=_plugstorm("plugstorm_users.py", "PM", "--dialect", "raw"),
+        over_mqtt=True,
+    ),
+    Engine(
+        name=SHARED,
+        title=f"Plugstorm over MQTT, {_TRUNKS} connections",
+        command=_plugstorm("plugstorm_users.py", "PN", "--dialect", "raw", "--mqtt-connections", str(_TRUNKS)),
+        over_mqtt=True,
+    ),
+    Engine(
+        name=PAHO,
+        title="Locust + paho-mqtt",
+        command=lambda plan: _locust("paho_mqtt_users.py", plan),
+        over_mqtt=True,
+        # Its loop waits in `select`, which takes no descriptor above 1,023, and a client has three.
+        most_stations=300,
     ),
     Engine(
         name="mobilityhouse",
@@ -156,8 +187,13 @@ ENGINES: Final = (
 )
 
 
-def choose(names: list[str]) -> list[Engine]:
-    """Find engines by name, all if none is named; the ceiling is always among them. Raises `UsageError`."""
+def choose(names: list[str], *, mqtt: bool = False) -> list[Engine]:
+    """Find engines by name, all if none is named; the ceiling is always among them. Raises `UsageError`.
+
+    With `mqtt` those over MQTT, and the one over WebSocket that they are held against.
+    """
+    if mqtt and not names:
+        return [engine for engine in ENGINES if engine.over_mqtt or engine.name == PLUGSTORM]
     known = {engine.name: engine for engine in ENGINES}
     for name in names:
         if name not in known:

@@ -136,17 +136,26 @@ def recommend(
     calls_per_s: float,
     connects_per_s: float,
     kb_per_station: float = STATION_KB,
+    dialect: str | None = None,
+    mqtt_connections: int | None = None,
 ) -> Recommendation:
-    """Say how many workers a plan needs; its rates come from `loadtest.planning.forecast`."""
+    """Say how many workers a plan needs; its rates come from `loadtest.planning.forecast`.
+
+    `dialect` is that of OCPP over MQTT, None for WebSocket; `mqtt_connections` is how many all stations share.
+    """
+    # Who shares a connection needs no file and no port.
+    sockets = plan.stations if mqtt_connections is None else mqtt_connections
     reasons = {
-        "so many stations need files of their own": _parts(plan.stations, found.stations_per_worker),
+        "so many stations need files of their own": _parts(sockets, found.stations_per_worker),
         "of the processor time of the CALLs": _parts(calls_per_s, (found.calls_per_s_per_core or 0) * COMFORTABLE),
         "of the pace of the connects": _parts(connects_per_s, found.connects_per_s * CONNECTS_USED),
     }
     because, workers = max(reasons.items(), key=lambda item: item[1])
     processes = workers + (workers > 1)
-    sources = _parts(plan.stations, have.ports * PORTS_USED)
-    words = [f"plugstorm load --url ws://… --stations {plan.stations} --profile {plan.profile}"]
+    sources = _parts(sockets, have.ports * PORTS_USED)
+    words = ["plugstorm load --url ws://…" if dialect is None else f"plugstorm load --url mqtt://… --dialect {dialect}"]
+    words += [f"--mqtt-connections {mqtt_connections}"] if mqtt_connections is not None else []
+    words += [f"--stations {plan.stations} --profile {plan.profile}"]
     words += [f"--spawn-rate {plan.spawn_rate:g}"] if plan.spawn_rate else []
     words += [f"--workers {workers}"] if workers > 1 else []
     words += [f"--source-address FIRST-LAST ({sources} addresses)"] if sources > 1 else []

@@ -195,8 +195,7 @@ def read_message(message: Publish, line: Line, form: Form, listener: Listener) -
         listener.on_trouble(DUPLICATE_DELIVERY)
     if message.retain:
         listener.on_trouble(RETAINED_DELIVERY)
-    missing = line.missing(message.properties)
-    if missing:
+    if line.wanted and (missing := line.missing(message.properties)):
         listener.on_trouble(NO_PROPERTIES, f"a message of the CSMS has no {missing}")
     try:
         return form.read(message.payload)

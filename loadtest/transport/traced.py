@@ -28,8 +28,8 @@ from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target
 from loadtest.transport.tls import TlsStationSocket
 from loadtest.transport.trace_file import TraceFile
+from mqtt.dialect import Dialect
 from mqtt.packets import Ping
-from ocppj.identity import is_mqtt
 from ocppj.trace import Kind, TraceRecord
 
 __all__ = [
@@ -79,7 +79,7 @@ class Tracer:
             return open_socket(engine, target, listener, source)
         number = self._connections[lease.identity] = self._connections.get(lease.identity, 0) + 1
         secrets = frozenset(secret for secret in (self._password, lease.password, target.secret) if secret)
-        tap = _TraceTap(listener, self.file, lease.identity, number, secrets)
+        tap = _TraceTap(listener, self.file, lease.identity, number, secrets, dialect=target.dialect)
         if target.mqtt_connections:
             return TracedTrunkEnd(engine, target, tap, source)
         return _KINDS[target.dialect is not None, target.tls is not None](engine, target, tap, source)
@@ -112,10 +112,17 @@ def trace_path(folder: str | None, worker: str) -> Path:
 class _TraceTap:
     """Stands between a traced socket and its station, and writes down what passes."""
 
-    __slots__ = ("_connection", "_file", "_identity", "_info", "_listener", "_secrets")
+    __slots__ = ("_connection", "_dialect", "_file", "_identity", "_info", "_listener", "_secrets")
 
     def __init__(
-        self, listener: Listener, file: TraceFile, identity: str, connection: int, secrets: frozenset[str]
+        self,
+        listener: Listener,
+        file: TraceFile,
+        identity: str,
+        connection: int,
+        secrets: frozenset[str],
+        *,
+        dialect: Dialect | None = None,
     ) -> None:
         self._listener = listener
         self._file = file
@@ -123,6 +130,7 @@ class _TraceTap:
         self._connection = connection
         self._secrets = secrets
         self._info: dict[str, Any] = {}
+        self._dialect = dialect
 
     def note(self, kind: Kind, t: float, info: dict[str, Any]) -> None:
         """Write a record that is not a frame."""
@@ -149,12 +157,15 @@ class _TraceTap:
     def connecting(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
         """Keep what is offered until the answer is there."""
         self._info = {"url": url, "offered": [subprotocol], "credentials": "Authorization" in headers}
-        if is_mqtt(url):
-            # There the status 101 of what follows means that the broker has granted the topic.
+        if self._dialect is not None:
             self._info["over"] = "mqtt"
 
     def on_open(self, handshake: Handshake) -> None:
-        self.note(Kind.HANDSHAKE, monotonic(), self._info | {"status": 101, "subprotocol": handshake.subprotocol})
+        dialect, chosen = self._dialect, handshake.subprotocol
+        result: dict[str, Any] = {"status": 101}
+        if dialect is not None:
+            result = {"granted": dialect.topic(dialect.down.topic, self._identity, chosen)}
+        self.note(Kind.HANDSHAKE, monotonic(), self._info | result | {"subprotocol": chosen})
         self._info = {}
         self._listener.on_open(handshake)
 

@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.children import SinkProcess
 from benchmarks.compare import await_ready, run_loop, start
-from benchmarks.engines.table import ENGINES, PLUGSTORM, Engine, Plan, choose
+from benchmarks.engines.table import ENGINES, MQTT, PAHO, PLUGSTORM, SHARED, Engine, Plan, choose
+from benchmarks.scale import BROKER
 from benchmarks.workloads import VERSION, WORKLOADS, Workload
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
@@ -25,8 +26,17 @@ def sink() -> Iterator[SinkProcess]:
         yield process
 
 
+@pytest.fixture(scope="module")
+def broker() -> Iterator[SinkProcess]:
+    with SinkProcess(*BROKER) as process:
+        yield process
+
+
 @pytest.mark.parametrize("engine", PYTHON_ENGINES, ids=lambda engine: engine.name)
-def test_engine_and_sink_count_the_same_calls(engine: Engine, sink: SinkProcess, tmp_path: Path) -> None:
+def test_engine_and_sink_count_the_same_calls(
+    engine: Engine, sink: SinkProcess, broker: SinkProcess, tmp_path: Path
+) -> None:
+    sink = broker if engine.over_mqtt else sink
     sink.reset()
     plan = Plan(url=sink.url, stations=STATIONS, folder=tmp_path, schema_share=0.5)
     with start(engine, plan, min(os.sched_getaffinity(0))) as child:
@@ -74,6 +84,10 @@ def test_meter_values_are_of_about_a_kilobyte() -> None:
 def test_ceiling_is_always_among_the_engines() -> None:
     assert [engine.name for engine in choose(["plugstorm"])] == ["plugstorm", "ceiling"]
     assert len(choose([])) == len(ENGINES)
+
+
+def test_engines_over_mqtt_are_chosen_with_the_one_that_they_are_held_against() -> None:
+    assert [engine.name for engine in choose([], mqtt=True)] == [PLUGSTORM, MQTT, SHARED, PAHO]
 
 
 def test_unknown_engine_is_refused_with_the_known_ones() -> None:

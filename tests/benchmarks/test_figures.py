@@ -103,6 +103,21 @@ def test_speed_goal_needs_45_percent_of_the_ceiling(ours: float, *, reached: boo
     assert (goal.reached, goal.measured) == (reached, f"{10 / ours:.2f} ×")
 
 
+def test_mqtt_is_held_against_paho_and_against_our_own_websocket() -> None:
+    titles = TITLES | {"plugstorm-mqtt": "Plugstorm over MQTT", "paho-mqtt": "Locust + paho-mqtt"}
+    samples = [sample("plugstorm", 20), sample("plugstorm-mqtt", 30), sample("paho-mqtt", 110)]
+    found = [goal for goal in goals(engine_rows(titles, samples, [], {}), [], []) if "over MQTT" in goal.text]
+    assert [(goal.wanted, goal.measured, goal.reached) for goal in found] == [
+        ("≥ 4 ×", "3.67 ×", False),
+        ("≥ 0.7 ×", "0.67 ×", False),
+    ]
+    scale = [
+        ScaleRow(name="idle", stations=10, over="MQTT", kb_per_station=15.0, connects_per_s=1.0),
+        ScaleRow(name="idle", stations=20, over="MQTT, shared", kb_per_station=4.1, connects_per_s=1.0),
+    ]
+    assert [(goal.wanted, goal.reached) for goal in goals([], scale, [])] == [("≤ 16 KB", True), ("≤ 4 KB", False)]
+
+
 def test_scale_goals_follow_from_the_rows() -> None:
     scale = [
         ScaleRow(name="idle", stations=10_000, kb_per_station=13.0, connects_per_s=1400),

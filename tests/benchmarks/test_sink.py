@@ -2,15 +2,24 @@ from __future__ import annotations
 
 import contextlib
 import json
+import queue
 import ssl
 from collections.abc import Iterator
+from typing import Any
 
+import paho.mqtt.client as paho
 import pytest
 import websocket
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from benchmarks.children import SinkProcess
 from evidence.histogram import Histogram
+from mqtt.dialect import Dialect, load_dialect
+from mqtt.form import Form
 from ocppj.errors import InconclusiveError
+from ocppj.versions import RULES, Version
 
 PROTOCOLS = {"1.6": "ocpp1.6", "2.0.1": "ocpp2.0.1"}
 
@@ -106,6 +115,49 @@ def test_several_sinks_share_a_port_and_add_up() -> None:
             ask(stack.enter_context(station(sink, f"S{number}")), "Heartbeat")
         stats = sink.stats()
     assert (stats.total, stats.connected, stats.opened, sum(stats.arrivals.values())) == (20, 20, 20, 20)
+
+
+class Answers:
+    """A station that listens for the next message."""
+
+    def __init__(self) -> None:
+        self.heard: queue.Queue[Any] = queue.Queue()
+
+    def connect(self, sink: SinkProcess, dialect: Dialect, *identities: str) -> paho.Client:
+        protocol = paho.MQTTv5 if dialect.mqtt == "5" else paho.MQTTv311
+        client = paho.Client(CallbackAPIVersion.VERSION2, client_id="gate", protocol=protocol)
+        client.on_message = lambda _, __, message: self.heard.put(message)
+        client.on_subscribe = lambda *_: self.heard.put("granted")
+        client.connect("127.0.0.1", int(sink.url.rpartition(":")[2]))
+        client.loop_start()
+        for identity in identities:
+            client.subscribe(dialect.topic(dialect.down.topic, identity, "ocpp2.0.1"), qos=2)
+            assert self.heard.get(timeout=20) == "granted"
+        return client
+
+
+@pytest.mark.parametrize(("name", "qos"), [("raw", 0), ("raw", 1), ("emqx", 1), ("emqx", 2), ("maeve", 0)])
+def test_sink_as_a_broker_answers_each_station_in_the_dialect(name: str, qos: int) -> None:
+    dialect = load_dialect(name)
+    form, ear = Form(dialect, RULES[Version.V201]), Answers()
+    with SinkProcess("--dialect", name, "--qos", str(qos)) as sink:
+        client = ear.connect(sink, dialect, "A", "B")
+        for identity in ("A", "B", "B"):
+            topic = dialect.topic(dialect.up.topic, identity, "ocpp2.0.1")
+            properties = Properties(PacketTypes.PUBLISH) if dialect.mqtt == "5" else None  # type: ignore[no-untyped-call] # paho ships it untyped
+            call = form.write('[2,"7","Heartbeat",{}]').payload
+            client.publish(topic, call, qos=dialect.up.qos, properties=properties)
+            message = ear.heard.get(timeout=20)
+            assert (message.topic, message.qos) == (dialect.topic(dialect.down.topic, identity, "ocpp2.0.1"), qos)
+            kind, message_id, payload = json.loads(form.read(message.payload))
+            assert (kind, message_id, list(payload)) == (3, "7", ["currentTime"])
+        client.unsubscribe(dialect.topic(dialect.down.topic, "A", "ocpp2.0.1"))
+        client.publish(dialect.topic(dialect.up.topic, "nobody", "ocpp2.0.1"), b"[]", qos=1).wait_for_publish(20)
+        stats = sink.stats()
+        client.disconnect()
+        client.loop_stop()
+    assert (stats.calls, stats.others) == ({"Heartbeat": 3}, 1)
+    assert (stats.opened, stats.connected_most, stats.connected) == (2, 2, 1)
 
 
 def test_wrong_latency_ends_the_sink_with_its_reason() -> None:

@@ -30,6 +30,24 @@ def test_a_calibration_measures_and_recommends(plugstorm: Plugstorm, tmp_path: P
     assert result.code == (3 if "INVALID" in (found["quiet"], found["busy"]) else 0)
 
 
+def test_a_calibration_over_mqtt_needs_no_file_for_each_station(plugstorm: Plugstorm, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        'title: ours\nmqtt: "5"\nup: {topic: "{id}/up", qos: 2}\ndown: {topic: "{id}/down", qos: 2}\n'
+    )
+    result = plugstorm(
+        "calibrate", "--try", "60", "--busy", "20", "--seconds", "6", "--json", "--out", "cal",
+        "--dialect", "mine.yaml", "--mqtt-connections", "2", "--plan", "60000 stations, idle",
+    )  # fmt: skip
+    seen = json.loads(result.out)
+    found, advice = seen["measured"], seen["recommendation"]
+    assert (found["stations_tried"], found["stations_connected"]) == (60, 60)
+    assert found["calls_per_s_tried"] > 50
+    assert advice["source_addresses"] == 1
+    assert "--url mqtt://… --dialect mine.yaml --mqtt-connections 2 --stations 60000" in advice["command"]
+    assert seen["effort"]["dialect"] == "mine.yaml"
+    assert result.code == (3 if "INVALID" in (found["quiet"], found["busy"]) else 0)
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
@@ -41,6 +59,8 @@ def test_a_calibration_measures_and_recommends(plugstorm: Plugstorm, tmp_path: P
         (["--profile", "idle"], "--profile needs --stations"),
         (["--try", "9000000"], "open files"),
         (["--out", "slo.yaml/x"], "cannot be written"),
+        (["--dialect", "maev"], "did you mean 'maeve'?"),
+        (["--mqtt-connections", "2"], "needs --dialect"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_measured(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.children import SinkProcess
 from evidence import exit_codes
 from evidence.run_folder import RunFolder
 from evidence.run_model import CallStats, Generator, LoadRun, Percentiles, RunTarget, Stations
@@ -158,6 +159,23 @@ def test_a_search_against_the_practice_csms(spawn: Spawn, tmp_path: Path) -> Non
     found = json.loads((tmp_path / "found" / "capacity.json").read_text())
     assert {trial["stations"] for trial in found["trials"]} == {3}
     assert all(trial["calls_per_s"] > 5 for trial in found["trials"]), output
+
+
+def test_a_search_over_a_broker(spawn: Spawn, tmp_path: Path) -> None:
+    (tmp_path / "slo.yaml").write_text("- Heartbeat service p99 < 20 s\n")
+    (tmp_path / "beats.yaml").write_text("title: beats\nmodels: {home-wallbox: 1}\nheartbeat: 1\n")
+    with SinkProcess("--dialect", "emqx") as sink:
+        words = ("--url", sink.url, "--dialect", "emqx", "--mqtt-connections", "2", "--slo", "slo.yaml")
+        effort = ("--start", "8", "--max-stations", "8", "--hold", "4s", "--settle", "0", "--pause", "0")
+        process = spawn("capacity", *words, *effort, "--profile", "beats.yaml", "--json", "--out", "cap")
+        said, _ = process.communicate(timeout=110)
+        stats = sink.stats()
+    assert process.returncode in (exit_codes.PASSED, exit_codes.INVALID), said
+    assert "Traceback" not in said
+    assert stats.calls["Heartbeat"] > 8
+    assert stats.connected_most >= 8
+    found = json.loads((tmp_path / "cap" / "capacity.json").read_text())
+    assert {trial["stations"] for trial in found["trials"]} == {8}
 
 
 def test_a_rate_of_sessions_is_searched_with_a_fleet(search: Callable[..., Any], tmp_path: Path) -> None:

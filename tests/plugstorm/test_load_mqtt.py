@@ -52,6 +52,8 @@ def test_a_run_over_a_broker_keeps_every_transaction(spawn: Spawn, tmp_path: Pat
     # Whatever the dialect, a trace has the frames of OCPP-J.
     assert '[2,\\"' in trace.read_text()
     assert '"over":"mqtt"' in trace.read_text()
+    assert '"granted":"' in trace.read_text()
+    assert '"status":101' not in trace.read_text()
 
 
 @pytest.mark.parametrize("shared", [(), ("--mqtt-connections", "2")], ids=["own", "shared"])

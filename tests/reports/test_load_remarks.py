@@ -128,6 +128,14 @@ def test_the_first_screen_names_each_storm_and_whether_the_csms_recovered(tmp_pa
     assert remarks[3].endswith("50 of them were lost after the first storm had begun.")
 
 
+def test_what_a_broker_delivers_wrongly_is_a_sentence_each(tmp_path: Path) -> None:
+    faults = {"mqtt-other-dialect": 1, "mqtt-duplicate-delivery": 1200, "unreadable": 3}
+    assert load_remarks(loaded(write_load(tmp_path / "run", faults=faults))) == [
+        "1 message of the CSMS could not be read, as they are not of the dialect; the log shows the first one.",
+        "1,200 messages came with the DUP flag, so the broker may have delivered them twice.",
+    ]
+
+
 def test_the_worst_moment_is_the_one_with_the_largest_share_of_failed_calls(tmp_path: Path) -> None:
     timeline = [{"t": float(t), "calls": 100.0, "errors": 2.0} for t in range(30)]
     timeline += [{"t": 30.0 + t, "calls": 10.0, "errors": 9.0} for t in range(5)]

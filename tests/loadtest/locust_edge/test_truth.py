@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks.canned import Stats
 from benchmarks.children import SinkProcess
-from benchmarks.sink import Stats
 from evidence import exit_codes
 from evidence.histogram import Histogram, Tag, read_hlog
 from evidence.run_folder import read_run
