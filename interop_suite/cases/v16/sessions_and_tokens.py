@@ -152,6 +152,40 @@ def main_meter(probe: Probe) -> None:
     heartbeat(station)
 
 
+SIGNED = "0A124F434D467C7B2246"
+
+
+@case(
+    id="ST_36",
+    ocpp="1.6",
+    title="Signed readings are taken: their value is no number",
+    block=BLOCK,
+    profile="Core",
+    needs=(TOKEN,),
+    sends="MeterValues and a StopTransaction with samples of format SignedData, and one with decimals.",
+    expects="The CSMS SHALL answer each: what is signed is hexadecimal digits, and every value is a text.",
+    clause=Clause("1.6", "7.43"),
+    defect="signed-reading-taken-for-number",
+    checks=(sessions_began(1), answered("MeterValues"), steps.stop_is_answered, still_serves()),
+)
+def signed_readings(probe: Probe) -> None:
+    station = probe.station
+    session = Charging(station, probe.token())
+    session.begin(1000)
+    sample = {"context": "Sample.Periodic", "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
+    values = [
+        {**sample, "value": SIGNED, "format": "SignedData"},
+        {**sample, "value": "1250.75", "format": "Raw"},
+    ]
+    for value in values:
+        reading = [{"timestamp": now(), "sampledValue": [value]}]
+        station.call("MeterValues", v16.meter_values(1, reading, transaction_id=int(session.id)))
+    end = {**values[0], "context": "Transaction.End"}
+    data = [{"timestamp": now(), "sampledValue": [end]}]
+    steps.stop_transaction(station, int(session.id), reason="Local", transaction_data=data)
+    heartbeat(station)
+
+
 @case(
     id="ST_34",
     ocpp="1.6",
