@@ -133,6 +133,37 @@ def reset_in_a_session(probe: Probe) -> None:
 
 
 @case(
+    id="ST_37",
+    ocpp="1.6",
+    title="A remote stop ends no session: its StopTransaction does",
+    block=BLOCK,
+    profile="Core",
+    initiator="csms",
+    needs=(TOKEN, "transactions", trigger_need("RemoteStopTransaction")),
+    sends="A session, Accepted to RemoteStopTransaction, a reading while the car still winds down, and the end.",
+    expects="The CSMS SHALL keep the session open until its end is told, and then as it was told.",
+    clause=Clause("1.6", "5.12"),
+    defect="remote-stop-ends-sessions",
+    also=("remote-stop-wrong-transaction",),
+    checks=(
+        sessions_began(1),
+        asked("RemoteStopTransaction"),
+        answered("MeterValues"),
+        steps.stop_is_answered,
+        kept_as_told(),
+    ),
+)
+def remote_stop_of_a_session(probe: Probe) -> None:
+    station = probe.station
+    session = Charging(station, probe.token(), connector=2)
+    session.begin(1000)
+    station.reply("RemoteStopTransaction", {"status": "Accepted"})
+    probe.command("RemoteStopTransaction", {"transactionId": int(session.id)})
+    session.sample(2200)
+    steps.stop_transaction(station, int(session.id), reason="Remote")
+
+
+@case(
     id="ST_33",
     ocpp="1.6",
     title="Readings of the main meter, and those that were triggered, are taken",
