@@ -38,19 +38,24 @@ _REFUSED: Mapping[Version, Clause] = MappingProxyType(
 
 
 def _signed_all_the_same(history: History) -> Iterator[Finding]:
-    """Find CertificateSigned for a station all of whose requests were Rejected before."""
+    """Find CertificateSigned for a station that asked for nothing, or all of whose requests were Rejected before."""
     if history.triggers("CertificateSigned"):
         return
+    fresh = {record.station for record in history.records if "new" in record.info}
     said: dict[str, set[Any]] = {}
     for exchange in history.exchanges:
         station = exchange.call.station
         if exchange.by_station and exchange.action == "SignCertificate":
             said.setdefault(station, set()).add(exchange.result.get("status"))
-        elif exchange.action == "CertificateSigned" and not exchange.by_station and said.get(station) == {"Rejected"}:
+        elif exchange.action == "CertificateSigned" and not exchange.by_station:
+            answers = said.get(station, set())
+            if answers != {"Rejected"} and (answers or station not in fresh):
+                continue
+            why = "SignCertificate was answered Rejected" if answers else "the station never sent SignCertificate"
             yield Finding(
                 verdict=Verdict.NON_STRICT,
-                claim="What was rejected is not signed",
-                actual="CertificateSigned came, although SignCertificate was answered Rejected",
+                claim="A certificate is for a request that was accepted",
+                actual=f"CertificateSigned came, although {why}",
                 clause=_REFUSED[history.rules.version],
                 frame=exchange.call.line,
             )

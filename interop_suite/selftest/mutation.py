@@ -44,7 +44,7 @@ LANES = 6
 LIMIT = 240.0
 """Seconds for one mutant."""
 MOST_CASES = 40
-"""Cases that a mutant is tried on at the most."""
+"""Cases that a mutant is tried on at first; only one that got away is tried on all the others as well."""
 EARLY_CASES = 8
 """How many of them begin, where there are such, before the boot of the station."""
 
@@ -170,6 +170,8 @@ class MutationRun:
         self._early = {case.key for case in all_cases() if case.start is not Start.BOOTED}
         self.fates: dict[str, Fate] = {}
         self._cases: dict[str, list[str]] = {}
+        self._rest: dict[str, list[str]] = {}
+        """Cases that a mutant has not been tried on."""
         for mutant in mutants:
             self.fates[mutant.id] = Fate(
                 id=mutant.id, kind=mutant.kind, required=mutant.required, equivalent=reason_to_spare(mutant.id)
@@ -187,16 +189,25 @@ class MutationRun:
         # What the preparation of the others needs is judged in these alone.
         cases.sort(key=lambda key: key not in self._early)
         cases = cases[:EARLY_CASES] + random.Random(name).sample(cases[EARLY_CASES:], len(cases[EARLY_CASES:]))  # noqa: S311
-        return MutantTask(name, {key: self._parents[key] for key in cases[:MOST_CASES] if key in self._parents})
+        known = [key for key in cases if key in self._parents]
+        self._rest[name] = known[MOST_CASES:]
+        return self._on(name, known[:MOST_CASES])
 
-    def take(self, task: MutantTask, tried: MutantTried) -> None:
-        """Note what came of a task."""
+    def _on(self, name: str, cases: Iterable[str]) -> MutantTask:
+        return MutantTask(name, {key: self._parents[key] for key in cases})
+
+    def take(self, task: MutantTask, tried: MutantTried) -> list[MutantTask]:
+        """Note what came of a task, and return what to try next: the other cases, for one that got away."""
         fate = self.fates[task.mutant]
         fate.killed_by, fate.reason = tried.killed_by, tried.reason
-        fate.acted, fate.tried = tried.acted, tried.tried
+        fate.acted, fate.tried = fate.acted or tried.acted, fate.tried + tried.tried
+        rest = self._rest.pop(task.mutant, [])
+        if rest and fate.acted and not fate.killed_by and not fate.equivalent:
+            return [self._on(task.mutant, rest)]
         done = sum(1 for one in self.fates.values() if one.tried)
         if not fate.killed_by and fate.acted and not fate.equivalent:
             self._progress(f"{done}/{len(self.fates)} survives: {fate.id}")
+        return []
 
     def score(self, version: Version, problems: Iterable[str] = ()) -> Score:
         """Sum up the mutants of a version."""
@@ -257,7 +268,7 @@ def run_mutation(
                 run = MutationRun(chosen, ended.value.seen, ended.value.verdicts, progress)
                 pool.give(*run.tasks())
             elif run is not None:
-                run.take(task, ended.value)
+                pool.give(*run.take(task, ended.value))
     return [] if run is None else [run.score(version, problems) for version in wanted]
 
 

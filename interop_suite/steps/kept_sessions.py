@@ -26,6 +26,9 @@ def kept_as_told(*, role: str = PRIMARY) -> Check:
             actual = f"nobody can read them: {last.error}"
             return [Finding(verdict=verdict, claim=claim, actual=actual, frame=last.line)]
         sessions = {} if station is None else sessions_of(history, station)
+        if not looks and sessions:
+            actual = "the driver has no way to read what the CSMS keeps of sessions"
+            return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual)]
         if not reads or not any(not session.doubtful for session in sessions.values()):
             return []
         wrong = [finding for finding in record_findings(history) if finding.frame == reads[-1].line]

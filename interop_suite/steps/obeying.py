@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fixtures.payloads import v2x
-from interop_suite.claims.expected import Expected
+from interop_suite.claims.expected import Expected, shown
 from interop_suite.drive.answers import Answer
 from interop_suite.drive.probe import Probe, now
 from interop_suite.drive.station import ScriptedStation
@@ -65,6 +65,6 @@ def nothing_but(*allowed: Any, absent: bool = False) -> Expected:
         if value is None and absent:
             return None
         same = isinstance(value, list) and len(value) == len(allowed) and all(entry in value for entry in allowed)
-        return None if same else f"is {value!r} instead of {list(allowed)!r}"
+        return None if same else f"is {shown(value)} instead of {list(allowed)!r}"
 
     return look

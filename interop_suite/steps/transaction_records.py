@@ -182,7 +182,7 @@ def recorded_end(*, role: str = PRIMARY) -> Check:
         right = state == ("closed" if told.ended else "open")
         if right and told.ended and told.end is not None and stop is not None:
             right = float(stop) == float(told.end)
-        return right, f"recorded as {state} with meterStop {stop}, told {told.end}"
+        return right, f"recorded as {state} with meterStop {stop}, told {'no end' if told.end is None else told.end}"
 
     return _check("A transaction is recorded as ended with its own meter value, and only when it has", look, role)
 

@@ -127,6 +127,12 @@ def test_certificate_for_a_request_that_was_rejected_is_told() -> None:
     ]
 
 
+def test_certificate_that_a_station_never_asked_for_is_told_of_a_new_station_only() -> None:
+    unasked = "CertificateSigned came, although the station never sent SignCertificate"
+    assert unasked in told(signed(begun().note(new=True)))
+    assert told(signed(begun())) == []
+
+
 def test_certificate_for_a_later_request_or_by_order_no_false_alarm() -> None:
     assert told(signed(sign(sign(begun(), "Rejected"), "Accepted"))) == []
     by_order = sign(begun(), "Rejected").driver(operation="trigger", action="CertificateSigned", payload={})
@@ -135,7 +141,7 @@ def test_certificate_for_a_later_request_or_by_order_no_false_alarm() -> None:
 
 def test_certificate_in_the_name_of_the_identity_or_of_the_serial_number_no_false_alarm() -> None:
     station = object.__new__(ScriptedStation)
-    station.model = make_station("ac-dual", "CP-7", seed=0)
+    station.model, station.identity = make_station("ac-dual", "CP-7", seed=0), "CP-7"
     request = make_csr("CP-7", "Plugstorm")
     authority = Authority("Root")
     for name in ("CP-7", station.model.serial_number):

@@ -17,6 +17,7 @@ from interop_suite.claims.checks import answered, asked
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import field, one_of
+from interop_suite.claims.fulfilment import fulfilled
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import NoWayError, Probe, now
 from interop_suite.drive.setup import Start
@@ -48,21 +49,21 @@ STOP: Mapping[Version, str] = {
 
 @shared(
     id="FLD_50",
-    title="The older of two sessions is stopped from afar",
+    title="Each of two sessions is stopped from afar",
     block=BLOCK,
     initiator="csms",
     needs=_needs(STOP, TOKEN),
-    sends="Two sessions at two places, and Rejected to the request to stop the older one; then both ends.",
-    expects="The CSMS SHALL name the session that its operator means, and not the latest.",
+    sends="Two sessions at two places, Rejected to the requests to stop the older and the newer one; then both ends.",
+    expects="The CSMS SHALL name the session that its operator means, and neither the first nor the latest.",
     clause=_cite(Clause("1.6", "5.12"), "F03.FR.01"),
     defect="stop-names-latest-session",
     also={
-        Version.V16: ("remote-stop-wrong-transaction",),
-        **dict.fromkeys(V2X, ("request-stop-wrong-transaction",)),
+        Version.V16: ("remote-stop-wrong-transaction", "stop-names-first-session"),
+        **dict.fromkeys(V2X, ("request-stop-wrong-transaction", "stop-names-first-session")),
     },
-    checks={version: (sessions_began(2), asked(STOP[version])) for version in ALL},
+    checks={version: (sessions_began(2), fulfilled(STOP[version])) for version in ALL},
 )
-def older_session(probe: Probe) -> None:
+def each_session(probe: Probe) -> None:
     station, action = probe.station, STOP[probe.version]
     sessions = [
         Charging(station, probe.token()),
@@ -71,7 +72,8 @@ def older_session(probe: Probe) -> None:
     for number, session in enumerate(sessions, 1):
         session.begin(1000 * number)
     station.reply(action, {"status": "Rejected"})
-    probe.command(action, {"transactionId": sessions[0].id})
+    for session in sessions:
+        probe.command(action, {"transactionId": session.id})
     for session in sessions:
         session.end(5000)
 

@@ -17,7 +17,7 @@ from interop_suite.claims.checks import still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.command_outcomes import orders_of
-from interop_suite.claims.expected import present
+from interop_suite.claims.expected import present, shown
 from interop_suite.claims.fulfilment import fulfilled
 from interop_suite.claims.history import History
 from interop_suite.claims.moments import apart
@@ -85,7 +85,7 @@ def _weigh_list(order: Mapping[str, Any], payload: Mapping[str, Any], line: int)
     wanted = _infos(order)
     found = _infos(payload)
     wrong = [
-        f"{name} of {tag} is {found.get(tag, {}).get(name)!r} instead of {value!r}"
+        f"{name} of {tag} is {shown(found.get(tag, {}).get(name))} instead of {value!r}"
         for tag, info in wanted.items()
         for name, value in info.items()
         if not _is_same(value, found.get(tag, {}).get(name))

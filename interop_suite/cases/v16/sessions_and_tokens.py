@@ -133,6 +133,37 @@ def reset_in_a_session(probe: Probe) -> None:
 
 
 @case(
+    id="ST_37",
+    ocpp="1.6",
+    title="A remote stop ends no session: its StopTransaction does",
+    block=BLOCK,
+    profile="Core",
+    initiator="csms",
+    needs=(TOKEN, "transactions", trigger_need("RemoteStopTransaction")),
+    sends="A session, Accepted to RemoteStopTransaction, a reading while the car still winds down, and the end.",
+    expects="The CSMS SHALL keep the session open until its end is told, and then as it was told.",
+    clause=Clause("1.6", "5.12"),
+    defect="remote-stop-ends-sessions",
+    also=("remote-stop-wrong-transaction",),
+    checks=(
+        sessions_began(1),
+        asked("RemoteStopTransaction"),
+        answered("MeterValues"),
+        steps.stop_is_answered,
+        kept_as_told(),
+    ),
+)
+def remote_stop_of_a_session(probe: Probe) -> None:
+    station = probe.station
+    session = Charging(station, probe.token(), connector=2)
+    session.begin(1000)
+    station.reply("RemoteStopTransaction", {"status": "Accepted"})
+    probe.command("RemoteStopTransaction", {"transactionId": int(session.id)})
+    session.sample(2200)
+    steps.stop_transaction(station, int(session.id), reason="Remote")
+
+
+@case(
     id="ST_33",
     ocpp="1.6",
     title="Readings of the main meter, and those that were triggered, are taken",
@@ -149,6 +180,40 @@ def main_meter(probe: Probe) -> None:
     for connector, context in ((0, "Sample.Clock"), (0, "Trigger"), (1, "Trigger")):
         sample = {"value": "481516", "context": context, "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
         station.call("MeterValues", v16.meter_values(connector, [{"timestamp": now(), "sampledValue": [sample]}]))
+    heartbeat(station)
+
+
+SIGNED = "0A124F434D467C7B2246"
+
+
+@case(
+    id="ST_36",
+    ocpp="1.6",
+    title="Signed readings are taken: their value is no number",
+    block=BLOCK,
+    profile="Core",
+    needs=(TOKEN,),
+    sends="MeterValues and a StopTransaction with samples of format SignedData, and one with decimals.",
+    expects="The CSMS SHALL answer each: what is signed is hexadecimal digits, and every value is a text.",
+    clause=Clause("1.6", "7.43"),
+    defect="signed-reading-taken-for-number",
+    checks=(sessions_began(1), answered("MeterValues"), steps.stop_is_answered, still_serves()),
+)
+def signed_readings(probe: Probe) -> None:
+    station = probe.station
+    session = Charging(station, probe.token())
+    session.begin(1000)
+    sample = {"context": "Sample.Periodic", "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
+    values = [
+        {**sample, "value": SIGNED, "format": "SignedData"},
+        {**sample, "value": "1250.75", "format": "Raw"},
+    ]
+    for value in values:
+        reading = [{"timestamp": now(), "sampledValue": [value]}]
+        station.call("MeterValues", v16.meter_values(1, reading, transaction_id=int(session.id)))
+    end = {**values[0], "context": "Transaction.End"}
+    data = [{"timestamp": now(), "sampledValue": [end]}]
+    steps.stop_transaction(station, int(session.id), reason="Local", transaction_data=data)
     heartbeat(station)
 
 

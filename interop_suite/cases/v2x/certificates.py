@@ -13,7 +13,7 @@ from fixtures.certificates import Authority, HashAlgorithm, hash_data
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import noted, still_serves
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.expected import Expected, field, one_of, present
+from interop_suite.claims.expected import Expected, field, one_of, present, shown
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.operator_orders import ordered
@@ -287,7 +287,7 @@ def _exactly(kinds: Iterable[str]) -> Expected:
 
     def look(value: Any) -> str | None:
         found = sorted(map(str, value)) if isinstance(value, list) else value
-        return None if found == wanted else f"is {value!r} instead of {wanted}"
+        return None if found == wanted else f"is {shown(value)} instead of {wanted}"
 
     return look
 

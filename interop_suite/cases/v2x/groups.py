@@ -9,6 +9,7 @@ from fixtures.csms.defects.v2x_events import event_defect_id
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import shown
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.charging import Charging, authorize
 from interop_suite.steps.token_groups import group_is_told, member, new_group
@@ -35,7 +36,7 @@ LEFT = event_defect_id("Ended", "EVCommunicationLost")
 
 def refused(value: object) -> str | None:
     """Expect any status but Accepted."""
-    return f"is {value!r} instead of a refusal" if value in ("Accepted", None) else None
+    return f"is {shown(value)} instead of a refusal" if value in ("Accepted", None) else None
 
 
 @case(

@@ -12,7 +12,7 @@ from fixtures.payloads import v2x
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, still_serves
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.expected import Expected, one_of, present
+from interop_suite.claims.expected import Expected, one_of, present, shown
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.connections import heartbeat
@@ -38,7 +38,7 @@ def _signed_in(scheme: str) -> Expected:
         parts = urlsplit(value) if isinstance(value, str) else None
         if parts is not None and parts.scheme == scheme and parts.netloc.rpartition("@")[0]:
             return None
-        return f"is {value!r} instead of an {scheme} address with credentials"
+        return f"is {shown(value)} instead of an {scheme} address with credentials"
 
     return look
 

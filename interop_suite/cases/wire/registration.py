@@ -12,7 +12,7 @@ from interop_suite.claims.checks import answered
 from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
-from interop_suite.claims.expected import one_of, present
+from interop_suite.claims.expected import one_of, present, shown
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
 from interop_suite.drive.setup import Start
@@ -245,7 +245,7 @@ UNASKED = 0.3
 
 def not_negative(value: Any) -> str | None:
     """Expect a number from 0 on."""
-    return None if isinstance(value, int | float) and value >= 0 else f"is {value!r} instead of 0 or more"
+    return None if isinstance(value, int | float) and value >= 0 else f"is {shown(value)} instead of 0 or more"
 
 
 @shared(

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import interop_suite
 from evidence.verdicts import Verdict
 from interop_suite.claims.checks import answered, asked, noted, refused_upgrade, still_serves
 from interop_suite.claims.claim import Check, Level
@@ -113,3 +117,11 @@ def test_refusal_before_the_upgrade_holds_and_an_upgrade_breaks_it() -> None:
     assert verdicts(check, Recording().script().opened(status=401)) == [Verdict.OK]
     assert verdicts(check, Recording().script().opened(status=None, error="TLS: alert")) == [Verdict.OK]
     assert verdicts(check, Recording().script().opened()) == [Verdict.FAILED]
+
+
+def test_reasons_never_name_a_missing_field_none() -> None:
+    root = Path(interop_suite.__file__).parent
+    # A value that was looked up may be missing: `shown` says so in words.
+    raw = re.compile(r"is \{(value|told|found\b[^}]*|[a-z_]+\.get\([^}]*)!r\} instead")
+    found = [f"{path.name}: {line}" for path in root.rglob("*.py") for line in raw.findall(path.read_text("utf-8"))]
+    assert found == []
