@@ -8,6 +8,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.order import spread
+
 # Two shared cores make single examples slow now and then; the number of examples bounds the time instead.
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples each time, so that a change is judged by what it changes; `make flake` draws others.
@@ -34,3 +36,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     seed = config.getoption("--order-seed")
     if seed is not None:
         random.Random(seed).shuffle(items)
+    else:
+        items[:] = spread([(item, item.location[0], item.get_closest_marker("waits") is not None) for item in items])
