@@ -33,9 +33,6 @@ _MOST_WAITING: Final = 200
 """Records that wait until one of them shows the version."""
 _RECENT: Final = 5
 _SHOWN_TEXT: Final = 4_000
-_FEWEST_IDS: Final = 16
-_ALL_IDS: Final = 200_000
-"""Message ids that are remembered for all stations together."""
 _ORDERLY_REFUSALS: Final = frozenset(
     {"Rejected", "NotSupported", "NotImplemented", "UnlockFailed", "Failed", "Faulted", "Occupied", "Unavailable"}
 )
@@ -367,8 +364,7 @@ class Dialogue:
         if action == "BootNotification" and IDS_START_ANEW[self.version]:
             # Not every log tells of connections.
             ids.clear()
-        most = max(_ALL_IDS // self._listener.station_count, 2 * _FEWEST_IDS)
-        if ids.other(message_id, hash(text), most) is not None:
+        if ids.other(message_id, hash(text), self._listener.ids_each) is not None:
             self.find("reused-id", f"{action} has the id {message_id!r} of an earlier CALL", side=sender)
 
     # -- answers ---------------------------------------------------------------------------------------------------

@@ -47,6 +47,9 @@ _UNREAD_KEPT: Final = 50
 _SHOWN_UNREAD: Final = 300
 _LOST_KEPT: Final = 200
 _FRAME: Final = Event.FRAME
+_FEWEST_IDS: Final = 32
+_ALL_IDS: Final = 200_000
+"""Message ids that are remembered for all stations together."""
 
 
 def _watchers_16(dialogue: Dialogue) -> list[Watcher]:
@@ -122,7 +125,7 @@ class Judge:
         self._figures: dict[tuple[Side, str], dict[Version, Figures]] = {}
         self._at = -inf
         self.last_gap = 0
-        self.station_count = 1
+        self.ids_each = _ALL_IDS
 
     # -- logs ------------------------------------------------------------------------------------------------------
 
@@ -172,7 +175,7 @@ class Judge:
             station, self, _WATCHERS, timeout=self._timeout, version=self._version
         )
         dialogue.traits = self._traits
-        self.station_count = max(self.station_count, len(self._dialogues))
+        self.ids_each = min(self.ids_each, max(_ALL_IDS // len(self._dialogues), _FEWEST_IDS))
         return dialogue
 
     def _could_not_read(self, unread: Unread) -> None:

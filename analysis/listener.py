@@ -35,7 +35,8 @@ class Speaker(Protocol):
 class Listener(Protocol):
     """Who hears of what is found and counted."""
 
-    station_count: int
+    ids_each: int
+    """How many message ids of each side of a station may be remembered."""
     last_gap: int
     """The last line that could not be read."""
 

@@ -38,14 +38,18 @@ class UsedIds(Generic[Id, Content]):
 
         At least the last half of `most` ids are remembered.
         """
-        known = self._young.get(message_id)
+        young = self._young
+        known = young.get(message_id)
         if known is None:
             known = self._old.get(message_id)
+            if known is None:
+                young[message_id] = content
+                if len(young) * 2 > most:
+                    self._young, self._old = {}, young
+                return None
         if known == content:
             return None
-        self._young[message_id] = content
-        if known is None and len(self._young) * 2 > most:
-            self._young, self._old = {}, self._young
+        young[message_id] = content
         return known
 
     def clear(self) -> None:

@@ -11,6 +11,7 @@ from ocppj.schemas import SchemaError
 __all__ = ["PayloadFault", "fault_of", "value_at"]
 
 _LOCAL_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?")
+_SHORT_OFFSET: Final = re.compile(_LOCAL_TIME.pattern + r"[+-]\d\d(\d\d)?")
 
 
 class PayloadFault(StrEnum):
@@ -20,6 +21,8 @@ class PayloadFault(StrEnum):
     """A field that the schema does not know."""
     LOCAL_TIME = "local-time"
     """A time without a zone."""
+    SHORT_OFFSET = "short-offset"
+    """A time whose offset is written as ISO 8601 has it, +03 or +0300, and not as RFC 3339 does."""
     WHOLE_FLOAT = "whole-float"
     """20.0 is an integer for draft-06 and none for draft-04; JSON itself knows only numbers."""
     OTHER = "other"
@@ -30,8 +33,11 @@ def fault_of(error: SchemaError, payload: Any) -> PayloadFault:
     if error.keyword == "additionalProperties":
         return PayloadFault.EXTRA_FIELD
     value = value_at(payload, error.path)
-    if error.keyword == "format" and isinstance(value, str) and _LOCAL_TIME.fullmatch(value):
-        return PayloadFault.LOCAL_TIME
+    if error.keyword == "format" and isinstance(value, str):
+        if _LOCAL_TIME.fullmatch(value):
+            return PayloadFault.LOCAL_TIME
+        if _SHORT_OFFSET.fullmatch(value):
+            return PayloadFault.SHORT_OFFSET
     if error.keyword == "type" and '"integer"' in error.message and isinstance(value, float) and value.is_integer():
         return PayloadFault.WHOLE_FLOAT
     return PayloadFault.OTHER

@@ -79,7 +79,9 @@ def open_sources(paths: Sequence[str], *, station: str | None = None) -> Iterato
 def _in_order(paths: Sequence[str]) -> list[str]:
     """Order `a.log a.log.1 a.log.2.gz` from the oldest, which has the highest number; leave others where they are."""
     groups: dict[str, list[tuple[int, str]]] = {}
-    for path in paths:
+    # A log that a shell's pattern and a name both give is read once.
+    once = {Path(path).absolute(): path for path in paths}
+    for path in once.values():
         number = _ROTATED.search(Path(path).name)
         stem = path if number is None else str(Path(path).parent / Path(path).name[: number.start()])
         groups.setdefault(stem, []).append((-int(number[1]) if number else 0, path))

@@ -43,6 +43,7 @@ def explain_payload(station: StationView, sender: Side, action: str, part: Part,
 _RULES: Final = {
     PayloadFault.EXTRA_FIELD: "extra-field",
     PayloadFault.LOCAL_TIME: "time-without-zone",
+    PayloadFault.SHORT_OFFSET: "short-offset",
     PayloadFault.WHOLE_FLOAT: "integer-with-fraction",
 }
 

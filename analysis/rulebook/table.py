@@ -171,6 +171,8 @@ _ROWS: Final[tuple[tuple[str, Side | None, Level | Mapping[Version, Level], str 
      "The messages of a transaction are in the order of their times."),
     ("time-without-zone", _EITHER, _SHOULD_16, _by_version("1.6 §3.14, §3.15", "Part 2 §2.1 (RFC 3339)"),
      "Times bear Z or an offset."),
+    ("short-offset", _EITHER, _SHOULD_16, _by_version("1.6 §3.14 (ISO 8601)", "Part 2 §2.1 (RFC 3339)"),
+     "The offset of a time has hours, a colon and minutes."),
     ("clock-not-set", _STATION, _RECOMMENDED, _by_version("1.6 §4.2, §4.6", "Part 2 B01"),
      "An accepted station has set its clock."),
     ("clock-ahead", _STATION, _RECOMMENDED, _by_version("1.6 §4.6", "Part 2 G02"),

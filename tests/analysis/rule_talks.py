@@ -84,6 +84,15 @@ def commanded(status: str, action: str, payload: dict[str, Any], boot: dict[str,
     return talk.down(action, payload, {"status": "Rejected"})
 
 
+def stamped(offset: str) -> Talk:
+    """Start a transaction at a time of the local clock, 08:00 in UTC; it ends in the usual way."""
+    talk = t16()
+    hours = {"+03": 3.0, "+03:00": 3.0, "-0530": -5.5, "Z": 0.0}[offset]
+    text = talk.stamp(hours * 3600).removesuffix("Z") + offset
+    start = {"connectorId": 1, "idTag": "INVENTED1", "meterStart": 1000, "timestamp": text}
+    return talk.up("StartTransaction", start, {"transactionId": 7, "idTagInfo": {"status": "Accepted"}})
+
+
 def vat(asked: str, told: str) -> Talk:
     return t2x().up("VatNumberValidation", {"vatNumber": asked}, {"vatNumber": told, "status": "Accepted"})
 

@@ -213,6 +213,12 @@ def test_rotated_logs_are_read_from_the_oldest(tmp_path: Path) -> None:
     assert order == ["b.log", "a.log.10.gz", "a.log.2", "a.log.1", "a.log"]
 
 
+def test_a_log_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text(render(SCENES[0], "steve"))
+    assert len(list(open_sources([str(path), f"{tmp_path}/a.log"]))) == 1
+
+
 def test_a_folder_of_dumped_messages_is_one_log(tmp_path: Path) -> None:
     for place, line in enumerate(render(SCENES[0], "ocpp.core-dump").splitlines()):
         name, _, frame = line.partition(": ")

@@ -41,6 +41,7 @@ from tests.analysis.rule_talks import (
     shifted,
     shown,
     silence,
+    stamped,
     t2x,
     t16,
     tokens,
@@ -206,6 +207,8 @@ PLAYS: list[tuple[str, str, Play, Play]] = [
         lambda: registered("Pending"),
         lambda: registered("Accepted", answer={"currentTime": Talk().stamp(3)}),
     ),
+    ("short-offset", CP, lambda: stamped("+03"), lambda: stamped("+03:00")),
+    ("short-offset", CP, lambda: stamped("-0530"), lambda: stamped("Z")),
     ("boot-too-early", CP, lambda: boot_again(30), lambda: boot_again(60)),
     (
         "session-while-pending",
@@ -428,6 +431,14 @@ ALL_PLAYS = PLAYS + CSMS_PLAYS
 def test_a_rule_is_broken_by_the_one_and_not_by_the_other(rule: str, side: str, bad: Play, near: Play) -> None:
     assert (side, rule) in broken(judge_talk(bad()))
     assert rule not in {name for _, name in broken(judge_talk(near()))}
+
+
+def test_a_start_whose_time_has_a_short_offset_is_followed_no_false_alarm() -> None:
+    """1.6 asks for ISO 8601 alone, and everybody reads such a time."""
+    analysis = judge_talk(stamped("+03").stop())
+    assert broken(analysis) == {(CP, "short-offset")}
+    assert not analysis.required[Side.STATION]
+    assert sum(station.transactions for station in analysis.stations) == 1
 
 
 def test_a_good_day_of_an_own_station_is_clean() -> None:
