@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
@@ -105,7 +106,10 @@ def a_browser() -> Iterator[webdriver.Chrome]:
     for word in CHROME:
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    try:
+        found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    except WebDriverException as error:
+        pytest.skip(f"{chrome} does not start here: {error.msg}")
     found.set_page_load_timeout(PATIENCE)
     try:
         yield found
