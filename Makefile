@@ -122,9 +122,9 @@ dist: setup ## Build the wheel into dist/: pipx install dist/*.whl
 	rm -f $(DIST)/*.whl
 	$(BIN)/python -m hatchling build -t wheel -d $(DIST)
 
-# Most of their time they wait, so twice as many as there are cores; tests of one expensive set-up stay together.
+# Most of their time they wait, so twice as many as there are cores; tests of one file share their set-up.
 test-deploy: setup ## Test the wheel, the image, the manifests and whole runs; what a machine lacks is skipped with a reason
-	$(BIN)/python -m pytest -v -rs $(PARALLEL) --dist loadgroup --no-loadscope-reorder tests/deploy $(ARGS)
+	$(BIN)/python -m pytest -v -rs $(PARALLEL) --dist loadfile --no-loadscope-reorder tests/deploy $(ARGS)
 
 image-test: setup ## Take every step of the Dockerfile in a root file system of Debian packages, and start containers
 	$(BIN)/python -m pytest -v tests/deploy/whole/test_image.py $(ARGS)

@@ -31,14 +31,24 @@ note() {
   esac
 }
 
+# compare WHAT RUNS: tell what got worse since the last good night; the first night has nothing before it.
+compare() {
+  if [ -z "$(find "$HISTORY" -path "*/$1*/run.json" | head -n 1)" ]; then
+    echo "nightly: there is no $1 run of an earlier night: this night makes the base"
+    return
+  fi
+  # shellcheck disable=SC2086  # words
+  plugstorm compare --baseline latest --runs "$HISTORY" $2
+  note $? "compare $1"
+}
+
 if [ "$INTEROP" != no ]; then
   # Cases that FAILED before, too, are no regression: only the comparison decides.
   # shellcheck disable=SC2086  # words
   plugstorm interop $target $CSMS_OPTIONS $INTEROP --label "$LABEL" --out "$NIGHT/interop"
   code=$?; [ $code -eq 1 ] || note $code interop
   if [ -f "$NIGHT/interop/run.json" ]; then
-    plugstorm compare --baseline latest --runs "$HISTORY" "$NIGHT/interop"
-    note $? "compare interop"
+    compare interop "$NIGHT/interop"
   fi
 fi
 
@@ -56,9 +66,7 @@ while [ $count -lt "$RUNS" ] && [ $try -lt $((RUNS + 3)) ]; do
   esac
 done
 if [ -n "$good" ]; then
-  # shellcheck disable=SC2086  # words
-  plugstorm compare --baseline latest --runs "$HISTORY" $good
-  note $? "compare load"
+  compare load "$good"
 fi
 
 # The base stays the last good night until somebody accepts the new figures.

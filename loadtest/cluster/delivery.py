@@ -155,6 +155,10 @@ class Collector:
             self.workers[worker] = state
         return state
 
+    def forget(self, worker: str) -> None:
+        """Wait no longer for a worker that takes no part."""
+        self.workers.pop(worker, None)
+
     def hear(self, worker: str) -> None:
         """Note a sign of life."""
         if worker in self.workers:

@@ -23,6 +23,7 @@ from loadtest.cluster.delivery import Ack, Collector, Report
 from loadtest.cluster.leases import LeaseServer, LeaseTable
 from loadtest.cluster.live import Progress, print_error, print_result, snapshot
 from loadtest.cluster.overview import ActionTotals, Overview, overview_of, overview_of_result
+from loadtest.cluster.same_program import difference
 from loadtest.cluster.standing import Standing
 from loadtest.judging.early_signs import LOOK_UNTIL, Sight, early_signs
 from loadtest.judging.generator import gather, judge, lag_ms
@@ -71,7 +72,8 @@ class MasterEnd:
         """
         self._settings = settings
         self._send = send
-        self._workers = workers
+        self._all_workers = workers
+        self._refused: set[str] = set()
         self._name = name
         self._errors = errors
         self._stop = stop
@@ -270,6 +272,10 @@ class MasterEnd:
         """Take one message of a worker."""
         if self._collector is not None:
             self._collector.hear(worker)
+        if message["kind"] == "hello":
+            self._look_at_version(worker, message.get("version", ""))
+        if worker in self._refused:
+            return
         match message["kind"]:
             case "hello":
                 if self._collector is not None:
@@ -285,6 +291,8 @@ class MasterEnd:
 
     def receive(self, worker: str, report: Report) -> None:
         """Take one report of a worker and acknowledge it."""
+        if worker in self._refused:
+            return
         ack = self._collector.receive(worker, report, self._name(worker)) if self._collector is not None else None
         if ack is None:
             ack = Ack(run=report["run"], upto=report["seq"])
@@ -295,6 +303,24 @@ class MasterEnd:
         self._news.set()
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _workers(self) -> list[str]:
+        return [worker for worker in self._all_workers() if worker not in self._refused]
+
+    def _look_at_version(self, worker: str, version: str) -> None:
+        if not (why := difference(version)):
+            return
+        self._refused.add(worker)
+        self._send(worker, {"kind": "refused", "why": why})
+        sentence = f"{self._name(worker).capitalize()} takes no part: {why}."
+        if self._collector is not None:
+            # Locust had taken it for ready, and begun.
+            self._collector.forget(worker)
+            self._warn(sentence)
+            return
+        _logger.error("%s", sentence)
+        if self._progress is not None:
+            self._progress.warn(sentence)
 
     def _new_lease_server(self) -> LeaseServer:
         identities = self._settings.identities

@@ -14,6 +14,7 @@ import gevent
 
 from loadtest.cluster.delivery import Report, ReportQueue
 from loadtest.cluster.leases import LeaseClient
+from loadtest.cluster.same_program import PROGRAM
 from loadtest.judging.settings import FENCE_AFTER
 from loadtest.measuring.recorder import CallTable, Recorder
 from loadtest.measuring.sampler import PROBE_EVERY, Sampler
@@ -30,14 +31,17 @@ class WorkerEnd:
         *,
         table: CallTable | None = None,
         stop: Callable[[], bool] = lambda: False,
+        refused: Callable[[str], object] = lambda _: None,
         fence_after: float = FENCE_AFTER,
     ) -> None:
         """Send through `send`, and let Locust's `table` show the same CALLs.
 
         `stop` stops the users when the master ends the run, which must come to `flush`; it tells whether it had to.
+        `refused` is called with the reason where the master wants no work of this process.
         """
         self._send = send
         self._stop = stop
+        self._refused = refused
         self._timer: Any = None
         self._orders: dict[str, Callable[[dict[str, Any]], object]] = {}
         self.folder: str | None = None
@@ -51,7 +55,7 @@ class WorkerEnd:
         """Begin to watch the event loop, and tell the master that this process is ready for its messages."""
         self._timer = gevent.get_hub().loop.timer(PROBE_EVERY, repeat=PROBE_EVERY)
         self._probe()
-        self._send({"kind": "hello"})
+        self._send({"kind": "hello", "version": PROGRAM})
 
     def close(self) -> None:
         """Stop watching."""
@@ -102,6 +106,8 @@ class WorkerEnd:
                 order = message["order"]
                 if order["kind"] in self._orders:
                     self._orders[order["kind"]](order)
+            case "refused":
+                self._refused(message["why"])
             case "finish":
                 gevent.spawn(self._finish, message["run"])
 

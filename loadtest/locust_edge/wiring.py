@@ -63,6 +63,8 @@ _GOODBYE_TIMEOUT: Final = 5.0
 
 _logger = logging.getLogger(__name__)
 _wirings: WeakKeyDictionary[Environment, Wiring] = WeakKeyDictionary()
+_early: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
+"""What workers said to a master before it was ready."""
 
 
 def install(environment: Environment, settings: Settings, *, signals: bool = True) -> Wiring:
@@ -86,9 +88,10 @@ def prepare_locust() -> None:
 
 
 def expect_workers(runner: Any) -> None:
-    """Let a master know its workers' messages from the start: they may speak before it knows what to do."""
+    """Keep what workers say to a master that does not know yet what to do."""
     if isinstance(runner, runners.MasterRunner):
-        runner.register_message(_UP, lambda **_: None)
+        early = _early[runner] = []
+        runner.register_message(_UP, lambda msg, **_: early.append(msg))
 
 
 def wired(environment: Environment) -> Wiring:
@@ -120,6 +123,7 @@ class Wiring:
         self._receiver: Any = None
         self._orphan = Orphan(is_forked=isinstance(runner, runners.WorkerRunner))
         self._interrupts = 0
+        self._is_refused = False
         if not isinstance(runner, runners.WorkerRunner):
             self.master = MasterEnd(
                 settings,
@@ -135,6 +139,7 @@ class Wiring:
                 self._send_up,
                 table=LocustTable(environment),
                 stop=self._stop_users,
+                refused=self._leave_refused,
                 fence_after=settings.fence_after,
             )
 
@@ -171,6 +176,8 @@ class Wiring:
         if self.master is not None:
             runner.custom_messages.pop(_UP, None)
             runner.register_message(_UP, self._on_up)
+            for message in _early.pop(runner, ()):
+                self.master.handle(message.node_id, message.data)
             events.test_start.add_listener(self._on_test_start)
             events.spawning_complete.add_listener(self._on_spawning_complete)
         if self.worker is not None:
@@ -322,9 +329,19 @@ class Wiring:
             if not self._stop_users():
                 self.worker.flush()
             self._say_goodbye(self.worker)
-            self.environment.process_exit_code = exit_codes.INVALID if _unhandled() else exit_codes.PASSED
+            self.environment.process_exit_code = self._worker_exit_code()
         if self.worker is not None:
             self.worker.close()
+
+    def _worker_exit_code(self) -> int:
+        if self._is_refused:
+            return exit_codes.USAGE
+        return exit_codes.INVALID if _unhandled() else exit_codes.PASSED
+
+    def _leave_refused(self, why: str) -> None:
+        _logger.error("The master wants no work of this worker: %s.", why)
+        self._is_refused = True
+        gevent.spawn(self._runner.quit)
 
     def _say_goodbye(self, worker: WorkerEnd) -> None:
         """Wait until the master has the last figures, unless the connection to it is closed already."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -38,6 +39,11 @@ class Night:
         (folder / "bin").mkdir()
         (folder / "bin" / "plugstorm").write_text(PLUGSTORM)
         (folder / "bin" / "plugstorm").chmod(0o755)
+        self.history = folder / "plugstorm-history"
+        self.before = self.history / "20250101T000000Z"
+        for run in ("interop", "load-1"):
+            (self.before / run).mkdir(parents=True)
+            (self.before / run / "run.json").write_text("{}")
 
     def run(self, codes: str = "", **environment: str) -> int:
         (self.folder / "codes").write_text(codes)
@@ -53,7 +59,8 @@ class Night:
 
     @property
     def kept(self) -> list[str]:
-        return sorted(path.parent.name for path in (self.folder / "plugstorm-history").glob("*/*/run.json"))
+        runs = [path.parent for path in self.history.glob("*/*/run.json")]
+        return sorted(run.name for run in runs if run.parent != self.before)
 
 
 @pytest.fixture
@@ -84,6 +91,13 @@ def test_a_regression_fails_and_is_not_the_next_base(night: Night, what: str) ->
     assert night.kept == GOOD
 
 
+def test_the_first_night_has_nothing_to_be_compared_with(night: Night) -> None:
+    shutil.rmtree(night.history)
+    assert night.run("1 compare\n") == 0
+    assert night.said("compare") == []
+    assert night.kept == GOOD
+
+
 def test_failed_cases_and_objectives_alone_fail_nothing(night: Night) -> None:
     assert night.run("1 interop\n1 load\n") == 0
     assert night.kept == GOOD
@@ -109,7 +123,7 @@ def test_what_is_no_verdict_ends_the_night(night: Night, codes: str, code: int) 
 
 
 def test_the_suite_can_be_left_out_and_old_nights_go(night: Night) -> None:
-    old = [night.folder / "plugstorm-history" / f"2026010{day}T000000Z" for day in range(1, 6)]
+    old = [night.history / f"2026010{day}T000000Z" for day in range(1, 6)]
     for one in old:
         (one / "load-1").mkdir(parents=True)
     assert night.run(INTEROP="no", KEEP="3") == 0

@@ -24,7 +24,6 @@ from tests.test_house import ROOT
 pytestmark = [
     pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed here"),
     pytest.mark.timeout(1200),
-    pytest.mark.xdist_group("allure"),
 ]
 PACKAGES = ("allure@3", "allure-commandline@2")
 ALLURE_3 = Path("node_modules/.bin/allure")

@@ -31,7 +31,6 @@ pytestmark = [
     ),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a root file system"),
     pytest.mark.timeout(1800),
-    pytest.mark.xdist_group("image"),
 ]
 DOCKERFILE = read_dockerfile((ROOT / "Dockerfile").read_text("utf-8"))
 ORDINARY = "1000:1000"

@@ -16,8 +16,6 @@ import pytest
 from tests.deploy.loads import check_load
 from tests.test_house import MAY_IMPORT, ROOT
 
-pytestmark = pytest.mark.xdist_group("installed")
-
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:

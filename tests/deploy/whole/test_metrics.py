@@ -26,7 +26,7 @@ from plugstorm.load_command import free_port
 from tests.deploy.dashboard import metrics_of, queries
 from tests.loadtest.plugins.metrics.receiver import receiver
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("metrics")]
+pytestmark = pytest.mark.timeout(900)
 
 # With a second answer to each Heartbeat, messages that arrive twice, connections that others end, and commands: so no
 # metric is without a series.
@@ -218,7 +218,6 @@ def test_run_json_says_where_the_metrics_went(seen: Seen) -> None:
     assert [warning for warning in seen.run.warnings if "etrics" in warning] == []
 
 
-@pytest.mark.xdist_group("two workers")
 def test_a_run_with_two_workers_is_one_fleet_on_the_page_and_in_the_tab(tmp_path: Path) -> None:
     port, ui = free_port(), free_port()
     words = [str(Path(sys.prefix) / "bin" / "plugstorm"), "load", "--stations", "40", "--workers", "2", "--out", "run"]

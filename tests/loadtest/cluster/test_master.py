@@ -17,6 +17,7 @@ from evidence.run_model import LoadRun
 from evidence.vocabulary import COOL_DOWN, MEASURE, OPENED, RAMP, TO_CSMS
 from loadtest.cluster.delivery import ReportQueue
 from loadtest.cluster.master import MasterEnd
+from loadtest.cluster.same_program import PROGRAM
 from loadtest.judging.settings import Settings
 from loadtest.judging.slo import Threshold
 from loadtest.judging.slo_expression import parse
@@ -71,12 +72,39 @@ def test_every_worker_hears_of_the_run_and_a_late_one_too(fixture: Fixture, tmp_
     told = [{"kind": "run", "run": 1, "window": RAMP, "folder": str(tmp_path.resolve() / "run")}]
     for worker in ("host_a", "host_b"):
         assert fixture.told(worker, "run") == told
-    fixture.master.handle("host_c", {"kind": "hello"})
+    fixture.master.handle("host_c", {"kind": "hello", "version": PROGRAM})
     assert fixture.told("host_c", "run") == told
 
 
+@pytest.mark.parametrize("version", ["0.0.9", ""])
+def test_a_worker_of_another_version_takes_no_part(fixture: Fixture, version: str) -> None:
+    hello = {"kind": "hello"} | ({"version": version} if version else {})
+    fixture.master.handle("host_b", hello)
+    (refused,) = fixture.told("host_b", "refused")
+    assert version in refused["why"]
+    assert PROGRAM in refused["why"]
+    fixture.begin()
+    assert len(fixture.told("host_a", "run")) == 1
+    fixture.master.handle("host_b", hello)
+    fixture.report("host_b")
+    assert {message["kind"] for to, message in fixture.sent if to == "host_b"} == {"refused"}
+
+
+def test_a_run_that_began_with_a_worker_of_another_version_goes_on_without(fixture: Fixture) -> None:
+    fixture.begin()
+    fixture.master.handle("host_b", {"kind": "hello", "version": "0.0.9"})
+    fixture.call("host_a", 3)
+    fixture.report("host_a", last=True)
+    fixture.report("host_b", last=True)
+    fixture.master.finish()
+    assert fixture.master.result is not None
+    assert [worker["name"] for worker in fixture.master.result.generator.details["workers"]] == ["worker a"]
+    (warning,) = fixture.master.result.warnings
+    assert warning.startswith("Worker b takes no part: it is Plugstorm 0.0.9")
+
+
 def test_before_a_run_a_greeting_has_no_answer(fixture: Fixture) -> None:
-    fixture.master.handle("host_a", {"kind": "hello"})
+    fixture.master.handle("host_a", {"kind": "hello", "version": PROGRAM})
     assert fixture.told("host_a", "run") == []
 
 
