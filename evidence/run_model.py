@@ -44,6 +44,8 @@ class RunTarget(msgspec.Struct, kw_only=True):
     url: str
     ocpp: list[str]
     driver: str | None = None
+    dialect: str = ""
+    """How OCPP was written over MQTT, by name or file; empty for a CSMS that takes WebSocket."""
     name: str = ""
     """Of the product, as whoever tested it wrote it; empty where nobody did."""
     version: str = ""

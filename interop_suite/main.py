@@ -28,7 +28,13 @@ from interop_suite.run.results import CaseOutcome, describe_case, shown_result
 from interop_suite.run.runner import not_applicable
 from interop_suite.run.selection import select
 from interop_suite.run.state import State
-from interop_suite.run.target_check import ClosedAtOnceError, NobodyAnswersError, SubprotocolError, check_target
+from interop_suite.run.target_check import (
+    BootRefusedError,
+    ClosedAtOnceError,
+    NobodyAnswersError,
+    SubprotocolError,
+    check_target,
+)
 from ocppj.errors import HarnessError, UsageError
 from ocppj.versions import Version
 
@@ -137,6 +143,10 @@ def _leave_out_unspoken_versions(state: State) -> None:
         # Whoever ends every connection may mind the station and not the version: the cases will tell.
         return
     asked_for = {*state.request.ocpp, *map(str, state.plan.features or ())}
+    # What a CSMS is said to speak and refuses to speak is for the cases to tell.
+    refusals = {v: e for v, e in refusals.items() if not (isinstance(e, BootRefusedError) and str(v) in asked_for)}
+    if not refusals:
+        return
     plain = [error for version, error in refusals.items() if str(version) in asked_for]
     if plain or len(refusals) == len(versions):
         raise next(iter(plain or refusals.values()))

@@ -116,6 +116,8 @@ def _timestamp(started: str) -> str:
 
 def _properties(run: Run) -> Iterable[tuple[str, str]]:
     yield "target", run.target.url
+    if run.target.dialect:
+        yield "dialect", run.target.dialect
     yield "ocpp", versions(run).removeprefix("OCPP").strip()
     yield "verdict", str(run.verdict)
     yield "plugstorm", run.tool.get("version", "")

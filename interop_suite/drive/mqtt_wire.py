@@ -92,12 +92,19 @@ def broker_of(url: str, ca_file: str | None, certificate: str | None) -> Broker:
     )
 
 
+_ADDRESS = "check the address in --url, and that the broker is up"
+_LOG_IN = "name the user in --url and give --password, or give --certificate"
+_TLS = "mqtts:// is for a port with TLS; --ca names the root of its certificate, --certificate that of the stations"
+_TOPICS = "check the access rules of the broker, and --dialect"
+
+
 class Refusal(Exception):  # noqa: N818  # the outcome of a step, never seen outside
     """Why the broker does not let a station in, or does not answer at all."""
 
-    def __init__(self, reason: str, *, unreachable: bool = False) -> None:
-        """`unreachable`: there is no broker."""
+    def __init__(self, reason: str, mend: str, *, unreachable: bool = False) -> None:
+        """Say why, and what to do about it; `unreachable`: there is no broker."""
         super().__init__(reason)
+        self.mend = mend
         self.unreachable = unreachable
 
 
@@ -124,6 +131,11 @@ class MqttTransport:
         self.broker = broker
         self.dialect = dialect.at(unquote(urlsplit(broker.url).path))
         self.name = name
+
+    @property
+    def tells_version(self) -> bool:
+        """Whether the topics of the dialect name the version."""
+        return self.dialect.names_version
 
     @property
     def noted(self) -> dict[str, Any]:
@@ -179,7 +191,7 @@ class MqttWire:
         except Refusal as error:
             self._drop()
             absent = f"the broker at {self.broker.where} lets no station in any more ({error})"
-            return Handshake(error=str(error), unreachable=error.unreachable, absent=absent)
+            return Handshake(error=str(error), unreachable=error.unreachable, absent=absent, mend=error.mend)
         assert self._socket is not None
         tls = None
         if isinstance(self._socket, ssl.SSLSocket):
@@ -205,14 +217,14 @@ class MqttWire:
         answer = self._await(ConnAck, timeout, "CONNECT")
         if answer.code:
             why = explain(answer.code, self.dialect.level, answer.properties)
-            raise Refusal(f"the broker refuses {identity}: {why}")
+            raise Refusal(f"the broker refuses {identity}: {why}", _LOG_IN)
 
     def _connect(self, timeout: float) -> None:
         broker = self.broker
         try:
             raw = socket.create_connection(broker.address, timeout)
         except OSError as error:
-            raise Refusal(f"TCP: {reason_of(error)}", unreachable=True) from None
+            raise Refusal(f"TCP: {reason_of(error)}", _ADDRESS, unreachable=True) from None
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = raw
         if broker.tls is not None:
@@ -220,7 +232,7 @@ class MqttWire:
                 raw.settimeout(max(timeout, TLS_PATIENCE))
                 self._socket = broker.tls.wrap_socket(raw, server_hostname=broker.address[0])
             except (OSError, ssl.SSLError) as error:
-                raise Refusal(f"TLS: {reason_of(error)}") from None
+                raise Refusal(f"TLS: {reason_of(error)}", _TLS) from None
         self._socket.setblocking(False)
 
     def subscribe(self, filters: tuple[tuple[str, int], ...], timeout: float) -> None:
@@ -230,11 +242,11 @@ class MqttWire:
         for code, (topic, _) in zip(answer.codes, filters, strict=False):
             if code >= REFUSED:
                 why = explain(code, self.dialect.level, answer.properties)
-                raise Refusal(f"the broker refuses the topic {topic}: {why}")
+                raise Refusal(f"the broker refuses the topic {topic}: {why}", _TOPICS)
 
     def _await(self, kind: type[Any], timeout: float, request: str) -> Any:
         """Wait for the broker's answer to a request, and keep whatever else comes."""
-        deadline = time.monotonic() + timeout
+        deadline, ended = time.monotonic() + timeout, None
         self._flush()
         while True:
             for event in self._heard:
@@ -243,14 +255,15 @@ class MqttWire:
                     return event
                 if isinstance(event, Disconnect):
                     why = explain(event.code, self.dialect.level, event.properties)
-                    raise Refusal(f"the broker ends the connection: {why}")
+                    raise Refusal(f"the broker ends the connection: {why}", _LOG_IN)
             left = deadline - time.monotonic()
             if left <= 0:
-                raise Refusal(f"the broker does not answer {request} within {timeout:g} s")
+                raise Refusal(f"the broker does not answer {request} within {timeout:g} s", _ADDRESS)
+            if ended is not None:
+                raise Refusal(f"{ended} instead of an answer to {request}", _ADDRESS)
             if self._readable(left):
+                # A broker that refuses ends the connection at once, and its reason has come before that.
                 ended = self._read()
-                if ended is not None:
-                    raise Refusal(f"the broker answers {request} with the end of the connection ({ended})")
 
     # -- talking -----------------------------------------------------------------------------------------------------
 
@@ -389,7 +402,7 @@ class MqttWire:
             try:
                 self._heard += self._client.receive(data)
             except MqttError as error:
-                ended = f"it does not speak MQTT: {error}"
+                ended = f"no MQTT ({error})"
             if not data:
                 ended = "the broker ended the connection"
         self._flush()

@@ -73,6 +73,9 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True):
     absent: str = ""
     """Why nobody is there, in words for people, where whoever carries the messages is not the CSMS itself."""
 
+    mend: str = ""
+    """What to do about a refusal, where that is known."""
+
     @property
     def opened(self) -> bool:
         """Whether the connection was upgraded."""

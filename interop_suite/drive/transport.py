@@ -107,5 +107,9 @@ class Transport(Protocol):
     def noted(self) -> dict[str, Any]:
         """What the record of every handshake says of it."""
 
+    @property
+    def tells_version(self) -> bool:
+        """Whether the CSMS learns from the way of a message which version a station speaks."""
+
     def link(self, version: Version) -> Link:
         """Make a connection for a station of a version, not open yet."""

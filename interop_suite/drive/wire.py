@@ -54,6 +54,7 @@ class WebSocketTransport:
     lacks: Mapping[Trait, str] = MappingProxyType(
         {Trait.BROKER: "it is about OCPP over MQTT, and this CSMS takes WebSocket"}
     )
+    tells_version = True
     noted: dict[str, Any] = {}  # noqa: RUF012  # nobody writes into it
 
     def link(self, version: Version) -> Wire:

@@ -111,8 +111,13 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError("--tls-url is for a CSMS that takes WebSocket; a broker with TLS is --url mqtts://…")
         if self.certificate is not None and not is_secure(url):
             raise UsageError(f"--certificate {self.certificate} needs TLS; name the broker with --url mqtts://…")
-        name = self.dialect or DEFAULT_DIALECT
+        name = self.spoken_dialect
         return MqttTransport(broker_of(url, self.ca_file, self.certificate), load_dialect(name), name)
+
+    @property
+    def spoken_dialect(self) -> str:
+        """The dialect of OCPP over MQTT, by name or file; empty for a CSMS that takes WebSocket."""
+        return (self.dialect or DEFAULT_DIALECT) if is_mqtt(self.url or "") else ""
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -172,6 +172,7 @@ def write_interop_run(
             url=request.url or "",
             ocpp=sorted({result.ocpp for result in results}),
             driver=driver,
+            dialect=request.spoken_dialect,
             name=request.csms_name or "",
             version=request.csms_version or "",
         ),

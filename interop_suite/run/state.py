@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -226,9 +227,20 @@ _OF_THE_RUN = ("select", "again", "ocpp", "out", "repeat", "resume", "password",
 _OF_THE_CSMS = ("url", *(field.name for field in FIELDS if field.describes_csms))
 
 
+def _password_in(url: str | None) -> tuple[str, str] | None:
+    """Take the password out of a URL; None where it has none."""
+    parts = urlsplit(url or "")
+    if url is None or parts.password is None:
+        return None
+    return url.replace(f":{parts.password}@", "@", 1), parts.password
+
+
 def reproduce_command(case: Case, request: InteropRequest, *, embedded: bool) -> str:
     """Write the one command that runs a case again as it was run; secrets are left to the person."""
     words = ["plugstorm", "interop", "--select", case.key]
+    inside = _password_in(request.url)
+    if inside:
+        request = msgspec.structs.replace(request, url=inside[0], password=request.password or inside[1])
     words += to_words(request, "flag", leave_out=(*_OF_THE_RUN, *_OF_THE_CSMS) if embedded else _OF_THE_RUN)
     if request.password and not embedded:
         words += ["--password", "…"]

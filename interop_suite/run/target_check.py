@@ -14,6 +14,7 @@ from drivers.base import Driver, StationSettings
 from evidence.redact import redact_url
 from fixtures.models import station as make_station
 from interop_suite.claims.exchange import is_untrusted
+from interop_suite.drive.answers import Answer
 from interop_suite.drive.dialogue import DIALOGUES
 from interop_suite.drive.offer import Handshake, Offer, Trait
 from interop_suite.drive.setup import CsmsUnderTest
@@ -23,7 +24,15 @@ from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import decode_authorization_key, station_url, without_user
 from ocppj.versions import RULES, Version
 
-__all__ = ["ClosedAtOnceError", "NobodyAnswersError", "SubprotocolError", "check_target", "is_answered", "stranger"]
+__all__ = [
+    "BootRefusedError",
+    "ClosedAtOnceError",
+    "NobodyAnswersError",
+    "SubprotocolError",
+    "check_target",
+    "greet",
+    "stranger",
+]
 
 UNAUTHORIZED = (401, 403)
 NOT_FOUND = 404
@@ -41,6 +50,10 @@ class NobodyAnswersError(TargetUnreachableError):
 
 class ClosedAtOnceError(SubprotocolError):
     """The CSMS upgraded the connection and ended it at once: it has no use for the version, or for the station."""
+
+
+class BootRefusedError(ClosedAtOnceError):
+    """The CSMS answered a boot with a CALLERROR, and no topic or subprotocol says which version it speaks."""
 
 
 def check_target(target: CsmsUnderTest, driver: Driver, version: Version) -> None:
@@ -104,26 +117,25 @@ def _look_behind_the_broker(
                 f"{where} shows a certificate that this machine does not trust ({handshake.error}); "
                 "give the PEM file of its root with --ca"
             )
-        raise TargetUnreachableError(f"{where} cannot be used: {handshake.error}; {_MENDS[handshake.unreachable]}")
-    if not is_answered(station, driver, target):
+        raise TargetUnreachableError(f"{where} cannot be used: {handshake.error}; {handshake.mend}")
+    answer = greet(station, driver, target)
+    if not station.heard:
         topic = getattr(station.wire, "heard_on", "")
         raise NobodyAnswersError(
             f"{where} let {station.identity} in, but nobody answered its boot on {topic} within {target.timeout:g} s; "
             f"check that the CSMS is at this broker and speaks OCPP {version} there, and --dialect"
         )
+    if answer.kind == "error" and not target.transport.tells_version:
+        raise BootRefusedError(
+            f"the CSMS at {where} answered the boot of OCPP {version} with {answer.code}, so that it may speak another "
+            "version; see --ocpp"
+        )
 
 
-_MENDS = {
-    True: "check the address in --url and that the broker is up",
-    False: "name the user in --url (mqtt://USER@HOST) and give --password or --certificate, and check --dialect",
-}
-
-
-def is_answered(station: ScriptedStation, driver: Driver, target: CsmsUnderTest) -> bool:
-    """Return whether anything comes back to the boot of a station, be it a refusal or of another dialect."""
+def greet(station: ScriptedStation, driver: Driver, target: CsmsUnderTest) -> Answer:
+    """Send the boot of a station that the CSMS knows; `station.heard` tells whether anything at all came back."""
     register(target, driver, station.version, station.identity)
-    station.call("BootNotification", DIALOGUES[station.version].boot(station.model))
-    return station.heard > 0
+    return station.call("BootNotification", DIALOGUES[station.version].boot(station.model))
 
 
 def _ended_at_once(wire: Link) -> Closed | None:

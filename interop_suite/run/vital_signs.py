@@ -16,7 +16,7 @@ from evidence.verdicts import Verdict
 from interop_suite.claims.history import History
 from interop_suite.drive.offer import Handshake, Trait
 from interop_suite.drive.setup import CsmsUnderTest
-from interop_suite.run.target_check import is_answered, stranger
+from interop_suite.run.target_check import greet, stranger
 from ocppj.versions import Version
 
 __all__ = ["Loss", "Suspicion", "absence", "blame", "culprits", "fresh_connection", "last_words", "suspicion_of"]
@@ -57,7 +57,10 @@ def fresh_connection(target: CsmsUnderTest, driver: Driver, version: Version) ->
     station = stranger(target, version, identity)
     with contextlib.closing(station):
         handshake = station.connect()
-        if handshake.opened and Trait.UPGRADE in target.transport.lacks and not is_answered(station, driver, target):
+        if handshake.opened and Trait.UPGRADE in target.transport.lacks:
+            greet(station, driver, target)
+            if station.heard:
+                return handshake
             return msgspec.structs.replace(handshake, absent="the broker is there, but nobody answers a boot any more")
     return handshake
 

@@ -12,14 +12,15 @@ import psutil
 import pytest
 
 from evidence.verdicts import Verdict
-from fixtures.csms import all_defects
+from fixtures.csms import Mode, all_defects
 from interop_suite.catalogue import all_cases
 from interop_suite.selftest import flake, selftest
-from interop_suite.selftest.applicability import OTHERS, Seen, declared_cases, tried_cases
+from interop_suite.selftest.applicability import OTHERS, Seen, declared_cases, tried_behind, tried_cases
 from interop_suite.selftest.bench import DefectTask, DefectTried, ModeTask, ModeTried, open_benches
 from interop_suite.selftest.flake import run_flake
 from interop_suite.selftest.selftest import run_selftest
 from interop_suite.selftest.worker_pool import Ended
+from mqtt.dialect import dialect_names
 
 CASES = all_cases()
 DEFECT = "heartbeat-unanswered"
@@ -96,7 +97,7 @@ def test_whatever_is_wrong_is_a_problem(
 def test_without_a_strict_run_no_defect_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = FakePool(**GOOD | {"strict": "it did not end within 2 s"})
     monkeypatch.setattr(selftest, "WorkerPool", pool)
-    assert run_selftest().problems == ["strict: it did not end within 2 s"]
+    assert run_selftest(only=[DEFECT]).problems == ["strict: it did not end within 2 s"]
     assert len(pool.tasks) == 2
 
 
@@ -124,6 +125,33 @@ def test_bench_finds_a_defect_by_its_case_and_leaves_others_alone() -> None:
     assert isinstance(right, DefectTried)
     assert set(found.failed) == {"1.6-TC_001_CSMS"}
     assert (right.failed, right.mistakes) == ({}, [])
+
+
+def test_a_defect_behind_a_broker_is_found_in_every_dialect_in_which_it_can_be_seen() -> None:
+    with open_benches(4) as work:
+        for dialect in ("raw", "maeve"):
+            right = work(ModeTask(Mode.STRICT, dialect=dialect))
+            assert isinstance(right, ModeTried)
+            assert (right.alarms, right.mistakes) == ([], [])
+            for name in ("mqtt-two-instances-answer", "mqtt-without-properties"):
+                defect = all_defects()[name]
+                declared, _ = tried_behind(CASES, defect, right.verdicts, full=False)
+                found = work(DefectTask(name, [case.key for case in declared], dialect))
+                assert isinstance(found, DefectTried)
+                assert set(found.failed) == {case.key for case in declared}
+                # Arrays have no properties, so nobody looks for them there.
+                assert bool(declared) is ((name, dialect) != ("mqtt-without-properties", "raw"))
+
+
+def test_defects_that_need_a_broker_are_tried_there_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = FakePool(strict=mode(), lenient=mode())
+    monkeypatch.setattr(selftest, "WorkerPool", pool)
+    outcome = run_selftest(only=["mqtt-hears-itself"])
+    assert {(task.mode, task.dialect) for task in pool.tasks if isinstance(task, ModeTask)} == {
+        (m, d) for m in Mode for d in dialect_names()
+    }
+    # Of what no case could find nobody may think that it was found.
+    assert outcome.problems == ["mqtt-hears-itself: no case of any dialect can find it"]
 
 
 def test_flake_names_cases_whose_verdict_changes_or_alarms(monkeypatch: pytest.MonkeyPatch) -> None:

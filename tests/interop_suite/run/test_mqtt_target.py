@@ -1,0 +1,101 @@
+"""What a run over MQTT is asked for, what it finds before it begins, and a broker that goes away for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drivers.base import NoDriver
+from evidence import exit_codes
+from evidence.verdicts import Verdict
+from fixtures.csms import practice_csms
+from interop_suite.catalogue import all_cases
+from interop_suite.drive.mqtt_wire import MqttTransport
+from interop_suite.drive.offer import Trait
+from interop_suite.drive.wire import WebSocketTransport
+from interop_suite.main import run_interop
+from interop_suite.run.request import InteropRequest
+from interop_suite.run.state import reproduce_command
+from interop_suite.run.target_check import BootRefusedError, NobodyAnswersError, check_target
+from ocppj.errors import TargetUnreachableError, UsageError
+from ocppj.versions import Version
+from tests.mqtt.brokers import free_port, running
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (InteropRequest(url="ws://127.0.0.1", dialect="raw"), "--dialect raw needs a broker"),
+        (InteropRequest(url="mqtt://127.0.0.1", dialect="maev"), "did you mean 'maeve'"),
+        (InteropRequest(url="mqtt://127.0.0.1", certificate="x.pem"), "needs TLS"),
+        (InteropRequest(url="mqtts://127.0.0.1", certificate="no.pem"), "holds no certificate with its key"),
+        (InteropRequest(url="mqtt://127.0.0.1", tls_url="wss://127.0.0.1"), "--tls-url is for a CSMS that takes"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(request_: InteropRequest, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        request_.target()
+
+
+def test_the_url_says_how_the_csms_is_reached() -> None:
+    assert isinstance(InteropRequest(url="ws://127.0.0.1").target().transport, WebSocketTransport)
+    request = InteropRequest(url="mqtt://joe:tiger%21@127.0.0.1/site")
+    transport = request.target().transport
+    assert isinstance(transport, MqttTransport)
+    assert (transport.dialect.prefix, transport.name) == ("/site", "raw")
+    assert (transport.broker.user, transport.broker.password) == ("joe", b"tiger!")
+    assert request.secrets == {"tiger!"}
+    again = reproduce_command(all_cases()[0], request, embedded=False)
+    assert "tiger" not in again
+    assert "mqtt://joe@127.0.0.1/site" in again
+    assert again.endswith("--password …")
+
+
+def test_a_broker_without_a_csms_and_no_broker_are_unreachable() -> None:
+    nowhere = InteropRequest(url=f"mqtt://127.0.0.1:{free_port()}", timeout=1)
+    with pytest.raises(TargetUnreachableError, match="cannot be used: TCP: Connection refused"):
+        check_target(nowhere.target(), NoDriver(), Version.V16)
+    with running("rumqttd") as broker, pytest.raises(NobodyAnswersError, match=r"nobody answered its boot on \S+/out"):
+        check_target(InteropRequest(url=broker.url, timeout=0.5).target(), NoDriver(), Version.V16)
+
+
+def test_where_no_topic_tells_it_a_refused_boot_tells_the_version(tmp_path: Path) -> None:
+    with running("rumqttd") as broker, practice_csms(mqtt=broker.url, mqtt_dialects=("raw",)):
+        request = InteropRequest(url=broker.url, select="RPC_12,MQ_01", out=str(tmp_path / "run"), timeout=10)
+        with pytest.raises(BootRefusedError, match="may speak another version"):
+            check_target(request.target(), NoDriver(), Version.V201)
+        finished = run_interop(request, jobs=1, write=lambda _: None)
+    assert finished.exit_code == exit_codes.PASSED
+    assert finished.run.target.dialect == "raw"
+    seen = {(case.ocpp, case.verdict) for case in finished.run.cases}
+    expected = {"1.6": Verdict.OK, "2.0.1": Verdict.NOT_APPLICABLE, "2.1": Verdict.NOT_APPLICABLE}
+    assert seen == set(expected.items())
+
+
+def test_a_broker_that_is_gone_for_good_ends_the_run_and_keeps_what_was_judged(tmp_path: Path) -> None:
+    lines: list[str] = []
+    with running("rumqttd") as broker, practice_csms(mqtt=broker.url, mqtt_dialects=("raw",)):
+
+        def write(line: str) -> None:
+            lines.append(line)
+            if len(lines) == 1:
+                broker.kill()
+
+        request = InteropRequest(
+            url=broker.url, ocpp=("1.6",), select="RPC_12,RPC_03,TC_001,TC_003", out=str(tmp_path / "run"), timeout=5
+        )
+        finished = run_interop(request, jobs=1, write=write)
+    assert finished.exit_code == exit_codes.UNREACHABLE
+    assert "lets no station in any more" in finished.run.stopped_early
+    verdicts = [case.verdict for case in finished.run.cases]
+    assert verdicts.count(Verdict.OK) == 1
+    # Nothing that a broker does is held against a CSMS.
+    assert Verdict.FAILED not in verdicts
+
+
+def test_every_case_about_a_broker_needs_one_and_no_other_case_does() -> None:
+    behind = {case.id for case in all_cases() if Trait.BROKER in case.needs}
+    assert behind == {case.id for case in all_cases() if case.block == "MQTT"}
+    assert len(behind) >= 15
+    assert len({case.defect for case in all_cases() if case.block == "MQTT"}) >= 15
