@@ -27,6 +27,7 @@ from interop_suite.steps.v2x import (
     starts_with_token,
     status_answered,
 )
+from ocppj.versions import Version
 
 BLOCK = "Tariff and Cost"
 PROFILE = "Advanced UI"
@@ -202,6 +203,94 @@ def bounded_costs(probe: Probe) -> None:
         probe.station.note(priced={"transaction": str(session.id), "cost": cost, "energy_cost": plain})
         session.begin(3_000 * (number + 1))
         session.end(3_000 * (number + 1) + energy)
+
+
+RUNS = ((1, CHEAP, 2_000, (7_000, 15_500)), (2, DEAR, 410_000, (416_500, 431_000)))
+"""EVSE, price, and the register in Wh at the begin and at two readings of two sessions."""
+_RUNNING = "A running cost is that of the energy which its session has told"
+
+
+def _judge_running(history: History) -> list[Finding]:
+    """Hold each running cost against the readings that its session had told by then; no CSMS need tell any."""
+    wanted = {entry["transaction"]: entry for entry in history.notes("running")}
+    if history.rules.version is Version.V201:
+        early = [c for c in history.calls("TransactionEvent") if "totalCost" in c.result and _goes_on(c)]
+        if early:
+            actual = "the answer to an event of a car that charges has a totalCost, which is for the end"
+            return [_running_finding(Verdict.FAILED, actual, early[0].call.line)]
+    told = [
+        (call.call.line, number, call.result["totalCost"])
+        for call in history.calls("TransactionEvent")
+        if _goes_on(call) and "totalCost" in call.result and call.answer is not None
+        if (number := field(call.payload, "transactionInfo.transactionId")) in wanted
+    ]
+    told += [
+        (call.call.line, call.payload.get("transactionId"), call.payload.get("totalCost"))
+        for call in history.commands("CostUpdated")
+        if isinstance(call.payload, dict)
+    ]
+    if told:
+        return [_weigh_running(history, *each, wanted) for each in sorted(told, key=lambda each: each[0])]
+    seen = [call for call in history.calls("TransactionEvent") if _goes_on(call)]
+    return [_running_finding(Verdict.OK, "no running cost was told", call.call.line) for call in seen[-1:]]
+
+
+def _running_finding(verdict: Verdict, actual: str, line: int) -> Finding:
+    return Finding(verdict=verdict, claim=_RUNNING, actual=actual, frame=line)
+
+
+def _goes_on(call: Exchange) -> bool:
+    return bool(field(call.payload, "eventType") == "Updated")
+
+
+def _weigh_running(history: History, line: int, number: Any, cost: Any, wanted: dict[str, Any]) -> Finding:
+    entry = wanted.get(str(number))
+    registers = [
+        reading
+        for call in history.calls("TransactionEvent")
+        if call.call.line <= line and field(call.payload, "transactionInfo.transactionId") == number
+        if (reading := field(call.payload, "meterValue.0.sampledValue.0.value")) is not None
+    ]
+    costs = [] if entry is None else [entry["price"] * (each - entry["begin"]) / 1_000 for each in registers]
+    right = any(_is_about(cost, each) for each in costs)
+    what = f"{', '.join(f'{each:.2f}' for each in costs)} are its costs so far" if entry else "of no session here"
+    return _running_finding(
+        Verdict.OK if right else Verdict.FAILED, f"totalCost is {cost!r} for {number}, {what}", line
+    )
+
+
+@case(
+    id="OPT_18",
+    ocpp=VERSIONS,
+    title="What two sessions have cost so far is told of each",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=(PRICED,),
+    sends="Two sessions at two EVSEs with tokens of different tariffs, and two readings of each.",
+    expects="The CSMS SHALL tell the cost of the session that is meant, for the energy that it has told.",
+    clause=BY_SCHEMA,
+    defect="running-cost-of-whole-register",
+    also=("running-cost-of-first-transaction", "total-cost-before-the-end", "cost-in-whole-units"),
+    checks=(
+        answers_all,
+        Check(claim=_RUNNING, judge=_judge_running),
+        still_serves(),
+    ),
+)
+def costs_so_far(probe: Probe) -> None:
+    station = probe.station
+    station.reply("CostUpdated", {})
+    sessions = []
+    for evse, kwh, begin, readings in RUNS:
+        token = probe.priced_token(tariff(f"running-{evse}", energy=energy_prices(price(kwh))))
+        session = Charging(station, token, connector=evse)
+        station.note(running={"transaction": str(session.id), "price": kwh, "begin": begin})
+        session.begin(begin)
+        sessions.append((session, readings))
+    for turn in range(2):
+        for session, readings in sessions:
+            session.sample(readings[turn])
+    heartbeat(station)
 
 
 _TARIFF = "The answer to Authorize carries the tariff of the token"
