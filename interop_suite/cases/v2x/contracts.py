@@ -290,10 +290,11 @@ def flawed_contracts(probe: Probe) -> None:
     order = {"certificateType": _ROOT, "certificate": authority.root_pem.decode()}
     if obey(probe, "InstallCertificate", order, {"status": ACCEPTED}) is None:
         return
+    below = authority.intermediate("Plugstorm Mobility Sub-CA 2")
     for kind, flaw in _CHAINS:
-        chain = authority.station(token.value, "Plugstorm Mobility", flaw=flaw).chain_pem.decode()
+        leaf = below.station(token.value, "Plugstorm Mobility", flaw=flaw).certificate_pem
         probe.station.note(chain=kind)
-        _authorize(probe, token, certificate=chain)
+        _authorize(probe, token, certificate=(leaf + below.certificate_pem).decode())
 
 
 # -- chains that are told by their hashes ------------------------------------------------------------------------------
