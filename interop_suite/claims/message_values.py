@@ -30,6 +30,7 @@ def value_findings(history: History) -> Iterator[Finding]:
     }
     yield from _collapses(history)
     yield from _echoes(history)
+    yield from _bytes(history)
     for frame in history.scripted_frames():
         payload = _payload(frame.message)
         wide = next((n for n in integers(payload) if is_wide(n) and n not in given), None)
@@ -48,6 +49,18 @@ def value_findings(history: History) -> Iterator[Finding]:
                 actual=f"startPeriod is {', '.join(map(str, starts))}",
                 frame=frame.line,
             )
+
+
+def _bytes(history: History) -> Iterator[Finding]:
+    """Find messages that came as binary ones, which most stations do not read; the first is told."""
+    binary = next((f for f in history.scripted_frames() if f.message is not None and isinstance(f.text, bytes)), None)
+    if binary is not None:
+        yield Finding(
+            verdict=Verdict.NON_STRICT,
+            claim="The CSMS sends its messages as text",
+            actual="a message came in a binary WebSocket frame",
+            frame=binary.line,
+        )
 
 
 def _collapses(history: History) -> Iterator[Finding]:

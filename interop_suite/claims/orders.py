@@ -54,7 +54,12 @@ _CASE_COUNTS = frozenset(
 )
 """Addresses, PEM and Base64, and what is only stored; identifiers have no case (OCPP 1.6 §7.15)."""
 _MAY_BE_SPLIT: Mapping[str, str] = MappingProxyType(
-    {"ClearVariableMonitoring": "id", "GetVariables": "getVariableData", "SetVariables": "setVariableData"}
+    {
+        "ClearVariableMonitoring": "id",
+        "GetVariables": "getVariableData",
+        "SetVariableMonitoring": "setMonitoringData",
+        "SetVariables": "setVariableData",
+    }
 )
 _SAME_TIME = 1.0
 """Seconds: an API may keep times without their fractions."""

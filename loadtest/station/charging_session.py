@@ -12,6 +12,7 @@ from fixtures.meter import (
     vehicle_of,
 )
 from fixtures.models import ConnectorModel
+from loadtest.station.bidirectional import EXPORTED, Bidirectional
 from loadtest.station.contract import Host
 from loadtest.station.dialect.contract import Ending, Payload, Status, Trigger
 from loadtest.station.session_record import SessionRecord
@@ -33,7 +34,7 @@ __all__ = ["ChargingSession", "Connector"]
 class Connector:
     """One connector of one station."""
 
-    __slots__ = ("charging_session", "energy_wh", "model", "operative", "station", "status", "told")
+    __slots__ = ("charging_session", "energy_wh", "exported_wh", "model", "operative", "station", "status", "told")
 
     def __init__(self, station: Host, model: ConnectorModel) -> None:
         """Start available, with the CSMS knowing nothing."""
@@ -46,6 +47,8 @@ class Connector:
         self.operative = True
         self.energy_wh = 0.0
         """The meter's register."""
+        self.exported_wh = 0.0
+        """Its register of what cars have fed back."""
 
     def show(self, status: Status, intended_at: float) -> None:
         """Change the status and tell the CSMS, if it is another word in its version."""
@@ -93,6 +96,7 @@ class ChargingSession:
         "_power_timer",
         "_read_at",
         "_seq_no",
+        "bidirectional",
         "circuit",
         "connector",
         "phase",
@@ -128,6 +132,8 @@ class ChargingSession:
         self._leave_timer: Timer | None = None
         self._power_timer: Timer | None = None
         self._power_from = 0.0
+        self.bidirectional: Bidirectional | None = None
+        """What the car does with energy in both directions (2.1)."""
         self.planned: PlannedSession | None = None
         """What was planned; None where the draws of the station decide."""
         self.record = SessionRecord(station, token)
@@ -158,7 +164,13 @@ class ChargingSession:
         """What the meter reports."""
         settings = peek(self.station, Settings)
         chosen = None if settings is None else settings.measurands
-        return chosen or self.context.vendor.measurands or self.station.model.meter.measurands
+        measured = chosen or self.context.vendor.measurands or self.station.model.meter.measurands
+        return measured if self.bidirectional is None else tuple(dict.fromkeys((*measured, *EXPORTED)))
+
+    @property
+    def operation_mode(self) -> str | None:
+        """What the car does with energy (2.1); None where it only charges."""
+        return None if self.bidirectional is None else self.bidirectional.mode.value
 
     @property
     def register_wh(self) -> int:
@@ -257,7 +269,7 @@ class ChargingSession:
         station, context = self.station, self.context
         self.read_meter(at)
         self._enter(Phase.LEAVING)
-        self.connector.energy_wh = self.reading.energy_wh
+        self.connector.energy_wh, self.connector.exported_wh = self.reading.energy_wh, self.reading.export_wh
         self._cancel_timers()
         self.record.row.ending, self.record.row.seconds = ending.value, round(self._read_at - self.started_at, 3)
         station.transaction_queue.add(station.dialect.ended(self, ending, self._read_at), self, at, is_stop=True)
@@ -314,6 +326,10 @@ class ChargingSession:
         limits = peek(station, ChargingLimits)
         if limits is not None:
             self.reading = limits.first(self, now)._replace(soc=self.reading.soc)
+        self.reading = self.reading._replace(export_wh=connector.exported_wh)
+        sessions = station.profile.sessions
+        if sessions is not None and sessions.v2x is not None:
+            self.bidirectional = Bidirectional(station, self, sessions.v2x)
         self.transaction_id = station.dialect.new_transaction_id(number << 64 | station.draws.bits())
         # The event of the start tells the state, so that comes first where nothing else does.
         connector.status = self._first_flow
@@ -322,6 +338,8 @@ class ChargingSession:
         connector.show(connector.status, now)
         if limits is not None:
             limits.transaction_began(now)
+        if self.bidirectional is not None:
+            self.bidirectional.begin(now)
         if station.meter_interval > 0:
             self._meter_timer = context.timers.at(now + station.meter_interval, self._meter_due, self.station)
 
@@ -367,7 +385,9 @@ class ChargingSession:
     def read_meter(self, at: float) -> None:
         """Read the meter; what has flowed since the last reading was as much as the limits allowed."""
         limits, since = peek(self.station, ChargingLimits), max(self._read_at, self._power_from)
-        if at < self._power_from:
+        if self.bidirectional is not None and self.bidirectional.feeds_back:
+            self.reading = self.bidirectional.read(self.reading, at - since)
+        elif at < self._power_from:
             self.reading = next_reading(self.circuit, self.reading, 0.0, limit_w=0.0)
         elif limits is None:
             self.reading = next_reading(self.circuit, self.reading, at - since)
@@ -389,12 +409,14 @@ class ChargingSession:
     def _flow(self) -> Status:
         if self._read_at < self._power_from:
             return Status.SUSPENDED_EV
-        if self.reading.power > 0:
+        if self.reading.power > 0 or self.reading.export_power > 0:
             return Status.CHARGING
         return Status.SUSPENDED_EVSE if _withheld(self.reading) else Status.SUSPENDED_EV
 
     def _cancel_timers(self) -> None:
         timers = self.context.timers
+        if self.bidirectional is not None:
+            self.bidirectional.end()
         timers.cancel(self._meter_timer)
         timers.cancel(self._leave_timer)
         timers.cancel(self._power_timer)

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Protocol
 
 from fixtures.meter import Circuit, Reading
 from fixtures.models import ConnectorModel
 from loadtest.measuring.recorder import Recorder
-from loadtest.station.dialect.contract import Ending, Payload, Said, Status, TransactionView, Trigger
+from loadtest.station.dialect.contract import Ending, Mode, Payload, Said, Status, TransactionView, Trigger
 from loadtest.timing.pacing import Draws
 from loadtest.timing.timers import TimerQueue
 from loadtest.transport.target import Target
@@ -48,6 +48,7 @@ class ConnectorView(Protocol):
     operative: bool
     """Whether it is in service."""
     energy_wh: float
+    exported_wh: float
     """The meter's register, as the last car left it."""
 
     model: ConnectorModel
@@ -73,6 +74,10 @@ class ChargingSessionView(TransactionView, Protocol):
     circuit: Circuit
     phase: Phase
     reservation_id: int | None
+
+    @property
+    def bidirectional(self) -> BidirectionalView | None:
+        """What the car does with energy in both directions; None where it only charges."""
 
     @property
     def connector(self) -> ConnectorView:
@@ -105,6 +110,16 @@ class ChargingSessionView(TransactionView, Protocol):
 
     def vanish(self, *, cut: bool = True) -> None:
         """Forget the charging session without a word; `cut` when something else than the driver ended it."""
+
+
+class BidirectionalView(Protocol):
+    """A car that feeds energy back, as commands see it."""
+
+    def follow(self, setpoint: float, mode: Mode, at: float) -> bool:
+        """Do as the CSMS says; below 0 W, the car feeds back."""
+
+    def allow(self, transfers: Collection[str], at: float) -> None:
+        """Take which kinds of transfer the CSMS allows."""
 
 
 class RecordView(Protocol):

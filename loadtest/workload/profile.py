@@ -46,6 +46,7 @@ __all__ = [
     "Profile",
     "Sessions",
     "Span",
+    "V2x",
     "bounds",
     "check_versions",
     "checked_profile",
@@ -67,6 +68,25 @@ Span = float | tuple[float, float]
 """Seconds: one number, or the bounds to draw between."""
 
 
+class V2x(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How cars feed energy back (OCPP 2.1), until the CSMS names a setpoint; seconds, W and percent."""
+
+    charge: Span = (60.0, 300.0)
+    """How long a car charges before it feeds back."""
+    discharge: Span = (60.0, 300.0)
+    """How long it feeds back before it charges again."""
+    power: _Positive = 7000.0
+    """What it feeds back."""
+    reserve: Annotated[float, msgspec.Meta(ge=0, le=100)] = 20.0
+    """Of its battery, what it keeps."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a valid time."""
+        _check_spans(self, "charge", "discharge")
+        if min(bounds(self.charge)[0], bounds(self.discharge)[0]) < SHORTEST_CYCLE:
+            raise ValueError(f"`charge` and `discharge` must be at least {SHORTEST_CYCLE:g} s each")
+
+
 class Sessions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happens at every connector; seconds. Arrivals and departures follow from the draws alone.
 
@@ -81,6 +101,8 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether the driver presents a token that the CSMS is asked about."""
     unplug: Span = 1.0
     """From the end of the transaction to pulling the plug."""
+    v2x: V2x | None = None
+    """How the cars feed energy back; OCPP 2.1 only."""
 
     def __post_init__(self) -> None:
         """Refuse what is not a valid time."""
@@ -271,6 +293,8 @@ def check_versions(profile: Profile, versions: Sequence[Version]) -> None:
     old = [version for version in versions if "BatterySwap" not in ACTIONS[version]]
     if old and any(part.swaps is not None for part in parts):
         raise UsageError(f"{profile.name} swaps batteries, which OCPP {old[0]} does not know; choose --ocpp 2.1")
+    if old and any(part.sessions is not None and part.sessions.v2x is not None for part in parts):
+        raise UsageError(f"{profile.name} feeds energy back, which OCPP {old[0]} does not know; choose --ocpp 2.1")
     actions = {cue.action for part in parts for cues in part.recorded.cues for cue in cues}
     for version in versions:
         unknown = sorted(actions - set(ACTIONS[version]))

@@ -45,15 +45,15 @@ def running(command: Sequence[str], **variables: str) -> Iterator[dict[str, Any]
             process.wait(20)
 
 
-def certification_list(request: InteropRequest) -> dict[str, CaseResult]:
-    cases = [case for case in all_cases() if case.ocpp == "1.6" and case.id.startswith("TC_")]
+def certification_list(request: InteropRequest, version: str = "1.6") -> dict[str, CaseResult]:
+    cases = [case for case in all_cases() if case.ocpp == version and case.id.startswith("TC_")]
     expectations = load_expectations(request.expect, cases)
     driver = make_driver(request)
     runner = Runner(request.target(), driver, None)
     with ThreadPoolExecutor(8) as pool:
         results = [apply_expectation(result, expectations) for result in pool.map(runner.run, cases)]
     driver.close()
-    assert len(results) == 77
+    assert len(results) == {"1.6": 77, "2.0.1": 252}[version]
     return {result.id: result for result in results}
 
 
@@ -87,6 +87,20 @@ def test_mobilityhouse_csms_no_false_alarm() -> None:
     }  # fmt: skip
 
 
+def failed(results: Mapping[str, CaseResult]) -> dict[str, str]:
+    """Show what speaks against a CSMS, or says that the harness failed."""
+    harmless = (Verdict.OK, Verdict.NOT_APPLICABLE, Verdict.NON_STRICT, Verdict.XFAIL)
+    return {name: f"{r.verdict}: {r.reason}" for name, r in results.items() if r.verdict not in harmless}
+
+
+def test_mobilityhouse_csms_of_201_no_false_alarm() -> None:
+    with running([sys.executable, str(HERE / "csms_mobilityhouse_v201.py")]) as csms:
+        request = InteropRequest(url=csms["url"], control_url=csms["api"], ocpp=("2.0.1",), timeout=5)
+        results = certification_list(request, "2.0.1")
+    assert failed(results) == {}
+    assert sum(result.verdict is Verdict.OK for result in results.values()) > 200
+
+
 @pytest.fixture
 def node_csms(tmp_path: Path) -> list[str]:
     """The command of the CSMS on ocpp-rpc, installed with npm as its lock file says."""
@@ -95,7 +109,7 @@ def node_csms(tmp_path: Path) -> list[str]:
         pytest.skip(
             "Node and npm are not installed, and the CSMS on ocpp-rpc needs them; mobilityhouse's one is tested"
         )
-    for name in ("package.json", "package-lock.json", "server.js"):
+    for name in ("package.json", "package-lock.json", "server.js", "server_v201.js"):
         shutil.copy(NODE_CSMS / name, tmp_path)
     install = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
     done = subprocess.run(install, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=100)
@@ -123,3 +137,19 @@ def test_ocpp_rpc_csms_no_false_alarm(node_csms: list[str], monkeypatch: pytest.
     assert other_than_ok(called_back) == expected
     assert polled["TC_086_CSMS"].reason == "needs a wss:// address of the CSMS (--tls-url)"
     assert polled["TC_074_CSMS"].reason == "this CSMS signs no certificates"
+
+
+def test_ocpp_rpc_csms_of_201_no_false_alarm(node_csms: list[str]) -> None:
+    node, script = node_csms
+    with running([node, str(Path(script).with_name("server_v201.js"))]) as csms:
+        request = InteropRequest(
+            url=csms["url"],
+            control_url=csms["api"],
+            ocpp=("2.0.1",),
+            expect=str(NODE_CSMS / "expected-failures-v201.yaml"),
+            timeout=5,
+        )
+        results = certification_list(request, "2.0.1")
+    assert failed(results) == {}
+    assert results["TC_B_58_CSMS"].verdict is Verdict.XFAIL
+    assert sum(result.verdict is Verdict.OK for result in results.values()) > 200

@@ -93,12 +93,18 @@ def test_records_that_a_csms_does_not_show_are_not_judged_no_false_alarm(
 def test_csms_that_refuses_an_order_beyond_the_limit_keeps_it_no_false_alarm(
     name: str, origin: str, verdict: str
 ) -> None:
-    action = {"TC_B_08_CSMS": "GetVariables"}.get(name, "ClearVariableMonitoring")
+    action, order = {
+        "TC_B_08_CSMS": (
+            "GetVariables",
+            {"getVariableData": [{"component": {"name": "A"}, "variable": {"name": "B"}}]},
+        ),
+        "TC_N_18_CSMS": ("ClearVariableMonitoring", {"id": [1, 2, 3]}),
+    }[name]
     refusal = {"status": "error", "code": "TooMany", "description": "the station takes 2", "origin": origin}
-    recording = begun(Version.V201).driver(operation="trigger", action=action, payload={})
+    recording = begun(Version.V201).driver(operation="trigger", action=action, payload=order)
     recording.driver(operation="outcome", action=action, result=refusal)
     claims = {finding["claim"]: finding["verdict"] for finding in judged(name, recording).findings}
-    assert next(claims[claim] for claim in claims if claim.startswith("Every ")) == verdict
+    assert next(claims[claim] for claim in claims if claim.startswith("Every entry")) == verdict
 
 
 @pytest.mark.parametrize(
@@ -132,6 +138,67 @@ def test_csms_without_terminals_refuses_their_payments_no_false_alarm(statuses: 
     claim = "The answer to an event with a token says what the token is worth"
     verdicts = [f["verdict"] for f in judged("TC_C_117_CSMS", recording).findings if f["claim"] == claim]
     assert verdict in verdicts
+
+
+@pytest.mark.parametrize(
+    ("receipts", "verdict"),
+    [
+        (
+            (
+                {"receiptId": "1", "receiptUrl": "https://pay.example"},
+                {"receiptId": "2", "receiptUrl": "https://pay.example"},
+            ),
+            "NON_STRICT",
+        ),
+        (
+            (
+                {"receiptId": "1", "receiptUrl": "https://pay.example/1"},
+                {"receiptId": "2", "receiptUrl": "https://pay.example/2"},
+            ),
+            "OK",
+        ),
+        (({"receiptUrl": "https://pay.example"}, {"receiptUrl": "https://pay.example"}), "FAILED"),
+        (
+            (
+                {"receiptId": "1", "receiptUrl": "https://pay.example/1"},
+                {"receiptId": "1", "receiptUrl": "https://pay.example/2"},
+            ),
+            "FAILED",
+        ),
+        (({}, {}), "NON_STRICT"),
+    ],
+)
+def test_receipts_on_one_page_with_numbers_of_their_own_no_false_alarm(
+    receipts: tuple[dict[str, str], ...], verdict: str
+) -> None:
+    recording = begun(Version.V21)
+    for number, receipt in enumerate(receipts):
+        recording.sent(json.dumps([2, str(number), "NotifySettlement", {"pspRef": f"P{number}", "status": "Settled"}]))
+        recording.got(json.dumps([3, str(number), receipt]))
+    claim = "Each settled payment has a receipt of its own"
+    assert [f["verdict"] for f in judged("TC_C_118_CSMS", recording).findings if f["claim"] == claim][-1] == verdict
+
+
+@pytest.mark.parametrize(
+    ("costs", "verdict"),
+    [
+        ((4.0, 20.0, 0.4), "NON_STRICT"),
+        ((6.2, 9.0, 3.0), "OK"),
+        ((6.2, 20.0, 3.0), "FAILED"),
+        ((5.5, 9.0, 3.0), "FAILED"),
+    ],
+)
+def test_csms_whose_tariffs_are_prices_of_energy_no_false_alarm(costs: tuple[float, ...], verdict: str) -> None:
+    recording = begun(Version.V21)
+    for number, (cost, wanted, energy) in enumerate(zip(costs, (6.2, 9.0, 3.0), (4.0, 20.0, 0.4), strict=True)):
+        recording.note(priced={"transaction": f"T{number}", "cost": wanted, "energy_cost": energy})
+        event = {"eventType": "Ended", "transactionInfo": {"transactionId": f"T{number}"}}
+        recording.sent(json.dumps([2, str(number), "TransactionEvent", event]))
+        recording.got(json.dumps([3, str(number), {"totalCost": cost}]))
+    claim = "The answer to the end of a session carries what the session cost"
+    verdicts = {f["verdict"] for f in judged("OPT_17", recording).findings if f["claim"] == claim}
+    assert verdict in verdicts
+    assert verdict == "FAILED" or "FAILED" not in verdicts
 
 
 def test_root_that_nobody_gave_is_asked_for_no_false_alarm() -> None:

@@ -95,25 +95,27 @@ def _judge_certificate(history: History) -> list[Finding]:
 def _is_sent_as(kind: str) -> Check:
     """Claim that certificateType and, in 2.1, requestId are those of the request.
 
-    A CSMS may leave both out; then a certificate for cars is taken for that of the station, too.
+    A CSMS may leave both out. Then a certificate for cars is taken for that of the station, too, and a station of 2.1
+    cannot tell which of its requests was answered.
     """
 
     def judge(history: History) -> list[Finding]:
         return [
             Finding(verdict=verdict, claim=_SENT_AS, actual=actual, frame=call.call.line)
             for call in history.commands("CertificateSigned")
-            for verdict, actual in [_weigh(kind, call.payload)]
+            for verdict, actual in [_weigh(kind, call.payload, history.rules.version)]
         ]
 
     return Check(claim=_SENT_AS, judge=judge)
 
 
-def _weigh(kind: str, payload: Any) -> tuple[Verdict, str]:
+def _weigh(kind: str, payload: Any, version: Version) -> tuple[Verdict, str]:
     told, number = field(payload, "certificateType"), field(payload, "requestId")
     actual = f"certificateType is {told!r}, requestId is {number!r}"
     if told not in (kind, None) or number not in (REQUEST_ID, None):
         return Verdict.FAILED, actual
-    return (Verdict.NON_STRICT if told is None and kind == V2G else Verdict.OK), actual
+    numbered = number is not None or not _NUMBERED[version]
+    return (Verdict.OK if numbered and (told is not None or kind != V2G) else Verdict.NON_STRICT), actual
 
 
 def _uncounted(check: Check) -> Check:

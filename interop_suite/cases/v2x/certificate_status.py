@@ -61,14 +61,19 @@ def _judge_each(history: History) -> list[Finding]:
 
 
 def _judge_said(history: History) -> list[Finding]:
-    """Hold each status against its responder; a CSMS that did not ask, or trusts no one here, does not know."""
+    """Hold each status against its responder; a CSMS that did not ask, or trusts no one here, does not know.
+
+    Who takes the word of one of them, takes that of the other.
+    """
     findings = []
     for call, says in zip(_answers(history), history.notes("responders"), strict=False):
+        told = [(says.get(str(field(e, "certificateHashData.serialNumber")), (None, 0)), e) for e in _told(call)]
+        believes = any(said == field(entry, "status") == "Good" and asked for (said, asked), entry in told)
         for entry in _told(call):
             number, status = str(field(entry, "certificateHashData.serialNumber")), field(entry, "status")
             said, asked = says.get(number, (None, 0))
             actual = f"{status!r} of a certificate that is {said}, whose responder was asked {asked} times"
-            wrong = {status, said} == {"Good", "Revoked"}
+            wrong = {status, said} == {"Good", "Revoked"} or (believes and asked and said not in (status, None))
             findings.append(_finding(_SAID, call, actual, Verdict.FAILED if wrong else Verdict.OK))
     return findings
 
@@ -91,11 +96,17 @@ def _judge_when(history: History) -> list[Finding]:
     title="The certificates of a chain have a status each",
     block=BLOCK,
     profile=PROFILE,
-    sends="GetCertificateChainStatus for a certificate that is good and one that was revoked, then a Heartbeat.",
+    sends="GetCertificateChainStatus for a good certificate, a revoked one, and one of a list, then a Heartbeat.",
     expects="The CSMS SHALL tell for each certificate what its responder says, and when to ask again.",
     clause=Clause("21-4", "4.1.7"),
     defect="chain-status-of-first-certificate",
-    also=("chain-status-always-good", "chain-status-out-of-date", "chain-status-of-one"),
+    also=(
+        "chain-status-always-good",
+        "chain-status-out-of-date",
+        "chain-status-of-one",
+        "chain-status-by-responder",
+        "chain-status-revoked-as-unknown",
+    ),
     checks=(
         answered(CHAIN),
         Check(claim=_EACH, judge=_judge_each),
@@ -112,7 +123,8 @@ def chain_status(probe: Probe) -> None:
             {"certificateHashData": hashes, "source": "OCSP", "urls": [responder.url]}
             for hashes, responder in zip(data, (first, second), strict=True)
         ]
-        probe.station.call(CHAIN, {"certificateStatusRequests": requests})
+        listed = {"certificateHashData": _hashes(good, "listed"), "source": "CRL", "urls": [f"{first.url}.crl"]}
+        probe.station.call(CHAIN, {"certificateStatusRequests": [*requests, listed]})
         says = {
             hashes["serialNumber"]: [word, responder.asked]
             for hashes, word, responder in zip(data, ("Good", "Revoked"), (first, second), strict=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.base import token_need
+from drivers.base import token_need, trigger_need
 from evidence.verdicts import Verdict
-from fixtures.certificates import Authority, hash_data, make_csr
+from fixtures.certificates import Authority, Flaw, hash_data, make_csr
 from fixtures.payloads import v2x
 from fixtures.tokens import Token, TokenKind
 from interop_suite.catalogue import case
@@ -19,6 +19,7 @@ from interop_suite.drive.answers import Answer
 from interop_suite.drive.ocsp_responder import responding
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.charging import Charging
+from interop_suite.steps.obeying import obey
 from interop_suite.steps.transaction_events import answers_all
 from interop_suite.steps.v2x import VERSIONS, starts_with_token
 
@@ -238,3 +239,114 @@ def chain_of_contract(probe: Probe) -> None:
         answer = _authorize(probe, token, certificate=chain)
     if answer.get("idTokenInfo", "status") == ACCEPTED:
         _charge(probe, token)
+
+
+# -- chains below a root that the operator installed -------------------------------------------------------------------
+
+_ROOT = "MORootCertificate"
+_FLAWED = "Of the chains of an authority that the operator made known, only the one that holds is accepted"
+_EXACT = {
+    "expired": ("CertificateExpired", "Expired"),
+    "of a namesake": ("CertChainError", "Invalid"),
+}
+_CHAINS = (("good", None), ("expired", Flaw.EXPIRED), ("of a namesake", Flaw.FOREIGN_CA))
+
+
+def _judge_flawed(history: History) -> list[Finding]:
+    """Hold the flawed chains against a CSMS that takes the good one.
+
+    Another refusal than the one that the texts name is only less exact.
+    """
+    good = _chains(history, "good")
+    if not good or not all(_told(call) == (ACCEPTED, ACCEPTED) for call in good):
+        actual = "it takes no contract of an authority whose root the operator installs"
+        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=_FLAWED, actual=actual)]
+    findings = [_finding(Verdict.OK, _FLAWED, call, "the good chain is Accepted") for call in good]
+    for kind, exact in _EXACT.items():
+        for call in _chains(history, kind):
+            told = _told(call)
+            verdict = Verdict.FAILED if ACCEPTED in told else Verdict.OK if told == exact else Verdict.NON_STRICT
+            actual = f"of the chain that is {kind}, certificateStatus is {told[0]!r}, the token {told[1]!r}"
+            findings.append(_finding(verdict, _FLAWED, call, actual))
+    return findings
+
+
+@case(
+    id="OPT_42",
+    ocpp=VERSIONS,
+    title="Plug and charge: contracts that are over, or of an authority that only has the same name",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=(*NEEDS, trigger_need("InstallCertificate")),
+    sends="Accepted to InstallCertificate, Authorize with a chain below that root, an expired one, and a foreign one.",
+    expects="The CSMS SHALL answer CertificateExpired and CertChainError for the last two, and accept neither.",
+    clause=Clause("201-E", "C07.FR.15"),
+    defect="expired-contract-accepted",
+    also=("foreign-contract-accepted",),
+    checks=(Check(claim=_FLAWED, judge=_judge_flawed),),
+)
+def flawed_contracts(probe: Probe) -> None:
+    token, authority = _contract(probe), Authority("Plugstorm Mobility Operator 2")
+    order = {"certificateType": _ROOT, "certificate": authority.root_pem.decode()}
+    if obey(probe, "InstallCertificate", order, {"status": ACCEPTED}) is None:
+        return
+    below = authority.intermediate("Plugstorm Mobility Sub-CA 2")
+    for kind, flaw in _CHAINS:
+        leaf = below.station(token.value, "Plugstorm Mobility", flaw=flaw).certificate_pem
+        probe.station.note(chain=kind)
+        _authorize(probe, token, certificate=(leaf + below.certificate_pem).decode())
+
+
+# -- chains that are told by their hashes ------------------------------------------------------------------------------
+
+_WHOLE = "A chain with a revoked certificate is not accepted, wherever in the chain that is"
+
+
+def _judge_whole(history: History) -> list[Finding]:
+    """Hold the revoked certificate against a CSMS that accepts the good chain after it asked for its status."""
+    calls = [call for call in history.calls("Authorize") if call.kind is AnswerKind.RESULT]
+    asked = list(history.notes("responders_asked"))
+    if len(calls) < len(_SECOND_REVOKED) or len(asked) < len(_SECOND_REVOKED):
+        return []
+    good, revoked = calls[0], calls[1]
+    (first, _), others = asked[0], asked[1]
+    if _told(good) != (ACCEPTED, ACCEPTED) or not first:
+        actual = f"it does not ask for the status of contracts: {_in_words(good, first)}"
+        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=_WHOLE, actual=actual)]
+    told = _told(revoked)
+    exact = told == ("CertificateRevoked", "Invalid")
+    verdict = Verdict.FAILED if ACCEPTED in told else Verdict.OK if exact else Verdict.NON_STRICT
+    actual = f"certificateStatus is {told[0]!r}, the token {told[1]!r}; its responders were asked {others} times"
+    return [_finding(verdict, _WHOLE, revoked, actual)]
+
+
+_SECOND_REVOKED = (False, True)
+
+
+@case(
+    id="OPT_43",
+    ocpp=VERSIONS,
+    title="Plug and charge: a chain whose upper certificate was revoked",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=NEEDS,
+    sends="Authorize with the hashes of a contract certificate and of its sub-authority, first good, then revoked.",
+    expects="The CSMS SHALL answer that the second chain is CertificateRevoked, and its token Invalid.",
+    clause=Clause("201-E", "C07.FR.16"),
+    defect="first-contract-hashes-only",
+    also=("revoked-contract-accepted",),
+    checks=(Check(claim=_WHOLE, judge=_judge_whole),),
+)
+def revoked_above(probe: Probe) -> None:
+    token = _contract(probe)
+    for revoked in _SECOND_REVOKED:
+        root = Authority("Plugstorm Mobility Root")
+        below = root.intermediate("Plugstorm Mobility Sub-CA")
+        leaf = below.station(token.value, "Plugstorm Mobility").certificate_pem
+        with responding(below) as first, responding(root, revoked=revoked) as second:
+            data = [
+                {**hash_data(leaf, below.certificate_pem), "responderURL": first.url},
+                {**hash_data(below.certificate_pem, root.certificate_pem), "responderURL": second.url},
+            ]
+            _authorize(probe, token, iso15118CertificateHashData=data)
+            probe.station.note(responders_asked=[first.asked, second.asked])

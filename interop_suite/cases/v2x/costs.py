@@ -27,6 +27,7 @@ from interop_suite.steps.v2x import (
     starts_with_token,
     status_answered,
 )
+from ocppj.versions import Version
 
 BLOCK = "Tariff and Cost"
 PROFILE = "Advanced UI"
@@ -86,14 +87,17 @@ def _judge_cost(history: History) -> list[Finding]:
 
 def _weigh_cost(call: Exchange, wanted: float) -> Finding:
     cost = call.result.get("totalCost")
-    is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
-    right = is_number and abs(float(cost or 0) - wanted) <= max(TOLERANCE * wanted, 0.01)
     return Finding(
-        verdict=Verdict.OK if right else Verdict.FAILED,
+        verdict=Verdict.OK if _is_about(cost, wanted) else Verdict.FAILED,
         claim=_COST,
         actual=f"totalCost is {cost!r}, {wanted:.2f} is what the tariff of the token makes of its energy",
         frame=call.call.line if call.answer is None else call.answer.line,
     )
+
+
+def _is_about(cost: Any, wanted: float) -> bool:
+    is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
+    return is_number and abs(float(cost) - wanted) <= max(TOLERANCE * wanted, 0.01)
 
 
 @case(
@@ -153,6 +157,25 @@ BOUNDED = (
 """EVSE, tariff, energy in Wh and cost of sessions whose tariffs have more than a price of energy."""
 
 
+def _judge_bounded(history: History) -> list[Finding]:
+    """Allow a CSMS to know prices of energy alone: which parts of a tariff its operator may use is its own matter.
+
+    One that honours any other part of a tariff honours them all.
+    """
+    found = _judge_cost(history)
+    plain = {entry["transaction"]: entry["energy_cost"] for entry in history.notes("priced")}
+    costs = [
+        (call.result.get("totalCost"), plain[number])
+        for call in history.calls("TransactionEvent")
+        if field(call.payload, "eventType") == "Ended" and call.answer is not None
+        if (number := field(call.payload, "transactionInfo.transactionId")) in plain
+    ]
+    if not costs or not all(_is_about(cost, energy) for cost, energy in costs):
+        return found
+    actual = "every session costs what its energy costs: this CSMS knows no other part of a tariff"
+    return [Finding(verdict=Verdict.NON_STRICT, claim=_COST, actual=actual, frame=found[0].frame)]
+
+
 @case(
     id="OPT_17",
     ocpp="2.1",
@@ -163,17 +186,111 @@ BOUNDED = (
     sends="Sessions with tokens whose tariffs have taxes and a fixed fee, a most, and a least that they cost.",
     expects="The CSMS SHALL tell in its answer to each Ended event what that session cost, all told.",
     clause=Clause("21-4", "4.1.7"),
-    defect="final-cost-of-energy-alone",
-    also=("final-cost-missing", "final-cost-by-first-tariff", "final-cost-of-whole-register"),
-    checks=(answers_all, Check(claim=_COST, judge=_judge_cost)),
+    defect="final-cost-before-taxes",
+    also=(
+        "final-cost-without-limits",
+        "final-cost-missing",
+        "final-cost-by-first-tariff",
+        "final-cost-of-whole-register",
+    ),
+    checks=(answers_all, Check(claim=_COST, judge=_judge_bounded)),
 )
 def bounded_costs(probe: Probe) -> None:
     for number, (evse, parts, energy, cost) in enumerate(BOUNDED):
         token = probe.priced_token(tariff(f"bounded-{number}", **parts))
         session = Charging(probe.station, token, connector=evse)
-        probe.station.note(priced={"transaction": str(session.id), "cost": cost})
+        plain = parts["energy"]["prices"][0]["priceKwh"] * energy / 1_000
+        probe.station.note(priced={"transaction": str(session.id), "cost": cost, "energy_cost": plain})
         session.begin(3_000 * (number + 1))
         session.end(3_000 * (number + 1) + energy)
+
+
+RUNS = ((1, CHEAP, 2_000, (7_000, 15_500)), (2, DEAR, 410_000, (416_500, 431_000)))
+"""EVSE, price, and the register in Wh at the begin and at two readings of two sessions."""
+_RUNNING = "A running cost is that of the energy which its session has told"
+
+
+def _judge_running(history: History) -> list[Finding]:
+    """Hold each running cost against the readings that its session had told by then; no CSMS need tell any."""
+    wanted = {entry["transaction"]: entry for entry in history.notes("running")}
+    if history.rules.version is Version.V201:
+        early = [c for c in history.calls("TransactionEvent") if "totalCost" in c.result and _goes_on(c)]
+        if early:
+            actual = "the answer to an event of a car that charges has a totalCost, which is for the end"
+            return [_running_finding(Verdict.FAILED, actual, early[0].call.line)]
+    told = [
+        (call.call.line, number, call.result["totalCost"])
+        for call in history.calls("TransactionEvent")
+        if _goes_on(call) and "totalCost" in call.result and call.answer is not None
+        if (number := field(call.payload, "transactionInfo.transactionId")) in wanted
+    ]
+    told += [
+        (call.call.line, call.payload.get("transactionId"), call.payload.get("totalCost"))
+        for call in history.commands("CostUpdated")
+        if isinstance(call.payload, dict)
+    ]
+    if told:
+        return [_weigh_running(history, *each, wanted) for each in sorted(told, key=lambda each: each[0])]
+    seen = [call for call in history.calls("TransactionEvent") if _goes_on(call)]
+    return [_running_finding(Verdict.OK, "no running cost was told", call.call.line) for call in seen[-1:]]
+
+
+def _running_finding(verdict: Verdict, actual: str, line: int) -> Finding:
+    return Finding(verdict=verdict, claim=_RUNNING, actual=actual, frame=line)
+
+
+def _goes_on(call: Exchange) -> bool:
+    return bool(field(call.payload, "eventType") == "Updated")
+
+
+def _weigh_running(history: History, line: int, number: Any, cost: Any, wanted: dict[str, Any]) -> Finding:
+    entry = wanted.get(str(number))
+    registers = [
+        reading
+        for call in history.calls("TransactionEvent")
+        if call.call.line <= line and field(call.payload, "transactionInfo.transactionId") == number
+        if (reading := field(call.payload, "meterValue.0.sampledValue.0.value")) is not None
+    ]
+    costs = [] if entry is None else [entry["price"] * (each - entry["begin"]) / 1_000 for each in registers]
+    right = any(_is_about(cost, each) for each in costs)
+    what = f"{', '.join(f'{each:.2f}' for each in costs)} are its costs so far" if entry else "of no session here"
+    return _running_finding(
+        Verdict.OK if right else Verdict.FAILED, f"totalCost is {cost!r} for {number}, {what}", line
+    )
+
+
+@case(
+    id="OPT_18",
+    ocpp=VERSIONS,
+    title="What two sessions have cost so far is told of each",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=(PRICED,),
+    sends="Two sessions at two EVSEs with tokens of different tariffs, and two readings of each.",
+    expects="The CSMS SHALL tell the cost of the session that is meant, for the energy that it has told.",
+    clause=BY_SCHEMA,
+    defect="running-cost-of-whole-register",
+    also=("running-cost-of-first-transaction", "total-cost-before-the-end", "cost-in-whole-units"),
+    checks=(
+        answers_all,
+        Check(claim=_RUNNING, judge=_judge_running),
+        still_serves(),
+    ),
+)
+def costs_so_far(probe: Probe) -> None:
+    station = probe.station
+    station.reply("CostUpdated", {})
+    sessions = []
+    for evse, kwh, begin, readings in RUNS:
+        token = probe.priced_token(tariff(f"running-{evse}", energy=energy_prices(price(kwh))))
+        session = Charging(station, token, connector=evse)
+        station.note(running={"transaction": str(session.id), "price": kwh, "begin": begin})
+        session.begin(begin)
+        sessions.append((session, readings))
+    for turn in range(2):
+        for session, readings in sessions:
+            session.sample(readings[turn])
+    heartbeat(station)
 
 
 _TARIFF = "The answer to Authorize carries the tariff of the token"

@@ -242,15 +242,15 @@ def cost_limit_of_csms(probe: Probe) -> None:
     block=BLOCK,
     profile=PROFILE,
     needs=LIMIT,
-    sends="A session of a token with a limit of energy, LimitSet with a higher one, EnergyLimitReached, and its end.",
-    expects="The CSMS SHALL tell its own, lower limit in an answer, and answer every TransactionEvent.",
+    sends="A session of a token with limits of energy and time, LimitSet, EnergyLimitReached, and its end.",
+    expects="The CSMS SHALL tell both of its own, lower limits in an answer, and answer every TransactionEvent.",
     clause=VALIDITY,
     defect="limit-of-token-forgotten",
-    also=("energy-limit-in-kwh", *TOKEN_DEFECTS),
-    checks=(_limit_is("maxEnergy", TOKEN_LIMIT_WH), *session),
+    also=("energy-limit-in-kwh", "time-limit-in-minutes", "limit-of-energy-alone", *TOKEN_DEFECTS),
+    checks=(_limit_is("maxEnergy", TOKEN_LIMIT_WH), _limit_is("maxTime", TOKEN_LIMIT_S), *session),
 )
 def limits_of_both(probe: Probe) -> None:
-    charging = _begin(probe, probe.limited_token(maxEnergy=TOKEN_LIMIT_WH))
+    charging = _begin(probe, probe.limited_token(maxEnergy=TOKEN_LIMIT_WH, maxTime=TOKEN_LIMIT_S))
     _set_at_station(charging, {"maxEnergy": STATION_LIMIT_WH})
     _stop_at_limit(charging, "EnergyLimitReached", "EnergyLimitReached")
 

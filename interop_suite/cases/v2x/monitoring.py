@@ -7,20 +7,17 @@ from typing import Any
 import msgspec
 
 from drivers.base import trigger_need
-from evidence.verdicts import Verdict
 from fixtures.device import Variable
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import answered, given, still_serves
-from interop_suite.claims.claim import Check, Finding
+from interop_suite.claims.checks import answered, still_serves
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.exchange import Exchange
-from interop_suite.claims.expected import Expected, each, field, one_of, present
-from interop_suite.claims.history import History
+from interop_suite.claims.expected import Expected, each, one_of, present
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.obeying import nothing_but, obey, send_events, send_monitors
 from interop_suite.steps.operator_orders import ordered
+from interop_suite.steps.portions import LIMIT, Portioned, covers_all, keeps_limit, learns_limit
 from interop_suite.steps.v2x import VERSIONS
 from ocppj.versions import Version
 
@@ -370,39 +367,8 @@ def not_cleared(probe: Probe) -> None:
 
 # -- monitors that are cleared in as many requests as it takes -------------------------------------------------------
 
-LIMIT = 2
-LIMIT_OF_CLEARING = {
-    "component": {"name": "MonitoringCtrlr"},
-    "variable": {"name": "ItemsPerMessage", "instance": "ClearVariableMonitoring"},
-}
+CLEARING = Portioned("ClearVariableMonitoring", "id", holder="MonitoringCtrlr")
 CLEARED = [631, 642, 653, 664, 675]
-
-_KEEPS_LIMIT = f"No request clears more than the {LIMIT} monitors that the station takes"
-_CLEARS_ALL = "Every monitor that the operator named is cleared"
-
-
-def _judge_limit(history: History) -> list[Finding]:
-    return [
-        Finding(
-            verdict=Verdict.OK if len(_named(call)) <= LIMIT else Verdict.FAILED,
-            claim=_KEEPS_LIMIT,
-            actual=f"{len(_named(call))} in one request",
-            frame=call.call.line,
-        )
-        for call in history.commands("ClearVariableMonitoring")
-    ]
-
-
-def _named(call: Exchange) -> list[int]:
-    """List the monitors that a request names."""
-    named = field(call.payload, "id")
-    return [number for number in named if isinstance(number, int)] if isinstance(named, list) else []
-
-
-def _clears_all(history: History) -> tuple[bool, str]:
-    calls = history.commands("ClearVariableMonitoring")
-    missing = set(CLEARED).difference(*map(_named, calls))
-    return not missing, f"{sorted(missing)} were not cleared" if missing else f"{len(CLEARED)} monitors were cleared"
 
 
 @case(
@@ -417,27 +383,59 @@ def _clears_all(history: History) -> tuple[bool, str]:
     expects="The CSMS SHALL clear all monitors that its operator named, with no more in a request than the limit.",
     clause=BY_SCHEMA,
     defect="items-per-message-ignored",
-    also=("clear-monitors-first-only",),
+    also=("clear-monitors-first-only", "items-per-message-of-reads-only", "first-portion-only"),
     checks=(
         ordered("GetVariables", {"getVariableData.0.variable.name": one_of("ItemsPerMessage")}),
-        Check(claim=_KEEPS_LIMIT, judge=_judge_limit),
-        given(_CLEARS_ALL, _clears_all, unless_refused="ClearVariableMonitoring"),
+        keeps_limit(CLEARING),
+        covers_all(CLEARING),
         still_serves(),
     ),
 )
 def cleared_in_portions(probe: Probe) -> None:
-    def tell(request: Payload) -> Payload:
-        entries = request.get("getVariableData") or [LIMIT_OF_CLEARING]
-        told = {"attributeStatus": "Accepted", "attributeValue": str(LIMIT)}
-        about = [{name: entry[name] for name in ("component", "variable")} for entry in entries]
-        return {"getVariableResult": [{**told, **each} for each in about]}
-
     def clear(request: Payload) -> Payload:
         ids = request.get("id") or [0]
         return {"clearMonitoringResult": [{"id": number, "status": "Accepted"} for number in ids]}
 
-    if obey(probe, "GetVariables", {"getVariableData": [LIMIT_OF_CLEARING]}, tell) is None:
+    if not learns_limit(probe, CLEARING):
         return
     if obey(probe, "ClearVariableMonitoring", {"id": CLEARED}, clear) is None:
+        return
+    heartbeat(probe.station)
+
+
+# -- monitors that are set in portions ---------------------------------------------------------------------------------
+
+SETTING = Portioned("SetVariableMonitoring", "setMonitoringData", holder="MonitoringCtrlr")
+MANY = [
+    _monitor(POWER, "UpperThreshold", 6120.5, 3, transaction=False),
+    _monitor(VOLTAGE, "LowerThreshold", 207.5, 4, transaction=False),
+    _monitor(TEMPERATURE, "UpperThreshold", 71.5, 5, transaction=True),
+]
+
+
+@case(
+    id="OPT_41",
+    ocpp=VERSIONS,
+    title="Monitors are set in as many requests as ItemsPerMessage asks for",
+    block=BLOCK,
+    profile=PROFILE,
+    initiator="csms",
+    needs=(trigger_need("GetVariables"), trigger_need("SetVariableMonitoring")),
+    sends=f"The answer that ItemsPerMessage of SetVariableMonitoring is {LIMIT}, then Accepted for each monitor.",
+    expects="The CSMS SHALL set all monitors that its operator named, with no more in a request than the limit.",
+    clause=BY_SCHEMA,
+    defect="items-per-message-of-reads-only",
+    also=("items-per-message-ignored", "set-monitors-first-only", "first-portion-only"),
+    checks=(
+        ordered("GetVariables", {"getVariableData.0.variable.name": one_of("ItemsPerMessage")}),
+        keeps_limit(SETTING),
+        covers_all(SETTING),
+        still_serves(),
+    ),
+)
+def set_in_portions(probe: Probe) -> None:
+    if not learns_limit(probe, SETTING):
+        return
+    if obey(probe, "SetVariableMonitoring", {"setMonitoringData": MANY}, _install) is None:
         return
     heartbeat(probe.station)

@@ -130,7 +130,12 @@ def vat_numbers(probe: Probe) -> None:
 
 
 def _takes_payments(history: History) -> list[Finding]:
-    """Expect the payment of a terminal to be accepted; a CSMS that has no such payments refuses every one."""
+    """Expect the payment of a terminal to be accepted; a CSMS that has no such payments refuses every one.
+
+    Certification runs these cases only for a CSMS that claims payments, and nothing but its answers says that it has
+    them: to others the reference of a payment is a token that they do not know. Whoever claims them in a features file
+    gets INCONCLUSIVE for a refusal; one that was ordered by the operator must be accepted in any case (C_125 to C_131).
+    """
     paid = [
         call
         for call in history.calls("TransactionEvent")
@@ -203,23 +208,28 @@ settlement_answered = answered("NotifySettlement", claim="Every settlement is an
 
 
 def _judge_receipts(history: History) -> list[Finding]:
-    """Find receipts that stand for two payments; a CSMS need not make one (then the station has none to show)."""
+    """Find receipts that stand for two payments; a CSMS need not make one (then the station has none to show).
+
+    One address for all receipts is a page that asks for their numbers, where they have numbers of their own.
+    """
     findings = []
     seen: set[str] = set()
     for call in history.calls("NotifySettlement"):
         if call.kind is not AnswerKind.RESULT:
             continue
-        receipts = {str(call.result[name]) for name in ("receiptId", "receiptUrl") if call.result.get(name)}
-        verdict = Verdict.OK if receipts else Verdict.NON_STRICT
+        number, address = (str(call.result.get(name) or "") for name in ("receiptId", "receiptUrl"))
+        verdict = Verdict.OK if number or address else Verdict.NON_STRICT
+        if address in seen:
+            verdict = Verdict.NON_STRICT if number and number not in seen else Verdict.FAILED
         findings.append(
             Finding(
-                verdict=Verdict.FAILED if receipts & seen else verdict,
+                verdict=Verdict.FAILED if number in seen else verdict,
                 claim=_OWN_RECEIPT,
-                actual=f"{', '.join(sorted(receipts)) or 'no receipt'} for {field(call.payload, 'pspRef')}",
+                actual=f"{f'{number} {address}'.strip() or 'no receipt'} for {field(call.payload, 'pspRef')}",
                 frame=call.answer.line if call.answer else None,
             )
         )
-        seen |= receipts
+        seen |= {number, address} - {""}
     return findings
 
 

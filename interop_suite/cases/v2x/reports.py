@@ -1,4 +1,4 @@
-"""Reports: inventories and custom reports in several parts, and reads that keep to the limit of a station."""
+"""Reports in several parts, and reads and writes that keep to the limits of a station."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import Any
 import msgspec
 
 from drivers.base import trigger_need
-from evidence.verdicts import Verdict
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import answered, asked, given, still_serves
-from interop_suite.claims.claim import Check, Finding
+from interop_suite.claims.checks import answered, asked, still_serves
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import Expected, field, one_of, present
-from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.portions import LIMIT, Portioned, covers_all, keeps_limit, learns_limit
 from interop_suite.steps.v2x import VERSIONS, part6
+from interop_suite.steps.variables import set_all
 
 BLOCK = "Provisioning"
 Payload = dict[str, Any]
@@ -130,11 +129,7 @@ for _report in REPORTS:
     _add(_report)
 
 
-LIMIT = 2
-_LIMIT_OF_READS = {
-    "component": {"name": "DeviceDataCtrlr"},
-    "variable": {"name": "ItemsPerMessage", "instance": "GetVariables"},
-}
+READS = Portioned("GetVariables", "getVariableData", clause=part6("B06.FR.05"))
 _READ = [
     {"component": {"name": component}, "variable": {"name": variable}}
     for component, variable in (
@@ -145,37 +140,6 @@ _READ = [
         ("TxCtrlr", "EVConnectionTimeOut"),
     )
 ]
-
-
-def _names(entries: Any) -> set[tuple[Any, Any]]:
-    return {(field(entry, "component.name"), field(entry, "variable.name")) for entry in entries or ()}
-
-
-def _reads(history: History) -> list[list[Any]]:
-    """List what each request reads, besides the limit itself."""
-    reads = [field(call.payload, "getVariableData") or [] for call in history.commands("GetVariables")]
-    return [entries for entries in reads if ("DeviceDataCtrlr", "ItemsPerMessage") not in _names(entries)]
-
-
-_KEEPS_LIMIT = f"No request reads more than the {LIMIT} variables that the station takes"
-_READS_ALL = "Every variable that the operator named is read"
-
-
-def _judge_limit(history: History) -> list[Finding]:
-    return [
-        Finding(
-            verdict=Verdict.OK if len(entries) <= LIMIT else Verdict.FAILED,
-            claim=_KEEPS_LIMIT,
-            actual=f"{len(entries)} in one request",
-        )
-        for entries in _reads(history)
-    ]
-
-
-def _reads_all(history: History) -> tuple[bool, str]:
-    read = {name for entries in _reads(history) for name in _names(entries)}
-    missing = sorted(f"{component}.{variable}" for component, variable in _names(_READ) - read)
-    return not missing, f"{', '.join(missing)} was not read" if missing else f"{len(_READ)} variables were read"
 
 
 @case(
@@ -190,22 +154,15 @@ def _reads_all(history: History) -> tuple[bool, str]:
     expects="The CSMS SHALL read no more variables with one request than the station takes.",
     clause=part6("B06.FR.05"),
     defect="items-per-message-ignored",
-    also=("get-variables-of-another-name", "get-variables-one-by-one"),
-    checks=(
-        asked("GetVariables"),
-        Check(claim=_KEEPS_LIMIT, judge=_judge_limit),
-        given(_READS_ALL, _reads_all, unless_refused="GetVariables"),
-        still_serves(),
-    ),
+    also=("get-variables-of-another-name", "get-variables-one-by-one", "first-portion-only"),
+    checks=(asked("GetVariables"), keeps_limit(READS), covers_all(READS), still_serves()),
 )
 def split_reads(probe: Probe) -> None:
-    station = probe.station
-    station.reply("GetVariables", _read)
-    probe.command("GetVariables", {"getVariableData": [_LIMIT_OF_READS]})
-    if station.expect("GetVariables") is None:
+    if not learns_limit(probe, READS):
         return
+    probe.station.reply("GetVariables", _read)
     probe.command("GetVariables", {"getVariableData": _READ})
-    heartbeat(station)
+    heartbeat(probe.station)
 
 
 def _read(request: Payload) -> Payload:
@@ -222,3 +179,37 @@ def _read(request: Payload) -> Payload:
             }
         )
     return {"getVariableResult": results}
+
+
+WRITES = Portioned("SetVariables", "setVariableData")
+_WRITTEN = [
+    {"component": {"name": component}, "variable": {"name": variable}, "attributeValue": value}
+    for component, variable, value in (
+        ("OCPPCommCtrlr", "HeartbeatInterval", "311"),
+        ("OCPPCommCtrlr", "ResetRetries", "4"),
+        ("TxCtrlr", "EVConnectionTimeOut", "75"),
+    )
+]
+
+
+@case(
+    id="OPT_40",
+    ocpp=VERSIONS,
+    title="Writes are split to honour ItemsPerMessage",
+    block=BLOCK,
+    profile="Advanced Device Management",
+    initiator="csms",
+    needs=(trigger_need("GetVariables"), trigger_need("SetVariables")),
+    sends=f"The answer that ItemsPerMessage of SetVariables is {LIMIT}, then Accepted for writes of {len(_WRITTEN)}.",
+    expects="The CSMS SHALL write all variables that its operator named, with no more in a request than the limit.",
+    clause=Clause("201-4", "4.1.7"),
+    defect="items-per-message-of-reads-only",
+    also=("items-per-message-ignored", "first-portion-only"),
+    checks=(asked("GetVariables"), keeps_limit(WRITES), covers_all(WRITES), still_serves()),
+)
+def split_writes(probe: Probe) -> None:
+    if not learns_limit(probe, WRITES):
+        return
+    probe.station.reply("SetVariables", set_all)
+    probe.command("SetVariables", {"setVariableData": _WRITTEN})
+    heartbeat(probe.station)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from evidence.verdicts import Verdict
 from fixtures.frames import Frame
 from interop_suite.claims.claim import Check, Finding, Level
@@ -329,6 +331,27 @@ def spellings(probe: Probe) -> None:
         let_react(station, seen)
         station.call("Heartbeat", {})
     probe.bystander.call("Heartbeat", {})
+
+
+AGAIN = '[2,"again-{0}","Heartbeat",{{}}]'
+# A CSMS may say that a CALL with this id is being handled already (§4.2.3).
+RETRIED: Grades = {Reaction.ERROR: SOFT, Reaction.SILENCE: BAD, Reaction.CLOSED: BAD, Reaction.RESULT: OK}
+
+
+@shared(
+    id="RPC_21",
+    title="A CALL that is sent again with its id is answered again",
+    block=BLOCK,
+    bystander=True,
+    sends="A Heartbeat, and the same Heartbeat with the same id once more, as if its answer had been lost.",
+    expects="The CSMS SHALL answer both: a CALL that is tried again may have the id of the first.",
+    clause={Version.V21: Clause("21-4", "4.1.4")},
+    defect="known-id-unanswered",
+    checks=odd_checks("A CALL is answered each time that it comes", RETRIED),
+)
+def retried(probe: Probe) -> None:
+    frame = AGAIN.format(secrets.token_hex(6))
+    throw(probe, [Frame(name, frame, None) for name in ("the first", "the same again")])
 
 
 HEAVY = [*frames_of(Fault.TOO_DEEP), *frames_of(Fault.NUMBER_RANGE), *named_frames("many-keys", "long-string")]

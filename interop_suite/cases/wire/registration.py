@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from drivers.base import trigger_need
+from drivers.base import StationSettings, trigger_need
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered
@@ -85,6 +85,73 @@ _UNSERVED = ("unaccepted-station-served", "boot-status-ignored", "answer-with-ot
 def after_rejection(probe: Probe) -> None:
     if boot_as(probe, "Rejected") == "Rejected":
         heartbeat(probe.station)
+
+
+@case(
+    id="ST_31",
+    ocpp=V2X,
+    title="A station that was rejected is still rejected on its next connection",
+    block=BLOCK,
+    profile="Core",
+    start=Start.CONNECTED,
+    needs=("boot-status:Rejected",),
+    sends="A boot that is answered Rejected, then a new connection and a Heartbeat on it without a boot.",
+    expects="The CSMS SHALL refuse the Heartbeat: only a boot makes a rejected station an accepted one.",
+    clause=Clause("201-6", "B03.FR.07"),
+    defect="accepted-by-reconnecting",
+    also=("rejected-station-served", *_UNSERVED),
+    checks=(
+        answered("BootNotification", {"status": one_of("Rejected")}, nth=0, claim="The operator's decision counts"),
+        refused_with("Heartbeat", "SecurityError", level=Level.REQUIRED),
+    ),
+)
+def rejected_still(probe: Probe) -> None:
+    if boot_as(probe, "Rejected") != "Rejected":
+        return
+    probe.station.drop()
+    probe.reconnect(probe.station, judged=True)
+    heartbeat(probe.station)
+
+
+_OWN_DECISION = "What the operator decides about one station is about no other"
+
+
+def _judge_own_decision(history: History) -> list[Finding]:
+    wanted = {"primary": "Rejected", "neighbour": "Accepted"}
+    return [
+        Finding(
+            verdict=Verdict.OK if call.result.get("status") == status else Verdict.FAILED,
+            claim=_OWN_DECISION,
+            actual=f"{call.call.station} was answered {call.result.get('status')!r}, and is to be {status}",
+            frame=call.call.line,
+        )
+        for role, status in wanted.items()
+        for call in history.calls("BootNotification", role=role)
+        if call.kind is AnswerKind.RESULT
+    ]
+
+
+@case(
+    id="ST_32",
+    ocpp=V2X,
+    title="The boot of one station is rejected, and that of another one accepted",
+    block=BLOCK,
+    profile="Core",
+    start=Start.CONNECTED,
+    needs=("boot-status:Rejected",),
+    sends="The boots of two stations, of which the operator wants one Rejected.",
+    expects="The CSMS SHALL answer each boot as the operator decided about that station.",
+    clause=Clause("201-6", "B01.FR.02"),
+    defect="boot-status-of-every-station",
+    also=("boot-status-ignored",),
+    checks=(Check(claim=_OWN_DECISION, judge=_judge_own_decision),),
+)
+def own_decision(probe: Probe) -> None:
+    other = probe.new_station("neighbour")
+    probe.set_up(other, StationSettings(boot_status="Accepted"))
+    boot_as(probe, "Rejected")
+    probe.reconnect(other, judged=True)
+    probe.send_boot(other)
 
 
 def _never_sent(action: str | None, claim: str, level: Level = Level.REQUIRED) -> Check:

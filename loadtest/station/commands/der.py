@@ -10,10 +10,9 @@ from typing import Any, Final, NamedTuple
 from fixtures.payloads.v21 import report_der_control
 from loadtest.station.commands.common import Reaction, Request
 from loadtest.station.contract import Controls, Host, State
-from loadtest.station.state.connectors import ongoing
 from loadtest.station.state.store import need, peek
 
-__all__ = ["DerControls", "allowed_energy_transfer", "clear_der_control", "get_der_control", "set_der_control"]
+__all__ = ["DerControls", "clear_der_control", "get_der_control", "set_der_control"]
 
 
 _MOST: Final = 24
@@ -130,8 +129,3 @@ def clear_der_control(station: Controls, request: Request, _: Request) -> Reacti
     kept = _kept(station)
     left = {number: control for number, control in kept.items() if number not in found}
     return Reaction(then=partial(_keep, station, left))
-
-
-def allowed_energy_transfer(station: Controls, request: Request, _: Request) -> Reaction:
-    """Take what a running transaction may do with energy; there is nothing to choose from here (Q)."""
-    return Reaction(None if ongoing(station, request["transactionId"]) is not None else "Rejected")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from fixtures.device import MAX_PROFILES, MAX_SCHEDULE_PERIODS, MAX_STACK_LEVEL
 from fixtures.payloads.v2x import report_charging_profiles
+from loadtest.station.commands.bidirectional import follow_setpoint
 from loadtest.station.commands.common import Reaction, Request
 from loadtest.station.contract import Controls
 from loadtest.station.state.charging_limits import ChargingLimits, replaces
@@ -118,6 +119,10 @@ def _set(station: Controls, raw: Request, address: int) -> Reaction:
 def _install(station: Controls, profile: ChargingProfile) -> None:
     limits = need(station, ChargingLimits)
     limits.change(partial(limits.install, profile))
+    schedules = profile.raw.get("chargingSchedule")
+    first = schedules[0]["chargingSchedulePeriod"][0] if isinstance(schedules, list) else {}
+    if "setpoint" in first:
+        follow_setpoint(station, profile.address, first["setpoint"], profile.unit)
 
 
 def _fits_transaction(station: Controls, profile: ChargingProfile) -> bool:
@@ -256,9 +261,11 @@ def update_dynamic_schedule(station: Controls, request: Request, _: Request) -> 
     wanted = request["chargingProfileId"]
     dynamic = [profile for profile in kept.profiles if profile.kind is Kind.DYNAMIC] if kept else []
     found = next((profile for profile in dynamic if profile.profile_id == wanted), None)
-    limit = request["scheduleUpdate"].get("limit")
+    limit, setpoint = (request["scheduleUpdate"].get(name) for name in ("limit", "setpoint"))
     if not kept or found is None:
         return Reaction("Rejected")
+    if setpoint is not None:
+        return Reaction(then=partial(follow_setpoint, station, found.address, setpoint, found.unit))
     if limit is None:
         return Reaction()
     periods = (found.periods[0]._replace(limit=limit), *found.periods[1:])

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from loadtest.station.commands import (
     battery_swaps,
+    bidirectional,
     certificates,
     costs,
     der,
@@ -24,16 +25,10 @@ from loadtest.station.commands import (
     transactions,
     triggers,
 )
-from loadtest.station.commands.common import Handler, Reaction, Request
-from loadtest.station.contract import Controls
+from loadtest.station.commands.common import Handler
 from ocppj.versions import Version
 
 __all__ = ["HANDLERS", "REFUSED_BY_DEFAULT"]
-
-
-def _never(_: Controls, __: Request, ___: Request) -> Reaction:
-    """Refuse what these stations have no part for."""
-    return Reaction("Rejected")
 
 
 _HANDLERS_201: dict[str, Handler] = {
@@ -115,8 +110,7 @@ HANDLERS: Mapping[Version, Mapping[str, Handler]] = MappingProxyType(
         Version.V21: MappingProxyType(
             {
                 **_HANDLERS_201,
-                # Without a car that feeds in, there is nothing to say yes to.
-                "AFRRSignal": _never,
+                "AFRRSignal": bidirectional.afrr_signal,
                 "AdjustPeriodicEventStream": streams.adjust_periodic_event_stream,
                 "ChangeTransactionTariff": tariffs.change_transaction_tariff,
                 "ClearDERControl": der.clear_der_control,
@@ -124,7 +118,7 @@ HANDLERS: Mapping[Version, Mapping[str, Handler]] = MappingProxyType(
                 "GetDERControl": der.get_der_control,
                 "GetPeriodicEventStream": streams.get_periodic_event_stream,
                 "GetTariffs": tariffs.get_tariffs,
-                "NotifyAllowedEnergyTransfer": der.allowed_energy_transfer,
+                "NotifyAllowedEnergyTransfer": bidirectional.allowed_energy_transfer,
                 "RequestBatterySwap": battery_swaps.request_battery_swap,
                 "SetDERControl": der.set_der_control,
                 "SetDefaultTariff": tariffs.set_default_tariff,

@@ -11,7 +11,7 @@ from fixtures.models import ConnectorModel
 from fixtures.models import Station as Individual
 from ocppj.versions import Rules, Version
 
-__all__ = ["Dialect", "Ending", "OnEnd", "Payload", "Said", "Status", "TransactionView", "Trigger"]
+__all__ = ["Dialect", "Ending", "Mode", "OnEnd", "Payload", "Said", "Status", "TransactionView", "Trigger"]
 
 Payload = dict[str, Any]
 OnEnd = Callable[[Payload | None, str], object]
@@ -51,8 +51,19 @@ class Trigger(StrEnum):
     ASKED = "asked"
     CHARGING_STATE = "charging-state"
     """Charging stopped or went on because a limit changed; 2.x has an event for that."""
+    OPERATION_MODE = "operation-mode"
+    """A car begins or ends to feed energy back (2.1)."""
     TARIFF = "tariff"
     """The CSMS changed the tariff of the transaction (2.1)."""
+
+
+class Mode(StrEnum):
+    """What a car does with energy in both directions (2.1 OperationModeEnumType), as far as these cars know it."""
+
+    CHARGING = "ChargingOnly"
+    BALANCING = "LocalLoadBalancing"
+    SETPOINT = "CentralSetpoint"
+    FREQUENCY = "CentralFrequency"
 
 
 class Said(NamedTuple):
@@ -87,6 +98,10 @@ class TransactionView(Protocol):
     @property
     def measurands(self) -> tuple[str, ...]:
         """What the meter reports."""
+
+    @property
+    def operation_mode(self) -> str | None:
+        """What the car does with energy (2.1); None where it only charges, and nobody asks."""
 
     @property
     def register_wh(self) -> int:

@@ -39,6 +39,7 @@ _CONTEXTS = MappingProxyType(
         Trigger.CLOCK: "Sample.Clock",
         Trigger.ASKED: "Trigger",
         Trigger.CHARGING_STATE: "Other",
+        Trigger.OPERATION_MODE: "Other",
         Trigger.TARIFF: "Other",
     }
 )

@@ -38,6 +38,7 @@ _TRIGGERS = MappingProxyType(
         Trigger.CLOCK: ("Sample.Clock", "MeterValueClock"),
         Trigger.ASKED: ("Trigger", "Trigger"),
         Trigger.CHARGING_STATE: ("Other", "ChargingStateChanged"),
+        Trigger.OPERATION_MODE: ("Other", "OperationModeChanged"),
         Trigger.TARIFF: ("Other", "TariffChanged"),
     }
 )
@@ -123,6 +124,7 @@ class Dialect2x:
             "Started",
             "RemoteStart" if remote else "Authorized",
             charging_state=_STATES.get(charging_session.status, "Charging"),
+            operation_mode=charging_session.operation_mode,
             reservation_id=charging_session.reservation_id,
             remote_start_id=charging_session.remote_start_id,
             evse_id=charging_session.model.evse_id,
@@ -141,7 +143,15 @@ class Dialect2x:
             context=context,
         )
         state = _STATES.get(charging_session.status, "Charging")
-        return self._event(charging_session, at, "Updated", reason, charging_state=state, meter_value=[value])
+        return self._event(
+            charging_session,
+            at,
+            "Updated",
+            reason,
+            charging_state=state,
+            operation_mode=charging_session.operation_mode,
+            meter_value=[value],
+        )
 
     def ended(self, charging_session: TransactionView, ending: Ending, now: float) -> Said:
         """Report the end of a transaction."""
