@@ -7,6 +7,7 @@ profile = read_as(Path("day.yaml"), Profile, "load profile")
 from __future__ import annotations
 
 import re
+import threading
 import types
 import typing
 from collections.abc import Collection, Iterator
@@ -50,6 +51,10 @@ def read_as(path: FilePath, kind: type[_T], what: str) -> _T:
     return convert(value, kind, location)
 
 
+# msgspec 0.22 crashes the interpreter when two threads make it learn the same type at the same time.
+_converting = threading.RLock()
+
+
 def convert(value: Any, kind: type[_T], location: Location, *, strict: bool = True, hidden: Collection[str] = ()) -> _T:
     """Type a value that was written at a place; raises `ConfigError` about the first part that does not fit.
 
@@ -64,7 +69,8 @@ def convert(value: Any, kind: type[_T], location: Location, *, strict: bool = Tr
             if key in hidden:
                 raise fault.unknown(key, [name for name in known if name not in hidden], location)
     try:
-        return msgspec.convert(value, kind, strict=strict)
+        with _converting:
+            return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
         raise (
             fault.find(value, kind, location, hidden) or location.error(_in_words(str(error), value, location))

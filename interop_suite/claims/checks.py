@@ -360,6 +360,10 @@ def takes_csr(claim: str = "The CSMS takes the certificate request") -> Check:
         rejected = [call for call in history.calls("SignCertificate") if call.result.get("status") == "Rejected"]
         if not rejected:
             return accepted.judge(history)
+        signed = history.commands("CertificateSigned")
+        if signed:
+            actual = "it answered SignCertificate with Rejected, and sent CertificateSigned all the same"
+            return [Finding(verdict=Verdict.FAILED, claim=claim, actual=actual, frame=signed[0].call.line)]
         actual = "this CSMS signs no certificates: it answered SignCertificate with Rejected"
         return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=rejected[0].call.line)]
 

@@ -69,9 +69,13 @@ def token_findings(history: History) -> Iterator[Finding]:
         if info is None or not isinstance(token, str):
             continue
         registered = _registration(history, token, exchange.call.line)
-        if registered is None or field(exchange.payload, "idToken.type") not in (None, registered.get("type")):
+        if registered is None:
+            problems = _over(info, words, wall_at(history, exchange.call.t))
+        elif field(exchange.payload, "idToken.type") not in (None, registered.get("type")):
             continue
-        for problem in _problems(history, exchange, info, registered, words):
+        else:
+            problems = _problems(history, exchange, info, registered, words)
+        for problem in problems:
             yield Finding(
                 verdict=Verdict.NON_STRICT,
                 claim="What the CSMS says of a token is what its operator registered",
@@ -150,5 +154,12 @@ def _wrong_expiry(
     difference = apart(told, wanted)
     if words.expiry_is_own and difference is not None and difference > _SAME_TIME:
         yield f"{words.expiry} is {shown(told)} instead of {wanted!r}"
-    elif info.get("status") == "Accepted" and is_over(told, today):
+    else:
+        yield from _over(info, words, today)
+
+
+def _over(info: Mapping[str, Any], words: _Words, today: float | None) -> Iterator[str]:
+    """Find a date that has passed beside Accepted, which no token has, whoever registered it."""
+    told = info.get(words.expiry)
+    if info.get("status") == "Accepted" and is_over(told, today):
         yield f"{words.expiry} is {told!r}, which is over, although the status is Accepted"

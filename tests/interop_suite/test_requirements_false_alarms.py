@@ -12,6 +12,7 @@ from fixtures.models import station as make_station
 from interop_suite.cases.v16.certificates import names
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.general import general_findings
+from interop_suite.claims.orders import differences
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.run.judge import judge
 from ocppj.versions import Version
@@ -150,3 +151,19 @@ def test_certificate_in_the_name_of_the_identity_or_of_the_serial_number_no_fals
     assert not names(template, request, station)
     assert common_name(template) == "csms"
     assert common_name("no certificate") == ""
+
+
+# -- lists of an order -------------------------------------------------------------------------------------------------
+
+
+def test_entry_of_a_list_that_comes_twice_is_a_difference() -> None:
+    named = {"localAuthorizationList": [{"idTag": "A"}, {"idTag": "B"}]}
+    twice = {"localAuthorizationList": [{"idTag": "A"}, {"idTag": "B"}, {"idTag": "A"}]}
+    assert len(differences("SendLocalList", named, twice)) == 1
+
+
+def test_entry_that_a_csms_adds_itself_or_was_asked_for_twice_no_false_alarm() -> None:
+    named = {"key": ["A"]}
+    assert differences("GetConfiguration", named, {"key": ["A", "B"]}) == []
+    doubled = {"key": ["A", "A"]}
+    assert differences("GetConfiguration", doubled, doubled) == []

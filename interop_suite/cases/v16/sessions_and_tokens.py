@@ -245,6 +245,11 @@ _SIGNS = "The CSMS signs certificates at all"
 
 
 def _judge_first(history: History) -> list[Finding]:
+    rejected = {call.result.get("status") for call in history.calls("SignCertificate")} == {"Rejected"}
+    signed = history.commands("CertificateSigned") if rejected else []
+    if signed:
+        actual = "it rejects every request, and sent CertificateSigned all the same"
+        return [Finding(verdict=Verdict.FAILED, claim=_SIGNS, actual=actual, frame=signed[0].call.line)]
     return [
         Finding(verdict=Verdict.NOT_APPLICABLE, claim=_SIGNS, actual="it rejects a good request", frame=call.call.line)
         for call in history.calls("SignCertificate")[:1]

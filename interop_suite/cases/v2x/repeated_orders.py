@@ -356,7 +356,7 @@ IN_TURN = (
         reply=ACCEPTED,
         needs=TOKEN,
         defect=BEFORE,
-        also=("request-stop-wrong-transaction", "stop-names-latest-session"),
+        also=("request-stop-wrong-transaction", "stop-names-latest-session", "stop-names-first-session"),
     ),
     Repeated(
         id="CMD_33",

@@ -195,6 +195,29 @@ def remote_start_while_pending(probe: Probe) -> None:
     probe.command(action, remote_start_request(probe.version, probe.token()))
 
 
+@shared(
+    id="ST_41",
+    title="A station that was told to wait is not accepted by connecting again",
+    block=BLOCK,
+    profile="Core",
+    start=Start.CONNECTED,
+    needs=("boot-status:Pending",),
+    sends="A boot that the operator wants answered Pending; on the next connection a Heartbeat without a boot.",
+    expects="The CSMS SHALL answer Pending; it should refuse the Heartbeat: nobody has accepted the station since.",
+    clause={Version.V16: Clause("1.6J-E", "3.8"), **{v: Clause("201-6", "B02.FR.09") for v in V2X}},
+    defect="boot-status-ignored",
+    checks=(
+        answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The operator's decision counts"),
+        refused_with("Heartbeat", "SecurityError", level=Level.RECOMMENDED),
+    ),
+)
+def pending_over_connections(probe: Probe) -> None:
+    if boot_as(probe, "Pending") == "Pending":
+        probe.station.disconnect()
+        probe.reconnect(probe.station)
+        heartbeat(probe.station)
+
+
 _STAYS = "The connection of a Pending station stays open"
 STAYS_FOR = 1.0
 """Seconds for a CSMS to close what it should leave open."""

@@ -209,7 +209,7 @@ def stop_by_sibling(probe: Probe) -> None:
     charging.end()
 
 
-_DISTINCT = "Two transactions that run at one station have different ids"
+_DISTINCT = "Transactions of one station have different ids, also when one is over"
 
 
 def _judge_distinct(history: History) -> list[Finding]:
@@ -223,13 +223,14 @@ def _judge_distinct(history: History) -> list[Finding]:
 @case(
     id="ST_09_1",
     ocpp=Version.V16,
-    title="Two sessions at one station get different transactionIds",
+    title="Sessions at one station get different transactionIds, also one after another",
     block=BLOCK,
     needs=TOKEN,
-    sends="StartTransaction at connector 1 and at connector 2, then both ends.",
+    sends="StartTransaction at connector 1 and at connector 2, both ends, and one more session.",
     expects="The CSMS SHALL give each its transactionId: the ends have nothing else to tell them apart.",
     clause=Clause("1.6", "4.8"),
     defect="transaction-id-reused",
+    also=("transaction-id-of-ended-session",),
     checks=(sessions_began(2), Check(claim=_DISTINCT, judge=_judge_distinct)),
 )
 def distinct_ids(probe: Probe) -> None:
@@ -239,6 +240,9 @@ def distinct_ids(probe: Probe) -> None:
         session.begin()
     for session in sessions:
         session.end()
+    later = Charging(probe.station, tokens[0])
+    later.begin(2500)
+    later.end(2600)
 
 
 @case(
