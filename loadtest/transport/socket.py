@@ -7,6 +7,7 @@ one decode and one callback.
 
 from __future__ import annotations
 
+import errno
 import logging
 import struct
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from loadtest.transport.bearer import ConnectionPhase
-from loadtest.transport.contract import Attempt, Engine, How, Listener
+from loadtest.transport.contract import READ_SIZE, Attempt, Engine, How, Listener
 from loadtest.transport.failures import one_line, upgrade_failure
 from loadtest.transport.ping import Pinger
 from loadtest.transport.stream import Stream
@@ -40,6 +41,8 @@ _quiet.setLevel(logging.CRITICAL)
 _HEADS = [bytes((0x81, 0x80 | length)) for length in range(126)]
 _HEAD_16 = struct.Struct("!BBH").pack
 _HEAD_64 = struct.Struct("!BBQ").pack
+_TEXT, _LEAST, _MOST = 0x81, 2, 128
+"""RFC 6455 §5.2: the first byte of a whole text, and between how many bytes a frame has whose second is its length."""
 
 
 _UPGRADING, _OPEN = ConnectionPhase.UPGRADING, ConnectionPhase.OPEN
@@ -100,6 +103,39 @@ class StationSocket(Stream):
             self._opened(subprotocol, now)
 
     # -- hearing -----------------------------------------------------------------------------------------------------
+
+    def _on_readable(self) -> None:
+        try:
+            assert self._sock is not None
+            try:
+                data = self._sock.recv(READ_SIZE)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._ended(errno.errorcode.get(error.errno or 0, "unknown error"))
+                return
+            if not data:
+                self._ended("end of stream")
+                return
+            now, size = monotonic(), len(data)
+            # What nearly every read brings: one whole text of at most 125 bytes. `_received` takes the rest.
+            if (
+                _LEAST < size < _MOST
+                and data[0] == _TEXT
+                and data[1] == size - _LEAST
+                and self._phase is _OPEN
+                and self._inbox is None
+                and self._protocol is None
+            ):
+                try:
+                    text: str | bytes = data[_LEAST:].decode()
+                except UnicodeDecodeError:
+                    text = data[_LEAST:]
+                self._listener.on_text(text, now)
+            else:
+                self._received(data, now)
+        except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
+            self._crash(error)
 
     def _received(self, data: bytes, now: float) -> None:
         if self._phase is _UPGRADING:
@@ -232,7 +268,18 @@ class StationSocket(Stream):
             head = _HEAD_16(0x81, 0xFE, length)
         else:
             head = _HEAD_64(0x81, 0xFF, length)
-        self._write(head + mask + apply_mask(data, mask))
+        frame = head + mask + apply_mask(data, mask)
+        if self._backlog is None and self._tls is None:
+            # `_write`, written out as far as nearly every frame needs it.
+            assert self._sock is not None
+            try:
+                sent = self._sock.send(frame)
+            except OSError:
+                sent = 0
+            if sent == len(frame):
+                return True
+            frame = frame[sent:]
+        self._write(frame)
         return True
 
     def ping_every(self, seconds: float) -> None:
