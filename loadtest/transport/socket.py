@@ -117,7 +117,17 @@ class StationSocket(Stream):
             if not data:
                 self._ended("end of stream")
                 return
-            now, size = monotonic(), len(data)
+            if self._phase is _OPEN:
+                self._engine.turn.hear(self, data, monotonic())
+            else:
+                self._received(data, monotonic())
+        except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
+            self._crash(error)
+
+    def take(self, data: bytes, now: float) -> None:
+        """Act on what was read."""
+        try:
+            size = len(data)
             # What nearly every read brings: one whole text of at most 125 bytes. `_received` takes the rest.
             if (
                 _LEAST < size < _MOST
@@ -132,7 +142,7 @@ class StationSocket(Stream):
                 except UnicodeDecodeError:
                     text = data[_LEAST:]
                 self._listener.on_text(text, now)
-            else:
+            elif self._phase is not _CLOSED:
                 self._received(data, now)
         except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
             self._crash(error)
@@ -203,6 +213,7 @@ class StationSocket(Stream):
         return protocol
 
     def _act_on(self, protocol: WebSocketProtocol, now: float) -> None:
+        self._engine.turn.write()
         for data in protocol.data_to_send():
             if data and self._phase in (_OPEN, _CLOSING):
                 self._write(data)
@@ -268,19 +279,17 @@ class StationSocket(Stream):
             head = _HEAD_16(0x81, 0xFE, length)
         else:
             head = _HEAD_64(0x81, 0xFF, length)
-        frame = head + mask + apply_mask(data, mask)
-        if self._backlog is None and self._tls is None:
-            # `_write`, written out as far as nearly every frame needs it.
-            assert self._sock is not None
-            try:
-                sent = self._sock.send(frame)
-            except OSError:
-                sent = 0
-            if sent == len(frame):
-                return True
-            frame = frame[sent:]
-        self._write(frame)
+        turn = self._engine.turn
+        if turn.collects:
+            turn.say(self, head + mask + apply_mask(data, mask))
+        else:
+            self._write(head + mask + apply_mask(data, mask))
         return True
+
+    def write(self, frame: bytes) -> None:
+        """Write a frame that waited for the others of its turn; one of a connection that is gone is lost."""
+        if self._sock is not None:
+            self._write(frame)
 
     def ping_every(self, seconds: float) -> None:
         """Ping until the connection ends; a pong that is not there by the next ping ends it as lost."""
@@ -294,6 +303,7 @@ class StationSocket(Stream):
     def send_ping(self, payload: bytes) -> None:
         """Write a ping of at most 125 bytes."""
         if self._phase is _OPEN:
+            self._engine.turn.write()
             mask = getrandbits(32).to_bytes(4, "little")
             self._write(bytes((0x89, 0x80 | len(payload))) + mask + apply_mask(payload, mask))
 
@@ -302,6 +312,7 @@ class StationSocket(Stream):
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close politely; `on_closed` follows, at the latest after the close time-out."""
         if self._phase is _OPEN:
+            self._engine.turn.write()
             protocol = self._protocol or self._make_protocol()
             if protocol.state is State.OPEN:
                 protocol.send_close(code, reason)
@@ -312,6 +323,7 @@ class StationSocket(Stream):
             self.abort()
 
     def _release(self) -> None:
+        self._engine.turn.write()
         if self._pinger is not None:
             self._pinger.cancel()
             self._pinger = None
