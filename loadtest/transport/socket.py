@@ -15,7 +15,6 @@ from random import getrandbits
 from time import monotonic
 
 from websockets.client import ClientProtocol
-from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus, PayloadTooBig
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol as WebSocketProtocol
@@ -30,6 +29,7 @@ from loadtest.transport.failures import one_line, upgrade_failure
 from loadtest.transport.ping import Pinger
 from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target
+from loadtest.transport.upgrade import Upgrade, granted, prepare
 
 __all__ = ["StationSocket"]
 
@@ -52,7 +52,7 @@ _CLOSING, _CLOSED = ConnectionPhase.CLOSING, ConnectionPhase.CLOSED
 class StationSocket(Stream):
     """A `ws` connection."""
 
-    __slots__ = ("_inbox", "_on_ping", "_partial", "_pinger", "_protocol", "_wanted")
+    __slots__ = ("_inbox", "_on_ping", "_partial", "_pinger", "_protocol", "_upgrade", "_wanted")
 
     def __init__(self, engine: Engine, target: Target, listener: Listener, source: str | None = None) -> None:
         """Prepare; `source` is the local address to connect from."""
@@ -63,28 +63,36 @@ class StationSocket(Stream):
         self._partial: bytearray | None = None
         self._pinger: Pinger | None = None
         self._on_ping: Callable[[], bool] | None = None
+        self._upgrade: Upgrade | None = None
 
     # -- opening -----------------------------------------------------------------------------------------------------
 
     def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
         """Begin; `on_open` or `on_failed` follows, never from within this call."""
-        protocol = ClientProtocol(
+        self._upgrade = prepare(url, subprotocol, headers, self._make_client)
+        self._connect()
+
+    def _begin(self) -> None:
+        """Ask for the upgrade."""
+        assert self._upgrade is not None
+        self._write(self._upgrade.request)
+
+    def _make_client(self, url: str, subprotocol: str) -> ClientProtocol:
+        return ClientProtocol(
             parse_uri(url),
             subprotocols=[Subprotocol(subprotocol)],
             max_size=self._engine.max_message,
             logger=_quiet,
         )
-        request = protocol.connect()
-        request.headers.update(Headers(headers))
-        protocol.send_request(request)
-        self._protocol = protocol
-        self._connect()
 
-    def _begin(self) -> None:
-        """Ask for the upgrade."""
-        assert self._protocol is not None
-        for data in self._protocol.data_to_send():
-            self._write(data)
+    def _reading_upgrade(self) -> ClientProtocol:
+        """Return the protocol that reads an answer which is out of the ordinary."""
+        protocol = self._protocol
+        if protocol is None:
+            assert self._upgrade is not None
+            protocol = self._protocol = self._upgrade.as_protocol(self._make_client)
+        assert isinstance(protocol, ClientProtocol)
+        return protocol
 
     def _upgraded(self, protocol: ClientProtocol, now: float) -> None:
         error = protocol.handshake_exc
@@ -100,6 +108,7 @@ class StationSocket(Stream):
         else:
             subprotocol: str = protocol.subprotocol
             self._drop_protocol()
+            self._upgrade = None
             self._opened(subprotocol, now)
 
     # -- hearing -----------------------------------------------------------------------------------------------------
@@ -183,9 +192,14 @@ class StationSocket(Stream):
                 position = end
 
     def _read_upgrade(self, data: bytes, now: float) -> bytes:
-        """Let `websockets` read the answer to the upgrade, and nothing behind it; return what is left."""
-        protocol = self._protocol
-        assert isinstance(protocol, ClientProtocol)
+        """Read the answer to the upgrade, and nothing behind it; return what is left."""
+        upgrade = self._upgrade
+        assert upgrade is not None
+        if self._protocol is None and (end := granted(data, upgrade)) is not None:
+            self._upgrade = None
+            self._opened(upgrade.subprotocol, now)
+            return data[end:]
+        protocol = self._reading_upgrade()
         position = 0
         for line in data.splitlines(keepends=True):
             protocol.receive_data(line)
@@ -254,10 +268,10 @@ class StationSocket(Stream):
         self._listener.on_text(message, now)
 
     def _handshake_ended(self, reason: str) -> None:
-        assert self._protocol is not None
+        protocol = self._reading_upgrade()
         # An answer without a length ends with the stream.
-        self._protocol.receive_eof()
-        error = self._protocol.handshake_exc
+        protocol.receive_eof()
+        error = protocol.handshake_exc
         status = isinstance(error, InvalidStatus)
         self._fail(upgrade_failure(error) if status else Attempt.RESET, one_line(error) if status else reason)
 
@@ -328,6 +342,7 @@ class StationSocket(Stream):
             self._pinger.cancel()
             self._pinger = None
         self._drop_protocol()
+        self._upgrade = None
         self._inbox = None
         self._partial = None
 
