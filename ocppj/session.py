@@ -35,7 +35,17 @@ from ocppj.events import (
     Unreadable,
     UnsolicitedAnswer,
 )
-from ocppj.messages import Call, CallError, CallResult, CallResultError, Send, encode, parse
+from ocppj.messages import (
+    Call,
+    CallError,
+    CallResult,
+    CallResultError,
+    Send,
+    encode,
+    encode_call,
+    parse,
+    payload_of_result,
+)
 from ocppj.versions import MessageType, Rules
 
 __all__ = ["REMEMBERED", "Session", "message_ids"]
@@ -67,6 +77,7 @@ class Session:
         "_open",
         "_out",
         "_queue",
+        "queue_depth",
         "rules",
         "timeout",
     )
@@ -80,6 +91,8 @@ class Session:
         self._open: PendingCall | None = None
         # Most stations never queue, and 10,000 empty queues are 8 MB.
         self._queue: deque[tuple[PendingCall, str]] | None = None
+        self.queue_depth = 0
+        """How many of our CALLs wait for their turn; only the session changes it."""
         self._out: list[str] = []
         self._incoming: list[tuple[str, str]] = []
         self._ended: OrderedDict[str, PendingCall] | None = None
@@ -97,11 +110,6 @@ class Session:
     def open_call(self) -> PendingCall | None:
         """Our CALL that waits for its answer."""
         return self._open
-
-    @property
-    def queue_depth(self) -> int:
-        """How many of our CALLs wait for their turn."""
-        return len(self._queue) if self._queue else 0
 
     @property
     def unanswered(self) -> dict[str, str]:
@@ -131,6 +139,7 @@ class Session:
         events.extend(NeverSent(call, now) for call, _ in self._queue or ())
         self._open = None
         self._queue = None
+        self.queue_depth = 0
         self._out.clear()
         self._incoming.clear()
         self._connected = False
@@ -160,24 +169,45 @@ class Session:
         `intended_at` is when the caller's schedule wanted it sent (default: now). A `message_id` may be reused on
         purpose, as a retry may (OCPP 2.0.1 errata 2024-09 §4.6).
         """
+        intended_at = now if intended_at is None else intended_at
+        timeout = self.timeout if timeout is None else timeout
+        text = self.ask(action, payload, now, intended_at, timeout, context, message_id)
+        if text is None:
+            assert self._queue is not None
+            return self._queue[-1][0]
+        self._out.append(text)
+        assert self._open is not None
+        return self._open
+
+    def ask(  # noqa: PLR0917 - positional, because it runs once a CALL
+        self,
+        action: str,
+        payload: Any,
+        now: float,
+        intended_at: float,
+        timeout: float,
+        context: Any,
+        message_id: str | None,
+    ) -> str | None:
+        """Do what `call` does, but return the frame for the runtime to write now; None where the CALL is queued.
+
+        For a runtime that has written everything which `frames_to_send` gave it.
+        """
         if not self._connected:
             raise LocalProtocolError(f"{action} cannot be sent: the session is not connected.")
-        call = PendingCall(
-            self._new_id() if message_id is None else message_id,
-            action,
-            payload,
-            now if intended_at is None else intended_at,
-            self.timeout if timeout is None else timeout,
-            context,
-        )
-        text = encode(Call(call.message_id, action, payload))
+        if message_id is None:
+            message_id = self._new_id()
+        call = PendingCall(message_id, action, payload, intended_at, timeout, context)
+        text = encode_call(message_id, action, payload)
         if self._open is None:
-            self._put_on_wire(call, text, now)
-        else:
-            if self._queue is None:
-                self._queue = deque()
-            self._queue.append((call, text))
-        return call
+            call.sent_at = now
+            self._open = call
+            return text
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append((call, text))
+        self.queue_depth += 1
+        return None
 
     def send(self, action: str, payload: Any) -> str:
         """Send a SEND, which waits for nothing and is never answered; returns its id (OCPP 2.1 Part 4 §4.2.4)."""
@@ -230,6 +260,21 @@ class Session:
         assert type(message) is CallResultError
         return [ResultErrorReceived(message, now, solicited=message.message_id == self._given)]
 
+    def take_result(self, text: str) -> tuple[PendingCall, dict[str, Any]] | None:
+        """Take the CALLRESULT to the open CALL, while no other CALL waits, and return both.
+
+        None where it is anything else: then nothing has changed, and the message is for `receive`.
+        """
+        call = self._open
+        if call is None or self._queue is not None:
+            return None
+        payload = payload_of_result(text, call.message_id)
+        if payload is None:
+            return None
+        self._answered = call.message_id
+        self._open = None
+        return call, payload
+
     def tick(self, now: float) -> list[Event]:
         """Let time pass; an open CALL past its deadline times out and the next one goes to the wire."""
         call = self._open
@@ -251,6 +296,7 @@ class Session:
         queue = self._queue
         if queue:
             call, text = queue.popleft()
+            self.queue_depth -= 1
             if not queue:
                 self._queue = None
             self._put_on_wire(call, text, now)

@@ -72,16 +72,17 @@ def _locust(locustfile: str, plan: Plan) -> list[str]:
     return [*words, "--spawn-rate", f"{plan.spawn_rate or plan.stations:g}"]
 
 
-def _plugstorm(locustfile: str, prefix: str, *more: str) -> Callable[[Plan], list[str]]:
+def _plugstorm(locustfile: str, letters: str, *more: str) -> Callable[[Plan], list[str]]:
+    """Run a locustfile of ours; no other engine has stations whose names begin with these letters."""
+
     def command(plan: Plan) -> list[str]:
-        words = _locust(locustfile, plan)
+        words = [*_locust(locustfile, plan), "--identity-pattern", letters + "{n:06d}"]
         words += ["--plugstorm-profile", "idle", "--seed", "1", "--schema-share", f"{plan.schema_share:g}"]
         # The sink counts CALLs; those of the check after the run would be none of the measured ones.
         words += ["--no-objective", "csms-answers"]
         words += ["--connect-timeout", "60", "--out", str(plan.folder / f"run-{plan.stations}-{os.urandom(4).hex()}")]
         words += ["--tls-ca", str(plan.ca_file)] if plan.ca_file else []
-        # Two runs that play the same stations at one CSMS refuse each other, and engines on one sink are such runs.
-        words += ["--identity-pattern", f"{prefix}{{n:06d}}", *more]
+        words += more
         return words + [word for source in plan.sources for word in ("--source-address", source)]
 
     return command

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import gevent
 import gevent.event
+from gevent.hub import Waiter
 from locust import User
 from locust.env import Environment
 from locust.user.task import LOCUST_STATE_WAITING
@@ -128,14 +129,18 @@ class ChargePointUser(User):
 
     def call_at(self, action: str, payload: dict[str, Any] | None, intended_at: float) -> Answer:
         """Send a CALL that was due at this moment of `time.monotonic()`, and wait for its end."""
-        result: gevent.event.AsyncResult = gevent.event.AsyncResult()
+        station = self.station
+        if station is None:
+            return Answer(Outcome.NEVER_SENT, None)
+        waiter = Waiter()
+        let_go_on, switch = station.context.engine.turn.let_go_on, waiter.switch
 
         def on_end(answer: dict[str, Any] | None, outcome: str) -> None:
-            result.set(Answer(str(outcome), answer))
+            let_go_on(switch, Answer(str(outcome), answer))
 
-        if self.station is None or not self.station.call(action, payload or {}, intended_at, on_end):
+        if not station.call(action, payload or {}, intended_at, on_end):
             return Answer(Outcome.NEVER_SENT, None)
-        answer: Answer = result.get()
+        answer: Answer = waiter.get()
         return answer
 
     def make_station(self, context: Context, lease: Lease) -> UserStation:

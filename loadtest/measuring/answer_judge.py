@@ -13,6 +13,9 @@ from ocppj.versions import Version
 
 __all__ = ["AnswerJudge"]
 
+# A member of an enumeration costs a look-up in its class each time.
+_ACCEPTED, _REJECTED = Outcome.ACCEPTED, Outcome.REJECTED
+
 
 class AnswerJudge:
     """Judges the answers that all stations of a process get; an even share of them is checked against the schema."""
@@ -33,4 +36,4 @@ class AnswerJudge:
             if action in ACTIONS[version] and not validator(version, action, "response").is_valid(payload or {}):
                 self._recorder.fault(Outcome.SCHEMA_INVALID)
                 return Outcome.SCHEMA_INVALID
-        return Outcome.ACCEPTED if is_accepted(payload) else Outcome.REJECTED
+        return _ACCEPTED if is_accepted(payload) else _REJECTED

@@ -126,6 +126,7 @@ class Recorder:
         "_names",
         "_notes",
         "_offered",
+        "_offered_now",
         "_open_calls",
         "_opened",
         "_rows",
@@ -294,7 +295,7 @@ class Recorder:
     def offered(self, count: int = 1, intended_at: float | None = None) -> None:
         """Count CALLs that fell due in the schedules of this process, at `intended_at` (default: now)."""
         if intended_at is None or intended_at >= self._since:
-            self._offered[self._edges[-1][1]] += count
+            self._offered_now += count
         else:
             self._offered[self._window_at(intended_at)] += count
 
@@ -343,6 +344,7 @@ class Recorder:
         if name == self.current_window:
             return
         since = max(self._clock() if at is None else at, self._since)
+        self._settle_offered()
         self._since = since
         self._edges.append((since, name))
         self._series = self._by_window.setdefault(name, {})
@@ -374,6 +376,7 @@ class Recorder:
                     series.response.clear()
             if entries:
                 windows[window] = entries
+        self._settle_offered()
         self._open_calls += self._offered.total()
         delta = Delta(
             windows=windows,
@@ -409,6 +412,7 @@ class Recorder:
         self._injected: Counter[str] = Counter()
         self._activity: Counter[str] = Counter()
         self._offered: Counter[str] = Counter()
+        self._offered_now = 0
         self._lost = {}
         self._callerrors = {}
         self._texts = {}
@@ -420,6 +424,12 @@ class Recorder:
         self.total = 0
         self._begin_second()
         self._choose_view()
+
+    def _settle_offered(self) -> None:
+        """Count what was offered in the present window under its name."""
+        if self._offered_now:
+            self._offered[self.current_window] += self._offered_now
+            self._offered_now = 0
 
     def _tell_before(self) -> None:
         for tell in self.before_take:

@@ -154,11 +154,12 @@ class Messaging:
             if on_end is not None:
                 on_end(None, Outcome.NEVER_SENT)
             return True
-        session.call(action, payload, now, intended_at=intended_at, context=on_end, message_id=message_id)
+        text = session.ask(action, payload, now, intended_at, session.timeout, on_end, message_id)
         if self._sweep is None:
             # One timer for whatever is open when it fires; answers leave it alone.
             self._sweep = context.timers.at(now + session.timeout, self._sweep_due, self._station)
-        self._flush()
+        if text is not None and self.socket is not None:
+            self.socket.send_text(text)
         return True
 
     def send(self, action: str, payload: Payload) -> bool:
@@ -206,7 +207,12 @@ class Messaging:
 
     def on_text(self, data: str | bytes, now: float) -> None:
         """Let the session read a message, and act on what it found."""
-        if type(data) is bytes:
+        if type(data) is str:
+            answered = self.session.take_result(data)
+            if answered is not None:
+                self._answered(*answered, now)
+                return
+        else:
             self.context.recorder.fault("not-text")
         events = self.session.receive(data, now)
         # What an answer lets go first; reactions send what they have to say themselves.
@@ -267,8 +273,11 @@ class Messaging:
             self._station.call_ended()
 
     def _on_result(self, event: ResultReceived) -> None:
-        # `_end`, written out: this is the end of nearly every CALL.
-        call, payload, at, sent_at = event.call, event.result.payload, event.at, event.call.sent_at
+        self._answered(event.call, event.result.payload, event.at)
+
+    def _answered(self, call: PendingCall, payload: Payload | None, at: float) -> None:
+        """Record a CALL with its answer, and tell who sent it; `_end`, written out: so nearly every CALL ends."""
+        sent_at = call.sent_at
         assert sent_at is not None
         context, dialect = self.context, self.dialect
         outcome = context.judge(dialect.version, call.action, payload)

@@ -66,6 +66,7 @@ class Station:
         "messaging",
         "meter_interval",
         "model",
+        "on_text",
         "online_since",
         "reset_when_idle",
         "store",
@@ -83,8 +84,9 @@ class Station:
         self.model = models.model(context.pick_model(self.draws, context.profile))
         self.life = Life.NEW
         self.messaging = Messaging(self, context, context.dialect(version), responder)
-        # Bound once, because a method of our own would cost every CALL one more frame.
+        # Bound once, because methods of our own would cost every CALL two more frames.
         self.call = self.messaging.call
+        self.on_text = self.messaging.on_text
         self._connection = Connection(self)
         self._registrar = Registrar(self)
         self.day = Day(self)
@@ -365,10 +367,6 @@ class Station:
         if self.storm is not None:
             self.storm.failed(outcome)
         self._happens(LifeEvent.CONNECTION_OVER)
-
-    def on_text(self, data: str | bytes, now: float) -> None:
-        """Take a message."""
-        self.messaging.on_text(data, now)
 
     def on_closed(self, code: int, reason: str, how: How) -> None:
         """Keep what is to be kept, and come back later."""

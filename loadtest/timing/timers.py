@@ -28,6 +28,16 @@ class Owner(Protocol):
         """Take an exception that the callback of a timer raised."""
 
 
+class Batch(Protocol):
+    """Who collects what due timers make stations say."""
+
+    def begin(self) -> None:
+        """Collect from now on."""
+
+    def finish(self) -> None:
+        """Write what was collected."""
+
+
 class Timer:
     """One future call."""
 
@@ -47,13 +57,15 @@ class Timer:
 class TimerQueue:
     """Timers in the order of their times; equal times run in the order of their making."""
 
-    __slots__ = ("_cancelled", "_count", "_heap", "worst_lag")
+    __slots__ = ("_cancelled", "_count", "_heap", "batch", "worst_lag")
 
     def __init__(self) -> None:
         """Start empty."""
         self._heap: list[tuple[float, int, Timer]] = []
         self._count = 0
         self._cancelled = 0
+        self.batch: Batch | None = None
+        """Who is told before timers run, and after."""
         self.worst_lag = 0.0
         """Seconds by which a timer ran late at most, since `take_worst_lag`."""
 
@@ -93,6 +105,16 @@ class TimerQueue:
 
     def run_due(self, now: float, limit: int = BATCH) -> int:
         """Run what is due at `now`, at most `limit` of them, and return how many ran; no callback can end it."""
+        batch = self.batch
+        if batch is None:
+            return self._run_due(now, limit)
+        batch.begin()
+        try:
+            return self._run_due(now, limit)
+        finally:
+            batch.finish()
+
+    def _run_due(self, now: float, limit: int) -> int:
         heap = self._heap
         ran = 0
         while heap and heap[0][0] <= now and ran < limit:

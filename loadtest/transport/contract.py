@@ -10,6 +10,7 @@ import msgspec
 
 from evidence import vocabulary
 from loadtest.timing.timers import HubTimers, TimerQueue
+from loadtest.transport.turn import Turn
 
 __all__ = ["READ", "READ_SIZE", "WRITE", "Attempt", "Engine", "Handshake", "How", "Listener", "Pinged", "Wire"]
 
@@ -146,7 +147,16 @@ class Pinged(Protocol):
 class Engine:
     """What all connections of a process share: the loop, the timers, the limits."""
 
-    __slots__ = ("close_timeout", "connect_timeout", "loop", "max_backlog", "max_message", "open_sockets", "timers")
+    __slots__ = (
+        "close_timeout",
+        "connect_timeout",
+        "loop",
+        "max_backlog",
+        "max_message",
+        "open_sockets",
+        "timers",
+        "turn",
+    )
 
     def __init__(
         self,
@@ -161,6 +171,8 @@ class Engine:
         """Use a gevent loop; times in seconds, sizes in bytes."""
         self.loop = loop
         self.timers = timers
+        self.turn = Turn(loop)
+        timers.batch = self.turn
         self.connect_timeout = connect_timeout
         self.close_timeout = close_timeout
         self.max_message = max(max_message, READ_SIZE)

@@ -7,6 +7,7 @@ one decode and one callback.
 
 from __future__ import annotations
 
+import errno
 import logging
 import struct
 from collections.abc import Callable, Mapping
@@ -14,7 +15,6 @@ from random import getrandbits
 from time import monotonic
 
 from websockets.client import ClientProtocol
-from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus, PayloadTooBig
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol as WebSocketProtocol
@@ -24,11 +24,12 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from loadtest.transport.bearer import ConnectionPhase
-from loadtest.transport.contract import Attempt, Engine, How, Listener
+from loadtest.transport.contract import READ_SIZE, Attempt, Engine, How, Listener
 from loadtest.transport.failures import one_line, upgrade_failure
 from loadtest.transport.ping import Pinger
 from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target
+from loadtest.transport.upgrade import Upgrade, granted, prepare
 
 __all__ = ["StationSocket"]
 
@@ -40,6 +41,8 @@ _quiet.setLevel(logging.CRITICAL)
 _HEADS = [bytes((0x81, 0x80 | length)) for length in range(126)]
 _HEAD_16 = struct.Struct("!BBH").pack
 _HEAD_64 = struct.Struct("!BBQ").pack
+_TEXT, _LEAST, _MOST = 0x81, 2, 128
+"""RFC 6455 §5.2: the first byte of a whole text, and between how many bytes a frame has whose second is its length."""
 
 
 _UPGRADING, _OPEN = ConnectionPhase.UPGRADING, ConnectionPhase.OPEN
@@ -49,7 +52,7 @@ _CLOSING, _CLOSED = ConnectionPhase.CLOSING, ConnectionPhase.CLOSED
 class StationSocket(Stream):
     """A `ws` connection."""
 
-    __slots__ = ("_inbox", "_on_ping", "_partial", "_pinger", "_protocol", "_wanted")
+    __slots__ = ("_inbox", "_on_ping", "_partial", "_pinger", "_protocol", "_upgrade", "_wanted")
 
     def __init__(self, engine: Engine, target: Target, listener: Listener, source: str | None = None) -> None:
         """Prepare; `source` is the local address to connect from."""
@@ -60,28 +63,36 @@ class StationSocket(Stream):
         self._partial: bytearray | None = None
         self._pinger: Pinger | None = None
         self._on_ping: Callable[[], bool] | None = None
+        self._upgrade: Upgrade | None = None
 
     # -- opening -----------------------------------------------------------------------------------------------------
 
     def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
         """Begin; `on_open` or `on_failed` follows, never from within this call."""
-        protocol = ClientProtocol(
+        self._upgrade = prepare(url, subprotocol, headers, self._make_client)
+        self._connect()
+
+    def _begin(self) -> None:
+        """Ask for the upgrade."""
+        assert self._upgrade is not None
+        self._write(self._upgrade.request)
+
+    def _make_client(self, url: str, subprotocol: str) -> ClientProtocol:
+        return ClientProtocol(
             parse_uri(url),
             subprotocols=[Subprotocol(subprotocol)],
             max_size=self._engine.max_message,
             logger=_quiet,
         )
-        request = protocol.connect()
-        request.headers.update(Headers(headers))
-        protocol.send_request(request)
-        self._protocol = protocol
-        self._connect()
 
-    def _begin(self) -> None:
-        """Ask for the upgrade."""
-        assert self._protocol is not None
-        for data in self._protocol.data_to_send():
-            self._write(data)
+    def _reading_upgrade(self) -> ClientProtocol:
+        """Return the protocol that reads an answer which is out of the ordinary."""
+        protocol = self._protocol
+        if protocol is None:
+            assert self._upgrade is not None
+            protocol = self._protocol = self._upgrade.as_protocol(self._make_client)
+        assert isinstance(protocol, ClientProtocol)
+        return protocol
 
     def _upgraded(self, protocol: ClientProtocol, now: float) -> None:
         error = protocol.handshake_exc
@@ -97,9 +108,53 @@ class StationSocket(Stream):
         else:
             subprotocol: str = protocol.subprotocol
             self._drop_protocol()
+            self._upgrade = None
             self._opened(subprotocol, now)
 
     # -- hearing -----------------------------------------------------------------------------------------------------
+
+    def _on_readable(self) -> None:
+        try:
+            assert self._sock is not None
+            try:
+                data = self._sock.recv(READ_SIZE)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._ended(errno.errorcode.get(error.errno or 0, "unknown error"))
+                return
+            if not data:
+                self._ended("end of stream")
+                return
+            if self._phase is _OPEN:
+                self._engine.turn.hear(self, data, monotonic())
+            else:
+                self._received(data, monotonic())
+        except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
+            self._crash(error)
+
+    def take(self, data: bytes, now: float) -> None:
+        """Act on what was read."""
+        try:
+            size = len(data)
+            # What nearly every read brings: one whole text of at most 125 bytes. `_received` takes the rest.
+            if (
+                _LEAST < size < _MOST
+                and data[0] == _TEXT
+                and data[1] == size - _LEAST
+                and self._phase is _OPEN
+                and self._inbox is None
+                and self._protocol is None
+            ):
+                try:
+                    text: str | bytes = data[_LEAST:].decode()
+                except UnicodeDecodeError:
+                    text = data[_LEAST:]
+                self._listener.on_text(text, now)
+            elif self._phase is not _CLOSED:
+                self._received(data, now)
+        except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
+            self._crash(error)
 
     def _received(self, data: bytes, now: float) -> None:
         if self._phase is _UPGRADING:
@@ -137,9 +192,14 @@ class StationSocket(Stream):
                 position = end
 
     def _read_upgrade(self, data: bytes, now: float) -> bytes:
-        """Let `websockets` read the answer to the upgrade, and nothing behind it; return what is left."""
-        protocol = self._protocol
-        assert isinstance(protocol, ClientProtocol)
+        """Read the answer to the upgrade, and nothing behind it; return what is left."""
+        upgrade = self._upgrade
+        assert upgrade is not None
+        if self._protocol is None and (end := granted(data, upgrade)) is not None:
+            self._upgrade = None
+            self._opened(upgrade.subprotocol, now)
+            return data[end:]
+        protocol = self._reading_upgrade()
         position = 0
         for line in data.splitlines(keepends=True):
             protocol.receive_data(line)
@@ -167,6 +227,7 @@ class StationSocket(Stream):
         return protocol
 
     def _act_on(self, protocol: WebSocketProtocol, now: float) -> None:
+        self._engine.turn.write()
         for data in protocol.data_to_send():
             if data and self._phase in (_OPEN, _CLOSING):
                 self._write(data)
@@ -207,10 +268,10 @@ class StationSocket(Stream):
         self._listener.on_text(message, now)
 
     def _handshake_ended(self, reason: str) -> None:
-        assert self._protocol is not None
+        protocol = self._reading_upgrade()
         # An answer without a length ends with the stream.
-        self._protocol.receive_eof()
-        error = self._protocol.handshake_exc
+        protocol.receive_eof()
+        error = protocol.handshake_exc
         status = isinstance(error, InvalidStatus)
         self._fail(upgrade_failure(error) if status else Attempt.RESET, one_line(error) if status else reason)
 
@@ -232,8 +293,17 @@ class StationSocket(Stream):
             head = _HEAD_16(0x81, 0xFE, length)
         else:
             head = _HEAD_64(0x81, 0xFF, length)
-        self._write(head + mask + apply_mask(data, mask))
+        turn = self._engine.turn
+        if turn.collects:
+            turn.say(self, head + mask + apply_mask(data, mask))
+        else:
+            self._write(head + mask + apply_mask(data, mask))
         return True
+
+    def write(self, frame: bytes) -> None:
+        """Write a frame that waited for the others of its turn; one of a connection that is gone is lost."""
+        if self._sock is not None:
+            self._write(frame)
 
     def ping_every(self, seconds: float) -> None:
         """Ping until the connection ends; a pong that is not there by the next ping ends it as lost."""
@@ -247,6 +317,7 @@ class StationSocket(Stream):
     def send_ping(self, payload: bytes) -> None:
         """Write a ping of at most 125 bytes."""
         if self._phase is _OPEN:
+            self._engine.turn.write()
             mask = getrandbits(32).to_bytes(4, "little")
             self._write(bytes((0x89, 0x80 | len(payload))) + mask + apply_mask(payload, mask))
 
@@ -255,6 +326,7 @@ class StationSocket(Stream):
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close politely; `on_closed` follows, at the latest after the close time-out."""
         if self._phase is _OPEN:
+            self._engine.turn.write()
             protocol = self._protocol or self._make_protocol()
             if protocol.state is State.OPEN:
                 protocol.send_close(code, reason)
@@ -265,10 +337,12 @@ class StationSocket(Stream):
             self.abort()
 
     def _release(self) -> None:
+        self._engine.turn.write()
         if self._pinger is not None:
             self._pinger.cancel()
             self._pinger = None
         self._drop_protocol()
+        self._upgrade = None
         self._inbox = None
         self._partial = None
 

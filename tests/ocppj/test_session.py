@@ -328,3 +328,71 @@ def test_fault_of_an_unreadable_frame_is_kept() -> None:
     [event] = connected().receive('["x"]', 0.0)
     assert isinstance(event, Unreadable)
     assert event.error.fault is Fault.BAD_TYPE
+
+
+# -- the short way of a runtime ----------------------------------------------------------------------------------------
+
+
+def asking(session: Session, context: object = None) -> str | None:
+    return session.ask("Heartbeat", {}, 1.0, 0.5, 30.0, context, None)
+
+
+def test_ask_returns_the_frame_that_may_go_out_and_keeps_one_that_must_wait() -> None:
+    session = Session(RULES[Version.V201], message_ids("x-"))
+    with pytest.raises(LocalProtocolError, match="Heartbeat cannot be sent"):
+        asking(session)
+    session.connection_made()
+    assert asking(session, "first") == '[2,"x-1","Heartbeat",{}]'
+    call = session.open_call
+    assert call is not None
+    assert (call.context, call.sent_at, call.intended_at) == ("first", 1.0, 0.5)
+    assert asking(session) is None
+    assert session.queue_depth == 1
+    assert session.frames_to_send() == []
+    session.receive('[3,"x-1",{}]', 2.0)
+    assert session.frames_to_send() == ['[2,"x-2","Heartbeat",{}]']
+    assert session.queue_depth == 0
+
+
+def test_take_result_takes_the_answer_to_the_open_call_and_nothing_else() -> None:
+    session = Session(RULES[Version.V201], message_ids("x-"))
+    session.connection_made()
+    assert session.take_result('[3,"x-1",{}]') is None
+    asking(session)
+    call = session.open_call
+    for other in (
+        '[3,"x-2",{}]',
+        '[4,"x-1","GenericError","",{}]',
+        '[3,"x-1",null]',
+        '[3.0,"x-1",{}]',
+        '[true,"x-1",{}]',
+        '[2,"x-1",{}]',
+        '[3,"x-1"]',
+        '{"3":1}',
+        "[3,",
+        "[" * 10_000,
+    ):
+        assert session.take_result(other) is None
+    assert session.open_call is call
+    assert session.take_result('[3,"x-1",{"a":1}]') == (call, {"a": 1})
+    assert session.open_call is None
+    (event,) = session.receive('[3,"x-1",{"a":1}]', 3.0)
+    assert isinstance(event, DuplicateAnswer)
+
+
+def test_take_result_leaves_an_answer_that_lets_another_call_go() -> None:
+    session = Session(RULES[Version.V201], message_ids("x-"))
+    session.connection_made()
+    asking(session)
+    asking(session)
+    assert session.take_result('[3,"x-1",{}]') is None
+    assert isinstance(session.receive('[3,"x-1",{}]', 2.0)[0], ResultReceived)
+
+
+def test_a_lost_connection_empties_the_queue() -> None:
+    session = Session(RULES[Version.V201], message_ids("x-"))
+    session.connection_made()
+    asking(session)
+    asking(session)
+    assert len(session.connection_lost(2.0)) == 2
+    assert session.queue_depth == 0

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from loadtest.timing.timers import TimerQueue
+from loadtest.transport.turn import MOST, Turn
+
+
+class Loop:
+    """Keeps callbacks until the test runs them."""
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable[[], object]] = []
+
+    def run_callback(self, function: Callable[[], object]) -> None:
+        self.callbacks.append(function)
+
+    def turn(self) -> None:
+        callbacks, self.callbacks = self.callbacks, []
+        for callback in callbacks:
+            callback()
+
+
+class Line:
+    """A connection that echoes, and notes what happens in which order."""
+
+    def __init__(self, turn: Turn, name: str, seen: list[str]) -> None:
+        self.turn = turn
+        self.name = name
+        self.seen = seen
+
+    def take(self, data: bytes, now: float) -> None:
+        assert self.turn.collects
+        self.seen.append(f"{self.name} takes {data.decode()} of {now:g}")
+        self.turn.say(self, data)
+
+    def write(self, frame: bytes) -> None:
+        self.seen.append(f"{self.name} writes {frame.decode()}")
+
+
+def made() -> tuple[Turn, Loop, list[str], Line, Line]:
+    loop = Loop()
+    turn, seen = Turn(loop), list[str]()
+    return turn, loop, seen, Line(turn, "a", seen), Line(turn, "b", seen)
+
+
+def test_reads_come_first_then_what_stations_make_of_them_then_writes() -> None:
+    turn, loop, seen, a, b = made()
+    turn.hear(a, b"1", 1.0)
+    turn.hear(b, b"2", 2.0)
+    assert seen == []
+    loop.turn()
+    assert seen == ["a takes 1 of 1", "b takes 2 of 2", "a writes 1", "b writes 2"]
+    assert not turn.collects
+    assert loop.callbacks == []
+
+
+def test_a_full_batch_does_not_wait_for_the_end_of_the_turn() -> None:
+    turn, loop, seen, a, _ = made()
+    for number in range(MOST):
+        turn.hear(a, b"x", float(number))
+    assert seen.count("a writes x") == MOST
+    loop.turn()
+    assert len(seen) == 2 * MOST
+
+
+def test_what_many_timers_say_goes_out_in_batches() -> None:
+    turn, _, seen, a, _ = made()
+    timers = TimerQueue()
+    timers.batch = turn
+    for _ in range(MOST + 1):
+        timers.at(1.0, lambda _: turn.say(a, b"beat"))
+    timers.at(1.0, lambda _: seen.append(f"{seen.count('a writes beat')} are out"))
+    timers.run_due(1.0)
+    assert seen == ["a writes beat"] * MOST + [f"{MOST} are out", "a writes beat"]
+
+
+def test_timers_run_after_what_was_read_before_them() -> None:
+    turn, _, seen, a, _ = made()
+    timers = TimerQueue()
+    timers.batch = turn
+    timers.at(1.0, lambda _: seen.append("timer"))
+    turn.hear(a, b"1", 1.0)
+    timers.run_due(1.0)
+    assert seen == ["a takes 1 of 1", "a writes 1", "timer"]
+
+
+def test_a_greenlet_goes_on_when_the_stations_have_acted_and_what_it_says_is_in_the_batch() -> None:
+    turn, loop, seen, _, b = made()
+
+    def go_on(value: Any) -> None:
+        seen.append(f"greenlet has {value}")
+        turn.say(b, b"next")
+
+    class Asking(Line):
+        def take(self, data: bytes, now: float) -> None:
+            super().take(data, now)
+            turn.let_go_on(go_on, "answer")
+
+    turn.hear(Asking(turn, "a", seen), b"1", 1.0)
+    loop.turn()
+    assert seen == ["a takes 1 of 1", "a writes 1", "greenlet has answer", "b writes next"]
+
+
+def test_a_greenlet_whose_answer_comes_outside_of_a_batch_goes_on_in_the_next_turn() -> None:
+    turn, loop, seen, _, _ = made()
+    turn.let_go_on(seen.append, "first")
+    turn.let_go_on(seen.append, "second")
+    assert seen == []
+    loop.turn()
+    assert seen == ["first", "second"]
