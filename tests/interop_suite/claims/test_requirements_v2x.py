@@ -51,7 +51,8 @@ def test_requirements_are_those_of_the_use_cases(demand: Demand) -> None:
 def test_every_case_of_the_list_looks_at_a_demand(version: Version) -> None:
     looked = {found for demand in demands() if version in demand.versions for found in ids_of(demand, version)}
     listed = {identifier for of, identifier in certification_list() if of is version}
-    cases = {case.id for case in all_cases() if case.ocpp is version}
+    # No text of OCPP names MQTT, whose dialects have rules of their own.
+    cases = {case.id for case in all_cases() if case.ocpp is version and case.block != "MQTT"}
     assert sorted((listed & cases) - looked) == []
     assert sorted(cases - looked) == []
 
