@@ -8,6 +8,7 @@ from drivers import factory
 from drivers.base import Driver
 from interop_suite.catalogue import Case
 from interop_suite.drive.setup import CsmsUnderTest
+from interop_suite.drive.transport import Trait
 from interop_suite.run.features import Features, load_features
 from interop_suite.run.recorded import cases_of
 from interop_suite.run.request import InteropRequest
@@ -35,13 +36,18 @@ def make_plan(request: InteropRequest, *, embedded: bool) -> Plan:
     cases = cases_of(request.recorded)
     features = load_features(request.features)
     versions = request.ocpp or (() if features is None else tuple(map(str, features)))
+    target = request.target()
+    chosen = select(cases, request.select, versions)
+    if request.select is None and Trait.BROKER in target.transport.lacks:
+        # What only a broker brings is tried without one where somebody asks for it.
+        chosen = [case for case in chosen if Trait.BROKER not in case.needs]
     return Plan(
         features=features,
         request=request,
-        target=request.target(),
+        target=target,
         expectations=load_expectations(request.expect, cases),
         # What may end the CSMS comes last, so that it costs the verdict of no other case.
-        cases=sorted(select(cases, request.select, versions), key=lambda case: case.may_end_csms),
+        cases=sorted(chosen, key=lambda case: case.may_end_csms),
         driver=make_driver(request),
         embedded=embedded,
     )

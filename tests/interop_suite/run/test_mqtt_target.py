@@ -15,6 +15,7 @@ from interop_suite.drive.mqtt_wire import MqttTransport
 from interop_suite.drive.offer import Trait
 from interop_suite.drive.wire import WebSocketTransport
 from interop_suite.main import run_interop
+from interop_suite.run.plan import make_plan
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.state import reproduce_command
 from interop_suite.run.target_check import BootRefusedError, NobodyAnswersError, check_target
@@ -99,3 +100,14 @@ def test_every_case_about_a_broker_needs_one_and_no_other_case_does() -> None:
     assert behind == {case.id for case in all_cases() if case.block == "MQTT"}
     assert len(behind) >= 15
     assert len({case.defect for case in all_cases() if case.block == "MQTT"}) >= 15
+
+
+@pytest.mark.parametrize(
+    ("url", "select", "tried"),
+    [("ws://127.0.0.1", None, False), ("ws://127.0.0.1", "MQ_01", True), ("mqtt://127.0.0.1", None, True)],
+)
+def test_a_run_without_a_broker_leaves_out_what_only_a_broker_brings(
+    url: str, select: str | None, *, tried: bool
+) -> None:
+    plan = make_plan(InteropRequest(url=url, select=select), embedded=False)
+    assert tried == any(case.id == "MQ_01" for case in plan.cases)
