@@ -15,6 +15,7 @@ from ocppj.errors import UsageError
 from ocppj.trace import wall_clock
 from reports.analysis_text import frame_rows, headline
 from reports.finding_sequence import finding_svg
+from reports.words import plural
 
 __all__ = ["write_page"]
 
@@ -73,6 +74,7 @@ def write_page(path: Path, analysis: Analysis) -> None:
         rows=frame_rows,
         safe=safe_frame,
         drawn=finding_svg,
+        counted=plural,
         when=_when,
     )
     try:

@@ -127,9 +127,9 @@ def _figures(analysis: Analysis) -> str:
         f"{plural(sum(one.transactions for one in analysis.stations), 'transaction')}; read as {formats}"
     )
     if cut:
-        line += f"; {cut} frames are cut short in the log"
+        line += f"; {plural(cut, 'frame')} cut short in the log"
     if back:
-        line += f"; its clock went back {back} times"
+        line += f"; {plural(back, 'step')} back of its clock"
     return line
 
 

@@ -36,6 +36,8 @@ _VERSIONS: Final[Mapping[str, Version]] = {
 }
 _TIME: Final = re.compile(TIME)
 _MOST_HEADS: Final = 20_000
+_HEAD: Final = 20_000
+"""Characters of a line in which it says what it is."""
 _raw_decode = json.JSONDecoder().raw_decode
 
 
@@ -233,7 +235,8 @@ class _Reading:
         form = self._form
         if form.begins is not None:
             return form.begins.match(line) is not None
-        return any(pattern is not None and pattern.search(line) for pattern in (form.opened, form.closed))
+        head = line[:_HEAD]
+        return any(pattern is not None and pattern.search(head) for pattern in (form.opened, form.closed))
 
     def _unfinished(self, head: _Head, text: str) -> Iterator[Record | Unread]:
         if is_open(text) or not text:
@@ -301,8 +304,9 @@ class _Reading:
 
     def _other(self, number: int, line: str) -> Iterator[Record | Unread]:
         form = self._form
+        head = line[:_HEAD]
         for pattern, event in ((form.opened, Event.OPENED), (form.closed, Event.CLOSED)):
-            match = None if pattern is None else pattern.search(line)
+            match = None if pattern is None else pattern.search(head)
             if match is None:
                 continue
             groups = match.groupdict()
@@ -317,7 +321,7 @@ class _Reading:
                 reason=groups.get("reason") or "",
             )
             return
-        if _LOOKS_LIKE_FRAME.search(line) is not None:
+        if _LOOKS_LIKE_FRAME.search(head) is not None:
             yield Unread(number, line, "it seems to hold a frame, but not in the form of this kind of log")
 
 

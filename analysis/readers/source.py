@@ -9,7 +9,7 @@ import lzma
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final, cast
@@ -36,6 +36,8 @@ READERS: Final[tuple[Reader, ...]] = (
 _HEAD_LINES: Final = 400
 _PIPE_LINES: Final = 10
 """A pipe may bring its lines slowly."""
+_CLEAR: Final = 4
+"""The likeness of two lines that hold frames."""
 _ROTATED: Final = re.compile(r"\.(\d{1,4})(?=\.|$)")
 _DUMPS: Final = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-\d+_ocpp\d\d-(?:in|out)\.txt$")
 _LONGEST_LINE: Final = 16_000_000
@@ -51,13 +53,25 @@ _Bytes = io.BufferedReader | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
 class Source:
     """One log, with its first lines looked at."""
 
-    def __init__(self, name: str, lines: Lines, *, station: str, look_at: int = _HEAD_LINES) -> None:
-        """Look at the first lines; `station` is the identity where the log names none."""
+    def __init__(
+        self,
+        name: str,
+        lines: Lines,
+        *,
+        station: str,
+        look_at: int = _HEAD_LINES,
+        enough: Callable[[Sequence[str]], bool] | None = None,
+    ) -> None:
+        """Look at the first lines, until they are enough; `station` is the identity where the log names none."""
         self.name = name
         self.station = station
         numbered = iter(lines)
-        self._head = list(islice(numbered, look_at))
+        self._head: list[tuple[int, str]] = []
         self._rest = numbered
+        for line in islice(numbered, look_at):
+            self._head.append(line)
+            if enough is not None and enough(self.head):
+                break
 
     @property
     def head(self) -> Sequence[str]:
@@ -92,7 +106,8 @@ def _open(path: str, station: str | None) -> Source:
     if path == "-":
         # Every line at once, so that a pipe is followed.
         lines = _lines_of(cast("io.BufferedReader", sys.stdin.buffer), path)
-        return Source("(standard input)", lines, station=station or "(unnamed)", look_at=_PIPE_LINES)
+        unnamed = station or "(unnamed)"
+        return Source("(standard input)", lines, station=unnamed, look_at=_PIPE_LINES, enough=_is_clear)
     place = Path(path)
     if place.is_dir():
         return Source(path, _dumped(place), station=station or place.name)
@@ -187,6 +202,11 @@ def _score(reader: Reader, head: Sequence[str]) -> float:
     likeness = reader.likeness(head)
     # It takes the lines of all others as well, and knows less about them.
     return likeness / 10 if reader.name == "plain" else likeness
+
+
+def _is_clear(head: Sequence[str]) -> bool:
+    """Return whether lines show what kind of log they are of: as a rule, a CALL and its answer do."""
+    return max(reader.likeness(head) for reader in READERS if reader.name != "plain") >= _CLEAR
 
 
 def sniff(source: Source) -> Reader:
