@@ -83,6 +83,8 @@ class History:
         """Whether it is inconclusive because the driver has no way to do what the case needs."""
         self._open: dict[tuple[str, bool, str], Exchange] = {}
         self._answered: set[tuple[str, bool, str]] = set()
+        self._late: set[tuple[str, bool, str]] = set()
+        """What a station asked on an earlier connection to a broker."""
         self._own_ids: set[tuple[str, int, str]] = set()
         self._spoken: dict[tuple[str, int], Rules] = {}
         scripted = False
@@ -225,6 +227,9 @@ class History:
         negotiated = rules_for_subprotocol(record.info.get("subprotocol"))
         if negotiated is not None:
             self._spoken[record.station, record.connection] = negotiated
+        if record.info.get("over"):
+            # A topic is no connection: what the CSMS had not answered by then may still come, and counts no more.
+            self._late.update(key for key in self._open if key[0] == record.station and key[1])
         # Answers do not cross connections (OCPP-J 1.6 §4.1.1), so what was open stays unanswered.
         self._open = {key: exchange for key, exchange in self._open.items() if key[0] != record.station}
 
@@ -297,6 +302,9 @@ class History:
         if exchange is not None:
             exchange.answer, exchange.kind = frame, kind
             self._answered.add(key)
+            return
+        if key in self._late:
+            self._late.remove(key)
             return
         oddity = None if frame.sent else self._find_oddity(frame, message_id)
         if oddity is not None:

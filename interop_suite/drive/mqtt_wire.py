@@ -32,7 +32,7 @@ from ocppj.errors import UsageError
 from ocppj.identity import PORTS, is_secure
 from ocppj.versions import RULES, Version
 
-__all__ = ["Broker", "MqttTransport", "MqttWire", "Refusal", "broker_of"]
+__all__ = ["LACKS", "Broker", "MqttTransport", "MqttWire", "Refusal", "broker_of"]
 
 MAX_PACKET: Final = 16 * 2**20
 """Bytes of the largest packet that is read."""
@@ -109,7 +109,7 @@ class Refusal(Exception):  # noqa: N818  # the outcome of a step, never seen out
 
 
 _OVER = "over MQTT "
-_LACKS: Mapping[Trait, str] = MappingProxyType(
+LACKS: Mapping[Trait, str] = MappingProxyType(
     {
         Trait.UPGRADE: _OVER + "no CSMS sees or answers an opening request",
         Trait.CREDENTIALS: _OVER + "it is the broker that checks passwords, not the CSMS",
@@ -119,12 +119,13 @@ _LACKS: Mapping[Trait, str] = MappingProxyType(
         Trait.SECOND: _OVER + "the broker itself ends the older of two connections with one identity",
     }
 )
+"""What a CSMS behind a broker cannot show, with the reason for people."""
 
 
 class MqttTransport:
     """OCPP over MQTT, in one dialect."""
 
-    lacks = _LACKS
+    lacks = LACKS
 
     def __init__(self, broker: Broker, dialect: Dialect, name: str) -> None:
         """Speak a dialect, whose `name` is told to people; its prefix is that of the broker's URL."""

@@ -19,6 +19,7 @@ from evidence.run_model import CaseResult, Claims
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import Case
 from interop_suite.claims.certification import NO_PROFILE, certification_list, profiles_of
+from interop_suite.drive.mqtt_wire import LACKS
 from ocppj.errors import as_usage_error
 from ocppj.versions import Version
 
@@ -134,6 +135,8 @@ def held_against_claim(result: CaseResult, features: Features | None, case: Case
         or row.profile == NO_PROFILE
         or result.verdict is not Verdict.NOT_APPLICABLE
         or unclaimed(features, case) is not None
+        # What no CSMS behind a broker can show, its claim does not promise there.
+        or result.reason in LACKS.values()
     ):
         return result
     what = f"{row.profile}, {row.feature}" if row.feature else row.profile

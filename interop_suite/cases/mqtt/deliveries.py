@@ -182,6 +182,8 @@ def _number_in(text: str) -> Any:
 )
 def delivered_twice(probe: Probe) -> None:
     station = probe.station
+    if not dialect_of(station).up.qos:
+        raise NoWayError("this dialect delivers at most once (QoS 0)")
     payload = v16.start_transaction(1, probe.token(), meter_start=1000, timestamp=now())
     ask(station, new_call("StartTransaction", payload), times=2)
     heartbeat(station)

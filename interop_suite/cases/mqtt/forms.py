@@ -9,6 +9,7 @@ import msgspec
 
 from interop_suite.claims.checks import answered
 from interop_suite.claims.claim import Finding
+from interop_suite.claims.exchange import AnswerKind
 from interop_suite.claims.history import History
 from interop_suite.drive.broker_side import dialect_of, form_of, listening
 from interop_suite.drive.probe import Probe
@@ -130,6 +131,15 @@ def type_as_text(probe: Probe) -> None:
     spoil(probe, msgspec.json.encode(members | {keys.type: str(members[keys.type])}))
 
 
+_LARGE = "The large message is answered"
+
+
+def _judge_large(history: History) -> Iterator[Finding]:
+    for call in history.calls("DataTransfer"):
+        good = call.kind in (AnswerKind.RESULT, AnswerKind.ERROR)
+        yield claimed_by(_LARGE, good=good, actual=call.describe_answer(), frame=call.call.line)
+
+
 LARGE = 100_000
 """Characters; AWS's broker takes 128 KiB, and others more."""
 
@@ -138,10 +148,10 @@ LARGE = 100_000
     id="MQ_46",
     title="A message of a hundred thousand characters is answered",
     sends=f"DataTransfer with {LARGE:,} characters, then a Heartbeat.",
-    expects="The CSMS SHALL answer it, be it with UnknownVendorId.",
+    expects="The CSMS SHALL answer it, be it with UnknownVendorId or a CALLERROR.",
     rule=("DIALECT", "up"),
     defect="mqtt-large-message-lost",
-    checks=(answered("DataTransfer", claim="The large message is answered"),),
+    checks=(deliveries(_LARGE, _judge_large),),
 )
 def large(probe: Probe) -> None:
     station = probe.station

@@ -6,14 +6,16 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import trustme
 
 from fixtures.csms import ThreadCsms, practice_csms
 from fixtures.models import station as make_station
-from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.exchange import AnswerKind, is_untrusted
 from interop_suite.claims.history import History
 from interop_suite.drive import mqtt_wire
 from interop_suite.drive.broker_side import form_of, listening, post
@@ -27,7 +29,7 @@ from mqtt.dialect import dialect_names, load_dialect
 from mqtt.packets import ConnAck, Level, SubAck, encode
 from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import Version
-from tests.mqtt.brokers import BROKERS, Broker, free_port, running
+from tests.mqtt.brokers import BROKERS, MOSQUITTO, Broker, free_port, mosquitto, running
 
 PATIENCE = 20.0
 
@@ -228,6 +230,34 @@ def test_each_refusal_of_a_broker_has_its_reason_and_its_mend(
     assert not handshake.opened
     assert reason in str(handshake.error)
     assert mend in handshake.mend
+
+
+@pytest.mark.skipif(MOSQUITTO is None, reason="apt install mosquitto")
+def test_a_station_trusts_a_root_and_proves_itself_with_a_certificate(tmp_path: Path) -> None:
+    ca, foreign = trustme.CA(), trustme.CA()
+    server = ca.issue_cert("127.0.0.1")
+    files = {name: str(tmp_path / name) for name in ("ca.pem", "server.pem", "server.key", "client.pem", "foreign.pem")}
+    ca.cert_pem.write_to_path(files["ca.pem"])
+    server.cert_chain_pems[0].write_to_path(files["server.pem"])
+    server.private_key_pem.write_to_path(files["server.key"])
+    ca.issue_cert("PS1").private_key_and_cert_chain_pem.write_to_path(files["client.pem"])
+    foreign.issue_cert("PS1").private_key_and_cert_chain_pem.write_to_path(files["foreign.pem"])
+    lines = [f"cafile {files['ca.pem']}", f"certfile {files['server.pem']}", f"keyfile {files['server.key']}"]
+    with mosquitto(*lines, "require_certificate true") as broker:
+        url = f"mqtts://127.0.0.1:{broker.port}"
+        seen = {}
+        for root, certificate in (("ca.pem", "client.pem"), ("ca.pem", "foreign.pem"), ("ca.pem", None), (None, None)):
+            own = None if certificate is None else files[certificate]
+            transport = MqttTransport(broker_of(url, root and files[root], own), load_dialect("raw"), "raw")
+            wire = transport.link(Version.V16)
+            handshake = wire.open(Offer(url=f"{url}/PS1", subprotocols=("ocpp1.6",), identity="PS1"), PATIENCE)
+            seen[root, certificate] = handshake.opened
+            wire.close()
+            if root is None:
+                assert is_untrusted(handshake.error)
+            elif handshake.opened:
+                assert (handshake.tls or {}).get("version") == "TLSv1.3"
+    assert [key for key, opened in seen.items() if opened] == [("ca.pem", "client.pem")]
 
 
 def test_silence_counts_once_everything_has_arrived(broker: Broker) -> None:

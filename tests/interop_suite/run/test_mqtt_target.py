@@ -8,18 +8,25 @@ import pytest
 
 from drivers.base import NoDriver
 from evidence import exit_codes
+from evidence.run_model import Claims
 from evidence.verdicts import Verdict
 from fixtures.csms import practice_csms
 from interop_suite.catalogue import all_cases
-from interop_suite.drive.mqtt_wire import MqttTransport
+from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.history import History
+from interop_suite.drive.mqtt_wire import LACKS, MqttTransport
 from interop_suite.drive.offer import Trait
 from interop_suite.drive.wire import WebSocketTransport
 from interop_suite.main import run_interop
 from interop_suite.run.plan import make_plan
+from interop_suite.run.features import held_against_claim
+from interop_suite.run.judge import judge
 from interop_suite.run.request import InteropRequest
+from interop_suite.run.runner import not_applicable
 from interop_suite.run.state import reproduce_command
 from interop_suite.run.target_check import BootRefusedError, NobodyAnswersError, check_target
 from ocppj.errors import TargetUnreachableError, UsageError
+from ocppj.trace import Kind, TraceRecord
 from ocppj.versions import Version
 from tests.mqtt.brokers import free_port, running
 
@@ -93,6 +100,51 @@ def test_a_broker_that_is_gone_for_good_ends_the_run_and_keeps_what_was_judged(t
     assert verdicts.count(Verdict.OK) == 1
     # Nothing that a broker does is held against a CSMS.
     assert Verdict.FAILED not in verdicts
+
+
+def told(*what: tuple[Kind, int, str], over: str = "mqtt") -> History:
+    """Write a trace of one station, by kind, connection and text."""
+    info = {"status": 101, "subprotocol": "ocpp1.6", "over": over}
+    records = [TraceRecord(t=0, station="PS1", kind=Kind.NOTE, info={"role": "primary", "phase": "script"})]
+    for t, (kind, connection, text) in enumerate(what, 1):
+        more = {"info": info} if kind is Kind.HANDSHAKE else {"text": text}
+        records.append(TraceRecord(t=t, station="PS1", connection=connection, kind=kind, **more))
+    return History(records, Version.V16)
+
+
+def test_an_answer_of_a_topic_that_comes_after_a_return_is_no_false_alarm() -> None:
+    talk = (
+        (Kind.HANDSHAKE, 1, ""),
+        (Kind.SENT, 1, '[2,"1","Heartbeat",{}]'),
+        (Kind.HANDSHAKE, 2, ""),
+        (Kind.RECEIVED, 2, '[3,"1",{"currentTime":"2026-01-01T00:00:00Z"}]'),
+    )
+    (call,) = told(*talk).exchanges
+    assert (call.kind, told(*talk).strays) == (AnswerKind.NONE, [])
+    # Twice is once too often, and over WebSocket no answer crosses connections.
+    assert len(told(*talk, talk[-1]).strays) == 1
+    assert len(told(*talk, over="").strays) == 1
+
+
+def test_a_large_message_that_is_refused_is_no_false_alarm() -> None:
+    (case,) = (case for case in all_cases() if case.key == "1.6-MQ_46")
+    talk = (
+        (Kind.HANDSHAKE, 1, ""),
+        (Kind.SENT, 1, '[2,"1","DataTransfer",{"vendorId":"x","data":"x"}]'),
+        (Kind.RECEIVED, 1, '[4,"1","NotImplemented","",{}]'),
+        (Kind.SENT, 1, '[2,"2","Heartbeat",{}]'),
+        (Kind.RECEIVED, 1, '[3,"2",{"currentTime":"2026-01-01T00:00:00Z"}]'),
+    )
+    assert judge(case, told(*talk)).verdict is Verdict.OK
+    assert judge(case, told(*talk[:2], *talk[3:])).verdict is Verdict.FAILED
+
+
+def test_what_no_csms_behind_a_broker_can_show_its_claim_does_not_promise() -> None:
+    (case,) = (case for case in all_cases() if case.key == "1.6-TC_085_CSMS")
+    claims = {Version.V16: Claims(profiles=[case.certification], features=[])}
+    for reason, verdict in ((LACKS[Trait.CREDENTIALS], Verdict.NOT_APPLICABLE), ("no way", Verdict.INCONCLUSIVE)):
+        result = not_applicable(case, reason)
+        assert held_against_claim(result, claims, case, "password").verdict is verdict
 
 
 def test_every_case_about_a_broker_needs_one_and_no_other_case_does() -> None:
