@@ -113,7 +113,6 @@ def test_what_a_broker_does_not_do_is_one_line(plugstorm: Plugstorm) -> None:
         (("load", "--dialect", "raw"), ("--dialect", "--url")),
         (("load", "--url", "ws://127.0.0.1", "--dialect", "raw"), ("--dialect raw needs a broker",)),
         (("load", "--url", "mqtt://127.0.0.1/{id}"), ("--dialect",)),
-        (("interop", "--url", "mqtt://127.0.0.1"), ("is a broker", "ws://")),
         (("csms", "--mqtt", "ws://127.0.0.1"), ("is no broker",)),
     ],
 )
