@@ -234,20 +234,25 @@ def gather(
     now: float,
     interval: float,
     source_addresses: int = 1,
+    shared_connections: int | None = None,
     **known: Any,
 ) -> Facts:
-    """Put the facts together; `states` come with the name of the machine, `known` are further fields of `Facts`."""
+    """Put the facts together; `states` come with the name of the machine, `known` are further fields of `Facts`.
+
+    `shared_connections` is how many the stations of a worker share, None where each has its own.
+    """
     states = list(states)
     rates = [state.rate for _, state in states if state.rate is not None]
     typical = sum(rates) / max(len(rates), 1)
     workers = []
-    stations: dict[str, int] = {}
+    sockets: dict[str, int] = {}
     ports: dict[str, int] = {}
     for machine, state in states:
         workers.append(worker_facts(state, now=now, interval=interval, typical=typical))
-        stations[machine] = stations.get(machine, 0) + state.most_stations
+        own = state.most_stations if shared_connections is None else min(state.most_stations, shared_connections)
+        sockets[machine] = sockets.get(machine, 0) + own
         ports[machine] = state.health.get("ports") or ports.get(machine, 1)
-    share = max((stations[m] / (ports[m] * max(source_addresses, 1)) for m in stations), default=0.0)
+    share = max((sockets[m] / (ports[m] * max(source_addresses, 1)) for m in sockets), default=0.0)
     return Facts(workers=workers, ports=share, **known)
 
 

@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, kw_only=True):
     identities: Identities = msgspec.field(default_factory=Identities)
     source_addresses: int = 1
     """From how many local addresses the stations connect; each has its own ports."""
+    shared_connections: int | None = None
+    """How many connections the stations of a worker share; None where each has its own."""
     slo: list[Threshold] = []
     """What the run is held against."""
     built_in: list[BuiltIn] = []

@@ -118,6 +118,7 @@ def settings_of(request: LoadRequest, ocpp: Sequence[Version]) -> Settings:
         slo=_thresholds(request),
         built_in=built_in(overrides, request.no_objectives),
         source_addresses=max(1, len(request.addresses)),
+        shared_connections=request.mqtt_connections,
         driver=driver,
         plugins=[
             storming,

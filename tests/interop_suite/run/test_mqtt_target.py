@@ -18,9 +18,9 @@ from interop_suite.drive.mqtt_wire import LACKS, MqttTransport
 from interop_suite.drive.offer import Trait
 from interop_suite.drive.wire import WebSocketTransport
 from interop_suite.main import run_interop
-from interop_suite.run.plan import make_plan
 from interop_suite.run.features import held_against_claim
 from interop_suite.run.judge import judge
+from interop_suite.run.plan import make_plan
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import not_applicable
 from interop_suite.run.state import reproduce_command

@@ -193,6 +193,15 @@ def test_workers_of_one_machine_share_its_ports() -> None:
     assert gather(apart, now=0.0, interval=1.0).ports == pytest.approx(0.4)
 
 
+def test_stations_that_share_connections_need_only_their_ports() -> None:
+    health = {"pid": 1, "ports": 1000}
+    states = [
+        ("one", state("a", most_stations=50_000, health=health)),
+        ("one", state("b", most_stations=3, health=health)),
+    ]
+    assert gather(states, now=0.0, interval=1.0, shared_connections=8).ports == pytest.approx(0.011)
+
+
 def test_the_page_about_degraded_runs_has_the_limits_of_the_code() -> None:
     page = (Path(__file__).parents[3] / "docs" / "slo.md").read_text("utf-8")
     section = page.split("## When a run is DEGRADED or INVALID")[1].split("\n## ")[0]
