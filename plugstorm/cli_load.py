@@ -203,7 +203,7 @@ def bench(
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Shorter and with smaller fleets, for a first look.")] = False,
     scale: Annotated[
-        bool, typer.Option("--scale", help="Also 15,000 stations in one worker, and 50,000 in three.")
+        bool, typer.Option("--scale", help="Also 15,000 stations in one worker, and 60,000 in four.")
     ] = False,
     engine: Annotated[
         list[str] | None,

@@ -14,10 +14,11 @@ import msgspec
 
 from ocppj.errors import UsageError
 
-__all__ = ["CEILING", "ENGINES", "PLUGSTORM", "Engine", "Plan", "choose"]
+__all__ = ["CEILING", "ENGINES", "PLUGSTORM", "PLUGSTORM_TASK", "Engine", "Plan", "choose"]
 
 CEILING: Final = "ceiling"
 PLUGSTORM: Final = "plugstorm"
+PLUGSTORM_TASK: Final = "plugstorm-task"
 _OCPP_RPC: Final = "2.2.1"
 _FOLDER: Final = Path(__file__).resolve().parent
 _INSTALL_PATIENCE: Final = 180
@@ -119,7 +120,7 @@ ENGINES: Final = (
         command=_plugstorm("plugstorm_users.py", "PS"),
     ),
     Engine(
-        name="plugstorm-task",
+        name=PLUGSTORM_TASK,
         title="Plugstorm, from a Locust task",
         command=_plugstorm("plugstorm_task_users.py", "PT"),
     ),
