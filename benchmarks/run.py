@@ -168,8 +168,8 @@ def _growth(size: Size, wanted: Wanted, work: Path) -> list[ScaleRow]:
     fleets = scale.CURVE if wanted.scale else tuple(stations for stations in scale.CURVE if stations <= size.idle)
     rows += scale.curve(fleets, work, where, repetitions=size.repetitions, seconds=size.seconds, say=_say)
     if wanted.scale:
-        _say("50,000 stations in three workers")
-        rows.append(scale.many_workers(50_000, 3, work, rate=1000, heartbeat=60, hold=60))
+        _say("60,000 stations with a real profile in four workers")
+        rows.append(scale.many_workers(60_000, 4, work, rate=600, profile="public_ac", hold=60))
     return rows
 
 

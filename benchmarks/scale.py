@@ -31,6 +31,8 @@ OVER: Final = {PLUGSTORM: "", MQTT: "MQTT", SHARED: "MQTT, shared"}
 _HEARTBEAT: Final = next(workload for workload in WORKLOADS if workload.action == HEADLINE)
 _FILES_OF_A_PROCESS: Final = 18_000
 _POLL: Final = 1.0
+_HEARTBEAT_EVERY: Final = 60
+"""Seconds between the Heartbeats of a station in a fleet of many workers."""
 
 
 def idle_fleet(
@@ -75,16 +77,16 @@ def curve(
             yield ScaleRow(name="one worker", stations=stations, connected=row.connected, descriptors=row.descriptors)
 
 
-def many_workers(stations: int, workers: int, folder: Path, *, rate: float, heartbeat: int, hold: int) -> ScaleRow:
+def many_workers(stations: int, workers: int, folder: Path, *, rate: float, profile: str, hold: int) -> ScaleRow:
     """Run `plugstorm load` itself, with workers and a pool of source addresses, and hold the fleet for `hold` s."""
     sinks = -(-stations // _FILES_OF_A_PROCESS)
     duration = int(stations / rate) + hold
     out = folder / f"many-{stations}"
     words = [sys.executable, "-m", "plugstorm", "load", "--stations", str(stations), "--workers", str(workers)]
-    words += ["--spawn-rate", f"{rate:g}", "--duration", f"{duration}s", "--profile", "idle", "--ocpp", "2.0.1"]
+    words += ["--spawn-rate", f"{rate:g}", "--duration", f"{duration}s", "--profile", profile, "--ocpp", "2.0.1"]
     words += ["--seed", "1", "--out", str(out)]
     pool = ["--source-address", f"127.0.0.2-127.0.0.{2 + stations // 10_000}", "--connect-timeout", "60"]
-    with SinkProcess("--interval", str(heartbeat), processes=sinks) as sink:
+    with SinkProcess("--interval", str(_HEARTBEAT_EVERY), processes=sinks) as sink:
         with Child("plugstorm load", [*words, "--url", sink.url, "--", *pool]) as child:
             code = child.wait(duration * 3)
         stats = sink.stats()

@@ -9,12 +9,14 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from evidence import exit_codes
 from evidence.run_folder import read_run
 from ocppj.errors import UsageError
 from plugstorm.ci import tell_ci
 from reports.annotations import of_comparison
 from reports.baseline import Chosen, choose, newest, read_baseline
 from reports.compare import Comparison, compare_with_all
+from reports.compare_bench import TOLERANCE, BenchChange, compare_benches, is_bench
 from reports.compare_sets import compare_sets
 from reports.compare_text import comparison_json, comparison_markdown, print_comparison
 from reports.history_index import HistoryIndex, indexed
@@ -32,6 +34,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare_folders(bases: Sequence[Path], new: Path, limits: Limits, *, as_json: bool) -> int:
     """Show what changed between one or several runs and a new one, and return the exit code."""
+    if is_bench(new):
+        if len(bases) > 1:
+            raise UsageError("Two benches are compared; write compare BASE NEW")
+        return _show_benches(bases[0], new, as_json=as_json)
     comparison = compare_with_all(bases, new, tolerance=limits.tolerance, floor_ms=limits.floor_ms)
     return _show(comparison, as_json=as_json)
 
@@ -62,6 +68,25 @@ def against_history(news: Sequence[Path], baseline: str, runs: Path, limits: Lim
         tries=chosen.tries,
     )
     return _show(comparison, as_json=as_json)
+
+
+def _show_benches(base: Path, new: Path, *, as_json: bool) -> int:
+    comparison = compare_benches(base, new)
+    if as_json:
+        rows = [msgspec.to_builtins(change) | {"worse": change.is_worse} for change in comparison.changes]
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
+    else:
+        for change in comparison.changes:
+            sys.stdout.write(_bench_line(change) + "\n")
+        worse = comparison.worse
+        sys.stdout.write(f"{len(worse)} of {len(comparison.changes)} figures are worse by more than {TOLERANCE:.0%}\n")
+    return exit_codes.FAILED if comparison.worse else exit_codes.PASSED
+
+
+def _bench_line(change: BenchChange) -> str:
+    after = "not measured" if change.after is None else f"{change.after:.2f}"
+    word = "WORSE " if change.is_worse else ""
+    return f"{word}{change.row}: {change.figure}: {change.before:.2f} before, {after}"
 
 
 def _show(comparison: Comparison, *, as_json: bool) -> int:

@@ -14,10 +14,11 @@ import msgspec
 
 from ocppj.errors import UsageError
 
-__all__ = ["CEILING", "ENGINES", "MQTT", "PAHO", "PLUGSTORM", "SHARED", "Engine", "Plan", "choose"]
+__all__ = ["CEILING", "ENGINES", "MQTT", "PAHO", "PLUGSTORM", "PLUGSTORM_TASK", "SHARED", "Engine", "Plan", "choose"]
 
 CEILING: Final = "ceiling"
 PLUGSTORM: Final = "plugstorm"
+PLUGSTORM_TASK: Final = "plugstorm-task"
 MQTT: Final = "plugstorm-mqtt"
 SHARED: Final = "plugstorm-mqtt-shared"
 PAHO: Final = "paho-mqtt"
@@ -129,7 +130,7 @@ ENGINES: Final = (
         command=_plugstorm("plugstorm_users.py", "PS"),
     ),
     Engine(
-        name="plugstorm-task",
+        name=PLUGSTORM_TASK,
         title="Plugstorm, from a Locust task",
         command=_plugstorm("plugstorm_task_users.py", "PT"),
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import gevent
@@ -62,14 +63,17 @@ class MasterEnd:
         stop: Callable[[], None] = lambda: None,
         check_end: Callable[[], str | None] | None = None,
         spell: Callable[[str], str] = str,
+        breathe: Callable[[], object] = lambda: None,
     ) -> None:
         """Make the run folder; raises `UsageError` where it cannot be written.
 
         `send` takes a worker and a message, `workers` lists the connected ones, `name` is how people call one, `errors`
         counts exceptions of Plugstorm in this process. `stop` ends the run before its time and does not wait for it.
         `check_end` connects once more when the run is over, and returns what is wrong with the CSMS; None: nothing.
-        `spell` names the options in a text as this run's command line does.
+        `spell` names the options in a text as this run's command line does. `breathe` is called between the parts of a
+        beat: in a local run the answers of stations must not wait for all of it.
         """
+        self._breathe = breathe
         self._settings = settings
         self._send = send
         self._all_workers = workers
@@ -210,12 +214,22 @@ class MasterEnd:
             target=self.target,
         )
         self._enter(window)
-        self._show(self._collector)
-        self._look_for_early_signs(self._collector)
-        for plugin in self._plugins:
-            plugin.beat(self._elapsed(), self._course.windows[-1][0])
-        self._watch_objectives(self._collector)
-        self._watch_for_nobody(self._collector)
+        parts: tuple[Callable[[Collector], object], ...] = (
+            self._show,
+            self._look_for_early_signs,
+            *(partial(self._beat_plugin, plugin) for plugin in self._plugins),
+            self._watch_objectives,
+            self._watch_for_nobody,
+        )
+        collector = self._collector
+        for part in parts:
+            part(collector)
+            self._breathe()
+            if self._collector is not collector or self._finishing:
+                return
+
+    def _beat_plugin(self, plugin: Plugin, _: Collector) -> None:
+        plugin.beat(self._elapsed(), self._course.windows[-1][0])
 
     def cool_down(self) -> None:
         """Note that the run ends: what is intended from now on is not judged."""

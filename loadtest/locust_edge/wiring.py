@@ -133,6 +133,7 @@ class Wiring:
                 errors=_unhandled,
                 stop=self._stop_early,
                 spell=spell,
+                breathe=_breathe,
             )
         if not isinstance(runner, runners.MasterRunner):
             self.worker = WorkerEnd(
@@ -225,6 +226,7 @@ class Wiring:
             try:
                 if self.worker is not None:
                     self.worker.beat()
+                    _breathe()
                     if self.master is not None:
                         self._report_locally(self.worker)
                 if self.master is not None:
@@ -268,7 +270,9 @@ class Wiring:
 
     def _report_locally(self, worker: WorkerEnd) -> None:
         for report in worker.reports():
+            _breathe()
             self._send_up({"kind": "report", "report": report})
+        _breathe()
 
     # -- the course of a test ----------------------------------------------------------------------------------------
 
@@ -381,6 +385,11 @@ class Wiring:
             index: int = runner.get_worker_index(worker)  # type: ignore[no-untyped-call]  # Locust has no types there
             return f"worker {index + 1}"
         return "this process"
+
+
+def _breathe() -> None:
+    """Let the stations of this process go on, in the midst of the bookkeeping of a second."""
+    gevent.sleep(0)
 
 
 def _unhandled() -> int:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.children import SinkProcess
-from benchmarks.compare import await_ready, run_loop, start
-from benchmarks.engines.table import ENGINES, MQTT, PAHO, PLUGSTORM, SHARED, Engine, Plan, choose
+from benchmarks.compare import Cores, await_ready, compare, run_loop, start
+from benchmarks.engines.table import CEILING, ENGINES, MQTT, PAHO, PLUGSTORM, SHARED, Engine, Plan, choose
 from benchmarks.scale import BROKER
 from benchmarks.workloads import VERSION, WORKLOADS, Workload
 from evidence.run_folder import read_run
@@ -93,3 +93,27 @@ def test_engines_over_mqtt_are_chosen_with_the_one_that_they_are_held_against() 
 def test_unknown_engine_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match="websocket-client"):
         choose(["websocket"])
+
+
+def test_the_fleets_of_one_bench_run_side_by_side_and_ours_is_a_fair_share_of_the_ceiling(
+    sink: SinkProcess, tmp_path: Path
+) -> None:
+    """A smoke bench: a ratio of processor times within one repetition, which no busy machine halves in all of them."""
+    engines = choose([PLUGSTORM, "plugstorm-task"])
+    plan = Plan(url=sink.url, stations=40, folder=tmp_path)
+    core = min(os.sched_getaffinity(0))
+    samples = compare(
+        engines,
+        plan,
+        {False: sink},
+        Cores(sink=core, engine=core),
+        repetitions=3,
+        seconds=0.2,
+        attempts=1,
+        say=lambda _: None,
+        workloads=WORKLOADS[:1],
+    )
+    cost = {engine.name: min(s.cpu_us for s in samples if s.engine == engine.name) for engine in engines}
+    assert all(sample.calls and not sample.errors for sample in samples)
+    assert cost[CEILING] / cost[PLUGSTORM] > 0.25
+    assert cost[CEILING] / cost["plugstorm-task"] > 0.15
