@@ -149,9 +149,12 @@ def _make(plan: Plan, url: str, folder: Path, label: str) -> list[Path]:
 
 
 def _compare(plan: Plan, kind: str, number: int, runs: Sequence[Path]) -> Night:
+    if not runs:
+        # The machine was so busy that it spoiled all of them.
+        return Night(kind=kind, number=number, word=_WORDS[exit_codes.INVALID], worse=0, compared=0)
     words = ["compare", "--baseline", "tag:base", "--runs", str(plan.folder / "base"), *map(str, runs), "--json"]
     done = subprocess.run([*_PLUGSTORM, *words], check=False, capture_output=True, text=True)  # noqa: S603 - our own words
-    if done.returncode not in _WORDS:
+    if done.returncode not in _WORDS or not done.stdout:
         raise InconclusiveError(f"The comparison of {kind} night {number} failed: {done.stderr.strip()}")
     told = msgspec.json.decode(done.stdout)
     worse = sum(change["direction"] == "worse" for change in told["changes"])

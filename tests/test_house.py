@@ -148,7 +148,9 @@ SWITCHED_OFF = re.compile(
 def project_files() -> list[Path]:
     """List the files that git keeps or would keep; without git, everything outside the folders that it ignores."""
     if shutil.which("git") and (ROOT / ".git").exists():
-        listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        # The checkout of a CI may belong to somebody else than its jobs; only names are read.
+        trusting = ["-c", f"safe.directory={ROOT}"]
+        listing = ["git", *trusting, "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
         names = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
         return [path for name in names if name and (path := ROOT / name).is_file()]
     ignored = {".git", ".venv", "runs", "dist", "__pycache__"}
