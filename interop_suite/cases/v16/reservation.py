@@ -7,7 +7,7 @@ from typing import Any
 
 from drivers.base import token_need, trigger_need
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import answered, asked, still_serves
+from interop_suite.claims.checks import answered, asked, noted, still_serves
 from interop_suite.claims.claim import Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import one_of, present
@@ -300,3 +300,37 @@ def reservation_of_parent(probe: Probe) -> None:
     steps.status(station, "Preparing")
     steps.start_transaction(station, sibling, reservation_id=reservation)
     steps.status(station, "Charging")
+
+
+@case(
+    id="FLD_66",
+    ocpp="1.6",
+    title="The earlier of two reservations is cancelled",
+    block="Field",
+    profile=BLOCK,
+    initiator="csms",
+    needs=(*RESERVE, trigger_need("CancelReservation")),
+    sends="Accepted to two reservations, at two connectors for two tags, and to the order to cancel the first.",
+    expects="The CSMS SHALL name the reservation that its operator means, and not the latest.",
+    clause=Clause("1.6", "5.1"),
+    defect="cancel-of-newest-reservation",
+    also=("cancel-of-another-reservation",),
+    checks=(
+        asked("CancelReservation", {"reservationId": present()}),
+        noted("cancelled", "The reservation that is cancelled is the one that was named"),
+    ),
+)
+def earlier_reservation_cancelled(probe: Probe) -> None:
+    station = probe.station
+    for action in ("ReserveNow", "CancelReservation"):
+        station.reply(action, {"status": "Accepted"})
+    for number, token in enumerate((probe.token(), probe.another_token()), 1):
+        order = {"connectorId": number, "expiryDate": steps.ago(minutes=-30), "idTag": token}
+        probe.command("ReserveNow", {**order, "reservationId": 700 + number})
+    numbers = [call.payload.get("reservationId") for call in station.received("ReserveNow")]
+    if len(set(numbers)) < 2:  # noqa: PLR2004  # two reservations, which FLD_57 is about
+        return
+    probe.command("CancelReservation", {"reservationId": numbers[0]})
+    for call in station.received("CancelReservation"):
+        told = call.payload.get("reservationId")
+        station.note(cancelled=[told == numbers[0], f"{told}, where {numbers} were reserved"])
