@@ -56,11 +56,12 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def declared_cases(cases: Sequence[Case], defect: Defect, seen: Mapping[str, Seen]) -> list[Case]:
-    """List the cases that must find a defect."""
+    """List the cases that must find a defect, of those in which something was `seen`."""
     return [
         case
         for case in cases
-        if case.ocpp in defect.versions
+        if case.key in seen
+        and case.ocpp in defect.versions
         and (defect.id in case.defects or (defect.id in seen[case.key].general and not _is_withdrawn(case)))
         and (seen[case.key].company or not defect.alone)
     ]
@@ -82,7 +83,8 @@ def tried_cases(cases: Sequence[Case], defect: Defect, seen: Mapping[str, Seen],
     others = [
         case
         for case in cases
-        if case.key not in chosen
+        if case.key in seen
+        and case.key not in chosen
         and not _is_withdrawn(case)
         and case.ocpp in defect.versions
         and (seen[case.key].company or not defect.alone)

@@ -117,6 +117,13 @@ def test_full_tries_every_case_of_the_versions_that_is_not_withdrawn() -> None:
     assert len(tried_cases(CASES, all_defects()[DEFECT], SEEN, full=True)) == len(standing) < len(CASES)
 
 
+def test_what_was_not_run_over_websocket_is_not_tried_there() -> None:
+    defect = all_defects()[DEFECT]
+    plain = {key: one for key, one in SEEN.items() if "-MQ_" not in key}
+    assert not any("-MQ_" in case.key for case in tried_cases(CASES, defect, plain, full=True))
+    assert declared_cases(CASES, defect, {}) == []
+
+
 def test_bench_finds_a_defect_by_its_case_and_leaves_others_alone() -> None:
     with open_benches(4) as work:
         found = work(DefectTask(DEFECT, ["1.6-TC_001_CSMS", STRANGER]))
