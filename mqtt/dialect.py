@@ -23,9 +23,8 @@ from config.yaml_files import parse_yaml, read_text
 from mqtt.packets import Level
 from ocppj.errors import UsageError, as_usage_error
 
-__all__ = ["DEFAULT_DIALECT", "Attached", "Dialect", "Direction", "Keys", "dialect_names", "load_dialect"]
+__all__ = ["Attached", "Dialect", "Direction", "Keys", "dialect_names", "load_dialect"]
 
-DEFAULT_DIALECT: Final = "raw"
 _FOLDER: Final = Path(__file__).parent / "dialects"
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDERS: Final = ("prefix", "id", "ocpp")

@@ -10,10 +10,9 @@ from interop_suite.drive.transport import Transport
 from interop_suite.drive.wire import WebSocketTransport
 from ocppj.versions import Version
 
-__all__ = ["DEFAULT_ORGANIZATION", "CsmsUnderTest", "Setup", "Start"]
+__all__ = ["CsmsUnderTest", "Setup", "Start"]
 
 
-DEFAULT_ORGANIZATION = "Plugstorm"
 QUEUE_TIMES = 7
 """How many times longer than an answer a command may take to come."""
 
@@ -31,7 +30,7 @@ class CsmsUnderTest(msgspec.Struct, kw_only=True):
     """Identity tokens by the status that the CSMS answers for them."""
     password: str | None = None
     """Basic-auth password of every station; its username is its identity."""
-    organization: str = DEFAULT_ORGANIZATION
+    organization: str = "Plugstorm"
     """The operator in the client certificates of stations (A00.FR.404)."""
     model: str = "ac-trio"
     """Two EVSEs, one of them with two connectors, so that no number stands for all."""

@@ -29,6 +29,7 @@ from interop_suite.drive.station import ScriptedStation
 from interop_suite.run.driver_orders import Wanted, read_wanted
 from interop_suite.run.plan import make_driver
 from interop_suite.run.request import InteropRequest
+from interop_suite.run.target import target_of
 from interop_suite.run.target_check import NobodyAnswersError, SubprotocolError, check_target
 from ocppj.actions import ACTIONS
 from ocppj.errors import HarnessError, UsageError
@@ -93,7 +94,7 @@ def check_driver(
 
     Raises `UsageError` for a request that cannot work.
     """
-    target = request.target()
+    target = target_of(request)
     driver = make_driver(request)
     try:
         version = Version(request.ocpp[0]) if request.ocpp else _first_spoken(target, driver)

@@ -13,6 +13,7 @@ from interop_suite.run.features import Features, load_features
 from interop_suite.run.recorded import cases_of
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.selection import Expectation, load_expectations, select
+from interop_suite.run.target import target_of
 
 __all__ = ["Plan", "make_driver", "make_plan"]
 
@@ -36,7 +37,7 @@ def make_plan(request: InteropRequest, *, embedded: bool) -> Plan:
     cases = cases_of(request.recorded)
     features = load_features(request.features)
     versions = request.ocpp or (() if features is None else tuple(map(str, features)))
-    target = request.target()
+    target = target_of(request)
     chosen = select(cases, request.select, versions)
     if request.select is None and Trait.BROKER in target.transport.lacks:
         # What only a broker brings is tried without one where somebody asks for it.

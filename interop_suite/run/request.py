@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -15,16 +14,23 @@ import msgspec
 
 from config.assignments import assignments
 from config.errors import ConfigError
-from interop_suite.drive.mqtt_wire import MqttTransport, broker_of
-from interop_suite.drive.setup import DEFAULT_ORGANIZATION, CsmsUnderTest
-from interop_suite.drive.transport import Transport
-from interop_suite.drive.wire import WebSocketTransport
-from mqtt.dialect import DEFAULT_DIALECT, load_dialect
-from ocppj.errors import UsageError, as_usage_error
-from ocppj.identity import check_target_url, is_mqtt, is_secure
+from mqtt.names import DEFAULT_DIALECT
+from ocppj.errors import as_usage_error
+from ocppj.identity import is_mqtt
 
-__all__ = ["FIELDS", "WORKER_INPUT", "InteropRequest", "Kind", "RequestField", "Spelling", "from_options", "to_words"]
+__all__ = [
+    "DEFAULT_ORGANIZATION",
+    "FIELDS",
+    "WORKER_INPUT",
+    "InteropRequest",
+    "Kind",
+    "RequestField",
+    "Spelling",
+    "from_options",
+    "to_words",
+]
 
+DEFAULT_ORGANIZATION = "Plugstorm"
 WORKER_INPUT = "plugstorm"
 """Where a worker of a parallel run finds what the controller shares."""
 
@@ -73,46 +79,6 @@ class InteropRequest(msgspec.Struct, frozen=True, kw_only=True):
     repeat: int = 1
     strict_order: bool = False
     """Whether a CALL that the case did not ask for is FAILED."""
-
-    def target(self) -> CsmsUnderTest:
-        """Describe the CSMS; raises `UsageError` for what cannot work."""
-        if self.url is None:
-            raise UsageError("No CSMS was named; give its address with --csms-url")
-        if self.repeat < 1:
-            raise UsageError(f"--repeat {self.repeat} must be 1 or more")
-        if self.timeout <= 0:
-            raise UsageError(f"--timeout {self.timeout:g} must be above 0 seconds")
-        if self.command_timeout is not None and self.command_timeout <= 0:
-            raise UsageError(f"--command-timeout {self.command_timeout:g} must be above 0 seconds")
-        if self.ca_file is not None and not Path(self.ca_file).is_file():
-            raise UsageError(f"--ca {self.ca_file} does not exist; name the PEM file of the root that signed the CSMS")
-        return CsmsUnderTest(
-            url=check_target_url(self.url, mqtt=True),
-            transport=self._transport(self.url),
-            tls_url=None if self.tls_url is None else check_target_url(self.tls_url),
-            ca_file=self.ca_file,
-            identities=self.identities,
-            tokens=self.tokens,
-            password=self.password,
-            organization=self.organization,
-            model=self.model,
-            timeout=self.timeout,
-            command_timeout=self.command_timeout,
-        )
-
-    def _transport(self, url: str) -> Transport:
-        """Say how stations reach the CSMS; raises `UsageError`."""
-        if not is_mqtt(url):
-            for flag, value in (("--dialect", self.dialect), ("--certificate", self.certificate)):
-                if value is not None:
-                    raise UsageError(f"{flag} {value} needs a broker; name it with --url mqtt://…")
-            return WebSocketTransport()
-        if self.tls_url is not None:
-            raise UsageError("--tls-url is for a CSMS that takes WebSocket; a broker with TLS is --url mqtts://…")
-        if self.certificate is not None and not is_secure(url):
-            raise UsageError(f"--certificate {self.certificate} needs TLS; name the broker with --url mqtts://…")
-        name = self.spoken_dialect
-        return MqttTransport(broker_of(url, self.ca_file, self.certificate), load_dialect(name), name)
 
     @property
     def spoken_dialect(self) -> str:

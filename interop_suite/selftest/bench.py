@@ -21,6 +21,7 @@ from interop_suite.run.plan import make_driver
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Attempt, Runner
 from interop_suite.run.state import csms_request
+from interop_suite.run.target import target_of
 from interop_suite.selftest.applicability import Seen
 from mqtt.dialect import load_dialect
 from ocppj.versions import Version
@@ -137,7 +138,7 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
         request = self._stack.enter_context(csms_request(self._csms, InteropRequest(timeout=PATIENCE)))
         driver = make_driver(request)
         self._stack.callback(driver.close)
-        self._runner = Runner(request.target(), driver, None, introspection=self._csms)
+        self._runner = Runner(target_of(request), driver, None, introspection=self._csms)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -238,7 +239,7 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
         )
         driver = make_driver(request)
         self._stack.callback(driver.close)
-        return csms, Runner(request.target(), driver, None, introspection=csms)
+        return csms, Runner(target_of(request), driver, None, introspection=csms)
 
     def _take_mistakes(self, dialect: str = "") -> list[str]:
         csms, _ = self._side(dialect)

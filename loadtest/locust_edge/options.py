@@ -17,7 +17,7 @@ import msgspec
 from loadtest.locust_edge import option_words as words
 from loadtest.workload.defaults import DEFAULT_PATTERN, DEFAULT_PROFILE
 from loadtest.workload.stages import write_stages
-from mqtt.dialect import DEFAULT_DIALECT
+from mqtt.names import DEFAULT_DIALECT
 from ocppj.versions import Version
 
 __all__ = ["OPTIONS", "RAMP", "Option", "in_locusts_words", "option_of"]

@@ -22,7 +22,8 @@ from loadtest.locust_edge.options import OPTIONS, RAMP, Option
 from loadtest.timing.backoff import SPEC, Backoff
 from loadtest.workload.defaults import DEFAULT_PROFILE
 from loadtest.workload.stages import Stage, most_stations, stages_seconds
-from mqtt.dialect import DEFAULT_DIALECT, Dialect, load_dialect
+from mqtt.dialect import Dialect, load_dialect
+from mqtt.names import DEFAULT_DIALECT
 from ocppj.errors import UsageError
 from ocppj.identity import check_owned, check_target_url, is_mqtt, is_secure
 from ocppj.versions import Version

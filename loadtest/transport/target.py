@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mqtt.dialect import DEFAULT_DIALECT, Dialect, load_dialect
+from mqtt.dialect import Dialect, load_dialect
+from mqtt.names import DEFAULT_DIALECT
 from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import PORTS, check_target_url, is_mqtt, is_secure
 

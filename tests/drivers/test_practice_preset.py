@@ -16,13 +16,14 @@ from interop_suite.run.plan import make_driver
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from interop_suite.run.state import csms_request
+from interop_suite.run.target import target_of
 from ocppj.versions import Version
 
 
 def run_certification_list(name: str) -> list[CaseResult]:
     with practice_csms(tls_port=0, call_timeout=2) as csms, csms_request(csms, InteropRequest(timeout=2)) as settings:
         driver = make_driver(msgspec.structs.replace(settings, driver=name))
-        runner = Runner(settings.target(), driver, None)
+        runner = Runner(target_of(settings), driver, None)
         cases = [case for case in all_cases() if case.ocpp == "1.6" and case.id.startswith("TC_")]
         with ThreadPoolExecutor(8) as pool:
             results = list(pool.map(runner.run, cases))

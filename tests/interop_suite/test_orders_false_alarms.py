@@ -19,6 +19,7 @@ from interop_suite.run.driver_check import OperationState, check_driver
 from interop_suite.run.judge import judge
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
+from interop_suite.run.target import target_of
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 from tests.interop_suite.odd_csms import odd_csms, plain_answer
@@ -82,7 +83,7 @@ def test_command_that_comes_after_all_patience_is_failed_and_the_patience_can_be
 
 def test_patience_with_commands_is_above_zero() -> None:
     with pytest.raises(UsageError, match="--command-timeout 0 must be above 0"):
-        InteropRequest(url="ws://127.0.0.1:1", command_timeout=0).target()
+        target_of(InteropRequest(url="ws://127.0.0.1:1", command_timeout=0))
 
 
 # -- orders that a CSMS may refuse, and that a driver has no way to give -----------------------------------------------

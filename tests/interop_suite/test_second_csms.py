@@ -25,6 +25,7 @@ from interop_suite.run.request import InteropRequest
 from interop_suite.run.results import apply_expectation
 from interop_suite.run.runner import Runner
 from interop_suite.run.selection import load_expectations
+from interop_suite.run.target import target_of
 
 HERE = Path(__file__).parent
 NODE_CSMS = HERE / "csms_ocpp_rpc"
@@ -49,7 +50,7 @@ def certification_list(request: InteropRequest, version: str = "1.6") -> dict[st
     cases = [case for case in all_cases() if case.ocpp == version and case.id.startswith("TC_")]
     expectations = load_expectations(request.expect, cases)
     driver = make_driver(request)
-    runner = Runner(request.target(), driver, None)
+    runner = Runner(target_of(request), driver, None)
     with ThreadPoolExecutor(8) as pool:
         results = [apply_expectation(result, expectations) for result in pool.map(runner.run, cases)]
     driver.close()

@@ -19,6 +19,7 @@ from interop_suite.run.recorded import cases_of, read_recorded_case
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from interop_suite.run.state import csms_request
+from interop_suite.run.target import target_of
 from interop_suite.selftest.bench import CALL_TIMEOUT, PATIENCE
 from loadtest.workload.profile import read_profile
 from ocppj.errors import InconclusiveError, UsageError
@@ -73,7 +74,7 @@ def play() -> Iterator[Play]:
         request = stack.enter_context(csms_request(csms, InteropRequest(timeout=PATIENCE)))
         driver = make_driver(request)
         stack.callback(driver.close)
-        runner = Runner(request.target(), driver, None, introspection=csms)
+        runner = Runner(target_of(request), driver, None, introspection=csms)
 
         def run(path: Path, *defects: str, mode: Mode = Mode.STRICT) -> CaseResult:
             csms.behave(mode=mode, defects=list(defects))

@@ -24,6 +24,7 @@ from interop_suite.run.plan import make_plan
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import not_applicable
 from interop_suite.run.state import reproduce_command
+from interop_suite.run.target import target_of
 from interop_suite.run.target_check import BootRefusedError, NobodyAnswersError, check_target
 from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.trace import Kind, TraceRecord
@@ -43,13 +44,13 @@ from tests.mqtt.brokers import free_port, running
 )
 def test_what_does_not_go_together_is_refused(request_: InteropRequest, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        request_.target()
+        target_of(request_)
 
 
 def test_the_url_says_how_the_csms_is_reached() -> None:
-    assert isinstance(InteropRequest(url="ws://127.0.0.1").target().transport, WebSocketTransport)
+    assert isinstance(target_of(InteropRequest(url="ws://127.0.0.1")).transport, WebSocketTransport)
     request = InteropRequest(url="mqtt://joe:tiger%21@127.0.0.1/site")
-    transport = request.target().transport
+    transport = target_of(request).transport
     assert isinstance(transport, MqttTransport)
     assert (transport.dialect.prefix, transport.name) == ("/site", "raw")
     assert (transport.broker.user, transport.broker.password) == ("joe", b"tiger!")
@@ -63,16 +64,16 @@ def test_the_url_says_how_the_csms_is_reached() -> None:
 def test_a_broker_without_a_csms_and_no_broker_are_unreachable() -> None:
     nowhere = InteropRequest(url=f"mqtt://127.0.0.1:{free_port()}", timeout=1)
     with pytest.raises(TargetUnreachableError, match="cannot be used: TCP: Connection refused"):
-        check_target(nowhere.target(), NoDriver(), Version.V16)
+        check_target(target_of(nowhere), NoDriver(), Version.V16)
     with running("rumqttd") as broker, pytest.raises(NobodyAnswersError, match=r"nobody answered its boot on \S+/out"):
-        check_target(InteropRequest(url=broker.url, timeout=0.5).target(), NoDriver(), Version.V16)
+        check_target(target_of(InteropRequest(url=broker.url, timeout=0.5)), NoDriver(), Version.V16)
 
 
 def test_where_no_topic_tells_it_a_refused_boot_tells_the_version(tmp_path: Path) -> None:
     with running("rumqttd") as broker, practice_csms(mqtt=broker.url, mqtt_dialects=("raw",)):
         request = InteropRequest(url=broker.url, select="RPC_12,MQ_01", out=str(tmp_path / "run"), timeout=10)
         with pytest.raises(BootRefusedError, match="may speak another version"):
-            check_target(request.target(), NoDriver(), Version.V201)
+            check_target(target_of(request), NoDriver(), Version.V201)
         finished = run_interop(request, jobs=1, write=lambda _: None)
     assert finished.exit_code == exit_codes.PASSED
     assert finished.run.target.dialect == "raw"

@@ -17,6 +17,7 @@ from interop_suite.run.results import apply_expectation, outcome_of, rejudge, wr
 from interop_suite.run.runner import Runner, not_applicable
 from interop_suite.run.selection import Expectation
 from interop_suite.run.state import csms_request
+from interop_suite.run.target import target_of
 from reports.headline import headline
 
 EXPECTED = {"TC_001_CSMS": Expectation(reason="known")}
@@ -42,7 +43,7 @@ def test_declared_failure_must_fail(seen: Verdict, verdict: Verdict) -> None:
 def run_cases(folder: RunFolder, *names: str, defects: tuple[str, ...] = ()) -> InteropRun:
     cases = [case for case in all_cases() if case.id in names and case.ocpp == "1.6"]
     with practice_csms(defects=defects, tls_port=0) as csms, csms_request(csms, InteropRequest(timeout=5)) as request:
-        runner = Runner(request.target(), make_driver(request), folder.traces)
+        runner = Runner(target_of(request), make_driver(request), folder.traces)
         outcomes = [outcome_of(runner.attempt(case)) for case in cases]
         return write_interop_run(folder, request, outcomes, started="2026-01-01T00:00:00Z", driver="http")
 
@@ -71,7 +72,7 @@ def test_password_is_in_no_file_of_a_run(tmp_path: Path) -> None:
         practice_csms(tls_port=0) as csms,
         csms_request(csms, InteropRequest(timeout=5, password=password)) as request,
     ):
-        runner = Runner(request.target(), make_driver(request), folder.traces, secrets=frozenset({password}))
+        runner = Runner(target_of(request), make_driver(request), folder.traces, secrets=frozenset({password}))
         outcomes = [outcome_of(runner.attempt(case)) for case in cases]
         run = write_interop_run(folder, request, outcomes, started="", driver="http", secrets=frozenset({password}))
     assert run.cases[0].verdict is Verdict.OK
@@ -92,7 +93,7 @@ def test_report_says_how_to_repeat_a_case(tmp_path: Path) -> None:
 def test_finished_run_is_what_run_json_says_and_needs_no_trace_read_again(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", "interop")
     with practice_csms(tls_port=0) as csms, csms_request(csms, InteropRequest(timeout=5)) as request:
-        runner = Runner(request.target(), make_driver(request), folder.traces)
+        runner = Runner(target_of(request), make_driver(request), folder.traces)
         outcomes = [outcome_of(runner.attempt(case)) for case in all_cases() if case.key == "1.6-TC_001_CSMS"]
     shutil.rmtree(folder.traces)
     run = write_interop_run(folder, request, outcomes, started="2026-01-01T00:00:00Z", driver="http")

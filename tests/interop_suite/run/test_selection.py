@@ -10,6 +10,7 @@ from interop_suite.catalogue import all_cases
 from interop_suite.run.plan import make_driver
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.selection import load_expectations, select
+from interop_suite.run.target import target_of
 from ocppj.errors import UsageError
 
 
@@ -74,9 +75,9 @@ def test_unknown_version_is_an_error_with_the_nearest_one() -> None:
 
 def test_target_must_be_a_websocket_url() -> None:
     with pytest.raises(UsageError, match="ws://example"):
-        InteropRequest(url="http://example").target()
+        target_of(InteropRequest(url="http://example"))
     with pytest.raises(UsageError, match="--timeout -1 must be above 0"):
-        InteropRequest(url="ws://example", timeout=-1).target()
+        target_of(InteropRequest(url="ws://example", timeout=-1))
 
 
 def test_without_a_control_address_there_is_no_driver() -> None:

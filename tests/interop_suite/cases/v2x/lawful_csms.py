@@ -15,6 +15,7 @@ from interop_suite.run.plan import make_driver
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from interop_suite.run.state import csms_request
+from interop_suite.run.target import target_of
 
 __all__ = ["LawfulCsms", "freedom", "lawful_csms"]
 
@@ -58,6 +59,6 @@ def lawful_csms() -> Iterator[LawfulCsms]:
     ):
         driver = make_driver(request)
         try:
-            yield LawfulCsms(csms, Runner(request.target(), driver, None, introspection=csms))
+            yield LawfulCsms(csms, Runner(target_of(request), driver, None, introspection=csms))
         finally:
             driver.close()
