@@ -23,7 +23,7 @@ from loadtest.plugins.metrics.totals import Totals
 
 __all__ = ["Job", "MetricsPlugin"]
 
-_LAST: Final = 6.0
+_LAST: Final = 15.0
 """Seconds that the end of a run waits for the last sending …"""
 _LAST_AFTER_FAILURE: Final = 2.0
 """… and for one to a receiver that did not take the one before."""
