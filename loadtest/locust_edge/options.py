@@ -429,6 +429,14 @@ OPTIONS: Final = (
         otherwise="none",
     ),
     Option(
+        field="tls_resume",
+        flag="--tls-resume",
+        locust="--tls-resume",
+        help="Stations resume the TLS session of their last connection, as modems do.",
+        read=words.text,
+        is_switch=True,
+    ),
+    Option(
         field="password",
         flag="--password",
         locust="--password",

@@ -69,7 +69,7 @@ _making = BoundedSemaphore()
 def make_engine(request: LoadRequest) -> Engine:
     """Make the connection engine of this process."""
     loop = gevent.get_hub().loop
-    return Engine(loop, HubTimers(loop), connect_timeout=request.connect_timeout)
+    return Engine(loop, HubTimers(loop), connect_timeout=request.connect_timeout, tls_resume=request.tls_resume)
 
 
 def make_target(request: LoadRequest) -> Target:

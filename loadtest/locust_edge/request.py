@@ -92,6 +92,7 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     tls_ca: Path | None = None
     tls_certificate: Path | None = None
     """Certificate and key of the stations."""
+    tls_resume: bool = False
     password: str | None = None
     """Never on a command line, where it would show in the list of processes."""
     station_list: Path | None = None

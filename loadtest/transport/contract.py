@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -155,6 +156,7 @@ class Engine:
         "max_message",
         "open_sockets",
         "timers",
+        "tls_sessions",
         "turn",
     )
 
@@ -167,10 +169,13 @@ class Engine:
         close_timeout: float = 2.0,
         max_message: int = 1 << 20,
         max_backlog: int = 1 << 20,
+        tls_resume: bool = False,
     ) -> None:
-        """Use a gevent loop; times in seconds, sizes in bytes."""
+        """Use a gevent loop; times in seconds, sizes in bytes. With `tls_resume`, TLS sessions are kept by URL."""
         self.loop = loop
         self.timers = timers
+        self.tls_sessions: dict[str, ssl.SSLSession] | None = {} if tls_resume else None
+        """The last TLS session of each station, by the URL of its connection."""
         self.turn = Turn(loop)
         timers.batch = self.turn
         self.connect_timeout = connect_timeout

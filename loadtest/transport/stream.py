@@ -30,13 +30,15 @@ _OPEN, _CLOSING, _CLOSED = ConnectionPhase.OPEN, ConnectionPhase.CLOSING, Connec
 class TlsLayer:
     """What TLS keeps for one connection: OpenSSL's state, and the ciphertext on its way in and out."""
 
-    __slots__ = ("incoming", "outgoing", "state")
+    __slots__ = ("incoming", "outgoing", "state", "url")
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         """Begin as a client of this host."""
         self.incoming = ssl.MemoryBIO()
         self.outgoing = ssl.MemoryBIO()
         self.state = context.wrap_bio(self.incoming, self.outgoing, server_hostname=host)
+        self.url = ""
+        """Under which the session is kept; empty where it is not."""
 
 
 class Stream(Bearer):

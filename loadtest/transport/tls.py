@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ssl
+from collections.abc import Mapping
 from time import monotonic
 
 from loadtest.transport.bearer import ConnectionPhase
@@ -30,6 +32,27 @@ class Secured(Stream):
     def _begin_tls(self, target: Target) -> None:
         assert target.tls is not None
         self._tls = TlsLayer(target.tls, target.host)
+
+    def connect(self, url: str, subprotocol: str, headers: Mapping[str, str]) -> None:
+        """Begin; `on_open` or `on_failed` follows, never from within this call."""
+        sessions, tls = self._engine.tls_sessions, self._tls
+        if sessions is not None:
+            assert tls is not None
+            tls.url = url
+            session = sessions.pop(url, None)
+            if session is not None:
+                # A session of other settings, such as another certificate of the station, cannot be resumed.
+                with contextlib.suppress(ValueError):
+                    tls.state.session = session
+        super().connect(url, subprotocol, headers)
+
+    def _tear_down(self) -> None:
+        sessions, tls = self._engine.tls_sessions, self._tls
+        if sessions is not None and tls is not None and tls.url:
+            session = tls.state.session
+            if session is not None and session.has_ticket:
+                sessions[tls.url] = session
+        super()._tear_down()
 
     def _connected(self) -> None:
         self._phase = ConnectionPhase.SECURING

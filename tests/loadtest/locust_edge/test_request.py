@@ -84,6 +84,7 @@ FIELDS: dict[str, Any] = {
     "label": st.none() | TEXT,
     "tls_ca": st.none() | PATH,
     "tls_certificate": st.none() | PATH,
+    "tls_resume": st.booleans(),
     "mqtt_connections": st.none() | st.integers(1, 99),
     "dialect": st.none() | st.sampled_from(["raw", "maeve"]),
     "password": st.none() | TEXT,

@@ -162,3 +162,28 @@ def test_a_file_that_holds_no_certificates_is_told(tmp_path: Path) -> None:
         client_context(file)
     with pytest.raises(UsageError, match=r"missing\.pem"):
         client_context(tmp_path / "missing.pem")
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_session_is_resumed_by_the_same_station_where_that_is_wanted(
+    authority: trustme.CA, server_context: ssl.SSLContext, *, resume: bool
+) -> None:
+    loop = gevent.get_hub().loop
+    timers = HubTimers(loop)
+    engine = Engine(loop, timers, connect_timeout=5.0, close_timeout=0.1, tls_resume=resume)
+    with ScriptedServer(echo, context=server_context) as server:
+        target, reused = trusting(authority, server.url), []
+        for station in ("PS1", "PS1", "PS2", "PS1"):
+            ear = Listener()
+            sock = open_socket(engine, target, ear)
+            assert isinstance(sock, TlsStationSocket)
+            sock.connect(f"{server.url}/{station}", "ocpp1.6", {})
+            assert ear.wait()[0][0] == "open"
+            sock.send_text("x")
+            assert ear.wait(2)[1] == "x"
+            assert sock._tls is not None
+            reused.append(sock._tls.state.session_reused)
+            sock.close()
+            ear.wait(3)
+    timers.close()
+    assert reused == ([False, True, False, True] if resume else [False] * 4)
