@@ -85,7 +85,7 @@ unit flake: WHOLE := --ignore=tests/deploy/whole
 unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; command -v mosquitto >/dev/null || \
 	  echo "make: tests of MQTT run on one broker instead of two (Debian, Ubuntu: apt install mosquitto)"
-	$(BIN)/python -m pytest $(PARALLEL) $(WHOLE) $(DONE) $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) --dist worksteal $(WHOLE) $(DONE) $(ARGS)
 
 coverage: setup ## Check that the tests of the protocol core reach every branch of it
 	$(BIN)/python -m pytest tests/ocppj -n auto -q --cov=ocppj --cov-branch \

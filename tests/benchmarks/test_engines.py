@@ -16,6 +16,8 @@ from evidence.run_model import LoadRun
 from ocppj.errors import UsageError
 from ocppj.schemas import validator
 
+pytestmark = pytest.mark.waits
+
 PYTHON_ENGINES = [engine for engine in ENGINES if engine.name != "ocpp-rpc"]
 STATIONS = 4
 

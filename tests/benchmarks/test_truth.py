@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.truth import Case, check
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
+
+pytestmark = pytest.mark.waits
 
 STALL = Case(name="stall", latency="stall:5,500,3", heartbeat=0.02, stations=20, seconds=5)
 

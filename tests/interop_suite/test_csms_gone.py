@@ -18,6 +18,8 @@ from interop_suite.run.runner import not_applicable
 from interop_suite.run.vital_signs import Loss, Suspicion, absence
 from tests.interop_suite.mortal_csms import mortal_csms
 
+pytestmark = pytest.mark.waits
+
 
 def run(url: str, select: str, out: Path, jobs: int = 1) -> FinishedRun:
     request = InteropRequest(url=url, ocpp=("1.6",), select=select, out=str(out), timeout=1)

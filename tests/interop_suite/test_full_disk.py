@@ -13,6 +13,8 @@ import pytest
 
 from evidence.disk import disk_error
 
+pytestmark = pytest.mark.waits
+
 
 def _limit_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))

@@ -27,6 +27,8 @@ from interop_suite.run.runner import Runner
 from interop_suite.run.selection import load_expectations
 from interop_suite.run.target import target_of
 
+pytestmark = pytest.mark.waits
+
 HERE = Path(__file__).parent
 NODE_CSMS = HERE / "csms_ocpp_rpc"
 OPERATOR_PASSWORD = "sesam-open-77"

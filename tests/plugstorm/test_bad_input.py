@@ -10,6 +10,8 @@ import pytest
 
 from tests.plugstorm.conftest import Plugstorm
 
+pytestmark = pytest.mark.waits
+
 INTEROP = ("interop", "--select", "TC_001_CSMS", "--timeout", "2")
 LOAD = ("load", "--stations", "2", "--duration", "2s")
 BOTH = pytest.mark.parametrize("command", [INTEROP, LOAD], ids=["interop", "load"])

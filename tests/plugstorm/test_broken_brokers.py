@@ -21,6 +21,8 @@ from plugstorm.load_command import environment_of, locust_command
 from tests.mqtt.small_broker import small_broker
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
+pytestmark = pytest.mark.waits
+
 SHORT = ("--stations", "4", "--spawn-rate", "4", "--duration", "5s", "--profile", "idle", "--seed", "3", "--out", "run")
 PATIENCE = ("--", "--call-timeout", "1.5")
 LEVELS = [("raw", Level.V311), ("maeve", Level.V5)]

@@ -9,6 +9,8 @@ import pytest
 
 from tests.plugstorm.conftest import Plugstorm
 
+pytestmark = pytest.mark.waits
+
 
 def test_a_calibration_measures_and_recommends(plugstorm: Plugstorm, tmp_path: Path) -> None:
     result = plugstorm(

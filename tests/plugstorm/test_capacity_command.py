@@ -21,6 +21,8 @@ from loadtest.plugins.quantities import QUANTITIES
 from plugstorm import capacity_command
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
+pytestmark = pytest.mark.waits
+
 Csms = Callable[[int], dict[str, Any]]
 """Stations to what a run with them shows: p99, and where it matters generator, code."""
 

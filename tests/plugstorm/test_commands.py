@@ -29,6 +29,8 @@ from tests.json_outputs import complaints
 from tests.json_schemas import OUTPUTS
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
+pytestmark = pytest.mark.waits
+
 ROOMS = ("ocppj", "evidence", "fixtures", "loadtest", "interop_suite", "reports")
 COMMANDS = ("csms", "interop", "load", "selftest", "report", "compare")
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.plugstorm.conftest import Plugstorm
 
+pytestmark = pytest.mark.waits
+
 
 def test_a_dry_run_sends_nothing_and_tells_rates(plugstorm: Plugstorm, closed_url: str) -> None:
     result = plugstorm("load", "--dry-run", "--url", closed_url, "--stations", "50")

@@ -14,6 +14,8 @@ from evidence.run_model import LoadRun
 from fixtures.csms import practice_csms
 from tests.plugstorm.conftest import Spawn
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_kill_9_leaves_no_child_and_the_result_is_written(workers: str, spawn: Spawn, tmp_path: Path) -> None:

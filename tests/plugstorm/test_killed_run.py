@@ -13,6 +13,8 @@ from evidence.run_model import InteropRun
 from evidence.verdicts import RunVerdict, Verdict
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_killed_run_loses_at_most_the_cases_that_were_running(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from fixtures.csms import practice_csms
 from tests.plugstorm.conftest import Plugstorm, Spawn
+
+pytestmark = pytest.mark.waits
 
 PROFILE = "title: short\nmodels: {ac-dual: 1}\nmeter: 1\nsessions: {duration: 1, gap: 0.4, unplug: 0.1}\n"
 RUN = ("--stations", "24", "--spawn-rate", "24", "--duration", "6s", "--profile", "short.yaml", "--seed", "3")

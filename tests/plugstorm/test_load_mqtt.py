@@ -16,6 +16,8 @@ from mqtt.dialect import dialect_names, load_dialect
 from tests.mqtt.brokers import BROKERS, Broker, free_port, running
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
+pytestmark = pytest.mark.waits
+
 PROFILE = "title: short\nmodels: {ac-dual: 1}\nmeter: 1\nsessions: {duration: 1, gap: 0.4, unplug: 0.1}\n"
 RUN = ("--stations", "24", "--spawn-rate", "24", "--duration", "6s", "--profile", "short.yaml", "--seed", "3")
 

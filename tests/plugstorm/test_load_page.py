@@ -14,6 +14,8 @@ from fixtures.csms import practice_csms
 from plugstorm.load_command import free_port
 from tests.plugstorm.conftest import Spawn
 
+pytestmark = pytest.mark.waits
+
 WORDS = ("load", "--stations", "2", "--spawn-rate", "2", "--profile", "quick", "--out", "run")
 
 

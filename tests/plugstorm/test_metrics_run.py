@@ -13,6 +13,8 @@ from evidence.verdicts import EXIT_CODES
 from fixtures.csms import practice_csms
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
+pytestmark = pytest.mark.waits
+
 WORDS = ("load", "--stations", "2", "--spawn-rate", "2", "--profile", "quick", "--out", "run")
 
 

@@ -19,6 +19,8 @@ from fixtures.csms import Mode, practice_csms
 from ocppj.trace import Kind, TraceRecord, encode_record
 from tests.plugstorm.conftest import Plugstorm
 
+pytestmark = pytest.mark.waits
+
 VERSIONS = ("1.6", "2.0.1", "2.1")
 FOLDERS = {"ocpp1.6": "v16", "ocpp2.0.1": "v201", "ocpp2.1": "v21"}
 

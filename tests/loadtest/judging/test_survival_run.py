@@ -16,6 +16,8 @@ from evidence import exit_codes
 from fixtures.csms import spawn_practice_csms
 from loadtest.judging.slo_built_in import CERTAIN
 
+pytestmark = pytest.mark.waits
+
 BUSY = "title: busy\nheartbeat: 0.5\nsessions: {duration: 1, gap: 1, unplug: 0.1}\n"
 STARTS = "title: starts\nheartbeat: 2\nsessions: {duration: 0.3, gap: 0.3, unplug: 0.1}\n"
 """More starts than a CSMS handles one after the other."""

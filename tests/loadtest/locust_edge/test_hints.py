@@ -16,6 +16,8 @@ import loadtest
 from loadtest.locust_edge.options import OPTIONS, in_locusts_words
 from plugstorm.cli import app
 
+pytestmark = pytest.mark.waits
+
 ROOT = Path(loadtest.__file__).parent
 FLAG = re.compile(r"--[a-z][a-z-]+")
 OF_LOCUST = {"--plugstorm-help", "--headless", "--autostart", "--autoquit", "--processes", "--users", "--host"}

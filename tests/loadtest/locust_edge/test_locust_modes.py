@@ -23,6 +23,8 @@ from evidence.run_model import LoadRun
 from tests.loadtest.counting_sink import Sink
 from tests.loadtest.ports import with_own_master
 
+pytestmark = pytest.mark.waits
+
 HERE = Path(__file__).parent
 Start = Callable[..., subprocess.Popen[bytes]]
 

@@ -17,6 +17,8 @@ from evidence.run_model import LoadRun
 from fixtures.csms import practice_csms
 from fixtures.csms.running import ThreadCsms
 
+pytestmark = pytest.mark.waits
+
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "custom-stations.md").read_text(), re.DOTALL)
 

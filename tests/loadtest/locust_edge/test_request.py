@@ -26,6 +26,8 @@ from loadtest.timing.backoff import Backoff
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 
+pytestmark = pytest.mark.waits
+
 PRINTABLE = st.characters(exclude_categories=["Cs", "Cc"])
 # argparse of Python 3.11 drops a value that is nothing but two dashes.
 TEXT = st.text(PRINTABLE, min_size=1, max_size=20).filter(lambda text: text != "--")

@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from evidence import exit_codes
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from fixtures.csms import practice_csms
+
+pytestmark = pytest.mark.waits
 
 
 def test_stations_come_stay_and_go_as_the_stages_of_the_profile_say(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from evidence.histogram import Histogram, Tag, read_hlog
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 
+pytestmark = pytest.mark.waits
+
 OBJECTIVES = "- Heartbeat service p99 < {limit} ms\n- Heartbeat response p99 < {limit} ms\n- timeout == 0\n"
 
 

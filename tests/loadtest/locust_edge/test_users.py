@@ -24,6 +24,8 @@ from fixtures.csms import ThreadCsms, practice_csms
 from tests.loadtest.ports import with_own_master
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 
+pytestmark = pytest.mark.waits
+
 ROOT = Path(__file__).resolve().parents[3]
 STOCK = ROOT / "loadtest" / "locustfile.py"
 UNCHECKED = ("--no-objective", "csms-answers")

@@ -11,6 +11,8 @@ from evidence.vocabulary import MEASURE, RAMP, TO_CSMS
 from loadtest.measuring.merged import INTERVAL, Merged, Spell
 from loadtest.measuring.recorder import Delta, Key
 
+pytestmark = pytest.mark.waits
+
 KEY: Key = ("1.6", "Heartbeat", TO_CSMS, "accepted")
 
 LOST = [

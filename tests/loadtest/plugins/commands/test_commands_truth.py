@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from evidence import exit_codes
 from fixtures.csms import practice_csms
 from fixtures.csms.defects.commands_under_load import DELAY, LOST_ONE_IN
+
+pytestmark = pytest.mark.waits
 
 
 def load(folder: Path, *words: str, commands: str) -> tuple[int, str, dict[str, Any]]:

@@ -13,6 +13,8 @@ from loadtest.station.life import Life
 from ocppj.versions import Version
 from tests.loadtest.plugins.ledger.simulated_csms import SimulatedCsms
 
+pytestmark = pytest.mark.waits
+
 CLASS_OF = {
     "load-start-lost": "lost",
     "load-stop-lost": "lost",

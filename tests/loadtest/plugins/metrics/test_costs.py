@@ -9,6 +9,8 @@ import pytest
 
 from tests.test_house import ROOT
 
+pytestmark = pytest.mark.waits
+
 LIBRARIES = ("prometheus_client", "opentelemetry", "google.protobuf", "cramjam")
 
 
