@@ -65,9 +65,15 @@ def serves(*actions: str, **fields: Any) -> Shows:
     return shows
 
 
+_CONTRACT = frozenset({"certificate", "iso15118CertificateHashData"})
+
+
 def _accepts_a_tag(history: History) -> bool:
+    # Whether a contract is good depends on more than its token.
     infos = [
-        e.result.get("idTagInfo") or e.result.get("idTokenInfo") for e in _judged(history) if e.action == "Authorize"
+        e.result.get("idTagInfo") or e.result.get("idTokenInfo")
+        for e in _judged(history)
+        if e.action == "Authorize" and not _CONTRACT.intersection(e.payload)
     ]
     return any((info or {}).get("status") == "Accepted" for info in infos)
 

@@ -59,7 +59,7 @@ STOP: Mapping[Version, str] = {
     defect="stop-names-latest-session",
     also={
         Version.V16: ("remote-stop-wrong-transaction", "stop-names-first-session"),
-        **dict.fromkeys(V2X, ("request-stop-wrong-transaction", "stop-names-first-session")),
+        **dict.fromkeys(V2X, ("request-stop-wrong-transaction", "stop-names-first-session", "order-before-once-more")),
     },
     checks={version: (sessions_began(2), fulfilled(STOP[version])) for version in ALL},
 )

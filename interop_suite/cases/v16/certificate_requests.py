@@ -26,7 +26,6 @@ SIGNING = 1.0
     expects="The CSMS SHALL answer; who signs should check the request, and not make one station the other.",
     clause=Clause("SWP", "A02.FR.12"),
     defect="foreign-csr-breaks",
-    also=("unreadable-csr-breaks",),
     checks=(
         answered("SignCertificate", claim="The CSMS answers SignCertificate"),
         noted(

@@ -316,6 +316,7 @@ def reservation_of_parent(probe: Probe) -> None:
     defect="cancel-of-newest-reservation",
     also=("cancel-of-another-reservation",),
     checks=(
+        asked("ReserveNow"),
         asked("CancelReservation", {"reservationId": present()}),
         noted("cancelled", "The reservation that is cancelled is the one that was named"),
     ),

@@ -10,6 +10,7 @@ from fixtures.certificates import Authority, Flaw, hash_data, make_csr
 from fixtures.payloads import v2x
 from fixtures.tokens import Token, TokenKind
 from interop_suite.catalogue import case
+from interop_suite.claims.checks import asked
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
@@ -57,16 +58,16 @@ def _told(call: Exchange) -> tuple[Any, Any]:
     return call.result.get("certificateStatus"), field(call.result, "idTokenInfo.status")
 
 
-def _in_words(call: Exchange, asked: int) -> str:
+def _in_words(call: Exchange, questions: int) -> str:
     status, token = _told(call)
-    how = f"its responder was asked {asked} times" if asked else "its responder was not asked"
+    how = f"its responder was asked {questions} times" if questions else "its responder was not asked"
     return f"certificateStatus is {status!r}, the token {token!r}; {how}"
 
 
 def _answers(history: History) -> list[tuple[Exchange, int]]:
     """Pair each answered Authorize with how often the responder was asked for it."""
     calls = [call for call in history.calls("Authorize") if call.kind is AnswerKind.RESULT]
-    return [(call, int(asked)) for call, asked in zip(calls, history.notes("responder_asked"), strict=False)]
+    return [(call, int(questions)) for call, questions in zip(calls, history.notes("responder_asked"), strict=False)]
 
 
 def _finding(verdict: Verdict, claim: str, call: Exchange, actual: str) -> Finding:
@@ -80,23 +81,23 @@ _REVOKED = "A contract certificate that its responder calls revoked is not accep
 _UNASKED = "this CSMS asks no responder: it refuses the contract certificate for want of a status of its own"
 
 
-def _asks_nobody(call: Exchange, asked: int) -> bool:
+def _asks_nobody(call: Exchange, questions: int) -> bool:
     """Return whether a CSMS refuses for want of a status, which is what is left to one that reaches no responder."""
     status, token = _told(call)
-    return not asked and status == "NoCertificateAvailable" and token != ACCEPTED
+    return not questions and status == "NoCertificateAvailable" and token != ACCEPTED
 
 
 def _judge_good(history: History) -> list[Finding]:
     """Expect Accepted of who asked; a CSMS that cannot reach the responder may not believe the certificate."""
     findings = []
-    for call, asked in _answers(history):
+    for call, questions in _answers(history):
         status, token = _told(call)
-        if status is None or _asks_nobody(call, asked):
+        if status is None or _asks_nobody(call, questions):
             findings.append(_finding(Verdict.NOT_APPLICABLE, _GOOD, call, _NOT_HAD if status is None else _UNASKED))
             continue
-        broken = Verdict.FAILED if asked else Verdict.INCONCLUSIVE
+        broken = Verdict.FAILED if questions else Verdict.INCONCLUSIVE
         verdict = Verdict.OK if status == token == ACCEPTED else broken
-        findings.append(_finding(verdict, _GOOD, call, _in_words(call, asked)))
+        findings.append(_finding(verdict, _GOOD, call, _in_words(call, questions)))
     return findings
 
 
@@ -106,13 +107,13 @@ def _judge_revoked(history: History) -> list[Finding]:
     Who does not reach the responder, which is on our machine, cannot know; to accept the certificate then is a habit.
     """
     findings = []
-    for call, asked in _answers(history):
+    for call, questions in _answers(history):
         status, token = _told(call)
-        actual = _in_words(call, asked)
-        if status is None or _asks_nobody(call, asked):
+        actual = _in_words(call, questions)
+        if status is None or _asks_nobody(call, questions):
             verdict, actual = Verdict.NOT_APPLICABLE, _NOT_HAD if status is None else _UNASKED
         elif ACCEPTED in (status, token):
-            verdict = Verdict.FAILED if asked else Verdict.NON_STRICT
+            verdict = Verdict.FAILED if questions else Verdict.NON_STRICT
         else:
             exact = (status, token) == ("CertificateRevoked", "Invalid")
             verdict = Verdict.OK if exact else Verdict.NON_STRICT
@@ -282,8 +283,13 @@ def _judge_flawed(history: History) -> list[Finding]:
     expects="The CSMS SHALL answer CertificateExpired and CertChainError for the last two, and accept neither.",
     clause=Clause("201-E", "C07.FR.15"),
     defect="expired-contract-accepted",
-    also=("foreign-contract-accepted",),
-    checks=(Check(claim=_FLAWED, judge=_judge_flawed),),
+    also=(
+        "foreign-contract-accepted",
+        "token-status-of-first-sight",
+        "install-certificate-newlines-escaped",
+        "mo-root-installed-as-v2g-root",
+    ),
+    checks=(asked("InstallCertificate"), Check(claim=_FLAWED, judge=_judge_flawed)),
 )
 def flawed_contracts(probe: Probe) -> None:
     token, authority = _contract(probe), Authority("Plugstorm Mobility Operator 2")
@@ -305,11 +311,11 @@ _WHOLE = "A chain with a revoked certificate is not accepted, wherever in the ch
 def _judge_whole(history: History) -> list[Finding]:
     """Hold the revoked certificate against a CSMS that accepts the good chain after it asked for its status."""
     calls = [call for call in history.calls("Authorize") if call.kind is AnswerKind.RESULT]
-    asked = list(history.notes("responders_asked"))
-    if len(calls) < len(_SECOND_REVOKED) or len(asked) < len(_SECOND_REVOKED):
+    questions = list(history.notes("responders_asked"))
+    if len(calls) < len(_SECOND_REVOKED) or len(questions) < len(_SECOND_REVOKED):
         return []
     good, revoked = calls[0], calls[1]
-    (first, _), others = asked[0], asked[1]
+    (first, _), others = questions[0], questions[1]
     if _told(good) != (ACCEPTED, ACCEPTED) or not first:
         actual = f"it does not ask for the status of contracts: {_in_words(good, first)}"
         return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=_WHOLE, actual=actual)]
@@ -334,7 +340,7 @@ _SECOND_REVOKED = (False, True)
     expects="The CSMS SHALL answer that the second chain is CertificateRevoked, and its token Invalid.",
     clause=Clause("201-E", "C07.FR.16"),
     defect="first-contract-hashes-only",
-    also=("revoked-contract-accepted",),
+    also=("revoked-contract-accepted", "unknown-tag-authorized"),
     checks=(Check(claim=_WHOLE, judge=_judge_whole),),
 )
 def revoked_above(probe: Probe) -> None:

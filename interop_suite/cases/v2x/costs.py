@@ -270,7 +270,12 @@ def _weigh_running(history: History, line: int, number: Any, cost: Any, wanted: 
     expects="The CSMS SHALL tell the cost of the session that is meant, for the energy that it has told.",
     clause=BY_SCHEMA,
     defect="running-cost-of-whole-register",
-    also=("running-cost-of-first-transaction", "total-cost-before-the-end", "cost-in-whole-units"),
+    also=(
+        "running-cost-of-first-transaction",
+        "total-cost-before-the-end",
+        "cost-in-whole-units",
+        "cost-of-newest-transaction",
+    ),
     checks=(
         answers_all,
         Check(claim=_RUNNING, judge=_judge_running),
@@ -281,6 +286,7 @@ def costs_so_far(probe: Probe) -> None:
     station = probe.station
     station.reply("CostUpdated", {})
     sessions = []
+    station.note(only_told="CostUpdated")
     for evse, kwh, begin, readings in RUNS:
         token = probe.priced_token(tariff(f"running-{evse}", energy=energy_prices(price(kwh))))
         session = Charging(station, token, connector=evse)

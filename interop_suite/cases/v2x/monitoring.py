@@ -425,7 +425,13 @@ MANY = [
     expects="The CSMS SHALL set all monitors that its operator named, with no more in a request than the limit.",
     clause=BY_SCHEMA,
     defect="items-per-message-of-reads-only",
-    also=("items-per-message-ignored", "set-monitors-first-only", "first-portion-only"),
+    also=(
+        "items-per-message-ignored",
+        "set-monitors-first-only",
+        "first-portion-only",
+        "monitor-value-as-integer",
+        "monitor-severity-of-first",
+    ),
     checks=(
         ordered("GetVariables", {"getVariableData.0.variable.name": one_of("ItemsPerMessage")}),
         keeps_limit(SETTING),

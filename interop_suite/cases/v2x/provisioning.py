@@ -98,7 +98,7 @@ def pending_boot(probe: Probe) -> None:
     expects="The CSMS SHALL answer Pending, trigger a boot when its operator asks for it, and accept that one.",
     clause=part6("TC_B_31_CSMS"),
     defect="boot-status-ignored",
-    also=("boot-stays-pending",),
+    also=("boot-stays-pending", "pending-connection-closed"),
     checks=(
         answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The operator's decision counts"),
         asked("TriggerMessage", {"requestedMessage": one_of("BootNotification")}),

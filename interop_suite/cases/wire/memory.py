@@ -215,7 +215,19 @@ def expiry_dates(probe: Probe) -> None:
     expects="The CSMS SHALL go on knowing its tokens: the order is about what the station keeps.",
     clause=_cite(Clause("1.6", "5.4"), "TC_C_37_CSMS"),
     defect="tokens-cleared-with-cache",
-    also=("valid-tag-refused", "command-withheld"),
+    also={
+        Version.V16: ("valid-tag-refused", "command-withheld"),
+        **dict.fromkeys(
+            V2X,
+            (
+                "valid-tag-refused",
+                "command-withheld",
+                "deletion-sent-as-entry",
+                "local-list-cut",
+                "empty-list-sent-as-array",
+            ),
+        ),
+    },
     checks={
         v: (
             asked("ClearCache"),
