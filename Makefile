@@ -13,7 +13,7 @@ ARGS ?=
 RUNS ?= 5
 DIST ?= dist
 MUTANTS ?= 60
-DEFECTS ?= 240
+DEFECTS ?= 160
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -78,10 +78,12 @@ lint: setup ## Check style and formatting, and the Dockerfile
 types: setup ## Check the types of all rooms
 	$(BIN)/mypy --strict $(ROOMS) hatch_build.py deploy
 
-unit test-deploy: PARALLEL = -n $$(( 2 * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') ))
+# Many of them wait for a load run of some seconds, so more than there are cores.
+unit: EACH := 3
+test-deploy: EACH := 2
+unit test-deploy: PARALLEL = -n $$(( $(EACH) * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') ))
 # What `make test-deploy` runs takes minutes, and some of it root.
 unit flake: WHOLE := --ignore=tests/deploy/whole
-# Many of them wait for a load run of some seconds, so twice as many as there are cores.
 unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; command -v mosquitto >/dev/null || \
 	  echo "make: tests of MQTT run on one broker instead of two (Debian, Ubuntu: apt install mosquitto)"
