@@ -65,7 +65,7 @@ demo: setup ## Storm the practice CSMS for a minute, and say where the report is
 
 # `coverage` runs the tests of the core already.
 test: DONE := --ignore=tests/ocppj
-test: lint types coverage unit selftest ## Run what takes a checkout alone; CI runs it, and then test-deploy
+test: lint types coverage unit selftest ## Run everything that CI runs; test-deploy takes whole runs besides
 
 bench: setup ## Measure the load engine beside others, and how far it goes; a quarter of an hour on a quiet machine
 	$(BIN)/plugstorm bench --scale $(ARGS)
