@@ -31,7 +31,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     block: str
     use_cases: tuple[str, ...]
     requirements: tuple[str, ...]
-    """Numbers as Part 6, the errata and lists of open implementations name them; empty where none is at hand."""
+    """Numbers as Part 6, the errata and other public texts name them; empty where none is at hand."""
     demand: str
     cases: tuple[str, ...]
     """Patterns of ids, and `claims:` with a module; `B_01` stands for `TC_B_01_CSMS`."""

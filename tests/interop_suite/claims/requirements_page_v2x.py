@@ -18,8 +18,8 @@ OCPP 2.0.1 and 2.1, use case by use case: what a CSMS has to do, in our words, a
   `claims:` names claims that every case makes.
 * *Defects* counts the ways of doing it wrong that the practice CSMS has and those cases find
   (`plugstorm csms --list-defects`).
-* The numbers of requirements are those that Part 6, the errata and the public lists of open-source implementations
-  name. Part 2 itself is the OCA's to give; where a row has no number, none was at hand.
+* The numbers of requirements are those that Part 6, the errata and other public texts name. Part 2 itself is the OCA's
+  to give; where a row has no number, none was at hand.
 * *Not seen* says why nobody who has only a station's socket and an operator's controls can see it, or not all of it.
 
 This page is made from `interop_suite/claims/requirements-2.x.csv`:
