@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from ocppj.registration import REGISTRATION, Registration
 from ocppj.versions import Version
@@ -23,6 +23,10 @@ class Untimely(StrEnum):
     BOOT_AGAIN = "an accepted station is asked to boot again"
 
 
+_NOT_ONCE_ACCEPTED: Final = {Version.V16: ("BootNotification",)}
+"""What an accepted station is not asked for with TriggerMessage (1.6 errata §3.40)."""
+
+
 def untimely(version: Version, state: Registration, action: str, payload: Any) -> Untimely | None:
     """Say what is wrong with the moment of a command, or None.
 
@@ -37,7 +41,7 @@ def untimely(version: Version, state: Registration, action: str, payload: Any) -
         forbidden = REGISTRATION[version][state].csms_forbidden
         return Untimely.SESSION_WHILE_PENDING if forbidden is None or action in forbidden else None
     asks_to_boot = action == "TriggerMessage" and isinstance(payload, dict)
-    if version is Version.V16 and asks_to_boot and payload.get("requestedMessage") == "BootNotification":
+    if asks_to_boot and payload.get("requestedMessage") in _NOT_ONCE_ACCEPTED.get(version, ()):
         # 2.x leaves the answer to the station (F06).
         return Untimely.BOOT_AGAIN
     return None

@@ -144,24 +144,27 @@ def _periods(profile: Mapping[str, Any], schedules: list[Mapping[str, Any]]) -> 
 
 
 _ONLY_CHARGING: Final = "ChargingOnly"
-_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
-    _ONLY_CHARGING: ("limit",),
-    "CentralSetpoint": ("setpoint",),
-    "CentralFrequency": ("v2xSignalWattCurve", "setpoint"),
-    "LocalFrequency": ("v2xFreqWattCurve",),
+_NEEDED: Final[Mapping[Version, Mapping[str, tuple[str, ...]]]] = {
+    Version.V21: {
+        _ONLY_CHARGING: ("limit",),
+        "CentralSetpoint": ("setpoint",),
+        "CentralFrequency": ("v2xSignalWattCurve", "setpoint"),
+        "LocalFrequency": ("v2xFreqWattCurve",),
+    }
 }
-"""By mode of operation (2.1): the fields of which a period holds at least one."""
+"""By version and mode of operation: the fields of which a period holds at least one."""
 
 
 def lacking_for_mode(version: Version, payload: Any) -> str:
     """Say what a period of a profile of 2.1 lacks for its mode; a Dynamic profile gets its values later."""
     profile = payload.get("chargingProfile") if isinstance(payload, Mapping) else None
-    if version is not Version.V21 or not isinstance(profile, Mapping) or profile["chargingProfileKind"] == "Dynamic":
+    modes = _NEEDED.get(version, {})
+    if not modes or not isinstance(profile, Mapping) or profile["chargingProfileKind"] == "Dynamic":
         return ""
     for schedule in profile["chargingSchedule"]:
         for period in schedule["chargingSchedulePeriod"]:
             mode = period.get("operationMode", _ONLY_CHARGING)
-            needed = _NEEDED.get(mode, ())
+            needed = modes.get(mode, ())
             if needed and not any(name in period for name in needed):
                 return f"a period of mode {mode} has no {' and no '.join(needed)}"
     return ""

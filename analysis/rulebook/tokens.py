@@ -21,8 +21,8 @@ _SOON: Final = 120.0
 """Seconds within which a token is not expected to change."""
 _NOT_LISTED: Final = frozenset({"NoAuthorization", "DirectPayment"})
 """Types of tokens that stand in no list."""
-_NO_STARTS: Final = frozenset({"Authorize", "StopTransaction"})
-"""CALLs of 1.6 that ask about a token, and begin nothing; 2.x has one that may be either."""
+_NO_STARTS: Final = {Version.V16: frozenset({"Authorize", "StopTransaction"})}
+"""CALLs that ask about a token, and begin nothing; 2.x has one that may be either."""
 _REFUSALS: Final = frozenset({"Invalid", "Unknown"})
 
 
@@ -82,7 +82,7 @@ class Tokens(Watcher):
         if isinstance(spelling, str) and spelling and self.station.at is not None:
             self._compare(spelling, str(status), self.station.at)
             self._hold_group(spelling.casefold(), info.get(names.group), self.station.at)
-        if status == "ConcurrentTx" and exchange.action in _NO_STARTS and self.station.version is Version.V16:
+        if status == "ConcurrentTx" and exchange.action in _NO_STARTS.get(self.station.version, ()):
             self.station.find("concurrent-without-start", f"{exchange.action} is answered ConcurrentTx")
 
     def _hold_group(self, name: str, told: Any, at: float) -> None:
