@@ -79,6 +79,8 @@ def compare(
     """Show what got worse between runs of one kind; exit code 1 if anything did, 3 if nobody can tell.
 
     Of several load runs before, what they differ in counts as noise; with --baseline that of the new ones counts, too.
+
+    Two folders of `plugstorm bench --out`, or what `bench --json` wrote, are compared row by row.
     """
     from plugstorm import compare_command  # noqa: PLC0415 - as above
 

@@ -73,8 +73,7 @@ def against_history(news: Sequence[Path], baseline: str, runs: Path, limits: Lim
 def _show_benches(base: Path, new: Path, *, as_json: bool) -> int:
     comparison = compare_benches(base, new)
     if as_json:
-        rows = [msgspec.to_builtins(change) | {"worse": change.is_worse} for change in comparison.changes]
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(comparison.written), indent=2).decode() + "\n")
     else:
         for change in comparison.changes:
             sys.stdout.write(_bench_line(change) + "\n")

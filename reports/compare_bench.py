@@ -14,7 +14,7 @@ import msgspec
 
 from ocppj.errors import UsageError
 
-__all__ = ["BenchChange", "BenchComparison", "compare_benches", "is_bench"]
+__all__ = ["TOLERANCE", "BenchChange", "BenchComparison", "WrittenBenchChange", "compare_benches", "is_bench"]
 
 TOLERANCE: Final = 0.05
 """Share by which a row may be worse."""
@@ -47,6 +47,21 @@ class BenchChange(msgspec.Struct, frozen=True, kw_only=True):
         return self.loss is not None and self.loss > TOLERANCE
 
 
+class WrittenBenchChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of one row as `plugstorm compare --json` writes it."""
+
+    row: str
+    figure: str
+    before: float
+    after: float | None
+    """None where the new run lacks the row."""
+    more_is_better: bool
+    loss: float | None
+    """How much worse it is, as a share of what it was; negative where it is better."""
+    worse: bool
+    """Whether it is worse by more than 5 %."""
+
+
 class BenchComparison(msgspec.Struct, frozen=True, kw_only=True):
     """Every figure that the base has."""
 
@@ -56,6 +71,22 @@ class BenchComparison(msgspec.Struct, frozen=True, kw_only=True):
     def worse(self) -> tuple[BenchChange, ...]:
         """What has become worse."""
         return tuple(change for change in self.changes if change.is_worse)
+
+    @property
+    def written(self) -> list[WrittenBenchChange]:
+        """What a machine reads."""
+        return [
+            WrittenBenchChange(
+                row=change.row,
+                figure=change.figure,
+                before=change.before,
+                after=change.after,
+                more_is_better=change.more_is_better,
+                loss=change.loss,
+                worse=change.is_worse,
+            )
+            for change in self.changes
+        ]
 
 
 class _Message(msgspec.Struct):

@@ -26,6 +26,7 @@ from plugstorm.calibrate_command import Result as Calibration
 from plugstorm.interop_command import ListedCase
 from plugstorm.report_command import Reported
 from plugstorm.storm_command import ListedStorm, StartedStorm
+from reports.compare_bench import WrittenBenchChange
 from reports.compare_text import WrittenComparison
 from reports.history import History
 
@@ -66,6 +67,7 @@ OUTPUTS = (
     Output(name="selftest-flake", command="plugstorm selftest --flake 2 --json", type=dict[str, dict[str, int]]),
     Output(name="reports", command="plugstorm report DIR --json", type=list[Reported]),
     Output(name="comparison", command="plugstorm compare BASE NEW --json", type=WrittenComparison),
+    Output(name="bench-comparison", command="plugstorm compare BENCH BENCH --json", type=list[WrittenBenchChange]),
     Output(name="history", command="plugstorm history --json", type=History),
     Output(name="trace-check", command="plugstorm check-trace RUN --json", type=TraceReport),
     Output(name="analysis", command="plugstorm analyze FILE --json", type=Analysis),

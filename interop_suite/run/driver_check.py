@@ -390,7 +390,7 @@ class _Check:
         return "only a connection with the password that was set is accepted"
 
     def _sign(self) -> str:
-        request = make_csr(self._identity, "Plugstorm")
+        request = make_csr(self._identity, self._target.organization)
         chain = self._driver.sign_client_certificate(self._identity, request.csr_pem.decode(), self._version)
         try:
             certificates = x509.load_pem_x509_certificates(chain.encode())

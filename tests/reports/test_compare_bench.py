@@ -11,7 +11,10 @@ from evidence import exit_codes
 from ocppj.errors import UsageError
 from plugstorm.compare_command import Limits, compare_folders
 from reports.compare_bench import compare_benches
+from tests.json_outputs import complaints
+from tests.json_schemas import OUTPUTS
 
+BY_NAME = {output.name: output for output in OUTPUTS}
 LIMITS = Limits(tolerance=0.1, floor_ms=0.5)
 
 
@@ -82,7 +85,9 @@ def test_what_json_wrote_is_compared_with_a_folder(tmp_path: Path, capsys: pytes
     base, new = folder(tmp_path / "a", RESULT), tmp_path / "new.json"
     new.write_text(json.dumps(RESULT["engines"]), encoding="utf-8")
     assert compare_folders([base], new, LIMITS, as_json=True) == exit_codes.PASSED
-    rows = json.loads(capsys.readouterr().out)
+    text = capsys.readouterr().out
+    assert complaints(BY_NAME["bench-comparison"], text) == []
+    rows = json.loads(text)
     assert {row["after"] for row in rows if row["row"].startswith("10,000")} == {None}
     assert not any(row["worse"] for row in rows)
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from rich.console import Console
 
 from drivers.base import Exchange
@@ -123,6 +125,13 @@ def test_token_that_was_named_is_tried_as_it_is() -> None:
     assert operations["token:Accepted"].state is OperationState.BROKEN
     assert operations["token:Accepted"].reason == "Authorize of NOBODYS is answered 'Invalid', not 'Accepted'"
     assert operations["transactions"].state is OperationState.WORKS
+
+
+def test_certificate_is_asked_for_in_the_name_of_the_organization_that_was_given() -> None:
+    (exchange,) = checked("practice", organization="Ladenetz GmbH")["sign_client_certificate"].exchanges
+    csr = exchange.request["body"]["csr"]
+    (name,) = x509.load_pem_x509_csr(csr.encode()).subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    assert name.value == "Ladenetz GmbH"
 
 
 def test_csms_that_is_not_there_is_broken_and_the_rest_is_not_tried() -> None:
