@@ -91,6 +91,11 @@ def test_no_command_loads_locust_or_gevent() -> None:
     assert not loaded & {"locust", "gevent"}
 
 
+def test_who_starts_a_practice_csms_as_a_process_loads_nothing_of_it() -> None:
+    modules = modules_loaded_by("import fixtures.csms_process")
+    assert {name for name in modules if name.startswith("fixtures")} == {"fixtures", "fixtures.csms_process"}
+
+
 UNTIL_LOCUST = """
 import subprocess, sys
 from plugstorm.cli import main
