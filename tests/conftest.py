@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import secrets
 import signal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.order import spread
+from tests.sampling import Draw, told
 
 # Two shared cores make single examples slow now and then; the number of examples bounds the time instead.
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -16,20 +20,35 @@ settings.register_profile("explore", deadline=None, suppress_health_check=[Healt
 settings.register_profile("plugstorm", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("plugstorm")
 
-
-def pytest_configure() -> None:
-    """Give SIGINT back to this process, and so to everything that the tests start.
-
-    A shell makes a job in the background ignore SIGINT, and each child inherits that; so do the workers of xdist.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+DRAW = pytest.StashKey[Draw]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--order-seed", type=int, default=None, help="Run the tests in a random order made from this seed."
     )
+    parser.addoption("--full", action="store_true", help="Try all of what is sampled otherwise.")
+    parser.addoption(
+        "--sample-seed", type=int, default=None, help="Draw the samples that another run told this seed of."
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give SIGINT back to this process, and so to everything that the tests start.
+
+    A shell makes a job in the background ignore SIGINT, and each child inherits that; so do the workers of xdist.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.option.sample_seed is None:
+        # Workers are given the options of the process that starts them, and so the same seed.
+        config.option.sample_seed = secrets.randbelow(2**31)
+    config.stash[DRAW] = Draw(config.option.sample_seed, full=config.option.full)
+
+
+def pytest_collection() -> None:
+    # What is collected stays until the end: no use in looking through it for garbage again and again.
+    gc.disable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -37,4 +56,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if seed is not None:
         random.Random(seed).shuffle(items)
     else:
-        items[:] = spread([(item, item.location[0], item.get_closest_marker("waits") is not None) for item in items])
+        items[:] = spread([(item, str(item.path), item.get_closest_marker("waits") is not None) for item in items])
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session")
+def draw(pytestconfig: pytest.Config) -> Draw:
+    """Draw what this run tries of a long list."""
+    return pytestconfig.stash[DRAW]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash[DRAW].left_out
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    here = node.config.stash[DRAW].left_out
+    for name, (left_out, of) in getattr(node, "workeroutput", {}).get("left_out", {}).items():
+        before = here.get(name, (0, 0))
+        here[name] = before[0] + left_out, before[1] + of
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in told(config.option.sample_seed, config.stash[DRAW].left_out):
+        terminalreporter.write_line(line)
