@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 import secrets
 import signal
 from typing import Any
 
+# Packages of others bring plugins for Hypothesis, which it loads when it is imported; no test uses one.
+os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
+
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from tests.order import spread
 from tests.sampling import Draw, told
@@ -44,6 +49,10 @@ def pytest_configure(config: pytest.Config) -> None:
         # Workers are given the options of the process that starts them, and so the same seed.
         config.option.sample_seed = secrets.randbelow(2**31)
     config.stash[DRAW] = Draw(config.option.sample_seed, full=config.option.full)
+    if not config.option.full and config.getoption("--hypothesis-profile") != "explore":
+        # To find constants worth trying, every worker would read all source of ours, and any change of it would
+        # change the examples of every test.
+        providers._get_local_constants = lambda: providers._local_constants
 
 
 def pytest_collection() -> None:
