@@ -248,21 +248,19 @@ def run_mutation(
     `only` is a pattern for their ids.
     """
     wanted = list(versions)
+    mutants = [mutant for mutant in mutants_of(wanted) if fnmatchcase(mutant.id, only)]
+    spoken = tuple(version for version in wanted if any(mutant.version == version for mutant in mutants))
     problems: list[str] = []
     run: MutationRun | None = None
     with WorkerPool(partial(open_benches, jobs), processes=processes, lanes=LANES, limit=LIMIT) as pool:
-        pool.give(ModeTask(Mode.STRICT, watch=True))
+        pool.give(ModeTask(Mode.STRICT, watch=True, versions=spoken))
         for ended in pool.ended():
             task = ended.task
             if ended.problem is not None:
                 problems.append(f"{getattr(task, 'mutant', 'strict')}: {ended.problem}")
             elif isinstance(task, ModeTask):
                 problems += [f"strict: {text}" for text in ended.value.alarms]
-                reachable = [
-                    mutant
-                    for mutant in mutants_of(wanted)
-                    if fnmatchcase(mutant.id, only) and reached(mutant, ended.value.seen)
-                ]
+                reachable = [mutant for mutant in mutants if reached(mutant, ended.value.seen)]
                 chosen = sample(reachable, size, seed)
                 progress(f"{len(chosen)} of {len(reachable)} mutants that a case can reach")
                 run = MutationRun(chosen, ended.value.seen, ended.value.verdicts, progress)
