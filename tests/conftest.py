@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
 from tests.order import spread
-from tests.sampling import Draw, told
+from tests.sampling import Draw, keep, told
 
 # Two shared cores make single examples slow now and then; the number of examples bounds the time instead.
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,6 +26,9 @@ settings.register_profile("plugstorm", settings.get_profile("explore"), derandom
 settings.load_profile("plugstorm")
 
 DRAW = pytest.StashKey[Draw]()
+"""What tests draw while they run, each in one process."""
+DRAWN = pytest.StashKey[Draw]()
+"""What is drawn while tests are collected, in every process alike."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # Workers are given the options of the process that starts them, and so the same seed.
         config.option.sample_seed = secrets.randbelow(2**31)
     config.stash[DRAW] = Draw(config.option.sample_seed, full=config.option.full)
+    config.stash[DRAWN] = Draw(config.option.sample_seed, full=config.option.full)
     if not config.option.full and config.getoption("--hypothesis-profile") != "explore":
         # To find constants worth trying, every worker would read all source of ours, and any change of it would
         # change the examples of every test.
@@ -61,6 +65,7 @@ def pytest_collection() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items[:] = keep(config.stash[DRAWN], items)
     seed = config.getoption("--order-seed")
     if seed is not None:
         random.Random(seed).shuffle(items)
@@ -82,17 +87,21 @@ def draw(pytestconfig: pytest.Config) -> Draw:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["left_out"] = session.config.stash[DRAW].left_out
+        session.config.workeroutput["draw"] = session.config.stash[DRAW].left_out
+        session.config.workeroutput["drawn"] = session.config.stash[DRAWN].left_out
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
+    output = getattr(node, "workeroutput", {})
+    node.config.stash[DRAWN].left_out.update(output.get("drawn", {}))
     here = node.config.stash[DRAW].left_out
-    for name, (left_out, of) in getattr(node, "workeroutput", {}).get("left_out", {}).items():
+    for name, (left_out, of) in output.get("draw", {}).items():
         before = here.get(name, (0, 0))
         here[name] = before[0] + left_out, before[1] + of
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in told(config.option.sample_seed, config.stash[DRAW].left_out):
+    left_out = config.stash[DRAW].left_out | config.stash[DRAWN].left_out
+    for line in told(config.option.sample_seed, left_out):
         terminalreporter.write_line(line)

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 from tests.sampling import Draw, told
+
+ROOT = Path(__file__).resolve().parent.parent
 
 THINGS = [f"{kind}{number}" for kind, size in (("a", 40), ("b", 5), ("c", 30)) for number in range(size)]
 
@@ -57,3 +64,37 @@ def test_what_is_left_out_is_told_with_the_seed_and_the_way_to_all_of_it() -> No
         "left out: 100 of 150 things",
         "again with --sample-seed 7; everything: make test FULL=1 (pytest --full)",
     ]
+
+
+SAMPLED = """
+import pytest
+@pytest.mark.sampled(4, by=lambda *, letter, **_: letter)
+@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("letter", "abcd")
+def test_sampled(letter, number): pass
+def test_plain(): pass
+"""
+
+
+def test_each_run_of_the_tests_draws_parameters_and_tells_what_it_left_out(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text("from tests.conftest import *\n")
+    (tmp_path / "test_some.py").write_text(SAMPLED)
+
+    def run(*words: str) -> str:
+        command = [sys.executable, "-m", "pytest", "-v", "--rootdir", str(tmp_path), "-c", "/dev/null", *words]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        return subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True).stdout
+
+    def names(said: str) -> list[str]:
+        return sorted(set(re.findall(r"test_some.py::(\S+)", said)))
+
+    alone, shared = run("--sample-seed", "1"), run("--sample-seed", "1", "-n", "2")
+    assert names(alone) == names(shared)
+    assert len(names(alone)) == 5
+    assert {name[13] for name in names(alone) if "sampled" in name} == set("abcd")
+    for said in (alone, shared):
+        assert "left out: 36 of 40 test_some.test_sampled" in said
+        assert "again with --sample-seed 1; everything: make test FULL=1" in said
+    whole = run("--full")
+    assert len(names(whole)) == 41
+    assert "left out" not in whole
