@@ -95,12 +95,12 @@ coverage: setup ## Check that the tests of the protocol core reach every branch 
 	$(BIN)/python -m pytest tests/ocppj -n auto -q --cov=ocppj --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-# As a part of `make test` it takes no ARGS, which are for the unit tests there, and draws some of the defects: the seed
-# is printed. `make selftest` tries them all.
-# The mutants are another draw each time; the seed is printed. docs/mutation.md says why 80 % is the floor.
+# As a part of `make test` it takes no ARGS, which are for the unit tests there, and draws some of the defects, evenly
+# from their tables: the seed is printed. `make selftest` tries them all.
+# The mutants are another draw each time, by the same seed. docs/mutation.md says why 80 % is the floor.
 selftest: setup ## Check the checker: strict and lenient without a false alarm, every defect found; ARGS=--full takes longer
-	$(BIN)/plugstorm selftest $(if $(filter selftest,$(MAKECMDGOALS)),$(ARGS),$(if $(FULL),,--sample $(DEFECTS)))
-	$(BIN)/plugstorm selftest --mutants --sample $(MUTANTS) --floor 80
+	$(BIN)/plugstorm selftest $(if $(filter selftest,$(MAKECMDGOALS)),$(ARGS),$(if $(FULL),,--sample $(DEFECTS))) \
+	  --with-mutants $(MUTANTS) --floor 80
 
 flake: setup ## Repeat every case beside busy processes, and the tests in random order with other examples
 	$(BIN)/plugstorm selftest --flake 20
