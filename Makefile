@@ -92,7 +92,7 @@ unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
 	$(BIN)/python -m pytest $(PARALLEL) --dist worksteal $(if $(FULL),--full) $(WHOLE) $(DONE) $(ARGS)
 
 coverage: setup ## Check that the tests of the protocol core reach every branch of it
-	$(BIN)/python -m pytest tests/ocppj -n auto -q --cov=ocppj --cov-branch \
+	$(BIN)/python -m pytest tests/ocppj -n auto -q $(if $(FULL),--full) --cov=ocppj --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 # As a part of `make test` it takes no ARGS, which are for the unit tests there, and draws some of the defects, evenly

@@ -22,7 +22,8 @@ from tests.sampling import Draw, keep, told
 # Two shared cores make single examples slow now and then; the number of examples bounds the time instead.
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples each time, so that a change is judged by what it changes; `make flake` draws others.
-settings.register_profile("plugstorm", settings.get_profile("explore"), derandomize=True)
+settings.register_profile("whole", settings.get_profile("explore"), derandomize=True)
+settings.register_profile("plugstorm", settings.get_profile("whole"), max_examples=40)
 settings.load_profile("plugstorm")
 
 DRAW = pytest.StashKey[Draw]()
@@ -53,7 +54,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.sample_seed = secrets.randbelow(2**31)
     config.stash[DRAW] = Draw(config.option.sample_seed, full=config.option.full)
     config.stash[DRAWN] = Draw(config.option.sample_seed, full=config.option.full)
-    if not config.option.full and config.getoption("--hypothesis-profile") != "explore":
+    if config.option.full:
+        settings.load_profile("whole")
+    elif config.getoption("--hypothesis-profile") != "explore":
         # To find constants worth trying, every worker would read all source of ours, and any change of it would
         # change the examples of every test.
         providers._get_local_constants = lambda: providers._local_constants
