@@ -23,7 +23,10 @@ _LAST_PATIENCE = 5.0
 
 
 _START: Final = """
-import signal, sys
+import functools, signal, sys
+from importlib import metadata
+# gevent asks for plugins at each of 25 modules that it patches, and each time the metadata of every package is read.
+metadata.entry_points = functools.cache(metadata.entry_points)
 # Until a run has a way to end in order, Ctrl-C ends the process without a word.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 sys.argv[0] = "locust"

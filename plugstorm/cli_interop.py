@@ -163,6 +163,9 @@ def selftest(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of that draw.", show_default="drawn")] = None,
+    with_mutants: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Besides the defects, try N mutants, evenly over their kinds.")
+    ] = 0,
     only: Annotated[
         str, typer.Option(metavar="PATTERN", help="Mutants to try, such as '1.6/answer/Authorize/*'.")
     ] = "*",
@@ -178,4 +181,13 @@ def selftest(
         return lambda: selftest_command.mutants(size=sample, seed=seed, only=only, jobs=jobs, floor=floor, as_json=json)
     if flake is not None:
         return lambda: selftest_command.flake(repeat=flake, jobs=jobs, as_json=json)
-    return lambda: selftest_command.run(defects=defect, size=sample, seed=seed, full=full, jobs=jobs, as_json=json)
+    return lambda: selftest_command.run(
+        defects=defect,
+        size=sample,
+        seed=seed,
+        with_mutants=with_mutants,
+        floor=floor,
+        full=full,
+        jobs=jobs,
+        as_json=json,
+    )

@@ -170,10 +170,13 @@ def target_of(url: str | None) -> Iterator[tuple[str, str | None]]:
     if url is not None:
         yield url, None
         return
-    from fixtures.csms import spawn_practice_csms  # noqa: PLC0415 - not needed for somebody else's CSMS
+    from fixtures.csms_process import ProcessCsms  # noqa: PLC0415 - not needed for somebody else's CSMS
 
-    with spawn_practice_csms() as csms:
+    csms = ProcessCsms()
+    try:
         yield csms.url, csms.control_url
+    finally:
+        csms.stop()
 
 
 def _refuse_what_describes_a_csms(request: LoadRequest) -> None:

@@ -69,6 +69,7 @@ class ModeTask(msgspec.Struct, frozen=True):
     """Whether to report what each case shows."""
     dialect: str = ""
     """Behind a broker, in this dialect, the cases about that; empty over WebSocket, all the others."""
+    versions: tuple[Version, ...] = tuple(Version)
 
 
 class ModeTried(msgspec.Struct, kw_only=True):
@@ -159,7 +160,8 @@ class Bench(contextlib.AbstractContextManager["Bench"]):
                 seen[_key(attempt.result)] = Seen.of(attempt.history)
             return attempt.result
 
-        cases = [case for case in self._cases.values() if is_tried_in(case, task.dialect)]
+        spoken = [case for case in self._cases.values() if case.ocpp in task.versions]
+        cases = [case for case in spoken if is_tried_in(case, task.dialect)]
         results = self._run(cases, task.mode, look, dialect=task.dialect)
         return ModeTried(
             verdicts={_key(result): result.verdict for result in results},

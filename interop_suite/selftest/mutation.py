@@ -22,7 +22,8 @@ from fixtures.csms.mutants import Mutant, all_mutants
 from interop_suite.catalogue import all_cases
 from interop_suite.drive.setup import Start
 from interop_suite.selftest.applicability import Seen
-from interop_suite.selftest.bench import ModeTask, MutantTask, MutantTried, open_benches
+from interop_suite.selftest.bench import ModeTask, ModeTried, MutantTask, MutantTried, open_benches
+from interop_suite.selftest.drawing import draw_evenly
 from interop_suite.selftest.worker_pool import WorkerPool
 from ocppj.versions import Version
 
@@ -32,7 +33,9 @@ __all__ = [
     "MutationRun",
     "Score",
     "Survivor",
+    "draw_mutants",
     "equivalents",
+    "mutants_of",
     "reached",
     "run_mutation",
     "sample",
@@ -137,21 +140,7 @@ def reached(mutant: Mutant, cases: Mapping[str, Seen]) -> list[str]:
 
 def sample(mutants: Iterable[Mutant], size: int | None, seed: int) -> list[Mutant]:
     """Draw some mutants, evenly over the kinds; all of them without a size."""
-    chosen = list(mutants)
-    if size is None or size >= len(chosen):
-        return chosen
-    draws = random.Random(seed)  # noqa: S311 - a sample and no secret
-    by_kind: defaultdict[str, list[Mutant]] = defaultdict(list)
-    for mutant in chosen:
-        by_kind[mutant.kind].append(mutant)
-    for members in by_kind.values():
-        draws.shuffle(members)
-    drawn: list[Mutant] = []
-    while len(drawn) < size:
-        for members in by_kind.values():
-            if members and len(drawn) < size:
-                drawn.append(members.pop())
-    return drawn
+    return draw_evenly(mutants, size, seed, lambda mutant: mutant.kind)
 
 
 class MutationRun:
@@ -248,28 +237,33 @@ def run_mutation(
     `only` is a pattern for their ids.
     """
     wanted = list(versions)
+    mutants = [mutant for mutant in mutants_of(wanted) if fnmatchcase(mutant.id, only)]
+    spoken = tuple(version for version in wanted if any(mutant.version == version for mutant in mutants))
     problems: list[str] = []
     run: MutationRun | None = None
     with WorkerPool(partial(open_benches, jobs), processes=processes, lanes=LANES, limit=LIMIT) as pool:
-        pool.give(ModeTask(Mode.STRICT, watch=True))
+        pool.give(ModeTask(Mode.STRICT, watch=True, versions=spoken))
         for ended in pool.ended():
             task = ended.task
             if ended.problem is not None:
                 problems.append(f"{getattr(task, 'mutant', 'strict')}: {ended.problem}")
             elif isinstance(task, ModeTask):
                 problems += [f"strict: {text}" for text in ended.value.alarms]
-                reachable = [
-                    mutant
-                    for mutant in mutants_of(wanted)
-                    if fnmatchcase(mutant.id, only) and reached(mutant, ended.value.seen)
-                ]
-                chosen = sample(reachable, size, seed)
-                progress(f"{len(chosen)} of {len(reachable)} mutants that a case can reach")
-                run = MutationRun(chosen, ended.value.seen, ended.value.verdicts, progress)
+                run = draw_mutants(ended.value, mutants, size, seed, progress)
                 pool.give(*run.tasks())
             elif run is not None:
                 pool.give(*run.take(task, ended.value))
     return [] if run is None else [run.score(version, problems) for version in wanted]
+
+
+def draw_mutants(
+    right: ModeTried, mutants: Iterable[Mutant], size: int | None, seed: int, progress: Callable[[str], None]
+) -> MutationRun:
+    """Draw mutants of those that a case can reach, by what the cases have shown of a CSMS that is right."""
+    reachable = [mutant for mutant in mutants if reached(mutant, right.seen)]
+    chosen = sample(reachable, size, seed)
+    progress(f"{len(chosen)} of {len(reachable)} mutants that a case can reach")
+    return MutationRun(chosen, right.seen, right.verdicts, progress)
 
 
 def mutants_of(versions: Iterable[Version]) -> list[Mutant]:

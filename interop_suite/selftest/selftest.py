@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -13,9 +13,11 @@ from evidence.verdicts import Verdict
 from fixtures.csms import Mode, all_defects
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.selftest.applicability import Seen, declared_cases, tried_behind, tried_cases
-from interop_suite.selftest.bench import DefectTask, DefectTried, ModeTask, ModeTried, open_benches
+from interop_suite.selftest.bench import DefectTask, DefectTried, ModeTask, ModeTried, MutantTask, open_benches
+from interop_suite.selftest.mutation import MutationRun, Score
 from interop_suite.selftest.worker_pool import Ended, WorkerPool
 from mqtt.dialect import dialect_names
+from ocppj.versions import Version
 
 __all__ = ["DefectOutcome", "SelfTest", "run_selftest"]
 
@@ -47,6 +49,8 @@ class SelfTest(msgspec.Struct, kw_only=True):
     lenient: dict[Verdict, int]
     defects: list[DefectOutcome]
     cases_without_defect: list[str]
+    mutants: list[Score] = []
+    """How many mutants were found, by version; empty where none were asked for."""
     problems: list[str] = []
     """What is wrong, in words; empty when everything holds."""
 
@@ -62,6 +66,7 @@ def run_selftest(
     processes: int = PROCESSES,
     only: Iterable[str] | None = None,
     full: bool = False,
+    mutation: Callable[[ModeTried], MutationRun] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> SelfTest:
     """Run both modes and every defect, or only the named defects; each process runs `jobs` cases at the same time.
@@ -71,9 +76,11 @@ def run_selftest(
 
     A defect is tried on every case that declares it, and on some of the others in which it could act: always the same
     ones, so that a pass means something. `full` tries it on all of them, which takes many times as long.
+
+    `mutation` chooses mutants to be tried as well, by what the cases have shown of a CSMS that is right.
     """
     wanted = list(all_defects()) if only is None else list(dict.fromkeys(only))
-    test = _Run(wanted, full=full, progress=progress)
+    test = _Run(wanted, full=full, mutation=mutation, progress=progress)
     limit = LIMIT_FULL if full else LIMIT
     with WorkerPool(functools.partial(open_benches, jobs), processes=processes, lanes=LANES, limit=limit) as pool:
         behind = [name for name in wanted if all_defects()[name].needs_broker]
@@ -89,8 +96,17 @@ def run_selftest(
 class _Run:
     """What is known so far."""
 
-    def __init__(self, wanted: list[str], *, full: bool, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        wanted: list[str],
+        *,
+        full: bool,
+        mutation: Callable[[ModeTried], MutationRun] | None,
+        progress: Callable[[str], None],
+    ) -> None:
         self._cases = all_cases()
+        self._mutation = mutation
+        self._mutants: MutationRun | None = None
         self._wanted = wanted
         self._full = full
         self._progress = progress
@@ -99,11 +115,10 @@ class _Run:
         self._defects: dict[str, DefectOutcome] = {}
         self._problems: list[str] = []
 
-    def take(self, ended: Ended) -> list[DefectTask]:
+    def take(self, ended: Ended) -> Sequence[DefectTask | MutantTask]:
         """Note what came of a task, and give the tasks that can be done now."""
-        task: ModeTask | DefectTask = ended.task
-        name = task.mode if isinstance(task, ModeTask) else task.defect
-        name += f" ({task.dialect})" if task.dialect else ""
+        task: ModeTask | DefectTask | MutantTask = ended.task
+        name = _name_of(task)
         if ended.problem is not None:
             self._problems.append(f"{name}: {ended.problem}")
             self._progress(self._problems[-1])
@@ -111,7 +126,10 @@ class _Run:
             self._take_mode(name, task, ended.value)
             if task.dialect:
                 return self._tasks_behind(task.dialect, ended.value) if task.mode is Mode.STRICT else []
-            return self._tasks() if task.watch else []
+            return [*self._tasks(), *self._mutant_tasks(ended.value)] if task.watch else []
+        elif isinstance(task, MutantTask):
+            assert self._mutants is not None
+            return self._mutants.take(task, ended.value)
         else:
             self._take_defect(task, ended.value)
         return []
@@ -129,6 +147,7 @@ class _Run:
             lenient=self._modes.get(Mode.LENIENT, {}),
             defects=[self._defects[name] for name in self._wanted if name in self._defects],
             cases_without_defect=without,
+            mutants=[] if self._mutants is None else [self._mutants.score(version) for version in Version],
             problems=problems + self._problems,
         )
 
@@ -175,6 +194,12 @@ class _Run:
         tasks = [DefectTask(name, [case.key for case in self._tried(name)]) for name in plain]
         return sorted(tasks, key=lambda task: -len(task.cases) * (10 if all_defects()[task.defect].alone else 1))
 
+    def _mutant_tasks(self, right: ModeTried) -> list[MutantTask]:
+        if self._mutation is None:
+            return []
+        self._mutants = self._mutation(right)
+        return self._mutants.tasks()
+
     def _tasks_behind(self, dialect: str, tried: ModeTried) -> list[DefectTask]:
         """List the tasks of the defects that a dialect can show."""
         tasks = []
@@ -188,6 +213,13 @@ class _Run:
 
     def _tried(self, name: str) -> list[Case]:
         return tried_cases(self._cases, all_defects()[name], self._seen, full=self._full)
+
+
+def _name_of(task: ModeTask | DefectTask | MutantTask) -> str:
+    if isinstance(task, MutantTask):
+        return task.mutant
+    name = task.mode if isinstance(task, ModeTask) else task.defect
+    return f"{name} ({task.dialect})" if task.dialect else name
 
 
 def _problems_of(outcome: DefectOutcome, tried: DefectTried, where: str) -> Iterator[str]:

@@ -201,4 +201,4 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 TestSessionMachine = SessionMachine.TestCase
-TestSessionMachine.settings = settings(max_examples=150, stateful_step_count=40)
+TestSessionMachine.settings = settings(max_examples=settings().max_examples * 3 // 2, stateful_step_count=40)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import pytest
 from evidence.run_folder import RunFolder, read_run
 from evidence.run_model import InteropRun, LoadRun
 from evidence.verdicts import Verdict
+from fixtures.csms.defects import all_defects, table_of
+from interop_suite.selftest.mutation import Score
 from interop_suite.selftest.selftest import DefectOutcome, SelfTest
 from loadtest.locust_edge.option_words import read_duration
 from loadtest.locust_edge.request import LoadRequest
@@ -89,6 +91,11 @@ def test_no_command_loads_locust_or_gevent() -> None:
     loaded = loaded_by("; ".join(f"import plugstorm.{module}" for module in modules))
     assert "interop_suite" in loaded
     assert not loaded & {"locust", "gevent"}
+
+
+def test_who_starts_a_practice_csms_as_a_process_loads_nothing_of_it() -> None:
+    modules = modules_loaded_by("import fixtures.csms_process")
+    assert {name for name in modules if name.startswith("fixtures")} == {"fixtures", "fixtures.csms_process"}
 
 
 UNTIL_LOCUST = """
@@ -307,7 +314,7 @@ def test_selftest_tells_what_it_found(
     monkeypatch.setattr(selftest_command, "run_selftest", run_selftest)
     result = plugstorm("selftest", "--json", "--jobs", "3", "--full")
     assert (result.code, result.errors) == (1 if problems else 0, ["1/1 some-defect"])
-    assert asked == {"jobs": 3, "full": True, "only": None}
+    assert asked == {"jobs": 3, "full": True, "only": None, "mutation": None}
     document = json.loads(result.out)
     assert document["strict"] == {"OK": 1}
     assert document["defects"] == [{"id": "some-defect", "killed_by": [], "missed": [], "unexpected": []}]
@@ -315,6 +322,35 @@ def test_selftest_tells_what_it_found(
     assert complaints(schema, result.out) == []
     text = plugstorm("selftest").out
     assert text == ("\n".join(problems) if problems else GOOD_NEWS) + "\n"
+
+
+@pytest.mark.parametrize(("found", "code"), [(1, 0), (0, 1)])
+def test_selftest_with_mutants_fails_below_the_floor(
+    plugstorm: Plugstorm, monkeypatch: pytest.MonkeyPatch, found: int, code: int
+) -> None:
+    score = Score(
+        version="1.6", mutants=1, unreached=0, equivalent=0, killed=found, survived=1 - found, required_killed=found,
+        required_survived=1 - found, survivors=[],
+    )  # fmt: skip
+    outcome = SelfTest(strict={}, lenient={}, defects=[], cases_without_defect=[], mutants=[score])
+    drawn: list[tuple[str, ...]] = []
+
+    def run_selftest(*, only: Sequence[str], **_: object) -> SelfTest:
+        drawn.append(tuple(only))
+        return outcome
+
+    monkeypatch.setattr(selftest_command, "run_selftest", run_selftest)
+    words = ("selftest", "--sample", "1", "--with-mutants", "1", "--floor", "80", "--seed")
+    for seed in range(30):
+        plugstorm(*words, str(seed))
+    # Any table may have its turn.
+    assert len({table_of(name) for (name,) in drawn}) > 10
+    result = plugstorm(*words, "7")
+    assert drawn[-1] == drawn[7]
+    assert result.code == code
+    assert f"{found} of 1 mutants found" in result.out
+    assert result.errors[0] == f"seed 7: 1 of {len(all_defects())} defects"
+    assert ("expected at least 80%" in " ".join(result.errors)) is (code == 1)
 
 
 GOOD_NEWS = "No false alarm in strict and lenient, and 1 of 1 defects found by exactly their cases."

@@ -34,6 +34,7 @@ def result(folder: Path) -> LoadRun:
     return run
 
 
+@pytest.mark.sampled(len(dialect_names()), by=lambda *, name, **_: name)
 @pytest.mark.parametrize("name", dialect_names())
 def test_a_run_over_a_broker_keeps_every_transaction(spawn: Spawn, tmp_path: Path, broker: Broker, name: str) -> None:
     (tmp_path / "short.yaml").write_text(PROFILE)

@@ -176,7 +176,7 @@ def test_an_ordinary_user_can_change_nothing_of_the_program(image: Image) -> Non
 def test_interop_and_load_run_in_a_container(image: Image) -> None:
     done = inside(image, *image.start("interop", "--select", "TC_001_CSMS", "--out", "runs/interop"))
     assert done.returncode == 0, done.stdout + done.stderr
-    words = ["--stations", "10", "--spawn-rate", "10", "--duration", "20s", "--workers", "2", "--out", "runs/load"]
+    words = ["--stations", "10", "--spawn-rate", "10", "--duration", "10s", "--workers", "2", "--out", "runs/load"]
     done = inside(image, *image.start("load", *words))
     result = check_load(image.root / "plugstorm/runs/load", done)
     assert result["stations"]["booted"] == 10

@@ -78,7 +78,7 @@ def test_interop_runs_from_any_folder(environment: Path, elsewhere: Path) -> Non
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_load_runs_from_any_folder(environment: Path, elsewhere: Path, workers: str) -> None:
-    words = ["--stations", "10", "--spawn-rate", "10", "--duration", "20s", "--workers", workers, "--out", "run"]
+    words = ["--stations", "10", "--spawn-rate", "10", "--duration", "10s", "--workers", workers, "--out", "run"]
     done = run(environment, elsewhere, "plugstorm", "load", "--storm", "lb-drain@2s", *words)
     result = check_load(elsewhere / "run", done)
     assert result["stations"]["booted"] == 10

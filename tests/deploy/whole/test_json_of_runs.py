@@ -43,7 +43,7 @@ def test_a_check_of_the_driver(tmp_path: Path) -> None:
 
 
 def test_load_runs_and_their_traces(tmp_path: Path) -> None:
-    done = run(tmp_path, "load", *LOAD, "--duration", "20s", "--trace-share", "1", "--out", "run", "--json")
+    done = run(tmp_path, "load", *LOAD, "--duration", "10s", "--trace-share", "1", "--out", "run", "--json")
     check_load(tmp_path / "run", done)
     check("load-run", done, done.returncode)
     assert msgspec.json.decode(done.stdout) == msgspec.json.decode((tmp_path / "run" / "run.json").read_bytes())
@@ -64,7 +64,7 @@ def test_a_calibration(tmp_path: Path) -> None:
 
 
 def test_mutants_of_the_self_test(tmp_path: Path) -> None:
-    check("selftest-mutants", run(tmp_path, "selftest", "--mutants", "--sample", "2", "--json"))
+    check("selftest-mutants", run(tmp_path, "selftest", "--mutants", "--only", "1.6/*", "--sample", "2", "--json"))
 
 
 def test_the_practice_csms_and_a_storm(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def seen(prometheus: tuple[str | None, int], tmp_path_factory: pytest.TempPathFa
             "--control-url",
             csms.control_url,
         ]
-        words += ["--stations", str(STATIONS), "--duration", "60s", "--out", "run"]
+        words += ["--stations", str(STATIONS), "--duration", "40s", "--out", "run"]
         words += ["--ocpp", "1.6", "--ocpp", "2.0.1", "--profile", "profile.yaml", "--commands", "commands.yaml"]
         words += ["--storm", "twins@2s,lasts=4s,every=2s", "--metrics", str(port), "--metrics-label", "testid=whole"]
         words += ["--otlp"] + (["--remote-write", f"{url}/api/v1/write"] if url else [])

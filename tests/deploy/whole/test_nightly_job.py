@@ -24,7 +24,7 @@ PROFILE = "title: Heartbeats\nmodels: {home-wallbox: 1}\nheartbeat: 1\n"
 LATENCY_MS = 200.0
 """Long beside what other programs of the machine add to an answer."""
 SETTINGS = {
-    "PLUGSTORM_LOAD": "--stations 60 --spawn-rate 60 --duration 8s --warm-up 1 --profile beats.yaml",
+    "PLUGSTORM_LOAD": "--stations 60 --spawn-rate 60 --duration 5s --warm-up 1 --profile beats.yaml",
     "PLUGSTORM_INTEROP": "--select TC_001_CSMS",
 }
 

@@ -13,11 +13,23 @@ import pytest
 
 from evidence.verdicts import Verdict
 from fixtures.csms import Mode, all_defects
+from fixtures.csms.defects import table_of
+from fixtures.csms.mutants import all_mutants
 from interop_suite.catalogue import all_cases
 from interop_suite.selftest import flake, selftest
 from interop_suite.selftest.applicability import OTHERS, Seen, declared_cases, tried_behind, tried_cases
-from interop_suite.selftest.bench import DefectTask, DefectTried, ModeTask, ModeTried, open_benches
+from interop_suite.selftest.bench import (
+    DefectTask,
+    DefectTried,
+    ModeTask,
+    ModeTried,
+    MutantTask,
+    MutantTried,
+    open_benches,
+)
+from interop_suite.selftest.drawing import draw_evenly
 from interop_suite.selftest.flake import run_flake
+from interop_suite.selftest.mutation import MutationRun, share_of
 from interop_suite.selftest.selftest import run_selftest
 from interop_suite.selftest.worker_pool import Ended
 from mqtt.dialect import dialect_names
@@ -33,7 +45,7 @@ class FakePool:
 
     def __init__(self, **ends: object) -> None:
         self.ends = ends
-        self.tasks: list[ModeTask | DefectTask] = []
+        self.tasks: list[ModeTask | DefectTask | MutantTask] = []
 
     def __call__(self, *_: object, **__: object) -> FakePool:
         return self
@@ -44,12 +56,13 @@ class FakePool:
     def __exit__(self, *exc: object) -> None:
         pass
 
-    def give(self, *tasks: ModeTask | DefectTask) -> None:
+    def give(self, *tasks: ModeTask | DefectTask | MutantTask) -> None:
         self.tasks += tasks
 
     def ended(self) -> Iterable[Ended]:
         for task in self.tasks:
-            end = self.ends[task.mode if isinstance(task, ModeTask) else "defect"]
+            kind = "mutant" if isinstance(task, MutantTask) else "defect"
+            end = self.ends[task.mode if isinstance(task, ModeTask) else kind]
             yield Ended(task=task, problem=end) if isinstance(end, str) else Ended(task=task, value=end)
 
 
@@ -99,6 +112,43 @@ def test_without_a_strict_run_no_defect_is_tried(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(selftest, "WorkerPool", pool)
     assert run_selftest(only=[DEFECT]).problems == ["strict: it did not end within 2 s"]
     assert len(pool.tasks) == 2
+
+
+MUTANT = "1.6/answer/Heartbeat/currentTime/missing"
+
+
+@pytest.mark.parametrize(
+    ("end", "share", "problems"),
+    [
+        (MutantTried(killed_by="1.6-X", acted=True, tried=1), 1.0, []),
+        (MutantTried(acted=True, tried=1), 0.0, []),
+        ("it did not end within 2 s", 1.0, [f"{MUTANT}: it did not end within 2 s"]),
+    ],
+    ids=["found", "survives", "late"],
+)
+def test_mutants_are_tried_beside_the_defects(
+    monkeypatch: pytest.MonkeyPatch, end: object, share: float, problems: list[str]
+) -> None:
+    def choose(right: ModeTried) -> MutationRun:
+        seen = {key: Seen(parts=set(all_mutants()[MUTANT].needs)) for key in right.verdicts}
+        return MutationRun([all_mutants()[MUTANT]], seen, right.verdicts)
+
+    pool = FakePool(**GOOD, mutant=end)
+    monkeypatch.setattr(selftest, "WorkerPool", pool)
+    outcome = run_selftest(only=[DEFECT], mutation=choose)
+    assert [type(task) for task in pool.tasks] == [ModeTask, ModeTask, DefectTask, MutantTask]
+    assert [defect.id for defect in outcome.defects] == [DEFECT]
+    assert share_of(outcome.mutants) == share
+    assert outcome.problems == problems
+
+
+def test_defects_are_drawn_evenly_from_their_tables() -> None:
+    known = list(all_defects())
+    tables = {table_of(name) for name in known}
+    drawn = draw_evenly(known, 2 * len(tables), 7, table_of)
+    assert {table_of(name) for name in drawn} == tables
+    assert draw_evenly(known, 20, 7, table_of) == draw_evenly(known, 20, 7, table_of)
+    assert draw_evenly(known, 20, 7, table_of) != draw_evenly(known, 20, 8, table_of)
 
 
 @pytest.mark.parametrize("name", list(all_defects())[::30])
