@@ -15,6 +15,8 @@ def new_session() -> requests.Session:
     session = requests.Session()
     # A proxy between the harness and its target would be measured instead of the target.
     session.trust_env = False
+    # A cache in front of the API or in it would tell what was true some seconds ago (RFC 9111 §5.2.1.4).
+    session.headers["Cache-Control"] = "no-cache"
     adapter = HTTPAdapter(pool_maxsize=MOST_AT_ONCE)
     session.mount("http://", adapter)
     session.mount("https://", adapter)

@@ -12,6 +12,7 @@ from interop_suite.claims.history import History
 from interop_suite.claims.kept_records import record_findings
 from interop_suite.claims.message_values import value_findings
 from interop_suite.claims.token_answers import token_findings
+from interop_suite.claims.turns import turn_findings
 from interop_suite.claims.unasked import unasked_findings
 
 __all__ = ["general_findings"]
@@ -25,6 +26,7 @@ _CLAIMS = (
     record_findings,
     value_findings,
     unasked_findings,
+    turn_findings,
 )
 
 

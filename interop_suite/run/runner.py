@@ -33,9 +33,8 @@ __all__ = ["Attempt", "IdentityPool", "Runner", "not_applicable"]
 _TRAITS = frozenset(Trait) - {Trait.CREDENTIALS, Trait.TLS}
 """Needs that the transport alone meets; a password and TLS are a matter of driver and target besides."""
 ACCEPTED_TOKEN = token_need("Accepted")
-LOOKS = 8
-LOOK_PAUSE = 0.25
-"""Seconds between two looks at records that a CSMS may write down later than it answers."""
+FIRST_LOOK = 0.25
+"""Seconds between the first two looks at records, which a CSMS may write down late; each pause is longer."""
 
 
 class IdentityPool:
@@ -257,11 +256,15 @@ class Runner:
         if self.driver.serial or self.driver.missing("transactions", version) is not None:
             return
         for station in stations_with_sessions(History(records, version)):
-            for _ in range(1 if self._introspection else LOOKS):
+            deadline = time.monotonic() + (0.0 if self._introspection else self.target.timeout)
+            pause = FIRST_LOOK
+            while True:
                 probe.read_kept(station)
-                if not any(record_findings(History(records, version))):
+                left = deadline - time.monotonic()
+                if left <= 0 or not any(record_findings(History(records, version))):
                     break
-                probe.station.pump(lambda: False, LOOK_PAUSE)
+                probe.station.pump(lambda: False, min(pause, left))
+                pause *= 2
 
 
 def not_applicable(case: Case, reason: str) -> CaseResult:

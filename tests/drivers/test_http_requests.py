@@ -39,6 +39,15 @@ def test_every_part_of_a_request_is_filled_in() -> None:
     assert asked.json == {"kind": "Hard", "hard": True}
 
 
+def test_answer_that_a_cache_kept_is_not_asked_for_no_false_alarm() -> None:
+    with StubApi() as api, driver(TRIGGER, url=api.url) as driven:
+        driven.reset()
+    own = '  trigger: {http: {method: POST, url: /do, headers: {Cache-Control: "max-age=5"}}}\n'
+    with StubApi() as told, driver(own, url=told.url) as driven:
+        driven.reset()
+    assert [asked.headers["cache-control"] for asked in (api.asked[0], told.asked[0])] == ["no-cache", "max-age=5"]
+
+
 def test_text_and_form_bodies() -> None:
     operations = (
         "  register: {http: {method: POST, url: /a, text: 'x {{ identity }}', headers: {Content-Type: text/plain}}}\n"

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -516,6 +517,8 @@ def test_evtivity_tokens_and_transactions() -> None:
         driver.set_token("B", TokenSettings(status="Blocked"), Version.V16)
         driver.set_token("E", TokenSettings(status="Expired", expiry=PAST, type="Central"), Version.V21)
         rows = driver.transactions("CP1", Version.V16)
+    # Its API keeps an answer for some seconds, for one URL; the time of each look makes it another one.
+    assert datetime.fromisoformat(api.asked[-1].query["fresh"]).microsecond % 1000 == 0
     assert [(asked.route, asked.json if asked.text else None) for asked in api.asked] == [
         ("POST /v1/tokens", {"idToken": "B", "tokenType": "ISO14443"}),
         ("PATCH /v1/tokens/dtk_1", {"isActive": False}),

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import inspect
 import json
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -37,7 +38,7 @@ from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from ocppj.identity import decode_authorization_key
 from ocppj.versions import Version
-from tests.interop_suite.odd_csms import odd_csms
+from tests.interop_suite.odd_csms import odd_csms, plain_answer
 from tests.interop_suite.recording import Recording, begun
 
 SECURITY_EVENT = (
@@ -307,3 +308,36 @@ def test_token_of_our_own_making_that_nobody_can_tell_the_csms_is_no_failed_prep
     with odd_csms(deaf_while_busy) as url:
         result = Runner(CsmsUnderTest(url=url, timeout=1, tokens=known), NoDriver(), None).run(case("FLD_54"))
     assert result.verdict is Verdict.NOT_APPLICABLE, result.reason
+
+
+class LateBooks(NoDriver):
+    """Shows a session as open until some seconds after the first look, as an API does that keeps its answers."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.first: float | None = None
+
+    def missing(self, need: str, version: Version) -> str | None:
+        return None if need == "transactions" else super().missing(need, version)
+
+    def transactions(self, identity: str, version: Version) -> list[dict[str, Any]]:
+        del identity, version
+        self.first = time.monotonic() if self.first is None else self.first
+        late = time.monotonic() - self.first > self.seconds
+        return [{"transactionId": 7, "state": "closed" if late else "open"}]
+
+
+async def keeps_sessions(socket: ServerConnection) -> None:
+    async for text in socket:
+        _, message_id, action, _ = json.loads(text)
+        accepted = {"idTagInfo": {"status": "Accepted"}}
+        own = {"StartTransaction": {"transactionId": 7, **accepted}, "Authorize": accepted}
+        await socket.send(json.dumps([3, message_id, own.get(action, plain_answer(action) or {})]))
+
+
+@pytest.mark.parametrize(("late", "kept"), [(2.5, True), (60, False)])
+def test_records_that_an_api_shows_some_seconds_late_are_waited_for_no_false_alarm(late: float, *, kept: bool) -> None:
+    with odd_csms(keeps_sessions) as url:
+        target = CsmsUnderTest(url=url, timeout=4, tokens={"Accepted": "04A1B2C3D4E5F6"})
+        result = Runner(target, LateBooks(late), None).run(case("TC_005_1_CSMS"))
+    assert any("recorded as open" in actual for actual in result.actual) is not kept, result.actual
