@@ -21,7 +21,7 @@ try:
 finally:
     del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
 
-STOPPED: list[object] = []
+stopped: list[object] = []
 
 
 class Quiet(users.ChargePointUser):
@@ -29,7 +29,7 @@ class Quiet(users.ChargePointUser):
 
     def on_stop(self) -> None:
         """Say that it ends."""
-        STOPPED.append(self)
+        stopped.append(self)
 
 
 class Slow(Quiet):
@@ -52,7 +52,7 @@ class Busy(Quiet):
 @pytest.fixture
 def runner(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(users, "process_of", lambda _: None)
-    STOPPED.clear()
+    stopped.clear()
     environment = Environment(user_classes=[Quiet, Slow, Busy])
     return environment.create_local_runner()
 
@@ -77,10 +77,10 @@ def test_locust_counts_and_stops_users_that_sleep(
     # No frame, and so no stack.
     assert [user.greenlet.gr_frame for user in spawned] == [None] * 3
     runner.stop_users({kind.__name__: 1})
-    assert (runner.user_count, len(STOPPED)) == (2, 1)
+    assert (runner.user_count, len(stopped)) == (2, 1)
     runner.stop_users({kind.__name__: 2})
     assert runner.user_count == 0
-    assert set(STOPPED) == set(spawned)
+    assert set(stopped) == set(spawned)
 
 
 def test_a_user_with_tasks_does_not_sleep(runner: Any) -> None:
@@ -89,7 +89,7 @@ def test_a_user_with_tasks_does_not_sleep(runner: Any) -> None:
     assert not isinstance(user.greenlet, Sleeper)
     assert user.greenlet.gr_frame is not None
     runner.stop_users({"Busy": 1})
-    assert STOPPED == [user]
+    assert stopped == [user]
 
 
 def test_who_is_killed_twice_ends_once(runner: Any) -> None:
@@ -99,7 +99,7 @@ def test_who_is_killed_twice_ends_once(runner: Any) -> None:
     sleeper.kill()
     assert sleeper.ready()
     sleeper.kill()
-    assert STOPPED == [user]
+    assert stopped == [user]
 
 
 def test_an_exception_of_locust_takes_effect_where_the_user_sleeps(runner: Any) -> None:
@@ -110,16 +110,16 @@ def test_an_exception_of_locust_takes_effect_where_the_user_sleeps(runner: Any) 
     assert third.greenlet.args == (third,)
     with gevent.Timeout(10):
         runner.user_greenlets.join()
-    assert set(STOPPED) == {first, second, third}
+    assert set(stopped) == {first, second, third}
 
 
 def test_who_is_told_to_go_on_sleeps_again(runner: Any) -> None:
     (user,) = spawn(runner, Quiet, 1)
     before = user.greenlet
     before.kill(RescheduleTask())
-    assert STOPPED == []
+    assert stopped == []
     assert runner.user_count == 1
     assert isinstance(user.greenlet, Sleeper)
     assert user.greenlet is not before
     runner.stop_users({"Quiet": 1})
-    assert STOPPED == [user]
+    assert stopped == [user]
