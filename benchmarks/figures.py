@@ -63,6 +63,8 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """What it cost an engine to connect, and to hold, a number of stations."""
 
     engine: str
+    repetition: int = 1
+    """Within one the engines stand side by side."""
     stations: int
     connects_per_s: float
     cpu_ms_per_connect: float
@@ -100,6 +102,8 @@ class EngineRow(msgspec.Struct, kw_only=True):
     connects_per_s: float | None = None
     ratio_to_ceiling: float | None = None
     cpu_ms_per_connect: float | None = None
+    connect_to_ceiling: float | None = None
+    """Processor time of a connect, as a multiple of what the ceiling needed in the same repetition."""
     messages: list[MessageRow] = []
     skipped: str = ""
     """Why it did not run."""
@@ -124,6 +128,10 @@ class ScaleRow(msgspec.Struct, kw_only=True):
     cpu_us_per_call: float | None = None
     calls_per_s: float | None = None
     descriptors: int | None = None
+    verdict: str = ""
+    """What a whole run said about its generator."""
+    master_core: float | None = None
+    """Share of a core that the master of simulated workers took."""
     note: str = ""
 
 
@@ -145,6 +153,8 @@ class Result(msgspec.Struct, kw_only=True):
     scale: list[ScaleRow] = []
     truth: list[Checked] = []
     goals: list[Goal] = []
+    failed: list[str] = []
+    """Measurements that could not be made, and why."""
 
 
 def engine_rows(
@@ -152,7 +162,8 @@ def engine_rows(
 ) -> list[EngineRow]:
     """Make one row for each engine, in the order of `titles`."""
     samples = list(samples)
-    opened = {opening.engine: opening for opening in openings}
+    openings = list(openings)
+    ceiling = {opening.repetition: opening.cpu_ms_per_connect for opening in openings if opening.engine == CEILING}
     rows = []
     for name, title in titles.items():
         row = EngineRow(engine=name, title=title, skipped=skipped.get(name, ""))
@@ -162,10 +173,12 @@ def engine_rows(
             row.calls_per_s = first.calls_per_s
             row.cpu_us_per_call = first.cpu_us_per_call
             row.ratio_to_ceiling = first.ratio_to_ceiling
-        if name in opened:
-            row.connects_per_s = opened[name].connects_per_s
-            row.cpu_ms_per_connect = opened[name].cpu_ms_per_connect
-            row.kb_per_station = opened[name].kb_per_station
+        if mine := [opening for opening in openings if opening.engine == name]:
+            row.connects_per_s = median(opening.connects_per_s for opening in mine)
+            row.cpu_ms_per_connect = median(opening.cpu_ms_per_connect for opening in mine)
+            row.kb_per_station = median(opening.kb_per_station for opening in mine)
+            pairs = [(one.cpu_ms_per_connect, ceiling[one.repetition]) for one in mine if ceiling.get(one.repetition)]
+            row.connect_to_ceiling = median(ours / theirs for ours, theirs in pairs) if pairs else None
         rows.append(row)
     return rows
 
@@ -226,6 +239,7 @@ _NEEDED: Final = (
 )
 """How many times the CALL/s per core of another engine one of ours is to do."""
 _CONNECT_MOST: Final = 1.15
+_MASTER_MOST: Final = 0.5
 _MOST_KB: Final = {("", False): 10, ("", True): 32, ("MQTT", False): 16, ("MQTT, shared", False): 4}
 """Of an idle station, by what it speaks and whether within TLS."""
 
@@ -243,15 +257,14 @@ def _speed_goals(rows: list[EngineRow]) -> list[Goal]:
         for message in (by_name[ours].messages if ours in by_name else [])
         if other in message.ratios
     ]
-    ours, ceiling = (by_name.get(name) for name in (PLUGSTORM, CEILING))
-    if ours and ceiling and ours.cpu_ms_per_connect and ceiling.cpu_ms_per_connect:
-        ratio = ours.cpu_ms_per_connect / ceiling.cpu_ms_per_connect
+    ours = by_name.get(PLUGSTORM)
+    if ours is not None and ours.connect_to_ceiling is not None:
         found.append(
             Goal(
-                text=f"Processor time of a connect and its boot, against: {ceiling.title}",
+                text=f"Processor time of a connect and its boot, against: {by_name[CEILING].title}",
                 wanted=f"≤ {_CONNECT_MOST:g} ×",
-                measured=f"{ratio:.2f} ×",
-                reached=ratio <= _CONNECT_MOST,
+                measured=f"{ours.connect_to_ceiling:.2f} ×",
+                reached=ours.connect_to_ceiling <= _CONNECT_MOST,
             )
         )
     return found
@@ -266,8 +279,8 @@ def _memory_goals(scale: list[ScaleRow]) -> list[Goal]:
             reached=row.kb_per_station <= most,
         )
         for row in scale
-        for most in (_MOST_KB[row.over, row.tls],)
         if row.name == "idle" and row.kb_per_station is not None
+        for most in (_MOST_KB[row.over, row.tls],)
     ]
 
 
@@ -276,7 +289,7 @@ def _words(row: ScaleRow) -> str:
 
 
 def _connect_goals(scale: list[ScaleRow]) -> list[Goal]:
-    found: list[Goal] = []
+    found = _tls_goals(scale)
     for row in scale:
         tls = ", TLS" if row.tls else ""
         if row.name == "idle" and not row.over and row.connects_per_s is not None:
@@ -301,6 +314,25 @@ def _connect_goals(scale: list[ScaleRow]) -> list[Goal]:
     return found
 
 
+def _tls_goals(scale: list[ScaleRow]) -> list[Goal]:
+    """Hold TLS against a bare handshake: a whole connect with upgrade and boot, and what TLS alone adds to one."""
+    costs = {(row.name, row.tls): row.cpu_ms_per_connect for row in scale if not row.over and row.cpu_ms_per_connect}
+    bare, whole, plain = costs.get(("bare", True)), costs.get(("idle", True)), costs.get(("idle", False))
+    if bare is None or whole is None:
+        return []
+    rows = [("A connect with TLS, its upgrade and boot", whole)]
+    rows += [("What TLS adds to a connect", whole - plain)] if plain is not None else []
+    return [
+        Goal(
+            text=f"{what}: processor time against TCP and a bare handshake of Python's ssl",
+            wanted=f"≤ {_CONNECT_MOST:g} ×",
+            measured=f"{cost / bare:.2f} ×",
+            reached=cost / bare <= _CONNECT_MOST,
+        )
+        for what, cost in rows
+    ]
+
+
 def _scale_goals(scale: list[ScaleRow]) -> list[Goal]:
     curve = {row.stations: row.cpu_us_per_call for row in scale if row.name == "curve" and row.cpu_us_per_call}
     found: list[Goal] = []
@@ -318,12 +350,22 @@ def _scale_goals(scale: list[ScaleRow]) -> list[Goal]:
     found += [
         Goal(
             text=f"{row.stations:,} stations in {row.workers} worker{'s' if row.workers > 1 else ''} on this machine",
-            wanted="all connected",
-            measured=f"{row.connected:,} connected",
-            reached=row.connected >= row.stations,
+            wanted="all connected" + (", VALID" if row.verdict else ""),
+            measured=f"{row.connected:,} connected" + (f", {row.verdict}" if row.verdict else ""),
+            reached=row.connected >= row.stations and row.verdict in ("", "VALID"),
         )
         for row in scale
         if row.name in ("one worker", "many workers")
+    ]
+    found += [
+        Goal(
+            text=f"The master of {row.workers} simulated workers, share of one core",
+            wanted=f"< {_MASTER_MOST:.0%}",
+            measured=f"{row.master_core:.0%}",
+            reached=row.master_core < _MASTER_MOST,
+        )
+        for row in scale
+        if row.name == "master" and row.master_core is not None
     ]
     return found
 

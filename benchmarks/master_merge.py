@@ -7,6 +7,7 @@ both, acknowledges, and does what is due once a second. Only the master's proces
 
 from __future__ import annotations
 
+import argparse
 import random
 import sys
 import tempfile
@@ -173,11 +174,21 @@ def measure(workers: int, seconds: int = _SECONDS) -> Row:
 
 
 def main(words: Sequence[str]) -> int:
-    """Print a row for each number of workers."""
+    """Print a row for each number of workers: of a table, or as JSON for `plugstorm bench --scale`."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.master_merge")
+    parser.add_argument("workers", nargs="*", type=int, default=[16, 64, 256])
+    parser.add_argument("--seconds", type=int, default=_SECONDS)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(words)
+    if given.json:
+        for workers in given.workers:
+            sys.stdout.write(msgspec.json.encode(measure(workers, given.seconds)).decode() + "\n")
+            sys.stdout.flush()
+        return 0
     sys.stdout.write("| workers | CALL/s | master, share of a core | ms for a report | kB a report |\n")
     sys.stdout.write("| --- | --- | --- | --- | --- |\n")
-    for workers in map(int, words or ("16", "64", "256")):
-        row = measure(workers)
+    for workers in given.workers:
+        row = measure(workers, given.seconds)
         sys.stdout.write(
             f"| {row.workers} | {row.calls_per_s:,} | {row.core:.0%} | {row.ms_per_report:.2f} | {row.report_kb:.1f} "
             "|\n"

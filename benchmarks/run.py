@@ -6,9 +6,10 @@ import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from rich.console import Console
@@ -16,20 +17,25 @@ from rich.console import Console
 from benchmarks import machine, picture, scale, show, truth
 from benchmarks.children import SinkProcess, cores
 from benchmarks.compare import Cores, compare, open_stations
-from benchmarks.engines.table import MQTT, PLUGSTORM, SHARED, Engine, Plan, choose
+from benchmarks.engines.table import CEILING, MQTT, PLUGSTORM, SHARED, Engine, Plan, choose
 from benchmarks.figures import EngineRow, Opening, Result, Sample, ScaleRow, engine_rows, goals
 from benchmarks.truth import Checked
 from benchmarks.workloads import WORKLOADS
 from evidence import exit_codes
 from evidence.run_folder import RunFolder
+from ocppj.errors import HarnessError
 
 __all__ = ["Wanted", "run"]
+
+T = TypeVar("T")
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
     """How long and how large."""
 
     repetitions: int
+    openings: int
+    """How often the engines whose connects are compared connect by turns."""
     seconds: float
     """Of one closed loop."""
     attempts: int
@@ -45,12 +51,19 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     """Stations of an idle fleet that shares few MQTT connections."""
     paced: int
     pace: float
+    curve: tuple[int, ...]
+    """Stations in one worker at which the cost per CALL is measured with `--scale`."""
+    many: tuple[int, int, float, int]
+    """Stations in how many workers with `--scale`, how many of them a second, and for how many seconds then."""
+    master: tuple[int, int]
+    """Simulated workers of a master with `--scale`, and for how many seconds."""
 
 
 _FULL: Final = Size(
-    repetitions=7,
+    repetitions=5,
+    openings=5,
     seconds=1.0,
-    attempts=6,
+    attempts=4,
     stations=200,
     opened=3000,
     idle=10_000,
@@ -58,9 +71,13 @@ _FULL: Final = Size(
     shared=20_000,
     paced=6000,
     pace=1000,
+    curve=scale.CURVE,
+    many=(60_000, 4, 600, 60),
+    master=(256, 10),
 )
 _QUICK: Final = Size(
     repetitions=3,
+    openings=2,
     seconds=0.5,
     attempts=2,
     stations=100,
@@ -70,8 +87,13 @@ _QUICK: Final = Size(
     shared=2000,
     paced=1000,
     pace=500,
+    curve=(100, 1000),
+    many=(1000, 2, 250, 5),
+    master=(16, 3),
 )
 
+_QUICKER: Final = 4
+"""By how much the runs of the truth are shorter in a first look."""
 _WIDE: Final = 140
 """Columns where nobody watches."""
 
@@ -99,19 +121,25 @@ def run(wanted: Wanted) -> int:
     if warning := machine.load_warning():
         facts["load"] = warning
         _say(f"note: {warning}")
+    steps = _Steps()
     with tempfile.TemporaryDirectory(prefix="plugstorm-bench-") as name:
         work = Path(name)
-        rows, samples = _speed(engines, size, wanted, work)
-        grown = [] if wanted.mqtt or all(e.name != PLUGSTORM for e in engines) else list(_growth(size, wanted, work))
-        grown += _growth_over_mqtt(engines, size, work)
-        checked = [] if wanted.mqtt else _truth(wanted, work)
+        rows, samples = _speed(engines, size, wanted, work, steps)
+        grown = []
+        if not wanted.mqtt and any(engine.name == PLUGSTORM for engine in engines):
+            grown = _growth(size, wanted, work, steps)
+        grown += _growth_over_mqtt(engines, size, work, steps)
+        checked = [] if wanted.mqtt else _truth(wanted, work, steps)
+    reached = goals(rows, grown, checked)
     result = Result(
         machine=facts,
         method=_method(size, wanted),
         engines=rows,
         scale=grown,
         truth=checked,
-        goals=[] if wanted.quick else goals(rows, grown, checked),
+        # Those of a short run with small fleets would say nothing.
+        goals=[] if wanted.quick else reached,
+        failed=steps.failed,
     )
     _write(folder, result, samples)
     console = Console(stderr=wanted.as_json)
@@ -121,10 +149,29 @@ def run(wanted: Wanted) -> int:
     console.print(f"Written: {folder}", soft_wrap=True)
     if wanted.as_json:
         sys.stdout.write(json.dumps(msgspec.to_builtins(rows), indent=2) + "\n")
-    return exit_codes.PASSED
+    return exit_codes.INVALID if steps.failed else exit_codes.PASSED
 
 
-def _speed(engines: Sequence[Engine], size: Size, wanted: Wanted, work: Path) -> tuple[list[EngineRow], list[Sample]]:
+class _Steps:
+    """Measurements one after the other: one that fails is told, and costs the others nothing."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+
+    def take(self, what: str, measure: Callable[[], T]) -> list[T]:
+        """Measure, and return the result; nothing where that failed."""
+        _say(what)
+        try:
+            return [measure()]
+        except (HarnessError, OSError) as error:
+            self.failed.append(f"{what}: {error}")
+            _say(f"{what} failed: {error}")
+            return []
+
+
+def _speed(
+    engines: Sequence[Engine], size: Size, wanted: Wanted, work: Path, steps: _Steps
+) -> tuple[list[EngineRow], list[Sample]]:
     skipped = {engine.name: reason for engine in engines if (reason := engine.missing())}
     for name, reason in skipped.items():
         _say(f"{name} is skipped: {reason}")
@@ -146,48 +193,59 @@ def _speed(engines: Sequence[Engine], size: Size, wanted: Wanted, work: Path) ->
             seconds=size.seconds,
             attempts=size.attempts,
             say=_say,
+            failed=steps.failed.append,
         )
-        for engine in present:
-            opened = min(size.opened, engine.most_stations or size.opened)
-            _say(f"opening {opened:,} stations: {engine.title}")
-            own = msgspec.structs.replace(plan, url=sinks[engine.over_mqtt].url, stations=opened)
-            openings.append(open_stations(engine, own, where))
+        for repetition in range(1, size.openings + 1):
+            for engine in present:
+                if repetition > 1 and engine.name not in (PLUGSTORM, CEILING):
+                    continue
+                opened = min(size.opened, engine.most_stations or size.opened)
+                own = msgspec.structs.replace(plan, url=sinks[engine.over_mqtt].url, stations=opened)
+                what = f"opening {opened:,} stations: {engine.title}"
+                openings += steps.take(what, partial(open_stations, engine, own, where, repetition))
     return engine_rows({engine.name: engine.title for engine in engines}, samples, openings, skipped), samples
 
 
-def _growth(size: Size, wanted: Wanted, work: Path) -> list[ScaleRow]:
+def _growth(size: Size, wanted: Wanted, work: Path, steps: _Steps) -> list[ScaleRow]:
     where = Cores(*cores())
     rows = []
     for tls, stations, pace in ((False, size.idle, size.pace), (True, size.idle_tls, size.pace / 4)):
         words = ", TLS" if tls else ""
-        _say(f"idle fleet of {stations:,} stations in one worker{words}")
-        rows.append(scale.idle_fleet(stations, work, where, tls=tls))
+        idle = partial(scale.idle_fleet, folder=work, cores=where, tls=tls)
+        rows += steps.take(f"idle fleet of {stations:,} stations in one worker{words}", partial(idle, stations))
         paced = size.paced // 4 if tls else size.paced
-        _say(f"{paced:,} stations at {pace:g} connects/s{words}")
-        rows.append(scale.idle_fleet(paced, work, where, tls=tls, rate=pace))
-    fleets = scale.CURVE if wanted.scale else tuple(stations for stations in scale.CURVE if stations <= size.idle)
-    rows += scale.curve(fleets, work, where, repetitions=size.repetitions, seconds=size.seconds, say=_say)
+        rows += steps.take(f"{paced:,} stations at {pace:g} connects/s{words}", partial(idle, paced, rate=pace))
+    bare = partial(scale.bare_handshakes, size.idle_tls, work, where)
+    rows += steps.take(f"{size.idle_tls:,} bare TLS handshakes", bare)
+    fleets = size.curve if wanted.scale else tuple(stations for stations in size.curve if stations <= size.idle)
+    grow = partial(scale.curve, fleets, work, where, repetitions=size.repetitions, seconds=size.seconds, say=_say)
+    for found in steps.take("cost per CALL as the fleet grows", lambda: list(grow())):
+        rows += found
     if wanted.scale:
-        _say("60,000 stations with a real profile in four workers")
-        rows.append(scale.many_workers(60_000, 4, work, rate=600, profile="public_ac", hold=60))
+        stations, workers, rate, hold = size.many
+        many = partial(scale.many_workers, stations, workers, work, rate=rate, profile="public_ac", hold=hold)
+        rows += steps.take(f"{stations:,} stations with a real profile in {workers} workers", many)
+        rows += steps.take(f"a master of {size.master[0]} simulated workers", partial(scale.master, *size.master))
     return rows
 
 
-def _growth_over_mqtt(engines: Sequence[Engine], size: Size, work: Path) -> list[ScaleRow]:
+def _growth_over_mqtt(engines: Sequence[Engine], size: Size, work: Path, steps: _Steps) -> list[ScaleRow]:
     where = Cores(*cores())
     rows = []
     for name, stations in ((MQTT, size.idle), (SHARED, size.shared)):
         if any(engine.name == name for engine in engines):
-            _say(f"idle fleet of {stations:,} stations in one worker over {scale.OVER[name]}")
-            rows.append(scale.idle_fleet(stations, work, where, engine=name))
+            what = f"idle fleet of {stations:,} stations in one worker over {scale.OVER[name]}"
+            rows += steps.take(what, partial(scale.idle_fleet, stations, work, where, engine=name))
     return rows
 
 
-def _truth(wanted: Wanted, work: Path) -> list[Checked]:
+def _truth(wanted: Wanted, work: Path, steps: _Steps) -> list[Checked]:
+    if wanted.quick and not wanted.scale:
+        return []
     checked = []
-    for case in () if wanted.quick else truth.FULL:
-        _say(f"truth: {case.latency} for {case.seconds} s")
-        checked.append(truth.check(case, work))
+    for case in truth.FULL:
+        one = msgspec.structs.replace(case, seconds=case.seconds // _QUICKER) if wanted.quick else case
+        checked += steps.take(f"truth: {one.latency} for {one.seconds} s", partial(truth.check, one, work))
     return checked
 
 
@@ -205,6 +263,8 @@ def _method(size: Size, wanted: Wanted) -> dict[str, str]:
         "sink": "picows on uvloop in a process of its own, canned answers, counts every CALL; over MQTT a broker and "
         "CSMS in one, on uvloop, dialect raw with QoS 0 both ways",
         "memory": f"resident set before the first and after the last of {size.opened:,} stations",
+        "connects": f"processor time until the last of {size.opened:,} stations is accepted (the ceiling: connected); "
+        f"Plugstorm and the ceiling {size.openings} times by turns, medians",
         "schema check": f"{wanted.schema_share:.0%} of the answers in Plugstorm",
     }
 

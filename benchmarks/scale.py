@@ -17,8 +17,20 @@ from benchmarks.figures import ScaleRow
 from benchmarks.workloads import HEADLINE, WORKLOADS
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
+from ocppj.errors import InconclusiveError
 
-__all__ = ["BROKER", "CURVE", "OVER", "busiest", "curve", "idle_fleet", "many_workers", "pace"]
+__all__ = [
+    "BROKER",
+    "CURVE",
+    "OVER",
+    "bare_handshakes",
+    "busiest",
+    "curve",
+    "idle_fleet",
+    "many_workers",
+    "master",
+    "pace",
+]
 
 Say = Callable[[str], None]
 
@@ -30,7 +42,8 @@ OVER: Final = {PLUGSTORM: "", MQTT: "MQTT", SHARED: "MQTT, shared"}
 """What the fleets of an engine are called, where it is not WebSocket."""
 _HEARTBEAT: Final = next(workload for workload in WORKLOADS if workload.action == HEADLINE)
 _FILES_OF_A_PROCESS: Final = 18_000
-_POLL: Final = 1.0
+_MASTER_PATIENCE: Final = 10
+"""How many times the seconds that the master is watched all may take."""
 _HEARTBEAT_EVERY: Final = 60
 """Seconds between the Heartbeats of a station in a fleet of many workers."""
 
@@ -55,6 +68,41 @@ def idle_fleet(
         row.busiest_100ms = busiest(without_canary(stats.arrivals))
         row.note = f"{rate:g} connects/s asked for"
     return row
+
+
+def bare_handshakes(connections: int, folder: Path, cores: Cores) -> ScaleRow:
+    """Connect with TLS and nothing else, one after the other: what the TLS of a fleet is held against."""
+    with _sink(cores, tls=True) as sink:
+        plan = _plan(sink, connections, folder, None)
+        words = [sys.executable, "-m", "benchmarks.engines.bare_tls", "--url", plan.url]
+        words += ["--stations", str(connections), "--option", str(plan.ca_file)]
+        with Child("bare TLS", words, core=cores.engine) as child:
+            ready = await_ready(child)
+    # The sink counts WebSocket connections, which these are not.
+    return ScaleRow(
+        name="bare",
+        stations=connections,
+        tls=True,
+        connected=ready.stations,
+        connects_per_s=ready.stations / ready.seconds,
+        cpu_ms_per_connect=ready.cpu_s / ready.stations * 1000,
+        kb_per_station=(ready.rss_after_kb - ready.rss_before_kb) / ready.stations,
+    )
+
+
+def master(workers: int, seconds: int) -> ScaleRow:
+    """Measure what a master spends on the reports of so many simulated workers (`benchmarks.master_merge`)."""
+    words = [sys.executable, "-m", "benchmarks.master_merge", "--json", "--seconds", str(seconds), str(workers)]
+    with Child("the master", words) as child:
+        measured = child.hear(_MASTER_PATIENCE * seconds)
+    return ScaleRow(
+        name="master",
+        stations=0,
+        workers=workers,
+        calls_per_s=measured["calls_per_s"],
+        master_core=measured["core"],
+        note=f"{measured['ms_per_report']:.1f} ms for a report of {measured['report_kb']:.0f} kB",
+    )
 
 
 def curve(
@@ -91,7 +139,8 @@ def many_workers(stations: int, workers: int, folder: Path, *, rate: float, prof
             code = child.wait(duration * 3)
         stats = sink.stats()
     run = read_run(out)
-    assert isinstance(run, LoadRun)
+    if not isinstance(run, LoadRun):
+        raise InconclusiveError(f"plugstorm load left no result; exit code {code}")
     counted = sum(call.count for window in run.windows for call in window.calls)
     generator = run.generator
     return ScaleRow(
@@ -102,6 +151,7 @@ def many_workers(stations: int, workers: int, folder: Path, *, rate: float, prof
         connects_per_s=pace(without_canary(stats.arrivals)),
         kb_per_station=generator.rss_kb_per_station,
         calls_per_s=run.throughput.get("calls_per_s"),
+        verdict=str(generator.verdict),
         note=f"generator {generator.verdict}, exit code {code}; {counted:,} CALLs counted, sink {stats.total:,}",
     )
 

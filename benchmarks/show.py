@@ -40,20 +40,22 @@ def _times(value: float | None) -> str:
 _FLEETS: Final = {
     "idle": "idle, as fast as it goes",
     "paced": "idle, paced",
+    "bare": "TCP and a handshake of Python's ssl alone",
     "curve": "closed loop of Heartbeat",
     "many workers": "plugstorm load",
+    "master": "a master of simulated workers",
 }
 
 
 def _fleet(row: ScaleRow) -> str:
     words = _FLEETS[row.name] + (f", {row.over}" if row.over else "") + (", TLS" if row.tls else "")
-    return f"{words}, {row.workers} workers" if row.workers > 1 else words
+    return f"{words}, {row.workers}{' workers' if row.stations else ''}" if row.workers > 1 else words
 
 
 _SCALE_COLUMNS: Final[Columns] = {
     "fleet": _fleet,
-    "stations": lambda row: _number(row.stations),
-    "connected": lambda row: _number(row.connected),
+    "stations": lambda row: _number(row.stations or None),
+    "connected": lambda row: _number(row.connected or None),
     "connects/s": lambda row: _number(row.connects_per_s),
     "ms CPU/connect": lambda row: _number(row.cpu_ms_per_connect, 2),
     "busiest 100 ms": lambda row: _NOTHING if row.busiest_100ms is None else f"{row.busiest_100ms:.2f} × mean",
@@ -61,12 +63,14 @@ _SCALE_COLUMNS: Final[Columns] = {
     "open files": lambda row: _number(row.descriptors),
     "µs CPU/CALL": lambda row: _number(row.cpu_us_per_call, 1),
     "CALL/s": lambda row: _number(row.calls_per_s),
+    "of a core": lambda row: _NOTHING if row.master_core is None else f"{row.master_core:.0%}",
 }
 _OPENING_COLUMNS: Final[Columns] = {
     "engine": lambda row: row.title,
     "KB/station": lambda row: _number(row.kb_per_station, 1),
     "connects/s": lambda row: _number(row.connects_per_s),
     "ms CPU/connect": lambda row: _number(row.cpu_ms_per_connect, 2),
+    "of ceiling": lambda row: _times(row.connect_to_ceiling),
 }
 _GOAL_COLUMNS: Final[Columns] = {
     "goal": lambda goal: goal.text,
@@ -131,9 +135,9 @@ def grids(result: Result) -> list[Grid]:
         )
     )
     for title, names in (
-        ("Plugstorm: connects and memory in one worker", ("idle", "paced")),
+        ("Plugstorm: connects and memory in one worker", ("idle", "paced", "bare")),
         ("Plugstorm: cost per CALL as the fleet grows, one worker", ("curve",)),
-        ("Plugstorm: several workers", ("many workers",)),
+        ("Plugstorm: several workers", ("many workers", "master")),
     ):
         rows = [row for row in result.scale if row.name in names]
         found.append(_grid(title, _SCALE_COLUMNS, rows, [f"{_fleet(row)}: {row.note}." for row in rows if row.note]))
@@ -154,6 +158,8 @@ def print_result(result: Result, console: Console) -> None:
             console.print(f"  {note}", soft_wrap=True, highlight=False)
         if grid.notes:
             console.print()
+    for failure in result.failed:
+        console.print(f"Not measured: {failure}", soft_wrap=True, highlight=False, markup=False)
 
 
 def markdown(result: Result) -> str:
@@ -164,6 +170,8 @@ def markdown(result: Result) -> str:
         lines += [" | ".join(row) for row in grid.rows]
         table = "\n".join(f"| {line} |" for line in lines)
         parts.append("\n\n".join([f"### {grid.title}", table, *grid.notes]))
+    if result.failed:
+        parts.append("### Not measured\n\n" + "\n".join(f"- {failure}" for failure in result.failed))
     for title, facts in (("Machine", result.machine), ("Method", result.method)):
         parts.append(f"### {title}\n\n" + "\n".join(f"- {name}: {fact}" for name, fact in facts.items()))
     return "\n\n".join(parts) + "\n"

@@ -55,15 +55,20 @@ def line_of(dialect: Dialect, identity: str, subprotocol: str) -> Line:
     def topic(template: str) -> str:
         return dialect.topic(template, identity, subprotocol)
 
+    # Where answers go the same way there is one text for both, because every station of a fleet keeps its own.
+    topic_up, topic_down = write_text(topic(up.topic)), topic(down.topic)
+    filters = [(topic_down, down.qos)]
+    if down.answers is not None:
+        filters.append((topic(down.answers), down.qos))
     return Line(
         client_id=topic(dialect.client_id),
-        up=write_text(topic(up.topic)),
-        up_answers=write_text(topic(up.answers or up.topic)),
+        up=topic_up,
+        up_answers=write_text(topic(up.answers)) if up.answers else topic_up,
         qos=up.qos,
         retain=up.retain,
         properties=attached(dialect, up, identity, subprotocol),
-        down=topic(down.topic),
-        down_filters=tuple((topic(one), down.qos) for one in (down.topic, down.answers) if one is not None),
+        down=topic_down,
+        down_filters=tuple(filters),
         wanted=wanted_of(down.properties),
     )
 

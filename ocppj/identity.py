@@ -30,6 +30,7 @@ PORTS: Final = {"ws": 80, "wss": 443, "mqtt": 1883, "mqtts": 8883}
 _MQTT: Final = ("mqtt", "mqtts")
 
 _PLACEHOLDER = "{id}"
+_NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 _NO_URL_CHARACTER = re.compile(r"[\x00-\x20\x7f]")
 _USER = re.compile(r"(?<=://)[^/?#]*@")
 _HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
@@ -122,7 +123,7 @@ def station_url(url: str, identity: str) -> str:
 
     OCPP-J 1.6 §3.1.1: `RDAM 123` becomes `RDAM%20123`.
     """
-    encoded = quote(identity, safe="")
+    encoded = identity if _NEEDS_NO_QUOTES(identity) else quote(identity, safe="")
     if _PLACEHOLDER in url:
         return url.replace(_PLACEHOLDER, encoded)
     base, question, query = url.partition("?")

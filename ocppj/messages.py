@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -82,6 +82,7 @@ _encode_fast = msgspec.json.Encoder().encode
 # `to_builtins` gives it the same idea of dates, bytes and structs that the fast encoder has.
 _encode_exact = json.JSONEncoder(separators=(",", ":"), allow_nan=True, default=msgspec.to_builtins).encode
 _decode = msgspec.json.Decoder().decode
+_decode_result = msgspec.json.Decoder(tuple[Literal[3], str, dict[str, Any]]).decode
 _CALL = int(MessageType.CALL)
 
 
@@ -116,8 +117,12 @@ def encode(message: Message) -> str:
 
 
 def encode_call(message_id: str, action: str, payload: Any) -> str:
-    """Write a CALL as `encode` does, without a value in between."""
-    return encode_json((_CALL, message_id, action, payload))
+    """Write a CALL as `encode` does; `encode_json`, written out for what nearly every CALL is."""
+    try:
+        text = _encode_fast((_CALL, message_id, action, payload)).decode()
+    except (UnicodeEncodeError, OverflowError, RecursionError):
+        return encode_json((_CALL, message_id, action, payload))
+    return text if text.rfind("null") < 0 else _encode_exact((_CALL, message_id, action, payload))
 
 
 def payload_of_result(text: str, message_id: str) -> dict[str, Any] | None:
@@ -126,16 +131,10 @@ def payload_of_result(text: str, message_id: str) -> dict[str, Any] | None:
     None for anything else, which `parse` reads and tells apart.
     """
     try:
-        array = _decode(text)
+        _, found, payload = _decode_result(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None
-    if type(array) is not list or len(array) != 3:  # noqa: PLR2004 - see `_RESULT`
-        return None
-    number, found, payload = array
-    if (type(number), type(payload)) == (int, dict) and number == 3 and found == message_id:  # noqa: PLR2004
-        answer: dict[str, Any] = payload
-        return answer
-    return None
+    return payload if found == message_id else None
 
 
 def parse(data: str | bytes, rules: Rules) -> Message:

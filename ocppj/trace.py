@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
+from math import floor
 from typing import Any
 
 import msgspec
@@ -72,7 +74,18 @@ def wall_clock(seconds: float) -> str:
     What no calendar has is written as the first or the last moment of the years 1 to 9999.
     """
     seconds = min(max(seconds, _FIRST_MOMENT), _LAST_MOMENT)
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    # As `datetime` takes a float apart: to the nearest microsecond, of which no part of a millisecond is written.
+    whole = floor(seconds)
+    micros = round((seconds - whole) * 1e6)
+    if micros == 1_000_000:  # noqa: PLR2004 - the next second
+        whole, micros = whole + 1, 0
+    return f"{_second(whole)}.{micros // 1000:03}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    """Write a whole second; the stations of a fleet all write the same few."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "")
 
 
 def encode_record(record: TraceRecord) -> bytes:

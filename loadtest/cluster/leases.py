@@ -226,12 +226,13 @@ class LeaseServer:
 class Request:
     """A station's request for a lease, and its callbacks."""
 
-    __slots__ = ("_on_fenced", "_on_lease", "cancelled")
+    __slots__ = ("_lease", "_on_fenced", "_on_lease", "cancelled")
 
     def __init__(self, on_lease: Callable[[Lease], object], on_fenced: Callable[[Lease], object]) -> None:
         """Hold the two callbacks of a station."""
-        self._on_lease = on_lease
+        self._on_lease: Callable[[Lease], object] | None = on_lease
         self._on_fenced = on_fenced
+        self._lease: Lease | None = None
         self.cancelled = False
 
     def cancel(self) -> None:
@@ -239,12 +240,16 @@ class Request:
         self.cancelled = True
 
     def grant(self, lease: Lease) -> None:
-        """Give the lease to the station."""
-        self._on_lease(lease)
+        """Give the lease to the station, once."""
+        self._lease = lease
+        on_lease, self._on_lease = self._on_lease, None
+        assert on_lease is not None
+        on_lease(lease)
 
-    def fence(self, lease: Lease) -> None:
+    def fence(self) -> None:
         """Take the lease from the station."""
-        self._on_fenced(lease)
+        assert self._lease is not None
+        self._on_fenced(self._lease)
 
 
 class LeaseClient:
@@ -273,7 +278,7 @@ class LeaseClient:
         self._granted = 0
         self._asked_at = self._contact
         self._waiting: deque[Request] = deque()
-        self._held: dict[int, tuple[Lease, Request]] = {}
+        self._held: dict[int, Request] = {}
         self._released: list[int] = []
         self._scheduled = False
         self.fences = 0
@@ -314,7 +319,7 @@ class LeaseClient:
                 self._released.append(lease.number)
                 self._schedule()
             else:
-                self._held[lease.number] = (lease, request)
+                self._held[lease.number] = request
                 request.grant(lease)
 
     def tick(self) -> None:
@@ -346,11 +351,10 @@ class LeaseClient:
         if not self._held:
             return
         self.fences += 1
-        fenced = list(self._held.values())
-        self._held.clear()
-        for lease, request in fenced:
-            request.fence(lease)
-        numbers = [lease.number for lease, _ in fenced]
+        fenced, self._held = self._held, {}
+        for request in fenced.values():
+            request.fence()
+        numbers = list(fenced)
         self._send({"op": "fenced", "numbers": numbers, "silent": silence})
 
     def _next_request(self) -> Request | None:

@@ -91,14 +91,15 @@ def process_of(environment: Environment) -> LoadProcess | None:
 
     None where that cannot be done; the log says so in one line and not once for each user.
     """
-    with _making:
-        if environment not in _processes:
-            try:
-                _processes[environment] = LoadProcess(environment, _request(environment))
-            except HarnessError as error:
-                _processes[environment] = None
-                _logger.error("No station can start: %s", error)  # noqa: TRY400 - for people, no traceback
-        return _processes[environment]
+    if environment not in _processes:
+        with _making:
+            if environment not in _processes:
+                try:
+                    _processes[environment] = LoadProcess(environment, _request(environment))
+                except HarnessError as error:
+                    _processes[environment] = None
+                    _logger.error("No station can start: %s", error)  # noqa: TRY400 - for people, no traceback
+    return _processes[environment]
 
 
 def keep_own_options(environment: Environment) -> None:

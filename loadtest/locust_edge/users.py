@@ -4,25 +4,30 @@
         ocpp = "2.0.1"
         profile = "quick"
 
-The greenlet of the user sleeps; its station lives in callbacks of the event loop. Importing this module adds the
-options of `loadtest.locust_edge.options` to Locust and attaches the measuring of `loadtest.locust_edge.wiring`.
+The user sleeps without a stack (`loadtest.locust_edge.sleeper`); its station lives in callbacks of the event loop.
+Importing this module adds the options of `loadtest.locust_edge.options` to Locust and attaches the measuring of
+`loadtest.locust_edge.wiring`.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import gevent
 import gevent.event
+from gevent import Greenlet, GreenletExit
 from gevent.hub import Waiter
+from gevent.pool import Group
 from locust import User
 from locust.env import Environment
-from locust.user.task import LOCUST_STATE_WAITING
+from locust.exception import StopTest, StopUser
+from locust.user.task import LOCUST_STATE_WAITING, DefaultTaskSet
 
 from loadtest.cluster.leases import Request
 from loadtest.locust_edge.events import listen
 from loadtest.locust_edge.process import LoadProcess, UserStation, process_of
+from loadtest.locust_edge.sleeper import FallsAsleep, Sleeper
 from loadtest.station import Context
 from loadtest.workload.identities import Lease
 from loadtest.workload.profile import Profile
@@ -42,9 +47,16 @@ class Answer(NamedTuple):
     payload: dict[str, Any] | None
 
 
+def _begin(user: ChargePointUser) -> None:
+    try:
+        user.run()  # type: ignore[no-untyped-call]  # Locust has no types there
+    except FallsAsleep:
+        user.sleep()
+
+
 def _live(user: ChargePointUser) -> None:
     """Be a charge point: the one task of a user that has no others."""
-    user.park()
+    user.fall_asleep()
 
 
 class ChargePointUser(User):
@@ -74,6 +86,7 @@ class ChargePointUser(User):
         self._process: LoadProcess | None = None
         self._context: Context | None = None
         self._request: Request | None = None
+        self._woken_by: Any = None
 
     # -- what Locust calls -------------------------------------------------------------------------------------------
 
@@ -109,12 +122,41 @@ class ChargePointUser(User):
             process.forget(station)
             process.leases.release(station.lease)
 
-    def park(self) -> None:
-        """Sleep until Locust ends the user; the station goes on meanwhile."""
+    def start(self, group: Group) -> Greenlet:
+        """Begin in a greenlet of this group, which the user leaves again when it has nothing to do there."""
+        # What they share is made here: ten thousand greenlets that wait for it would each need a stack.
+        process_of(self.environment)
+        self._group = group
+        self._greenlet = group.spawn(_begin, self)
+        return self._greenlet
+
+    def fall_asleep(self) -> NoReturn:
+        """Do nothing more until Locust ends the user; the station goes on meanwhile."""
         # Locust ends a waiting user at once, and then calls `on_stop`.
         self._state = LOCUST_STATE_WAITING
-        while True:
-            gevent.get_hub().switch()
+        error, self._woken_by = self._woken_by, None
+        if error is not None:
+            raise error
+        raise FallsAsleep
+
+    def sleep(self) -> None:
+        """Leave the present greenlet to its end; Locust finds another one in its place."""
+        self._taskset_instance = None
+        greenlet, self._greenlet = self._greenlet, Sleeper(self)
+        # In this order, because others wait for the group to be empty.
+        self._group.add(self._greenlet)
+        self._group.discard(greenlet)
+
+    def wake(self, error: Any) -> None:
+        """Go on in the present greenlet, as if the error had been raised in the task that fell asleep."""
+        self._woken_by = error
+        self._taskset_instance = DefaultTaskSet(self)
+        try:
+            self._taskset_instance.run()  # type: ignore[no-untyped-call]  # the same
+        except (GreenletExit, StopUser, StopTest):
+            self.on_stop()
+        except FallsAsleep:
+            self.sleep()
 
     # -- for tasks of subclasses -------------------------------------------------------------------------------------
 

@@ -210,7 +210,8 @@ class Messaging:
         if type(data) is str:
             answered = self.session.take_result(data)
             if answered is not None:
-                self._answered(*answered, now)
+                call, payload = answered
+                self._answered(call, payload, now)
                 return
         else:
             self.context.recorder.fault("not-text")

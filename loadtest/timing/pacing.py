@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 def van_der_corput(n: int, base: int = 2) -> float:
     """Return element `n` of the van der Corput sequence in [0, 1): evenly spread for every length of the sequence."""
+    if base == 2:  # noqa: PLR2004 - its digits are those of the number, and every station asks for one
+        return int(f"{n:b}"[::-1], 2) / (1 << n.bit_length())
     value, scale = 0.0, 1.0
     while n:
         scale /= base
