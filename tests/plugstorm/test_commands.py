@@ -387,7 +387,7 @@ def test_an_end_before_the_load_test_has_begun_is_without_a_traceback(spawn: Spa
     load = spawn("load", "--stations", "4", "--duration", "60s", "--out", "run")
     # The practice CSMS, and the load test that is still being read.
     while not any("locust" in " ".join(one.cmdline()) for one in psutil.Process(load.pid).children()):
-        time.sleep(0.01)
+        time.sleep(0.05)
     load.send_signal(signal.SIGINT)
     code, output = finish(load)
     assert code == 130, output
