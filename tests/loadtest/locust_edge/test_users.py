@@ -267,6 +267,7 @@ def test_ctrl_c_ends_transactions_and_leaves_no_process(storm: Storm, csms: Thre
 # -- runs that cannot begin --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(4, by=lambda *, code, **_: code)
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
