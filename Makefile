@@ -80,10 +80,8 @@ lint: setup ## Check style and formatting, and the Dockerfile
 types: setup ## Check the types of all rooms
 	$(BIN)/mypy --strict $(ROOMS) hatch_build.py deploy
 
-# Many of them wait for a load run of some seconds, so more than there are cores.
-unit: EACH := 3
-test-deploy: EACH := 2
-unit test-deploy: PARALLEL = -n $$(( $(EACH) * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') ))
+# Many of them wait for a load run of some seconds, so more than there are cores; each collects all tests first.
+unit test-deploy: PARALLEL = -n $$(( 2 * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') ))
 # What `make test-deploy` runs takes minutes, and some of it root.
 unit flake: WHOLE := --ignore=tests/deploy/whole
 unit: setup ## Run the tests of the harness; ARGS="-k name" picks some

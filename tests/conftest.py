@@ -50,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.option.sample_seed is None:
-        # Workers are given the options of the process that starts them, and so the same seed.
-        config.option.sample_seed = secrets.randbelow(2**31)
+        drawn_for_all = getattr(config, "workerinput", {}).get("sample_seed")
+        config.option.sample_seed = secrets.randbelow(2**31) if drawn_for_all is None else drawn_for_all
     config.stash[DRAW] = Draw(config.option.sample_seed, full=config.option.full)
     config.stash[DRAWN] = Draw(config.option.sample_seed, full=config.option.full)
     if config.option.full:
@@ -92,6 +92,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["draw"] = session.config.stash[DRAW].left_out
         session.config.workeroutput["drawn"] = session.config.stash[DRAWN].left_out
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["sample_seed"] = node.config.option.sample_seed
 
 
 @pytest.hookimpl(optionalhook=True)

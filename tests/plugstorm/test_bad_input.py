@@ -18,8 +18,11 @@ BOTH = pytest.mark.parametrize("command", [INTEROP, LOAD], ids=["interop", "load
 
 
 @BOTH
-def test_unreachable_csms_is_exit_code_4(plugstorm: Plugstorm, command: tuple[str, ...], closed_url: str) -> None:
-    plugstorm(*command, "--url", closed_url).assert_one_line(4, "cannot be reached", "refused")
+def test_unreachable_csms_is_exit_code_4_and_leaves_no_run_folder(
+    plugstorm: Plugstorm, command: tuple[str, ...], closed_url: str, tmp_path: Path
+) -> None:
+    plugstorm(*command, "--url", closed_url, "--out", "run").assert_one_line(4, "cannot be reached", "refused")
+    assert not (tmp_path / "run").exists()
 
 
 @BOTH
@@ -59,11 +62,6 @@ def test_run_folder_in_use_is_left_alone(plugstorm: Plugstorm, command: tuple[st
     (tmp_path / "run.json").write_text("{}")
     plugstorm(*command, "--out", ".").assert_one_line(2, "already holds a run")
     assert (tmp_path / "run.json").read_text() == "{}"
-
-
-def test_failed_start_leaves_no_run_folder(plugstorm: Plugstorm, closed_url: str, tmp_path: Path) -> None:
-    assert plugstorm(*LOAD, "--url", closed_url, "--out", "run").code == 4
-    assert not (tmp_path / "run").exists()
 
 
 @BOTH

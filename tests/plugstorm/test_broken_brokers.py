@@ -45,6 +45,7 @@ def run_of(process: subprocess.Popen[str], folder: Path) -> tuple[LoadRun, str]:
     return run, said
 
 
+@pytest.mark.sampled(2, by=lambda *, name, **_: name)
 @pytest.mark.parametrize(
     ("name", "level", "login", "why"),
     [
@@ -112,6 +113,7 @@ def test_a_broker_that_goes_for_good_is_told_and_nothing_is_lost_silently(spawn:
     assert "4 connections" in said
 
 
+@pytest.mark.sampled(2, by=lambda *, junk: junk == b"\xff\xfe")
 @pytest.mark.parametrize("junk", [b"hello {", b'{"type":3}', b"\xff\xfe"])
 def test_a_payload_that_is_not_of_the_dialect_is_counted_and_said(spawn: Spawn, tmp_path: Path, junk: bytes) -> None:
     def say(message: Publish) -> bytes | None:

@@ -341,10 +341,10 @@ def test_selftest_with_mutants_fails_below_the_floor(
 
     monkeypatch.setattr(selftest_command, "run_selftest", run_selftest)
     words = ("selftest", "--sample", "1", "--with-mutants", "1", "--floor", "80", "--seed")
-    for seed in range(30):
+    for seed in range(8):
         plugstorm(*words, str(seed))
     # Any table may have its turn.
-    assert len({table_of(name) for (name,) in drawn}) > 10
+    assert len({table_of(name) for (name,) in drawn}) > 3
     result = plugstorm(*words, "7")
     assert drawn[-1] == drawn[7]
     assert result.code == code
@@ -387,7 +387,7 @@ def test_an_end_before_the_load_test_has_begun_is_without_a_traceback(spawn: Spa
     load = spawn("load", "--stations", "4", "--duration", "60s", "--out", "run")
     # The practice CSMS, and the load test that is still being read.
     while not any("locust" in " ".join(one.cmdline()) for one in psutil.Process(load.pid).children()):
-        time.sleep(0.01)
+        time.sleep(0.05)
     load.send_signal(signal.SIGINT)
     code, output = finish(load)
     assert code == 130, output

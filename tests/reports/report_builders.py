@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -331,26 +333,11 @@ def write_load(
     """Write a load run of 200 stations whose latencies are lognormal, `slower` times the usual."""
     chance = random.Random(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    calls: list[CallStats] = []
-    actions: list[ActionStats] = []
-    intervals: list[Interval] = []
-    for action, (rate, median) in ACTIONS.items():
-        total = rate * seconds
-        shares = {"accepted": 1 - failing, "timeout": failing / 2, "callerror:InternalError": failing / 2}
-        if action == "Authorize":
-            shares = {name: share * 0.95 for name, share in shares.items()} | {"rejected": 0.05}
-        before, first = len(intervals), len(calls)
-        for outcome, share in shares.items():
-            amount = round(total * share)
-            if amount:
-                stats, logged = _measure(chance, action, outcome, amount, median * slower, seconds)
-                calls.append(stats)
-                intervals += logged
-        actions.append(_action(calls[first:], intervals[before:]))
-    intervals.sort(key=lambda interval: interval.start)
+    calls, actions, log, state = _measured(seed, seconds, slower, failing)
+    chance.setstate(state)
     if fields.pop("histograms", True):
         (folder / "histograms").mkdir(exist_ok=True)
-        write_hlog(folder / "histograms" / "measure.hlog", intervals, started=1_772_442_000.0)
+        (folder / "histograms" / "measure.hlog").write_bytes(log)
     total = sum(call.count for call in calls)
     defaults: dict[str, Any] = {
         "tool": TOOL,
@@ -361,7 +348,7 @@ def write_load(
         "environment": ENVIRONMENT,
         "verdict": RunVerdict.PASSED,
         "stations": Stations(requested=200, connected_peak=200, booted=200, lost=2),
-        "calls": calls,
+        "calls": list(calls),
         "actions": sorted(actions, key=lambda one: -one.count),
         "throughput": {
             "calls_total": total * 1.25,
@@ -381,7 +368,7 @@ def write_load(
         "windows": [
             WindowResult(name="ramp", start=0.0, seconds=10.0, calls=[]),
             WindowResult(name="warm-up", start=10.0, seconds=3.0, calls=[]),
-            WindowResult(name="measure", start=13.0, seconds=seconds - 13.0, calls=calls),
+            WindowResult(name="measure", start=13.0, seconds=seconds - 13.0, calls=list(calls)),
         ],
         "faults": {"late": 2, "unsolicited": 1},
         "connections": {"opened": 202, "refused 503": 3, "reset": 1},
@@ -389,6 +376,35 @@ def write_load(
     }
     write_as_it_is(folder, LoadRun(**{**defaults, **fields}))
     return folder
+
+
+@cache
+def _measured(
+    seed: int, seconds: int, slower: float, failing: float
+) -> tuple[tuple[CallStats, ...], tuple[ActionStats, ...], bytes, tuple[Any, ...]]:
+    """Draw what the stations measured: many tests ask for the same run. With it the log, and how far the draws went."""
+    chance = random.Random(seed)
+    calls: list[CallStats] = []
+    actions: list[ActionStats] = []
+    intervals: list[Interval] = []
+    for action, (rate, median) in ACTIONS.items():
+        total = rate * seconds
+        shares = {"accepted": 1 - failing, "timeout": failing / 2, "callerror:InternalError": failing / 2}
+        if action == "Authorize":
+            shares = {name: share * 0.95 for name, share in shares.items()} | {"rejected": 0.05}
+        before, first = len(intervals), len(calls)
+        for outcome, share in shares.items():
+            amount = round(total * share)
+            if amount:
+                stats, logged = _measure(chance, action, outcome, amount, median * slower, seconds)
+                calls.append(stats)
+                intervals += logged
+        actions.append(_action(calls[first:], intervals[before:]))
+    intervals.sort(key=lambda interval: interval.start)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "measure.hlog"
+        write_hlog(log, intervals, started=1_772_442_000.0)
+        return tuple(calls), tuple(actions), log.read_bytes(), chance.getstate()
 
 
 def _measure(  # noqa: PLR0917 - one row of figures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def remote_start(own: Own, csms: ThreadCsms, station: str) -> dict[str, str]:
         if known.ok and known.json()["accepted"]:
             break
         assert own.process.poll() is None, own.process.communicate()
+        time.sleep(0.1)
     url = f"{csms.control_url}/stations/{station}/calls/RemoteStartTransaction"
     answer: dict[str, str] = requests.post(url, json={"idTag": "DEADBEEF", "connectorId": 1}, timeout=30).json()
     return answer

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.measuring.recorder import Recorder
@@ -162,7 +162,6 @@ json_values = st.recursive(
 
 
 @given(st.sampled_from(list(Version)), st.lists(json_values, max_size=25))
-@settings(max_examples=60)
 def test_whatever_a_csms_answers_the_station_lives(version: Version, values: list[Any]) -> None:
     endless = iter(values * 50)
 
@@ -182,7 +181,6 @@ def test_whatever_a_csms_answers_the_station_lives(version: Version, values: lis
 
 
 @given(st.sampled_from(list(Version)), st.lists(json_values, min_size=1, max_size=6))
-@settings(max_examples=60)
 def test_whatever_a_csms_sends_the_station_lives(version: Version, frames: list[Any]) -> None:
     harness = FleetHarness(version, charging(duration=20.0, gap=5.0)).start()
     for value in frames:

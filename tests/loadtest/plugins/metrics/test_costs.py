@@ -35,6 +35,7 @@ def test_a_run_without_metrics_loads_no_library_for_them() -> None:
     assert loaded & set(LIBRARIES) == set()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("asked", "wanted"),
     [
