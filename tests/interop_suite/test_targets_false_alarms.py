@@ -6,6 +6,7 @@ import ast
 import asyncio
 import inspect
 import json
+import re
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -262,6 +263,18 @@ def test_token_that_is_longer_than_the_number_of_a_card_is_called_none_no_false_
     tokens = [payload["idToken"] for _, payload in called(tmp_path / "run", "Authorize")]
     assert [len(token["idToken"]) for token in tokens] == [36, 36]
     assert {token["type"] for token in tokens} == {"KeyCode"}
+
+
+def test_token_of_each_kind_has_the_form_of_its_kind_no_false_alarm(tmp_path: Path) -> None:
+    request = InteropRequest(ocpp=("2.0.1",), select="OPT_12", out=str(tmp_path / "run"))
+    run_interop(request, jobs=1, write=lambda _: None)
+    tokens = {
+        payload["idToken"]["type"]: payload["idToken"]["idToken"]
+        for _, payload in called(tmp_path / "run", "Authorize")
+    }
+    forms = {"ISO14443": "[0-9A-F]{8}|[0-9A-F]{14}", "ISO15693": "E0[0-9A-F]{14}", "MacAddress": "[0-9A-F]{12}"}
+    assert {*forms, "KeyCode", "Local"} == set(tokens)
+    assert all(re.fullmatch(form, tokens[kind]) for kind, form in forms.items()), tokens
 
 
 def test_csms_that_lists_only_tokens_that_it_knows_is_told_them_before_no_false_alarm() -> None:
