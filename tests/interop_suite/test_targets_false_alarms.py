@@ -13,13 +13,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
+from cryptography import x509
 from websockets.asyncio.server import ServerConnection
 
 from drivers.base import CommandResult, DriverError, NoDriver, TokenSettings
 from evidence.verdicts import Verdict
 from fixtures.corpus import mutations
 from fixtures.csms.defects.v16_payloads import payload_mutations
+from fixtures.device import configuration_keys, device_model
+from fixtures.models import station as make_station
 from interop_suite.cases.v2x import (
     charging_inventory,
     charging_limits,
@@ -275,6 +279,22 @@ def test_token_of_each_kind_has_the_form_of_its_kind_no_false_alarm(tmp_path: Pa
     forms = {"ISO14443": "[0-9A-F]{8}|[0-9A-F]{14}", "ISO15693": "E0[0-9A-F]{14}", "MacAddress": "[0-9A-F]{12}"}
     assert {*forms, "KeyCode", "Local"} == set(tokens)
     assert all(re.fullmatch(form, tokens[kind]) for kind, form in forms.items()), tokens
+
+
+@pytest.mark.parametrize(("version", "name"), [("1.6", "TC_074_CSMS"), ("2.0.1", "TC_A_11_CSMS")])
+def test_request_for_a_certificate_names_what_the_station_tells_no_false_alarm(
+    version: str, name: str, tmp_path: Path
+) -> None:
+    request = InteropRequest(ocpp=(version,), select=name, out=str(tmp_path / "run"), organization="Acme Energy")
+    run_interop(request, jobs=1, write=lambda _: None)
+    station, asked = called(tmp_path / "run", "SignCertificate")[0]
+    boot = next(payload for who, payload in called(tmp_path / "run", "BootNotification") if who == station)
+    subject = x509.load_pem_x509_csr(asked["csr"].encode()).subject
+    named = {attribute.rfc4514_attribute_name: attribute.value for attribute in subject}
+    told = msgspec.structs.replace(make_station("ac-trio", station, seed=0), operator="Acme Energy")
+    assert named["O"] == configuration_keys(told)["CpoName"].value == told.operator
+    assert [v.value for v in device_model(told) if v.name == "OrganizationName"] == [told.operator]
+    assert named["CN"] == (boot.get("chargePointSerialNumber") or boot["chargingStation"]["serialNumber"])
 
 
 def test_csms_that_lists_only_tokens_that_it_knows_is_told_them_before_no_false_alarm() -> None:
