@@ -23,7 +23,7 @@ _CLAUSES: Mapping[Version, Clause] = MappingProxyType(
         Version.V21: Clause("21-4", "4.1.1"),
     }
 )
-LONGEST: Final = 5.0
+LONGEST: Final = 1.0
 """Seconds: a CSMS that goes on after more than that may have given up the command before."""
 
 

@@ -47,7 +47,7 @@ def test_call_that_is_sent_again_no_false_alarm() -> None:
 
 
 def test_call_that_nobody_answered_in_time_no_false_alarm() -> None:
-    assert told(served().got(CALLS[0]).wait(30).got(CALLS[1])) == []
+    assert told(served().got(CALLS[0]).wait(3).got(CALLS[1])) == []
 
 
 def test_calls_that_a_station_finds_together_after_a_pause_no_false_alarm() -> None:
