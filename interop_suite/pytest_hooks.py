@@ -16,6 +16,7 @@ from interop_suite.run.again import resolve_again
 from interop_suite.run.presentation import CouldNotBeJudgedError, attach, raise_outcome
 from interop_suite.run.request import FIELDS, WORKER_INPUT, InteropRequest, from_options
 from interop_suite.run.results import CaseOutcome, shown_result
+from interop_suite.run.solo import turn
 from interop_suite.run.state import State
 from ocppj.errors import HarnessError
 
@@ -76,8 +77,10 @@ def check_case(request: pytest.FixtureRequest) -> Callable[[Case, int], None]:
     def check(case: Case, number: int) -> None:
         if state.gone:
             pytest.skip(f"not run: the CSMS is gone, {state.gone}")
-        attempt = state.check(case, number)
-        outcome = state.examine(case, attempt)
+        # Another worker's case must not lose its connection to one that ends the CSMS.
+        with turn(state.folder.path, alone=case.may_end_csms):
+            attempt = state.check(case, number)
+            outcome = state.examine(case, attempt)
         request.node.user_properties.append((PROPERTY, msgspec.json.encode(outcome).decode()))
         attach(case, attempt, state.folder)
         raise_outcome(shown_result(outcome))

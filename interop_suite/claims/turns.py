@@ -54,9 +54,16 @@ def _same(one: Frame, other: Frame) -> bool:
     return (one.station, one.connection) == (other.station, other.connection)
 
 
+def _id(frame: Frame) -> object:
+    return frame.message.message_id if isinstance(frame.message, Call) else None
+
+
 def _was_open(history: History, earlier: Exchange, later: Frame) -> bool:
     """Tell whether nothing that could pass for an answer went out between, and too little time for a time-out."""
     if earlier.answer is not None and earlier.answer.line < later.line:
+        return False
+    if _id(earlier.call) == _id(later):
+        # It is the same one, sent again.
         return False
     mine = [frame for frame in history.frames if _same(frame, later) and frame.line < later.line]
     said = [frame for frame in mine if frame.sent and frame.line > earlier.call.line]

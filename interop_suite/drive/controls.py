@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from drivers.base import Driver, DriverCannotError, DriverError, Exchange, TokenSettings, token_need
-from fixtures.tokens import TokenKind
+from fixtures.tokens import TokenKind, made_up
 from interop_suite.drive.dialogue import DIALOGUES
 from interop_suite.drive.exchanges import collected, in_the_trace
 from interop_suite.drive.setup import CsmsUnderTest, Setup
@@ -54,9 +54,9 @@ class Controls(ABC):
     # -- tokens and payments -----------------------------------------------------------------------------------------
 
     @staticmethod
-    def made_up_token() -> str:
-        """Make up a tag that looks like a card's."""
-        return f"04{secrets.token_hex(6).upper()}"
+    def made_up_token(kind: TokenKind = TokenKind.ISO14443) -> str:
+        """Make up a token that looks like one of its kind."""
+        return made_up(kind)
 
     def limited_token(self, **limit: float) -> str:
         """Get an accepted token whose sessions have a limit (2.1), in the words of TransactionLimitType."""
@@ -107,7 +107,7 @@ class Controls(ABC):
 
     def contract_id(self) -> str:
         """Get the eMAID of a contract that the CSMS accepts."""
-        token = f"DEPLGC{secrets.token_hex(4).upper()}"
+        token = self.made_up_token(TokenKind.EMAID)
         settings = TokenSettings(status="Accepted", type=TokenKind.EMAID)
         self._driven(
             "set_token",

@@ -14,6 +14,7 @@ import msgspec
 
 from drivers.base import Driver, StationSettings
 from fixtures.certificates import Credential, SigningRequest, make_csr
+from fixtures.models import Station
 from fixtures.models import station as make_station
 from interop_suite.claims.history import BYSTANDER, PRIMARY
 from interop_suite.drive.answers import Answer
@@ -38,6 +39,8 @@ LAST_LOOK = 0.001
 REFUSAL_PATIENCE = 1.0
 """Seconds for a CSMS to close a connection that it opened and does not want."""
 CLIENT_CERTIFICATE_PROFILE = 3
+SERIAL_NUMBER_MAX = 25
+"""Characters of a serial number in a BootNotification."""
 
 
 def now() -> str:
@@ -109,9 +112,8 @@ class Probe(Orders):
         return self._make_station(role, identity, self.target.password, lent=True)
 
     def _make_station(self, role: str, identity: str, secret: str | None, *, lent: bool) -> ScriptedStation:
-        model = make_station(self.target.model, identity, seed=0)
         station = ScriptedStation(
-            model,
+            self._individual(identity),
             self.version,
             self._offer(identity, secret, lent=lent),
             self._record,
@@ -123,6 +125,13 @@ class Probe(Orders):
         station.note(role=role, ocpp=str(self.version), case=self.setup.name)
         self._stations.append(station)
         return station
+
+    def _individual(self, identity: str) -> Station:
+        """Make a station that tells what its certificates name: its operator and serial number (A00.FR.404, .405)."""
+        made = msgspec.structs.replace(make_station(self.target.model, identity, seed=0), operator=self.operator)
+        # A certificate has one name: some CSMSs look for the identity in it, and others for the serial number.
+        plain = identity.isascii() and identity.isalnum() and len(identity) <= SERIAL_NUMBER_MAX
+        return msgspec.structs.replace(made, serial_number=identity) if plain else made
 
     def double(self, station: ScriptedStation, role: str) -> ScriptedStation:
         """Make a second socket that claims the identity of a station; in the trace it has a name of its own.

@@ -54,7 +54,7 @@ def profile_of_one_phase(_probe: Probe) -> Payload:
     """Set the phase of each period, a validity and a least rate."""
     periods = [
         {"startPeriod": 0, "limit": 13.5, "numberPhases": 1, "phaseToUse": 2},
-        {"startPeriod": 2700, "limit": 8.2, "numberPhases": 1, "phaseToUse": 3},
+        {"startPeriod": 2700, "limit": 8.5, "numberPhases": 1, "phaseToUse": 3},
     ]
     own = {**schedule(171, (0, 1.0), duration=7200, minChargingRate=6.4), "chargingSchedulePeriod": periods}
     return set_profile(EVSE_2, profile(71, "TxDefaultProfile", "Absolute", 2, own, validFrom=BEGIN, validTo=END))

@@ -258,6 +258,30 @@ def test_steve_stations_and_tags(steve: Programs) -> None:
 
 
 @pytest.mark.usefixtures("steve")
+def test_steve_changes_a_tag_that_it_has_already_no_false_alarm() -> None:
+    def say(asked: Asked) -> Said:
+        return Said(422, {}) if asked.method == "POST" else Said(200, [{"ocppTagPk": 7}])
+
+    with preset("steve", say) as (driver, api):
+        driver.set_token("A", TokenSettings(status="Blocked"), Version.V16)
+        driver.set_token("E", TokenSettings(status="Accepted", expiry=FUTURE), Version.V16)
+        driver.set_token("Z", TokenSettings(status="Accepted", expiry="2099-01-01T00:00:00-10:00"), Version.V16)
+        driver.set_token("P", TokenSettings(status="Accepted", expiry=PAST), Version.V16)
+    assert api.asked[-1].route == "PATCH /api/v1/ocppTags/7/expire"
+    known = [(asked.route, asked.json) for asked in api.asked if asked.method == "PUT"]
+    assert known == [
+        ("PUT /api/v1/ocppTags/7", {"idTag": "A", "maxActiveTransactionCount": 0}),
+        ("PUT /api/v1/ocppTags/7", {"idTag": "E", "expiryDate": FUTURE, "maxActiveTransactionCount": -1}),
+        (
+            "PUT /api/v1/ocppTags/7",
+            {"idTag": "Z", "expiryDate": "2099-01-01T00:00:00-10:00", "maxActiveTransactionCount": -1},
+        ),
+        ("PUT /api/v1/ocppTags/7", {"idTag": "P", "maxActiveTransactionCount": -1}),
+    ]
+    assert api.asked[1].query == {"idTag": "A"}
+
+
+@pytest.mark.usefixtures("steve")
 def test_steve_transactions() -> None:
     row = {"id": 4, "chargeBoxId": "CP1", "connectorId": 1, "ocppIdTag": "A", "startValue": "1000",
            "startTimestamp": PAST, "stopValue": None, "stopTimestamp": None, "stopReason": None}  # fmt: skip

@@ -6,19 +6,24 @@ import ast
 import asyncio
 import inspect
 import json
+import re
 import time
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
+from cryptography import x509
 from websockets.asyncio.server import ServerConnection
 
 from drivers.base import CommandResult, DriverError, NoDriver, TokenSettings
 from evidence.verdicts import Verdict
 from fixtures.corpus import mutations
 from fixtures.csms.defects.v16_payloads import payload_mutations
+from fixtures.device import configuration_keys, device_model
+from fixtures.models import station as make_station
 from interop_suite.cases.v2x import (
     charging_inventory,
     charging_limits,
@@ -41,6 +46,7 @@ from ocppj.versions import Version
 from tests.interop_suite.odd_csms import odd_csms, plain_answer
 from tests.interop_suite.recording import Recording, begun
 
+ROOT = Path(__file__).resolve().parents[2]
 SECURITY_EVENT = (
     '[2,"{id}","SecurityEventNotification",{{"type":"SettingSystemTime","timestamp":"2026-01-01T00:00:00Z"}}]'
 )
@@ -121,6 +127,21 @@ def decimals(module: ModuleType) -> list[float]:
 def test_no_limit_of_a_2x_case_stumbles_over_binary_fractions_no_false_alarm(module: ModuleType) -> None:
     assert decimals(module)
     assert [value for value in decimals(module) if not (value / 0.1).is_integer()] == []
+
+
+def test_no_limit_that_a_script_writes_stumbles_over_binary_fractions_no_false_alarm() -> None:
+    files = [file for room in ("cases", "steps") for file in (ROOT / "interop_suite" / room).rglob("*.py")]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
+    limits = [
+        value.value
+        for node in nodes
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and key.value in {"limit", "minChargingRate"}
+        if isinstance(value, ast.Constant) and isinstance(value.value, float)
+    ]
+    assert len(limits) > 5
+    assert [limit for limit in limits if not (limit / 0.1).is_integer()] == []
 
 
 ANSWERS = {
@@ -262,6 +283,60 @@ def test_token_that_is_longer_than_the_number_of_a_card_is_called_none_no_false_
     tokens = [payload["idToken"] for _, payload in called(tmp_path / "run", "Authorize")]
     assert [len(token["idToken"]) for token in tokens] == [36, 36]
     assert {token["type"] for token in tokens} == {"KeyCode"}
+
+
+def test_token_of_each_kind_has_the_form_of_its_kind_no_false_alarm(tmp_path: Path) -> None:
+    request = InteropRequest(ocpp=("2.0.1",), select="OPT_12", out=str(tmp_path / "run"))
+    run_interop(request, jobs=1, write=lambda _: None)
+    tokens = {
+        payload["idToken"]["type"]: payload["idToken"]["idToken"]
+        for _, payload in called(tmp_path / "run", "Authorize")
+    }
+    forms = {"ISO14443": "[0-9A-F]{8}|[0-9A-F]{14}", "ISO15693": "E0[0-9A-F]{14}", "MacAddress": "[0-9A-F]{12}"}
+    assert {*forms, "KeyCode", "Local"} == set(tokens)
+    assert all(re.fullmatch(form, tokens[kind]) for kind, form in forms.items()), tokens
+
+
+LISTED = {"04A1": {"status": "Accepted", "parentIdTag": "04F0"}, "04B2": {"status": "Blocked"}}
+
+
+@pytest.mark.parametrize(
+    ("handed", "lost", "verdict"),
+    [
+        (["listVersion", "localAuthorizationList"], None, Verdict.OK),
+        (["listVersion", "localAuthorizationList"], "04A1", Verdict.NON_STRICT),
+        (None, "04A1", Verdict.FAILED),
+    ],
+)
+def test_local_list_that_a_csms_fills_with_what_it_knows_is_judged_no_false_alarm(
+    handed: list[str] | None, lost: str | None, verdict: Verdict
+) -> None:
+    def entries(infos: dict[str, dict[str, str]]) -> list[dict[str, object]]:
+        return [{"idTag": tag, "idTagInfo": info} for tag, info in infos.items()]
+
+    order = {"listVersion": 51, "updateType": "Full", "localAuthorizationList": entries(LISTED)}
+    told = {tag: {"status": "Accepted"} if tag == lost else info for tag, info in LISTED.items()}
+    sent = order | {"localAuthorizationList": entries({"04C3": {"status": "Accepted"}, **told})}
+    recording = begun().driver(operation="trigger", action="SendLocalList", payload=order, handed_over=handed)
+    recording.got(json.dumps([2, "a", "SendLocalList", sent])).sent('[3,"a",{"status":"Accepted"}]')
+    findings = [finding for check in case("OPT_25").checks for finding in check.judge(recording.history())]
+    assert [finding.verdict for finding in findings if "registered" in finding.claim] == [verdict]
+
+
+@pytest.mark.parametrize(("version", "name"), [("1.6", "TC_074_CSMS"), ("2.0.1", "TC_A_11_CSMS")])
+def test_request_for_a_certificate_names_what_the_station_tells_no_false_alarm(
+    version: str, name: str, tmp_path: Path
+) -> None:
+    request = InteropRequest(ocpp=(version,), select=name, out=str(tmp_path / "run"), organization="Acme Energy")
+    run_interop(request, jobs=1, write=lambda _: None)
+    station, asked = called(tmp_path / "run", "SignCertificate")[0]
+    boot = next(payload for who, payload in called(tmp_path / "run", "BootNotification") if who == station)
+    subject = x509.load_pem_x509_csr(asked["csr"].encode()).subject
+    named = {attribute.rfc4514_attribute_name: attribute.value for attribute in subject}
+    told = msgspec.structs.replace(make_station("ac-trio", station, seed=0), operator="Acme Energy")
+    assert named["O"] == configuration_keys(told)["CpoName"].value == told.operator
+    assert [v.value for v in device_model(told) if v.name == "OrganizationName"] == [told.operator]
+    assert named["CN"] == (boot.get("chargePointSerialNumber") or boot["chargingStation"]["serialNumber"])
 
 
 def test_csms_that_lists_only_tokens_that_it_knows_is_told_them_before_no_false_alarm() -> None:

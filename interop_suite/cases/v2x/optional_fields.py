@@ -241,7 +241,7 @@ KINDS = (TokenKind.KEY_CODE, TokenKind.MAC_ADDRESS, TokenKind.LOCAL, TokenKind.I
 )
 def other_kinds(probe: Probe) -> None:
     for kind in KINDS:
-        probe.station.call("Authorize", v2x.authorize(Token(value=probe.made_up_token(), kind=kind)))
+        probe.station.call("Authorize", v2x.authorize(Token(value=probe.made_up_token(kind), kind=kind)))
     card = v2x.authorize(Token(value=probe.made_up_token(), kind=TokenKind.ISO14443))
     card["idToken"]["additionalInfo"] = [{"additionalIdToken": "DE-PLG-C00417-8", "type": "contract"}]
     probe.station.call("Authorize", card)

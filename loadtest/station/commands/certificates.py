@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from fixtures.certificates import CertificateError, hash_data, make_csr, same_key
 from fixtures.device import CERTIFICATE_STORE_LENGTH
+from fixtures.models import OPERATOR
 from fixtures.payloads import v2x, v16
 from loadtest.station.commands.common import Reaction, Request
 from loadtest.station.contract import Controls
@@ -52,7 +53,7 @@ _WORDS: Mapping[Version, _Words] = MappingProxyType(
 
 def sign_certificate(station: Controls, kind: str | None) -> None:
     """Make a key and ask the CSMS to sign it: CN is the serial number, O the operator (A00.FR.509 and .511)."""
-    operator = text_setting(station, "organization")[:_LONGEST_NAME].strip() or "Plugstorm Operator"
+    operator = text_setting(station, "organization")[:_LONGEST_NAME].strip() or OPERATOR
     request = make_csr(station.individual.serial_number, operator)
     need(station, CertificateStore).pending = request
     payload = _WORDS[station.version].sign(request.csr_pem.decode(), kind)

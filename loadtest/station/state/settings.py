@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from fixtures.models import OPERATOR
 from loadtest.station.contract import Host, State
 from loadtest.station.dialect.contract import Payload
 from loadtest.station.state.store import peek
@@ -63,7 +64,7 @@ _NAMED: Final[Mapping[str, _Named]] = MappingProxyType(
         "local_list": _Named("true", "LocalAuthListEnabled", ("LocalAuthListCtrlr", "Enabled")),
         "local_offline": _Named("true", "LocalAuthorizeOffline", ("AuthCtrlr", "LocalAuthorizeOffline")),
         "local_pre": _Named("false", "LocalPreAuthorize", ("AuthCtrlr", "LocalPreAuthorize")),
-        "organization": _Named("Plugstorm Operator", "CpoName", ("SecurityCtrlr", "OrganizationName")),
+        "organization": _Named(OPERATOR, "CpoName", ("SecurityCtrlr", "OrganizationName")),
         "reservations": _Named("true", None, ("ReservationCtrlr", "Enabled")),
         "smart_charging": _Named("true", None, ("SmartChargingCtrlr", "Enabled")),
     }
