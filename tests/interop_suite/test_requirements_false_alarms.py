@@ -79,6 +79,11 @@ def test_start_with_odd_values_that_is_answered_as_not_accepted_no_false_alarm()
     assert found("ST_35", asked(begun(), "StartTransaction", start(-250), answer))[ODD] == "OK"
 
 
+def test_start_of_a_clock_that_is_wrong_may_be_refused_no_false_alarm() -> None:
+    recording = refused(begun(), "StartTransaction", start())
+    assert found("FLD_65", recording)["The CSMS answers StartTransaction"] == "NON_STRICT"
+
+
 # -- a station that waits ----------------------------------------------------------------------------------------------
 
 STAYS = "The connection of a Pending station stays open"
