@@ -9,6 +9,7 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.history import History
 from interop_suite.drive.offer import Trait
 from interop_suite.drive.probe import Probe
+from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import boot_is_accepted, heartbeat
 from interop_suite.steps.shared_case import V2X, shared
 from ocppj.versions import Version
@@ -36,8 +37,9 @@ def _judge_online(history: History) -> list[Finding]:
     id="FLD_40",
     title="The operator is told which stations are connected",
     block=BLOCK,
+    start=Start.CONNECTED,
     needs=(Trait.END, "online"),
-    sends="A Heartbeat; the loss of the connection; a new one with a boot and a Heartbeat.",
+    sends="A boot and a Heartbeat; the loss of the connection; a new one with a boot and a Heartbeat.",
     expects="The CSMS should know a station whose Heartbeats it answers as connected, and SHALL let it in again.",
     clause={Version.V16: Clause("1.6", "4.6"), **{version: Clause("201-6", "B01.FR.02") for version in V2X}},
     level=Level.RECOMMENDED,
@@ -46,6 +48,7 @@ def _judge_online(history: History) -> list[Finding]:
 )
 def told_to_the_operator(probe: Probe) -> None:
     station = probe.station
+    probe.boot(station)
     heartbeat(station)
     probe.await_online(station, wanted=True)
     station.drop()

@@ -261,6 +261,35 @@ def blocked_later(probe: Probe) -> None:
     authorize(probe.station, token)
 
 
+@shared(
+    id="FLD_67",
+    title="A token that its operator makes known is known from then on",
+    block=BLOCK,
+    needs=(TOKEN,),
+    sends="Authorize with a token that nobody knows, and again once its operator has made it known.",
+    expects="The CSMS SHALL accept it afterwards: the answer says what the token is worth now.",
+    clause=_cite(Clause("1.6", "4.1"), "C01.FR.02"),
+    defect="unknown-token-remembered",
+    also=("token-status-of-first-sight",),
+    checks={
+        version: (
+            answered(
+                "Authorize", {TOKEN_STATUS[version]: one_of("Accepted")}, nth=1, claim="Once known, it is accepted"
+            ),
+        )
+        for version in ALL
+    },
+)
+def known_later(probe: Probe) -> None:
+    token = probe.made_up_token()
+    authorize(probe.station, token)
+    try:
+        probe.give_token(token, "Accepted")
+    except InconclusiveError as error:
+        raise NoWayError(f"the driver cannot register a token that was seen before: {error}") from error
+    authorize(probe.station, token)
+
+
 def _elsewhere(minutes: int, offset: int) -> str:
     """Write the time some minutes from now on the clock of another zone."""
     return TimeStyle(f"{offset:+03d}:00", digits=0).writer()(time.time() + minutes * 60)
@@ -298,6 +327,8 @@ def zones_of_expiry(probe: Probe) -> None:
 SET: Mapping[Version, str] = {Version.V16: "ChangeConfiguration", **dict.fromkeys(V2X, "SetVariables")}
 VALUES = (" two  blanks ", "Power.Offered,", "007", "true")
 """Texts that stay as they are: a station compares them letter by letter."""
+LONG = f"Grüße \u2713 {'0123456789' * 49}"
+"""As many characters as a value of 1.6 has room for (§7.19), some of them outside ASCII (OCPP-J §4.1.2)."""
 
 
 def _variable(value: str) -> dict[str, Any]:
@@ -317,14 +348,15 @@ _SETTING: Mapping[Version, Callable[[str], dict[str, Any]]] = {
     block=BLOCK,
     initiator="csms",
     needs=_needs(SET),
-    sends=f"Answers to orders that set a value to {', '.join(map(repr, VALUES))}.",
+    sends=f"Answers to orders that set a value to {', '.join(map(repr, VALUES))}, and to {len(LONG)} characters.",
     expects="The CSMS SHALL send each value as its operator wrote it, as a text.",
     clause=_cite(Clause("1.6", "5.3"), "B05.FR.02"),
     defect="values-trimmed",
+    also=("values-in-ascii",),
     checks={version: (asked(SET[version]),) for version in ALL},
 )
 def letter_by_letter(probe: Probe) -> None:
-    for value in VALUES:
+    for value in (*VALUES, LONG):
         probe.command(SET[probe.version], _SETTING[probe.version](value))
 
 

@@ -116,17 +116,25 @@ def _is_same(wanted: str, found: object) -> bool:
 
 
 def _criteria(_probe: Probe) -> list[Payload]:
-    return [{"chargingProfilePurpose": "TxDefaultProfile"}, {"connectorId": 2, "stackLevel": 3}]
+    # 0 is a value of its own: the lowest level, and the charge point as a whole (OCPP 1.6 §6.13).
+    zeros = {"connectorId": 0, "stackLevel": 0}
+    return [{"chargingProfilePurpose": "TxDefaultProfile"}, {"connectorId": 2, "stackLevel": 3}, zeros]
 
 
 def _update(_probe: Probe) -> list[Payload]:
     location = "https://firmware.example.org/Builds/Trio.bin?channel=Stable&v=2.0"
-    return [{"location": location, "retrieveDate": ago(minutes=-5), "retries": 4, "retryInterval": 90}]
+    # Stores of files sign their addresses, which makes them long; no retry is something else than none named (§6.55).
+    signed = f"{location}&Signature={secrets.token_urlsafe(300)}"
+    return [
+        {"location": location, "retrieveDate": ago(minutes=-5), "retries": 4, "retryInterval": 90},
+        {"location": signed, "retrieveDate": ago(minutes=-5), "retries": 0},
+    ]
 
 
 def _logs(_probe: Probe) -> list[Payload]:
     window = {"oldestTimestamp": ago(hours=9), "latestTimestamp": ago(hours=3)}
     location = "https://files.example.org/Logs"
+    signed = f"{location}?Signature={secrets.token_urlsafe(300)}"
     return [
         {
             "logType": "SecurityLog",
@@ -135,7 +143,7 @@ def _logs(_probe: Probe) -> list[Payload]:
             "retryInterval": 45,
             "log": {"remoteLocation": location, **window},
         },
-        {"logType": "DiagnosticsLog", "requestId": 42, "log": {"remoteLocation": location}},
+        {"logType": "DiagnosticsLog", "requestId": 42, "retries": 0, "log": {"remoteLocation": signed}},
     ]
 
 
@@ -177,13 +185,14 @@ def _profiles(_probe: Probe) -> list[Payload]:
     valid = {"validFrom": ago(minutes=10), "validTo": ago(hours=-24)}
     common = {"chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Recurring", **valid}
     start = ago(hours=1)
+    limits = (22000.0, 7400.5, 0.0, 11000.0)
     whole = {
         "chargingProfileId": 61,
         "stackLevel": 2,
         "chargingProfilePurpose": "ChargePointMaxProfile",
         "chargingProfileKind": "Absolute",
         **valid,
-        "chargingSchedule": _schedule("W", (22000.0, 7400.5, 11000.0), startSchedule=start, minChargingRate=1400.5),
+        "chargingSchedule": _schedule("W", limits, startSchedule=start, minChargingRate=1400.5),
     }
     daily, weekly = (
         {
@@ -219,6 +228,7 @@ def _transfers(_probe: Probe) -> list[Payload]:
         {"vendorId": vendor, "messageId": "SetLamp", "data": json.dumps({"colour": "blue", "seconds": 45})},
         {"vendorId": vendor, "data": "plain words, 007"},
         {"vendorId": vendor},
+        {"vendorId": f"{vendor}.{'x' * 200}", "messageId": "m" * 50, "data": f"Grüße \u2713 {secrets.token_hex(1000)}"},
     ]
 
 
@@ -286,7 +296,7 @@ ORDERS = (
         reply=ACCEPTED,
         clause=Clause("1.6", "5.5"),
         defect="clear-profile-zeros",
-        also=("clear-of-another-profile",),
+        also=("clear-of-another-profile", "criteria-of-zero-left-out"),
         checks=(Check(claim=_NOTHING_ADDED, judge=_judge_criteria),),
     ),
     Orders(
@@ -299,6 +309,7 @@ ORDERS = (
         reply={},
         clause=Clause("1.6", "5.19"),
         defect="update-retries-swapped",
+        also=("update-without-retries-left-out",),
     ),
     Orders(
         id="OPT_23",
@@ -373,6 +384,7 @@ ORDERS = (
         reply={"status": "UnknownVendorId"},
         clause=Clause("1.6", "5.6"),
         defect="transferred-text-as-object",
+        also=("long-data-cut",),
     ),
     Orders(
         id="OPT_29",
