@@ -18,7 +18,8 @@ from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import field, one_of
 from interop_suite.claims.fulfilment import fulfilled
-from interop_suite.claims.history import History
+from interop_suite.claims.history import BYSTANDER, History
+from interop_suite.drive.dialogue import DIALOGUES
 from interop_suite.drive.probe import NoWayError, Probe, now
 from interop_suite.drive.setup import Start
 from interop_suite.steps.charging import TOKEN_STATUS, Charging, authorize
@@ -288,6 +289,44 @@ def known_later(probe: Probe) -> None:
     except InconclusiveError as error:
         raise NoWayError(f"the driver cannot register a token that was seen before: {error}") from error
     authorize(probe.station, token)
+
+
+AT_ONCE = 4
+"""Rounds in which two stations ask at the same moment; one may happen to go well."""
+
+
+@shared(
+    id="FLD_68",
+    title="Two stations that ask at the same moment are each answered for their own token",
+    block=BLOCK,
+    bystander=True,
+    needs=(TOKEN, token_need("Blocked")),
+    sends=f"{AT_ONCE} times: Authorize of two stations before either is answered, one of them with a blocked token.",
+    expects="The CSMS SHALL answer each for the token that it asked about, whoever else asks meanwhile.",
+    clause=_cite(Clause("1.6", "4.1"), "C01.FR.02"),
+    defect="answer-for-token-of-neighbour",
+    also=("blocked-tag-authorized",),
+    checks={
+        version: (
+            answered("Authorize", {TOKEN_STATUS[version]: one_of("Accepted")}, claim="The good token is accepted"),
+            answered(
+                "Authorize",
+                {TOKEN_STATUS[version]: one_of("Blocked", "Invalid")},
+                role=BYSTANDER,
+                claim="The blocked one is not",
+            ),
+        )
+        for version in ALL
+    },
+)
+def asked_at_once(probe: Probe) -> None:
+    words = DIALOGUES[probe.version]
+    asking = (probe.station, words.authorize(probe.token())), (probe.bystander, words.authorize(probe.token("Blocked")))
+    for _ in range(AT_ONCE):
+        calls = [(station, station.start_call("Authorize", payload)) for station, payload in asking]
+        for station, call in calls:
+            if call is not None:
+                station.finish(call)
 
 
 def _elsewhere(minutes: int, offset: int) -> str:
