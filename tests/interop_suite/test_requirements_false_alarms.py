@@ -116,6 +116,29 @@ def test_group_that_is_empty_is_told_and_one_that_is_missing_no_false_alarm() ->
     assert told(asked(plain, "Authorize", {"idTag": "TAG"}, {"idTagInfo": {"status": "Accepted"}})) == []
 
 
+# -- orders ------------------------------------------------------------------------------------------------------------
+
+PEM = Authority("Plugstorm Test Root").certificate_pem.decode()
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_certificate_that_arrives_with_other_line_ends_no_false_alarm(ends: str) -> None:
+    sent = {"certificate": PEM.strip().replace("\n", ends)}
+    assert differences("InstallCertificate", {"certificate": PEM}, sent) == []
+
+
+@pytest.mark.parametrize("instead", ["", " ", "\\n"])
+def test_certificate_that_arrives_on_one_line_is_a_difference(instead: str) -> None:
+    sent = {"certificate": PEM.replace("\n", instead)}
+    assert differences("InstallCertificate", {"certificate": PEM}, sent)
+
+
+def test_zero_that_the_operator_named_is_not_left_out() -> None:
+    named = {"connectorId": 0, "stackLevel": 0}
+    assert len(differences("ClearChargingProfile", named, {})) == len(named)
+    assert differences("SetChargingProfile", {"limit": 0}, {"limit": 0.0}) == []
+
+
 # -- certificates ------------------------------------------------------------------------------------------------------
 
 
