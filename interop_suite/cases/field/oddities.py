@@ -35,6 +35,7 @@ def _statuses_16() -> list[dict[str, Any]]:
     return [
         status(7, "Available", timestamp=now()),
         status(1, "Available"),
+        status(0, "Faulted", error_code="GroundFailure", timestamp=now()),
         status(1, "Faulted", error_code="OtherError", timestamp=now(), vendor_error_code="9" * 32, vendor_id="V"),
         status(2, "Faulted", error_code="OtherError", timestamp=now(), info='{"state":"C2","pwm":53.3}'),
         status(1, "Available", timestamp="1970-01-01T00:00:05Z"),
