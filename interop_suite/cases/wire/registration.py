@@ -476,7 +476,7 @@ def _judge_clock(history: History) -> list[Finding]:
     block=BLOCK,
     profile="Core",
     start=Start.CONNECTED,
-    sends="A BootNotification and two Heartbeats.",
+    sends="A BootNotification, two Heartbeats, and the boot once more.",
     expects="The CSMS SHALL tell its current time in each: stations set their clocks by it.",
     clause={Version.V16: Clause("1.6", "4.6"), **{v: Clause("201-6", "TC_B_01_CSMS") for v in V2X}},
     defect="heartbeat-time-wrong",
@@ -490,3 +490,6 @@ def one_clock(probe: Probe) -> None:
     station.listen(TICK)
     station.call("Heartbeat", {})
     station.note(wall=now())
+    # A time that was kept from the first boot is behind by now.
+    station.listen(TICK)
+    probe.boot(station)
