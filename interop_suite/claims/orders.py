@@ -61,6 +61,7 @@ _MAY_BE_SPLIT: Mapping[str, str] = MappingProxyType(
         "SetVariables": "setVariableData",
     }
 )
+_PEM = "-----begin "
 _SAME_TIME = 1.0
 """Seconds: an API may keep times without their fractions."""
 _ABSENT = object()
@@ -176,11 +177,18 @@ def _is_same(wanted: Any, found: Any) -> bool:
         case int() | float(), int() | float():
             return isclose(wanted, found, rel_tol=1e-9)
         case str(), str():
-            # Identifiers have no case (OCPP 1.6 §7.15), and PEM no fixed line ends; what was blanked says nothing.
-            same = wanted.casefold().split() == found.casefold().split()
+            # Identifiers have no case (OCPP 1.6 §7.15); what was blanked says nothing.
+            same = _parts(wanted.casefold()) == _parts(found.casefold())
             return same or REDACTED in wanted or REDACTED in found or _is_same_time(wanted, found)
         case _:
             return bool(wanted == found)
+
+
+def _parts(text: str) -> list[str]:
+    """Split a text at its blanks, and PEM, which has no fixed line ends, at its lines (RFC 7468 §3)."""
+    if _PEM not in text:
+        return text.split()
+    return [line for each in text.splitlines() if (line := each.strip())]
 
 
 def _is_time(text: str) -> bool:

@@ -35,6 +35,8 @@ class _Words(msgspec.Struct, frozen=True):
     token: str
     info: str
     group: str
+    group_type: str
+    """Of what kind the group is; empty where groups have none."""
     expiry: str
     expiry_is_own: bool
     """Whether the date is that of the token, and not that of what a station may keep."""
@@ -45,6 +47,7 @@ _V2X = _Words(
     "idToken.idToken",
     "idTokenInfo",
     "groupIdToken.idToken",
+    "groupIdToken.type",
     "cacheExpiryDateTime",
     expiry_is_own=False,
     clause=Clause("201-6", "C01.FR.07"),
@@ -52,7 +55,7 @@ _V2X = _Words(
 _WORDS: Mapping[Version, _Words] = MappingProxyType(
     {
         Version.V16: _Words(
-            "idTag", "idTagInfo", "parentIdTag", "expiryDate", expiry_is_own=True, clause=Clause("1.6", "7.27")
+            "idTag", "idTagInfo", "parentIdTag", "", "expiryDate", expiry_is_own=True, clause=Clause("1.6", "7.27")
         ),
         Version.V201: _V2X,
         Version.V21: _V2X,
@@ -63,6 +66,7 @@ _WORDS: Mapping[Version, _Words] = MappingProxyType(
 def token_findings(history: History) -> Iterator[Finding]:
     """Hold each answer about a registered token against its registration; what is optional may be left out."""
     words = _WORDS[history.rules.version]
+    kinds: dict[str, str] = {}
     for exchange in history.exchanges:
         info = _info(exchange, words)
         token = field(exchange.payload, words.token)
@@ -75,7 +79,7 @@ def token_findings(history: History) -> Iterator[Finding]:
             continue
         else:
             problems = _problems(history, exchange, info, registered, words)
-        for problem in problems:
+        for problem in (*problems, *_other_kind(kinds, info, words)):
             yield Finding(
                 verdict=Verdict.NON_STRICT,
                 claim="What the CSMS says of a token is what its operator registered",
@@ -142,6 +146,15 @@ def _wrong_group(info: Mapping[str, Any], registered: Mapping[str, Any], words: 
         return
     if isinstance(told, str) and isinstance(wanted, str) and told.casefold() != wanted.casefold():
         yield f"{words.group} is {shown(told)} instead of {wanted!r}"
+
+
+def _other_kind(kinds: dict[str, str], info: Mapping[str, Any], words: _Words) -> Iterator[str]:
+    """Find a group that is told with another type than before: stations compare both (2.x IdTokenType)."""
+    group, kind = field(info, words.group), field(info, words.group_type) if words.group_type else None
+    if isinstance(group, str) and isinstance(kind, str):
+        before = kinds.setdefault(group.casefold(), kind)
+        if before.casefold() != kind.casefold():
+            yield f"{words.group_type} of {group!r} is {kind!r}, and was {before!r} before"
 
 
 def _wrong_expiry(

@@ -79,6 +79,11 @@ def test_start_with_odd_values_that_is_answered_as_not_accepted_no_false_alarm()
     assert found("ST_35", asked(begun(), "StartTransaction", start(-250), answer))[ODD] == "OK"
 
 
+def test_start_of_a_clock_that_is_wrong_may_be_refused_no_false_alarm() -> None:
+    recording = refused(begun(), "StartTransaction", start())
+    assert found("FLD_65", recording)["The CSMS answers StartTransaction"] == "NON_STRICT"
+
+
 # -- a station that waits ----------------------------------------------------------------------------------------------
 
 STAYS = "The connection of a Pending station stays open"
@@ -109,6 +114,29 @@ def test_group_that_is_empty_is_told_and_one_that_is_missing_no_false_alarm() ->
     assert "parentIdTag is empty" in actual
     plain = begun().driver(operation="set_token", token="TAG", status="Accepted")
     assert told(asked(plain, "Authorize", {"idTag": "TAG"}, {"idTagInfo": {"status": "Accepted"}})) == []
+
+
+# -- orders ------------------------------------------------------------------------------------------------------------
+
+PEM = Authority("Plugstorm Test Root").certificate_pem.decode()
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_certificate_that_arrives_with_other_line_ends_no_false_alarm(ends: str) -> None:
+    sent = {"certificate": PEM.strip().replace("\n", ends)}
+    assert differences("InstallCertificate", {"certificate": PEM}, sent) == []
+
+
+@pytest.mark.parametrize("instead", ["", " ", "\\n"])
+def test_certificate_that_arrives_on_one_line_is_a_difference(instead: str) -> None:
+    sent = {"certificate": PEM.replace("\n", instead)}
+    assert differences("InstallCertificate", {"certificate": PEM}, sent)
+
+
+def test_zero_that_the_operator_named_is_not_left_out() -> None:
+    named = {"connectorId": 0, "stackLevel": 0}
+    assert len(differences("ClearChargingProfile", named, {})) == len(named)
+    assert differences("SetChargingProfile", {"limit": 0}, {"limit": 0.0}) == []
 
 
 # -- certificates ------------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import field, one_of
 from interop_suite.claims.fulfilment import fulfilled
-from interop_suite.claims.history import History
+from interop_suite.claims.history import BYSTANDER, History
+from interop_suite.drive.dialogue import DIALOGUES
 from interop_suite.drive.probe import NoWayError, Probe, now
 from interop_suite.drive.setup import Start
 from interop_suite.steps.charging import TOKEN_STATUS, Charging, authorize
@@ -261,6 +262,73 @@ def blocked_later(probe: Probe) -> None:
     authorize(probe.station, token)
 
 
+@shared(
+    id="FLD_67",
+    title="A token that its operator makes known is known from then on",
+    block=BLOCK,
+    needs=(TOKEN,),
+    sends="Authorize with a token that nobody knows, and again once its operator has made it known.",
+    expects="The CSMS SHALL accept it afterwards: the answer says what the token is worth now.",
+    clause=_cite(Clause("1.6", "4.1"), "C01.FR.02"),
+    defect="unknown-token-remembered",
+    also=("token-status-of-first-sight",),
+    checks={
+        version: (
+            answered(
+                "Authorize", {TOKEN_STATUS[version]: one_of("Accepted")}, nth=1, claim="Once known, it is accepted"
+            ),
+        )
+        for version in ALL
+    },
+)
+def known_later(probe: Probe) -> None:
+    token = probe.made_up_token()
+    authorize(probe.station, token)
+    try:
+        probe.give_token(token, "Accepted")
+    except InconclusiveError as error:
+        raise NoWayError(f"the driver cannot register a token that was seen before: {error}") from error
+    authorize(probe.station, token)
+
+
+AT_ONCE = 4
+"""Rounds in which two stations ask at the same moment; one may happen to go well."""
+
+
+@shared(
+    id="FLD_68",
+    title="Two stations that ask at the same moment are each answered for their own token",
+    block=BLOCK,
+    bystander=True,
+    needs=(TOKEN, token_need("Blocked")),
+    sends=f"{AT_ONCE} times: Authorize of two stations before either is answered, one of them with a blocked token.",
+    expects="The CSMS SHALL answer each for the token that it asked about, whoever else asks meanwhile.",
+    clause=_cite(Clause("1.6", "4.1"), "C01.FR.02"),
+    defect="answer-for-token-of-neighbour",
+    also=("blocked-tag-authorized",),
+    checks={
+        version: (
+            answered("Authorize", {TOKEN_STATUS[version]: one_of("Accepted")}, claim="The good token is accepted"),
+            answered(
+                "Authorize",
+                {TOKEN_STATUS[version]: one_of("Blocked", "Invalid")},
+                role=BYSTANDER,
+                claim="The blocked one is not",
+            ),
+        )
+        for version in ALL
+    },
+)
+def asked_at_once(probe: Probe) -> None:
+    words = DIALOGUES[probe.version]
+    asking = (probe.station, words.authorize(probe.token())), (probe.bystander, words.authorize(probe.token("Blocked")))
+    for _ in range(AT_ONCE):
+        calls = [(station, station.start_call("Authorize", payload)) for station, payload in asking]
+        for station, call in calls:
+            if call is not None:
+                station.finish(call)
+
+
 def _elsewhere(minutes: int, offset: int) -> str:
     """Write the time some minutes from now on the clock of another zone."""
     return TimeStyle(f"{offset:+03d}:00", digits=0).writer()(time.time() + minutes * 60)
@@ -298,6 +366,8 @@ def zones_of_expiry(probe: Probe) -> None:
 SET: Mapping[Version, str] = {Version.V16: "ChangeConfiguration", **dict.fromkeys(V2X, "SetVariables")}
 VALUES = (" two  blanks ", "Power.Offered,", "007", "true")
 """Texts that stay as they are: a station compares them letter by letter."""
+LONG = f"Grüße \u2713 {'0123456789' * 49}"
+"""As many characters as a value of 1.6 has room for (§7.19), some of them outside ASCII (OCPP-J §4.1.2)."""
 
 
 def _variable(value: str) -> dict[str, Any]:
@@ -317,14 +387,15 @@ _SETTING: Mapping[Version, Callable[[str], dict[str, Any]]] = {
     block=BLOCK,
     initiator="csms",
     needs=_needs(SET),
-    sends=f"Answers to orders that set a value to {', '.join(map(repr, VALUES))}.",
+    sends=f"Answers to orders that set a value to {', '.join(map(repr, VALUES))}, and to {len(LONG)} characters.",
     expects="The CSMS SHALL send each value as its operator wrote it, as a text.",
     clause=_cite(Clause("1.6", "5.3"), "B05.FR.02"),
     defect="values-trimmed",
+    also=("values-in-ascii",),
     checks={version: (asked(SET[version]),) for version in ALL},
 )
 def letter_by_letter(probe: Probe) -> None:
-    for value in VALUES:
+    for value in (*VALUES, LONG):
         probe.command(SET[probe.version], _SETTING[probe.version](value))
 
 

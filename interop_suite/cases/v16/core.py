@@ -357,11 +357,11 @@ def _judge_data(history: History) -> list[Finding]:
     ocpp="1.6",
     title="DataTransfer of an unknown vendor is not blindly accepted",
     block=BLOCK,
-    sends="DataTransfer with a vendorId that the CSMS cannot know.",
+    sends="DataTransfer with a vendorId that the CSMS cannot know, with and without messageId and data.",
     expects="The CSMS SHALL answer UnknownVendorId, or Rejected.",
     clause=Clause("1.6", "4.3"),
     defect="unknown-vendor-accepted",
-    also=("optional-fields-null", "data-for-unknown-vendor"),
+    also=("optional-fields-null", "data-for-unknown-vendor", "bare-transfer-refused"),
     checks=(
         answered(
             "DataTransfer",
@@ -372,5 +372,6 @@ def _judge_data(history: History) -> list[Finding]:
     ),
 )
 def unknown_vendor(probe: Probe) -> None:
-    payload = v16.data_transfer("org.example.plugstorm.unknown", message_id="probe", data="none")
-    probe.station.call("DataTransfer", payload)
+    vendor = "org.example.plugstorm.unknown"
+    for payload in (v16.data_transfer(vendor, message_id="probe", data="none"), v16.data_transfer(vendor)):
+        probe.station.call("DataTransfer", payload)

@@ -14,11 +14,11 @@ from evidence.verdicts import Verdict
 from fixtures.certificates import Authority
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import still_serves
-from interop_suite.claims.claim import Check, Finding
+from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.command_outcomes import orders_of
 from interop_suite.claims.exchange import Exchange
-from interop_suite.claims.expected import present, shown
+from interop_suite.claims.expected import field, present, shown
 from interop_suite.claims.fulfilment import fulfilled
 from interop_suite.claims.history import History
 from interop_suite.claims.moments import apart
@@ -68,6 +68,41 @@ def _judge_criteria(history: History) -> list[Finding]:
             actual = f"it has {json.dumps(added)} besides" if added else "as ordered"
             findings.append(Finding(verdict=verdict, claim=_NOTHING_ADDED, actual=actual, frame=call.call.line))
     return findings
+
+
+def _judge_triggers(history: History) -> list[Finding]:
+    """Judge what a CSMS adds where all connectors are meant; 0 is the charge point as a whole."""
+    findings = []
+    for order in orders_of(history):
+        if "connectorId" in order.order.info["payload"]:
+            continue
+        for call in order.calls:
+            added = call.payload.get("connectorId")
+            verdict = Verdict.FAILED if added else Verdict.OK
+            actual = f"connectorId is {added}" if added else "as ordered"
+            findings.append(Finding(verdict=verdict, claim=_EVERY_CONNECTOR, actual=actual, frame=call.call.line))
+    return findings
+
+
+_EVERY_CONNECTOR = "A message that is triggered for no connector in particular is triggered for none"
+
+
+def _told_apart(path: str, claim: str, level: Level, clause: Clause) -> Check:
+    """Claim that what its operator numbers apart a CSMS numbers apart, whatever numbers it takes."""
+
+    def judge(history: History) -> list[Finding]:
+        pairs = [
+            (field(order.order.info["payload"], path), field(call.payload, path))
+            for order in orders_of(history)
+            for call in order.calls
+        ]
+        if len({named for named, _ in pairs}) < 2:  # noqa: PLR2004  # two orders
+            return []
+        same = len({sent for _, sent in pairs}) < len({named for named, _ in pairs})
+        verdict = level.when_broken if same else Verdict.OK
+        return [Finding(verdict=verdict, claim=claim, actual=f"{path} {[sent for _, sent in pairs]}", clause=clause)]
+
+    return Check(claim=claim, judge=judge)
 
 
 _AS_REGISTERED = "Each entry says of its tag what the operator ordered and registered"
@@ -122,17 +157,25 @@ def _is_same(wanted: str, found: object) -> bool:
 
 
 def _criteria(_probe: Probe) -> list[Payload]:
-    return [{"chargingProfilePurpose": "TxDefaultProfile"}, {"connectorId": 2, "stackLevel": 3}]
+    # 0 is a value of its own: the lowest level, and the charge point as a whole (OCPP 1.6 §6.13).
+    zeros = {"connectorId": 0, "stackLevel": 0}
+    return [{"chargingProfilePurpose": "TxDefaultProfile"}, {"connectorId": 2, "stackLevel": 3}, zeros]
 
 
 def _update(_probe: Probe) -> list[Payload]:
-    location = "https://firmware.example.org/Builds/Trio.bin?channel=Stable&v=2.0"
-    return [{"location": location, "retrieveDate": ago(minutes=-5), "retries": 4, "retryInterval": 90}]
+    location = "https://firmware.example.org/Builds/Trio%20AC.bin?channel=Stable&v=2.0"
+    # Stores of files sign their addresses, which makes them long; no retry is something else than none named (§6.55).
+    signed = f"{location}&Signature={secrets.token_urlsafe(300)}"
+    return [
+        {"location": location, "retrieveDate": ago(minutes=-5), "retries": 4, "retryInterval": 90},
+        {"location": signed, "retrieveDate": ago(minutes=-5), "retries": 0},
+    ]
 
 
 def _logs(_probe: Probe) -> list[Payload]:
     window = {"oldestTimestamp": ago(hours=9), "latestTimestamp": ago(hours=3)}
     location = "https://files.example.org/Logs"
+    signed = f"{location}?Signature={secrets.token_urlsafe(300)}"
     return [
         {
             "logType": "SecurityLog",
@@ -141,7 +184,7 @@ def _logs(_probe: Probe) -> list[Payload]:
             "retryInterval": 45,
             "log": {"remoteLocation": location, **window},
         },
-        {"logType": "DiagnosticsLog", "requestId": 42, "log": {"remoteLocation": location}},
+        {"logType": "DiagnosticsLog", "requestId": 42, "retries": 0, "log": {"remoteLocation": signed}},
     ]
 
 
@@ -183,13 +226,14 @@ def _profiles(_probe: Probe) -> list[Payload]:
     valid = {"validFrom": ago(minutes=10), "validTo": ago(hours=-24)}
     common = {"chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Recurring", **valid}
     start = ago(hours=1)
+    limits = (22000.0, 7400.5, 0.0, 11000.0)
     whole = {
         "chargingProfileId": 61,
         "stackLevel": 2,
         "chargingProfilePurpose": "ChargePointMaxProfile",
         "chargingProfileKind": "Absolute",
         **valid,
-        "chargingSchedule": _schedule("W", (22000.0, 7400.5, 11000.0), startSchedule=start, minChargingRate=1400.5),
+        "chargingSchedule": _schedule("W", limits, startSchedule=start, minChargingRate=1400.5),
     }
     daily, weekly = (
         {
@@ -225,6 +269,7 @@ def _transfers(_probe: Probe) -> list[Payload]:
         {"vendorId": vendor, "messageId": "SetLamp", "data": json.dumps({"colour": "blue", "seconds": 45})},
         {"vendorId": vendor, "data": "plain words, 007"},
         {"vendorId": vendor},
+        {"vendorId": f"{vendor}.{'x' * 200}", "messageId": "m" * 50, "data": f"Grüße \u2713 {secrets.token_hex(1000)}"},
     ]
 
 
@@ -292,7 +337,7 @@ ORDERS = (
         reply=ACCEPTED,
         clause=Clause("1.6", "5.5"),
         defect="clear-profile-zeros",
-        also=("clear-of-another-profile",),
+        also=("clear-of-another-profile", "criteria-of-zero-left-out"),
         checks=(Check(claim=_NOTHING_ADDED, judge=_judge_criteria),),
     ),
     Orders(
@@ -305,6 +350,7 @@ ORDERS = (
         reply={},
         clause=Clause("1.6", "5.19"),
         defect="update-retries-swapped",
+        also=("update-without-retries-left-out",),
     ),
     Orders(
         id="OPT_23",
@@ -317,6 +363,7 @@ ORDERS = (
         clause=Clause("SWP", "5.9"),
         defect="security-log-window-lost",
         also=("get-log-without-location", "log-window-lost"),
+        checks=(_told_apart("requestId", "Two requests have two ids", Level.RECOMMENDED, Clause("SWP", "5.9")),),
     ),
     Orders(
         id="OPT_24",
@@ -354,7 +401,15 @@ ORDERS = (
         reply=ACCEPTED,
         clause=Clause("1.6", "5.16"),
         defect="profile-validity-lost",
-        also=("charging-limit-rounded",),
+        also=("charging-limit-rounded", "profile-id-constant"),
+        checks=(
+            _told_apart(
+                "csChargingProfiles.chargingProfileId",
+                "Three profiles have three ids",
+                Level.REQUIRED,
+                Clause("1.6", "7.8"),
+            ),
+        ),
     ),
     Orders(
         id="OPT_27",
@@ -379,6 +434,7 @@ ORDERS = (
         reply={"status": "UnknownVendorId"},
         clause=Clause("1.6", "5.6"),
         defect="transferred-text-as-object",
+        also=("long-data-cut",),
     ),
     Orders(
         id="OPT_29",
@@ -414,7 +470,12 @@ ORDERS = (
         reply={"status": "Rejected"},
         clause=Clause("1.6", "5.17"),
         defect="trigger-for-connector-1",
-        also=("closes-after-trigger-rejected", "trigger-message-for-another-message"),
+        also=(
+            "closes-after-trigger-rejected",
+            "trigger-message-for-another-message",
+            "trigger-for-connector-1-by-default",
+        ),
+        checks=(Check(claim=_EVERY_CONNECTOR, judge=_judge_triggers),),
     ),
     Orders(
         id="OPT_32",
@@ -426,6 +487,7 @@ ORDERS = (
         reply={"status": "Rejected"},
         clause=Clause("SWP", "5.5"),
         defect="extended-trigger-without-connector",
+        checks=(Check(claim=_EVERY_CONNECTOR, judge=_judge_triggers),),
     ),
     Orders(
         id="OPT_33",

@@ -166,20 +166,27 @@ def remote_stop_of_a_session(probe: Probe) -> None:
 @case(
     id="ST_33",
     ocpp="1.6",
-    title="Readings of the main meter, and those that were triggered, are taken",
+    title="Readings of the main meter, those that were triggered, and old ones, are taken",
     block=BLOCK,
     profile="Core",
-    sends="MeterValues for connector 0 with context Sample.Clock, and for connectors 0 and 1 with context Trigger.",
+    sends="MeterValues for connector 0 with context Sample.Clock, of now and two days ago, and with context Trigger.",
     expects="The CSMS SHALL answer each: connector 0 is the main energy meter, which has no transaction.",
     clause=Clause("1.6", "4.7"),
     defect="connector-0-readings-refused",
+    also=("old-reading-refused",),
     checks=(answered("MeterValues"), still_serves()),
 )
 def main_meter(probe: Probe) -> None:
     station = probe.station
-    for connector, context in ((0, "Sample.Clock"), (0, "Trigger"), (1, "Trigger")):
+    readings = (
+        (0, "Sample.Clock", now()),
+        (0, "Sample.Clock", ago(hours=50)),
+        (0, "Trigger", now()),
+        (1, "Trigger", now()),
+    )
+    for connector, context, at in readings:
         sample = {"value": "481516", "context": context, "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
-        station.call("MeterValues", v16.meter_values(connector, [{"timestamp": now(), "sampledValue": [sample]}]))
+        station.call("MeterValues", v16.meter_values(connector, [{"timestamp": at, "sampledValue": [sample]}]))
     heartbeat(station)
 
 

@@ -248,7 +248,7 @@ def cleared_at_the_station(probe: Probe) -> None:
     authorize(station, token)
 
 
-_STOP_INFO = "A blocked tag is not called Accepted in the answer to its StopTransaction"
+_STOP_INFO = "A tag that is no longer good is not called Accepted in the answer to its StopTransaction"
 
 
 def _judge_stop(history: History) -> list[Finding]:
@@ -267,18 +267,22 @@ def _judge_stop(history: History) -> list[Finding]:
 @case(
     id="ST_12_3",
     ocpp=Version.V16,
-    title="A session that a blocked tag ends is answered, and the tag stays blocked",
+    title="A session that a blocked tag ends, or one that has expired, is answered, and the tag stays what it was",
     block=BLOCK,
     needs=(token_need("Accepted"), token_need("Blocked")),
-    sends="StartTransaction with an accepted tag, and StopTransaction with a blocked one.",
-    expects="The CSMS SHALL answer the end, and SHALL NOT call the tag Accepted.",
+    sends="Two sessions of an accepted tag, ended by a blocked one, and by one whose expiry date has passed.",
+    expects="The CSMS SHALL answer each end, and SHALL NOT call the tag Accepted.",
     clause=Clause("1.6", "4.10"),
     defect="stop-accepts-every-tag",
-    also=("stop-by-another-tag-refused",),
+    also=("stop-by-another-tag-refused", "stop-by-expired-tag-refused"),
     checks=(answered("StopTransaction"), Check(claim=_STOP_INFO, judge=_judge_stop)),
 )
 def stop_by_a_blocked_tag(probe: Probe) -> None:
-    charging = Charging(probe.station, probe.token())
-    charging.begin()
-    charging.token = probe.token("Blocked")
-    charging.end()
+    enders = [probe.token("Blocked")]
+    if probe.driver.missing(token_need("expiry"), probe.version) is None:
+        enders.append(probe.token(expiry=ago(hours=1)))
+    for ender in enders:
+        charging = Charging(probe.station, probe.token())
+        charging.begin()
+        charging.token = ender
+        charging.end()

@@ -8,7 +8,7 @@ from typing import Any
 from drivers.base import StationSettings, trigger_need
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import answered
+from interop_suite.claims.checks import answered, still_serves
 from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
@@ -216,6 +216,35 @@ def pending_over_connections(probe: Probe) -> None:
         probe.station.disconnect()
         probe.reconnect(probe.station)
         heartbeat(probe.station)
+
+
+@case(
+    id="ST_42",
+    ocpp=Version.V16,
+    title="A station that was told to wait, and turned away, is served once its operator accepts it",
+    block=BLOCK,
+    profile="Core",
+    start=Start.CONNECTED,
+    needs=("boot-status:Pending", "boot-status:Rejected", "boot-status:Accepted"),
+    sends="Boots that the operator wants answered Pending, Rejected and at last Accepted, and then a Heartbeat.",
+    expects="The CSMS SHALL answer each boot as its operator has decided by then, and serve whom it accepts.",
+    clause=Clause("1.6", "4.2"),
+    defect="once-refused-for-ever",
+    also=("boot-status-ignored",),
+    checks=(
+        answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The first boot is Pending"),
+        answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The last boot is accepted"),
+        still_serves(claim="The station that was accepted is served"),
+    ),
+)
+def accepted_at_last(probe: Probe) -> None:
+    station = probe.station
+    for status in ("Pending", "Rejected", "Accepted"):
+        if not station.connected:
+            # A CSMS may end the connection of a station that it rejects.
+            probe.reconnect(station)
+        boot_as(probe, status)
+    heartbeat(station)
 
 
 _STAYS = "The connection of a Pending station stays open"
@@ -447,7 +476,7 @@ def _judge_clock(history: History) -> list[Finding]:
     block=BLOCK,
     profile="Core",
     start=Start.CONNECTED,
-    sends="A BootNotification and two Heartbeats.",
+    sends="A BootNotification, two Heartbeats, and the boot once more.",
     expects="The CSMS SHALL tell its current time in each: stations set their clocks by it.",
     clause={Version.V16: Clause("1.6", "4.6"), **{v: Clause("201-6", "TC_B_01_CSMS") for v in V2X}},
     defect="heartbeat-time-wrong",
@@ -461,3 +490,6 @@ def one_clock(probe: Probe) -> None:
     station.listen(TICK)
     station.call("Heartbeat", {})
     station.note(wall=now())
+    # A time that was kept from the first boot is behind by now.
+    station.listen(TICK)
+    probe.boot(station)

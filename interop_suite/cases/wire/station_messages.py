@@ -25,6 +25,7 @@ from interop_suite.claims.exchange import AnswerKind
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.shared_case import V2X
+from interop_suite.steps.v16 import ago
 from ocppj.actions import ACTIONS
 from ocppj.versions import Version
 
@@ -222,7 +223,8 @@ TOLD = (
         versions=(Version.V16,),
         payloads=lambda _: map(
             v16.firmware_status_notification,
-            ("Idle", "Downloading", "Downloaded", "Installing", "Installed", "DownloadFailed", "InstallationFailed"),
+            # A station that comes back with its new firmware may tell the end alone.
+            ("Installed", "Idle", "Downloading", "Downloaded", "Installing", "DownloadFailed", "InstallationFailed"),
         ),
         clause=Clause("1.6", "4.5"),
         defect="firmware-status-refused",
@@ -263,9 +265,11 @@ TOLD = (
         action="SecurityEventNotification",
         block=_SECURITY,
         versions=(Version.V16,),
-        payloads=lambda _: [v16.security_event_notification("StartupOfTheDevice", now())],
+        # Events are queued while the station is offline (A04.FR.02).
+        payloads=lambda _: [v16.security_event_notification("StartupOfTheDevice", at) for at in (now(), ago(hours=50))],
         clause=Clause("SWP", "5.16"),
         defect="security-event-refused",
+        also=("old-security-event-refused",),
     ),
 )
 
