@@ -8,8 +8,10 @@ from interop_suite.claims.exchange import Connection
 from interop_suite.claims.expected import one_of
 from interop_suite.claims.history import History
 from interop_suite.drive.answers import Answer
+from interop_suite.drive.probe import Probe
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.shared_case import V2X
+from ocppj.errors import InconclusiveError
 from ocppj.versions import Version
 
 __all__ = [
@@ -17,7 +19,9 @@ __all__ = [
     "SERVER_ERROR",
     "UNKNOWN_SUBPROTOCOL",
     "boot_is_accepted",
+    "boots_where_let_in",
     "heartbeat",
+    "lets_in",
     "not_served",
     "opens",
     "opens_securely",
@@ -37,10 +41,35 @@ def opens(attempt: Connection, history: History) -> tuple[bool, str]:
     return attempt.opened and attempt.subprotocol == history.rules.subprotocol, attempt.describe()
 
 
+def lets_in(attempt: Connection, history: History) -> tuple[bool, str]:
+    """Expect the same of a connection that the CSMS does not end before it has answered anything there."""
+    answered_there = any(
+        call.answer is not None
+        for call in history.exchanges
+        if call.by_station and (call.call.station, call.call.connection) == (attempt.station, attempt.number)
+    )
+    sent_away = attempt.ended_by_csms and not answered_there
+    opened, seen = opens(attempt, history)
+    return opened and not sent_away, f"{seen}, and closed before anything was answered" if sent_away else seen
+
+
 def opens_securely(attempt: Connection, history: History) -> tuple[bool, str]:
     """Expect the same over TLS 1.2 or later."""
     tls = attempt.info.get("tls") or {}
     return opens(attempt, history)[0] and tls.get("version") in _SECURE_TLS, f"{attempt.describe()}, {tls or 'no TLS'}"
+
+
+def boots_where_let_in(probe: Probe, station: ScriptedStation) -> bool:
+    """Connect and boot; a CSMS that ends the connection instead is a matter of the case, and not of its set-up."""
+    if not station.connect().opened:
+        return False
+    try:
+        probe.boot(station)
+    except InconclusiveError:
+        if station.connected:
+            raise
+        return False
+    return True
 
 
 def not_served(attempt: Connection, history: History) -> tuple[bool, str]:

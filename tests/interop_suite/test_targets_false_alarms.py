@@ -41,6 +41,7 @@ from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.main import run_interop
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
+from interop_suite.steps.connections import lets_in
 from ocppj.identity import decode_authorization_key
 from ocppj.versions import Version
 from tests.interop_suite.odd_csms import odd_csms, plain_answer
@@ -212,6 +213,17 @@ def test_csms_without_charging_limits_has_nothing_against_their_decimals_no_fals
         recording.sent(f'[2,"{number}","NotifyChargingLimit",{{"chargingLimit":{{"chargingLimitSource":"EMS"}}}}]')
         recording.got(f'[4,"{number}","NotSupported","",{{}}]')
     assert set(verdicts("PAY_07", recording)) == {Verdict.NOT_APPLICABLE}
+
+
+@pytest.mark.parametrize("version", Version)
+def test_station_that_is_sent_away_before_any_answer_is_not_let_in(version: Version) -> None:
+    recording = Recording(version).script()
+    recording.opened().sent('[2,"1","BootNotification",{}]').closed(code=1008)
+    let_in, seen = lets_in(recording.history().attempts()[0], recording.history())
+    assert not let_in
+    assert "closed before anything was answered" in seen
+    served = Recording(version).script().opened().sent('[2,"1","Heartbeat",{}]').got('[3,"1",{}]').closed()
+    assert lets_in(served.history().attempts()[0], served.history())[0]
 
 
 def returns(*served: bool) -> Recording:

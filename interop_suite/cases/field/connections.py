@@ -19,7 +19,7 @@ from interop_suite.drive.offer import Trait
 from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
 from interop_suite.drive.setup import Start
 from interop_suite.drive.station import ScriptedStation
-from interop_suite.steps.connections import boot_is_accepted, heartbeat, opens
+from interop_suite.steps.connections import boot_is_accepted, boots_where_let_in, heartbeat, lets_in, opens
 from interop_suite.steps.pending_commands import (
     COMMAND,
     answer,
@@ -234,7 +234,7 @@ def same_ids(probe: Probe) -> None:
     clause=wire_clause("3.1.1", "3.1.1", "3.1.1"),
     defect="plus-read-as-blank",
     checks=(
-        connection("An identity with '+' is let in", opens, role="plus"),
+        connection("An identity with '+' is let in", lets_in, role="plus"),
         reported_first(
             is_answered("Accepted"),
             even_unsent=True,
@@ -248,9 +248,8 @@ def plus_sign(probe: Probe) -> None:
     url = station.offer.url.replace("%2B", "+")
     station.offer = msgspec.structs.replace(station.offer, url=url)
     reply_first(probe, "Accepted", station=station)
-    if station.connect().opened:
-        probe.boot(station)
-    first_command(probe, station=station)
+    if boots_where_let_in(probe, station):
+        first_command(probe, station=station)
 
 
 # -- requests that are odd and legal ---------------------------------------------------------------------------------

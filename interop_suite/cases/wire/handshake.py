@@ -15,7 +15,7 @@ from interop_suite.claims.expected import one_of
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
 from interop_suite.drive.setup import Start
-from interop_suite.steps.connections import SERVER_ERROR, boot_is_accepted, opens
+from interop_suite.steps.connections import SERVER_ERROR, boot_is_accepted, boots_where_let_in, lets_in, opens
 from interop_suite.steps.pending_commands import COMMAND, first_command, is_answered, reply_first, reported_first
 from interop_suite.steps.shared_case import ALL, V2X, shared, wire_clause
 from ocppj.errors import InconclusiveError
@@ -143,7 +143,7 @@ def _role(character: str) -> str:
             check
             for number, character in enumerate(ODD_NAMES[version])
             for check in (
-                connection(f"An identity with {character!r} is let in", opens, role=_role(character)),
+                connection(f"An identity with {character!r} is let in", lets_in, role=_role(character)),
                 reported_first(
                     is_answered("Accepted"),
                     nth=number,
@@ -160,9 +160,7 @@ def odd_names(probe: Probe) -> None:
         identity = f"PS{character}{secrets.token_hex(5)}"
         station = probe.new_station(_role(character), identity=identity)
         reply_first(probe, "Accepted", station=station)
-        handshake = station.connect()
-        if handshake.opened:
-            probe.boot(station)
+        boots_where_let_in(probe, station)
         first_command(probe, station=station)
 
 
