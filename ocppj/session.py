@@ -93,8 +93,9 @@ class Session:
         self._queue: deque[tuple[PendingCall, str]] | None = None
         self.queue_depth = 0
         """How many of our CALLs wait for their turn; only the session changes it."""
-        self._out: list[str] = []
-        self._incoming: list[tuple[str, str]] = []
+        # As with the queue: most stations have nothing in these lists most of the time.
+        self._out: list[str] | None = None
+        self._incoming: list[tuple[str, str]] | None = None
         self._ended: OrderedDict[str, PendingCall] | None = None
         self._answered: str | None = None
         self._given: str | None = None
@@ -114,7 +115,7 @@ class Session:
     @property
     def unanswered(self) -> dict[str, str]:
         """The peer's CALLs that we still owe an answer: id to action of the latest with this id."""
-        return dict(self._incoming)
+        return dict(self._incoming or ())
 
     @property
     def deadline(self) -> float | None:
@@ -140,16 +141,15 @@ class Session:
         self._open = None
         self._queue = None
         self.queue_depth = 0
-        self._out.clear()
-        self._incoming.clear()
+        self._out = None
+        self._incoming = None
         self._connected = False
         return events
 
     def frames_to_send(self) -> list[str]:
         """Take the frames that must be written now, in this order."""
-        out = self._out
-        self._out = []
-        return out
+        out, self._out = self._out, None
+        return [] if out is None else out
 
     # -- what we say -------------------------------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class Session:
         if text is None:
             assert self._queue is not None
             return self._queue[-1][0]
-        self._out.append(text)
+        self._put(text)
         assert self._open is not None
         return self._open
 
@@ -213,7 +213,7 @@ class Session:
         """Send a SEND, which waits for nothing and is never answered; returns its id (OCPP 2.1 Part 4 §4.2.4)."""
         self._require(MessageType.SEND)
         message_id = self._new_id()
-        self._out.append(encode(Send(message_id, action, payload)))
+        self._put(encode(Send(message_id, action, payload)))
         return message_id
 
     def answer(self, message_id: str, payload: Any) -> None:
@@ -226,18 +226,18 @@ class Session:
 
     def ignore(self, message_id: str) -> None:
         """Leave the peer's CALL without an answer on purpose."""
-        self._incoming = [owed for owed in self._incoming if owed[0] != message_id]
+        self._incoming = [owed for owed in self._incoming or () if owed[0] != message_id]
 
     def reject_result(self, message_id: str, code: str, description: str = "", details: Any = None) -> None:
         """Tell the peer that its answer could not be processed (CALLRESULTERROR, OCPP 2.1 Part 4 §4.2.3)."""
         self._require(MessageType.CALLRESULTERROR)
-        self._out.append(encode(CallResultError(message_id, code, description, {} if details is None else details)))
+        self._put(encode(CallResultError(message_id, code, description, {} if details is None else details)))
 
     def put_raw(self, text: str) -> None:
         """Write any text at all, past every rule; for testers."""
         if not self._connected:
             raise LocalProtocolError("Nothing can be sent: the session is not connected.")
-        self._out.append(text)
+        self._put(text)
 
     # -- what we hear ------------------------------------------------------------------------------------------------
 
@@ -251,6 +251,8 @@ class Session:
             return self._receive_answer(message, now)
         if type(message) is Call:
             waiting = self._incoming
+            if waiting is None:
+                waiting = self._incoming = []
             repeated = bool(waiting) and any(message_id == message.message_id for message_id, _ in waiting)
             event = CallReceived(message, now, len(waiting), repeated)
             waiting.append((message.message_id, message.action))
@@ -286,10 +288,16 @@ class Session:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
+    def _put(self, text: str) -> None:
+        if self._out is None:
+            self._out = [text]
+        else:
+            self._out.append(text)
+
     def _put_on_wire(self, call: PendingCall, text: str, now: float) -> None:
         call.sent_at = now
         self._open = call
-        self._out.append(text)
+        self._put(text)
 
     def _next_call(self, now: float) -> None:
         self._open = None
@@ -336,11 +344,12 @@ class Session:
 
     def _settle(self, message: CallResult | CallError) -> None:
         text = encode(message)
-        for position, (message_id, _) in enumerate(self._incoming):
+        for position, (message_id, _) in enumerate(self._incoming or ()):
             if message_id == message.message_id:
+                assert self._incoming is not None
                 del self._incoming[position]
                 self._given = message_id
-                self._out.append(text)
+                self._put(text)
                 return
         raise LocalProtocolError(f"No CALL with id {message.message_id!r} waits for an answer.")
 

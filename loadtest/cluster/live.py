@@ -131,9 +131,10 @@ class Progress:
 
 
 def _standard_error() -> Console:
-    console = Console(stderr=True)
+    # Its table of emojis would be read at the first line, while stations wait for the loop.
+    console = Console(stderr=True, emoji=False)
     # A log file has no width; rich would take 80.
-    return console if console.is_terminal else Console(stderr=True, width=_LOG_WIDTH)
+    return console if console.is_terminal else Console(stderr=True, emoji=False, width=_LOG_WIDTH)
 
 
 def _line(view: Snapshot) -> str:

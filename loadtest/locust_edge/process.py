@@ -260,7 +260,7 @@ class LoadProcess:
             if station.life is Life.NEW:
                 station.start()
                 self._unfrozen += 1
-        if self._unfrozen >= _FREEZE_EVERY:
+        if self._unfrozen >= _FREEZE_EVERY or (self._unfrozen and self._pacer.next_at is None):
             # A full collection over ten thousand stations stops the event loop for a tenth of a second, and finds
             # nothing: what lives as long as a station needs no collector.
             gc.freeze()
