@@ -31,6 +31,7 @@ from interop_suite.run.state import State
 from interop_suite.run.target_check import (
     BootRefusedError,
     ClosedAtOnceError,
+    MisnamedVersionError,
     NobodyAnswersError,
     SubprotocolError,
     check_target,
@@ -145,6 +146,11 @@ def _leave_out_unspoken_versions(state: State) -> None:
     asked_for = {*state.request.ocpp, *map(str, state.plan.features or ())}
     # What a CSMS is said to speak and refuses to speak is for the cases to tell.
     refusals = {v: e for v, e in refusals.items() if not (isinstance(e, BootRefusedError) and str(v) in asked_for)}
+    misnamed = {v: e for v, e in refusals.items() if isinstance(e, MisnamedVersionError)}
+    # How a CSMS names a version that it serves, or that it was said to speak, is for the cases to tell, too.
+    kept = {v for v, e in misnamed.items() if e.served or str(v) in asked_for}
+    kept = kept or set(misnamed if len(refusals) == len(versions) else ())
+    refusals = {v: e for v, e in refusals.items() if v not in kept}
     if not refusals:
         return
     plain = [error for version, error in refusals.items() if str(version) in asked_for]
