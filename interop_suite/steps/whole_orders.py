@@ -5,6 +5,7 @@ Between two orders of an action no value is the same, so that what a CSMS mixes 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ _MORE = (
 
 def _key_code(probe: Probe) -> Payload:
     """Make the CSMS know a token that is no card."""
-    token = f"PIN{probe.made_up_token()[-6:]}"
+    token = str(10**7 + secrets.randbelow(9 * 10**7))
     probe.give_token(token, "Accepted", type=TokenKind.KEY_CODE)
     return {"idToken": token, "type": TokenKind.KEY_CODE.value}
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from drivers.base import token_need
 from evidence.verdicts import Verdict
 from fixtures.csms.defects.v2x_events import event_defect_id
+from fixtures.payloads import v2x
+from fixtures.tokens import Token, TokenKind
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.exchange import AnswerKind
-from interop_suite.claims.expected import field, shown
+from interop_suite.claims.expected import field, one_of, shown
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.charging import Charging, authorize
@@ -106,3 +111,34 @@ def shown_in_the_session_of_another(probe: Probe) -> None:
     probe.station.note(blocked_token=charging.token)
     charging.event("Updated", "Authorized", token=charging.identified(), charging_state="Charging")
     charging.end(2_900)
+
+
+KINDS: Mapping[TokenKind, Callable[[], str]] = {
+    TokenKind.ISO14443: lambda: f"04{secrets.token_hex(6).upper()}",
+    TokenKind.KEY_CODE: lambda: str(10**7 + secrets.randbelow(9 * 10**7)),
+    TokenKind.MAC_ADDRESS: lambda: f"02{secrets.token_hex(5).upper()}",
+    TokenKind.CENTRAL: lambda: str(uuid.uuid4()),
+}
+"""Tokens as each type writes them (2.x Part 2 appendices, IdTokenEnumType)."""
+_EACH_KIND = "A token that its operator accepts is accepted, whatever type it has"
+
+
+@case(
+    id="AU_26",
+    ocpp=VERSIONS,
+    title="Tokens are accepted whatever they are read from",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=(token_need("Accepted"),),
+    sends="Authorize with a card, a code, the address of a car and a token of the CSMS, all accepted.",
+    expects="The CSMS SHALL answer Accepted to each.",
+    clause=part6("C01.FR.02"),
+    defect="cards-accepted-only",
+    also=("valid-tag-refused",),
+    checks=(answered("Authorize", {STATUS: one_of("Accepted")}, claim=_EACH_KIND),),
+)
+def every_kind(probe: Probe) -> None:
+    for kind, make in KINDS.items():
+        token = Token(value=make(), kind=kind)
+        probe.give_token(token.value, "Accepted", type=kind)
+        probe.station.call("Authorize", v2x.authorize(token))
