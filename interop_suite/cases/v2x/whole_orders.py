@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
-import msgspec
-
-from drivers.base import token_need, trigger_need
-from interop_suite.catalogue import case
-from interop_suite.claims.charging_profiles import sound_profiles
-from interop_suite.claims.checks import still_serves
-from interop_suite.claims.clauses import Clause
-from interop_suite.claims.fulfilment import fulfilled
-from interop_suite.drive.probe import Probe
+from drivers.base import token_need
 from interop_suite.steps import whole_orders as orders
-from interop_suite.steps.connections import heartbeat
-from interop_suite.steps.obeying import obey
+from interop_suite.steps.order_cases import WholeOrders, add_orders
 from interop_suite.steps.smart_charging import K_BLOCK
-from interop_suite.steps.v2x import VERSIONS
 
-Payload = dict[str, Any]
 V21 = ("2.1",)
-CLAUSE = Clause("201-4", "4.1.7")
 TOKEN = (token_need("Accepted"),)
 SMART_CHARGING, DEVICE, DISPLAY = "Smart Charging", "Advanced Device Management", "Advanced UI"
 REJECTED = {"status": "Rejected"}
-
-
-class WholeOrders(msgspec.Struct, frozen=True, kw_only=True):
-    """Orders of one action, and what the station answers each with."""
-
-    id: str
-    title: str
-    versions: tuple[str, ...] = VERSIONS
-    block: str
-    profile: str
-    action: str
-    write: Callable[[Probe], Sequence[Payload]]
-    reply: Payload | None = None
-    """None is Accepted."""
-    needs: tuple[str, ...] = ()
-    """What they need besides the command."""
-    defect: str
-    also: tuple[str, ...] = ()
-    """Defects of other cases that they find, too."""
 
 
 ORDERS = (
@@ -260,31 +226,5 @@ ORDERS = (
 )
 
 
-def _add(wanted: WholeOrders) -> None:
-    @case(
-        id=wanted.id,
-        ocpp=wanted.versions,
-        title=wanted.title,
-        block=wanted.block,
-        profile=wanted.profile,
-        initiator="csms",
-        needs=(trigger_need(wanted.action), *wanted.needs),
-        sends=f"What a station may answer each {wanted.action} with, then a Heartbeat.",
-        expects=f"The CSMS SHALL send each {wanted.action} with every field that its operator named.",
-        clause=CLAUSE,
-        defect=wanted.defect,
-        also=wanted.also,
-        checks=(
-            fulfilled(wanted.action, may_refuse=True),
-            *((sound_profiles(),) if wanted.action == "SetChargingProfile" else ()),
-            still_serves(),
-        ),
-    )
-    def script(probe: Probe) -> None:
-        for order in wanted.write(probe):
-            obey(probe, wanted.action, order, wanted.reply or {"status": "Accepted"})
-        heartbeat(probe.station)
-
-
 for _wanted in ORDERS:
-    _add(_wanted)
+    add_orders(_wanted)
