@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from interop_suite.run.target_check import (
     NobodyAnswersError,
     SubprotocolError,
     check_target,
+    names_one_of,
 )
 from ocppj.errors import HarnessError, UsageError
 from ocppj.versions import Version
@@ -146,10 +147,7 @@ def _leave_out_unspoken_versions(state: State) -> None:
     asked_for = {*state.request.ocpp, *map(str, state.plan.features or ())}
     # What a CSMS is said to speak and refuses to speak is for the cases to tell.
     refusals = {v: e for v, e in refusals.items() if not (isinstance(e, BootRefusedError) and str(v) in asked_for)}
-    misnamed = {v: e for v, e in refusals.items() if isinstance(e, MisnamedVersionError)}
-    # How a CSMS names a version that it serves, or that it was said to speak, is for the cases to tell, too.
-    kept = {v for v, e in misnamed.items() if e.served or str(v) in asked_for}
-    kept = kept or set(misnamed if len(refusals) == len(versions) else ())
+    kept = _misnamed(state, refusals, asked_for)
     refusals = {v: e for v, e in refusals.items() if v not in kept}
     if not refusals:
         return
@@ -161,6 +159,19 @@ def _leave_out_unspoken_versions(state: State) -> None:
             result = not_applicable(case, f"this CSMS does not speak OCPP {case.ocpp}")
             state.collect(CaseOutcome(result=result))
     state.cases = [case for case in state.cases if case.ocpp not in refusals]
+
+
+def _misnamed(state: State, refusals: Mapping[Version, HarnessError], asked_for: Collection[str]) -> set[Version]:
+    """Find the versions that the CSMS speaks and does not name as it should, which is for the cases to tell.
+
+    Who names other versions, and serves this one without a name, does not speak it: it forgot to close the connection.
+    """
+    wrong = {v: e for v, e in refusals.items() if isinstance(e, MisnamedVersionError)}
+    named = {v for v, e in wrong.items() if not e.served and (str(v) in asked_for or len(refusals) == len(Version))}
+    unnamed = wrong.keys() - {v for v, e in wrong.items() if not e.served}
+    if unnamed and not names_one_of(state.plan.target, state.driver, (v for v in Version if v not in unnamed)):
+        named |= unnamed
+    return named
 
 
 class _Prepared:

@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import ssl
 import time
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -32,6 +33,7 @@ __all__ = [
     "SubprotocolError",
     "check_target",
     "greet",
+    "names_one_of",
     "stranger",
 ]
 
@@ -152,6 +154,18 @@ def greet(station: ScriptedStation, driver: Driver, target: CsmsUnderTest) -> An
 
 def _boot(station: ScriptedStation) -> Answer:
     return station.call("BootNotification", DIALOGUES[station.version].boot(station.model))
+
+
+def names_one_of(target: CsmsUnderTest, driver: Driver, versions: Iterable[Version]) -> bool:
+    """Return whether the CSMS names one of some versions to a station that offers it alone."""
+    identity = target.identities[0] if target.identities else f"PSCANARY{secrets.token_hex(3).upper()}"
+    for version in versions:
+        register(target, driver, version, identity)
+        with contextlib.closing(stranger(target, version, identity)) as station:
+            handshake = station.connect()
+        if handshake.opened and handshake.subprotocol == RULES[version].subprotocol:
+            return True
+    return False
 
 
 def _ended_at_once(wire: Link) -> Closed | None:

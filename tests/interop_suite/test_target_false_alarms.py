@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,14 @@ def test_csms_that_names_nothing_and_serves_nothing_does_not_speak_the_version_n
         pytest.raises(SubprotocolError, match="chose none"),
     ):
         check_target(CsmsUnderTest(url=url, timeout=0.4), NoDriver(), Version.V21)
+
+
+def test_version_that_is_served_by_mistake_and_not_named_is_not_spoken_no_false_alarm(tmp_path: Path) -> None:
+    def names_16_alone(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+        return next((name for name in offered if name == "ocpp1.6"), None)
+
+    with odd_csms(answers, subprotocols=[], select_subprotocol=names_16_alone) as url:
+        found = by_version(url, tmp_path / "run")
+    assert {result.verdict for result in found["1.6"]} == {Verdict.OK}
+    others = [result for version, results in found.items() if version != "1.6" for result in results]
+    assert {result.verdict for result in others} == {Verdict.NOT_APPLICABLE}
