@@ -271,6 +271,7 @@ ORDERS = (
         action="GetDERControl",
         write=controls_of_one_kind,
         defect="der-controls-of-any-kind",
+        also=("der-controls-read-without-default",),
     ),
     RichOrder(
         id="OPT_38",

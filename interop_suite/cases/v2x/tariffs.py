@@ -128,7 +128,7 @@ DEFAULTS = (
         expects="with no more prices in an element than the station takes",
         checks=(ordered(SET, {"tariff": _within}, claim="No element has more prices than the station takes"),),
         defect=FIRST_PRICE,
-        also=(REORDERED, NO_CONDITIONS),
+        also=(REORDERED, NO_CONDITIONS, "tariff-conditions-of-time-alone"),
     ),
     Default(
         id="TC_I_105_CSMS",
@@ -262,7 +262,7 @@ CHANGES = (
         tariff=FULL,
         checks=(ordered(CHANGE, {"tariff": _within}, claim="No element has more prices than the station takes"),),
         defect=NEWEST,
-        also=(FIRST_PRICE, REORDERED, NO_CONDITIONS),
+        also=(FIRST_PRICE, REORDERED, NO_CONDITIONS, "session-tariff-conditions-of-time-alone"),
     ),
     Change(
         id="TC_I_114_CSMS",

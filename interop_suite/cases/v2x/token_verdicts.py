@@ -90,6 +90,20 @@ def _judge_own(history: History) -> list[Finding]:
     return findings
 
 
+_BILLED = "The session stays with the token that began it, and not with one that was refused"
+
+
+def _judge_billed(history: History) -> list[Finding]:
+    """Look at the records where there are any; who ended a session is written down elsewhere in them."""
+    blocked = {str(token).casefold() for token in history.notes("blocked_token")}
+    reads = [call for call in history.driver_calls if call.operation == "kept" and call.error is None]
+    rows = reads[-1].info.get("transactions") or [] if reads else []
+    wrong = [row for row in rows if str(row.get("idTag")).casefold() in blocked]
+    verdict = Verdict.FAILED if wrong else Verdict.OK
+    actual = f"idTag is {wrong[0]['idTag']!r}, which is blocked" if wrong else f"{len(rows)} records"
+    return [Finding(verdict=verdict, claim=_BILLED, actual=actual)]
+
+
 @case(
     id="AU_25",
     ocpp=VERSIONS,
@@ -98,11 +112,20 @@ def _judge_own(history: History) -> list[Finding]:
     profile=PROFILE,
     needs=(token_need("Accepted"), token_need("Blocked")),
     sends="A session of an accepted token, an Updated in it with a blocked one, and its end with that one.",
-    expects="The CSMS SHALL answer each event, and SHALL NOT say Accepted of the blocked token.",
+    expects="The CSMS SHALL answer each event, SHALL NOT say Accepted of the blocked token, nor charge it.",
     clause=part6("C01.FR.07"),
     defect="token-verdict-of-first-event",
-    also=("invalid-tag-started", "event-without-token-info", "token-info-only-when-authorized", "start-lost"),
-    checks=(sessions_began(), answers_all, Check(claim=_OWN, judge=_judge_own)),
+    also=(
+        "invalid-tag-started",
+        "event-without-token-info",
+        "last-token-written-down",
+    ),
+    checks=(
+        sessions_began(),
+        answers_all,
+        Check(claim=_OWN, judge=_judge_own),
+        Check(claim=_BILLED, judge=_judge_billed),
+    ),
 )
 def shown_in_the_session_of_another(probe: Probe) -> None:
     charging = Charging(probe.station, probe.token(), connector=SECOND)

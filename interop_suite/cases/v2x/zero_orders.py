@@ -41,7 +41,6 @@ ORDERS = (
         action="SetChargingProfile",
         write=orders.paused_profiles,
         defect="profile-without-pause",
-        also=(LEFT_OUT,),
     ),
     WholeOrders(
         id="OPT_65",
@@ -53,7 +52,6 @@ ORDERS = (
         reply={"status": "Rejected"},
         needs=(token_need("Accepted"),),
         defect="remote-start-without-pause",
-        also=(LEFT_OUT,),
     ),
     WholeOrders(
         id="OPT_66",
@@ -114,6 +112,7 @@ ORDERS = (
         action="SetDefaultTariff",
         write=orders.free_prices,
         defect="tariff-without-free-prices",
+        also=("tariff-prices-in-another-order",),
     ),
 )
 
