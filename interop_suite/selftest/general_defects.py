@@ -186,7 +186,9 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "event-update-unanswered": serves("TransactionEvent", eventType="Updated"),
         **{unanswered_defect_id(action): asks(action) for action in UNANSWERED},
         **{name: meets(expectation) for name, expectation in EXPECTATIONS.items()},
-        "expired-reservation-refused": serves("ReservationStatusUpdate", reservationUpdateStatus="Expired"),
+        "expired-reservation-refused": unless_tried_plainly(
+            serves("ReservationStatusUpdate", reservationUpdateStatus="Expired")
+        ),
         "removed-reservation-refused": serves("ReservationStatusUpdate", reservationUpdateStatus="Removed"),
         "second-connector-refused": serves("StatusNotification", connectorId=2),
         # -- commands

@@ -195,6 +195,8 @@ def _judge_bounded(history: History) -> list[Finding]:
     defect="final-cost-before-taxes",
     also=(
         "final-cost-without-time",
+        "sequence-restart-refused",
+        "start-lost",
         "final-cost-without-limits",
         "final-cost-missing",
         "final-cost-by-first-tariff",

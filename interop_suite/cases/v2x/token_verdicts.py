@@ -51,6 +51,7 @@ def _not_accepted(value: Any) -> str | None:
         "unknown-tag-authorized",
         "blocked-tag-authorized",
         "event-without-token-info",
+        "sequence-restart-refused",
         event_defect_id("Ended", "Deauthorized"),
     ),
     checks=(
@@ -117,7 +118,6 @@ def _judge_billed(history: History) -> list[Finding]:
     defect="token-verdict-of-first-event",
     also=(
         "invalid-tag-started",
-        "event-without-token-info",
         "last-token-written-down",
     ),
     checks=(
@@ -140,7 +140,7 @@ KINDS: Mapping[TokenKind, Callable[[], str]] = {
     TokenKind.ISO14443: lambda: f"04{secrets.token_hex(6).upper()}",
     TokenKind.KEY_CODE: lambda: str(10**7 + secrets.randbelow(9 * 10**7)),
     TokenKind.MAC_ADDRESS: lambda: f"02{secrets.token_hex(5).upper()}",
-    TokenKind.CENTRAL: lambda: str(uuid.uuid4()),
+    TokenKind.CENTRAL: lambda: str(uuid.uuid4()).upper(),
 }
 """Tokens as each type writes them (2.x Part 2 appendices, IdTokenEnumType)."""
 _EACH_KIND = "A token that its operator accepts is accepted, whatever type it has"

@@ -23,6 +23,7 @@ ORDERS = (
         write=orders.reservations_of_other_tokens,
         needs=TOKEN,
         defect="reservation-for-cards-only",
+        also=("reserve-drops-connector-type", "reserve-drops-group"),
     ),
     WholeOrders(
         id="OPT_45",
@@ -34,7 +35,7 @@ ORDERS = (
         reply=REJECTED,
         needs=TOKEN,
         defect="remote-start-profile-without-validity",
-        also=("remote-start-without-additional-info", "remote-start-without-profile"),
+        also=("remote-start-without-additional-info", "remote-start-without-profile", "remote-start-without-group"),
     ),
     WholeOrders(
         id="OPT_46",
@@ -67,6 +68,7 @@ ORDERS = (
         action="GetReport",
         write=orders.components_with_instances,
         defect="report-without-instances",
+        also=("get-report-drops-variables",),
     ),
     WholeOrders(
         id="OPT_49",
@@ -76,7 +78,11 @@ ORDERS = (
         action="GetMonitoringReport",
         write=orders.monitors_of_instances,
         defect="monitoring-report-without-component-instances",
-        also=("monitoring-report-drops-evse", "monitoring-report-drops-instance"),
+        also=(
+            "monitoring-report-drops-evse",
+            "monitoring-report-drops-instance",
+            "monitoring-report-first-variable-only",
+        ),
     ),
     WholeOrders(
         id="OPT_50",
@@ -98,7 +104,7 @@ ORDERS = (
         write=orders.writes_of_instances,
         reply=orders.NOT_WRITTEN,
         defect="set-variables-without-instances",
-        also=("set-variables-of-the-station", "set-variables-one-by-one"),
+        also=("set-variables-of-the-station", "set-variables-one-by-one", "component-instance-dropped"),
     ),
     WholeOrders(
         id="OPT_52",
@@ -130,6 +136,12 @@ ORDERS = (
         write=orders.customers_of_all_kinds,
         needs=TOKEN,
         defect="customer-without-additional-info",
+        also=(
+            "customer-certificate-hashes-swapped",
+            "customer-information-always-reports",
+            "customer-information-never-clears",
+            "customer-information-token-type-lost",
+        ),
     ),
     WholeOrders(
         id="OPT_55",
@@ -141,6 +153,7 @@ ORDERS = (
         write=orders.swaps_by_other_tokens,
         needs=TOKEN,
         defect="battery-swap-for-cards-only",
+        also=("battery-swap-token-as-central",),
     ),
     WholeOrders(
         id="OPT_56",
@@ -162,7 +175,7 @@ ORDERS = (
         action="GetDERControl",
         write=orders.default_and_named_controls,
         defect="der-controls-read-without-default",
-        also=("der-controls-of-any-kind",),
+        also=("der-controls-of-any-kind", "get-der-control-without-id"),
     ),
     WholeOrders(
         id="OPT_58",
@@ -173,7 +186,7 @@ ORDERS = (
         action="ClearDERControl",
         write=orders.default_and_named_controls_cleared,
         defect="der-controls-cleared-by-kind-alone",
-        also=("clears-der-controls-of-any-kind",),
+        also=("clears-der-controls-of-any-kind", "clear-der-control-without-id"),
     ),
     WholeOrders(
         id="OPT_59",
@@ -184,7 +197,12 @@ ORDERS = (
         action="UpdateDynamicSchedule",
         write=orders.updates_of_each_phase,
         defect="dynamic-update-of-first-phase",
-        also=("dynamic-update-of-setpoint", "dynamic-update-above-zero", "dynamic-update-as-limit"),
+        also=(
+            "dynamic-update-of-setpoint",
+            "dynamic-update-above-zero",
+            "dynamic-update-as-limit",
+            "dynamic-update-repeats-first",
+        ),
     ),
     WholeOrders(
         id="OPT_60",

@@ -21,6 +21,11 @@ ORDERS = (
         write=orders.logs_without_retries,
         reply={"status": "Rejected"},
         defect=LEFT_OUT,
+        also=(
+            "get-log-always-diagnostics",
+            "log-window-lost",
+            "closes-after-log-rejected",
+        ),
     ),
     WholeOrders(
         id="OPT_63",
@@ -72,6 +77,7 @@ ORDERS = (
         write=orders.levels_cleared,
         reply={"status": "Unknown"},
         defect=LEFT_OUT,
+        also=("closes-after-clear-unknown",),
     ),
     WholeOrders(
         id="OPT_68",
@@ -82,6 +88,12 @@ ORDERS = (
         action="UpdateDynamicSchedule",
         write=orders.updates_to_zero,
         defect=LEFT_OUT,
+        also=(
+            "dynamic-update-above-zero",
+            "dynamic-update-as-limit",
+            "dynamic-update-of-setpoint",
+            "dynamic-update-repeats-first",
+        ),
     ),
     WholeOrders(
         id="OPT_69",
@@ -92,6 +104,7 @@ ORDERS = (
         write=orders.values_of_nothing,
         reply=orders.BLANK_WRITTEN,
         defect="blank-values-as-null-text",
+        also=("set-variables-one-by-one",),
     ),
     WholeOrders(
         id="OPT_70",
@@ -112,7 +125,13 @@ ORDERS = (
         action="SetDefaultTariff",
         write=orders.free_prices,
         defect="tariff-without-free-prices",
-        also=("tariff-prices-in-another-order",),
+        also=(
+            "tariff-prices-in-another-order",
+            "tariff-conditions-dropped",
+            "tariff-of-energy-and-time",
+            "tariff-times-with-seconds",
+            "tariff-with-first-price-only",
+        ),
     ),
 )
 
