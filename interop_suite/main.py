@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,11 @@ from interop_suite.run.state import State
 from interop_suite.run.target_check import (
     BootRefusedError,
     ClosedAtOnceError,
+    MisnamedVersionError,
     NobodyAnswersError,
     SubprotocolError,
     check_target,
+    names_one_of,
 )
 from ocppj.errors import HarnessError, UsageError
 from ocppj.versions import Version
@@ -145,6 +147,8 @@ def _leave_out_unspoken_versions(state: State) -> None:
     asked_for = {*state.request.ocpp, *map(str, state.plan.features or ())}
     # What a CSMS is said to speak and refuses to speak is for the cases to tell.
     refusals = {v: e for v, e in refusals.items() if not (isinstance(e, BootRefusedError) and str(v) in asked_for)}
+    kept = _misnamed(state, refusals, asked_for)
+    refusals = {v: e for v, e in refusals.items() if v not in kept}
     if not refusals:
         return
     plain = [error for version, error in refusals.items() if str(version) in asked_for]
@@ -155,6 +159,19 @@ def _leave_out_unspoken_versions(state: State) -> None:
             result = not_applicable(case, f"this CSMS does not speak OCPP {case.ocpp}")
             state.collect(CaseOutcome(result=result))
     state.cases = [case for case in state.cases if case.ocpp not in refusals]
+
+
+def _misnamed(state: State, refusals: Mapping[Version, HarnessError], asked_for: Collection[str]) -> set[Version]:
+    """Find the versions that the CSMS speaks and does not name as it should, which is for the cases to tell.
+
+    Who names other versions, and serves this one without a name, does not speak it: it forgot to close the connection.
+    """
+    wrong = {v: e for v, e in refusals.items() if isinstance(e, MisnamedVersionError)}
+    named = {v for v, e in wrong.items() if not e.served and (str(v) in asked_for or len(refusals) == len(Version))}
+    unnamed = wrong.keys() - {v for v, e in wrong.items() if not e.served}
+    if unnamed and not names_one_of(state.plan.target, state.driver, (v for v in Version if v not in unnamed)):
+        named |= unnamed
+    return named
 
 
 class _Prepared:

@@ -62,6 +62,8 @@ _MAY_BE_SPLIT: Mapping[str, str] = MappingProxyType(
     }
 )
 _PEM = "-----begin "
+_IN_ORDER = frozenset({"curveData", "prices", "v2xFreqWattCurve", "v2xSignalWattCurve"})
+"""Lists whose order has a meaning: of prices the first that applies counts; the points of a curve are a row."""
 _SAME_TIME = 1.0
 """Seconds: an API may keep times without their fractions."""
 _ABSENT = object()
@@ -139,8 +141,11 @@ def _leaves(wanted: Any, found: Any, path: str) -> Iterator[tuple[str, Any, Any]
 
 
 def _entries(wanted: Sequence[Any], found: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Look for each entry anywhere in a list: no text gives lists of commands an order."""
+    """Look for each entry anywhere in a list: no text gives most lists of commands an order."""
     entries = list(found) if isinstance(found, list | tuple) else []
+    if path.rpartition(".")[2] in _IN_ORDER and _is_reordered(wanted, entries, path):
+        yield path, "in their order", "in another order"
+        return
     for value in wanted:
         tries = [list(_leaves(value, entry, path)) for entry in entries]
         best = min(range(len(tries)), key=lambda index: len(tries[index]), default=None)
@@ -153,6 +158,17 @@ def _entries(wanted: Sequence[Any], found: Any, path: str) -> Iterator[tuple[str
         # A CSMS may add entries of its own; nothing is meant by one that is there twice (1.6 §6.41 forbids it).
         if any(not [*_leaves(value, surplus, path), *_leaves(surplus, value, path)] for value in wanted):
             yield path, "one of each", "one of them twice"
+
+
+def _is_reordered(wanted: Sequence[Any], found: Sequence[Any], path: str) -> bool:
+    """Return whether all entries are there, each once, and not where they were."""
+
+    def is_same(value: Any, entry: Any) -> bool:
+        return not [*_leaves(value, entry, path)]
+
+    if len(wanted) != len(found) or all(map(is_same, wanted, found)):
+        return False
+    return all(any(is_same(value, entry) for entry in found) for value in wanted)
 
 
 def _is_within(path: str, holders: Collection[str]) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import ssl
 import time
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,10 +28,12 @@ from ocppj.versions import RULES, Version
 __all__ = [
     "BootRefusedError",
     "ClosedAtOnceError",
+    "MisnamedVersionError",
     "NobodyAnswersError",
     "SubprotocolError",
     "check_target",
     "greet",
+    "names_one_of",
     "stranger",
 ]
 
@@ -50,6 +53,15 @@ class NobodyAnswersError(TargetUnreachableError):
 
 class ClosedAtOnceError(SubprotocolError):
     """The CSMS upgraded the connection and ended it at once: it has no use for the version, or for the station."""
+
+
+class MisnamedVersionError(SubprotocolError):
+    """The CSMS upgraded the connection and did not name the version that was offered: a finding, where it speaks it."""
+
+    def __init__(self, message: str, *, served: bool) -> None:
+        """Tell whether it answered a boot of this version all the same."""
+        super().__init__(message)
+        self.served = served
 
 
 class BootRefusedError(ClosedAtOnceError):
@@ -75,9 +87,11 @@ def _try(target: CsmsUnderTest, driver: Driver, version: Version, identity: str)
             _look_behind_the_broker(target, driver, version, station, handshake)
             return
         ended = _ended_at_once(station.wire)
+        unnamed = handshake.opened and handshake.error is None and handshake.subprotocol is None
+        served = unnamed and ended is None and _boot(station).ok
     if handshake.status in UNAUTHORIZED:
         raise UsageError(_which_credentials(target, handshake, identity))
-    _explain(handshake, redact_url(target.url), identity, version)
+    _explain(handshake, redact_url(target.url), identity, version, served=served)
     if ended is not None:
         raise ClosedAtOnceError(
             f"{redact_url(target.url)} upgraded {identity} to {RULES[version].subprotocol} and closed it at once "
@@ -135,7 +149,23 @@ def _look_behind_the_broker(
 def greet(station: ScriptedStation, driver: Driver, target: CsmsUnderTest) -> Answer:
     """Send the boot of a station that the CSMS knows; `station.heard` tells whether anything at all came back."""
     register(target, driver, station.version, station.identity)
+    return _boot(station)
+
+
+def _boot(station: ScriptedStation) -> Answer:
     return station.call("BootNotification", DIALOGUES[station.version].boot(station.model))
+
+
+def names_one_of(target: CsmsUnderTest, driver: Driver, versions: Iterable[Version]) -> bool:
+    """Return whether the CSMS names one of some versions to a station that offers it alone."""
+    identity = target.identities[0] if target.identities else f"PSCANARY{secrets.token_hex(3).upper()}"
+    for version in versions:
+        register(target, driver, version, identity)
+        with contextlib.closing(stranger(target, version, identity)) as station:
+            handshake = station.connect()
+        if handshake.opened and handshake.subprotocol == RULES[version].subprotocol:
+            return True
+    return False
 
 
 def _ended_at_once(wire: Link) -> Closed | None:
@@ -156,7 +186,7 @@ def _which_credentials(target: CsmsUnderTest, handshake: Handshake, identity: st
     return f"{refusal}: the password does not fit; check --password, which every station uses{known}"
 
 
-def _explain(handshake: Handshake, url: str, identity: str, version: Version) -> None:
+def _explain(handshake: Handshake, url: str, identity: str, version: Version, *, served: bool) -> None:
     if handshake.status is None:
         where = urlsplit(url).netloc
         if is_untrusted(handshake.error):
@@ -174,7 +204,9 @@ def _explain(handshake: Handshake, url: str, identity: str, version: Version) ->
             f"{url} answered HTTP 404 for {identity}; check the path in --url, or name a station that the CSMS knows "
             "with --identity"
         )
+    offered = RULES[version].subprotocol
+    if handshake.opened and (served or handshake.subprotocol not in (None, offered)):
+        said = f"answers to {offered} with {handshake.subprotocol or 'no subprotocol, and serves it'}"
+        raise MisnamedVersionError(f"{url} {said}; see --ocpp", served=served)
     reason = handshake.error or ("it chose none" if handshake.opened else f"HTTP {handshake.status}")
-    raise SubprotocolError(
-        f"{url} refused the subprotocol {RULES[version].subprotocol} or the upgrade ({reason}); see --ocpp"
-    )
+    raise SubprotocolError(f"{url} refused the subprotocol {offered} or the upgrade ({reason}); see --ocpp")

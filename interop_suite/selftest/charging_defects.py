@@ -90,6 +90,13 @@ CHARGING_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "profile-without-setpoint": _sets(_in_periods("setpoint")),
         "profile-without-frequency-curve": _sets(_in_periods("v2xFreqWattCurve")),
         "profile-without-signal-curve": _sets(_in_periods("v2xSignalWattCurve")),
+        "profile-curve-backwards": _sets(
+            lambda payload: any(
+                len(p.get(name, ())) > 1
+                for p in _periods(payload)
+                for name in ("v2xFreqWattCurve", "v2xSignalWattCurve")
+            )
+        ),
         "discharge-above-zero": _sets(
             lambda payload: any(min(p.get("dischargeLimit", 0), p.get("setpoint", 0)) < 0 for p in _periods(payload))
         ),

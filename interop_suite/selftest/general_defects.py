@@ -13,8 +13,10 @@ from typing import Any
 
 from fixtures.csms.defects.station_messages import UNANSWERED, unanswered_defect_id
 from fixtures.csms.defects.v2x_sessions import EXPECTATIONS, Expectation
+from fixtures.csms.defects.v2x_whole_orders import without_zeros
 from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.history import History
+from ocppj.actions import ACTIONS
 
 __all__ = ["GENERAL_DEFECTS", "Shows", "orders"]
 
@@ -142,6 +144,18 @@ def _has_typed_token(named: Mapping[str, Any]) -> bool:
     return (named.get("idToken") or {}).get("type") not in (None, "Central")
 
 
+def _names_a_zero(history: History) -> bool:
+    """Return whether an operator names a 0, a no or an empty text that a CSMS could leave out of its command."""
+    version = history.rules.version
+    for call in history.driver_calls:
+        named, action = call.info.get("payload"), str(call.info.get("action"))
+        if call.operation == "trigger" and isinstance(named, dict) and history.commands_to_any(action):
+            known = ACTIONS[version].get(action)
+            if known and known.by_csms and without_zeros(version, action, named) != named:
+                return True
+    return False
+
+
 GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
     {
         # -- the envelope
@@ -172,10 +186,13 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "event-update-unanswered": serves("TransactionEvent", eventType="Updated"),
         **{unanswered_defect_id(action): asks(action) for action in UNANSWERED},
         **{name: meets(expectation) for name, expectation in EXPECTATIONS.items()},
-        "expired-reservation-refused": serves("ReservationStatusUpdate", reservationUpdateStatus="Expired"),
+        "expired-reservation-refused": unless_tried_plainly(
+            serves("ReservationStatusUpdate", reservationUpdateStatus="Expired")
+        ),
         "removed-reservation-refused": serves("ReservationStatusUpdate", reservationUpdateStatus="Removed"),
         "second-connector-refused": serves("StatusNotification", connectorId=2),
         # -- commands
+        "zeros-left-out": _names_a_zero,
         "message-ids-restart": commands_again,
         "command-withheld": unless_only_told(commands()),
         "clear-cache-with-payload": commands("ClearCache"),

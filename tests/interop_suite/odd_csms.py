@@ -28,7 +28,7 @@ def odd_csms(handler: Handler, *, subprotocols: Sequence[str] = ("ocpp1.6",), **
 
     async def run() -> None:
         spoken = [Subprotocol(name) for name in subprotocols]
-        async with serve(handler, "127.0.0.1", 0, subprotocols=spoken, **options) as server:
+        async with serve(handler, "127.0.0.1", 0, subprotocols=spoken or None, **options) as server:
             address.append(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
             ready.set()
             await stop.wait()

@@ -19,6 +19,7 @@ from interop_suite.drive.offer import Trait
 from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
 from interop_suite.drive.setup import Start
 from interop_suite.drive.station import ScriptedStation
+from interop_suite.steps.charging import Charging
 from interop_suite.steps.connections import boot_is_accepted, boots_where_let_in, heartbeat, lets_in, opens
 from interop_suite.steps.pending_commands import (
     COMMAND,
@@ -287,8 +288,10 @@ def _judge_prefix(history: History) -> list[Finding]:
     first = attempts[0]
     boots = [b for b in history.calls("BootNotification") if b.call.connection == first.number]
     served = first.opened and any(boot.kind is AnswerKind.RESULT for boot in boots)
+    # A server names what the client offered, or nothing (RFC 6455 §4.2.2).
+    other = first.opened and first.subprotocol not in (None, *(first.info.get("offered") or ()))
     actual = f"{first.describe()}{', and its boot was answered' if served else ''}"
-    verdict = Verdict.FAILED if served else Verdict.OK
+    verdict = Verdict.FAILED if served or other else Verdict.OK
     return [Finding(verdict=verdict, claim=_NOT_BY_PREFIX, actual=actual, frame=first.line)]
 
 
@@ -301,7 +304,10 @@ def _judge_prefix(history: History) -> list[Finding]:
     expects="The CSMS SHALL NOT serve it: only the exact name stands for a version.",
     clause=wire_clause("3.1.2", "3.1.2", "3.1.2"),
     defect="subprotocol-by-its-beginning",
-    also={Version.V16: ("unsupported-subprotocol-accepted",), **dict.fromkeys(V2X, ())},
+    also={
+        Version.V16: ("unsupported-subprotocol-accepted", "subprotocol-of-its-own-named"),
+        **dict.fromkeys(V2X, ("subprotocol-of-its-own-named",)),
+    },
     checks=(
         Check(claim=_NOT_BY_PREFIX, judge=_judge_prefix),
         connection("The exact name is accepted", opens, nth=-1),
@@ -339,6 +345,19 @@ def _judge_probe(history: History) -> list[Finding]:
     return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=absent)]
 
 
+_READ_BY_ITS_VERSION = (
+    Check(claim="The station first connects with another version", judge=_judge_probe),
+    connection("The connection with this version is accepted", opens, nth=-1),
+    answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The boot is read by its version"),
+)
+_OWN_WORDS: Mapping[Version, tuple[Check, ...]] = {
+    Version.V16: (),
+    Version.V201: (),
+    Version.V21: (answered("TransactionEvent", claim="An event with words that only this version has is answered"),),
+}
+"""What tells a version from the one before it, where a boot does not."""
+
+
 @shared(
     id="FLD_38",
     title="The version is that of the connection, whatever a station spoke before",
@@ -349,11 +368,8 @@ def _judge_probe(history: History) -> list[Finding]:
     expects="The CSMS SHALL read each message by the version of the connection that it came on.",
     clause=wire_clause("3.1.2", "3.1.2", "3.1.2"),
     defect="first-version-sticks",
-    checks=(
-        Check(claim="The station first connects with another version", judge=_judge_probe),
-        connection("The connection with this version is accepted", opens, nth=-1),
-        answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The boot is read by its version"),
-    ),
+    also={Version.V16: (), Version.V201: (), Version.V21: ("words-of-first-version",)},
+    checks={version: (*_READ_BY_ITS_VERSION, *checks) for version, checks in _OWN_WORDS.items()},
 )
 def version_probe(probe: Probe) -> None:
     station = probe.station
@@ -362,6 +378,10 @@ def version_probe(probe: Probe) -> None:
     station.disconnect()
     probe.reconnect(station, judged=True)
     probe.boot(station)
+    if _OWN_WORDS[probe.version]:
+        charging = Charging(station, probe.made_up_token())
+        charging.begin(1800, tariff_id="plugstorm-day")
+        charging.end(2300)
 
 
 # -- one station and the others --------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def mutual_tls(probe: Probe) -> None:
     expects="The CSMS SHALL refuse the first or close it at once without serving it, and choose ocpp1.6 in the second.",
     clause=Clause("1.6J", "3.2"),
     defect="unsupported-subprotocol-accepted",
-    also=("mixed-offer-refused",),
+    also=("mixed-offer-refused", "subprotocol-of-its-own-named"),
     checks=(
         connection("An offer of only unknown subprotocols is not served", not_served, nth=0),
         connection("A mixed offer is answered with the known subprotocol", opens, nth=1),

@@ -31,10 +31,11 @@ STATUS = "idTokenInfo.status"
     title="Authorize of an unknown token is answered Unknown or Invalid",
     block=BLOCK,
     profile=PROFILE,
-    sends="Authorize with a token that the CSMS cannot know.",
-    expects="The CSMS SHALL answer with a status of Unknown or Invalid.",
+    sends="Authorize with a token that the CSMS cannot know, twice.",
+    expects="The CSMS SHALL answer each with a status of Unknown or Invalid.",
     clause=part6("C01.FR.07"),
     defect="unknown-tag-authorized",
+    also=("token-learnt-by-asking",),
     checks=(
         unknown_token_refused(
             "Authorize",
@@ -46,7 +47,10 @@ STATUS = "idTokenInfo.status"
     ),
 )
 def unknown_token(probe: Probe) -> None:
-    authorize(probe.station, probe.unknown_token())
+    token = probe.unknown_token()
+    # Whoever asks for a token does not make it known.
+    for _ in range(2):
+        authorize(probe.station, token)
 
 
 @case(
@@ -128,13 +132,26 @@ def cached_token(probe: Probe) -> None:
     title="A token of the station's cache that is invalid at the CSMS is refused in the answer to the event",
     block=BLOCK,
     profile=PROFILE,
-    sends="A session that begins without a token, an Updated with a token that the CSMS cannot know, and its end.",
+    sends="A session that begins without a token, an Updated with one that nobody knows, its end, and Authorize.",
     expects="The CSMS SHALL answer the event with a status of Invalid or Unknown, and answer the others.",
     clause=part6("TC_C_20_CSMS"),
     defect="invalid-tag-started",
-    also=(TOKEN_INFO, BAY, event_defect_id("Ended", "Deauthorized")),
+    also=(
+        TOKEN_INFO,
+        BAY,
+        event_defect_id("Ended", "Deauthorized"),
+        "token-learnt-by-charging",
+        "unknown-tag-authorized",
+    ),
     checks=(
         answers_all,
+        unknown_token_refused(
+            "Authorize",
+            STATUS,
+            ("Invalid", "Unknown"),
+            ("Blocked", "Expired", "NotAtThisLocation", "NotAtThisTime"),
+            claim="The token is not accepted for having been in a session",
+        ),
         unknown_token_refused(
             "TransactionEvent",
             STATUS,
@@ -149,6 +166,7 @@ def invalid_in_cache(probe: Probe) -> None:
     charging = Charging(probe.station, probe.unknown_token(), connector=2)
     for each in (STARTED_BY_BAY, AUTHORIZED, ENDED_DEAUTHORIZED):
         each.send(charging)
+    authorize(probe.station, charging.token)
 
 
 @case(

@@ -226,7 +226,7 @@ LED = (
         orders=("AFRRSignal",),
         clause=use_case("Q07"),
         defect="afrr-signal-without-sign",
-        also=("profile-without-signal-curve",),
+        also=("profile-without-signal-curve", "profile-curve-backwards"),
         checks=(fulfilled("AFRRSignal"),),
     ),
     Led(

@@ -233,7 +233,7 @@ ORDERS = (
         then=_mode_changed,
         clause=use_case("K01"),
         defect="profile-without-operation-mode",
-        also=("updated-by-operation-mode-changed-refused",),
+        also=("updated-by-operation-mode-changed-refused", "profile-without-pause"),
     ),
     ProfileOrder(
         id="TC_K_102_CSMS",

@@ -81,6 +81,13 @@ _REVOKED = "A contract certificate that its responder calls revoked is not accep
 _UNASKED = "this CSMS asks no responder: it refuses the contract certificate for want of a status of its own"
 
 
+def _untold(questions: int) -> tuple[Verdict, str]:
+    """Weigh an answer without certificateStatus: whoever asked the responder knows it, and the station has to."""
+    if questions:
+        return Verdict.FAILED, f"it has no certificateStatus, although its responder was asked {questions} times"
+    return Verdict.NOT_APPLICABLE, _NOT_HAD
+
+
 def _asks_nobody(call: Exchange, questions: int) -> bool:
     """Return whether a CSMS refuses for want of a status, which is what is left to one that reaches no responder."""
     status, token = _told(call)
@@ -93,7 +100,8 @@ def _judge_good(history: History) -> list[Finding]:
     for call, questions in _answers(history):
         status, token = _told(call)
         if status is None or _asks_nobody(call, questions):
-            findings.append(_finding(Verdict.NOT_APPLICABLE, _GOOD, call, _NOT_HAD if status is None else _UNASKED))
+            verdict, actual = _untold(questions) if status is None else (Verdict.NOT_APPLICABLE, _UNASKED)
+            findings.append(_finding(verdict, _GOOD, call, actual))
             continue
         broken = Verdict.FAILED if questions else Verdict.INCONCLUSIVE
         verdict = Verdict.OK if status == token == ACCEPTED else broken
@@ -111,7 +119,7 @@ def _judge_revoked(history: History) -> list[Finding]:
         status, token = _told(call)
         actual = _in_words(call, questions)
         if status is None or _asks_nobody(call, questions):
-            verdict, actual = Verdict.NOT_APPLICABLE, _NOT_HAD if status is None else _UNASKED
+            verdict, actual = _untold(questions) if status is None else (Verdict.NOT_APPLICABLE, _UNASKED)
         elif ACCEPTED in (status, token):
             verdict = Verdict.FAILED if questions else Verdict.NON_STRICT
         else:
@@ -138,7 +146,7 @@ def _charge(probe: Probe, token: Token) -> None:
     expects="The CSMS SHALL answer that certificate and token are Accepted, and accept the token in the session.",
     clause=Clause("201-E", "C07.FR.14"),
     defect="contract-hashes-unread",
-    also=(EVENTS, "valid-tag-refused"),
+    also=(EVENTS, "valid-tag-refused", "contract-status-untold"),
     checks=(Check(claim=_GOOD, judge=_judge_good), answers_all, starts_with_token(ACCEPTED)),
 )
 def good_contract(probe: Probe) -> None:
@@ -158,7 +166,7 @@ def good_contract(probe: Probe) -> None:
     expects="The CSMS SHALL answer that the certificate is CertificateRevoked, and the token Invalid.",
     clause=Clause("201-E", "C07.FR.16"),
     defect="revoked-contract-accepted",
-    also=("unknown-tag-authorized",),
+    also=("unknown-tag-authorized", "contract-status-untold"),
     checks=(Check(claim=_REVOKED, judge=_judge_revoked),),
 )
 def revoked_contract(probe: Probe) -> None:

@@ -17,7 +17,7 @@ from interop_suite.drive.probe import Probe
 from interop_suite.steps.charging import Charging, authorize
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.operator_orders import new_tokens, ordered
-from interop_suite.steps.tariffs import energy_prices, price, tariff
+from interop_suite.steps.tariffs import energy_prices, minute_prices, price, tariff
 from interop_suite.steps.transaction_events import answers_all
 from interop_suite.steps.v2x import (
     ACCEPTED,
@@ -27,6 +27,7 @@ from interop_suite.steps.v2x import (
     starts_with_token,
     status_answered,
 )
+from interop_suite.steps.v16 import ago
 from ocppj.versions import Version
 
 BLOCK = "Tariff and Cost"
@@ -35,7 +36,8 @@ BY_SCHEMA = Clause("201-4", "4.1.7")
 PRICED = "token:tariff"
 CHEAP, DEAR = 0.31, 0.47
 """Prices of a kWh."""
-RUNNING = 4.37
+RUNNING = (4.37, 11.85)
+"""Costs of two sessions so far."""
 SESSIONS = ((1, CHEAP, 1_000, 21_000), (2, DEAR, 300_000, 308_000))
 """EVSE, price, and the register in Wh at the begin and the end of two sessions."""
 TOLERANCE = 0.02
@@ -50,7 +52,7 @@ TOLERANCE = 0.02
     profile=PROFILE,
     initiator="csms",
     needs=(trigger_need("CostUpdated"),),
-    sends="Two sessions at two EVSEs, the answer to CostUpdated for the older one, then a Heartbeat.",
+    sends="Two sessions at two EVSEs, the answers to CostUpdated for the older one and the newer, then a Heartbeat.",
     expects="The CSMS SHALL send CostUpdated with the cost and the transactionId of the session, and go on.",
     clause=BY_SCHEMA,
     defect="cost-of-newest-transaction",
@@ -68,7 +70,8 @@ def running_cost(probe: Probe) -> None:
         session.begin(1_000 * (number + 1))
         session.sample(15_000 * (number + 1))
     station.reply("CostUpdated", {})
-    probe.command("CostUpdated", {"totalCost": RUNNING, "transactionId": str(sessions[0].id)})
+    for session, cost in zip(sessions, RUNNING, strict=True):
+        probe.command("CostUpdated", {"totalCost": cost, "transactionId": str(session.id)})
     heartbeat(station)
 
 
@@ -153,8 +156,11 @@ BOUNDED = (
     ),
     (2, {"energy": energy_prices(price(0.4)), "maxCost": {"exclTax": 9.0, "inclTax": 9.0}}, 50_000, 9.0),
     (1, {"energy": energy_prices(price(0.4)), "minCost": {"exclTax": 3.0, "inclTax": 3.0}}, 1_000, 3.0),
+    (2, {"energy": energy_prices(price(0.2)), "chargingTime": minute_prices(price(0.1))}, 4_000, 6.8),
 )
-"""EVSE, tariff, energy in Wh and cost of sessions whose tariffs have more than a price of energy."""
+"""EVSE, tariff, energy in Wh and cost of sessions of an hour, whose tariffs have more than a price of energy."""
+HOUR = 60
+"""Minutes that such a session takes; a car that charges all the time."""
 
 
 def _judge_bounded(history: History) -> list[Finding]:
@@ -179,15 +185,18 @@ def _judge_bounded(history: History) -> list[Finding]:
 @case(
     id="OPT_17",
     ocpp="2.1",
-    title="What a session costs has its taxes, its fee, and stays within the least and the most",
+    title="What a session costs has its taxes, its fee, its time, and stays within the least and the most",
     block=BLOCK,
     profile=PROFILE,
     needs=(PRICED,),
-    sends="Sessions with tokens whose tariffs have taxes and a fixed fee, a most, and a least that they cost.",
+    sends="Sessions of an hour whose tariffs have taxes and a fixed fee, a most, a least, and a price of a minute.",
     expects="The CSMS SHALL tell in its answer to each Ended event what that session cost, all told.",
     clause=Clause("21-4", "4.1.7"),
     defect="final-cost-before-taxes",
     also=(
+        "final-cost-without-time",
+        "sequence-restart-refused",
+        "start-lost",
         "final-cost-without-limits",
         "final-cost-missing",
         "final-cost-by-first-tariff",
@@ -201,8 +210,8 @@ def bounded_costs(probe: Probe) -> None:
         session = Charging(probe.station, token, connector=evse)
         plain = parts["energy"]["prices"][0]["priceKwh"] * energy / 1_000
         probe.station.note(priced={"transaction": str(session.id), "cost": cost, "energy_cost": plain})
-        session.begin(3_000 * (number + 1))
-        session.end(3_000 * (number + 1) + energy)
+        session.begin(3_000 * (number + 1), timestamp=ago(minutes=HOUR))
+        session.end(3_000 * (number + 1) + energy, time_spent_charging=HOUR * 60)
 
 
 RUNS = ((1, CHEAP, 2_000, (7_000, 15_500)), (2, DEAR, 410_000, (416_500, 431_000)))

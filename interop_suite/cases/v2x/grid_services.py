@@ -49,6 +49,9 @@ ABSORB, CAP = "der-absorb-17", "der-cap-29"
     defect="der-control-always-default",
     also=(
         "own-feature-not-supported",
+        "der-controls-cleared-by-kind-alone",
+        "der-controls-read-without-default",
+        "der-controls-without-duration",
         "der-setpoint-without-sign",
         "get-der-control-without-id",
         "clear-der-control-without-id",

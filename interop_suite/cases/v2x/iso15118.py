@@ -21,7 +21,7 @@ from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.exchange import Exchange
+from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.expected import Expected, one_of
 from interop_suite.claims.history import History
 from interop_suite.drive.ocsp_responder import responding
@@ -43,6 +43,7 @@ LARGE_EXI = 8_000
 """Bytes of a request that only the 11,000 characters of 2.1 have room for."""
 NO_BASE64 = "contract-answer-not-encoded"
 EMPTY = "contract-answer-empty"
+ECHO = "contract-request-sent-back"
 
 
 def _unless_declined(action: str, fields: dict[str, Expected], why: str) -> Check:
@@ -97,14 +98,14 @@ CONTRACTS = (
         title="A car has its contract certificate installed",
         action="Install",
         defect=EMPTY,
-        also=(NO_BASE64,),
+        also=(NO_BASE64, ECHO),
     ),
     Contract(
         id="TC_M_28_CSMS",
         title="A car has its contract certificate renewed",
         action="Update",
         defect=NO_BASE64,
-        also=(EMPTY,),
+        also=(EMPTY, ECHO),
     ),
     Contract(
         id="TC_M_100_CSMS",
@@ -116,12 +117,28 @@ CONTRACTS = (
         versions=("2.1",),
         clause=Clause("21-4", "4.1.7"),
         defect="exi-request-limited-as-in-201",
-        also=(EMPTY, NO_BASE64),
+        also=(EMPTY, NO_BASE64, ECHO),
     ),
 )
 _contract_answered = _unless_declined(
     CONTRACT, {"exiResponse": _is_base64}, "no contract certificate is to be had from this CSMS: it answered Failed"
 )
+
+
+_NO_ECHO = "What comes back for a car is not its own request"
+
+
+def _judge_echo(history: History) -> list[Finding]:
+    calls = [call for call in history.calls(CONTRACT) if call.kind is AnswerKind.RESULT]
+    return [
+        Finding(
+            verdict=Verdict.FAILED if call.result.get("exiResponse") == call.payload["exiRequest"] else Verdict.OK,
+            claim=_NO_ECHO,
+            actual=f"exiResponse begins with {str(call.result.get('exiResponse'))[:40]!r}",
+            frame=call.answer.line if call.answer else None,
+        )
+        for call in calls
+    ]
 
 
 def _ask_for_contract(station: ScriptedStation, contract: Contract) -> None:
@@ -142,7 +159,7 @@ def _add(contract: Contract) -> None:
         clause=contract.clause,
         defect=contract.defect,
         also=contract.also,
-        checks=(_contract_answered, still_serves()),
+        checks=(_contract_answered, Check(claim=_NO_ECHO, judge=_judge_echo), still_serves()),
     )
     def script(probe: Probe) -> None:
         for _ in range(2):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drivers.base import trigger_need
+from drivers.base import token_need, trigger_need
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import still_serves
@@ -87,6 +87,32 @@ def _entries(call: Exchange) -> list[dict[str, Any]]:
     return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
+_STILL_REFUSED = "A token that is blocked, and is to be so in the list, is not sent as Accepted"
+
+
+def _judge_refused(history: History) -> list[Finding]:
+    """Hold the list against a token that both its operator and the order call Blocked."""
+    blocked = {str(token).casefold() for token in history.notes("blocked_token")}
+    entries = [
+        (call, entry)
+        for call in history.commands(ORDER)
+        for entry in _entries(call)
+        if str(field(entry, "idToken.idToken")).casefold() in blocked
+    ]
+    if not entries and history.commands(ORDER):
+        actual = "it is not in the list" if blocked else "no driver can block a token"
+        return [Finding(verdict=Verdict.OK, claim=_STILL_REFUSED, actual=actual)]
+    return [
+        Finding(
+            verdict=Verdict.FAILED if field(entry, "idTokenInfo.status") == "Accepted" else Verdict.OK,
+            claim=_STILL_REFUSED,
+            actual=f"{entry}",
+            frame=call.call.line,
+        )
+        for call, entry in entries
+    ]
+
+
 @case(
     id="TC_D_01_CSMS",
     ocpp=VERSIONS,
@@ -99,6 +125,7 @@ def _entries(call: Exchange) -> list[dict[str, Any]]:
     expects="The CSMS SHALL send a Full update with a version above 0 and every entry with its idTokenInfo.",
     clause=CLAUSE,
     defect="local-list-without-version",
+    also=("local-list-all-accepted",),
     checks=(
         ordered(
             ORDER,
@@ -108,11 +135,15 @@ def _entries(call: Exchange) -> list[dict[str, Any]]:
                 "localAuthorizationList": each("idToken", "idTokenInfo"),
             },
         ),
+        Check(claim=_STILL_REFUSED, judge=_judge_refused),
         still_serves(),
     ),
 )
 def full_list(probe: Probe) -> None:
     first, second = new_tokens(probe, 2)
+    if probe.driver.missing(token_need("Blocked"), probe.version) is None:
+        second = probe.token("Blocked")
+        probe.station.note(blocked_token=second)
     _send(probe, _update("Full", 7, _entry(first), _entry(second, "Blocked")))
 
 

@@ -138,7 +138,12 @@ IN_ORDER = {
     expects="The CSMS SHALL write each variable of the slot that was named, reset the station and accept its boot.",
     clause=Clause("21-4", "4.1.7"),
     defect="component-instance-dropped",
-    also=("network-priority-stale", "set-variables-one-by-one", "set-variables-number"),
+    also=(
+        "network-priority-stale",
+        "set-variables-one-by-one",
+        "set-variables-number",
+        "set-variables-without-instances",
+    ),
     checks=(
         asked("SetVariables", {"setVariableData": each("component", "variable", "attributeValue")}),
         asked("SetVariables", {"setVariableData.0.attributeValue": one_of(PRIORITY)}),

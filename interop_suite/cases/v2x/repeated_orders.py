@@ -306,6 +306,7 @@ NUMBERED = (
         reply=ACCEPTED,
         number="requestId",
         defect=ONE_NUMBER,
+        also=("der-controls-read-without-default",),
     ),
     Repeated(
         id="CMD_22",

@@ -186,6 +186,7 @@ ORDERS = (
             "tariff-conditions-dropped",
             "tariff-times-with-seconds",
             "tariff-with-first-price-only",
+            "tariff-prices-in-another-order",
             "tariff-without-taxes",
             "tariff-without-valid-from",
         ),
@@ -200,7 +201,12 @@ ORDERS = (
         write=session_tariff,
         needs=TOKEN,
         defect="session-tariff-of-energy-and-time",
-        also=("tariff-conditions-dropped", "tariff-times-with-seconds", "tariff-with-first-price-only"),
+        also=(
+            "tariff-conditions-dropped",
+            "tariff-times-with-seconds",
+            "tariff-with-first-price-only",
+            "tariff-prices-in-another-order",
+        ),
     ),
     RichOrder(
         id="OPT_32",
@@ -254,7 +260,7 @@ ORDERS = (
         action="SetDERControl",
         write=der_curve,
         defect="der-curve-of-two-points",
-        also=("der-control-always-default",),
+        also=("der-control-always-default", "der-curve-backwards"),
     ),
     RichOrder(
         id="OPT_37",
@@ -265,6 +271,7 @@ ORDERS = (
         action="GetDERControl",
         write=controls_of_one_kind,
         defect="der-controls-of-any-kind",
+        also=("der-controls-read-without-default",),
     ),
     RichOrder(
         id="OPT_38",

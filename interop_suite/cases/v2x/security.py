@@ -234,7 +234,7 @@ def rejected_password(probe: Probe) -> None:
     expects="The CSMS SHALL refuse the first or close it at once without serving it, and choose this version then.",
     clause={Version.V201: Clause("201-4", "3.2"), Version.V21: Clause("21-4", "3.3")},
     defect="unsupported-subprotocol-accepted",
-    also=("mixed-offer-refused",),
+    also=("mixed-offer-refused", "subprotocol-of-its-own-named"),
     checks=(
         connection("An offer of only unknown subprotocols is not served", not_served, nth=0),
         connection("A mixed offer is answered with the known subprotocol", opens, nth=1),

@@ -47,6 +47,7 @@ CLEARED = tariff("to-be-cleared", energy=energy_prices(price(0.39)))
 
 TIMES = "tariff-times-with-seconds"
 FIRST_PRICE = "tariff-with-first-price-only"
+REORDERED = "tariff-prices-in-another-order"
 NO_CONDITIONS = "tariff-conditions-dropped"
 EMPTY_CONDITIONS = "tariff-conditions-empty"
 
@@ -117,7 +118,7 @@ DEFAULTS = (
         tariff=BY_TIME,
         expects="with the times of each price as HH:MM",
         defect=TIMES,
-        also=(FIRST_PRICE, NO_CONDITIONS),
+        also=(FIRST_PRICE, REORDERED, NO_CONDITIONS),
     ),
     Default(
         id="TC_I_102_CSMS",
@@ -127,7 +128,7 @@ DEFAULTS = (
         expects="with no more prices in an element than the station takes",
         checks=(ordered(SET, {"tariff": _within}, claim="No element has more prices than the station takes"),),
         defect=FIRST_PRICE,
-        also=(NO_CONDITIONS,),
+        also=(REORDERED, NO_CONDITIONS, "tariff-conditions-of-time-alone"),
     ),
     Default(
         id="TC_I_105_CSMS",
@@ -261,7 +262,7 @@ CHANGES = (
         tariff=FULL,
         checks=(ordered(CHANGE, {"tariff": _within}, claim="No element has more prices than the station takes"),),
         defect=NEWEST,
-        also=(FIRST_PRICE, NO_CONDITIONS),
+        also=(FIRST_PRICE, REORDERED, NO_CONDITIONS, "session-tariff-conditions-of-time-alone"),
     ),
     Change(
         id="TC_I_114_CSMS",
@@ -277,7 +278,7 @@ CHANGES = (
         title="Change the tariff of a session to one with prices by time of day",
         tariff=BY_TIME,
         defect=NO_CONDITIONS,
-        also=(NEWEST, TIMES, FIRST_PRICE),
+        also=(NEWEST, TIMES, FIRST_PRICE, REORDERED),
     ),
 )
 

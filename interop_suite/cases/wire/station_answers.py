@@ -20,6 +20,7 @@ from interop_suite.steps.pending_commands import (
     answer,
     asked_first,
     asked_second,
+    first_action,
     first_command,
     first_of,
     hold,
@@ -247,6 +248,20 @@ def error_answers(probe: Probe) -> None:
     heartbeat(station)
 
 
+_OVER = "The command is over with that answer, and does not wait for its time-out"
+
+
+def _judge_over(history: History) -> list[Finding]:
+    """Tell a CSMS that drops the answer, which the texts allow, and then waits for another one."""
+    outcomes = [c for c in history.driver_calls if c.operation == "outcome"]
+    outcomes = [c for c in outcomes if c.info.get("action") == first_action(history)]
+    if not outcomes:
+        return []
+    said = (outcomes[0].info.get("result") or {}).get("status")
+    verdict = Verdict.NON_STRICT if said == "timeout" else Verdict.OK
+    return [Finding(verdict=verdict, claim=_OVER, actual=f"its API says {said!r}", frame=outcomes[0].line)]
+
+
 @shared(
     id="ID_09",
     title="An answer that is against its schema fails the command and nothing else",
@@ -261,7 +276,7 @@ def error_answers(probe: Probe) -> None:
         Version.V21: Clause("21-4", "4.2.3"),
     },
     defect="invalid-answer-mutes",
-    checks=(asked_first(), asked_second(), still_serves()),
+    checks=(asked_first(), Check(claim=_OVER, judge=_judge_over), asked_second(), still_serves()),
 )
 def invalid_answer(probe: Probe) -> None:
     station = probe.station

@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from evidence.redact import REDACTED
 from evidence.run_model import CaseResult
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import Case, all_cases
@@ -10,6 +11,7 @@ from interop_suite.claims.checks import answered, asked
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.expected import each, one_of
 from interop_suite.claims.history import History
+from interop_suite.claims.orders import differences
 from interop_suite.run.judge import judge
 from ocppj.actions import ACTIONS
 from ocppj.versions import Version
@@ -251,3 +253,31 @@ def test_field_that_is_not_there_is_missing() -> None:
     case = msgspec.structs.replace(case_of(), checks=(check,))
     reason = judge(case, begun().sent(HEARTBEAT).got('[3,"1",{}]').history()).reason
     assert "None" not in reason
+
+
+def test_pin_that_the_trace_blanks_is_no_text_no_false_alarm() -> None:
+    apn = {"apn": "stations.example", "apnAuthentication": "CHAP", "simPin": REDACTED}
+    connection = {
+        "ocppVersion": "OCPP20",
+        "ocppTransport": "JSON",
+        "ocppCsmsUrl": "wss://csms.example.invalid",
+        "messageTimeout": 30,
+        "securityProfile": 2,
+        "ocppInterface": "Wireless0",
+        "apn": apn,
+    }
+    order = [2, "c1", "SetNetworkProfile", {"configurationSlot": 1, "connectionData": connection}]
+    recording = begun(Version.V201).got(msgspec.json.encode(order).decode()).sent('[3,"c1",{"status":"Accepted"}]')
+    result = judged(recording.sent(HEARTBEAT).got(ANSWER))
+    assert result.verdict is Verdict.OK, result.reason
+
+
+def test_tariff_whose_prices_come_in_another_order_is_another_tariff() -> None:
+    prices = [{"priceKwh": 0.3, "conditions": {"startTimeOfDay": "22:00"}}, {"priceKwh": 0.4}]
+    tariff = {"tariffId": "t", "currency": "EUR"}
+    named = {"evseId": 1, "tariff": {**tariff, "energy": {"prices": prices}}}
+    sent = {"evseId": 1, "tariff": {**tariff, "energy": {"prices": prices[::-1]}}}
+    assert differences("SetDefaultTariff", named, named) == []
+    assert differences("SetDefaultTariff", named, sent) == [
+        "tariff.energy.prices is 'in another order' instead of 'in their order'"
+    ]
