@@ -14,7 +14,7 @@ ARGS ?=
 RUNS ?= 5
 DIST ?= dist
 MUTANTS ?= 60
-DEFECTS ?= 160
+DEFECTS ?= 120
 
 VENV := .venv
 BIN := $(VENV)/bin
