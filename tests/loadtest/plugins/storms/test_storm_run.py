@@ -103,11 +103,13 @@ def test_a_restart_of_the_csms_is_survived_and_the_return_follows_the_back_off_f
     assert formula.distance >= formula.deviation
     curve = [(row["t"], row["back"] / STATIONS) for row in storm.curve]
     lost = min(row["t"] for row in storm.curve if row["struck"])
+    # Beside other programs the CSMS may be so long in coming back that the curves run together.
+    spoiled = result(tmp_path).generator.verdict == "INVALID"
     for other in ("fixed:0.4", "spec:3/0.5/2", "spec:0.4/12/2"):
         wrong = expected(parse_backoff(other), [Return(lost, lost + 2.0, at_once=False)])
         assert wrong is not None
-        assert distance(curve, wrong, 0.5) > 0.2, other
-    assert storm.recovered is not False or result(tmp_path).generator.verdict == "INVALID"
+        assert spoiled or distance(curve, wrong, 0.5) > 0.2, other
+    assert spoiled or storm.recovered is not False
     assert not (tmp_path / "run" / ".storms").exists()
 
 
