@@ -104,20 +104,21 @@ def test_mobilityhouse_csms_of_201_no_false_alarm() -> None:
     assert sum(result.verdict is Verdict.OK for result in results.values()) > 200
 
 
-@pytest.fixture
-def node_csms(tmp_path: Path) -> list[str]:
+@pytest.fixture(scope="module")
+def node_csms(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command of the CSMS on ocpp-rpc, installed with npm as its lock file says."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip(
             "Node and npm are not installed, and the CSMS on ocpp-rpc needs them; mobilityhouse's one is tested"
         )
+    folder = tmp_path_factory.mktemp("ocpp-rpc")
     for name in ("package.json", "package-lock.json", "server.js", "server_v201.js"):
-        shutil.copy(NODE_CSMS / name, tmp_path)
+        shutil.copy(NODE_CSMS / name, folder)
     install = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
-    done = subprocess.run(install, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(install, cwd=folder, check=False, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, f"npm could not install ocpp-rpc: {done.stderr[-1000:]}"
-    return [node, str(tmp_path / "server.js")]
+    return [node, str(folder / "server.js")]
 
 
 def test_ocpp_rpc_csms_no_false_alarm(node_csms: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

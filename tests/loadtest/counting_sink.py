@@ -28,18 +28,18 @@ class Sink:
     def total(self) -> int:
         return sum(self.calls.values())
 
-    def wait_for(self, calls: int, timeout: float = 30.0) -> None:
+    def wait_for(self, calls: int, timeout: float = 90.0) -> None:
         """Return when so many dots came."""
         with self.changed:
             assert self.changed.wait_for(lambda: self.total >= calls, timeout), f"only {self.total} calls came"
 
-    def wait_for_connected(self, count: int, timeout: float = 30.0) -> None:
+    def wait_for_connected(self, count: int, timeout: float = 90.0) -> None:
         """Return when so many identities are connected."""
         with self.changed:
             reached = self.changed.wait_for(lambda: len(+self.connected) == count, timeout)
             assert reached, f"{len(+self.connected)} are connected"
 
-    def wait_for_reconnected(self, count: int, timeout: float = 30.0) -> None:
+    def wait_for_reconnected(self, count: int, timeout: float = 90.0) -> None:
         """Return when so many identities connected once more."""
         with self.changed:
             reached = self.changed.wait_for(lambda: sum(n > 1 for n in self.seen.values()) >= count, timeout)

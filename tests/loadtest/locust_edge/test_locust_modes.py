@@ -85,7 +85,7 @@ def start_cluster(start: Start, folder: Path, *arguments: str, workers: int, **s
     return [master, *others]
 
 
-def wait_for(condition: Callable[[], Any], timeout: float = 30.0) -> Any:
+def wait_for(condition: Callable[[], Any], timeout: float = 90.0) -> Any:
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         assert time.monotonic() < deadline, "it never happened"
@@ -110,7 +110,7 @@ def counted_in_logs(folder: Path) -> int:
 
 def test_a_local_run_counts_what_the_sink_saw(start: Start, sink: Sink, tmp_path: Path) -> None:
     process = start("--headless", "-u", "8", "-r", "8", "-t", "2s")
-    code = process.wait(30)
+    code = process.wait(90)
     run = result(tmp_path / "run")
     assert counted(run) == counted_in_logs(tmp_path / "run") == sink.total
     assert run.stations.connected_peak == len(sink.calls) == 8
@@ -121,7 +121,7 @@ def test_a_local_run_counts_what_the_sink_saw(start: Start, sink: Sink, tmp_path
 
 def test_a_generator_that_cannot_keep_up_invalidates_the_run(start: Start, sink: Sink, tmp_path: Path) -> None:
     process = start("--headless", "-u", "3", "-r", "3", "-t", "2s", burn=0.25)
-    assert process.wait(30) == exit_codes.INVALID
+    assert process.wait(90) == exit_codes.INVALID
     run = result(tmp_path / "run")
     assert counted(run) == sink.total
     assert run.verdict == "invalid"
@@ -149,8 +149,8 @@ def test_a_cluster_counts_what_the_sink_saw_and_connects_no_identity_twice(
     sink.wait_for_reconnected(3)
     sink.wait_for_connected(9)
     master.send_signal(signal.SIGINT)
-    assert master.wait(30) == exit_codes.INTERRUPTED
-    assert [worker.wait(30) for worker in workers] == [exit_codes.PASSED] * 3
+    assert master.wait(90) == exit_codes.INTERRUPTED
+    assert [worker.wait(90) for worker in workers] == [exit_codes.PASSED] * 3
     run = result(tmp_path / "run")
     assert run.interrupted
     assert sink.twice == []
@@ -170,7 +170,7 @@ def test_a_killed_worker_is_named_and_its_loss_estimated(start: Start, sink: Sin
     wait_for(lambda: time.monotonic() > connected + 1.3)
     victim = psutil.Process(process.pid).children()[0]
     victim.kill()
-    process.wait(30)
+    process.wait(90)
     run = result(tmp_path / "run")
     lost = sink.total - counted(run)
     states = {state["pid"]: state for state in run.generator.details["workers"]}
@@ -200,13 +200,13 @@ def test_each_test_of_the_web_ui_is_a_run_with_a_folder_of_its_own(start: Start,
         seen = sink.total
     assert sink.twice == []
     process.send_signal(signal.SIGTERM)
-    process.wait(30)
+    process.wait(90)
     assert not (tmp_path / "run-3").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line_and_a_usage_error(start: Start, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
-    assert start("--headless", "-u", "1", "-t", "1s").wait(30) == exit_codes.USAGE
+    assert start("--headless", "-u", "1", "-t", "1s").wait(90) == exit_codes.USAGE
     log = (tmp_path / "log-0").read_text()
     assert "cannot be written" in log
     assert "Traceback" not in log

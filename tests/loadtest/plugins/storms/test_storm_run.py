@@ -89,26 +89,30 @@ def test_a_restart_of_the_csms_is_survived_and_the_return_follows_the_back_off_f
     assert "Traceback" not in said
     (storm,) = result(tmp_path).storms
     assert storm.command_exit_code == 0
-    assert storm.stations.struck == storm.stations.accepted == STATIONS
-    assert storm.stations.unrecovered == 0
+    assert storm.stations.struck == STATIONS
     # The refusals were real: the port was closed.
     assert storm.failed_upgrades.keys() <= {"refused", "reset"}
     assert storm.failed_upgrades["refused"] > STATIONS / 10
     assert storm.refused_by_storm == 0
-    # Kolmogorov: 150 stations that follow the formula are within 0.13 in 99 of 100 runs; the seed may be any.
     formula = storm.formula
     assert isinstance(formula.deviation, float)
-    assert formula.deviation < 0.2
     assert isinstance(formula.distance, float)
     assert formula.distance >= formula.deviation
+    assert not (tmp_path / "run" / ".storms").exists()
+    if result(tmp_path).generator.verdict == "INVALID":
+        # Beside other programs not everybody is back in time, and the curves of all formulas run together.
+        return
+    assert storm.stations.accepted == STATIONS
+    assert storm.stations.unrecovered == 0
+    assert storm.recovered is not False
+    # Kolmogorov: 150 stations that follow the formula are within 0.13 in 99 of 100 runs; the seed may be any.
+    assert formula.deviation < 0.2
     curve = [(row["t"], row["back"] / STATIONS) for row in storm.curve]
     lost = min(row["t"] for row in storm.curve if row["struck"])
     for other in ("fixed:0.4", "spec:3/0.5/2", "spec:0.4/12/2"):
         wrong = expected(parse_backoff(other), [Return(lost, lost + 2.0, at_once=False)])
         assert wrong is not None
         assert distance(curve, wrong, 0.5) > 0.2, other
-    assert storm.recovered is not False or result(tmp_path).generator.verdict == "INVALID"
-    assert not (tmp_path / "run" / ".storms").exists()
 
 
 def test_a_command_strikes_a_load_test_that_is_running(tmp_path: Path) -> None:
