@@ -15,6 +15,7 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind
 from interop_suite.claims.expected import one_of
 from interop_suite.claims.history import BYSTANDER, History
+from interop_suite.drive.dialogue import DIALOGUES
 from interop_suite.drive.offer import Trait
 from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
 from interop_suite.drive.setup import Start
@@ -207,13 +208,17 @@ def a_bit_late(probe: Probe) -> None:
     title="Two stations may use the same message ids",
     block=BLOCK,
     bystander=True,
-    sends="Heartbeats of two stations in turn, with the same three ids.",
+    sends="Heartbeats of two stations in turn, with the same three ids, and an Authorize with the last of them.",
     expects="The CSMS SHALL answer each: an id belongs to the station that chose it.",
     clause=wire_clause("4.1.4", "4.1.4", "4.1.4"),
     defect="ids-known-across-stations",
+    also=("answers-kept-by-message-id",),
     checks=(
         answered("Heartbeat", claim="Every Heartbeat of the station is answered"),
         answered("Heartbeat", role=BYSTANDER, claim="Every Heartbeat of the other station is answered"),
+        answered(
+            "Authorize", role=BYSTANDER, claim="The Authorize with an id of the first station is answered as such"
+        ),
     ),
 )
 def same_ids(probe: Probe) -> None:
@@ -221,6 +226,10 @@ def same_ids(probe: Probe) -> None:
     for number in range(3):
         for station in (probe.station, probe.bystander):
             station.call("Heartbeat", {}, message_id=f"{tag}-{number}")
+    # The answers to these have nothing in common, so that one which was kept shows.
+    probe.station.call("Heartbeat", {}, message_id=f"{tag}-3")
+    payload = DIALOGUES[probe.version].authorize(probe.made_up_token())
+    probe.bystander.call("Authorize", payload, message_id=f"{tag}-3")
 
 
 @shared(

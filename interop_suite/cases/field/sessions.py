@@ -143,20 +143,49 @@ def _tell_available(station: ScriptedStation, place: int) -> None:
     station.call("StatusNotification", _AVAILABLE[station.version](place))
 
 
+def _statuses_16() -> list[dict[str, Any]]:
+    told = ((1, "SuspendedEVSE"), (1, "Faulted"), (0, "Unavailable"), (1, "Charging"), (1, "Finishing"))
+    errors = {"Faulted": "OtherError"}
+    return [
+        v16.status_notification(place, status, error_code=errors.get(status, "NoError"), timestamp=now())
+        for place, status in told
+    ]
+
+
+_DURING: Mapping[Version, Callable[[], list[dict[str, Any]]]] = {
+    Version.V16: _statuses_16,
+    **dict.fromkeys(
+        V2X,
+        lambda: [v2x.status_notification(1, 1, status, now()) for status in ("Faulted", "Unavailable", "Occupied")],
+    ),
+}
+"""What a connector may tell of itself while its session goes on."""
+
+
 @shared(
     id="FLD_04",
     title="Neither a start next to it nor a status ends a session",
     block=BLOCK,
     needs=RECORDS,
-    sends="A session, a status of each place, a session next to it from start to end, a status, and the end.",
+    sends="A session, a status of each place, a session next to it from start to end, every other status, and the end.",
     expects="The CSMS SHALL end a session when its station says so, and not for what happens beside it.",
     clause=_cite(Clause("1.6", "4.9"), "E06.FR.02"),
     defect="start-ends-other-sessions",
     also=_also(
-        ("status-ends-session", "energy-crossed", "stop-by-another-tag-refused", *LOST_16),
+        (
+            "status-ends-session",
+            "unavailable-station-ends-sessions",
+            "connector-fault-refused",
+            "energy-crossed",
+            "stop-by-another-tag-refused",
+            *LOST_16,
+        ),
         ("status-ends-session", "energy-crossed", *LOST_2X),
     ),
-    checks=_told_and_kept(2),
+    checks={
+        version: (answered("StatusNotification", claim="Every status is answered"), *checks)
+        for version, checks in _told_and_kept(2).items()
+    },
 )
 def side_by_side(probe: Probe) -> None:
     long, short = Charging(probe.station, probe.token()), Charging(probe.station, probe.another_token(), connector=2)
@@ -166,6 +195,8 @@ def side_by_side(probe: Probe) -> None:
     short.begin(7000)
     short.end(7350)
     _tell_available(probe.station, 2)
+    for payload in _DURING[probe.version]():
+        probe.station.call("StatusNotification", payload)
     long.end(2600)
 
 

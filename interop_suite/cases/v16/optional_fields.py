@@ -496,7 +496,8 @@ ORDERS = (
         profile=CORE,
         action="ChangeAvailability",
         write=_places,
-        reply=ACCEPTED,
+        # The station is still charging (OCPP 1.6 §7.3).
+        reply={"status": "Scheduled"},
         clause=Clause("1.6", "5.2"),
         defect="station-taken-for-connector-1",
         also=("inoperative-sent-as-operative",),
@@ -526,7 +527,7 @@ ORDERS = (
         profile=CORE,
         action="ChangeConfiguration",
         write=_values,
-        reply=ACCEPTED,
+        reply={"status": "RebootRequired"},
         clause=Clause("1.6-E", "3.13"),
         defect="empty-value-left-out",
     ),

@@ -50,15 +50,22 @@ lets_in = connection("The right credentials are accepted afterwards", opens, nth
     needs=("password",),
     start=Start.OFFLINE,
     password=True,
-    sends="An upgrade with the identity and a suffix as username and the right password, then the right credentials.",
-    expects="The CSMS SHALL refuse the first before the upgrade, and accept the second.",
+    sends="Upgrades with the right password and a username that is longer than the identity, or shorter; then the right.",
+    expects="The CSMS SHALL refuse the first two before the upgrade, and accept the third.",
     clause=Clause("SWP", "A00.FR.204"),
     defect="wrong-username-accepted",
-    checks=(refused_upgrade("Another username is refused", nth=0), lets_in, boot_is_accepted),
+    also=("username-compared-by-its-beginning",),
+    checks=(
+        refused_upgrade("Another username is refused", nth=0),
+        refused_upgrade("A username that is the beginning of the identity is refused", nth=1),
+        lets_in,
+        boot_is_accepted,
+    ),
 )
 def wrong_username(probe: Probe) -> None:
     station = probe.station
-    probe.try_to_boot(station, username=f"{station.identity}Invalid")
+    for username in (f"{station.identity}Invalid", station.identity[:-1]):
+        probe.try_to_boot(station, username=username)
     probe.reconnect(station, judged=True)
     probe.boot(station)
 

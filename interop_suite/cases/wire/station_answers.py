@@ -30,7 +30,7 @@ from interop_suite.steps.pending_commands import (
     second_command,
 )
 from interop_suite.steps.shared_case import bystander_serves, shared, wire_clause
-from ocppj.messages import encode_json
+from ocppj.messages import CallError, encode, encode_json
 from ocppj.versions import ErrorMeaning, Version
 
 BLOCK = "RPC"
@@ -133,11 +133,11 @@ def _unless_dropped(check: Check) -> Check:
     block=BLOCK,
     initiator="csms",
     needs=COMMAND,
-    sends="Accepted with an id that nobody used, while a command is open, and then its answer, Rejected.",
+    sends="Accepted, and a CALLERROR, with ids that nobody used, while a command is open; then its answer, Rejected.",
     expects="The CSMS SHALL wait for the answer with the id of its command, and so report Rejected.",
     clause=wire_clause("4.1.4", "4.1.4", "4.1.4"),
     defect="any-answer-ends-open-command",
-    also=("refusal-reported-as-accepted", "result-answered-with-error"),
+    also=("refusal-reported-as-accepted", "result-answered-with-error", "any-error-ends-open-command"),
     checks=(
         asked_first(),
         _unless_dropped(
@@ -152,6 +152,9 @@ def stray_beside_open(probe: Probe) -> None:
     if message_id is not None:
         answer(station, f"{station.identity}-stray"[-36:], "Accepted")
         heartbeat(station)
+        if station.connected:
+            station.send_raw(encode(CallError(f"{station.identity}-wrong"[-36:], "GenericError", "It was not me.")))
+            heartbeat(station)
         if station.connected:
             answer(station, message_id, "Rejected")
         else:
