@@ -39,6 +39,7 @@ from interop_suite.claims.checks import still_serves
 from interop_suite.drive.probe import make_password
 from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.main import run_interop
+from interop_suite.run.judge import judge
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from interop_suite.steps.connections import lets_in
@@ -349,6 +350,20 @@ def test_request_for_a_certificate_names_what_the_station_tells_no_false_alarm(
     assert named["O"] == configuration_keys(told)["CpoName"].value == told.operator
     assert [v.value for v in device_model(told) if v.name == "OrganizationName"] == [told.operator]
     assert named["CN"] == (boot.get("chargePointSerialNumber") or boot["chargingStation"]["serialNumber"])
+
+
+@pytest.mark.parametrize(
+    ("description", "verdict"),
+    [("Rate limit exceeded", Verdict.INCONCLUSIVE), ("what is this?", Verdict.FAILED)],
+)
+def test_limit_of_messages_in_a_second_is_no_refusal_of_a_message_no_false_alarm(
+    description: str, verdict: Verdict
+) -> None:
+    recording = begun().note(plain="MeterValues", mutation="word-ok/unit#varh")
+    recording.sent('[2,"1","Heartbeat",{}]').got(f'[4,"1","GenericError","{description}",{{}}]')
+    result = judge(case("TC_001_CSMS"), recording.history())
+    assert result.verdict is verdict, result.reason
+    assert ("raise its limit" in result.reason) is (verdict is Verdict.INCONCLUSIVE)
 
 
 def test_csms_that_lists_only_tokens_that_it_knows_is_told_them_before_no_false_alarm() -> None:
