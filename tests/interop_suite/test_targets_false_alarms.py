@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -435,6 +436,31 @@ async def keeps_sessions(socket: ServerConnection) -> None:
         accepted = {"idTagInfo": {"status": "Accepted"}}
         own = {"StartTransaction": {"transactionId": 7, **accepted}, "Authorize": accepted}
         await socket.send(json.dumps([3, message_id, own.get(action, plain_answer(action) or {})]))
+
+
+def slow_to_write() -> Callable[[ServerConnection], Awaitable[None]]:
+    """Keep a tag in its session for a moment after the end was confirmed."""
+    ended: dict[str, float] = {}
+
+    async def serve(socket: ServerConnection) -> None:
+        async for text in socket:
+            _, message_id, action, payload = json.loads(text)
+            answer: dict[str, Any] = plain_answer(action) or {}
+            if action == "StartTransaction":
+                busy = time.monotonic() - ended.get(payload["idTag"], 0.0) < 0.3  # seconds
+                answer = {"transactionId": 7, "idTagInfo": {"status": "ConcurrentTx" if busy else "Accepted"}}
+            elif action == "StopTransaction":
+                ended[payload["idTag"]] = time.monotonic()
+            await socket.send(json.dumps([3, message_id, answer]))
+
+    return serve
+
+
+def test_csms_that_writes_an_end_down_after_it_confirmed_it_no_false_alarm() -> None:
+    with odd_csms(slow_to_write()) as url:
+        target = CsmsUnderTest(url=url, timeout=2, tokens={"Accepted": "04A1B2C3D4E5F6"})
+        result = Runner(target, NoDriver(), None).run(case("FLD_09"))
+    assert result.verdict is Verdict.OK, result.actual
 
 
 @pytest.mark.parametrize(("late", "kept"), [(2.5, True), (60, False)])
