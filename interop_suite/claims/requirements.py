@@ -29,7 +29,7 @@ EVERYWHERE: Mapping[str, str] = MappingProxyType(
         "message_values": "numbers are in their range, and periods in their order",
         "schema": "every payload fits its schema, and every time its notation",
         "token_answers": "what is said of a token is what was registered",
-        "turns": "the CSMS has one command open at a time",
+        "turns": "after a boot, the CSMS has one command open at a time",
         "unasked": "what comes unasked is about what was told, and takes nothing back",
     }
 )

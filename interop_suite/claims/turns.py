@@ -28,10 +28,14 @@ LONGEST: Final = 1.0
 
 
 def turn_findings(history: History) -> Iterator[Finding]:
-    """Find the first CALL that the CSMS sent while another one was open on the same connection (OCPP-J §4.1.1)."""
+    """Find the first CALL that the CSMS sent while another one was open on the same connection (OCPP-J §4.1.1).
+
+    Where the station has booted in its preparation, the same habit would only be told again, in every case.
+    """
+    booted = {call.call.station for call in history.calls("BootNotification")}
     last: dict[tuple[str, int], Exchange] = {}
     for later in history.exchanges:
-        if later.by_station or not _is_call(later.call):
+        if later.by_station or not _is_call(later.call) or later.call.station not in booted:
             continue
         where = later.call.station, later.call.connection
         earlier, last[where] = last.get(where), later

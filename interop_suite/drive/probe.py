@@ -39,6 +39,8 @@ LAST_LOOK = 0.001
 REFUSAL_PATIENCE = 1.0
 """Seconds for a CSMS to close a connection that it opened and does not want."""
 CLIENT_CERTIFICATE_PROFILE = 3
+SETTLING = 1.0
+"""Seconds between the end of a session and the next one of the same token."""
 SERIAL_NUMBER_MAX = 25
 """Characters of a serial number in a BootNotification."""
 
@@ -316,6 +318,14 @@ class Probe(Orders):
         """Send the status of every connector, the charge point itself first (1.6 connector 0)."""
         for payload in self._dialogue.available(station.model, now()):
             station.call("StatusNotification", payload)
+
+    def let_settle(self) -> None:
+        """Let the CSMS write down what it has confirmed: nobody shows a card twice in the same instant.
+
+        The practice CSMS has done so before it answers.
+        """
+        if self._introspection is None:
+            self.station.listen(SETTLING)
 
     # -- end ---------------------------------------------------------------------------------------------------------
 

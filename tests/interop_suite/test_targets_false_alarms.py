@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -39,6 +40,7 @@ from interop_suite.claims.checks import still_serves
 from interop_suite.drive.probe import make_password
 from interop_suite.drive.setup import CsmsUnderTest
 from interop_suite.main import run_interop
+from interop_suite.run.judge import judge
 from interop_suite.run.request import InteropRequest
 from interop_suite.run.runner import Runner
 from interop_suite.steps.connections import lets_in
@@ -351,6 +353,20 @@ def test_request_for_a_certificate_names_what_the_station_tells_no_false_alarm(
     assert named["CN"] == (boot.get("chargePointSerialNumber") or boot["chargingStation"]["serialNumber"])
 
 
+@pytest.mark.parametrize(
+    ("description", "verdict"),
+    [("Rate limit exceeded", Verdict.INCONCLUSIVE), ("what is this?", Verdict.FAILED)],
+)
+def test_limit_of_messages_in_a_second_is_no_refusal_of_a_message_no_false_alarm(
+    description: str, verdict: Verdict
+) -> None:
+    recording = begun().note(plain="MeterValues", mutation="word-ok/unit#varh")
+    recording.sent('[2,"1","Heartbeat",{}]').got(f'[4,"1","GenericError","{description}",{{}}]')
+    result = judge(case("TC_001_CSMS"), recording.history())
+    assert result.verdict is verdict, result.reason
+    assert ("raise its limit" in result.reason) is (verdict is Verdict.INCONCLUSIVE)
+
+
 def test_csms_that_lists_only_tokens_that_it_knows_is_told_them_before_no_false_alarm() -> None:
     driver = KnowingDriver()
     with odd_csms(deaf_while_busy) as url:
@@ -420,6 +436,31 @@ async def keeps_sessions(socket: ServerConnection) -> None:
         accepted = {"idTagInfo": {"status": "Accepted"}}
         own = {"StartTransaction": {"transactionId": 7, **accepted}, "Authorize": accepted}
         await socket.send(json.dumps([3, message_id, own.get(action, plain_answer(action) or {})]))
+
+
+def slow_to_write() -> Callable[[ServerConnection], Awaitable[None]]:
+    """Keep a tag in its session for a moment after the end was confirmed."""
+    ended: dict[str, float] = {}
+
+    async def serve(socket: ServerConnection) -> None:
+        async for text in socket:
+            _, message_id, action, payload = json.loads(text)
+            answer: dict[str, Any] = plain_answer(action) or {}
+            if action == "StartTransaction":
+                busy = time.monotonic() - ended.get(payload["idTag"], 0.0) < 0.3  # seconds
+                answer = {"transactionId": 7, "idTagInfo": {"status": "ConcurrentTx" if busy else "Accepted"}}
+            elif action == "StopTransaction":
+                ended[payload["idTag"]] = time.monotonic()
+            await socket.send(json.dumps([3, message_id, answer]))
+
+    return serve
+
+
+def test_csms_that_writes_an_end_down_after_it_confirmed_it_no_false_alarm() -> None:
+    with odd_csms(slow_to_write()) as url:
+        target = CsmsUnderTest(url=url, timeout=2, tokens={"Accepted": "04A1B2C3D4E5F6"})
+        result = Runner(target, NoDriver(), None).run(case("FLD_09"))
+    assert result.verdict is Verdict.OK, result.actual
 
 
 @pytest.mark.parametrize(("late", "kept"), [(2.5, True), (60, False)])

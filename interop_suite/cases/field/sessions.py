@@ -131,6 +131,7 @@ def in_a_row(probe: Probe) -> None:
         charging = Charging(probe.station, token)
         charging.begin(begin)
         charging.end(end)
+        probe.let_settle()
 
 
 _AVAILABLE: Mapping[Version, Callable[[int], dict[str, Any]]] = {
@@ -354,6 +355,7 @@ def free_again(probe: Probe) -> None:
         charging = Charging(probe.station, token, connector=connector)
         charging.begin(1000 * connector)
         charging.end(1000 * connector + 77)
+        probe.let_settle()
 
 
 def _judge_same_start(history: History) -> list[Finding]:

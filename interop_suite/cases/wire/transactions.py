@@ -240,6 +240,7 @@ def distinct_ids(probe: Probe) -> None:
         session.begin()
     for session in sessions:
         session.end()
+        probe.let_settle()
     later = Charging(probe.station, tokens[0])
     later.begin(2500)
     later.end(2600)

@@ -8,6 +8,7 @@ from interop_suite.claims.turns import turn_findings
 from ocppj.versions import Version
 from tests.interop_suite.recording import Recording, begun
 
+BOOT = ('[2,"B","BootNotification",{}]', '[3,"B",{"status":"Accepted"}]')
 BEAT = ('[2,"h","Heartbeat",{}]', '[3,"h",{"currentTime":"2026-01-01T00:00:00Z"}]')
 CALLS = ('[2,"a","ClearCache",{}]', '[2,"b","Reset",{"type":"OnIdle"}]')
 
@@ -17,7 +18,7 @@ def told(recording: Recording) -> list[str]:
 
 
 def served(version: Version = Version.V201) -> Recording:
-    return begun(version).sent(BEAT[0]).got(BEAT[1])
+    return begun(version).sent(BOOT[0]).got(BOOT[1]).sent(BEAT[0]).got(BEAT[1])
 
 
 @pytest.mark.parametrize("version", Version)
@@ -27,6 +28,10 @@ def test_second_call_before_the_answer_to_the_first_is_told(version: Version) ->
     assert finding.actual == "Reset came while ClearCache was open"
     assert finding.clause is not None
     assert finding.clause.number == "4.1.1"
+
+
+def test_habit_is_told_in_the_cases_in_which_a_station_boots() -> None:
+    assert told(begun(Version.V201).sent(BEAT[0]).got(BEAT[1]).got(CALLS[0]).got(CALLS[1])) == []
 
 
 def test_call_of_the_station_between_is_no_answer() -> None:
