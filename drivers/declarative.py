@@ -27,7 +27,13 @@ from ocppj.versions import RULES, Version
 
 __all__ = ["DeclarativeDriver"]
 
-_FIELDS = {"parent": "parent", "expiry": "date of expiry", "limit": "limit", "tariff": "tariff"}
+_FIELDS = {
+    "parent": "parent",
+    "expiry": "date of expiry",
+    "limit": "limit",
+    "tariff": "tariff",
+    "token_type": "type",
+}
 """Fields of a token that some cases need, in words."""
 # Needs that one operation meets.
 _NEEDS = {

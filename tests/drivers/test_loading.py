@@ -223,6 +223,13 @@ def test_register_that_uses_the_password_sets_it() -> None:
     assert reason is not None
 
 
+def test_type_of_a_token_is_set_only_where_the_file_uses_it() -> None:
+    reason = driver_of("  token: {http: {url: '/{{ token }}'}}").missing("token:token_type", Version.V201)
+    assert reason == "driver mine does not set the type of a token (operations.token)"
+    whole = driver_of("  token: {http: {url: '/{{ token_type | default(0) }}'}}")
+    assert whole.missing("token:token_type", Version.V201) is None
+
+
 def test_parent_of_a_token_is_set_only_where_the_file_uses_it() -> None:
     reason = driver_of("  token: {http: {url: '/{{ token }}'}}").missing("token:parent", Version.V16)
     assert reason == "driver mine does not set the parent of a token (operations.token)"

@@ -66,10 +66,11 @@ _OWN_KEY = "Each station is sent the certificate for its own key"
     expects="The CSMS SHALL send each station the certificate for the key of its own request.",
     clause=Clause("SWP", "A02.FR.11"),
     defect="certificates-of-two-exchanged",
-    also=("certificate-for-another-key",),
+    also=("certificate-for-another-key", "command-to-other-station"),
     checks=(takes_csr(), noted("own_key", _OWN_KEY)),
 )
 def two_at_once(probe: Probe) -> None:
+    probe.station.note(only_told=True)
     stations = (probe.station, probe.bystander)
     requests = [make_csr(station.identity, probe.operator) for station in stations]
     for station in stations:

@@ -30,8 +30,6 @@ DEFECT = "seldom-fields-and-words-refused"
 PATIENCE = 2
 """Unanswered CALLs after which a case stops: each one costs the whole time-out."""
 ALSO: Mapping[str, tuple[str, ...]] = {
-    "Authorize": ("tokens-of-cards-only",),
-    "BatterySwap": ("battery-out-refused",),
     "BootNotification": ("scheduled-boot-refused",),
     "FirmwareStatusNotification": ("firmware-failure-unhandled", "firmware-statuses-of-16-only"),
     "LogStatusNotification": ("log-status-canceled-refused",),
@@ -45,7 +43,8 @@ ALSO: Mapping[str, tuple[str, ...]] = {
     "NotifyReport": ("report-of-targets-refused", "report-over-after-first-part"),
     "NotifySettlement": ("unsettled-payment-refused",),
     "PublishFirmwareStatusNotification": ("publish-failure-unhandled", "publish-status-read-as-firmware-status"),
-    "ReportChargingProfiles": ("external-constraints-report-refused",),
+    "ReportChargingProfiles": ("external-constraints-report-refused", "profile-report-second-part-refused"),
+    "ReportDERControl": ("der-report-second-part-refused",),
     "SecurityEventNotification": ("security-event-needs-tech-info",),
     "TransactionEvent": (
         "cost-details-need-periods",

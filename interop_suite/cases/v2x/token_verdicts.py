@@ -152,12 +152,12 @@ _EACH_KIND = "A token that its operator accepts is accepted, whatever type it ha
     title="Tokens are accepted whatever they are read from",
     block=BLOCK,
     profile=PROFILE,
-    needs=(token_need("Accepted"),),
+    needs=(token_need("Accepted"), token_need("token_type")),
     sends="Authorize with a card, a code, the address of a car and a token of the CSMS, all accepted.",
     expects="The CSMS SHALL answer Accepted to each.",
     clause=part6("C01.FR.02"),
     defect="cards-accepted-only",
-    also=("valid-tag-refused",),
+    also=("valid-tag-refused", "tokens-of-cards-only"),
     checks=(answered("Authorize", {STATUS: one_of("Accepted")}, claim=_EACH_KIND),),
 )
 def every_kind(probe: Probe) -> None:

@@ -58,7 +58,6 @@ ORDERS = (
         write=orders.priced_profiles,
         needs=TOKEN,
         defect="profile-without-price-schedules",
-        also=("profile-limits-of-first-phase",),
     ),
     WholeOrders(
         id="OPT_48",
@@ -125,7 +124,6 @@ ORDERS = (
         write=orders.list_of_other_tokens,
         needs=TOKEN,
         defect="local-list-of-cards-only",
-        also=("local-list-cut",),
     ),
     WholeOrders(
         id="OPT_54",
