@@ -393,8 +393,8 @@ class Wiring:
 
 def breathe() -> None:
     """Let the stations of this process go on, in the midst of the bookkeeping of a second."""
-    # `sleep(0)` lets other greenlets go on, but the loop looks at no socket; nor does it when the time has passed already
-    # by the loop's clock, which stands while a part runs.
+    # `sleep(0)` lets other greenlets go on, but the loop looks at no socket; nor does it when the time has passed
+    # already by the loop's clock, which stands while a part runs.
     gevent.get_hub().loop.update_now()
     gevent.sleep(_BREATH)
 
