@@ -134,7 +134,7 @@ def many_workers(stations: int, workers: int, folder: Path, *, rate: float, prof
     out = folder / f"many-{stations}"
     words = [sys.executable, "-m", "plugstorm", "load", "--stations", str(stations), "--workers", str(workers)]
     words += ["--spawn-rate", f"{rate:g}", "--duration", f"{duration}s", "--profile", profile, "--ocpp", "2.0.1"]
-    words += ["--seed", "1", "--out", str(out)]
+    words += ["--seed", "1", "--out", str(out), "--no-objective", "csms-answers"]
     pool = ["--source-address", f"127.0.0.2-127.0.0.{2 + stations // 10_000}", "--connect-timeout", "60"]
     with SinkProcess("--interval", str(_HEARTBEAT_EVERY), processes=sinks) as sink:
         with Child("plugstorm load", [*words, "--url", sink.url, "--", *pool]) as child:
