@@ -67,7 +67,7 @@ demo: setup ## Storm the practice CSMS for a minute, and say where the report is
 test: DONE := --ignore=tests/ocppj
 test: lint types coverage unit selftest ## Run everything that CI runs; test-deploy takes whole runs besides
 
-bench: setup ## Measure the load engine beside others, and how far it goes; a quarter of an hour on a quiet machine
+bench: setup ## Measure the load engine beside others, and how far it goes; 20 minutes on a quiet machine
 	$(BIN)/plugstorm bench --scale $(ARGS)
 
 lint: setup ## Check style and formatting, and the Dockerfile
