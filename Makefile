@@ -69,7 +69,7 @@ test: DONE := --ignore=tests/ocppj
 test: lint types coverage unit selftest ## Run everything that CI runs; FULL=1 leaves nothing to chance, and takes longer
 	@$(if $(FULL),,echo "make test: of long lists some were tried, see \"left out\" and \"seed\" above; make test FULL=1 tries all")
 
-bench: setup ## Measure the load engine beside others, and how far it goes; a quarter of an hour on a quiet machine
+bench: setup ## Measure the load engine beside others, and how far it goes; 20 minutes on a quiet machine
 	$(BIN)/plugstorm bench --scale $(ARGS)
 
 lint: setup ## Check style and formatting, and the Dockerfile

@@ -16,7 +16,9 @@ def main() -> int:
     """Read the command line, run, and return the exit code."""
     parser = argparse.ArgumentParser(prog="plugstorm bench", description="Compare engines against the same sink.")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer, for a first look")
-    parser.add_argument("--scale", action="store_true", help="also 15,000 stations in one worker and 60,000 in four")
+    parser.add_argument(
+        "--scale", action="store_true", help="also 15,000 stations, 60,000 in four workers, and a master of 256"
+    )
     parser.add_argument("--mqtt", action="store_true", help="only what is about MQTT")
     parser.add_argument("--json", action="store_true", help="write the rows as JSON to the standard output")
     parser.add_argument("--out", type=Path, help="folder for tables, picture and samples")

@@ -61,7 +61,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 _FULL: Final = Size(
     repetitions=5,
-    openings=5,
+    openings=3,
     seconds=1.0,
     attempts=4,
     stations=200,

@@ -42,6 +42,8 @@ OVER: Final = {PLUGSTORM: "", MQTT: "MQTT", SHARED: "MQTT, shared"}
 """What the fleets of an engine are called, where it is not WebSocket."""
 _HEARTBEAT: Final = next(workload for workload in WORKLOADS if workload.action == HEADLINE)
 _FILES_OF_A_PROCESS: Final = 18_000
+_END_PATIENCE: Final = 120
+"""Seconds that a whole run may take to begin and to end."""
 _MASTER_PATIENCE: Final = 10
 """How many times the seconds that the master is watched all may take."""
 _HEARTBEAT_EVERY: Final = 60
@@ -132,11 +134,11 @@ def many_workers(stations: int, workers: int, folder: Path, *, rate: float, prof
     out = folder / f"many-{stations}"
     words = [sys.executable, "-m", "plugstorm", "load", "--stations", str(stations), "--workers", str(workers)]
     words += ["--spawn-rate", f"{rate:g}", "--duration", f"{duration}s", "--profile", profile, "--ocpp", "2.0.1"]
-    words += ["--seed", "1", "--out", str(out)]
+    words += ["--seed", "1", "--out", str(out), "--no-objective", "csms-answers"]
     pool = ["--source-address", f"127.0.0.2-127.0.0.{2 + stations // 10_000}", "--connect-timeout", "60"]
     with SinkProcess("--interval", str(_HEARTBEAT_EVERY), processes=sinks) as sink:
         with Child("plugstorm load", [*words, "--url", sink.url, "--", *pool]) as child:
-            code = child.wait(duration * 3)
+            code = child.wait(duration * 3 + _END_PATIENCE)
         stats = sink.stats()
     run = read_run(out)
     if not isinstance(run, LoadRun):

@@ -215,7 +215,7 @@ def bench(
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Shorter and with smaller fleets, for a first look.")] = False,
     scale: Annotated[
-        bool, typer.Option("--scale", help="Also 15,000 stations in one worker, and 60,000 in four.")
+        bool, typer.Option("--scale", help="Also 15,000 stations in one worker, 60,000 in four, and a master of 256.")
     ] = False,
     mqtt: Annotated[bool, typer.Option("--mqtt", help="Only what is about MQTT.")] = False,
     engine: Annotated[

@@ -103,10 +103,14 @@ class Progress:
         self._live: Live | None = None
         self._next_line = 0.0
 
+    def due(self, elapsed: float) -> bool:
+        """Whether the state at this second of the run would be shown; asked first, because it takes time to find."""
+        return self._console.is_terminal or elapsed >= self._next_line
+
     def show(self, view: Snapshot) -> None:
         """Show the present state; called once a second."""
         if not self._console.is_terminal:
-            if view.elapsed >= self._next_line:
+            if self.due(view.elapsed):
                 self._next_line = view.elapsed + PLAIN_EVERY
                 self._console.print(_line(view), highlight=False, soft_wrap=True)
             return

@@ -427,7 +427,7 @@ class MasterEnd:
                 self._send(worker, {"kind": "window", "window": window})
 
     def _show(self, collector: Collector) -> None:
-        if self._progress is not None:
+        if self._progress is not None and self._progress.due(self._elapsed()):
             view = snapshot(
                 collector.merged,
                 connected=collector.connected,
@@ -438,7 +438,9 @@ class MasterEnd:
                 workers=len(collector.workers),
                 lines=[line for plugin in self._plugins for line in plugin.standing().lines],
             )
-            self._progress.show(view)
+            self._breathe()
+            if self._collector is collector and not self._finishing:
+                self._progress.show(view)
 
     def _look_for_early_signs(self, collector: Collector) -> None:
         """Warn, once each, of what is plainly wrong within the first seconds."""

@@ -51,7 +51,7 @@ from loadtest.locust_edge.table import LocustTable
 from loadtest.measuring.recorder import Recorder
 from ocppj.errors import HarnessError, LocalProtocolError
 
-__all__ = ["Wiring", "expect_workers", "install", "prepare_locust", "spell", "wired"]
+__all__ = ["Wiring", "breathe", "expect_workers", "install", "prepare_locust", "spell", "wired"]
 
 _UP: Final = "plugstorm_up"
 _DOWN: Final = "plugstorm_down"
@@ -60,6 +60,8 @@ _LIVENESS: Final = 10
 """Seconds of silence after which Locust takes a worker for dead: after its own 3 a busy machine would end the run. Who
 may connect does not depend on it (`loadtest.cluster.leases`)."""
 _GOODBYE_TIMEOUT: Final = 5.0
+_BREATH: Final = 0.001
+"""Seconds between two parts of the bookkeeping of a second."""
 
 _logger = logging.getLogger(__name__)
 _wirings: WeakKeyDictionary[Environment, Wiring] = WeakKeyDictionary()
@@ -135,7 +137,7 @@ class Wiring:
                 errors=_unhandled,
                 stop=self._stop_early,
                 spell=spell,
-                breathe=_breathe,
+                breathe=breathe,
             )
         if not isinstance(runner, runners.MasterRunner):
             self.worker = WorkerEnd(
@@ -228,7 +230,7 @@ class Wiring:
             try:
                 if self.worker is not None:
                     self.worker.beat()
-                    _breathe()
+                    breathe()
                     if self.master is not None:
                         self._report_locally(self.worker)
                 if self.master is not None:
@@ -272,9 +274,9 @@ class Wiring:
 
     def _report_locally(self, worker: WorkerEnd) -> None:
         for report in worker.reports():
-            _breathe()
+            breathe()
             self._send_up({"kind": "report", "report": report})
-        _breathe()
+        breathe()
 
     # -- the course of a test ----------------------------------------------------------------------------------------
 
@@ -389,9 +391,12 @@ class Wiring:
         return "this process"
 
 
-def _breathe() -> None:
+def breathe() -> None:
     """Let the stations of this process go on, in the midst of the bookkeeping of a second."""
-    gevent.sleep(0)
+    # `sleep(0)` lets other greenlets go on, but the loop looks at no socket; nor does it when the time has passed
+    # already by the loop's clock, which stands while a part runs.
+    gevent.get_hub().loop.update_now()
+    gevent.sleep(_BREATH)
 
 
 def _unhandled() -> int:

@@ -36,4 +36,5 @@ class AnswerJudge:
             if action in ACTIONS[version] and not validator(version, action, "response").is_valid(payload or {}):
                 self._recorder.fault(Outcome.SCHEMA_INVALID)
                 return Outcome.SCHEMA_INVALID
-        return _ACCEPTED if is_accepted(payload) else _REJECTED
+        # An empty answer is what most CALLs get.
+        return _ACCEPTED if not payload or is_accepted(payload) else _REJECTED

@@ -44,10 +44,13 @@ def shown(progress: Progress, console_file: io.StringIO) -> str:
 def test_without_a_terminal_a_plain_line_comes_every_few_seconds() -> None:
     file = io.StringIO()
     progress = Progress(Console(file=file, width=40))
+    due = []
     for second in range(12):
+        due += [second] if progress.due(float(second)) else []
         progress.show(view(float(second)))
     lines = shown(progress, file).splitlines()
     assert len(lines) == len(range(0, 12, int(PLAIN_EVERY)))
+    assert due == list(range(0, 12, int(PLAIN_EVERY)))
     assert lines[0] == (
         "   0 s measure: 199/200 connected, 198 booted; 450 CALL/s, 3 failed/s; "
         "p99 Heartbeat 1.2 ms, MeterValues 3.0 ms, Authorize 9.0 ms"
@@ -62,6 +65,13 @@ def test_what_takes_part_beside_the_measuring_has_its_line() -> None:
         state.lines = ["12 charging sessions over, charging success [99] %"]
         progress.show(state)
         assert "12 charging sessions over, charging success [99] %" in shown(progress, file)
+
+
+def test_on_a_terminal_every_second_is_shown() -> None:
+    progress = Progress(Console(file=io.StringIO(), width=120, force_terminal=True))
+    progress.show(view(1.0))
+    assert progress.due(1.1)
+    progress.close()
 
 
 def test_on_a_terminal_a_table_is_drawn_over() -> None:
