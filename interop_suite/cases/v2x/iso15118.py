@@ -22,7 +22,7 @@ from interop_suite.claims.checks import answered, still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
-from interop_suite.claims.expected import Expected, one_of
+from interop_suite.claims.expected import Expected, field, one_of
 from interop_suite.claims.history import History
 from interop_suite.drive.ocsp_responder import responding
 from interop_suite.drive.probe import NoWayError, Probe
@@ -129,16 +129,15 @@ _NO_ECHO = "What comes back for a car is not its own request"
 
 
 def _judge_echo(history: History) -> list[Finding]:
-    calls = [call for call in history.calls(CONTRACT) if call.kind is AnswerKind.RESULT]
-    return [
-        Finding(
-            verdict=Verdict.FAILED if call.result.get("exiResponse") == call.payload["exiRequest"] else Verdict.OK,
-            claim=_NO_ECHO,
-            actual=f"exiResponse begins with {str(call.result.get('exiResponse'))[:40]!r}",
-            frame=call.answer.line if call.answer else None,
-        )
-        for call in calls
-    ]
+    found = []
+    for call in history.calls(CONTRACT):
+        told, own = field(call.result, "exiResponse"), field(call.payload, "exiRequest")
+        if call.kind is AnswerKind.RESULT:
+            verdict = Verdict.FAILED if told is not None and told == own else Verdict.OK
+            line = call.answer.line if call.answer else None
+            actual = f"exiResponse begins with {str(told)[:40]!r}"
+            found.append(Finding(verdict=verdict, claim=_NO_ECHO, actual=actual, frame=line))
+    return found
 
 
 def _ask_for_contract(station: ScriptedStation, contract: Contract) -> None:

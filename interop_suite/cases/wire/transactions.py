@@ -327,21 +327,30 @@ def out_of_order(probe: Probe) -> None:
     block=BLOCK,
     bystander=True,
     needs=RECORDS,
-    sends="The end, at 99,999 Wh, of a transaction that runs at another station, which ends it itself later.",
-    expects="The CSMS SHALL leave the transaction to the station that started it.",
+    sends="The ends, at 99,999 Wh, of two transactions of another station, which ends one of them itself later.",
+    expects="The CSMS SHALL leave the transactions to the station that started them.",
     clause=cite("4.10", "E06.FR.02"),
     defect={Version.V16: "stop-crosses-stations", **dict.fromkeys(V2X, "event-crosses-stations")},
-    also={Version.V16: ("stop-lost",), **dict.fromkeys(V2X, ("stop-lost", "meter-stop-lost"))},
+    also={
+        Version.V16: ("stop-lost", "energy-crossed"),
+        **dict.fromkeys(V2X, ("stop-lost", "meter-stop-lost", "energy-crossed", "start-ends-other-sessions")),
+    },
     checks=(sessions_began(role=BYSTANDER), recorded_end(role=BYSTANDER), bystander_serves()),
 )
 def foreign_end(probe: Probe) -> None:
-    token = probe.token()
+    token, second = probe.token(), probe.another_token()
     own, intruder = Charging(probe.bystander, token), Charging(probe.station, token)
-    own.begin(1000)
-    intruder.id = own.id
-    # Not the number of an event of the running one, which a CSMS may take for told already.
-    intruder.events = 3
-    intruder.end(99_999)
+    running = [own]
+    if second != token:
+        # What its own station never ends shows a CSMS that puts an own end right again.
+        running.append(Charging(probe.bystander, second, connector=2))
+    for number, session in enumerate(running, start=1):
+        session.begin(1000 * number)
+    for session in running:
+        intruder.id = session.id
+        # Not the number of an event of the running one, which a CSMS may take for told already.
+        intruder.events = 3
+        intruder.end(99_999)
     own.end(2500)
     read_records(probe, is_closed(own.id), station=probe.bystander)
     probe.bystander.call("Heartbeat", {})
