@@ -492,4 +492,4 @@ def one_clock(probe: Probe) -> None:
     station.note(wall=now())
     # A time that was kept from the first boot is behind by now.
     station.listen(TICK)
-    probe.boot(station)
+    probe.send_boot(station)
