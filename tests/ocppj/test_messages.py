@@ -18,6 +18,7 @@ from ocppj.messages import (
     Send,
     duplicate_keys,
     encode,
+    encode_call,
     encode_json,
     parse,
     review,
@@ -255,3 +256,9 @@ def test_what_no_json_text_can_carry_is_refused() -> None:
     for value in no_json:
         with pytest.raises(TypeError):
             encode_json(value)
+
+
+@pytest.mark.parametrize("value", [1, "word", None, math.inf, 2**70, "\ud800", "null"])
+def test_call_that_is_written_without_a_value_in_between_has_the_same_text(value: Any) -> None:
+    payload = {"data": value}
+    assert encode_call("1", "DataTransfer", payload) == encode(Call("1", "DataTransfer", payload))
