@@ -64,9 +64,9 @@ demo: setup ## Storm the practice CSMS for a minute, and say where the report is
 	$(BIN)/plugstorm report $$run/interop $$run/load || keep $$?; \
 	exit $$status
 
-# `coverage` runs the tests of the core already.
+# `coverage` runs the tests of the core already. What runs CI sets the variable CI, as its makers agreed.
 test: DONE := --ignore=tests/ocppj
-test: lint types coverage unit selftest ## Run everything that CI runs; FULL=1 leaves nothing to chance, and takes longer
+test: lint types coverage unit selftest $(if $(CI),test-deploy) ## Run all checks and tests, where CI is set test-deploy too; FULL=1 leaves nothing out
 	@$(if $(FULL),,echo "make test: of long lists some were tried, see \"left out\" and \"seed\" above; make test FULL=1 tries all")
 
 bench: setup ## Measure the load engine beside others, and how far it goes; 20 minutes on a quiet machine
@@ -81,7 +81,9 @@ types: setup ## Check the types of all rooms
 	$(BIN)/mypy --strict $(ROOMS) hatch_build.py deploy
 
 # Many of them wait for a load run of some seconds, so more than there are cores; each collects all tests first.
-unit test-deploy: PARALLEL = -n $$(( 2 * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') ))
+unit: EACH := 3
+test-deploy: EACH := 2
+unit test-deploy: PARALLEL = -n $$(( $(EACH) * $$($(BIN)/python -c 'import os; print(os.cpu_count() or 1)') ))
 # What `make test-deploy` runs takes minutes, and some of it root.
 unit flake: WHOLE := --ignore=tests/deploy/whole
 unit: setup ## Run the tests of the harness; ARGS="-k name" picks some
