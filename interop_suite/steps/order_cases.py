@@ -18,7 +18,7 @@ from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.obeying import obey
 from interop_suite.steps.v2x import VERSIONS
 
-__all__ = ["WholeOrders", "add_orders"]
+__all__ = ["WholeOrders", "add_orders", "one"]
 
 Payload = dict[str, Any]
 CLAUSE = Clause("201-4", "4.1.7")
@@ -41,6 +41,11 @@ class WholeOrders(msgspec.Struct, frozen=True, kw_only=True):
     defect: str
     also: tuple[str, ...] = ()
     """Defects of other cases that they find, too."""
+
+
+def one(write: Callable[[Probe], Payload]) -> Callable[[Probe], Sequence[Payload]]:
+    """Make orders of a single one."""
+    return lambda probe: (write(probe),)
 
 
 def add_orders(wanted: WholeOrders) -> None:
