@@ -109,7 +109,7 @@ def counted_in_logs(folder: Path) -> int:
 
 
 def test_a_local_run_counts_what_the_sink_saw(start: Start, sink: Sink, tmp_path: Path) -> None:
-    process = start("--headless", "-u", "8", "-r", "8", "-t", "2s")
+    process = start("--headless", "-u", "8", "-r", "8", "-t", "4s")
     code = process.wait(90)
     run = result(tmp_path / "run")
     assert counted(run) == counted_in_logs(tmp_path / "run") == sink.total
@@ -120,7 +120,7 @@ def test_a_local_run_counts_what_the_sink_saw(start: Start, sink: Sink, tmp_path
 
 
 def test_a_generator_that_cannot_keep_up_invalidates_the_run(start: Start, sink: Sink, tmp_path: Path) -> None:
-    process = start("--headless", "-u", "3", "-r", "3", "-t", "2s", burn=0.25)
+    process = start("--headless", "-u", "3", "-r", "3", "-t", "8s", burn=0.25)
     assert process.wait(90) == exit_codes.INVALID
     run = result(tmp_path / "run")
     assert counted(run) == sink.total
