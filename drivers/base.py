@@ -260,13 +260,16 @@ _OPERATIONS = {
     "certificate-signing": "signs_certificates",
     "client-certificate": "sign_client_certificate",
     "boot-status": "boot_status (statuses: [{}])",
-    "tls": "--tls-url",
 }
+_OPTIONS = frozenset({"tls"})
+"""Needs that an option of the command line meets, and no driver."""
 
 
-def operation_for(need: str) -> str:
-    """Name the operation of a driver file that meets a need."""
+def operation_for(need: str) -> str | None:
+    """Name the operation of a driver file that meets a need; None where no driver can."""
     kind, _, what = need.partition(":")
+    if kind in _OPTIONS:
+        return None
     named = _OPERATIONS.get(need, _OPERATIONS.get(kind, kind.replace("-", "_")))
     return named.format(what) if what else named.partition(" (")[0]
 

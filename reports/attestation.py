@@ -12,7 +12,7 @@ from evidence.run_model import CaseResult, InteropRun, Run
 from evidence.verdicts import Verdict
 from ocppj.errors import UsageError
 from reports.causes import Cause, causes
-from reports.coverage import CoverageRow, coverage_rows
+from reports.coverage import CoverageRow, coverage_rows, untried
 from reports.headline import Headline, headline
 from reports.page import render_page
 from reports.words import parties, verdict_counts
@@ -30,6 +30,8 @@ class AttestationView(msgspec.Struct, frozen=True, kw_only=True):
     parties: dict[str, str]
     counts: dict[Verdict, int]
     coverage: tuple[CoverageRow, ...]
+    untried: tuple[str, ...]
+    """What is claimed, and the run was not about."""
     failures: tuple[Cause, ...]
     """Each reason with all cases that failed for it."""
     unjudged: tuple[CaseResult, ...]
@@ -53,6 +55,7 @@ def write_attestation(folder: Path, run: Run) -> Path:
         parties=dict(parties(run)),
         counts=verdict_counts(run.cases),
         coverage=tuple(row for row in coverage_rows(run.coverage) if not row.is_block and row.counts),
+        untried=tuple(untried(run.coverage, run.features)),
         failures=tuple(causes(run.cases, _FAILURES)),
         unjudged=tuple(case for case in run.cases if case.verdict is Verdict.INCONCLUSIVE),
         manifest=MANIFEST,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from evidence.run_model import CaseResult, Coverage
+from evidence.run_model import CaseResult, Claims, Coverage
 from evidence.verdicts import Verdict
 from reports.words import VERDICT_ORDER, plural
 
-__all__ = ["CoverageRow", "Reason", "coverage_rows", "ids_without_case", "passed", "sentences", "unapplied"]
+__all__ = ["CoverageRow", "Reason", "coverage_rows", "ids_without_case", "passed", "sentences", "unapplied", "untried"]
 
 _PASSED = frozenset({Verdict.OK, Verdict.NON_STRICT, Verdict.INFORMATIONAL})
 """Verdicts that break no rule."""
@@ -101,6 +101,14 @@ def ids_without_case(coverage: Sequence[Coverage]) -> list[tuple[str, tuple[str,
     for row in coverage:
         missing.setdefault(row.ocpp, []).extend(row.missing)
     return [(version, tuple(ids)) for version, ids in missing.items() if ids]
+
+
+def untried(coverage: Sequence[Coverage], claims: Mapping[str, Claims] | None) -> list[str]:
+    """Say of each certification profile that is claimed how many ids of its list the run was not about."""
+    claimed = {(version, profile) for version, each in (claims or {}).items() for profile in each.profiles}
+    profiles = [row for row in coverage_rows(coverage) if not row.is_block and (row.ocpp, row.name) in claimed]
+    left = [(row, row.ids - sum(row.counts.values())) for row in profiles]
+    return [f"OCPP {row.ocpp} {row.name}, {ids} of {plural(row.ids, 'list id')}" for row, ids in left if ids > 0]
 
 
 def unapplied(cases: Iterable[CaseResult]) -> list[Reason]:

@@ -13,7 +13,7 @@ from evidence.run_model import CaseResult, InteropRun, Latency
 from evidence.verdicts import Verdict
 from reports.causes import Cause, causes
 from reports.charts import Part, Table, share_bar
-from reports.coverage import CoverageRow, Reason, coverage_rows, ids_without_case, unapplied
+from reports.coverage import CoverageRow, Reason, coverage_rows, ids_without_case, unapplied, untried
 from reports.frames import COMPACT, FULL, Budget, FrameView, TraceView, gaps, view_trace
 from reports.headline import Headline, headline
 from reports.sequence import focused, sequence_svg
@@ -125,6 +125,8 @@ class InteropView(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[tuple[str, tuple[str, ...]], ...]
     """Versions with the ids of the certification list that have no case."""
     unapplied: tuple[Reason, ...]
+    untried: tuple[str, ...]
+    """What is claimed, and the run was not about."""
     attention: tuple[CauseView, ...]
     latency: Table | None
 
@@ -170,6 +172,7 @@ def view_interop(
         links={(group.ocpp, group.profile): group.anchor for group in groups},
         missing=tuple(ids_without_case(run.coverage)),
         unapplied=tuple(unapplied(run.cases)),
+        untried=tuple(untried(run.coverage, run.features)),
         attention=_attention(run.cases, views),
         latency=_latency(run.latency_ms),
     )

@@ -12,7 +12,7 @@ from interop_suite.claims.checks import answered
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import Exchange
-from interop_suite.claims.expected import field, one_of, shown
+from interop_suite.claims.expected import field, one_of, other_than
 from interop_suite.claims.history import History
 from interop_suite.claims.moments import moment
 
@@ -90,7 +90,7 @@ def _wrong(payload: object, evse: int, transaction: str | None) -> str:
     }
     found = {path: field(payload, path) for path in wanted}
     return "; ".join(
-        f"{path} is {shown(found[path])} instead of {value!r}" for path, value in wanted.items() if found[path] != value
+        f"{path} {other_than(found[path], value)}" for path, value in wanted.items() if found[path] != value
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from evidence.verdicts import Verdict
+from evidence.visible import one_line
 from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Connection, DriverCall, Exchange
@@ -204,7 +205,7 @@ def _judge_command(
         problem = expected(field(call.payload, path))
         if problem is not None:
             problems.append(f"{path} {problem}")
-    payload = msgspec.json.encode(call.payload).decode()[:200]
+    payload = one_line(msgspec.json.encode(call.payload).decode(), 200)
     return Finding(
         verdict=level.when_broken if problems else Verdict.OK,
         claim=claim,
@@ -288,7 +289,7 @@ def reported(
             verdict, actual = Verdict.INFORMATIONAL, "its API does not tell what the station answered"
         else:
             verdict = Verdict.OK if holds(result) else level.when_broken
-            actual = f"its API says {msgspec.json.encode(result).decode()[:200]}"
+            actual = f"its API says {one_line(msgspec.json.encode(result).decode(), 200)}"
         return [Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=last.line)]
 
     return Check(claim=claim, judge=judge)

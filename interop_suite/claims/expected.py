@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any
 
-__all__ = ["Expected", "above", "each", "field", "one_of", "present", "shown"]
+__all__ = ["Expected", "above", "each", "field", "one_of", "other_than", "present", "shown"]
 
 Expected = Callable[[Any], str | None]
 """Looks at a value and says what is wrong with it, or None."""
@@ -16,8 +17,33 @@ def shown(value: Any) -> str:
     return "missing" if value is None else repr(value)
 
 
+_AT_ONCE = 48
+"""Characters of a text that a person compares at a glance; hashes and certificates have more."""
+_BEFORE = 8
+_AFTER = 16
+"""Characters that are shown before and after the place where two long texts part."""
+
+
+def other_than(value: Any, wanted: Any) -> str:
+    """Say that a value is another one than was wanted; long texts are cut around the place where they part."""
+    if isinstance(value, str) and isinstance(wanted, str) and max(len(value), len(wanted)) > _AT_ONCE:
+        part = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(value, wanted, strict=False)))
+        return f"is {_around(value, part)} instead of {_around(wanted, part)}"
+    return f"is {shown(value)} instead of {shown(wanted)}"
+
+
+def _around(text: str, part: int) -> str:
+    start, end = max(0, part - _BEFORE), part + _AFTER
+    cut = repr(text[start:end])
+    if len(text) <= _AT_ONCE:
+        return repr(text)
+    return f"{'…' if start else ''}{cut}{'…' if end < len(text) else ''} ({len(text)} characters)"
+
+
 def one_of(*allowed: Any) -> Expected:
     """Expect one of some values."""
+    if len(allowed) == 1:
+        return lambda value: None if value in allowed else other_than(value, allowed[0])
     words = " or ".join(map(repr, allowed))
     return lambda value: None if value in allowed else f"is {shown(value)} instead of {words}"
 

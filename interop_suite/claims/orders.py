@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from evidence.redact import REDACTED
+from interop_suite.claims.expected import other_than
 
 __all__ = ["differences", "joined", "nearest", "redated"]
 
@@ -79,7 +80,7 @@ def differences(
     """
     skipped = _EVERYWHERE | _CHOSEN_BY_CSMS.get(action, frozenset())
     return [
-        f"{path} is {_words(found)} instead of {wanted!r}"
+        f"{path} {_otherwise(found, wanted)}"
         for path, wanted, found in _leaves(named, sent, "")
         if not _is_within(path, skipped) and (handed_over is None or _is_within(path, handed_over))
     ]
@@ -94,7 +95,7 @@ def redated(
     """
     chosen = _CHOSEN_BY_CSMS.get(action, frozenset())
     return [
-        f"{path} is {_words(found)} instead of {wanted!r}"
+        f"{path} {_otherwise(found, wanted)}"
         for path, wanted, found in _leaves(named, sent, "")
         if _is_within(path, chosen)
         and (handed_over is None or _is_within(path, handed_over))
@@ -229,8 +230,8 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _words(found: Any) -> str:
-    return "missing" if found is _ABSENT else repr(found)
+def _otherwise(found: Any, wanted: Any) -> str:
+    return other_than(None if found is _ABSENT else found, wanted)
 
 
 def _listed(value: object) -> list[Any]:

@@ -17,7 +17,7 @@ from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
-from interop_suite.claims.expected import field, shown
+from interop_suite.claims.expected import field, other_than, shown
 from interop_suite.claims.history import History
 from interop_suite.claims.moments import apart, moment, wall_at
 from ocppj.versions import Version
@@ -145,7 +145,7 @@ def _wrong_group(info: Mapping[str, Any], registered: Mapping[str, Any], words: 
         yield f"{words.group} is empty: a token without a group has none, and is in none with all others"
         return
     if isinstance(told, str) and isinstance(wanted, str) and told.casefold() != wanted.casefold():
-        yield f"{words.group} is {shown(told)} instead of {wanted!r}"
+        yield f"{words.group} {other_than(told, wanted)}"
 
 
 def _other_kind(kinds: dict[str, str], info: Mapping[str, Any], words: _Words) -> Iterator[str]:
@@ -166,7 +166,7 @@ def _wrong_expiry(
         return
     difference = apart(told, wanted)
     if words.expiry_is_own and difference is not None and difference > _SAME_TIME:
-        yield f"{words.expiry} is {shown(told)} instead of {wanted!r}"
+        yield f"{words.expiry} {other_than(told, wanted)}"
     else:
         yield from _over(info, words, today)
 

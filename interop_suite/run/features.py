@@ -125,6 +125,12 @@ def unclaimed(features: Features | None, case: Case) -> str | None:
     return None
 
 
+def _missing(lacking: str | None) -> str:
+    """Name the operation of the driver that lacks; an option of the command line is named in the reason already."""
+    operation = None if lacking is None else operation_for(lacking)
+    return "" if operation is None else f"; missing driver operation: {operation}"
+
+
 def held_against_claim(result: CaseResult, features: Features | None, case: Case, lacking: str | None) -> CaseResult:
     """Turn what did not apply although it is claimed into INCONCLUSIVE; `lacking` is the need that was not met."""
     row = case.listed
@@ -140,6 +146,5 @@ def held_against_claim(result: CaseResult, features: Features | None, case: Case
     ):
         return result
     what = f"{row.profile}, {row.feature}" if row.feature else row.profile
-    missing = "" if lacking is None else f"; missing driver operation: {operation_for(lacking)}"
-    reason = f"claimed ({what}), but {result.reason}{missing}"
+    reason = f"claimed ({what}), but {result.reason}{_missing(lacking)}"
     return msgspec.structs.replace(result, verdict=Verdict.INCONCLUSIVE, reason=reason)

@@ -16,6 +16,7 @@ from analysis.payload_faults import PayloadFault, fault_of, value_at
 from evidence.redact import REDACTED
 from evidence.run_model import CaseResult, Latency
 from evidence.verdicts import Verdict, worst
+from evidence.visible import one_line
 from interop_suite.catalogue import Case
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
@@ -331,7 +332,7 @@ def _fault_in_words(error: SchemaError) -> str:
     lacking = _REQUIRED.fullmatch(error.message)
     if lacking is not None:
         return f"{error.path}/{lacking[1]} is missing"
-    return f"at {error.path or '/'}: {error.message[:200]}"
+    return f"at {error.path or '/'}: {one_line(error.message, 200)}"
 
 
 def _grade(error: SchemaError, payload: Any, version: Version) -> Verdict:
@@ -396,7 +397,7 @@ def _as_ordered(history: History) -> Iterable[Finding]:
             yield Finding(
                 verdict=Verdict.FAILED,
                 claim=_ORDERED,
-                actual=f"{action}: {'; '.join(wrong)}"[:300],
+                actual=one_line(f"{action}: {'; '.join(wrong)}", 400),
                 frame=call.call.line,
             )
 

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -44,7 +45,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 class _Worker:
     """One process, and what it is at."""
 
-    def __init__(self, open_work: OpenWork, lanes: int) -> None:
+    def __init__(self, open_work: OpenWork, lanes: int, folder: str) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             # In a session of its own Ctrl-C does not reach it: the worker pool ends it.
@@ -56,6 +57,7 @@ class _Worker:
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                env={**os.environ, "TMPDIR": folder},
                 start_new_session=True,
             )
         self.pipe = Connection(ours.detach())
@@ -98,11 +100,14 @@ class WorkerPool(contextlib.AbstractContextManager["WorkerPool"]):
         self._tasks: list[Any] = []
         self._waiting: deque[int] = deque()
         self._workers: list[_Worker] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="plugstorm-", ignore_cleanup_errors=True)
+        """For temporary files of the workers, which are killed and leave them behind."""
 
     def __exit__(self, *exc: object) -> None:
         for worker in self._workers:
             worker.end()
         self._workers.clear()
+        self._folder.cleanup()
 
     def give(self, *tasks: Any) -> None:
         """Add tasks, also while others are worked on."""
@@ -123,7 +128,7 @@ class WorkerPool(contextlib.AbstractContextManager["WorkerPool"]):
         while self._waiting:
             free = [worker for worker in self._workers if len(worker.at_work) < self._lanes]
             if len(self._workers) < self._processes and all(worker.at_work for worker in free):
-                free.append(_Worker(self._open_work, self._lanes))
+                free.append(_Worker(self._open_work, self._lanes, self._folder.name))
                 self._workers.append(free[-1])
             if not free:
                 return

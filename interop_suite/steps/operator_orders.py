@@ -11,7 +11,7 @@ from interop_suite.claims.checks import asked
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import Exchange
-from interop_suite.claims.expected import Expected, field, present, shown
+from interop_suite.claims.expected import Expected, field, other_than, present
 from interop_suite.claims.history import History
 from interop_suite.claims.moments import moment, wall_at
 from interop_suite.drive.probe import Probe
@@ -69,7 +69,7 @@ def same_text(wanted: str) -> Expected:
 
     def look(value: Any) -> str | None:
         same = isinstance(value, str) and value.casefold() == wanted.casefold()
-        return None if same else f"is {shown(value)} instead of {wanted!r}"
+        return None if same else other_than(value, wanted)
 
     return look
 

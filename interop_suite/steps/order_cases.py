@@ -18,10 +18,11 @@ from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.obeying import obey
 from interop_suite.steps.v2x import VERSIONS
 
-__all__ = ["WholeOrders", "add_orders", "one"]
+__all__ = ["CLAUSE", "WholeOrders", "add_orders", "one"]
 
 Payload = dict[str, Any]
 CLAUSE = Clause("201-4", "4.1.7")
+"""What the operator named arrives, where no requirement of Part 2 says it of one action."""
 
 
 class WholeOrders(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,9 @@ class WholeOrders(msgspec.Struct, frozen=True, kw_only=True):
     """None is Accepted."""
     needs: tuple[str, ...] = ()
     """What they need besides the command."""
+    may_refuse: bool = True
+    """Whether a CSMS may say to its operator that it does not send such an order."""
+    clause: Clause = CLAUSE
     defect: str
     also: tuple[str, ...] = ()
     """Defects of other cases that they find, too."""
@@ -61,11 +65,11 @@ def add_orders(wanted: WholeOrders) -> None:
         needs=(trigger_need(wanted.action), *wanted.needs),
         sends=f"What a station may answer each {wanted.action} with, then a Heartbeat.",
         expects=f"The CSMS SHALL send each {wanted.action} with every field that its operator named.",
-        clause=CLAUSE,
+        clause=wanted.clause,
         defect=wanted.defect,
         also=wanted.also,
         checks=(
-            fulfilled(wanted.action, may_refuse=True),
+            fulfilled(wanted.action, may_refuse=wanted.may_refuse),
             *((sound_profiles(),) if wanted.action == "SetChargingProfile" else ()),
             still_serves(),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,22 @@ def test_attestation_names_target_counts_failures_and_hash(plugstorm: Plugstorm,
     ):  # fmt: skip
         assert text in words
     check_manifest(folder)
+
+
+def test_attestation_names_what_is_claimed_and_was_not_run(plugstorm: Plugstorm, tmp_path: Path) -> None:
+    folder = write_interop(tmp_path / "run", [make_case()])
+    run = json.loads((folder / "run.json").read_text())
+    run["features"] = {"1.6": {"profiles": ["Core", "Reservation"]}}
+    row = {"ocpp": "1.6", "block": "x", "withdrawn": [], "exist": 2, "missing": []}
+    run["coverage"] = [
+        {**row, "profile": "Core", "ids": 2, "counts": {"OK": 2}},
+        {**row, "profile": "Reservation", "ids": 10},
+    ]
+    (folder / "run.json").write_text(json.dumps(run))
+    seal(folder)
+    assert plugstorm("report", "run", "--attest").code == 0
+    words = page_of(folder / "attestation.html").words
+    assert "Claimed, and not run OCPP 1.6 Reservation, 10 of 10 list ids" in words
 
 
 @pytest.mark.parametrize("way", ["load", "cut", "changed"])

@@ -5,9 +5,9 @@ from pathlib import Path
 from rich.console import Console
 
 from evidence.run_folder import read_run
-from evidence.run_model import Coverage, InteropRun
+from evidence.run_model import Claims, Coverage, InteropRun
 from evidence.verdicts import Verdict
-from reports.coverage import coverage_rows, sentences, unapplied
+from reports.coverage import coverage_rows, sentences, unapplied, untried
 from reports.coverage_text import print_coverage
 from reports.html import write_report
 from reports.summary import summary_markdown
@@ -64,6 +64,22 @@ def test_reasons_for_not_applying_are_grouped_with_the_most_frequent_first() -> 
         make_case("TC_A_04_CSMS", Verdict.FAILED, reason="no driver"),
     ]
     assert [(row.reason, len(row.cases)) for row in unapplied(cases)] == [("no driver", 2), ("no TLS", 1)]
+
+
+def test_claimed_ids_that_a_run_left_out_are_told_by_profile(tmp_path: Path) -> None:
+    idle = Coverage(ocpp="2.0.1", profile="Reservation", block="H", ids=9, withdrawn=[], exist=9, missing=[])
+    claims = {"2.0.1": Claims(profiles=["Core", "Reservation"])}
+    assert untried([*COVERAGE, idle], claims) == [
+        "OCPP 2.0.1 Core, 22 of 27 list ids",
+        "OCPP 2.0.1 Reservation, 9 of 9 list ids",
+    ]
+    assert untried([*COVERAGE, idle], {"2.1": Claims(profiles=["Core"])}) == []
+    assert untried([*COVERAGE, idle], None) == []
+    run = run_with([idle], tmp_path)
+    run.features = claims
+    assert (
+        "Claimed, and not run OCPP 2.0.1 Reservation, 9 of 9 list ids" in page_of(write_report([(tmp_path, run)])).words
+    )
 
 
 def test_page_shows_list_and_own_cases_in_tables_of_their_own(tmp_path: Path) -> None:

@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-import msgspec
 
 from drivers.base import token_need, trigger_need
 from fixtures.device import Variable
 from fixtures.payloads import v2x
 from fixtures.tokens import Token, TokenKind
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import answered, still_serves
+from interop_suite.claims.checks import answered
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.fulfilment import fulfilled
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.charging import Charging, meter_value
-from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.obeying import obey
+from interop_suite.steps.order_cases import CLAUSE, WholeOrders, add_orders, one
 from interop_suite.steps.tariffs import energy_prices, price, tariff
 from interop_suite.steps.transaction_events import answers_all
 from interop_suite.steps.v2x import VERSIONS
 
 Payload = dict[str, Any]
 V21 = ("2.1",)
-CLAUSE = Clause("201-4", "4.1.7")
-
-
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """An order with fields that a CSMS easily loses on the way from its operator to the station."""
-
-    id: str
-    title: str
-    versions: tuple[str, ...] = VERSIONS
-    block: str
-    profile: str
-    action: str
-    write: Callable[[Probe], Payload]
-    reply: Payload
-    needs: tuple[str, ...] = ()
-    """What it needs besides the command."""
-    clause: Clause = CLAUSE
-    defect: str
-    also: tuple[str, ...] = ()
-    """Defects of other cases that it finds, too."""
 
 
 def _group(probe: Probe) -> Payload:
@@ -82,26 +59,26 @@ def _taxed(_probe: Probe) -> Payload:
 
 
 ORDERS = (
-    Order(
+    WholeOrders(
         id="OPT_01",
         title="A remote start names the group of its token",
         block="Remote Control",
         profile="Core",
         action="RequestStartTransaction",
-        write=_group,
+        write=one(_group),
+        may_refuse=False,
         needs=(token_need("Accepted"),),
-        reply={"status": "Accepted"},
         clause=Clause("201-6", "F01.FR.01"),
         defect="remote-start-without-group",
     ),
-    Order(
+    WholeOrders(
         id="OPT_02",
         title="A network profile says how the modem gets into its network",
         block="Provisioning",
         profile="Core",
         action="SetNetworkProfile",
-        write=_mobile,
-        reply={"status": "Accepted"},
+        write=one(_mobile),
+        may_refuse=False,
         clause=Clause("201-6", "B09.FR.01"),
         defect="network-profile-without-apn",
         also=(
@@ -109,53 +86,33 @@ ORDERS = (
             "network-profile-timeout-in-ms",
         ),
     ),
-    Order(
+    WholeOrders(
         id="OPT_03",
         title="Data for a station keep their messageId and their structure",
         block="Data Transfer",
         profile="Core",
         action="DataTransfer",
-        write=_transfer,
+        write=one(_transfer),
+        may_refuse=False,
         reply={"status": "UnknownVendorId"},
         defect="transferred-data-as-text",
     ),
-    Order(
+    WholeOrders(
         id="OPT_04",
         title="The default tariff of an EVSE has its tax rates",
         versions=V21,
         block="Tariff and Cost",
         profile="Advanced UI",
         action="SetDefaultTariff",
-        write=_taxed,
-        reply={"status": "Accepted"},
+        write=one(_taxed),
+        may_refuse=False,
         defect="tariff-without-taxes",
     ),
 )
 
 
-def _add(order: Order) -> None:
-    @case(
-        id=order.id,
-        ocpp=order.versions,
-        title=order.title,
-        block=order.block,
-        profile=order.profile,
-        initiator="csms",
-        needs=(trigger_need(order.action), *order.needs),
-        sends=f"{order.reply['status']} to {order.action}, then a Heartbeat.",
-        expects=f"The CSMS SHALL send {order.action} with every field that its operator named.",
-        clause=order.clause,
-        defect=order.defect,
-        also=order.also,
-        checks=(fulfilled(order.action), still_serves()),
-    )
-    def script(probe: Probe) -> None:
-        obey(probe, order.action, order.write(probe), order.reply)
-        heartbeat(probe.station)
-
-
 for _order in ORDERS:
-    _add(_order)
+    add_orders(_order)
 
 
 # -- what a station tells --------------------------------------------------------------------------------------------

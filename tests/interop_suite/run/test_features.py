@@ -137,8 +137,8 @@ def test_run_is_about_the_versions_that_are_claimed(tmp_path: Path) -> None:
         ("client-certificate", "sign_client_certificate"),
         ("transactions", "transactions"),
         ("security-profile", "security_profile"),
-        ("tls", "--tls-url"),
+        ("tls", None),
     ],
 )
-def test_operation_of_a_driver_file_is_named_for_a_need(need: str, operation: str) -> None:
+def test_operation_of_a_driver_file_is_named_for_a_need(need: str, operation: str | None) -> None:
     assert operation_for(need) == operation

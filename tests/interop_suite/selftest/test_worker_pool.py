@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -60,6 +61,14 @@ def test_task_that_hangs_is_a_problem_and_those_beside_it_are_done_elsewhere() -
         ended = by_task(list(workers.ended()))
     assert ended["hang"].problem == "it did not end within 2 s"
     assert all(ended[chore].value for chore in ("wash", "dry"))
+
+
+def test_temporary_files_that_killed_workers_leave_are_gone_with_the_pool() -> None:
+    with pool() as workers:
+        workers.give("store")
+        (ended,) = workers.ended()
+        assert Path(ended.value).exists()
+    assert not Path(ended.value).parent.exists()
 
 
 def children() -> list[psutil.Process]:
