@@ -294,6 +294,8 @@ class Wiring:
         self.master.spawned = True
 
     def _on_test_stopping(self, **_: Any) -> None:
+        if self.worker is not None:
+            self.worker.stopping()
         if self.master is not None:
             self.master.cool_down()
 

@@ -39,13 +39,17 @@ def sink() -> Iterator[Sink]:
 def start(sink: Sink, tmp_path: Path) -> Iterator[Start]:
     """Start Locust with these arguments; `settings` are fields of `Settings`. Nothing of it outlives the test.
 
-    `burn` keeps the event loop busy for so many seconds at each beat of a user.
+    `burn` keeps the event loop busy for so many seconds at each beat of a user, and the last call of
+    each takes `last_words` seconds.
     """
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str, settings: dict[str, Any] | None = None, burn: float = 0.0) -> subprocess.Popen[bytes]:
+    def start(
+        *arguments: str, settings: dict[str, Any] | None = None, burn: float = 0.0, last_words: float = 0.0
+    ) -> subprocess.Popen[bytes]:
         environment = os.environ | {
             "BURN": str(burn),
+            "LAST_WORDS": str(last_words),
             "SINK": sink.address,
             "RUN_FOLDER": str(tmp_path / "run"),
             "MASTER_PORT_FILE": str(tmp_path / "port"),
@@ -161,6 +165,19 @@ def test_a_cluster_counts_what_the_sink_saw_and_connects_no_identity_twice(
     assert all(state["complete"] and state["calls"] for state in states)
     assert [state["miscounted"] for state in states] == [0] * 3
     assert max(state["fences"] for state in states) >= 1
+
+
+def test_stations_that_take_long_to_end_are_waited_for_and_their_last_words_counted(
+    start: Start, sink: Sink, tmp_path: Path
+) -> None:
+    """The master asks for the last figures every second, and stops waiting when no station ends for `flush_timeout`."""
+    process = start("--headless", "--processes", "2", "-u", "6", "-r", "6", "-t", "2s", last_words=2.5)
+    process.wait(90)
+    run = result(tmp_path / "run")
+    assert len(sink.calls) == 6
+    assert counted(run) == counted_in_logs(tmp_path / "run") == sink.total
+    assert all(state["complete"] for state in run.generator.details["workers"])
+    assert "for a run that is over" not in (tmp_path / "log-0").read_text()
 
 
 def test_a_killed_worker_is_named_and_its_loss_estimated(start: Start, sink: Sink, tmp_path: Path) -> None:
