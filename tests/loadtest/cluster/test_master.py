@@ -223,7 +223,7 @@ def test_calls_without_an_end_in_the_last_figures_are_told(fixture: Fixture) -> 
     assert [worker["unended"] for worker in generator.details["workers"]] == [0, 3]
     assert {"unended", "lost_share"} <= set(generator.broken)
     (told,) = [reason for reason in generator.reasons if "so no outcome counts them" in reason]
-    assert told.startswith("3 CALLs had no end in the last figures of worker b (pid None, 0 stations, 10 CALLs counted)")
+    assert told.startswith("3 CALLs had no end in the last figures of worker b (pid None, 0 stations, 10 CALLs")
 
 
 def test_a_worker_that_stays_silent_is_named_when_the_time_is_over(fixture: Fixture) -> None:
