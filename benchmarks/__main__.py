@@ -23,12 +23,17 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="write the rows as JSON to the standard output")
     parser.add_argument("--out", type=Path, help="folder for tables, picture and samples")
     parser.add_argument("--engine", action="append", default=[], help="only this engine and the ceiling")
+    parser.add_argument("--only", action="append", default=[], help="only this part; may be repeated")
+    parser.add_argument("--stations", type=int, help="how many in the fleet of several workers")
     parser.add_argument("--schema-share", type=float, default=0.01, help="share of the answers that Plugstorm checks")
     given = parser.parse_args()
     try:
-        from benchmarks.run import Wanted, run  # noqa: PLC0415 - the group `bench` may not be installed
+        from benchmarks.run import PARTS, Wanted, run  # noqa: PLC0415 - the group `bench` may not be installed
     except ModuleNotFoundError as error:
         sys.stderr.write(f"plugstorm: error: {error.name} is not installed; run make setup\n")
+        return exit_codes.USAGE
+    if unknown := [part for part in given.only if part not in PARTS]:
+        sys.stderr.write(f"plugstorm: error: --only {unknown[0]} is not a part of the bench: {', '.join(PARTS)}\n")
         return exit_codes.USAGE
     wanted = Wanted(
         quick=given.quick,
@@ -38,6 +43,8 @@ def main() -> int:
         engines=tuple(given.engine),
         schema_share=given.schema_share,
         mqtt=given.mqtt,
+        only=frozenset(given.only),
+        stations=given.stations,
     )
     try:
         return run(wanted)

@@ -8,12 +8,13 @@ from typing import Final
 
 import msgspec
 
-from benchmarks.engines.table import CEILING, MQTT, PAHO, PLUGSTORM, PLUGSTORM_TASK
+from benchmarks.engines.table import CEILING, ENGINES, MQTT, PAHO, PLUGSTORM, PLUGSTORM_TASK, SHARED
 from benchmarks.truth import Checked, within
 from benchmarks.workloads import HEADLINE
 
 __all__ = [
     "BUSY",
+    "OVER",
     "UNDISTURBED",
     "EngineRow",
     "Goal",
@@ -24,8 +25,11 @@ __all__ = [
     "ScaleRow",
     "engine_rows",
     "goals",
+    "with_fleets",
 ]
 
+OVER: Final = {PLUGSTORM: "", MQTT: "MQTT", SHARED: "MQTT, shared"}
+"""What the fleets of an engine are called, where it is not WebSocket."""
 BUSY: Final = 0.9
 """Share of a core from which on a process counts as the one that sets the pace."""
 UNDISTURBED: Final = 0.95
@@ -107,6 +111,8 @@ class EngineRow(msgspec.Struct, kw_only=True):
     messages: list[MessageRow] = []
     skipped: str = ""
     """Why it did not run."""
+    fleets: list[ScaleRow] = []
+    """Fleets of this engine alone, on the standard output of `--json`."""
 
 
 class ScaleRow(msgspec.Struct, kw_only=True):
@@ -130,9 +136,23 @@ class ScaleRow(msgspec.Struct, kw_only=True):
     descriptors: int | None = None
     verdict: str = ""
     """What a whole run said about its generator."""
+    reasons: list[str] = []
+    """Why the generator was not VALID."""
+    counted: int | None = None
+    """CALLs of a whole run that went to the wire, by its own figures."""
+    lost: int = 0
+    """Those of them whose connection ended before their answer: the sink may have them or not."""
+    sink_calls: int | None = None
     master_core: float | None = None
     """Share of a core that the master of simulated workers took."""
     note: str = ""
+
+    @property
+    def exact(self) -> bool | None:
+        """Whether a whole run and the sink counted the same, to the unit; None where nobody compared."""
+        if self.counted is None or self.sink_calls is None:
+            return None
+        return self.counted - self.lost <= self.sink_calls <= self.counted
 
 
 class Goal(msgspec.Struct, kw_only=True):
@@ -181,6 +201,17 @@ def engine_rows(
             row.connect_to_ceiling = median(ours / theirs for ours, theirs in pairs) if pairs else None
         rows.append(row)
     return rows
+
+
+def with_fleets(rows: Iterable[EngineRow], scale: Iterable[ScaleRow]) -> list[EngineRow]:
+    """Hang each fleet on the row of its engine, which is made where the engine ran in no comparison."""
+    found = {row.engine: msgspec.structs.replace(row, fleets=[]) for row in rows}
+    for fleet in scale:
+        name = next(name for name, over in OVER.items() if over == fleet.over)
+        if name not in found:
+            found[name] = EngineRow(engine=name, title=next(one.title for one in ENGINES if one.name == name))
+        found[name].fleets.append(fleet)
+    return list(found.values())
 
 
 def _message_rows(engine: str, samples: list[Sample]) -> list[MessageRow]:
@@ -356,6 +387,16 @@ def _scale_goals(scale: list[ScaleRow]) -> list[Goal]:
         )
         for row in scale
         if row.name in ("one worker", "many workers")
+    ]
+    found += [
+        Goal(
+            text=f"CALLs in the run and at the sink with {row.stations:,} stations in {row.workers} workers",
+            wanted=f"{row.sink_calls:,}",
+            measured=f"{row.counted:,}" + (f", {row.lost:,} of them lost with their connections" if row.lost else ""),
+            reached=row.exact,
+        )
+        for row in scale
+        if row.exact is not None
     ]
     found += [
         Goal(

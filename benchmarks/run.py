@@ -18,14 +18,14 @@ from benchmarks import machine, picture, scale, show, truth
 from benchmarks.children import SinkProcess, cores
 from benchmarks.compare import Cores, compare, open_stations
 from benchmarks.engines.table import CEILING, MQTT, PLUGSTORM, SHARED, Engine, Plan, choose
-from benchmarks.figures import EngineRow, Opening, Result, Sample, ScaleRow, engine_rows, goals
+from benchmarks.figures import OVER, EngineRow, Opening, Result, Sample, ScaleRow, engine_rows, goals, with_fleets
 from benchmarks.truth import Checked
 from benchmarks.workloads import WORKLOADS
 from evidence import exit_codes
 from evidence.run_folder import RunFolder
 from ocppj.errors import HarnessError
 
-__all__ = ["Wanted", "run"]
+__all__ = ["PARTS", "Wanted", "run"]
 
 T = TypeVar("T")
 
@@ -54,7 +54,8 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     curve: tuple[int, ...]
     """Stations in one worker at which the cost per CALL is measured with `--scale`."""
     many: tuple[int, int, float, int]
-    """Stations in how many workers with `--scale`, how many of them a second, and for how many seconds then."""
+    """Stations in how many workers with `--scale`, how many of them a second, and for how many seconds then: for longer
+    than the ramp takes, because measuring begins when half of a run is over, whether all are there or not."""
     master: tuple[int, int]
     """Simulated workers of a master with `--scale`, and for how many seconds."""
 
@@ -72,7 +73,7 @@ _FULL: Final = Size(
     paced=6000,
     pace=1000,
     curve=scale.CURVE,
-    many=(60_000, 4, 600, 60),
+    many=(60_000, 4, 600, 120),
     master=(256, 10),
 )
 _QUICK: Final = Size(
@@ -92,6 +93,8 @@ _QUICK: Final = Size(
     master=(16, 3),
 )
 
+PARTS: Final = ("engines", "fleets", "workers", "master", "truth")
+"""What a bench consists of: engines side by side, fleets in one worker, a fleet in several, the master, the truth."""
 _QUICKER: Final = 4
 """By how much the runs of the truth are shorter in a first look."""
 _WIDE: Final = 140
@@ -109,6 +112,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     schema_share: float = 0.01
     mqtt: bool = False
     """Only what is about MQTT."""
+    only: frozenset[str] = frozenset()
+    """The only `PARTS` to measure, whatever else is asked for; none: all."""
+    stations: int | None = None
+    """Of the fleet in several workers."""
+
+    def takes(self, part: str) -> bool:
+        """Whether a part of the bench is to be measured."""
+        return not self.only or part in self.only
+
+    @property
+    def grows(self) -> bool:
+        """Whether the fleets that need minutes are to be measured."""
+        return self.scale or bool(self.only)
 
 
 def run(wanted: Wanted) -> int:
@@ -124,12 +140,14 @@ def run(wanted: Wanted) -> int:
     steps = _Steps()
     with tempfile.TemporaryDirectory(prefix="plugstorm-bench-") as name:
         work = Path(name)
-        rows, samples = _speed(engines, size, wanted, work, steps)
+        rows, samples = _speed(engines, size, wanted, work, steps) if wanted.takes("engines") else ([], [])
         grown = []
         if not wanted.mqtt and any(engine.name == PLUGSTORM for engine in engines):
-            grown = _growth(size, wanted, work, steps)
-        grown += _growth_over_mqtt(engines, size, work, steps)
-        checked = [] if wanted.mqtt else _truth(wanted, work, steps)
+            grown += _growth(size, wanted, work, steps) if wanted.takes("fleets") else []
+            grown += _workers(size, wanted, work, steps)
+        if wanted.takes("fleets"):
+            grown += _growth_over_mqtt(engines, size, work, steps)
+        checked = [] if wanted.mqtt or not wanted.takes("truth") else _truth(wanted, work, steps)
     reached = goals(rows, grown, checked)
     result = Result(
         machine=facts,
@@ -148,7 +166,7 @@ def run(wanted: Wanted) -> int:
     show.print_result(result, console)
     console.print(f"Written: {folder}", soft_wrap=True)
     if wanted.as_json:
-        sys.stdout.write(json.dumps(msgspec.to_builtins(rows), indent=2) + "\n")
+        sys.stdout.write(json.dumps(msgspec.to_builtins(with_fleets(rows, grown)), indent=2) + "\n")
     return exit_codes.INVALID if steps.failed else exit_codes.PASSED
 
 
@@ -217,14 +235,21 @@ def _growth(size: Size, wanted: Wanted, work: Path, steps: _Steps) -> list[Scale
         rows += steps.take(f"{paced:,} stations at {pace:g} connects/s{words}", partial(idle, paced, rate=pace))
     bare = partial(scale.bare_handshakes, size.idle_tls, work, where)
     rows += steps.take(f"{size.idle_tls:,} bare TLS handshakes", bare)
-    fleets = size.curve if wanted.scale else tuple(stations for stations in size.curve if stations <= size.idle)
+    fleets = size.curve if wanted.grows else tuple(stations for stations in size.curve if stations <= size.idle)
     grow = partial(scale.curve, fleets, work, where, repetitions=size.repetitions, seconds=size.seconds, say=_say)
     for found in steps.take("cost per CALL as the fleet grows", lambda: list(grow())):
         rows += found
-    if wanted.scale:
+    return rows
+
+
+def _workers(size: Size, wanted: Wanted, work: Path, steps: _Steps) -> list[ScaleRow]:
+    rows: list[ScaleRow] = []
+    if wanted.grows and wanted.takes("workers"):
         stations, workers, rate, hold = size.many
+        stations = wanted.stations or stations
         many = partial(scale.many_workers, stations, workers, work, rate=rate, profile="public_ac", hold=hold)
         rows += steps.take(f"{stations:,} stations with a real profile in {workers} workers", many)
+    if wanted.grows and wanted.takes("master"):
         rows += steps.take(f"a master of {size.master[0]} simulated workers", partial(scale.master, *size.master))
     return rows
 
@@ -234,13 +259,13 @@ def _growth_over_mqtt(engines: Sequence[Engine], size: Size, work: Path, steps: 
     rows = []
     for name, stations in ((MQTT, size.idle), (SHARED, size.shared)):
         if any(engine.name == name for engine in engines):
-            what = f"idle fleet of {stations:,} stations in one worker over {scale.OVER[name]}"
+            what = f"idle fleet of {stations:,} stations in one worker over {OVER[name]}"
             rows += steps.take(what, partial(scale.idle_fleet, stations, work, where, engine=name))
     return rows
 
 
 def _truth(wanted: Wanted, work: Path, steps: _Steps) -> list[Checked]:
-    if wanted.quick and not wanted.scale:
+    if wanted.quick and not wanted.grows:
         return []
     checked = []
     for case in truth.FULL:

@@ -12,17 +12,18 @@ from benchmarks.canned import BUCKET, SELDOM, Stats
 from benchmarks.children import Child, SinkProcess
 from benchmarks.compare import Cores, await_ready, run_loop, start
 from benchmarks.engines.speech import Ready
-from benchmarks.engines.table import ENGINES, MQTT, PLUGSTORM, SHARED, Engine, Plan
-from benchmarks.figures import ScaleRow
+from benchmarks.engines.table import ENGINES, PLUGSTORM, Engine, Plan
+from benchmarks.figures import OVER, ScaleRow
+from benchmarks.truth import recorded
 from benchmarks.workloads import HEADLINE, WORKLOADS
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from ocppj.errors import InconclusiveError
+from ocppj.outcomes import Outcome
 
 __all__ = [
     "BROKER",
     "CURVE",
-    "OVER",
     "bare_handshakes",
     "busiest",
     "curve",
@@ -38,8 +39,6 @@ CURVE: Final = (100, 1000, 5000, 15_000)
 """Stations in one worker at which the cost per CALL is measured."""
 BROKER: Final = ("--dialect", "raw", "--qos", "0")
 """Words of the sink that is a broker."""
-OVER: Final = {PLUGSTORM: "", MQTT: "MQTT", SHARED: "MQTT, shared"}
-"""What the fleets of an engine are called, where it is not WebSocket."""
 _HEARTBEAT: Final = next(workload for workload in WORKLOADS if workload.action == HEADLINE)
 _FILES_OF_A_PROCESS: Final = 18_000
 _END_PATIENCE: Final = 120
@@ -143,7 +142,8 @@ def many_workers(stations: int, workers: int, folder: Path, *, rate: float, prof
     run = read_run(out)
     if not isinstance(run, LoadRun):
         raise InconclusiveError(f"plugstorm load left no result; exit code {code}")
-    counted = sum(call.count for window in run.windows for call in window.calls)
+    counted = sum(histogram.count for tag, histogram in recorded(out) if tag.kind == "service")
+    calls = [call for window in run.windows for call in window.calls]
     generator = run.generator
     return ScaleRow(
         name="many workers",
@@ -154,6 +154,10 @@ def many_workers(stations: int, workers: int, folder: Path, *, rate: float, prof
         kb_per_station=generator.rss_kb_per_station,
         calls_per_s=run.throughput.get("calls_per_s"),
         verdict=str(generator.verdict),
+        reasons=generator.reasons,
+        counted=counted,
+        lost=sum(call.count for call in calls if call.outcome == Outcome.LOST),
+        sink_calls=stats.total,
         note=f"generator {generator.verdict}, exit code {code}; {counted:,} CALLs counted, sink {stats.total:,}",
     )
 

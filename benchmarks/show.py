@@ -52,6 +52,11 @@ def _fleet(row: ScaleRow) -> str:
     return f"{words}, {row.workers}{' workers' if row.stations else ''}" if row.workers > 1 else words
 
 
+def _fleet_notes(row: ScaleRow) -> list[str]:
+    """Return what else is to be said of a fleet: why its generator was not VALID, too."""
+    return [f"{_fleet(row)}: {note}" for note in ([f"{row.note}."] if row.note else []) + row.reasons]
+
+
 _SCALE_COLUMNS: Final[Columns] = {
     "fleet": _fleet,
     "stations": lambda row: _number(row.stations or None),
@@ -140,7 +145,7 @@ def grids(result: Result) -> list[Grid]:
         ("Plugstorm: several workers", ("many workers", "master")),
     ):
         rows = [row for row in result.scale if row.name in names]
-        found.append(_grid(title, _SCALE_COLUMNS, rows, [f"{_fleet(row)}: {row.note}." for row in rows if row.note]))
+        found.append(_grid(title, _SCALE_COLUMNS, rows, [note for row in rows for note in _fleet_notes(row)]))
     found.append(_grid("Goals", _GOAL_COLUMNS, result.goals))
     return [grid for grid in found if grid is not None]
 

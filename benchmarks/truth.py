@@ -15,7 +15,7 @@ import msgspec
 from benchmarks.children import Child, SinkProcess
 from evidence.histogram import Histogram, Tag, read_hlog
 
-__all__ = ["FULL", "Case", "Checked", "check", "within"]
+__all__ = ["FULL", "Case", "Checked", "check", "recorded", "within"]
 
 _POINTS: Final = (50.0, 99.0, 99.9)
 _LEAST_MS: Final = 1.0
@@ -79,7 +79,7 @@ def check(case: Case, folder: Path) -> Checked:
             exit_code = child.wait(case.seconds + 60)
         stats = sink.stats()
     service, response = Histogram(), Histogram()
-    for tag, histogram in _recorded(out):
+    for tag, histogram in recorded(out):
         (service if tag.kind == "service" else response).merge(histogram.counts)
     return Checked(
         name=case.name,
@@ -93,7 +93,8 @@ def check(case: Case, folder: Path) -> Checked:
     )
 
 
-def _recorded(run: Path) -> Iterator[tuple[Tag, Histogram]]:
+def recorded(run: Path) -> Iterator[tuple[Tag, Histogram]]:
+    """Read all histograms of a run; those of kind `service` hold each CALL that went to the wire."""
     for path in sorted((run / "histograms").glob("*.hlog")):
         for interval in read_hlog(path):
             yield Tag.parse(interval.tag), interval.histogram

@@ -22,6 +22,8 @@ class BenchRequest(msgspec.Struct, frozen=True, kw_only=True):
     as_json: bool
     out: Path | None
     engines: tuple[str, ...]
+    only: tuple[str, ...] = ()
+    stations: int | None = None
 
 
 def bench_command(request: BenchRequest) -> list[str]:
@@ -30,6 +32,8 @@ def bench_command(request: BenchRequest) -> list[str]:
     flags = {"--quick": request.quick, "--scale": request.scale, "--mqtt": request.mqtt, "--json": request.as_json}
     words += [flag for flag, given in flags.items() if given]
     words += ["--out", str(request.out)] if request.out is not None else []
+    words += ["--stations", str(request.stations)] if request.stations is not None else []
+    words += [word for part in request.only for word in ("--only", part)]
     return words + [word for engine in request.engines for word in ("--engine", engine)]
 
 

@@ -218,6 +218,17 @@ def bench(
         bool, typer.Option("--scale", help="Also 15,000 stations in one worker, 60,000 in four, and a master of 256.")
     ] = False,
     mqtt: Annotated[bool, typer.Option("--mqtt", help="Only what is about MQTT.")] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART",
+            help="Only this part, in full: engines, fleets, workers (60,000), master or truth; may be repeated.",
+            show_default="all",
+        ),
+    ] = None,
+    stations: Annotated[
+        int | None, typer.Option(min=1, help="How many in the fleet of several workers.", show_default="60,000")
+    ] = None,
     engine: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Only this engine and the ceiling; may be repeated.", show_default="all"),
@@ -229,6 +240,13 @@ def bench(
     from plugstorm import bench_command  # noqa: PLC0415
 
     request = bench_command.BenchRequest(
-        quick=quick, scale=scale, mqtt=mqtt, as_json=json, out=out, engines=tuple(engine or ())
+        quick=quick,
+        scale=scale,
+        mqtt=mqtt,
+        as_json=json,
+        out=out,
+        engines=tuple(engine or ()),
+        only=tuple(only or ()),
+        stations=stations,
     )
     return lambda: bench_command.run(request)

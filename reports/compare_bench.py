@@ -94,13 +94,6 @@ class _Message(msgspec.Struct):
     ratio_to_ceiling: float | None = None
 
 
-class _Engine(msgspec.Struct):
-    engine: str
-    kb_per_station: float | None = None
-    cpu_ms_per_connect: float | None = None
-    messages: list[_Message] = []
-
-
 class _Fleet(msgspec.Struct):
     name: str
     stations: int
@@ -108,6 +101,14 @@ class _Fleet(msgspec.Struct):
     tls: bool = False
     kb_per_station: float | None = None
     cpu_ms_per_connect: float | None = None
+
+
+class _Engine(msgspec.Struct):
+    engine: str
+    kb_per_station: float | None = None
+    cpu_ms_per_connect: float | None = None
+    messages: list[_Message] = []
+    fleets: list[_Fleet] = []
 
 
 class _Result(msgspec.Struct):
@@ -164,7 +165,8 @@ def _figures(result: _Result) -> Mapping[tuple[str, str], float]:
         found[row.engine, _MEMORY] = row.kb_per_station
         if row.engine != _CEILING and ceiling and row.cpu_ms_per_connect:
             found[row.engine, _CONNECT] = row.cpu_ms_per_connect / ceiling
-    for fleet in result.scale:
+    # The folder has them beside the engines, the standard output with theirs.
+    for fleet in [*result.scale, *(fleet for row in result.engines for fleet in row.fleets)]:
         name = f"{fleet.stations:,} stations in {fleet.workers}, {fleet.name}{', TLS' if fleet.tls else ''}"
         found[name, _MEMORY] = fleet.kb_per_station
         if ceiling and fleet.cpu_ms_per_connect:

@@ -212,7 +212,10 @@ class Collector:
         return sum(state.charging for state in self.workers.values())
 
     def _apply(self, state: WorkerState, report: Report, now: float) -> None:
+        ended = self.merged.ended
         state.add_calls(self.merged.add(report["delta"], now - self.started), now)
+        state.ended += self.merged.ended - ended
+        state.asked += sum(report["delta"]["offered"].values())
         state.claimed = max(state.claimed, report["total"])
         state.last = state.last or report.get("last", False)
         state.add_number(report["seq"])

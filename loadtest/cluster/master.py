@@ -488,8 +488,12 @@ class MasterEnd:
             self._stop()
 
     def _await_last_reports(self, collector: Collector) -> None:
-        """Ask every worker for its last figures, again and again, until all have sent them or the time is over."""
+        """Ask every worker for its last figures, again and again, until all have sent them or the time is over.
+
+        The time begins anew as long as stations end: where they are many, that takes longer than to send figures.
+        """
         deadline = time.monotonic() + self._settings.flush_timeout
+        left = collector.connected
         while True:
             self._news.clear()
             for worker, state in collector.workers.items():
@@ -499,6 +503,8 @@ class MasterEnd:
             while collector.incomplete and not self._hurry and time.monotonic() < again:
                 self._news.wait(max(again - time.monotonic(), 0.0))
                 self._news.clear()
+                if collector.connected < left:
+                    left, deadline = collector.connected, time.monotonic() + self._settings.flush_timeout
             if not collector.incomplete or self._hurry or time.monotonic() >= deadline:
                 return
 

@@ -43,6 +43,7 @@ class WorkerEnd:
         self._stop = stop
         self._refused = refused
         self._timer: Any = None
+        self._is_stopping = False
         self._orders: dict[str, Callable[[dict[str, Any]], object]] = {}
         self.folder: str | None = None
         """The run folder, on the machine of the master."""
@@ -73,8 +74,13 @@ class WorkerEnd:
         """Return the reports that are due."""
         return self.report_queue.reports()
 
+    def stopping(self) -> None:
+        """Take note that the stations are being stopped; `flush` follows when the last of them has ended."""
+        self._is_stopping = True
+
     def flush(self) -> None:
         """Send the last report; all stations are stopped."""
+        self._is_stopping = False
         for report in self.report_queue.reports(last=True):
             self._send({"kind": "report", "report": report})
 
@@ -112,7 +118,8 @@ class WorkerEnd:
                 gevent.spawn(self._finish, message["run"])
 
     def _finish(self, run: int) -> None:
-        if run == self.report_queue.run and not self._stop():
+        # The master asks again every second. Until the last station has ended, what it still says is in no report.
+        if run == self.report_queue.run and not self._is_stopping and not self._stop():
             self.flush()
 
     def _send_lease(self, message: dict[str, Any]) -> None:

@@ -67,6 +67,8 @@ class WorkerFacts(msgspec.Struct, kw_only=True):
     """Whether it ended before the run did."""
     estimated_loss: int = 0
     """CALLs that it made and could not report."""
+    unended: int = 0
+    """CALLs of its stations that have no end in its last figures: they are counted under no outcome."""
 
 
 class Facts(msgspec.Struct, kw_only=True):
@@ -144,6 +146,12 @@ LIMITS: Final = (
         "{value:.0%} of the local ports are in use: add source addresses, or widen net.ipv4.ip_local_port_range",
     ),
     Limit("incomplete", 0, None, "{names} never sent the last figures: about {loss} CALLs are not counted"),
+    Limit(
+        "unended",
+        0,
+        None,
+        "{value:.0f} CALLs had no end in the last figures of {names}, so no outcome counts them: report this bug",
+    ),
     Limit("lost_share", None, 0.01, "about {value:.1%} of all CALLs are missing in the figures: run again"),
     Limit("lost_stations", None, 0.05, "{value:.0%} of the stations were on workers that failed: run again"),
     Limit("left", 0, None, "{names} ended before the run did, so the load fell: find out why and run again"),
@@ -196,6 +204,7 @@ def worker_facts(state: WorkerState, *, now: float, interval: float, typical: fl
         complete=state.complete,
         left=state.left is not None,
         estimated_loss=state.estimated_loss(now, interval, typical),
+        unended=state.unended,
     )
     if not state.health:
         return facts
@@ -306,12 +315,13 @@ def _value(facts: Facts, fact: str) -> tuple[float, dict[str, Any]]:
             left = [worker for worker in facts.workers if worker.left]
             return float(len(left)), {"names": _names(left)}
         case "lost_share":
+            loss += facts.sum("unended")
             return loss / max(facts.calls + loss, 1), {}
         case "lost_stations":
             failed = sum(worker.stations for worker in facts.workers if worker.left or not worker.complete)
             return failed / max(facts.sum("stations"), 1), {}
-        case "missed" | "miscounted" | "untraced":
-            return float(facts.sum(fact)), {}
+        case "missed" | "miscounted" | "untraced" | "unended":
+            return float(facts.sum(fact)), {"names": _names([one for one in facts.workers if getattr(one, fact)])}
         case "errors":
             return float(facts.errors + facts.sum(fact)), {}
         case "unmeasured":

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from evidence.histogram import Histogram, Interval, Tag
+from evidence.vocabulary import TO_CSMS
 from loadtest.measuring.recorder import Delta, Key, SecondCounts
 
 __all__ = ["INTERVAL", "ErrorKey", "Latencies", "LossKey", "Merged", "Second", "Spell"]
@@ -75,6 +76,8 @@ class Merged:
         self.callerrors: dict[ErrorKey, Spell] = {}
         self.calls = 0
         """CALLs in all windows together."""
+        self.ended = 0
+        """Those of stations among them."""
         self._seconds: dict[int, list[int]] = {}
         self._newest = 0
         self._interval = interval
@@ -95,7 +98,10 @@ class Merged:
                 latencies = _find(self._open, (window, (ocpp, action, direction, outcome)))
                 latencies.service.merge(service)
                 latencies.response.merge(response)
-                self.calls += sum(response.values())
+                count = sum(response.values())
+                self.calls += count
+                if direction == TO_CSMS:
+                    self.ended += count
         for row in delta["rows"]:
             self._add_row(row)
         self.faults.update(delta["faults"])

@@ -29,6 +29,10 @@ class WorkerState(msgspec.Struct, kw_only=True):
     resent: int = 0
     """Gaps that were filled later."""
     calls: int = 0
+    asked: int = 0
+    """CALLs that its stations were given to send."""
+    ended: int = 0
+    """Those of them that have ended, in whatever way."""
     rows: list[tuple[float, int]] = []
     """When the latest reports came and how many CALLs each held."""
     claimed: int = 0
@@ -74,6 +78,11 @@ class WorkerState(msgspec.Struct, kw_only=True):
     def miscounted(self) -> int:
         """By how many CALLs the merged histograms of a complete worker differ from its own count."""
         return abs(self.claimed - self.calls) if self.complete else 0
+
+    @property
+    def unended(self) -> int:
+        """How many CALLs of a worker whose last figures are here have no end in them."""
+        return max(self.asked - self.ended, 0) if self.complete else 0
 
     @property
     def rate(self) -> float | None:

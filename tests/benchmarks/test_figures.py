@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from benchmarks.figures import EngineRow, Goal, Opening, Result, Sample, ScaleRow, engine_rows, goals
+from benchmarks.figures import EngineRow, Goal, Opening, Result, Sample, ScaleRow, engine_rows, goals, with_fleets
 from benchmarks.picture import curve_svg, page, speed_svg
 from benchmarks.scale import busiest, pace, without_canary
 from benchmarks.show import grids, markdown, print_result
@@ -168,6 +168,34 @@ def test_a_fleet_over_many_workers_must_be_valid(verdict: str, *, reached: bool)
     row = ScaleRow(name="many workers", stations=60_000, workers=4, connected=60_000, verdict=verdict)
     (goal,) = goals([], [row], [])
     assert (goal.measured, goal.reached) == (f"60,000 connected, {verdict}", reached)
+
+
+@pytest.mark.parametrize(
+    ("counted", "lost", "reached"), [(500, 0, True), (499, 0, False), (501, 0, False), (503, 3, True), (503, 2, False)]
+)
+def test_a_fleet_over_many_workers_must_count_what_the_sink_counts(counted: int, lost: int, *, reached: bool) -> None:
+    """A CALL whose connection ended before its answer may have reached the sink or not."""
+    row = ScaleRow(name="many workers", stations=5, connected=5, verdict="VALID", counted=counted, lost=lost)
+    assert row.exact is None
+    row.sink_calls = 500
+    (_, goal) = goals([], [row], [])
+    assert (goal.wanted, goal.reached) == ("500", reached)
+
+
+def test_why_the_generator_of_a_fleet_was_not_valid_stands_below_the_table() -> None:
+    row = ScaleRow(name="many workers", stations=5, workers=2, verdict="INVALID", reasons=["Worker 1 was late."])
+    (grid,) = grids(Result(machine={}, method={}, engines=[], scale=[row]))
+    assert grid.notes == ("plugstorm load, 2 workers: Worker 1 was late.",)
+
+
+def test_a_fleet_stands_with_its_engine_whether_that_ran_beside_others_or_not() -> None:
+    rows = engine_rows(TITLES, [sample("plugstorm", 20)], [], {})
+    fleets = [ScaleRow(name="idle", stations=5), ScaleRow(name="idle", stations=5, over="MQTT")]
+    hung = {row.engine: row for row in with_fleets(rows, fleets)}
+    assert [hung[name].fleets for name in ("plugstorm", "plugstorm-mqtt")] == [[fleets[0]], [fleets[1]]]
+    assert hung["plugstorm"].cpu_us_per_call == pytest.approx(20)
+    assert hung["ceiling"].fleets == []
+    assert rows[0].fleets == []
 
 
 @pytest.mark.parametrize(("core", "reached"), [(0.33, True), (0.5, False)])

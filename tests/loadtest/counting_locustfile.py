@@ -2,7 +2,7 @@
 
 Environment: SINK (host:port), RUN_FOLDER, SETTINGS (JSON, further fields of `Settings`; `capacity` makes a list of so
 many stations), MASTER_PORT_FILE (where the master writes the port that it got), BURN (seconds that each beat keeps the
-event loop busy).
+event loop busy), LAST_WORDS (seconds that the last call of a user takes, which it makes at its end; 0 makes none).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ocppj.errors import UsageError
 HOST, _, PORT = os.environ["SINK"].partition(":")
 PAUSE = 0.005
 BURN = float(os.environ.get("BURN", "0"))
+LAST_WORDS = float(os.environ.get("LAST_WORDS", "0"))
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]  # Locust's own annotations lack it
@@ -107,11 +108,16 @@ class CountingUser(User):
             gevent.sleep(3600)
         if self.connection is None:
             self.connect()
+        self.call()
+
+    def call(self, seconds: float = 0.0) -> None:
         intended = time.monotonic()
         CountingUser.open_calls += 1
         outcome = "lost"
         try:
             self.connection.sendall(b".")
+            if seconds:
+                gevent.sleep(seconds)
             if self.connection.recv(1):
                 outcome = "accepted"
         except OSError:
@@ -124,6 +130,8 @@ class CountingUser(User):
 
     def on_stop(self) -> None:
         self.request.cancel()
+        if LAST_WORDS and self.connection is not None:
+            self.call(LAST_WORDS)
         self.disconnect()
         if self.lease is not None:
             self.wiring.leases.release(self.lease)

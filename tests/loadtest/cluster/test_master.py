@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -180,6 +181,49 @@ def test_the_end_waits_for_the_last_report_of_every_worker(fixture: Fixture, tmp
     assert fixture.master.result.throughput["calls_total"] == 15
     assert all(worker["complete"] for worker in fixture.master.result.generator.details["workers"])
     assert read_run(tmp_path / "run").started == fixture.master.result.started
+
+
+def test_the_end_waits_on_while_stations_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker with many stations needs longer to end them than the end waits for figures that do not come."""
+    patience, now = 60.0, 1000.0
+    monkeypatch.setattr("loadtest.cluster.master.time", SimpleNamespace(monotonic=lambda: now, time=time.time))
+    fixture = Fixture(tmp_path / "run", flush_timeout=patience)
+    fixture.begin()
+    fixture.report("host_a", last=True)
+    stations = 4
+    fixture.recorders["host_b"].connected(stations)
+    fixture.report("host_b")
+    ending = gevent.spawn(fixture.master.finish)
+    gevent.sleep(0)
+    for _ in range(stations):
+        now += patience * 0.9
+        fixture.recorders["host_b"].connected(-1)
+        fixture.report("host_b")
+        gevent.sleep(0)
+    assert not ending.dead
+    fixture.call("host_b", 5)
+    fixture.report("host_b", last=True)
+    ending.get(timeout=10)
+    assert fixture.master.result is not None
+    assert fixture.master.result.throughput["calls_total"] == 5
+    assert all(worker["complete"] for worker in fixture.master.result.generator.details["workers"])
+
+
+def test_calls_without_an_end_in_the_last_figures_are_told(fixture: Fixture) -> None:
+    fixture.begin()
+    for worker in fixture.recorders:
+        fixture.recorders[worker].offered(10)
+        fixture.call(worker, 10)
+    fixture.recorders["host_b"].offered(3)
+    for worker in fixture.report_queues:
+        fixture.report(worker, last=True)
+    fixture.master.finish()
+    assert fixture.master.result is not None
+    generator = fixture.master.result.generator
+    assert [worker["unended"] for worker in generator.details["workers"]] == [0, 3]
+    assert {"unended", "lost_share"} <= set(generator.broken)
+    (told,) = [reason for reason in generator.reasons if "so no outcome counts them" in reason]
+    assert told.startswith("3 CALLs had no end in the last figures of worker b (pid None, 0 stations, 10 CALLs")
 
 
 def test_a_worker_that_stays_silent_is_named_when_the_time_is_over(fixture: Fixture) -> None:

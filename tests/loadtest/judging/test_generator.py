@@ -58,6 +58,7 @@ def test_a_broken_limit_invalidates_or_degrades_and_says_why(_: str, invalid: Fa
 DEGRADES = [
     facts(worker(complete=False, stations=1, estimated_loss=2), worker("worker 2", stations=99)),
     facts(worker(left=True, stations=1), worker("worker 2", stations=99)),
+    facts(worker(unended=2)),
     facts(worker(missed=1)),
     facts(worker(fences=1)),
     facts(worker(untraced=1)),

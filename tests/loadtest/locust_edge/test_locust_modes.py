@@ -26,6 +26,7 @@ from tests.loadtest.ports import with_own_master
 pytestmark = pytest.mark.waits
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
 Start = Callable[..., subprocess.Popen[bytes]]
 
 
@@ -39,19 +40,31 @@ def sink() -> Iterator[Sink]:
 def start(sink: Sink, tmp_path: Path) -> Iterator[Start]:
     """Start Locust with these arguments; `settings` are fields of `Settings`. Nothing of it outlives the test.
 
-    `burn` keeps the event loop busy for so many seconds at each beat of a user.
+    `burn` keeps the event loop busy for so many seconds at each beat of a user, and the last call of
+    each takes `last_words` seconds. The run ends when so many calls were `measured`.
     """
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str, settings: dict[str, Any] | None = None, burn: float = 0.0) -> subprocess.Popen[bytes]:
+    def start(
+        *arguments: str,
+        settings: dict[str, Any] | None = None,
+        burn: float = 0.0,
+        last_words: float = 0.0,
+        measured: int | None = None,
+    ) -> subprocess.Popen[bytes]:
         environment = os.environ | {
+            "PYTHONPATH": str(ROOT),
             "BURN": str(burn),
+            "LAST_WORDS": str(last_words),
             "SINK": sink.address,
             "RUN_FOLDER": str(tmp_path / "run"),
             "MASTER_PORT_FILE": str(tmp_path / "port"),
             "SETTINGS": json.dumps({"warm_up": 0.0} | (settings or {})),
         }
-        command = [sys.executable, "-m", "locust", "-f", str(HERE.parent / "counting_locustfile.py"), "--only-summary"]
+        module = "locust"
+        if measured is not None:
+            module, environment["ENOUGH"] = "tests.loadtest.enough", json.dumps({"measure": measured})
+        command = [sys.executable, "-m", module, "-f", str(HERE.parent / "counting_locustfile.py"), "--only-summary"]
         with (tmp_path / f"log-{len(started)}").open("wb") as log:
             process = subprocess.Popen(
                 [*command, *with_own_master(arguments)],
@@ -109,7 +122,7 @@ def counted_in_logs(folder: Path) -> int:
 
 
 def test_a_local_run_counts_what_the_sink_saw(start: Start, sink: Sink, tmp_path: Path) -> None:
-    process = start("--headless", "-u", "8", "-r", "8", "-t", "4s")
+    process = start("--headless", "-u", "8", "-r", "8", measured=500)
     code = process.wait(90)
     run = result(tmp_path / "run")
     assert counted(run) == counted_in_logs(tmp_path / "run") == sink.total
@@ -120,7 +133,7 @@ def test_a_local_run_counts_what_the_sink_saw(start: Start, sink: Sink, tmp_path
 
 
 def test_a_generator_that_cannot_keep_up_invalidates_the_run(start: Start, sink: Sink, tmp_path: Path) -> None:
-    process = start("--headless", "-u", "3", "-r", "3", "-t", "8s", burn=0.25)
+    process = start("--headless", "-u", "3", "-r", "3", burn=0.25, measured=8)
     assert process.wait(90) == exit_codes.INVALID
     run = result(tmp_path / "run")
     assert counted(run) == sink.total
@@ -163,13 +176,27 @@ def test_a_cluster_counts_what_the_sink_saw_and_connects_no_identity_twice(
     assert max(state["fences"] for state in states) >= 1
 
 
+def test_stations_that_take_long_to_end_are_waited_for_and_their_last_words_counted(
+    start: Start, sink: Sink, tmp_path: Path
+) -> None:
+    """The master asks for the last figures every second, and stops waiting when no station ends for `flush_timeout`."""
+    process = start("--headless", "--processes", "2", "-u", "6", "-r", "6", last_words=2.5, measured=50)
+    process.wait(90)
+    run = result(tmp_path / "run")
+    assert len(sink.calls) == 6
+    assert counted(run) == counted_in_logs(tmp_path / "run") == sink.total
+    assert all(state["complete"] for state in run.generator.details["workers"])
+    assert "for a run that is over" not in (tmp_path / "log-0").read_text()
+
+
 def test_a_killed_worker_is_named_and_its_loss_estimated(start: Start, sink: Sink, tmp_path: Path) -> None:
-    process = start("--headless", "--processes", "2", "-u", "8", "-r", "8", "-t", "3s", settings={"flush_timeout": 1.0})
+    process = start("--headless", "--processes", "2", "-u", "8", "-r", "8", settings={"flush_timeout": 1.0})
     sink.wait_for_connected(8)
     connected = time.monotonic()
     wait_for(lambda: time.monotonic() > connected + 1.3)
     victim = psutil.Process(process.pid).children()[0]
     victim.kill()
+    process.send_signal(signal.SIGINT)
     process.wait(90)
     run = result(tmp_path / "run")
     lost = sink.total - counted(run)

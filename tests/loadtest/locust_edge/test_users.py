@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[3]
 STOCK = ROOT / "loadtest" / "locustfile.py"
 UNCHECKED = ("--no-objective", "csms-answers")
 """The tests count what a server hears; the check after the run would be counted, too."""
+PATIENCE = 120.0
+"""Seconds after which a process is taken for hung."""
 # Whole charging sessions within seconds.
 BRISK = """
 title: Brisk charging sessions, for tests
@@ -49,12 +51,19 @@ class Storm:
         self.started: list[subprocess.Popen[str]] = []
         (folder / "brisk.yaml").write_text(BRISK)
 
-    def start(self, *arguments: str, locustfile: Path = STOCK, **environment: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--loglevel", "WARNING", "--only-summary"]
+    def start(
+        self, *arguments: str, locustfile: Path = STOCK, enough: Mapping[str, int] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start Locust; where it is told what is `enough`, the run ends when that was counted."""
+        module, environment, more = "locust", {"PYTHONPATH": str(ROOT)}, list[str]()
+        if enough is not None:
+            module, more = "tests.loadtest.enough", ["--warm-up", "0"]
+            environment["ENOUGH"] = json.dumps(enough)
+        command = [sys.executable, "-m", module, "-f", str(locustfile), "--loglevel", "WARNING", "--only-summary"]
         process = subprocess.Popen(
-            [*command, *with_own_master(arguments)],
+            [*command, *with_own_master(arguments), *more],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -63,13 +72,15 @@ class Storm:
         self.started.append(process)
         return process
 
-    def run(self, url: str | None, *arguments: str, locustfile: Path = STOCK) -> tuple[int, str]:
+    def run(
+        self, url: str | None, *arguments: str, locustfile: Path = STOCK, enough: Mapping[str, int] | None = None
+    ) -> tuple[int, str]:
         """Run to the end; return the exit code and the standard error output."""
         host = ["--host", url] if url else []
         words = ["--headless", *host, "--out", str(self.folder / "run"), "--plugstorm-profile", "brisk.yaml"]
         words += UNCHECKED
-        process = self.start(*words, *arguments, locustfile=locustfile)
-        _, errors = process.communicate(timeout=60)
+        process = self.start(*words, *arguments, locustfile=locustfile, enough=enough)
+        _, errors = process.communicate(timeout=PATIENCE)
         return process.returncode, errors
 
     def check(self, code: int, errors: str) -> None:
@@ -117,9 +128,15 @@ def get(csms: ThreadCsms, path: str) -> Any:
 
 
 def test_a_mix_of_versions_charges_and_leaves_nothing_open(storm: Storm, csms: ThreadCsms) -> None:
-    code, errors = storm.run(
-        csms.url, *("-u", "9", "-r", "9", "-t", "4s", "--ocpp", "1.6", "--ocpp", "2.0.1", "--ocpp", "2.1")
-    )
+    # A session has no more than ten TransactionEvents.
+    enough = {
+        "BootNotification accepted": 9,
+        "StartTransaction accepted": 6,
+        "TransactionEvent accepted": 60,
+        "measure": 9,
+    }
+    versions = ("--ocpp", "1.6", "--ocpp", "2.0.1", "--ocpp", "2.1")
+    code, errors = storm.run(csms.url, "-u", "9", "-r", "9", *versions, enough=enough)
     storm.check(code, errors)
     run = storm.result
     assert run.target.ocpp == ["1.6", "2.0.1", "2.1"]
@@ -137,7 +154,8 @@ def test_a_mix_of_versions_charges_and_leaves_nothing_open(storm: Storm, csms: T
 
 
 def test_weights_share_out_the_versions(storm: Storm, csms: ThreadCsms) -> None:
-    code, errors = storm.run(csms.url, "-u", "8", "-r", "8", "-t", "2s", "--ocpp", "1.6=3", "--ocpp", "2.0.1=1")
+    enough = {"BootNotification accepted": 8, "measure": 1}
+    code, errors = storm.run(csms.url, "-u", "8", "-r", "8", "--ocpp", "1.6=3", "--ocpp", "2.0.1=1", enough=enough)
     storm.check(code, errors)
     boots = {
         call.ocpp: call.count
@@ -149,7 +167,8 @@ def test_weights_share_out_the_versions(storm: Storm, csms: ThreadCsms) -> None:
 
 
 def test_several_processes_share_the_stations_and_no_identity_is_used_twice(storm: Storm, csms: ThreadCsms) -> None:
-    code, errors = storm.run(csms.url, "-u", "10", "-r", "10", "-t", "3s", "--processes", "2")
+    enough = {"BootNotification accepted": 10, "StartTransaction accepted": 10, "measure": 10}
+    code, errors = storm.run(csms.url, "-u", "10", "-r", "10", "--processes", "2", enough=enough)
     storm.check(code, errors)
     assert storm.result.stations.connected_peak == 10
     assert storm.result.stations.lost == 0
@@ -172,13 +191,14 @@ def test_workers_on_their_own_keep_what_they_know_of_their_machine(storm: Storm)
         master = storm.start(
             *("--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--expect-workers", "1"),
             *("--headless", "--host", server.url, "--out", "run", "--plugstorm-profile", "idle"),
-            *("-u", "3", "-r", "3", "-t", "2s"),
+            *("-u", "3", "-r", "3"),
+            enough={"BootNotification accepted": 3},
         )
         worker = storm.start(
             "--worker", "--master-host", "127.0.0.1", "--master-port", port, "--source-address", "127.0.0.5"
         )
-        _, errors = master.communicate(timeout=60)
-        worker.communicate(timeout=60)
+        _, errors = master.communicate(timeout=PATIENCE)
+        worker.communicate(timeout=PATIENCE)
     storm.check(master.returncode, errors)
     assert sources == {"127.0.0.1", "127.0.0.5"}  # the target check of the master, and the stations of the worker
     assert storm.result.stations.booted == 3
@@ -383,20 +403,8 @@ def test_a_csms_that_misbehaves_is_counted_and_the_run_goes_on(storm: Storm) -> 
     with ScriptedServer(Misbehaving()) as server:
         code, errors = storm.run(
             server.url,
-            *(
-                "-u",
-                "6",
-                "-r",
-                "6",
-                "-t",
-                "6s",
-                "--call-timeout",
-                "0.7",
-                "--backoff",
-                "fixed:0.2",
-                "--stop-patience",
-                "1",
-            ),
+            *("-u", "6", "-r", "6", "--call-timeout", "0.7", "--backoff", "fixed:0.2", "--stop-patience", "1"),
+            enough={"Heartbeat accepted": 25, "Heartbeat timeout": 3, "Heartbeat lost": 2, "measure": 10},
         )
     run, outcomes = storm.result, storm.outcomes()
     assert code in {exit_codes.FAILED, exit_codes.INVALID}
@@ -460,9 +468,11 @@ def test_people_write_their_own_users_and_locusts_exceptions_pass_through(storm:
     file = storm.folder / "own.py"
     file.write_text(OWN)
     process = storm.start(
-        *("--headless", "--host", csms.url, "--out", "run", "-u", "2", "-r", "2", "-t", "3s"), locustfile=file
+        *("--headless", "--host", csms.url, "--out", "run", "-u", "2", "-r", "2"),
+        locustfile=file,
+        enough={"1.6 StatusNotification accepted": 1, "DataTransfer rejected": 10},
     )
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=PATIENCE)
     assert output.count("STOPPED None") == 1
     assert output.count("ANSWER") >= 5
     assert "Traceback" not in errors
@@ -489,7 +499,8 @@ def test_a_user_class_with_a_profile_that_does_not_exist_is_told_once(storm: Sto
         "class Good(ChargePointUser):\n    profile = 'idle'\n"
         "class Odd(ChargePointUser):\n    profile = 'qick'\n"
     )
-    _, errors = storm.run(csms.url, "-u", "6", "-r", "6", "-t", "2s", locustfile=file)
+    enough = {"BootNotification accepted": 3}
+    _, errors = storm.run(csms.url, "-u", "6", "-r", "6", locustfile=file, enough=enough)
     assert errors.count("did you mean 'quick'") == 1
     assert storm.result.stations.booted == 3
 
@@ -521,8 +532,12 @@ Station.accepted = fail_once
 def test_a_crash_in_a_station_restarts_the_station_and_not_the_user(storm: Storm, csms: ThreadCsms) -> None:
     file = storm.folder / "broken.py"
     file.write_text(BROKEN)
+    enough = {"BootNotification accepted": 6, "Heartbeat accepted": 3, "measure": 3}
     code, errors = storm.run(
-        csms.url, *("-u", "3", "-r", "3", "-t", "4s", "--backoff", "fixed:0.2", "ChargePoint16"), locustfile=file
+        csms.url,
+        *("-u", "3", "-r", "3", "--backoff", "fixed:0.2", "ChargePoint16"),
+        locustfile=file,
+        enough=enough,
     )
     assert code in (exit_codes.PASSED, exit_codes.INVALID)
     run = storm.result
