@@ -19,7 +19,7 @@ STATUS = Path("/proc/self/status")
 
 
 def open_files() -> list[str]:
-    return os.listdir("/proc/self/fd")
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="only Linux says how large the table is")
