@@ -20,6 +20,8 @@ SELDOM: Final = 900_000_000
 """Seconds between Heartbeats that even 50,000 stations do not reach within a run."""
 _NOW: Final = b'"2026-01-01T00:00:00Z"'
 _MOST_TWICE: Final = 100
+_GAP: Final = 50e-6
+"""Seconds between two pieces of work in which the loop did not look for what had come in, or found nothing."""
 
 # What stands behind the id in the answer. Everything else gets an empty payload.
 _COMMON: Final = {
@@ -66,6 +68,8 @@ class Stats(msgspec.Struct, kw_only=True):
     """Identities that were connected twice at one time, each time once; the first hundred."""
     held_us: dict[int, int]
     """How long answers were held back, in fact: counts by bucket of `evidence.histogram.Histogram`."""
+    held_most_us: dict[int, int] = {}
+    """The same with the time that the CALLs may have waited unread, because the sink was at work on others."""
     cpu_s: float
     """Processor time of the sink since its start."""
     rss_kb: int
@@ -96,6 +100,8 @@ class Sink:
         self.opened: list[float] = []
         self.twice: list[str] = []
         self.held = Histogram()
+        self.held_most = Histogram()
+        self._busy_since = self._idle_since = 0.0
         self.connected_most = self.connected
 
     def stats(self) -> Stats:
@@ -109,9 +115,20 @@ class Sink:
             arrivals=dict(Counter(int(at / BUCKET) for at in self.opened)),
             twice=self.twice[:_MOST_TWICE],
             held_us=dict(self.held.counts),
+            held_most_us=dict(self.held_most.counts),
             cpu_s=time.process_time(),
             rss_kb=rss_kb(),
         )
+
+    def begin(self, now: float) -> float:
+        """Begin a piece of work, and return since when there was one after the other: what is read now came later."""
+        if now - self._idle_since > _GAP:
+            self._busy_since = now
+        return self._busy_since
+
+    def end(self, now: float) -> None:
+        """End it."""
+        self._idle_since = now
 
     def arrived(self, identity: str) -> None:
         """Count a connection."""

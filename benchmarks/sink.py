@@ -101,6 +101,7 @@ class _Holding(_Answering):
             self.other(transport, frame)
             return
         sink, now = self.sink, time.monotonic()
+        busy_since = sink.begin(now)
         _, message_id, _, action, _ = data.split(b'"', 4)
         sink.calls[action] += 1
         if sink.first_call is None:
@@ -108,12 +109,18 @@ class _Holding(_Answering):
         assert sink.hold is not None
         delay = sink.hold(now - sink.first_call)
         answer = b'[3,"' + message_id + self.tails.get(action, EMPTY)
-        asyncio.get_running_loop().call_later(delay, self._answer, transport, answer, now)
+        asyncio.get_running_loop().call_later(delay, self._answer, transport, answer, now, busy_since)
+        sink.end(time.monotonic())
 
-    def _answer(self, transport: Any, answer: bytes, since: float) -> None:
+    def _answer(self, transport: Any, answer: bytes, since: float, at_the_earliest: float) -> None:
+        sink = self.sink
+        sink.begin(time.monotonic())
         if not transport.is_disconnected:
             transport.send(WSMsgType.TEXT, answer)
-            self.sink.held.record(int((time.monotonic() - since) * 1e6))
+            sent = time.monotonic()
+            sink.held.record(int((sent - since) * 1e6))
+            sink.held_most.record(int((sent - at_the_earliest) * 1e6))
+        sink.end(time.monotonic())
 
 
 def _bind(addresses: list[str], port: int, *, share: bool) -> list[socket.socket]:

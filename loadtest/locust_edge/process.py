@@ -5,8 +5,12 @@ The module imports Locust, which monkey-patches the process.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import gc
 import logging
+import os
+import resource
 import time
 from collections.abc import Callable
 from functools import partial
@@ -50,6 +54,7 @@ __all__ = [
     "make_engine",
     "make_target",
     "process_of",
+    "reserve_descriptors",
 ]
 
 _logger = logging.getLogger(__name__)
@@ -58,6 +63,8 @@ _FOR_LOCUST = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, In
 
 _FREEZE_EVERY: Final = 200
 """Stations."""
+_MOST_RESERVED: Final = 65_536
+"""Open files; each takes 8 bytes of the kernel's table."""
 
 _processes: WeakKeyDictionary[Environment, LoadProcess | None] = WeakKeyDictionary()
 _own_options: WeakKeyDictionary[Environment, dict[str, Any]] = WeakKeyDictionary()
@@ -122,6 +129,18 @@ def end_process(environment: Environment) -> None:
     gc.unfreeze()
 
 
+def reserve_descriptors() -> None:
+    """Let the kernel make its table of this process's open files as large as it may become.
+
+    Where a process has threads, Linux waits 10 ms and more whenever the table grows (`synchronize_rcu`), and with it
+    every station whose answer comes then: at the 64th socket, at the 256th, and at each doubling.
+    """
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = _MOST_RESERVED if limit == resource.RLIM_INFINITY else min(limit, _MOST_RESERVED)
+    with contextlib.suppress(OSError), Path(os.devnull).open("rb") as spare:
+        os.close(fcntl.fcntl(spare, fcntl.F_DUPFD, most - 1))
+
+
 class UserStation(Station):
     """A station that a Locust user runs."""
 
@@ -146,6 +165,7 @@ class LoadProcess:
     def __init__(self, environment: Environment, request: LoadRequest) -> None:
         """Begin without stations; raises `HarnessError` where the CSMS has no address."""
         assert request.seed is not None
+        reserve_descriptors()
         wiring = wired(environment)
         self.request = request
         self.leases = wiring.leases

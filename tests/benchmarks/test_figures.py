@@ -238,6 +238,16 @@ def test_percentile_is_true_within_a_millisecond_or_five_percent() -> None:
     assert not within(3.1, 2.0)
     assert within(104.9, 100.0)
     assert not within(94.9, 100.0)
+    assert within(4.4, 2.0, 3.5)
+    assert not within(4.6, 2.0, 3.5)
+    assert not within(0.9, 2.0, 3.5)
+
+
+def test_a_goal_of_truth_names_between_what_times_the_truth_lies() -> None:
+    """A CALL that the sink had not read yet has waited, too, and only its station can know for how long."""
+    run = checked(service_ms=[2.4, 3.6, 930.0], injected_most_ms=[2.0, 2.9, 900.0])
+    (goal, *_) = goals([], [], [run])
+    assert (goal.wanted, goal.reached) == ("within max(1 ms, 5 %) of 2.0, 2.1–2.9, 900.0", True)
 
 
 def test_evenness_compares_the_busiest_whole_bucket_with_the_mean() -> None:

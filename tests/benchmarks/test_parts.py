@@ -34,4 +34,6 @@ def test_an_unknown_part_is_a_usage_error_that_names_the_known_ones(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["plugstorm bench", "--only", "worker"])
     assert main() == exit_codes.USAGE
-    assert "--only worker is not a part of the bench: engines, fleets, workers, master, truth" in capsys.readouterr().err
+    assert (
+        "--only worker is not a part of the bench: engines, fleets, workers, master, truth" in capsys.readouterr().err
+    )

@@ -22,7 +22,7 @@ from loadtest.locust_edge.wiring import wired
 from loadtest.measuring.recorder import Delta
 from loadtest.plugins.contract import Plugin
 
-__all__ = ["Enough"]
+__all__ = ["Enough", "end_when_enough"]
 
 
 class Enough(Plugin):
@@ -52,7 +52,11 @@ def take_part(environment: Any, **_: Any) -> None:
         wiring.settings.plugins.append(Enough(json.loads(os.environ["ENOUGH"]), environment.runner.quit))
 
 
+def end_when_enough() -> None:
+    """Let the runs of this process end when they have counted enough."""
+    events.test_start.add_listener(take_part)  # type: ignore[no-untyped-call]  # Locust has no types there
+
+
 if __name__ == "__main__":
-    if "ENOUGH" in os.environ:
-        events.test_start.add_listener(take_part)  # type: ignore[no-untyped-call]  # Locust has no types there
+    end_when_enough()
     sys.exit(main())  # type: ignore[no-untyped-call]  # the same

@@ -30,6 +30,7 @@ from plugstorm.load_command import locust_command
 from tests.json_outputs import complaints
 from tests.json_schemas import OUTPUTS
 from tests.plugstorm.conftest import Plugstorm, Spawn
+from tests.until_enough import UNTIL_ENOUGH, enough_is
 
 pytestmark = pytest.mark.waits
 
@@ -250,10 +251,14 @@ def test_defects_are_listed(plugstorm: Plugstorm) -> None:
     assert len(result.out.splitlines()) >= 25
 
 
-def test_interop_and_load_leave_two_runs_and_one_report(spawn: Spawn, plugstorm: Plugstorm, tmp_path: Path) -> None:
+def test_interop_and_load_leave_two_runs_and_one_report(
+    spawn: Spawn, plugstorm: Plugstorm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in enough_is({"BootNotification accepted": 6, "measure": 6}).items():
+        monkeypatch.setenv(name, value)
     interop = spawn("interop", "--select", "TC_001_CSMS,TC_003_CSMS", "--jobs", "2", "--out", "one")
     versions = ("--ocpp", "1.6", "--ocpp", "2.0.1")
-    load = spawn("load", "--stations", "6", *versions, "--spawn-rate", "50", "--duration", "4s", "--out", "two")
+    load = spawn("load", "--stations", "6", *versions, "--spawn-rate", "50", "--out", "two", *UNTIL_ENOUGH)
     (first_code, first_output), (second_code, second_output) = finish(interop), finish(load)
     assert "Traceback" not in first_output + second_output
     assert first_code == 0, first_output

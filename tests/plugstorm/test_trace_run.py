@@ -18,6 +18,7 @@ from evidence.run_model import LoadRun
 from fixtures.csms import Mode, practice_csms
 from ocppj.trace import Kind, TraceRecord, encode_record
 from tests.plugstorm.conftest import Plugstorm
+from tests.until_enough import UNTIL_ENOUGH, enough_is
 
 pytestmark = pytest.mark.waits
 
@@ -152,13 +153,17 @@ def test_what_only_ocpp_2_1_knows_keeps_to_it(
     assert second_opinion(list(read_trace(trace)), least=4) == []
 
 
-def test_a_full_disk_degrades_the_run_and_its_traces_prove_nothing(plugstorm: Plugstorm, tmp_path: Path) -> None:
+def test_a_full_disk_degrades_the_run_and_its_traces_prove_nothing(
+    plugstorm: Plugstorm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in enough_is({"BootNotification accepted": 5, "StatusNotification accepted": 5}).items():
+        monkeypatch.setenv(name, value)
     run = tmp_path / "run"
     (run / "traces").mkdir(parents=True)
     (run / "traces" / "load-1.jsonl").symlink_to("/dev/full")
     with practice_csms() as csms:
-        words = ("--stations", "5", "--spawn-rate", "5", "--duration", "2s", "--trace-share", "1", "--out", str(run))
-        plugstorm("load", "--url", csms.url, *words)
+        words = ("--stations", "5", "--spawn-rate", "5", "--trace-share", "1", "--out", str(run))
+        plugstorm("load", "--url", csms.url, *words, *UNTIL_ENOUGH)
     result = read_run(run)
     assert isinstance(result, LoadRun)
     missing = [reason for reason in result.generator.reasons if "frames are missing in the traces" in reason]

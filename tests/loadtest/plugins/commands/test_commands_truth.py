@@ -68,7 +68,7 @@ def test_commands_that_reach_another_station_are_told_from_those_that_are_lost(t
     slo.write_text("- command wrong-station == 0\n- command reach-p95 < 1 s\n- command failed < 50 %\n")
     with practice_csms(defects=("command-to-other-station",)) as csms:
         where = ("--url", csms.url, "--control-url", csms.control_url, "--slo", str(slo))
-        code, said, run = load(tmp_path, *where, "--duration", "4s", commands=commands)
+        code, said, run = load(tmp_path, *where, "--duration", "8s", commands=commands)
     (row,) = run["commands"]
     assert row["outcomes"].keys() <= {"wrong-station", "accepted", "rejected", "open", "no-target"}, said
     assert row["outcomes"]["wrong-station"] > 5
