@@ -7,7 +7,6 @@ one decode and one callback.
 
 from __future__ import annotations
 
-import errno
 import logging
 import struct
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from loadtest.transport.bearer import ConnectionPhase
-from loadtest.transport.contract import READ_SIZE, Attempt, Engine, How, Listener
+from loadtest.transport.contract import Attempt, Engine, How, Listener
 from loadtest.transport.failures import one_line, upgrade_failure
 from loadtest.transport.ping import Pinger
 from loadtest.transport.stream import Stream
@@ -112,26 +111,6 @@ class StationSocket(Stream):
             self._opened(subprotocol, now)
 
     # -- hearing -----------------------------------------------------------------------------------------------------
-
-    def _on_readable(self) -> None:
-        try:
-            assert self._sock is not None
-            try:
-                data = self._sock.recv(READ_SIZE)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                self._ended(errno.errorcode.get(error.errno or 0, "unknown error"))
-                return
-            if not data:
-                self._ended("end of stream")
-                return
-            if self._phase is _OPEN:
-                self._engine.turn.hear(self, data, monotonic())
-            else:
-                self._received(data, monotonic())
-        except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
-            self._crash(error)
 
     def take(self, data: bytes, now: float) -> None:
         """Act on what was read."""

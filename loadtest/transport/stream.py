@@ -149,10 +149,20 @@ class Stream(Bearer):
             except OSError as error:
                 self._ended(errno.errorcode.get(error.errno or 0, "unknown error"))
                 return
-            if data:
-                self._received(data, monotonic())
-            else:
+            if not data:
                 self._ended("end of stream")
+            elif self._phase is _OPEN:
+                self._engine.turn.hear(self, data, monotonic())
+            else:
+                self._received(data, monotonic())
+        except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
+            self._crash(error)
+
+    def take(self, data: bytes, now: float) -> None:
+        """Act on what was read in this turn."""
+        try:
+            if self._phase is not _CLOSED:
+                self._received(data, now)
         except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
             self._crash(error)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-__all__ = ["Batched", "Turn"]
+__all__ = ["MOST", "Batched", "Turn"]
 
 MOST: Final = 32
 """Messages that wait for the others."""
