@@ -160,16 +160,11 @@ class MqttStream(Stream):
             self._write_now()
         elif unsent and not self._is_due:
             self._is_due = True
-            turn.say(self, b"")
+            turn.say(self._write_now, b"")
 
-    def write(self, frame: bytes) -> None:
-        """Write all that the client has to say: the turn is over. What a connection that is gone has to say is lost."""
-        del frame
+    def _write_now(self, _: bytes = b"") -> None:
+        """Write all that the client has to say; how much that is shows when the turn is over."""
         self._is_due = False
-        if self._sock is not None:
-            self._write_now()
-
-    def _write_now(self) -> None:
         data = self._client.data_to_send()
         if data:
             self._write(data)

@@ -129,7 +129,8 @@ class StationSocket(Stream):
                     text: str | bytes = data[_LEAST:].decode()
                 except UnicodeDecodeError:
                     text = data[_LEAST:]
-                self._listener.on_text(text, now)
+                on_text = self._listener.on_text
+                on_text(text, now)
             elif self._phase is not _CLOSED:
                 self._received(data, now)
         except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
@@ -274,15 +275,10 @@ class StationSocket(Stream):
             head = _HEAD_64(0x81, 0xFF, length)
         turn = self._engine.turn
         if turn.collects:
-            turn.say(self, head + mask + apply_mask(data, mask))
+            turn.say(self._write, head + mask + apply_mask(data, mask))
         else:
             self._write(head + mask + apply_mask(data, mask))
         return True
-
-    def write(self, frame: bytes) -> None:
-        """Write a frame that waited for the others of its turn; one of a connection that is gone is lost."""
-        if self._sock is not None:
-            self._write(frame)
 
     def ping_every(self, seconds: float) -> None:
         """Ping until the connection ends; a pong that is not there by the next ping ends it as lost."""

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from time import monotonic
 
 from loadtest.transport.bearer import ConnectionPhase
-from loadtest.transport.contract import READ, READ_SIZE, Attempt, Engine, Listener
+from loadtest.transport.contract import READ_SIZE, Attempt, Engine, Listener
+from loadtest.transport.poller import READ
 from loadtest.transport.socket import StationSocket
 from loadtest.transport.stream import Stream, TlsLayer
 from loadtest.transport.target import Target
@@ -125,7 +126,7 @@ class Secured(Stream):
     def _send_cipher(self) -> None:
         assert self._tls is not None
         data = self._tls.outgoing.read()
-        if data and self._sock is not None:
+        if data:
             super()._write(data)
 
 

@@ -440,7 +440,12 @@ def test_what_stations_of_one_connection_say_in_a_batch_goes_out_in_one_write_an
         stations = [opened(engine, target, f"PS{number}") for number in (1, 2)]
         written: list[bytes] = []
         write = Stream._write
-        monkeypatch.setattr(Stream, "_write", lambda sock, data: (written.append(data), write(sock, data)))
+
+        def spy(sock: Stream, data: bytes) -> None:
+            written.append(data)
+            write(sock, data)
+
+        monkeypatch.setattr(Stream, "_write", spy)
         engine.turn.begin()
         for sock, _ in stations:
             assert sock.send_text("[2]")
