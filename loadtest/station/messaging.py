@@ -289,7 +289,7 @@ class Messaging:
         if (storm := self._station.storm) is not None:
             storm.answered(at - call.intended_at, outcome)
         if on_end is not None:
-            on_end(payload or {}, outcome)
+            on_end({} if payload is None else payload, outcome)
         if self.leaving:
             self._station.call_ended()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-__all__ = ["MOST", "Batched", "Turn"]
+__all__ = ["MOST", "Batched", "Pause", "Turn"]
 
 MOST: Final = 32
 """Messages that wait for the others."""
@@ -24,6 +24,18 @@ class Batched(Protocol):
         """Act on what was read; never raise."""
 
 
+class Pause:
+    """The wait of a greenlet for one value; it serves one wait after the other, because making it costs as much."""
+
+    __slots__ = ("greenlet", "value")
+
+    def __init__(self) -> None:
+        """Nobody waits."""
+        self.greenlet: Any = None
+        """Who waits; None for nobody, or who was killed meanwhile."""
+        self.value: Any = None
+
+
 class Turn:
     """The present batch of a process; empty whenever the loop waits."""
 
@@ -34,7 +46,7 @@ class Turn:
         self._loop = loop
         self._heard: list[tuple[Batched, bytes, float]] = []
         self._said: list[tuple[Callable[[bytes], object], bytes]] = []
-        self._woken: list[tuple[list[Any], Any]] = []
+        self._woken: list[Pause] = []
         self.collects = False
         """Whether frames are to go to `say`: the stations are acting on a batch."""
 
@@ -78,12 +90,9 @@ class Turn:
             self.collects = False
             self.write()
 
-    def let_go_on(self, waiting: list[Any], value: Any) -> None:
-        """Let a greenlet that waits go on with a value, once the stations have acted on the whole batch.
-
-        `waiting` holds it; who waits no more, because it was killed, empties the list.
-        """
-        self._woken.append((waiting, value))
+    def let_go_on(self, pause: Pause) -> None:
+        """Let a greenlet that waits go on with its value, once the stations have acted on the whole batch."""
+        self._woken.append(pause)
         if len(self._woken) == 1 and not self.collects:
             self._loop.run_callback(self.wake)
 
@@ -91,12 +100,13 @@ class Turn:
         """Let the greenlets go on whose answers are there; only within the hub."""
         while self._woken:
             woken, self._woken = self._woken, []
-            for waiting, value in woken:
-                try:
-                    if waiting:
-                        waiting[0].switch(value)
-                except Exception as error:  # noqa: BLE001 - the others go on
-                    self._loop.handle_error(waiting, type(error), error, error.__traceback__)
+            for pause in woken:
+                greenlet = pause.greenlet
+                if greenlet is not None:
+                    try:
+                        greenlet.switch(pause.value)
+                    except Exception as error:  # noqa: BLE001 - the others go on
+                        self._loop.handle_error(pause, type(error), error, error.__traceback__)
 
     def write(self) -> None:
         """Write what was said so far, in this order."""

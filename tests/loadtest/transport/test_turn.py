@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loadtest.timing.timers import TimerQueue
-from loadtest.transport.turn import MOST, Turn
+from loadtest.transport.turn import MOST, Pause, Turn
 
 
 class Loop:
@@ -32,6 +32,13 @@ class Greenlet:
 
     def __init__(self, switch: Callable[[Any], object]) -> None:
         self.switch = switch
+
+
+def waiting(switch: Callable[[Any], object], value: str) -> Pause:
+    """Make the pause of a greenlet that goes on with this function and value."""
+    pause = Pause()
+    pause.greenlet, pause.value = Greenlet(switch), value
+    return pause
 
 
 class Line:
@@ -108,7 +115,7 @@ def test_a_greenlet_goes_on_when_the_stations_have_acted_and_what_it_says_is_in_
     class Asking(Line):
         def take(self, data: bytes, now: float) -> None:
             super().take(data, now)
-            turn.let_go_on([Greenlet(go_on)], "answer")
+            turn.let_go_on(waiting(go_on, "answer"))
 
     turn.hear(Asking(turn, "a", seen), b"1", 1.0)
     turn.end()
@@ -117,8 +124,8 @@ def test_a_greenlet_goes_on_when_the_stations_have_acted_and_what_it_says_is_in_
 
 def test_a_greenlet_whose_answer_comes_outside_of_a_batch_goes_on_in_the_next_turn() -> None:
     turn, loop, seen, _, _ = made()
-    turn.let_go_on([Greenlet(seen.append)], "first")
-    turn.let_go_on([Greenlet(seen.append)], "second")
+    turn.let_go_on(waiting(seen.append, "first"))
+    turn.let_go_on(waiting(seen.append, "second"))
     assert seen == []
     loop.turn()
     assert seen == ["first", "second"]
@@ -130,10 +137,10 @@ def test_a_greenlet_that_was_killed_is_left_alone_and_one_that_fails_costs_the_o
     def fail(_: Any) -> None:
         raise ValueError("a mistake of a task")
 
-    killed = [Greenlet(seen.append)]
-    for waiting in (killed, [Greenlet(fail)], [Greenlet(seen.append)]):
-        turn.let_go_on(waiting, "answer")
-    killed.clear()
+    pauses = [waiting(switch, "answer") for switch in (seen.append, fail, seen.append)]
+    for pause in pauses:
+        turn.let_go_on(pause)
+    pauses[0].greenlet = None
     loop.turn()
     assert seen == ["answer"]
     assert loop.errors == ["a mistake of a task"]
