@@ -113,6 +113,11 @@ class Client:
         return out[0] if len(out) == 1 else b"".join(out)
 
     @property
+    def unsent(self) -> int:
+        """How many packets wait for `data_to_send`."""
+        return len(self._out)
+
+    @property
     def unacknowledged(self) -> int:
         """How many of our messages the broker has not acknowledged, those included that wait to be sent."""
         return len(self._sent or ())

@@ -28,8 +28,11 @@ __all__ = [
 ]
 
 
-class PendingCall(msgspec.Struct, eq=False):
-    """A CALL of ours, from the moment it was intended to its end."""
+class PendingCall(msgspec.Struct, eq=False, gc=False):
+    """A CALL of ours, from the moment it was intended to its end.
+
+    The garbage collector does not follow it: `Session` lets go of it when it ends, or when the connection does.
+    """
 
     message_id: str
     action: str

@@ -196,7 +196,8 @@ class Session:
         if not self._connected:
             raise LocalProtocolError(f"{action} cannot be sent: the session is not connected.")
         if message_id is None:
-            message_id = self._new_id()
+            new_id = self._new_id
+            message_id = new_id()
         call = PendingCall(message_id, action, payload, intended_at, timeout, context)
         text = encode_call(message_id, action, payload)
         if self._open is None:

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import gevent
 import gevent.event
-from gevent import Greenlet, GreenletExit
-from gevent.hub import Waiter
+from gevent import Greenlet, GreenletExit, get_hub, getcurrent
 from gevent.pool import Group
 from locust import User
 from locust.env import Environment
@@ -29,6 +28,7 @@ from loadtest.locust_edge.events import listen
 from loadtest.locust_edge.process import LoadProcess, UserStation, process_of
 from loadtest.locust_edge.sleeper import FallsAsleep, Sleeper
 from loadtest.station import Context
+from loadtest.transport.turn import Pause, Turn
 from loadtest.workload.identities import Lease
 from loadtest.workload.profile import Profile
 from ocppj.errors import UsageError
@@ -45,6 +45,28 @@ class Answer(NamedTuple):
 
     outcome: str
     payload: dict[str, Any] | None
+
+
+_new = tuple.__new__
+
+
+class _Answered(Pause):
+    """The wait of a task for the end of its CALL: gevent's `Waiter` for the engine's batches, and made once a user."""
+
+    __slots__ = ("_let_go_on", "on_end")
+
+    def __init__(self, turn: Turn) -> None:
+        """Go on in these batches."""
+        super().__init__()
+        self._let_go_on = turn.let_go_on
+        self.on_end = self._end
+        """For `Station.call`; bound once."""
+
+    def _end(self, answer: dict[str, Any] | None, outcome: str) -> None:
+        # `Answer(…)` without a frame for what a named tuple does there.
+        self.value = _new(Answer, (str(outcome), answer))
+        let_go_on = self._let_go_on
+        let_go_on(self)
 
 
 def _begin(user: ChargePointUser) -> None:
@@ -87,6 +109,7 @@ class ChargePointUser(User):
         self._context: Context | None = None
         self._request: Request | None = None
         self._woken_by: Any = None
+        self._pause: _Answered | None = None
 
     # -- what Locust calls -------------------------------------------------------------------------------------------
 
@@ -174,15 +197,17 @@ class ChargePointUser(User):
         station = self.station
         if station is None:
             return Answer(Outcome.NEVER_SENT, None)
-        waiter = Waiter()
-        let_go_on, switch = station.context.engine.turn.let_go_on, waiter.switch
-
-        def on_end(answer: dict[str, Any] | None, outcome: str) -> None:
-            let_go_on(switch, Answer(str(outcome), answer))
-
-        if not station.call(action, payload or {}, intended_at, on_end):
+        pause, self._pause = self._pause or _Answered(station.context.engine.turn), None
+        pause.greenlet = getcurrent()
+        if not station.call(action, {} if payload is None else payload, intended_at, pause.on_end):
             return Answer(Outcome.NEVER_SENT, None)
-        answer: Answer = waiter.get()
+        try:
+            answer: Answer = get_hub().switch()
+        except BaseException:
+            # The answer may still come, and finds nobody.
+            pause.greenlet = None
+            raise
+        self._pause = pause
         return answer
 
     def make_station(self, context: Context, lease: Lease) -> UserStation:

@@ -40,6 +40,8 @@ from ocppj.versions import ErrorMeaning, MessageType
 
 __all__ = ["MOST_QUEUED", "Messaging", "MessagingOwner", "Reply", "Responder"]
 
+# A member of an enumeration costs a look-up in its class each time.
+_ACCEPTED: Final = Registration.ACCEPTED
 MOST_QUEUED: Final = 64
 """How many CALLs may wait behind an unanswered one; the next ones are counted as never sent."""
 
@@ -139,14 +141,14 @@ class Messaging:
         """Send a CALL, as `Host.call` says."""
         if not self.speaking:
             return False
-        if self.registration is not Registration.ACCEPTED and not may_send(
+        if self.registration is not _ACCEPTED and not may_send(
             self.dialect.version, self.registration, action, triggered=triggered
         ):
             return False
-        context, session = self.context, self.session
+        context, session, clock = self.context, self.session, self.context.clock
         if triggered and context.observer is not None:
             on_end = context.observer.triggered(self._station, action, on_end)
-        now = context.clock()
+        now = clock()
         context.recorder.offered(1, intended_at)
         if session.queue_depth >= MOST_QUEUED:
             outcome = self._blamed("", Outcome.NEVER_SENT)
@@ -281,12 +283,13 @@ class Messaging:
         sent_at = call.sent_at
         assert sent_at is not None
         context, dialect = self.context, self.dialect
-        outcome = context.judge(dialect.version, call.action, payload)
+        judge, on_end = context.judge, call.context
+        outcome = judge(dialect.version, call.action, payload)
         context.recorder.call(dialect.ocpp, call.action, TO_CSMS, outcome, at - sent_at, at - call.intended_at, at)
         if (storm := self._station.storm) is not None:
             storm.answered(at - call.intended_at, outcome)
-        if call.context is not None:
-            call.context(payload or {}, outcome)
+        if on_end is not None:
+            on_end({} if payload is None else payload, outcome)
         if self.leaving:
             self._station.call_ended()
 

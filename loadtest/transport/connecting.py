@@ -7,10 +7,11 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from loadtest.transport.contract import WRITE, Attempt, Engine
+from loadtest.transport.contract import Attempt, Engine
 from loadtest.transport.failures import connect_failure
+from loadtest.transport.poller import WRITE
 from loadtest.transport.target import Target
 
 __all__ = ["TcpConnect"]
@@ -24,7 +25,7 @@ _BIND_NO_PORT: Final = 24
 class TcpConnect:
     """One attempt; exactly one of `connected` and `failed` is called, never from within `start`, unless cancelled."""
 
-    __slots__ = ("_address", "_connected", "_engine", "_failed", "_sock", "_source", "_target", "_watcher")
+    __slots__ = ("_address", "_connected", "_engine", "_failed", "_sock", "_source", "_target")
 
     def __init__(
         self,
@@ -32,12 +33,12 @@ class TcpConnect:
         target: Target,
         source: str | None,
         *,
-        connected: Callable[[_socket.socket, Any], object],
+        connected: Callable[[_socket.socket], object],
         failed: Callable[[Attempt, str], object],
     ) -> None:
         """Prepare; `source` is the local address to connect from.
 
-        `connected` takes the socket and its watcher in the hub and owns both from then on.
+        `connected` takes the socket in the hub and owns it from then on.
         """
         self._engine = engine
         self._target = target
@@ -46,7 +47,6 @@ class TcpConnect:
         self._failed = failed
         self._address = 0
         self._sock: _socket.socket | None = None
-        self._watcher: Any = None
 
     def start(self) -> None:
         """Try the first address."""
@@ -76,8 +76,7 @@ class TcpConnect:
         if code not in (0, errno.EINPROGRESS):
             self._engine.loop.run_callback(self._next_address, code)
             return
-        self._watcher = self._engine.loop.io(sock.fileno(), WRITE)
-        self._watcher.start(self._on_writable)
+        self._engine.poller.watch(sock.fileno(), WRITE, self._on_writable)
 
     def _next_address(self, code: int) -> None:
         """Go on after a failure; does nothing once it was cancelled, because a callback of the hub cannot be."""
@@ -95,14 +94,10 @@ class TcpConnect:
             self._next_address(code)
             return
         sock, self._sock = self._sock, None
-        watcher, self._watcher = self._watcher, None
-        self._connected(sock, watcher)
+        self._connected(sock)
 
     def _drop(self) -> None:
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher.close()
-            self._watcher = None
         if self._sock is not None:
+            self._engine.poller.drop(self._sock.fileno())
             self._sock.close()
             self._sock = None

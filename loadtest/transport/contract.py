@@ -11,12 +11,11 @@ import msgspec
 
 from evidence import vocabulary
 from loadtest.timing.timers import HubTimers, TimerQueue
+from loadtest.transport.poller import poller_of
 from loadtest.transport.turn import Turn
 
-__all__ = ["READ", "READ_SIZE", "WRITE", "Attempt", "Engine", "Handshake", "How", "Listener", "Pinged", "Wire"]
+__all__ = ["READ_SIZE", "Attempt", "Engine", "Handshake", "How", "Listener", "Pinged", "Wire"]
 
-READ, WRITE = 1, 2
-"""What a watcher of the event loop waits for."""
 READ_SIZE: Final = 16_384
 """Bytes of one `recv`; larger ones make Python allocate more than nearly every frame needs."""
 
@@ -155,6 +154,7 @@ class Engine:
         "max_backlog",
         "max_message",
         "open_sockets",
+        "poller",
         "timers",
         "tls_sessions",
         "turn",
@@ -177,6 +177,7 @@ class Engine:
         self.tls_sessions: dict[str, ssl.SSLSession] | None = {} if tls_resume else None
         """The last TLS session of each station, by the URL of its connection."""
         self.turn = Turn(loop)
+        self.poller = poller_of(loop, self.turn.end)
         timers.batch = self.turn
         self.connect_timeout = connect_timeout
         self.close_timeout = close_timeout

@@ -13,6 +13,7 @@ from loadtest.transport.contract import Attempt, Engine, How, Listener
 from loadtest.transport.ping import Pinger
 from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target
+from loadtest.transport.turn import MOST
 from mqtt.client import Client, Delivered, Event
 from mqtt.dialect import Dialect
 from mqtt.errors import MqttError
@@ -35,7 +36,7 @@ _CLOSING, _CLOSED = ConnectionPhase.CLOSING, ConnectionPhase.CLOSED
 class MqttStream(Stream):
     """One connection to a broker."""
 
-    __slots__ = ("_client", "_pinger", "_pong", "_target")
+    __slots__ = ("_client", "_is_due", "_pinger", "_pong", "_target")
 
     def __init__(self, engine: Engine, target: Target, listener: Listener, source: str | None = None) -> None:
         """Prepare; the target names the dialect."""
@@ -45,6 +46,8 @@ class MqttStream(Stream):
         self._client = Client(target.dialect.level, most_packet=engine.max_message + _ROOM)
         self._pinger: Pinger | None = None
         self._pong = b""
+        self._is_due = False
+        """Whether the turn will write what the client has to say."""
 
     # -- what a subclass fills in ------------------------------------------------------------------------------------
 
@@ -151,6 +154,17 @@ class MqttStream(Stream):
     # -- saying ------------------------------------------------------------------------------------------------------
 
     def _write_out(self) -> None:
+        """Write what the client has to say, with that of the other connections where stations act on a batch."""
+        turn, unsent = self._engine.turn, self._client.unsent
+        if not turn.collects or unsent >= MOST:
+            self._write_now()
+        elif unsent and not self._is_due:
+            self._is_due = True
+            turn.say(self._write_now, b"")
+
+    def _write_now(self, _: bytes = b"") -> None:
+        """Write all that the client has to say; how much that is shows when the turn is over."""
+        self._is_due = False
         data = self._client.data_to_send()
         if data:
             self._write(data)
@@ -184,6 +198,7 @@ class MqttStream(Stream):
             self.abort()
 
     def _release(self) -> None:
+        self._engine.turn.write()
         if self._pinger is not None:
             self._pinger.cancel()
             self._pinger = None

@@ -293,7 +293,13 @@ class TrunkEnd(Bearer):
         if self._unread is not None:
             self._unread.append(lambda: self.take(message, monotonic()))
         elif self._phase is _OPEN:
-            self._guarded(lambda: self._read(message, now))
+            # `_guarded`, written out, because it runs once a message.
+            try:
+                text = read_message(message, self.line, self._form, self._listener)
+                if text is not None:
+                    self._listener.on_text(text, now)
+            except Exception as error:  # noqa: BLE001 - the listener decides
+                self._broke(error)
         elif self._phase is _CONNECTING:
             # It came before the topic was granted, and is heard right after.
             self._engine.loop.run_callback(self.take, message, now)
@@ -326,11 +332,6 @@ class TrunkEnd(Bearer):
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _read(self, message: Publish, now: float) -> None:
-        text = read_message(message, self.line, self._form, self._listener)
-        if text is not None:
-            self._listener.on_text(text, now)
-
     def _too_late(self, _: float) -> None:
         self._deadline = None
         outcome = Attempt.SUBACK_TIMEOUT if self._trunk is not None and self._trunk.is_open else Attempt.CONNACK_TIMEOUT
@@ -358,6 +359,9 @@ class TrunkEnd(Bearer):
         try:
             tell()
         except Exception as error:  # noqa: BLE001 - the listener decides
-            if self._phase is not _CLOSED:
-                self._leave()
-            self._listener.on_crash(error)
+            self._broke(error)
+
+    def _broke(self, error: Exception) -> None:
+        if self._phase is not _CLOSED:
+            self._leave()
+        self._listener.on_crash(error)

@@ -7,7 +7,6 @@ one decode and one callback.
 
 from __future__ import annotations
 
-import errno
 import logging
 import struct
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from loadtest.transport.bearer import ConnectionPhase
-from loadtest.transport.contract import READ_SIZE, Attempt, Engine, How, Listener
+from loadtest.transport.contract import Attempt, Engine, How, Listener
 from loadtest.transport.failures import one_line, upgrade_failure
 from loadtest.transport.ping import Pinger
 from loadtest.transport.stream import Stream
@@ -113,26 +112,6 @@ class StationSocket(Stream):
 
     # -- hearing -----------------------------------------------------------------------------------------------------
 
-    def _on_readable(self) -> None:
-        try:
-            assert self._sock is not None
-            try:
-                data = self._sock.recv(READ_SIZE)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                self._ended(errno.errorcode.get(error.errno or 0, "unknown error"))
-                return
-            if not data:
-                self._ended("end of stream")
-                return
-            if self._phase is _OPEN:
-                self._engine.turn.hear(self, data, monotonic())
-            else:
-                self._received(data, monotonic())
-        except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
-            self._crash(error)
-
     def take(self, data: bytes, now: float) -> None:
         """Act on what was read."""
         try:
@@ -150,7 +129,8 @@ class StationSocket(Stream):
                     text: str | bytes = data[_LEAST:].decode()
                 except UnicodeDecodeError:
                     text = data[_LEAST:]
-                self._listener.on_text(text, now)
+                on_text = self._listener.on_text
+                on_text(text, now)
             elif self._phase is not _CLOSED:
                 self._received(data, now)
         except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
@@ -295,15 +275,10 @@ class StationSocket(Stream):
             head = _HEAD_64(0x81, 0xFF, length)
         turn = self._engine.turn
         if turn.collects:
-            turn.say(self, head + mask + apply_mask(data, mask))
+            turn.say(self._write, head + mask + apply_mask(data, mask))
         else:
             self._write(head + mask + apply_mask(data, mask))
         return True
-
-    def write(self, frame: bytes) -> None:
-        """Write a frame that waited for the others of its turn; one of a connection that is gone is lost."""
-        if self._sock is not None:
-            self._write(frame)
 
     def ping_every(self, seconds: float) -> None:
         """Ping until the connection ends; a pong that is not there by the next ping ends it as lost."""

@@ -11,13 +11,13 @@ import _socket
 import errno
 import ssl
 from time import monotonic
-from typing import Any
 
 from evidence.vocabulary import SLOW_READER
 from loadtest.timing.timers import Timer, TimerQueue
 from loadtest.transport.bearer import Bearer, ConnectionPhase
 from loadtest.transport.connecting import TcpConnect
-from loadtest.transport.contract import READ, READ_SIZE, WRITE, Attempt, Engine, Handshake, How, Listener
+from loadtest.transport.contract import READ_SIZE, Attempt, Engine, Handshake, How, Listener
+from loadtest.transport.poller import READ, WRITE
 from loadtest.transport.target import Target
 
 __all__ = ["Stream", "TlsLayer"]
@@ -53,7 +53,6 @@ class Stream(Bearer):
         "_sock",
         "_times",
         "_tls",
-        "_watcher",
     )
 
     def __init__(self, engine: Engine, target: Target, listener: Listener, source: str | None = None) -> None:
@@ -63,7 +62,6 @@ class Stream(Bearer):
             engine, target, source, connected=self._on_tcp, failed=self._fail
         )
         self._sock: _socket.socket | None = None
-        self._watcher: Any = None
         self._backlog: bytearray | None = None
         self._deadline: Timer | None = None
         self._deaf = False
@@ -103,9 +101,9 @@ class Stream(Bearer):
         self._phase = _CONNECTING
         self._connecting.start()
 
-    def _on_tcp(self, sock: _socket.socket, watcher: Any) -> None:
+    def _on_tcp(self, sock: _socket.socket) -> None:
         self._connecting = None
-        self._sock, self._watcher = sock, watcher
+        self._sock = sock
         self._connected()
 
     def _connected(self) -> None:
@@ -149,10 +147,20 @@ class Stream(Bearer):
             except OSError as error:
                 self._ended(errno.errorcode.get(error.errno or 0, "unknown error"))
                 return
-            if data:
-                self._received(data, monotonic())
-            else:
+            if not data:
                 self._ended("end of stream")
+            elif self._phase is _OPEN:
+                self._engine.turn.hear(self, data, monotonic())
+            else:
+                self._received(data, monotonic())
+        except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
+            self._crash(error)
+
+    def take(self, data: bytes, now: float) -> None:
+        """Act on what was read in this turn."""
+        try:
+            if self._phase is not _CLOSED:
+                self._received(data, now)
         except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
             self._crash(error)
 
@@ -185,12 +193,15 @@ class Stream(Bearer):
             self._finish(1006, reason, how)
 
     def _write(self, data: bytes) -> None:
+        """Write it, or keep what does not fit; what a connection that is gone had to say is lost."""
+        sock = self._sock
+        if sock is None:
+            return
         if self._backlog is not None:
             self._keep(data)
             return
-        assert self._sock is not None
         try:
-            sent = self._sock.send(data)
+            sent = sock.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
@@ -237,7 +248,7 @@ class Stream(Bearer):
 
     def _listen(self, *, deaf: bool) -> None:
         self._deaf = deaf
-        if self._watcher is not None and self._phase is not _CONNECTING:
+        if self._sock is not None:
             self._watch(READ if self._backlog is None else READ | WRITE)
 
     # -- ending ------------------------------------------------------------------------------------------------------
@@ -292,19 +303,13 @@ class Stream(Bearer):
         self._engine.open_sockets -= 1
 
     def _drop_socket(self) -> None:
-        if self._watcher is not None:
-            self._watcher.stop()
-            self._watcher.close()
-            self._watcher = None
         if self._sock is not None:
+            self._engine.poller.drop(self._sock.fileno())
             self._sock.close()
             self._sock = None
 
     def _watch(self, events: int) -> None:
-        watcher = self._watcher
-        watcher.stop()
+        assert self._sock is not None
         if self._deaf:
             events &= ~READ
-        if events:
-            watcher.events = events
-            watcher.start(self._on_readable if events == READ else self._on_ready)
+        self._engine.poller.watch(self._sock.fileno(), events, self._on_readable if events == READ else self._on_ready)

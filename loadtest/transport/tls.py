@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from time import monotonic
 
 from loadtest.transport.bearer import ConnectionPhase
-from loadtest.transport.contract import READ, READ_SIZE, Attempt, Engine, Listener
+from loadtest.transport.contract import READ_SIZE, Attempt, Engine, Listener
+from loadtest.transport.poller import READ
 from loadtest.transport.socket import StationSocket
 from loadtest.transport.stream import Stream, TlsLayer
 from loadtest.transport.target import Target
@@ -70,8 +71,9 @@ class Secured(Stream):
             self._send_cipher()
             self._fail(Attempt.TLS_FAILED, " ".join(str(error).split())[:200])
             return
-        self._send_cipher()
+        # The first words of the protocol take the last ones of the handshake along.
         self._stands()
+        self._send_cipher()
 
     def _on_readable(self) -> None:
         try:
@@ -98,13 +100,12 @@ class Secured(Stream):
     def _read_plain(self) -> None:
         now, tls = monotonic(), self._tls
         assert tls is not None
-        while self._phase is not ConnectionPhase.CLOSED:
+        # Where nothing is left to read, asking nevertheless makes an exception, which costs as much as a message.
+        while self._phase is not ConnectionPhase.CLOSED and (tls.incoming.pending or tls.state.pending()):
             try:
                 data = tls.state.read(READ_SIZE)
             except ssl.SSLWantReadError:
-                # A key update or a renegotiation may want an answer.
-                self._send_cipher()
-                return
+                break
             except ssl.SSLError as error:
                 self._ended(" ".join(str(error).split())[:200])
                 return
@@ -112,6 +113,8 @@ class Secured(Stream):
                 self._ended(_FILE_ENDS)
                 return
             self._received(data, now)
+        # A key update or a renegotiation may want an answer.
+        self._send_cipher()
 
     def _write(self, data: bytes) -> None:
         assert self._tls is not None
@@ -125,7 +128,7 @@ class Secured(Stream):
     def _send_cipher(self) -> None:
         assert self._tls is not None
         data = self._tls.outgoing.read()
-        if data and self._sock is not None:
+        if data:
             super()._write(data)
 
 

@@ -11,20 +11,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-__all__ = ["Batched", "Turn"]
+__all__ = ["MOST", "Batched", "Pause", "Turn"]
 
 MOST: Final = 32
 """Messages that wait for the others."""
 
 
 class Batched(Protocol):
-    """A connection that hears and says things in batches."""
+    """A connection that hears in batches."""
 
     def take(self, data: bytes, now: float) -> None:
         """Act on what was read; never raise."""
 
-    def write(self, frame: bytes) -> None:
-        """Write a frame, or keep what does not fit."""
+
+class Pause:
+    """The wait of a greenlet for one value; it serves one wait after the other, because making it costs as much."""
+
+    __slots__ = ("greenlet", "value")
+
+    def __init__(self) -> None:
+        """Nobody waits."""
+        self.greenlet: Any = None
+        """Who waits; None for nobody, or who was killed meanwhile."""
+        self.value: Any = None
 
 
 class Turn:
@@ -36,23 +45,21 @@ class Turn:
         """Use a gevent loop."""
         self._loop = loop
         self._heard: list[tuple[Batched, bytes, float]] = []
-        self._said: list[tuple[Batched, bytes]] = []
-        self._woken: list[tuple[Callable[[Any], object], Any]] = []
+        self._said: list[tuple[Callable[[bytes], object], bytes]] = []
+        self._woken: list[Pause] = []
         self.collects = False
         """Whether frames are to go to `say`: the stations are acting on a batch."""
 
     def hear(self, connection: Batched, data: bytes, now: float) -> None:
-        """Keep what was read at this moment, until the other reads of the turn are done."""
+        """Keep what was read at this moment, until the other reads of the turn are done and somebody calls `end`."""
         heard = self._heard
         heard.append((connection, data, now))
-        if len(heard) == 1:
-            self._loop.run_callback(self.end)
-        elif len(heard) >= MOST:
+        if len(heard) >= MOST:
             self.end()
 
-    def say(self, connection: Batched, frame: bytes) -> None:
-        """Keep a frame until the stations have acted on the whole batch; only while `collects`."""
-        self._said.append((connection, frame))
+    def say(self, write: Callable[[bytes], object], frame: bytes) -> None:
+        """Keep a frame for `write` until the stations have acted on the whole batch; only while `collects`."""
+        self._said.append((write, frame))
         if len(self._said) >= MOST:
             self.write()
 
@@ -83,9 +90,9 @@ class Turn:
             self.collects = False
             self.write()
 
-    def let_go_on(self, switch: Callable[[Any], object], value: Any) -> None:
-        """Let a greenlet that waits go on with a value, once the stations have acted on the whole batch."""
-        self._woken.append((switch, value))
+    def let_go_on(self, pause: Pause) -> None:
+        """Let a greenlet that waits go on with its value, once the stations have acted on the whole batch."""
+        self._woken.append(pause)
         if len(self._woken) == 1 and not self.collects:
             self._loop.run_callback(self.wake)
 
@@ -93,13 +100,18 @@ class Turn:
         """Let the greenlets go on whose answers are there; only within the hub."""
         while self._woken:
             woken, self._woken = self._woken, []
-            for switch, value in woken:
-                switch(value)
+            for pause in woken:
+                greenlet = pause.greenlet
+                if greenlet is not None:
+                    try:
+                        greenlet.switch(pause.value)
+                    except Exception as error:  # noqa: BLE001 - the others go on
+                        self._loop.handle_error(pause, type(error), error, error.__traceback__)
 
     def write(self) -> None:
         """Write what was said so far, in this order."""
         said = self._said
         if said:
             self._said = []
-            for connection, frame in said:
-                connection.write(frame)
+            for write, frame in said:
+                write(frame)

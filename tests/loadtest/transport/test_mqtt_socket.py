@@ -17,6 +17,7 @@ from loadtest.timing.timers import HubTimers
 from loadtest.transport.contract import Attempt, Engine, Handshake, How
 from loadtest.transport.mqtt_socket import MqttSocket, TlsMqttSocket
 from loadtest.transport.opening import open_socket
+from loadtest.transport.stream import Stream
 from loadtest.transport.target import Target, client_context
 from mqtt.dialect import Dialect, load_dialect
 from mqtt.packets import Ack, ConnAck, Connect, Disconnect, Kind, Level, Packet, Publish, SubAck, encode
@@ -426,6 +427,42 @@ def test_a_station_that_is_paused_hears_later_what_came_meanwhile(engine: Engine
     for one in (sock, awake, other, second):
         one.abort()
     drain(engine)
+
+
+def test_what_stations_of_one_connection_say_in_a_batch_goes_out_in_one_write_and_before_they_leave(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    level = Level.V311
+    ready = said(level, SubAck(packet_id=1, codes=(1,))), said(level, SubAck(packet_id=2, codes=(1,)))
+    with ScriptedServer(Wrong(said(level, ConnAck(code=0)), *ready)) as server:
+        target = Target(f"mqtt://127.0.0.1:{server.port}", dialect=load_dialect("raw"), mqtt_connections=1)
+        target.resolve()
+        stations = [opened(engine, target, f"PS{number}") for number in (1, 2)]
+        written: list[bytes] = []
+        write = Stream._write
+
+        def spy(sock: Stream, data: bytes) -> None:
+            written.append(data)
+            write(sock, data)
+
+        monkeypatch.setattr(Stream, "_write", spy)
+        engine.turn.begin()
+        for sock, _ in stations:
+            assert sock.send_text("[2]")
+        assert written == []
+        engine.turn.finish()
+        first, second = (encode(Publish(topic=f"PS{number}/in", payload=b"[2]"), level) for number in (1, 2))
+        assert written == [first + second]
+        engine.turn.begin()
+        for sock, ear in stations:
+            assert sock.send_text("[2]")
+            close(sock, ear)
+        engine.turn.finish()
+        last = b"".join(written[1:])
+        assert last.startswith(first)
+        assert second in last
+        assert last.endswith(encode(Disconnect(code=0), level))
+        drain(engine)
 
 
 def test_a_refused_login_fails_every_station_that_waits(engine: Engine) -> None:

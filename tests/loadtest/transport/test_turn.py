@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loadtest.timing.timers import TimerQueue
-from loadtest.transport.turn import MOST, Turn
+from loadtest.transport.turn import MOST, Pause, Turn
 
 
 class Loop:
@@ -13,13 +13,32 @@ class Loop:
     def __init__(self) -> None:
         self.callbacks: list[Callable[[], object]] = []
 
+        self.errors: list[str] = []
+
     def run_callback(self, function: Callable[[], object]) -> None:
         self.callbacks.append(function)
+
+    def handle_error(self, _: object, __: type[BaseException], error: BaseException, ___: object) -> None:
+        self.errors.append(str(error))
 
     def turn(self) -> None:
         callbacks, self.callbacks = self.callbacks, []
         for callback in callbacks:
             callback()
+
+
+class Greenlet:
+    """One that waits."""
+
+    def __init__(self, switch: Callable[[Any], object]) -> None:
+        self.switch = switch
+
+
+def waiting(switch: Callable[[Any], object], value: str) -> Pause:
+    """Make the pause of a greenlet that goes on with this function and value."""
+    pause = Pause()
+    pause.greenlet, pause.value = Greenlet(switch), value
+    return pause
 
 
 class Line:
@@ -33,7 +52,7 @@ class Line:
     def take(self, data: bytes, now: float) -> None:
         assert self.turn.collects
         self.seen.append(f"{self.name} takes {data.decode()} of {now:g}")
-        self.turn.say(self, data)
+        self.turn.say(self.write, data)
 
     def write(self, frame: bytes) -> None:
         self.seen.append(f"{self.name} writes {frame.decode()}")
@@ -50,18 +69,18 @@ def test_reads_come_first_then_what_stations_make_of_them_then_writes() -> None:
     turn.hear(a, b"1", 1.0)
     turn.hear(b, b"2", 2.0)
     assert seen == []
-    loop.turn()
+    turn.end()
     assert seen == ["a takes 1 of 1", "b takes 2 of 2", "a writes 1", "b writes 2"]
     assert not turn.collects
     assert loop.callbacks == []
 
 
 def test_a_full_batch_does_not_wait_for_the_end_of_the_turn() -> None:
-    turn, loop, seen, a, _ = made()
+    turn, _, seen, a, _ = made()
     for number in range(MOST):
         turn.hear(a, b"x", float(number))
     assert seen.count("a writes x") == MOST
-    loop.turn()
+    turn.end()
     assert len(seen) == 2 * MOST
 
 
@@ -70,7 +89,7 @@ def test_what_many_timers_say_goes_out_in_batches() -> None:
     timers = TimerQueue()
     timers.batch = turn
     for _ in range(MOST + 1):
-        timers.at(1.0, lambda _: turn.say(a, b"beat"))
+        timers.at(1.0, lambda _: turn.say(a.write, b"beat"))
     timers.at(1.0, lambda _: seen.append(f"{seen.count('a writes beat')} are out"))
     timers.run_due(1.0)
     assert seen == ["a writes beat"] * MOST + [f"{MOST} are out", "a writes beat"]
@@ -87,26 +106,41 @@ def test_timers_run_after_what_was_read_before_them() -> None:
 
 
 def test_a_greenlet_goes_on_when_the_stations_have_acted_and_what_it_says_is_in_the_batch() -> None:
-    turn, loop, seen, _, b = made()
+    turn, _, seen, _, b = made()
 
     def go_on(value: Any) -> None:
         seen.append(f"greenlet has {value}")
-        turn.say(b, b"next")
+        turn.say(b.write, b"next")
 
     class Asking(Line):
         def take(self, data: bytes, now: float) -> None:
             super().take(data, now)
-            turn.let_go_on(go_on, "answer")
+            turn.let_go_on(waiting(go_on, "answer"))
 
     turn.hear(Asking(turn, "a", seen), b"1", 1.0)
-    loop.turn()
+    turn.end()
     assert seen == ["a takes 1 of 1", "a writes 1", "greenlet has answer", "b writes next"]
 
 
 def test_a_greenlet_whose_answer_comes_outside_of_a_batch_goes_on_in_the_next_turn() -> None:
     turn, loop, seen, _, _ = made()
-    turn.let_go_on(seen.append, "first")
-    turn.let_go_on(seen.append, "second")
+    turn.let_go_on(waiting(seen.append, "first"))
+    turn.let_go_on(waiting(seen.append, "second"))
     assert seen == []
     loop.turn()
     assert seen == ["first", "second"]
+
+
+def test_a_greenlet_that_was_killed_is_left_alone_and_one_that_fails_costs_the_others_nothing() -> None:
+    turn, loop, seen, _, _ = made()
+
+    def fail(_: Any) -> None:
+        raise ValueError("a mistake of a task")
+
+    pauses = [waiting(switch, "answer") for switch in (seen.append, fail, seen.append)]
+    for pause in pauses:
+        turn.let_go_on(pause)
+    pauses[0].greenlet = None
+    loop.turn()
+    assert seen == ["answer"]
+    assert loop.errors == ["a mistake of a task"]
