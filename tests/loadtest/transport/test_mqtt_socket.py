@@ -183,7 +183,8 @@ class Wrong:
         for answer in self._answers:
             self.heard.append(peer.sock.recv(65_536))
             peer.raw(answer)
-        self.go_on.wait(20)
+        if self.more:
+            self.go_on.wait(20)
         for data in self.more:
             peer.raw(data)
         peer.until_end()
