@@ -31,7 +31,7 @@ from tests.json_outputs import complaints
 from tests.json_schemas import OUTPUTS
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(2)
 
 ROOMS = ("ocppj", "evidence", "fixtures", "loadtest", "interop_suite", "reports")
 COMMANDS = ("csms", "interop", "load", "selftest", "report", "compare")
@@ -356,6 +356,7 @@ def test_selftest_with_mutants_fails_below_the_floor(
 GOOD_NEWS = "No false alarm in strict and lenient, and 1 of 1 defects found by exactly their cases."
 
 
+@pytest.mark.sampled(2, by=lambda *, number, **_: number)
 @pytest.mark.parametrize(
     ("number", "in_background"),
     [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],

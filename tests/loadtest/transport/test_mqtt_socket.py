@@ -25,7 +25,7 @@ from tests.loadtest.listeners import Listener
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 from tests.mqtt.brokers import BROKERS, MOSQUITTO, Broker, mosquitto, running
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(0.3)
 
 NEEDS_MOSQUITTO = pytest.mark.skipif(MOSQUITTO is None, reason="apt install mosquitto; rumqttd has no such rules")
 BASIC = {"Authorization": "Basic UFMxOnNlY3JldA=="}  # PS1:secret
