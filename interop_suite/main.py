@@ -98,6 +98,9 @@ def run_interop(request: InteropRequest, *, jobs: int, write: Callable[[str], No
             "-c",
             os.devnull,
             "--import-mode=importlib",
+            # Nor are the plugins in it: each job would load them, which takes longer than many a case.
+            "--disable-plugin-autoload",
+            *("-p", "xdist", "-p", "allure_pytest"),
             "-p",
             "no:terminal",
             "--assert=plain",
