@@ -76,7 +76,7 @@ test: setup lint ## Run all checks and tests, where CI is set test-deploy too; F
 
 # What it says is told at its end, between two lines of the unit tests, which have the right of way.
 beside:
-	@log=$$(mktemp) || exit 2; trap 'rm -f "$$log"' EXIT; status=0; \
+	@log=$$(mktemp) || exit 2; trap 'rm -f "$$log"' EXIT; trap 'exit 130' INT TERM; status=0; \
 	nice -n 5 $(MAKE) --no-print-directory types coverage selftest >"$$log" 2>&1 || status=2; \
 	echo; cat "$$log"; exit $$status
 
