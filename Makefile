@@ -25,8 +25,11 @@ ROOMS := $(wildcard ocppj config mqtt evidence fixtures drivers analysis loadtes
 override export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
+# Only the two halves of `make test` run at the same time.
+ifeq ($(filter beside,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
-.PHONY: help setup demo test bench lint types coverage unit selftest flake format lock dist test-deploy image-test schemas clean
+endif
+.PHONY: help setup demo test beside bench lint types coverage unit selftest flake format lock dist test-deploy image-test schemas clean
 
 help: ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -64,10 +67,18 @@ demo: setup ## Storm the practice CSMS for a minute, and say where the report is
 	$(BIN)/plugstorm report $$run/interop $$run/load || keep $$?; \
 	exit $$status
 
-# `coverage` runs the tests of the core already. What runs CI sets the variable CI, as its makers agreed.
-test: DONE := --ignore=tests/ocppj
-test: lint types coverage unit selftest $(if $(CI),test-deploy) ## Run all checks and tests, where CI is set test-deploy too; FULL=1 leaves nothing out
+# The unit tests wait for a third of their time, in which the other checks run. `coverage` runs the tests of the core
+# already. What runs CI sets the variable CI, as its makers agreed.
+test: setup lint ## Run all checks and tests, where CI is set test-deploy too; FULL=1 leaves nothing out
+	@$(MAKE) --no-print-directory -j2 unit beside DONE=--ignore=tests/ocppj IN_TEST=1
+	@$(if $(CI),$(MAKE) --no-print-directory test-deploy)
 	@$(if $(FULL),,echo "make test: of long lists some were tried, see \"left out\" and \"seed\" above; make test FULL=1 tries all")
+
+# What it says is told at its end, between two lines of the unit tests, which have the right of way.
+beside:
+	@log=$$(mktemp) || exit 2; trap 'rm -f "$$log"' EXIT; trap 'exit 130' INT TERM; status=0; \
+	nice -n 5 $(MAKE) --no-print-directory types coverage selftest >"$$log" 2>&1 || status=2; \
+	echo; cat "$$log"; exit $$status
 
 bench: setup ## Measure the load engine beside others, and how far it goes; 20 minutes on a quiet machine
 	$(BIN)/plugstorm bench --scale $(ARGS)
@@ -99,7 +110,7 @@ coverage: setup ## Check that the tests of the protocol core reach every branch 
 # from their tables: the seed is printed. `make selftest` tries them all.
 # The mutants are another draw each time, by the same seed. docs/mutation.md says why 80 % is the floor.
 selftest: setup ## Check the checker: strict and lenient without a false alarm, every defect found; ARGS=--full takes longer
-	$(BIN)/plugstorm selftest $(if $(filter selftest,$(MAKECMDGOALS)),$(ARGS),$(if $(FULL),,--sample $(DEFECTS))) \
+	$(BIN)/plugstorm selftest $(if $(IN_TEST),$(if $(FULL),,--sample $(DEFECTS)),$(ARGS)) \
 	  --with-mutants $(MUTANTS) --floor 80
 
 flake: setup ## Repeat every case beside busy processes, and the tests in random order with other examples

@@ -8,14 +8,14 @@ import os
 import platform
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import NoneType
-from typing import Any, BinaryIO, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, BinaryIO, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import UnsetType
@@ -44,6 +44,8 @@ def utc_now() -> str:
 
 
 RunT = TypeVar("RunT", bound=InteropRun | LoadRun)
+_NEWER: Final = "run.newer.jsonl"
+"""The cases that came after `run.json` of a run that goes on, one a line."""
 
 
 class RunFolder:
@@ -119,17 +121,38 @@ class RunFolder:
         cases = [_clean_case(case, secrets) for case in run.cases] if isinstance(run, InteropRun) else []
         text = _encode(_document(run, secrets, cases))
         self.write_text("run.json", msgspec.json.format(text, indent=2).decode() + "\n")
+        self._drop_newer()
         return msgspec.json.decode(text, type=type(run))
 
     def save_run(self, run: InteropRun, secrets: frozenset[str] = frozenset()) -> None:
         """Write `run.json` of a run that goes on, on one line; cases that it held before are not redacted again."""
+        cases = [self._saved_case(case, secrets) for case in run.cases]
+        self.write_text("run.json", _encode(_document(run, secrets, cases)).decode() + "\n")
+        self._drop_newer()
+
+    def keep_case(self, case: CaseResult, secrets: frozenset[str] = frozenset()) -> None:
+        """Keep a case that `run.json` of a run that goes on does not hold yet: `read_run` finds it.
+
+        That costs the same however many cases there are. Raises `UsageError` when the disk refuses.
+        """
+        newer = self.path / _NEWER
+        try:
+            with newer.open("ab") as file:
+                file.write(bytes(self._saved_case(case, secrets)) + b"\n")
+        except OSError as error:
+            raise UsageError(f"{newer} cannot be written: {error.strerror}") from None
+
+    def _saved_case(self, case: CaseResult, secrets: frozenset[str]) -> msgspec.Raw:
         if secrets != self._secrets:
             self._secrets, self._saved = secrets, {}
-        for case in run.cases:
-            if self._saved.get((case.ocpp, case.id), (None,))[0] is not case:
-                self._saved[(case.ocpp, case.id)] = case, msgspec.Raw(_encode(_clean_case(case, secrets)))
-        cases = [self._saved[(case.ocpp, case.id)][1] for case in run.cases]
-        self.write_text("run.json", _encode(_document(run, secrets, cases)).decode() + "\n")
+        if self._saved.get((case.ocpp, case.id), (None,))[0] is not case:
+            self._saved[(case.ocpp, case.id)] = case, msgspec.Raw(_encode(_clean_case(case, secrets)))
+        return self._saved[(case.ocpp, case.id)][1]
+
+    def _drop_newer(self) -> None:
+        # Where this is not reached, or not possible, the cases are found twice, and are the same.
+        with suppress(OSError):
+            (self.path / _NEWER).unlink(missing_ok=True)
 
     def write_text(self, name: str, text: str) -> None:
         """Write one file of the folder in one step; raises `UsageError` when the disk refuses."""
@@ -299,7 +322,23 @@ def read_run(path: Path) -> Run:
         raise UsageError(f"{file} is not a run.json of this version: {error}") from None
     if run.format != FORMAT:
         raise UsageError(f"{file} has format {run.format}; this Plugstorm reads format {FORMAT}, use the newer one")
-    return run
+    return _with_newer(run, file.with_name(_NEWER)) if isinstance(run, InteropRun) and not run.complete else run
+
+
+def _with_newer(run: InteropRun, newer: Path) -> InteropRun:
+    """Add to a run that goes on, or was cut, the cases that `run.json` does not hold yet."""
+    try:
+        lines = newer.read_bytes().splitlines(keepends=True)
+    except OSError:
+        return run
+    cases = {(case.ocpp, case.id): case for case in run.cases}
+    for line in lines:
+        # A last line that was cut off with the run is passed over.
+        with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+            case = msgspec.json.decode(line, type=CaseResult)
+            cases[case.ocpp, case.id] = case
+    counts = dict.fromkeys(run.counts, 0) | Counter(case.verdict for case in cases.values())
+    return msgspec.structs.replace(run, cases=list(cases.values()), counts=counts)
 
 
 def describe_tool() -> dict[str, str]:

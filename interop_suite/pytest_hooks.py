@@ -110,11 +110,8 @@ class _Recorder:
         state.save()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        outcomes = outcomes_in(report) if report.when == "call" else []
-        for outcome in outcomes:
-            self._state.collect(outcome)
-        if outcomes:
-            self._state.save()
+        for outcome in outcomes_in(report) if report.when == "call" else ():
+            self._state.keep(outcome)
 
 
 @pytest.hookimpl(tryfirst=True)

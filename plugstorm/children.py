@@ -23,10 +23,12 @@ _LAST_PATIENCE = 5.0
 
 
 _START: Final = """
-import functools, signal, sys
+import signal, sys
 from importlib import metadata
-# gevent asks for plugins at each of 25 modules that it patches, and each time the metadata of every package is read.
-metadata.entry_points = functools.cache(metadata.entry_points)
+# gevent asks for plugins at each of 25 modules that it patches, and then Locust and OpenTelemetry do: each time the
+# metadata of every package would be read.
+plugins = metadata.entry_points()
+metadata.entry_points = lambda **wanted: plugins.select(**wanted) if wanted else plugins
 # Until a run has a way to end in order, Ctrl-C ends the process without a word.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 sys.argv[0] = "locust"

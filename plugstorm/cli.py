@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -33,6 +32,8 @@ def _run() -> int:
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
     if wanted:
+        from importlib import metadata  # noqa: PLC0415 - every start would pay for what one flag needs
+
         typer.echo(f"plugstorm {metadata.version('plugstorm')}")
         raise typer.Exit
 

@@ -68,7 +68,13 @@ def report(folders: Sequence[Path], *, out: Path | None, judge_again: bool, atte
 def _read(place: Path, *, judge_again: bool) -> tuple[Path, Run]:
     """Read a run, by its folder or its `run.json`; returns the folder and the run."""
     folder, run = (place if place.is_dir() else place.parent), read_run(place)
-    return folder, _judge_again(folder, run) if judge_again else run
+    if judge_again:
+        return folder, _judge_again(folder, run)
+    if isinstance(run, InteropRun) and not run.complete:
+        from interop_suite.run.results import recounted  # noqa: PLC0415 - a page from finished runs needs no cases
+
+        run = recounted(run)
+    return folder, run
 
 
 def _judge_again(folder: Path, run: Run) -> Run:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
-from tests.order import spread
+from tests.order import SECONDS, spread
 from tests.sampling import Draw, keep, told
 
 # Two shared cores make single examples slow now and then; the number of examples bounds the time instead.
@@ -73,7 +73,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if seed is not None:
         random.Random(seed).shuffle(items)
     else:
-        items[:] = spread([(item, str(item.path), item.get_closest_marker("waits") is not None) for item in items])
+        workers = getattr(config, "workerinput", {}).get("workercount", 1)
+        items[:] = spread([(item, str(item.path), _waits(item)) for item in items], workers)
+
+
+def _waits(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("waits")
+    return 0.0 if mark is None else mark.args[0] if mark.args else SECONDS
 
 
 def pytest_collection_finish() -> None:

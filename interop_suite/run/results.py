@@ -34,6 +34,7 @@ __all__ = [
     "merge_attempts",
     "name_the_culprit",
     "outcome_of",
+    "recounted",
     "rejudge",
     "shown_result",
     "write_interop_run",
@@ -202,11 +203,16 @@ def write_interop_run(
     return run
 
 
+def recounted(run: InteropRun) -> InteropRun:
+    """Count the coverage of a run that was cut again: its last cases came after it was counted."""
+    return msgspec.structs.replace(run, coverage=_coverage(run.cases)) if run.coverage and not run.complete else run
+
+
 def _coverage(results: Sequence[CaseResult]) -> list[Coverage]:
     return _layout(frozenset(Version(result.ocpp) for result in results)).counted(results)
 
 
-# A run is written after each of its cases.
+# A run is written again and again while it goes.
 @cache
 def _layout(versions: frozenset[Version]) -> Layout:
     return Layout(all_cases(), versions)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shlex
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,8 @@ __all__ = ["State", "csms_request", "embedded_csms", "reproduce_command"]
 
 EMBEDDED_CALL_TIMEOUT = 3.0
 """Seconds until the embedded practice CSMS gives up a CALL: on one machine, however busy, nothing takes longer."""
+SAVING_SHARE = 0.02
+"""The share of a run's time that writing `run.json` may take while it goes."""
 
 
 _WENT_WELL = frozenset({Verdict.OK, Verdict.INFORMATIONAL, Verdict.NOT_APPLICABLE})
@@ -68,6 +71,7 @@ class State:
         """The sentence that says so of the whole run."""
         self._silences = Silences(plan.request.timeout)
         self._last: tuple[CaseOutcome, bool] | None = None
+        self._save_after = 0.0
         self.run: InteropRun | None = None
         """What was written, once it is finished."""
         self.runner = Runner(
@@ -154,8 +158,8 @@ class State:
             suspicion = Suspicion.DANGEROUS if dangerous else Suspicion.BEFORE
         return msgspec.structs.replace(outcome, loss=Loss(seen=seen, suspicion=suspicion))
 
-    def collect(self, outcome: CaseOutcome) -> None:
-        """Keep an outcome for `run.json`, merged with those of earlier attempts."""
+    def collect(self, outcome: CaseOutcome) -> CaseResult:
+        """Hold an outcome for `run.json`, merged with those of earlier attempts; returns the result of all of them."""
         key = f"{outcome.result.ocpp}-{outcome.result.id}"
         earlier = self.outcomes.get(key)
         if earlier is None:
@@ -164,12 +168,29 @@ class State:
             self.outcomes[key] = msgspec.structs.replace(earlier, loss=outcome.loss)
         else:
             self.outcomes[key] = merge_attempts(earlier, outcome)
+        return self.outcomes[key].result
 
     def save(self) -> None:
-        """Write `run.json` as far as the run has come, so that a run which is killed keeps what was judged."""
+        """Write `run.json` as far as the run has come."""
+        began = time.monotonic()
         # A disk that takes no more is told once, by whoever writes the trace or the whole run.
         with contextlib.suppress(UsageError):
             self._write(complete=False)
+        ended = time.monotonic()
+        self._save_after = ended + (ended - began) / SAVING_SHARE
+
+    def keep(self, outcome: CaseOutcome) -> None:
+        """Collect an outcome and write it down, so that a run which is killed keeps what was judged.
+
+        The more `run.json` holds, the longer it takes: in between, cases are kept one by one. A CSMS that is gone
+        changes what is said of other cases.
+        """
+        result = self.collect(outcome)
+        if outcome.loss is not None or time.monotonic() >= self._save_after:
+            self.save()
+            return
+        with contextlib.suppress(UsageError):
+            self.folder.keep_case(result, self.secrets)
 
     def finish(self, *, interrupted: bool) -> InteropRun:
         """Write `run.json` and end the embedded CSMS."""

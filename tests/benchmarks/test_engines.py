@@ -34,6 +34,7 @@ def broker() -> Iterator[SinkProcess]:
         yield process
 
 
+@pytest.mark.sampled(4, by=lambda *, engine: engine.over_mqtt)
 @pytest.mark.parametrize("engine", PYTHON_ENGINES, ids=lambda engine: engine.name)
 def test_engine_and_sink_count_the_same_calls(
     engine: Engine, sink: SinkProcess, broker: SinkProcess, tmp_path: Path

@@ -10,7 +10,7 @@ from benchmarks.truth import Case, check
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(10)
 
 STALL = Case(name="stall", latency="stall:5,500,3", heartbeat=0.02, stations=20, seconds=5)
 

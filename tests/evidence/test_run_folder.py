@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from evidence.plugin_results import ChargingResult, CommandResult, KpiResult, StormResult
@@ -210,6 +211,27 @@ def test_run_that_is_saved_as_it_goes_holds_the_newest_of_each_case_and_no_secre
     assert _reason(folder) == "opensesame sent"
     folder.save_run(second, frozenset({"hunter2", "opensesame"}))
     assert _reason(folder) == f"{REDACTED} sent"
+
+
+def test_a_run_that_goes_on_holds_the_cases_that_came_after_it_was_written(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", "x")
+    run = msgspec.structs.replace(interop_run("first"), complete=False)
+    folder.save_run(run)
+    (case,) = run.cases
+    changed = msgspec.structs.replace(case, verdict=Verdict.FAILED, reason="hunter2 sent")
+    another = msgspec.structs.replace(case, id="another", verdict=Verdict.OK)
+    folder.keep_case(changed, frozenset({"hunter2"}))
+    folder.keep_case(another, frozenset({"hunter2"}))
+    with (folder.path / "run.newer.jsonl").open("ab") as file:
+        file.write(b'{"id":"cut o')
+    for place in (folder.path, folder.run_json):
+        told = read_run(place)
+        assert isinstance(told, InteropRun)
+        assert [(one.id, one.reason) for one in told.cases] == [(case.id, f"{REDACTED} sent"), ("another", "first")]
+        assert told.counts == run.counts | {Verdict.FAILED: 1, Verdict.OK: 1}
+    folder.write_run(msgspec.structs.replace(run, complete=True))
+    assert read_run(folder.path) == msgspec.structs.replace(run, complete=True)
+    assert not (folder.path / "run.newer.jsonl").exists()
 
 
 def _reason(folder: RunFolder) -> str:

@@ -20,6 +20,7 @@ def _limit_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_file_that_cannot_grow_is_one_line_and_exit_code_2(jobs: str, tmp_path: Path) -> None:
     command = ["interop", "--ocpp", "1.6", "--select", "RPC_01,RPC_02,TC_001,TC_003", "--jobs", jobs]

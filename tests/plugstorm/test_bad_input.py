@@ -10,7 +10,7 @@ import pytest
 
 from tests.plugstorm.conftest import Plugstorm
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(0.5)
 
 INTEROP = ("interop", "--select", "TC_001_CSMS", "--timeout", "2")
 LOAD = ("load", "--stations", "2", "--duration", "2s")

@@ -16,7 +16,7 @@ from plugstorm.cluster import Place, worker_command
 from plugstorm.load_command import free_port, locust_command
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(1.5)
 
 MASTER = ("load", "--master", "--url", "ws://127.0.0.1:9/x")
 WORKER = ("load", "--worker", "--master-host", "198.51.100.1")

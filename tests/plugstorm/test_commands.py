@@ -32,7 +32,7 @@ from tests.json_schemas import OUTPUTS
 from tests.plugstorm.conftest import Plugstorm, Spawn
 from tests.until_enough import UNTIL_ENOUGH, enough_is
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(2)
 
 ROOMS = ("ocppj", "evidence", "fixtures", "loadtest", "interop_suite", "reports")
 COMMANDS = ("csms", "interop", "load", "selftest", "report", "compare")
@@ -361,6 +361,7 @@ def test_selftest_with_mutants_fails_below_the_floor(
 GOOD_NEWS = "No false alarm in strict and lenient, and 1 of 1 defects found by exactly their cases."
 
 
+@pytest.mark.sampled(2, by=lambda *, number, **_: number)
 @pytest.mark.parametrize(
     ("number", "in_background"),
     [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)],

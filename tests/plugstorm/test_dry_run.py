@@ -8,7 +8,7 @@ import pytest
 
 from tests.plugstorm.conftest import Plugstorm
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(1)
 
 
 def test_a_dry_run_sends_nothing_and_tells_rates(plugstorm: Plugstorm, closed_url: str) -> None:

@@ -13,7 +13,7 @@ from mqtt.dialect import dialect_names, load_dialect
 from tests.mqtt.brokers import free_port, running
 from tests.plugstorm.conftest import Plugstorm
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(1)
 
 CASES = "TC_001,RPC_12,MQ_02,MQ_09,AU_03"
 

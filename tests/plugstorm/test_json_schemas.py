@@ -18,7 +18,7 @@ from tests.plugstorm.conftest import Plugstorm
 from tests.reports.report_builders import make_case, write_interop, write_load
 from tests.test_docs import COMMANDS
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(0.1)
 
 BY_NAME = {output.name: output for output in OUTPUTS}
 

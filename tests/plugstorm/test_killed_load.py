@@ -17,6 +17,7 @@ from tests.plugstorm.conftest import Spawn
 pytestmark = pytest.mark.waits
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_kill_9_leaves_no_child_and_the_result_is_written(workers: str, spawn: Spawn, tmp_path: Path) -> None:
     with practice_csms() as csms:

@@ -16,7 +16,7 @@ from mqtt.dialect import dialect_names, load_dialect
 from tests.mqtt.brokers import BROKERS, Broker, free_port, running
 from tests.plugstorm.conftest import Plugstorm, Spawn
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(8)
 
 PROFILE = "title: short\nmodels: {ac-dual: 1}\nmeter: 1\nsessions: {duration: 1, gap: 0.4, unplug: 0.1}\n"
 RUN = ("--stations", "24", "--spawn-rate", "24", "--duration", "6s", "--profile", "short.yaml", "--seed", "3")
@@ -59,6 +59,7 @@ def test_a_run_over_a_broker_keeps_every_transaction(spawn: Spawn, tmp_path: Pat
     assert '"status":101' not in trace.read_text()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("shared", [(), ("--mqtt-connections", "2")], ids=["own", "shared"])
 def test_a_broker_that_is_killed_and_comes_back_is_survived_and_reported(
     spawn: Spawn, tmp_path: Path, shared: tuple[str, ...]

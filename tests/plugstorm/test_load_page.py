@@ -14,12 +14,13 @@ from fixtures.csms import practice_csms
 from plugstorm.load_command import free_port
 from tests.plugstorm.conftest import Spawn
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(10)
 
 WORDS = ("load", "--stations", "2", "--spawn-rate", "2", "--profile", "quick", "--out", "run")
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("how", [("--duration", "4s"), ("--stages", "2/1s,3s"), ("--duration", "4s", "--workers", "2")])
 def test_the_page_ends_with_the_run(how: tuple[str, ...], spawn: Spawn, tmp_path: Path) -> None:
     with practice_csms() as csms:

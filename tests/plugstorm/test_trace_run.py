@@ -64,6 +64,7 @@ def second_opinion(records: list[TraceRecord], *, least: int) -> list[str]:
     return complaints
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("mode", [Mode.STRICT, Mode.LENIENT])
 def test_every_frame_of_a_run_keeps_to_ocpp(plugstorm: Plugstorm, tmp_path: Path, mode: Mode) -> None:
     run = tmp_path / "run"

@@ -13,7 +13,7 @@ from fixtures.csms import practice_csms
 from interop_suite.catalogue import all_cases
 from interop_suite.run.plan import make_driver
 from interop_suite.run.request import InteropRequest
-from interop_suite.run.results import apply_expectation, outcome_of, rejudge, write_interop_run
+from interop_suite.run.results import apply_expectation, outcome_of, recounted, rejudge, write_interop_run
 from interop_suite.run.runner import Runner, not_applicable
 from interop_suite.run.selection import Expectation
 from interop_suite.run.state import csms_request
@@ -62,6 +62,22 @@ def test_run_is_judged_again_from_its_traces_alone(tmp_path: Path) -> None:
     assert [(case.observations[FIRST_VERDICT], case.verdict) for case in changed] == [("OK", Verdict.FAILED)]
     assert f"{changed[0].id} (first OK, now FAILED)" in " ".join(headline(again).remarks)
     assert rejudge(folder.path) == again
+
+
+def test_coverage_of_a_run_that_was_cut_counts_the_cases_that_came_last(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", "interop")
+    whole = run_cases(folder, "TC_001_CSMS", "TC_023_1_CSMS")
+    first, last = whole.cases
+    folder.save_run(msgspec.structs.replace(whole, cases=[first], coverage=[], complete=False))
+    cut = read_run(folder.path)
+    assert isinstance(cut, InteropRun)
+    assert recounted(cut).coverage == []
+    folder.save_run(msgspec.structs.replace(whole, cases=[first], complete=False))
+    folder.keep_case(last)
+    cut = read_run(folder.path)
+    assert isinstance(cut, InteropRun)
+    assert recounted(msgspec.structs.replace(cut, cases=[first])).coverage != whole.coverage
+    assert recounted(cut).coverage == whole.coverage
 
 
 def test_password_is_in_no_file_of_a_run(tmp_path: Path) -> None:

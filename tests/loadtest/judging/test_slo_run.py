@@ -12,7 +12,7 @@ import pytest
 
 from evidence import exit_codes
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.waits]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.waits(12)]
 
 
 def load(folder: Path, slo: str, *words: str) -> tuple[int, str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from evidence import exit_codes
 from fixtures.csms import spawn_practice_csms
 from loadtest.judging.slo_built_in import CERTAIN
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(20)
 
 BUSY = "title: busy\nheartbeat: 0.5\nsessions: {duration: 1, gap: 1, unplug: 0.1}\n"
 STARTS = "title: starts\nheartbeat: 2\nsessions: {duration: 0.3, gap: 0.3, unplug: 0.1}\n"
@@ -136,6 +136,7 @@ ATTEMPTS = 2
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ILL)
 def test_a_csms_that_gives_way_is_never_survived_and_every_first_screen_says_what_it_did(
     tmp_path: Path, name: str

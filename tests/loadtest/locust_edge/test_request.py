@@ -26,7 +26,7 @@ from loadtest.timing.backoff import Backoff
 from ocppj.errors import UsageError
 from ocppj.versions import Version
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(0.3)
 
 PRINTABLE = st.characters(exclude_categories=["Cs", "Cc"])
 # argparse of Python 3.11 drops a value that is nothing but two dashes.

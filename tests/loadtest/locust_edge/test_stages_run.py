@@ -13,7 +13,7 @@ from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 from fixtures.csms import practice_csms
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(15)
 
 
 def test_stations_come_stay_and_go_as_the_stages_of_the_profile_say(tmp_path: Path) -> None:

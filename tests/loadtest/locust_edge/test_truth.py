@@ -22,7 +22,7 @@ from evidence.histogram import Histogram, Tag, read_hlog
 from evidence.run_folder import read_run
 from evidence.run_model import LoadRun
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(18)
 
 OBJECTIVES = "- Heartbeat service p99 < {limit} ms\n- Heartbeat response p99 < {limit} ms\n- timeout == 0\n"
 

@@ -11,7 +11,7 @@ from evidence.vocabulary import MEASURE, RAMP, TO_CSMS
 from loadtest.measuring.merged import INTERVAL, Merged, Spell
 from loadtest.measuring.recorder import Delta, Key
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(0.1)
 
 KEY: Key = ("1.6", "Heartbeat", TO_CSMS, "accepted")
 

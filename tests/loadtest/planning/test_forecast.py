@@ -19,7 +19,7 @@ from loadtest.workload.profile import Profile, Sessions, load_profile, read_prof
 from loadtest.workload.vendor import vendor_names
 from ocppj.versions import Version
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(0.5)
 
 ROOMY = Machine(
     descriptors=20_000, soft_descriptors=20_000, hard_descriptors=20_000, ports=28_000, memory_mb=8000.0, cores=2

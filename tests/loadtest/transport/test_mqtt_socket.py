@@ -26,7 +26,7 @@ from tests.loadtest.listeners import Listener
 from tests.loadtest.scripted_server import Peer, ScriptedServer
 from tests.mqtt.brokers import BROKERS, MOSQUITTO, Broker, mosquitto, running
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(0.3)
 
 NEEDS_MOSQUITTO = pytest.mark.skipif(MOSQUITTO is None, reason="apt install mosquitto; rumqttd has no such rules")
 BASIC = {"Authorization": "Basic UFMxOnNlY3JldA=="}  # PS1:secret
@@ -184,7 +184,8 @@ class Wrong:
         for answer in self._answers:
             self.heard.append(peer.sock.recv(65_536))
             peer.raw(answer)
-        self.go_on.wait(20)
+        if self.more:
+            self.go_on.wait(20)
         for data in self.more:
             peer.raw(data)
         peer.until_end()

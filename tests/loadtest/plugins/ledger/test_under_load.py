@@ -13,7 +13,7 @@ from loadtest.station.life import Life
 from ocppj.versions import Version
 from tests.loadtest.plugins.ledger.simulated_csms import SimulatedCsms
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(0.1)
 
 CLASS_OF = {
     "load-start-lost": "lost",

@@ -24,7 +24,7 @@ from loadtest.plugins.storms.formula import distance, expected
 from loadtest.plugins.storms.plan import Return
 from loadtest.timing.backoff import parse_backoff
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.waits(15)
 
 ROOT = Path(__file__).resolve().parents[4]
 STATIONS = 150
