@@ -47,6 +47,7 @@ class World:
     def __init__(self, kind: Callable[..., Poller]) -> None:
         self.seen: list[str] = []
         self.turns = 0
+        self.kind = kind
         self.poller = kind(gevent.get_hub().loop, self.after)
         self.lines: list[Line] = []
 
@@ -187,7 +188,7 @@ def test_a_mistake_at_the_end_of_a_batch_does_not_end_the_reading(
     def after() -> None:
         raise KeyboardInterrupt
 
-    world.poller = type(world.poller)(gevent.get_hub().loop, after)  # type: ignore[call-arg]
+    world.poller = world.kind(gevent.get_hub().loop, after)
     world.poller.watch(line.fd, READ, line.read)
     line.far.send(b"1")
     world.until(1)
