@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Final
 
 from evidence.vocabulary import COOL_DOWN, MEASURE, RAMP, WARM_UP
 
-__all__ = ["WindowPlan"]
+__all__ = ["WindowPlan", "slow_ramp"]
 
 PATIENCE: Final = 10.0
 """Seconds without another booted station after which the ramp ends: the CSMS will not take the rest."""
 _RAMP_SHARE: Final = 0.5
 _WARM_UP_SHARE: Final = 0.1
 _WARM_UP_MOST: Final = 10.0
+
+
+def slow_ramp(stations: int, spawn_rate: float, duration: float) -> str | None:
+    """Say that stations still start when measuring begins; None where they do not. `duration` in seconds, 0: no end."""
+    ramp = stations / spawn_rate
+    if not 0 < duration * _RAMP_SHARE < ramp:
+        return None
+    return (
+        f"the stations need {ramp:.0f} s to start, and measuring begins after half of the run, "
+        f"{duration * _RAMP_SHARE:.0f} s, with a part of them: take --duration {ceil(ramp / _RAMP_SHARE)}s or more, "
+        "or a higher --spawn-rate"
+    )
 
 
 class WindowPlan:

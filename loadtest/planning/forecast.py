@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from evidence.vocabulary import MEASURE
+from loadtest.measuring.windows import slow_ramp
 from loadtest.planning.machine_check import Machine, Needs, Shortage, lacking, needs
 from loadtest.planning.rehearsal import MOST_CALLS, MOST_STATIONS, Part, Traffic, rehearse
 from loadtest.workload.curve import DAY, clock_text
@@ -130,7 +131,8 @@ def forecast(
         windows=windows,
         needs=need,
         shortages=lacking(need, have),
-        assumptions=_assumptions(profile, played.stations, stations, interval, rest=rest, measured=judged.seconds),
+        assumptions=_assumptions(profile, played.stations, stations, interval, rest=rest, measured=judged.seconds)
+        + [said for said in (slow_ramp(stations, spawn_rate, duration),) if said],
     )
 
 

@@ -141,6 +141,13 @@ def test_a_long_run_is_not_rehearsed_to_its_end() -> None:
     assert any("were not rehearsed" in sentence for sentence in seen.assumptions)
 
 
+def test_a_ramp_of_more_than_half_of_the_run_is_told() -> None:
+    slow, fast = (expect(stations=300, spawn_rate=rate, duration=60.0).assumptions for rate in (5.0, 10.0))
+    said = "the stations need 60 s to start, and measuring begins after half of the run, 30 s, with a part of them"
+    assert any(sentence.startswith(said) and "--duration 120s" in sentence for sentence in slow)
+    assert not any("measuring begins" in sentence for sentence in fast)
+
+
 def test_a_run_that_is_all_ramp_says_that_nothing_is_measured() -> None:
     seen = expect(duration=1.0)
     assert seen.calls_per_s == 0
