@@ -44,6 +44,8 @@ _SELECTORS: Mapping[str, frozenset[str]] = MappingProxyType(
                 "chargingProfileCriteria.stackLevel",
             }
         ),
+        "ClearDERControl": frozenset({"controlId", "controlType"}),
+        "ClearTariffs": frozenset({"evseId", "tariffIds"}),
         "ClearVariableMonitoring": frozenset({"id"}),
         "CustomerInformation": frozenset({"idToken", "customerIdentifier", "customerCertificate"}),
         "GetChargingProfiles": frozenset(
@@ -56,6 +58,7 @@ _SELECTORS: Mapping[str, frozenset[str]] = MappingProxyType(
             }
         ),
         "GetConfiguration": frozenset({"key"}),
+        "GetDERControl": frozenset({"controlId", "controlType", "isDefault"}),
         "GetDisplayMessages": frozenset({"id", "priority", "state"}),
         "GetInstalledCertificateIds": frozenset({"certificateType"}),
         # Who names no criterion of monitors may name them all instead: that is looked at where it is asked for.

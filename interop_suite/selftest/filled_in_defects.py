@@ -62,12 +62,29 @@ FILLED_IN_DEFECTS: Mapping[str, Shows] = MappingProxyType(
                 "default-profile-with-transaction",
                 orders(
                     "SetChargingProfile",
-                    lambda named: _profile(named).get("chargingProfilePurpose") != "TxProfile"
-                    and "transactionId" not in _profile(named),
+                    lambda named: (
+                        _profile(named).get("chargingProfilePurpose") != "TxProfile"
+                        and "transactionId" not in _profile(named)
+                    ),
                 ),
             ),
             ("reserve-first-connector-type", orders("ReserveNow", lambda named: "connectorType" not in named)),
             ("clears-one-monitor-more", orders("ClearVariableMonitoring")),
+            ("get-profiles-of-the-station-only", orders("GetChargingProfiles", lambda named: "evseId" not in named)),
+            ("reserve-first-evse", orders("ReserveNow", lambda named: "evseId" not in named)),
+            (
+                "get-display-messages-in-front-only",
+                orders("GetDisplayMessages", lambda named: "priority" not in named),
+            ),
+            (
+                "der-controls-of-first-kind-by-default",
+                _any(
+                    *(
+                        orders(action, lambda named: "controlType" not in named)
+                        for action in ("ClearDERControl", "GetDERControl")
+                    )
+                ),
+            ),
         )
     }
 )

@@ -33,6 +33,7 @@ ACCEPTED = {"status": "Accepted"}
 
 DROPS_TRANSACTION = "display-message-drops-transaction"
 UNDATED_SESSION = "display-message-of-session-undated"
+ENDS_AT_NIGHT = "display-message-ends-by-default"
 CLOSES = "closes-after-display-message-refused"
 
 Payload = dict[str, Any]
@@ -64,17 +65,23 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 SHOWN = (
     Shown(
         id="TC_O_01_CSMS",
-        title="A message with signs beyond ASCII is shown",
-        order=message(11, "Laden kostet 0,49 €/kWh – größer geht’s nicht"),
-        fields={"message.message.content": present(), "message.message.format": one_of("UTF8")},
+        title="A message with signs beyond ASCII is shown in one state of the station",
+        order=message(11, "Laden kostet 0,49 €/kWh – größer geht’s nicht", state="Charging"),
+        fields={
+            "message.message.content": present(),
+            "message.message.format": one_of("UTF8"),
+            "message.priority": one_of("InFront"),
+            "message.state": one_of("Charging"),
+        },
         defect="display-message-ascii-only",
+        also=("display-message-state-dropped",),
     ),
     Shown(
         id="TC_O_06_CSMS",
         title="A message is shown during one of two transactions",
         order=message(16, "Your session ends at noon."),
         in_session=True,
-        fields={"message.transactionId": present()},
+        fields={"message.transactionId": present(), "message.priority": one_of("InFront")},
         defect="display-message-for-first-transaction",
         also=(DROPS_TRANSACTION,),
     ),
@@ -149,16 +156,31 @@ SHOWN = (
         title="A message is shown during a transaction, from a moment on",
         order=message(37, "Half price from now on.", startDateTime=START),
         in_session=True,
-        fields={"message.transactionId": present(), "message.startDateTime": present()},
+        fields={
+            "message.transactionId": present(),
+            "message.startDateTime": present(),
+            "message.endDateTime": one_of(None),
+            "message.state": one_of(None),
+        },
         defect=UNDATED_SESSION,
-        also=("display-message-start-dropped", "display-message-for-first-transaction", DROPS_TRANSACTION),
+        also=(
+            ENDS_AT_NIGHT,
+            "display-message-start-dropped",
+            "display-message-for-first-transaction",
+            DROPS_TRANSACTION,
+        ),
     ),
     Shown(
         id="TC_O_28_CSMS",
         title="A message is shown during a transaction, until a moment",
         order=message(38, "Half price until then.", endDateTime=END),
         in_session=True,
-        fields={"message.transactionId": present(), "message.endDateTime": present()},
+        fields={
+            "message.transactionId": present(),
+            "message.startDateTime": one_of(None),
+            "message.endDateTime": present(),
+            "message.state": one_of(None),
+        },
         defect=UNDATED_SESSION,
         also=("display-message-end-dropped", "display-message-for-first-transaction", DROPS_TRANSACTION),
     ),

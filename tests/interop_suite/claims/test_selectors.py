@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from interop_suite.claims.selectors import unnamed
+from ocppj.versions import Version
+from tests.interop_suite.talk import Talk
 
 POWER = {"component": {"name": "EVSE"}, "variable": {"name": "Power"}}
 VOLTAGE = {"component": {"name": "Connector", "evse": {"id": 2}}, "variable": {"name": "ACVoltage"}}
@@ -59,3 +61,20 @@ def test_what_nobody_named_makes_another_order(
 )
 def test_what_a_csms_may_fill_in_no_false_alarm(action: str, named: dict[str, Any], sent: Any) -> None:
     assert unnamed(action, named, sent) == []
+
+
+@pytest.mark.parametrize(("handed_over", "verdict"), [(None, "FAILED"), (["getVariableData"], "NON_STRICT")])
+def test_what_nobody_named_is_held_against_the_csms_unless_its_driver_may_have_filled_it_in(
+    handed_over: list[str] | None, verdict: str
+) -> None:
+    interval = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
+    sent = {**interval, "component": {"name": "OCPPCommCtrlr", "evse": {"id": 1}}}
+    talk = Talk(Version.V201)
+    talk.ordered(
+        "GetVariables",
+        {"getVariableData": [interval]},
+        {"getVariableData": [sent]},
+        handed_over=handed_over,
+        answer={"getVariableResult": [{**sent, "attributeStatus": "Accepted", "attributeValue": "300"}]},
+    )
+    assert talk.heartbeat().verdict("TC_B_06_CSMS") == verdict
