@@ -60,7 +60,6 @@ _SELECTORS: Mapping[str, frozenset[str]] = MappingProxyType(
         "GetConfiguration": frozenset({"key"}),
         "GetDERControl": frozenset({"controlId", "controlType", "isDefault"}),
         "GetDisplayMessages": frozenset({"id", "priority", "state"}),
-        "GetInstalledCertificateIds": frozenset({"certificateType"}),
         # Who names no criterion of monitors may name them all instead: that is looked at where it is asked for.
         "GetMonitoringReport": _of_variables("componentVariable"),
         "GetReport": _of_variables("componentVariable", "componentCriteria"),
@@ -77,7 +76,10 @@ _SELECTORS: Mapping[str, frozenset[str]] = MappingProxyType(
         "SetVariables": _of_variables("setVariableData"),
     }
 )
-"""By action: fields that an operator who means them names, and lists whose entries all come from the operator."""
+"""By action: fields that an operator who means them names, and lists whose entries all come from the operator.
+
+GetInstalledCertificateIds is not among them: whoever looks for a certificate may list its type (Part 6 TC_M_20_CSMS).
+"""
 _SAME_AS_NOTHING: Mapping[str, object] = MappingProxyType({"setMonitoringData.transaction": False})
 """What a field means that is left out."""
 

@@ -9,15 +9,10 @@ from typing import Any
 from fixtures.csms.defects.v2x_filled_in import ITEMS
 from interop_suite.claims.history import History
 from interop_suite.selftest.general_defects import Shows, orders
-from ocppj.versions import Version
 
 __all__ = ["FILLED_IN_DEFECTS"]
 
 Payload = Mapping[str, Any]
-
-
-def _in_2x(shows: Shows) -> Shows:
-    return lambda history: history.rules.version is not Version.V16 and shows(history)
 
 
 def _any(*several: Shows) -> Shows:
@@ -42,49 +37,37 @@ def _lacks_evse(action: str) -> Shows:
 
 FILLED_IN_DEFECTS: Mapping[str, Shows] = MappingProxyType(
     {
-        name: _in_2x(shows)
-        for name, shows in (
-            ("profile-criteria-filled-with-zeros", _lacks_criteria),
-            ("variables-of-first-evse-by-default", _any(*map(_lacks_evse, ITEMS))),
-            (
-                "monitor-id-zero-by-default",
-                orders(
-                    "SetVariableMonitoring",
-                    lambda named: any("id" not in entry for entry in named.get("setMonitoringData", ())),
-                ),
+        # 1.6
+        "clear-profile-zeros": orders(
+            "ClearChargingProfile", lambda named: not {"id", "connectorId", "stackLevel"} <= set(named)
+        ),
+        # 2.x
+        "profile-criteria-filled-with-zeros": _lacks_criteria,
+        "variables-of-first-evse-by-default": _any(*map(_lacks_evse, ITEMS)),
+        "monitor-id-zero-by-default": orders(
+            "SetVariableMonitoring",
+            lambda named: any("id" not in entry for entry in named.get("setMonitoringData", ())),
+        ),
+        "display-message-while-idle-by-default": orders(
+            "SetDisplayMessage", lambda named: "state" not in named.get("message", {})
+        ),
+        "customer-named-twice": orders("CustomerInformation", lambda named: "customerIdentifier" not in named),
+        "default-profile-with-transaction": orders(
+            "SetChargingProfile",
+            lambda named: (
+                _profile(named).get("chargingProfilePurpose") != "TxProfile" and "transactionId" not in _profile(named)
             ),
-            (
-                "display-message-while-idle-by-default",
-                orders("SetDisplayMessage", lambda named: "state" not in named.get("message", {})),
-            ),
-            ("customer-named-twice", orders("CustomerInformation", lambda named: "customerIdentifier" not in named)),
-            (
-                "default-profile-with-transaction",
-                orders(
-                    "SetChargingProfile",
-                    lambda named: (
-                        _profile(named).get("chargingProfilePurpose") != "TxProfile"
-                        and "transactionId" not in _profile(named)
-                    ),
-                ),
-            ),
-            ("reserve-first-connector-type", orders("ReserveNow", lambda named: "connectorType" not in named)),
-            ("clears-one-monitor-more", orders("ClearVariableMonitoring")),
-            ("get-profiles-of-the-station-only", orders("GetChargingProfiles", lambda named: "evseId" not in named)),
-            ("reserve-first-evse", orders("ReserveNow", lambda named: "evseId" not in named)),
-            (
-                "get-display-messages-in-front-only",
-                orders("GetDisplayMessages", lambda named: "priority" not in named),
-            ),
-            (
-                "der-controls-of-first-kind-by-default",
-                _any(
-                    *(
-                        orders(action, lambda named: "controlType" not in named)
-                        for action in ("ClearDERControl", "GetDERControl")
-                    )
-                ),
-            ),
-        )
+        ),
+        "reserve-first-connector-type": orders("ReserveNow", lambda named: "connectorType" not in named),
+        "reserve-first-evse": orders("ReserveNow", lambda named: "evseId" not in named),
+        "clears-one-monitor-more": orders("ClearVariableMonitoring"),
+        "get-profiles-of-the-station-only": orders("GetChargingProfiles", lambda named: "evseId" not in named),
+        "get-display-messages-in-front-only": orders("GetDisplayMessages", lambda named: "priority" not in named),
+        "der-controls-of-first-kind-by-default": _any(
+            *(
+                orders(action, lambda named: "controlType" not in named)
+                for action in ("ClearDERControl", "GetDERControl")
+            )
+        ),
     }
 )

@@ -55,6 +55,7 @@ def test_what_nobody_named_makes_another_order(
         ("ClearVariableMonitoring", {"id": [3, 5]}, {"id": [5, 3]}),
         ("ClearVariableMonitoring", {"id": [3, 5]}, {"id": [3]}),
         ("SetVariables", {"setVariableData": [POWER, VOLTAGE]}, {"setVariableData": [VOLTAGE, POWER]}),
+        ("GetInstalledCertificateIds", {}, {"certificateType": ["CSMSRootCertificate"]}),
         ("GetDisplayMessages", {"id": [3]}, "no object"),
         ("DataTransfer", {"vendorId": "v"}, {"vendorId": "v", "messageId": "m"}),
     ],
