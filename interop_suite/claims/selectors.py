@@ -44,7 +44,6 @@ _SELECTORS: Mapping[str, frozenset[str]] = MappingProxyType(
                 "chargingProfileCriteria.stackLevel",
             }
         ),
-        "ClearDERControl": frozenset({"controlId", "controlType"}),
         "ClearTariffs": frozenset({"evseId", "tariffIds"}),
         "ClearVariableMonitoring": frozenset({"id"}),
         "CustomerInformation": frozenset({"idToken", "customerIdentifier", "customerCertificate"}),
@@ -58,7 +57,6 @@ _SELECTORS: Mapping[str, frozenset[str]] = MappingProxyType(
             }
         ),
         "GetConfiguration": frozenset({"key"}),
-        "GetDERControl": frozenset({"controlId", "controlType", "isDefault"}),
         "GetDisplayMessages": frozenset({"id", "priority", "state"}),
         # Who names no criterion of monitors may name them all instead: that is looked at where it is asked for.
         "GetMonitoringReport": _of_variables("componentVariable"),

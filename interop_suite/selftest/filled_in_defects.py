@@ -63,11 +63,5 @@ FILLED_IN_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "clears-one-monitor-more": orders("ClearVariableMonitoring"),
         "get-profiles-of-the-station-only": orders("GetChargingProfiles", lambda named: "evseId" not in named),
         "get-display-messages-in-front-only": orders("GetDisplayMessages", lambda named: "priority" not in named),
-        "der-controls-of-first-kind-by-default": _any(
-            *(
-                orders(action, lambda named: "controlType" not in named)
-                for action in ("ClearDERControl", "GetDERControl")
-            )
-        ),
     }
 )

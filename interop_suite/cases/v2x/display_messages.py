@@ -33,7 +33,6 @@ ACCEPTED = {"status": "Accepted"}
 
 DROPS_TRANSACTION = "display-message-drops-transaction"
 UNDATED_SESSION = "display-message-of-session-undated"
-ENDS_AT_NIGHT = "display-message-ends-by-default"
 CLOSES = "closes-after-display-message-refused"
 
 Payload = dict[str, Any]
@@ -159,16 +158,10 @@ SHOWN = (
         fields={
             "message.transactionId": present(),
             "message.startDateTime": present(),
-            "message.endDateTime": one_of(None),
             "message.state": one_of(None),
         },
         defect=UNDATED_SESSION,
-        also=(
-            ENDS_AT_NIGHT,
-            "display-message-start-dropped",
-            "display-message-for-first-transaction",
-            DROPS_TRANSACTION,
-        ),
+        also=("display-message-start-dropped", "display-message-for-first-transaction", DROPS_TRANSACTION),
     ),
     Shown(
         id="TC_O_28_CSMS",
@@ -177,7 +170,6 @@ SHOWN = (
         in_session=True,
         fields={
             "message.transactionId": present(),
-            "message.startDateTime": one_of(None),
             "message.endDateTime": present(),
             "message.state": one_of(None),
         },
