@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,6 +78,9 @@ def _weigh(history: History, cause: Exchange, until: int, claim: str, clause: Cl
     wrong = [_wrong(call.payload, evse, transaction) or _over(history, call) for call in sent]
     verdict = Verdict.FAILED if all(wrong) else Verdict.OK
     actual = wrong[-1] if all(wrong) else "a TxProfile came"
+    longer = "" if all(wrong) else _longer(cause.payload, sent)
+    if longer:
+        verdict, actual = Verdict.NON_STRICT, longer
     return Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=sent[-1].call.line)
 
 
@@ -110,6 +113,19 @@ def _over(history: History, call: Exchange) -> str:
     if all(end is not None and end < present for end in ends):
         return f"its schedule was over before it came at {present + _ON_THE_WAY:%H:%M:%SZ}"
     return ""
+
+
+def _longer(needs: object, sent: Sequence[Exchange]) -> str:
+    """Say that a schedule has more periods than the car takes; an empty text where one profile keeps to its limit."""
+    most = field(needs, "maxScheduleTuples")
+    longest = [
+        max((len(each.get("chargingSchedulePeriod", ())) for each in schedules), default=0)
+        for call in sent
+        if isinstance(schedules := field(call.payload, "chargingProfile.chargingSchedule"), list)
+    ]
+    if not isinstance(most, int) or not longest or min(longest) <= most:
+        return ""
+    return f"a schedule has {min(longest)} periods, but the car takes {most} (maxScheduleTuples)"
 
 
 def _clock(history: History, t: float) -> datetime | None:

@@ -25,6 +25,7 @@ from interop_suite.claims.exchange import AnswerKind, Frame, Stray
 from interop_suite.claims.general import general_findings
 from interop_suite.claims.history import ID_FAULTS, UNREADABLE_ID, History
 from interop_suite.claims.orders import differences, joined, nearest
+from interop_suite.claims.selectors import unnamed
 from ocppj.actions import ACTIONS
 from ocppj.errors import Fault
 from ocppj.messages import Call, CallResult, Send, duplicate_keys, review
@@ -381,6 +382,7 @@ def _unique_ids(history: History) -> Iterable[Finding]:
 
 
 _ORDERED = "The command carries what the operator named"
+_UNNAMED = "The command is for what the operator named, and for nothing else"
 
 
 def _as_ordered(history: History) -> Iterable[Finding]:
@@ -398,6 +400,15 @@ def _as_ordered(history: History) -> Iterable[Finding]:
                 verdict=Verdict.FAILED,
                 claim=_ORDERED,
                 actual=one_line(f"{action}: {'; '.join(wrong)}", 400),
+                frame=call.call.line,
+            )
+        surplus = unnamed(action, named, call.payload)
+        if surplus:
+            # A driver that maps fields one by one may have filled it in itself.
+            yield Finding(
+                verdict=Verdict.FAILED if handed_over is None else Verdict.NON_STRICT,
+                claim=_UNNAMED,
+                actual=f"{action}: {'; '.join(surplus)}"[:300],
                 frame=call.call.line,
             )
 

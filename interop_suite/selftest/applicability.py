@@ -14,12 +14,13 @@ from interop_suite.catalogue import Case
 from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.history import History
 from interop_suite.selftest.charging_defects import CHARGING_DEFECTS
+from interop_suite.selftest.filled_in_defects import FILLED_IN_DEFECTS
 from interop_suite.selftest.general_defects import GENERAL_DEFECTS
 
 __all__ = ["Seen", "declared_cases", "tried_behind", "tried_cases"]
 
 LONG_IDENTITY = 30
-_GENERAL = {**GENERAL_DEFECTS, **CHARGING_DEFECTS}
+_GENERAL = {**GENERAL_DEFECTS, **CHARGING_DEFECTS, **FILLED_IN_DEFECTS}
 OTHERS_BEHIND = 6
 """The same behind a broker, in each dialect."""
 OTHERS = 16

@@ -72,6 +72,14 @@ CHARGING_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "profile-always-relative": _sets(
             lambda payload: _profile(payload).get("chargingProfileKind", "Relative") != "Relative"
         ),
+        "profile-without-validity": _sets(
+            lambda payload: (
+                {"validFrom", "validTo"} & set(_profile(payload))
+                or any("minChargingRate" in each for each in _schedules(payload))
+            )
+        ),
+        "profile-without-phases": _sets(_in_periods("numberPhases")),
+        "profile-without-duration": _sets(lambda payload: any("duration" in each for each in _schedules(payload))),
         "profile-without-recurrency-kind": _sets(lambda payload: "recurrencyKind" in _profile(payload)),
         "profile-without-start-schedule": commanded(
             "SetChargingProfile", lambda payload: any("startSchedule" in each for each in _schedules(payload))

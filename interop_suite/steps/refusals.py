@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
@@ -15,13 +17,14 @@ def refused_with(
     action: str,
     code: str,
     *,
+    others: Sequence[str] = (),
     level: Level = Level.REQUIRED,
     claim: str | None = None,
     clause: Clause | None = None,
     role: str = PRIMARY,
 ) -> Check:
-    """Claim that the CALLs of an action are refused; another code than the expected one is NON_STRICT."""
-    text = claim or f"The CSMS refuses {action} with {code}"
+    """Claim that the CALLs of an action, and of others, are refused; another code is NON_STRICT."""
+    text = claim or f"The CSMS refuses {' and '.join((action, *others))} with {code}"
 
     def grade(call: Exchange) -> Verdict:
         if call.kind is AnswerKind.ERROR and call.error is not None:
@@ -31,7 +34,8 @@ def refused_with(
     def judge(history: History) -> list[Finding]:
         return [
             Finding(verdict=grade(call), claim=text, actual=call.describe_answer(), clause=clause, frame=call.call.line)
-            for call in history.calls(action, role=role)
+            for call in history.calls(role=role)
+            if call.action in (action, *others)
         ]
 
     return Check(claim=text, judge=judge)

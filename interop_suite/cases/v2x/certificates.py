@@ -68,12 +68,12 @@ def _sub_authorities() -> tuple[Authority, Authority]:
     return above, above.intermediate("Plugstorm CPO Sub-CA 2")
 
 
-def _reply_with(kinds: Sequence[str]) -> Any:
+def _reply_with(kinds: Sequence[str], algorithm: HashAlgorithm = "SHA256") -> Any:
     """Answer a list request from a store that holds some types: with those that were asked for, or with all."""
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         wanted = request.get("certificateType") or kinds
-        found = [_stored(kind) for kind in kinds if kind in wanted]
+        found = [_stored(kind, algorithm) for kind in kinds if kind in wanted]
         return {"status": "Accepted", "certificateHashDataChain": found} if found else {"status": "NotFound"}
 
     return answer
@@ -196,6 +196,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[str, ...]
     """The types that the operator names; none for all."""
     stored: tuple[str, ...]
+    algorithms: tuple[HashAlgorithm, ...] = ("SHA256",)
+    """What the station hashes with, one answer after the other."""
     profile: str = "Core"
     clause: Clause = part6("M03.FR.01")
     defect: str
@@ -204,16 +206,18 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
 AS_TEXT = "installed-ids-type-as-text"
 ALL_TYPES = "installed-ids-of-every-type"
+LONGER = "closes-after-longer-hashes"
 EVERYTHING = (CSMS_ROOT, MANUFACTURER_ROOT, V2G_ROOT, V2G_CHAIN, MO_ROOT)
 LISTINGS = (
     Listing(
         id="TC_M_12_CSMS",
-        title="List the roots for the CSMS",
+        title="List the roots for the CSMS, whatever hash algorithm the station names them with",
         kinds=(CSMS_ROOT,),
         stored=EVERYTHING,
+        algorithms=ALGORITHMS,
         clause=BY_SCHEMA,
         defect=AS_TEXT,
-        also=(ALL_TYPES,),
+        also=(ALL_TYPES, LONGER),
     ),
     Listing(
         id="TC_M_13_CSMS",
@@ -315,9 +319,10 @@ def _add_listing(listing: Listing) -> None:
         ),
     )
     def script(probe: Probe) -> None:
-        probe.station.reply(LIST, _reply_with(listing.stored))
-        probe.command(LIST, kinds)
-        heartbeat(probe.station)
+        for algorithm in listing.algorithms:
+            probe.station.reply(LIST, _reply_with(listing.stored, algorithm))
+            probe.command(LIST, kinds)
+            heartbeat(probe.station)
 
 
 for _listing in LISTINGS:
@@ -373,7 +378,7 @@ def _delete(probe: Probe, algorithm: HashAlgorithm, reply: str) -> None:
     expects="The CSMS SHALL send DeleteCertificate with the hash data that the station reported last.",
     clause=part6("M04.FR.07"),
     defect="delete-certificate-always-sha256",
-    also=(SWAPPED, "delete-certificate-of-first-report", ON_ONE_LINE, "order-before-once-more"),
+    also=(SWAPPED, "delete-certificate-of-first-report", ON_ONE_LINE, LONGER, "order-before-once-more"),
     checks=(ordered(INSTALL, _installs(CSMS_ROOT)), _asks_first, _deletes, _as_reported, still_serves()),
 )
 def deleted(probe: Probe) -> None:
@@ -394,7 +399,7 @@ def deleted(probe: Probe) -> None:
     expects="The CSMS SHALL send DeleteCertificate with the hash data that the station reported, and go on.",
     clause=part6("M04.FR.01"),
     defect="closes-after-delete-certificate-failed",
-    also=(SWAPPED, "delete-certificate-always-sha256", ON_ONE_LINE),
+    also=(SWAPPED, "delete-certificate-always-sha256", ON_ONE_LINE, LONGER),
     checks=(ordered(INSTALL, _installs(CSMS_ROOT)), _asks_first, _deletes, _as_reported, still_serves()),
 )
 def not_deleted(probe: Probe) -> None:

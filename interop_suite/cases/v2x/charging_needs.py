@@ -34,7 +34,7 @@ from interop_suite.steps.smart_charging import (
     two_sessions,
     use_case,
 )
-from interop_suite.steps.transaction_events import CHARGING, answers_all
+from interop_suite.steps.transaction_events import CHARGING, answers_all, event
 from interop_suite.steps.v2x import ACCEPTED, VERSIONS
 
 Payload = dict[str, Any]
@@ -46,10 +46,25 @@ schedule_accepted = answered(
     "NotifyEVChargingSchedule", {"status": one_of("Accepted")}, claim="The schedule of the car is accepted"
 )
 schedule_answered = answered("NotifyEVChargingSchedule", claim="The schedule of the car is answered")
+# The description of the status says that Accepted approves of nothing; the requirements want Rejected (K15.FR.12).
+over_rejected = answered(
+    "NotifyEVChargingSchedule",
+    {"status": one_of("Rejected")},
+    claim="A schedule of the car that goes over the limits is rejected",
+    nth=0,
+    tolerate={"status": ("Accepted",)},
+)
+second_accepted = answered(
+    "NotifyEVChargingSchedule",
+    {"status": one_of("Accepted")},
+    claim="The schedule that keeps within the new limits is accepted",
+    nth=1,
+)
 ordered = fulfilled("SetChargingProfile")
 ORDERED = profile(51, "TxProfile", "Relative", 2, schedule(501, (0, 17.6), (1500, 9.4), duration=5400))
 ORDERED_TOO = profile(52, "TxProfile", "Relative", 2, schedule(502, (0, 19.8), (600, 11.3), duration=6300))
 
+RATE_CHANGED = event("Updated", "ChargingRateChanged", charging_state="Charging")
 PAST = "needs-answered-with-past-schedule"
 OWN_PROFILE = ("charging-needs-without-profile", "needs-answered-with-default-profile", PAST)
 """What breaks a profile that the CSMS makes by itself."""
@@ -91,9 +106,10 @@ def _over_the_limits(probe: Probe, charging: Charging) -> None:
     given = ask(probe, ac_needs(18_200, 26))
     before = len(station.received("SetChargingProfile"))
     choose(probe, given, over=True)
-    if given is not None:
-        station.expect("SetChargingProfile", after=before, timeout=probe.command_patience)
     CHARGING.send(charging)
+    if given is not None:
+        choose(probe, station.expect("SetChargingProfile", after=before, timeout=probe.command_patience))
+        RATE_CHANGED.send(charging)
 
 
 def _asked_again(probe: Probe, _charging: Charging) -> None:
@@ -174,12 +190,15 @@ NEGOTIATIONS = (
     Negotiation(
         id="TC_K_55_CSMS",
         title="A schedule of a car that goes over the limits is negotiated again",
-        sends="NotifyEVChargingNeeds, Accepted to SetChargingProfile, and NotifyEVChargingSchedule over its limits.",
+        sends=(
+            "NotifyEVChargingNeeds, Accepted to SetChargingProfile, NotifyEVChargingSchedule over its limits, and "
+            "another one within those that follow."
+        ),
         run=_over_the_limits,
         clause=use_case("K15"),
         defect="ev-schedule-never-checked",
-        also=(*OWN_PROFILE, "tx-profile-of-no-session"),
-        checks=(*OWN_CHECKS, schedule_answered, renegotiated()),
+        also=(*OWN_PROFILE, EQUAL, "tx-profile-of-no-session", "ev-schedule-never-accepted-again"),
+        checks=(*OWN_CHECKS, schedule_answered, over_rejected, renegotiated(), second_accepted),
     ),
     Negotiation(
         id="TC_K_57_CSMS",

@@ -40,11 +40,40 @@ SMART_CHARGING = "Smart Charging"
 ACCEPTED: Payload = {"status": "Accepted"}
 NO_SUCH_TRANSACTION: Payload = {"status": "Rejected", "statusInfo": {"reasonCode": "TxNotFound"}}
 
-OF_EVSE = profile(11, "TxDefaultProfile", "Absolute", 2, schedule(101, (0, 8.3), (900, 12.4), (2700, 6.2)))
-OF_EVSE_1 = profile(12, "TxDefaultProfile", "Absolute", 4, schedule(102, (0, 14.3), (1200, 9.8)))
-OF_STATION = profile(13, "ChargingStationMaxProfile", "Absolute", 1, schedule(103, (0, 40.5), (3600, 25.3), unit="A"))
-OF_EVERY_EVSE = profile(14, "TxDefaultProfile", "Relative", 3, schedule(104, (0, 11.5), (1800, 7.9)))
-OF_TRANSACTION = profile(15, "TxProfile", "Relative", 5, schedule(105, (0, 10.3), (600, 15.8), duration=7200))
+VALID: Payload = {"validFrom": "2031-03-01T22:15:00Z", "validTo": "2031-09-30T21:45:00Z"}
+
+
+def _phases(number: int, written: Payload) -> Payload:
+    """Say for how many phases each period of a schedule is."""
+    periods = [{**period, "numberPhases": number} for period in written["chargingSchedulePeriod"]]
+    return {**written, "chargingSchedulePeriod": periods}
+
+
+OF_EVSE = profile(
+    11,
+    "TxDefaultProfile",
+    "Absolute",
+    2,
+    _phases(1, schedule(101, (0, 8.3), (900, 12.4), (2700, 6.2), duration=9300)),
+    **VALID,
+)
+OF_EVSE_1 = profile(
+    12, "TxDefaultProfile", "Absolute", 4, _phases(2, schedule(102, (0, 9843.5), (1200, 6721.5), unit="W"))
+)
+OF_STATION = profile(
+    13,
+    "ChargingStationMaxProfile",
+    "Absolute",
+    1,
+    schedule(103, (0, 40.5), (3600, 25.3), unit="A", duration=12_600),
+    **VALID,
+)
+OF_EVERY_EVSE = profile(
+    14, "TxDefaultProfile", "Absolute", 3, schedule(104, (0, 11.5), (1800, 7.9), duration=10_500), **VALID
+)
+OF_TRANSACTION = profile(
+    15, "TxProfile", "Relative", 5, _phases(1, schedule(105, (0, 10.3), (600, 15.8), duration=7200))
+)
 REPLACING = profile(11, "TxDefaultProfile", "Absolute", 2, schedule(106, (0, 16.5), (300, 13.5)))
 DAILY = profile(
     16,

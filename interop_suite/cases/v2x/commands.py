@@ -92,17 +92,6 @@ ORDERS = (
         also=("set-variables-number",),
     ),
     OperatorOrder(
-        id="TC_B_20_CSMS",
-        title="Reset the station when it is idle",
-        block="Provisioning",
-        action="Reset",
-        payload={"type": "OnIdle"},
-        reply={"status": "Accepted"},
-        expected={"type": one_of("OnIdle"), "evseId": one_of(None)},
-        clause=part6("B11.FR.04"),
-        defect="reset-on-idle-sent-as-immediate",
-    ),
-    OperatorOrder(
         id="TC_B_25_CSMS",
         title="Reset one EVSE",
         block="Provisioning",

@@ -56,10 +56,11 @@ TOLERANCE = 0.02
     expects="The CSMS SHALL send CostUpdated with the cost and the transactionId of the session, and go on.",
     clause=BY_SCHEMA,
     defect="cost-of-newest-transaction",
-    also=("cost-in-whole-units",),
+    also=("cost-in-whole-units", "event-without-token-info"),
     checks=(
         ordered("CostUpdated", {"totalCost": above(0)}, claim="CostUpdated carries the running cost"),
         answers_all,
+        starts_with_token(),
         still_serves(),
     ),
 )

@@ -17,6 +17,7 @@ from interop_suite.claims.expected import Expected, field, one_of, present
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.local_lists import version_rises
 from interop_suite.steps.obeying import obey, send_customer_data
 from interop_suite.steps.operator_orders import new_tokens, ordered
 from interop_suite.steps.v2x import VERSIONS, part6
@@ -243,9 +244,17 @@ def _judge_removal(history: History) -> list[Finding]:
     expects="The CSMS SHALL take the customer out of the local list, and order the station to clear and report.",
     clause=Clause("201-4", "4.1.7"),
     defect=NOT_CLEARED,
-    also=(TOKEN_TYPE, SECOND_PART, "list-difference-sent-as-full", "list-removal-with-info", "deletion-sent-as-entry"),
+    also=(
+        TOKEN_TYPE,
+        SECOND_PART,
+        "list-version-always-one",
+        "list-difference-sent-as-full",
+        "list-removal-with-info",
+        "deletion-sent-as-entry",
+    ),
     checks=(
         Check(claim=_LISTED, judge=_judge_removal),
+        version_rises,
         ordered(ORDER, {"report": one_of(True), "clear": one_of(True), "idToken.idToken": present()}),
         every_part_answered,
         still_serves(),

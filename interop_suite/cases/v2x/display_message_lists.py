@@ -106,11 +106,11 @@ SEARCHES = (
     ),
     Search(
         id="TC_O_11_CSMS",
-        title="No message has the priority and the state that are asked for",
-        criteria={"priority": "AlwaysFront", "state": "Charging"},
+        title="No message has the id, the priority and the state that are asked for",
+        criteria={"id": [84, 95], "priority": "AlwaysFront", "state": "Charging"},
         reply="Unknown",
         defect=EMPTY_HANDED,
-        also=(NO_PRIORITY, NO_STATE),
+        also=(NO_PRIORITY, NO_STATE, "get-display-messages-first-id-only"),
     ),
 )
 

@@ -15,13 +15,14 @@ from interop_suite.claims.expected import above, each, field, one_of
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.local_lists import ORDER, differences, version_rises
 from interop_suite.steps.operator_orders import new_tokens, ordered
 from interop_suite.steps.v2x import VERSIONS
 
 BLOCK = "Local Authorization List"
 PROFILE = "Local Auth List"
 CLAUSE = Clause("201-4", "4.1.7")
-ORDER, ASK = "SendLocalList", "GetLocalListVersion"
+ASK = "GetLocalListVersion"
 
 
 def _entry(token: str, status: str | None = "Accepted") -> dict[str, Any]:
@@ -41,29 +42,6 @@ def _send(probe: Probe, *updates: dict[str, Any]) -> None:
     heartbeat(probe.station)
 
 
-def _differences(history: History) -> list[Exchange]:
-    return [call for call in history.commands(ORDER) if field(call.payload, "updateType") == "Differential"]
-
-
-_RISES = "A Differential update has a higher version than the list before it"
-
-
-def _judge_rise(history: History) -> list[Finding]:
-    findings = []
-    for call in _differences(history):
-        earlier = [other for other in history.commands(ORDER) if other.call.line < call.call.line]
-        before = [field(other.payload, "versionNumber") for other in earlier]
-        number = field(call.payload, "versionNumber")
-        known = [version for version in before if isinstance(version, int)]
-        if known and isinstance(number, int):
-            verdict = Verdict.OK if number > known[-1] else Verdict.FAILED
-            actual = f"version {number} after version {known[-1]}"
-            findings.append(Finding(verdict=verdict, claim=_RISES, actual=actual, frame=call.call.line))
-    return findings
-
-
-version_rises = Check(claim=_RISES, judge=_judge_rise)
-
 _REMOVES = "An entry that is to be removed is sent without idTokenInfo"
 
 
@@ -76,7 +54,7 @@ def _judge_removal(history: History) -> list[Finding]:
             actual=f"{entry}",
             frame=call.call.line,
         )
-        for call in _differences(history)
+        for call in differences(history)
         for entry in _entries(call)
         if str(field(entry, "idToken.idToken")).casefold() in wanted
     ]

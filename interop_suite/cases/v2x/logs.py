@@ -10,7 +10,8 @@ import msgspec
 from drivers.base import trigger_need
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import answered, still_serves
+from interop_suite.claims.checks import answered, noted, still_serves
+from interop_suite.claims.claim import Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import Expected, one_of, present, shown
 from interop_suite.drive.probe import Probe
@@ -187,6 +188,7 @@ FIRST, SECOND = "ftp://logs.example.invalid/First", "ftp://logs.example.invalid/
     checks=(
         ordered("GetLog", {"log.remoteLocation": one_of(FIRST)}, claim="The CSMS sends the first request"),
         ordered("GetLog", {"log.remoteLocation": one_of(SECOND)}, claim="The CSMS sends the second request"),
+        noted("own_number", "The second request has a requestId of its own", level=Level.RECOMMENDED),
         every_status_answered,
         still_serves(),
     ),
@@ -203,6 +205,8 @@ def second_request(probe: Probe) -> None:
     second = obey(probe, "GetLog", order(54, SECOND), {"status": "AcceptedCanceled", "filename": "second.txt"})
     if second is None:
         return
+    numbers = [request.get("requestId") for request in (first, second)]
+    station.note(own_number=[numbers[0] != numbers[1], numbers])
     _tell(station, first, "AcceptedCanceled")
     _tell(station, second, "Uploading", "Uploaded")
     heartbeat(station)

@@ -24,7 +24,7 @@ from interop_suite.steps.transaction_events import (
     answers_all,
     event,
 )
-from interop_suite.steps.v2x import EVSE, VERSIONS, meter_values, part6, status
+from interop_suite.steps.v2x import EVSE, VERSIONS, meter_values, part6, starts_with_token, status
 
 BLOCK = "Meter Values"
 PROFILE = "Core"
@@ -125,8 +125,8 @@ def idle_readings(probe: Probe) -> None:
     expects="The CSMS SHALL answer every TransactionEvent and the MeterValues.",
     clause=part6("J01.FR.18"),
     defect=event_defect_id("Updated", "MeterValueClock"),
-    also=("main-meter-refused",),
-    checks=(answers_all, answered("MeterValues")),
+    also=("main-meter-refused", "event-without-token-info"),
+    checks=(answers_all, starts_with_token(), answered("MeterValues")),
 )
 def clock_aligned(probe: Probe) -> None:
     charging = Charging(probe.station, probe.any_token(), connector=EVSE_OF_TWO)
@@ -147,7 +147,8 @@ def clock_aligned(probe: Probe) -> None:
     expects="The CSMS SHALL answer every TransactionEvent.",
     clause=part6("J02.FR.19"),
     defect="event-update-unanswered",
-    checks=(answers_all,),
+    also=("event-without-token-info",),
+    checks=(answers_all, starts_with_token()),
 )
 def sampled(probe: Probe) -> None:
     station = probe.station

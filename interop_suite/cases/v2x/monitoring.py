@@ -11,8 +11,10 @@ from fixtures.device import Variable
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, still_serves
+from interop_suite.claims.claim import Check
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import Expected, each, one_of, present
+from interop_suite.claims.fulfilment import fulfilled
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.obeying import nothing_but, obey, send_events, send_monitors
@@ -29,6 +31,7 @@ FILTERS = Clause("201-E", "N02.FR.15")
 POWER = Variable("EVSE", "Power", "7360.5", "decimal", evse_id=2, unit="W")
 TEMPERATURE = Variable("Controller", "Temperature", "41.25", "decimal", unit="Celsius")
 VOLTAGE = Variable("Connector", "ACVoltage", "229.5", "decimal", instance="L2", evse_id=1, connector_id=1, unit="V")
+REPORT = "GetMonitoringReport"
 EVERY_CRITERION = ("ThresholdMonitoring", "DeltaMonitoring", "PeriodicMonitoring")
 
 Payload = dict[str, Any]
@@ -48,28 +51,33 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     clause: Clause = BY_SCHEMA
     criteria: tuple[str, ...] = ()
     variables: tuple[Variable, ...] = ()
+    nothing: tuple[tuple[str, ...], tuple[Variable, ...]] = ((), ())
+    """Criteria and variables that are asked for before, and that the station has no monitors of."""
     parts: tuple[tuple[tuple[Variable, str], ...], ...]
     defect: str
     also: tuple[str, ...] = ()
 
     @property
-    def request(self) -> Payload:
-        """What the operator asks for."""
-        criteria = {"monitoringCriteria": list(self.criteria)} if self.criteria else {}
-        named = [v2x.component_variable(variable) for variable in self.variables]
-        return {"requestId": 821, **criteria, **({"componentVariable": named} if named else {})}
-
-    @property
-    def fields(self) -> dict[str, Expected]:
-        """What the CALL must hold: the filters that were named, and no other."""
-        return {
+    def checks(self) -> tuple[Check, ...]:
+        """What the texts ask of the CSMS."""
+        fields: dict[str, Expected] = {
             "requestId": present(),
             "monitoringCriteria": nothing_but(*self.criteria) if self.criteria else UNFILTERED,
             "componentVariable": each("component", "variable") if self.variables else one_of(None),
         }
+        both = (fulfilled(REPORT),) if any(self.nothing) else ()
+        return (ordered(REPORT, fields), *both, every_part_answered, still_serves())
+
+
+def _request(number: int, criteria: tuple[str, ...], variables: tuple[Variable, ...]) -> Payload:
+    """Write what the operator asks for."""
+    chosen = {"monitoringCriteria": list(criteria)} if criteria else {}
+    named = [v2x.component_variable(variable) for variable in variables]
+    return {"requestId": number, **chosen, **({"componentVariable": named} if named else {})}
 
 
 SECOND_PART = "monitoring-report-second-part-refused"
+EMPTY = "closes-after-empty-monitoring-report"
 FIRST_CRITERION = "monitoring-report-first-criterion-only"
 FIRST_VARIABLE = "monitoring-report-first-variable-only"
 
@@ -78,18 +86,20 @@ INVENTORIES = (
         id="TC_N_01_CSMS",
         title="Monitors of two criteria are reported",
         criteria=("ThresholdMonitoring", "PeriodicMonitoring"),
+        nothing=(("DeltaMonitoring",), ()),
         parts=(((POWER, "UpperThreshold"),), ((VOLTAGE, "LowerThreshold"), (TEMPERATURE, "Periodic"))),
         defect=FIRST_CRITERION,
-        also=(SECOND_PART,),
+        also=(SECOND_PART, EMPTY),
     ),
     Inventory(
         id="TC_N_02_CSMS",
         title="Monitors of two variables are reported",
         clause=FILTERS,
         variables=(POWER, VOLTAGE),
+        nothing=((), (TEMPERATURE,)),
         parts=(((VOLTAGE, "LowerThreshold"),), ((POWER, "Delta"),)),
         defect=FIRST_VARIABLE,
-        also=(SECOND_PART, "monitoring-report-drops-evse", "monitoring-report-drops-instance"),
+        also=(SECOND_PART, EMPTY, "monitoring-report-drops-evse", "monitoring-report-drops-instance"),
     ),
     Inventory(
         id="TC_N_03_CSMS",
@@ -97,8 +107,10 @@ INVENTORIES = (
         clause=FILTERS,
         criteria=("DeltaMonitoring",),
         variables=(POWER,),
+        nothing=(("ThresholdMonitoring",), (VOLTAGE,)),
         parts=(((POWER, "Delta"),),),
         defect="monitoring-report-drops-evse",
+        also=(EMPTY, "monitoring-report-drops-instance"),
     ),
     Inventory(
         id="TC_N_47_CSMS",
@@ -113,9 +125,10 @@ INVENTORIES = (
         clause=FILTERS,
         criteria=("ThresholdMonitoring", "DeltaMonitoring"),
         variables=(VOLTAGE, TEMPERATURE),
+        nothing=(("PeriodicMonitoring",), (VOLTAGE, POWER)),
         parts=(((VOLTAGE, "UpperThreshold"),), ((TEMPERATURE, "Delta"),)),
         defect="monitoring-report-drops-instance",
-        also=(SECOND_PART, FIRST_CRITERION, FIRST_VARIABLE, "monitoring-report-drops-evse"),
+        also=(SECOND_PART, EMPTY, FIRST_CRITERION, FIRST_VARIABLE, "monitoring-report-drops-evse"),
     ),
     Inventory(
         id="TC_N_104_CSMS",
@@ -153,16 +166,23 @@ def _add_inventory(inventory: Inventory) -> None:
         block=BLOCK,
         profile=PROFILE,
         initiator="csms",
-        needs=(trigger_need("GetMonitoringReport"),),
-        sends=f"Accepted to GetMonitoringReport, {len(inventory.parts)} NotifyMonitoringReport, then a Heartbeat.",
+        needs=(trigger_need(REPORT),),
+        sends=(
+            f"{'EmptyResultSet, then ' if any(inventory.nothing) else ''}Accepted to GetMonitoringReport, "
+            f"{len(inventory.parts)} NotifyMonitoringReport, then a Heartbeat."
+        ),
         expects="The CSMS SHALL ask for the monitors that its operator named, and answer every part of the report.",
         clause=inventory.clause,
         defect=inventory.defect,
         also=inventory.also,
-        checks=(ordered("GetMonitoringReport", inventory.fields), every_part_answered, still_serves()),
+        checks=inventory.checks,
     )
     def script(probe: Probe) -> None:
-        request = obey(probe, "GetMonitoringReport", inventory.request, {"status": "Accepted"})
+        if any(inventory.nothing):
+            obey(probe, REPORT, _request(820, *inventory.nothing), {"status": "EmptyResultSet"})
+            heartbeat(probe.station)
+        order = _request(821, inventory.criteria, inventory.variables)
+        request = obey(probe, REPORT, order, {"status": "Accepted"})
         if request is None:
             return
         send_monitors(probe.station, request, _monitors(probe.version, inventory))
@@ -189,11 +209,12 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 SETTINGS = (
     Setting(
         id="TC_N_05_CSMS",
-        title="The operator sets the monitoring base",
+        title="The operator sets each monitoring base",
         action="SetMonitoringBase",
         field="monitoringBase",
-        values=("FactoryDefault", "HardWiredOnly"),
+        values=("All", "FactoryDefault", "HardWiredOnly"),
         defect="monitoring-base-always-all",
+        also=("monitoring-base-all-left-out",),
     ),
     Setting(
         id="TC_N_16_CSMS",

@@ -6,7 +6,7 @@ from drivers.base import StationSettings, trigger_need
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked
-from interop_suite.claims.expected import one_of, present
+from interop_suite.claims.expected import above, one_of, present
 from interop_suite.drive.probe import Probe, now
 from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import boot_is_accepted, heartbeat
@@ -131,9 +131,9 @@ def triggered_boot(probe: Probe) -> None:
     expects="The CSMS SHALL send GetBaseReport with ConfigurationInventory, and answer each part of the report.",
     clause=part6("B07.FR.07"),
     defect="base-report-of-another-kind",
-    also=("report-over-after-first-part",),
+    also=("report-over-after-first-part", "base-report-number-below-zero"),
     checks=(
-        asked("GetBaseReport", {"reportBase": one_of("ConfigurationInventory"), "requestId": present()}),
+        asked("GetBaseReport", {"reportBase": one_of("ConfigurationInventory"), "requestId": above(-1)}),
         answered("NotifyReport", claim="Each part of the report is answered"),
     ),
 )

@@ -11,8 +11,10 @@ from drivers.base import trigger_need
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked, still_serves
+from interop_suite.claims.claim import Check
 from interop_suite.claims.clauses import Clause
-from interop_suite.claims.expected import Expected, field, one_of, present
+from interop_suite.claims.expected import Expected, above, field, one_of, present
+from interop_suite.claims.fulfilment import fulfilled
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.portions import LIMIT, Portioned, covers_all, keeps_limit, learns_limit
@@ -38,12 +40,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the report holds no more than what is out of order."""
     components: tuple[str, ...] = ()
     """Components that the report is about; empty for all."""
+    nothing: Payload = {}
+    """What the operator asks for before, and the station has nothing of."""
     clause: Clause
     defect: str
     also: tuple[str, ...]
 
 
 ONE_PART = "report-over-after-first-part"
+BELOW_ZERO = "base-report-number-below-zero"
 CRITERIA = ["Active", "Available"]
 NAMED = [
     {"component": {"name": "AuthCtrlr"}, "variable": {"name": "Enabled"}},
@@ -54,21 +59,21 @@ REPORTS = (
         id="TC_B_13_CSMS",
         title="The full inventory is asked for and reported in several parts",
         payload={"requestId": 4113, "reportBase": "FullInventory"},
-        expected={"reportBase": one_of("FullInventory"), "requestId": present()},
+        expected={"reportBase": one_of("FullInventory"), "requestId": above(-1)},
         clause=part6("B07.FR.08"),
         defect="base-report-always-configuration",
-        also=(ONE_PART,),
+        also=(ONE_PART, BELOW_ZERO),
     ),
     Report(
         id="TC_B_14_CSMS",
         title="The summary inventory is asked for and reported in several parts",
         profile="Advanced Device Management",
         payload={"requestId": 4114, "reportBase": "SummaryInventory"},
-        expected={"reportBase": one_of("SummaryInventory"), "requestId": present()},
+        expected={"reportBase": one_of("SummaryInventory"), "requestId": above(-1)},
         problems_only=True,
         clause=Clause("201-4", "4.1.7"),
         defect="base-report-always-configuration",
-        also=("base-report-of-another-kind", ONE_PART),
+        also=("base-report-of-another-kind", ONE_PART, BELOW_ZERO),
     ),
     Report(
         id="TC_B_18_CSMS",
@@ -78,9 +83,16 @@ REPORTS = (
         payload={"requestId": 4118, "componentCriteria": CRITERIA, "componentVariable": NAMED},
         expected={"requestId": present(), "componentCriteria": present(), "componentVariable": present()},
         components=("AuthCtrlr", "ClockCtrlr"),
+        nothing={
+            "requestId": 4117,
+            "componentCriteria": ["Problem"],
+            "componentVariable": [
+                {"component": {"name": "EVSE", "evse": {"id": 2}}, "variable": {"name": "AvailabilityState"}}
+            ],
+        },
         clause=Clause("201-4", "4.1.7"),
         defect="get-report-drops-criteria",
-        also=("get-report-drops-variables", ONE_PART),
+        also=("get-report-drops-variables", ONE_PART, "closes-after-empty-report"),
     ),
 )
 
@@ -98,6 +110,11 @@ def _send(probe: Probe, report: Report, request_id: int) -> None:
         probe.station.call("NotifyReport", v2x.notify_report(request_id, number, now(), part, tbc=more))
 
 
+def _asked(report: Report) -> tuple[Check, ...]:
+    named = asked(report.action, report.expected)
+    return (named, fulfilled(report.action)) if report.nothing else (named,)
+
+
 def _add(report: Report) -> None:
     @case(
         id=report.id,
@@ -107,15 +124,22 @@ def _add(report: Report) -> None:
         profile=report.profile,
         initiator="csms",
         needs=(trigger_need(report.action),),
-        sends=f"Accepted to {report.action}, and NotifyReport in {PARTS} parts.",
+        sends=(
+            f"{'EmptyResultSet, then ' if report.nothing else ''}Accepted to {report.action}, and NotifyReport in "
+            f"{PARTS} parts."
+        ),
         expects=f"The CSMS SHALL send {report.action} as its operator asked for it, and answer each part.",
         clause=report.clause,
         defect=report.defect,
         also=report.also,
-        checks=(asked(report.action, report.expected), each_part, still_serves()),
+        checks=(*_asked(report), each_part, still_serves()),
     )
     def script(probe: Probe) -> None:
         station = probe.station
+        if report.nothing:
+            station.reply(report.action, {"status": "EmptyResultSet"})
+            probe.command(report.action, report.nothing)
+            heartbeat(station)
         station.reply(report.action, {"status": "Accepted"})
         probe.command(report.action, report.payload)
         request = station.expect(report.action)

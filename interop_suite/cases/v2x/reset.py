@@ -72,6 +72,15 @@ _PROFILED = {"evseId": one_of(SECOND), "chargingProfile.chargingProfilePurpose":
 
 RESETS = (
     Reset(
+        id="TC_B_20_CSMS",
+        title="Reset the station when it is idle, and nobody charges",
+        kind="OnIdle",
+        charging=False,
+        boot="RemoteReset",
+        clause=part6("B11.FR.04"),
+        defect=ON_IDLE,
+    ),
+    Reset(
         id="TC_B_21_CSMS",
         title="Reset the station when it is idle, while two cars charge",
         kind="OnIdle",
@@ -181,7 +190,11 @@ def _add(reset: Reset) -> None:
         profile=reset.profile,
         initiator="csms",
         needs=(*map(trigger_need, orders), *((token_need("Accepted"),) if reset.charging else ())),
-        sends="Sessions at two EVSEs, the answer to Reset, and what becomes of the sessions.",
+        sends=(
+            "Sessions at two EVSEs, the answer to Reset, and what becomes of the sessions."
+            if reset.charging
+            else "The answer to Reset, and the boot that follows."
+        ),
         expects="The CSMS SHALL send Reset as its operator asked for it, and answer every event and the boot.",
         clause=reset.clause,
         defect=reset.defect,
@@ -198,7 +211,8 @@ def _add(reset: Reset) -> None:
             each.begin(1000 + 400 * number)
         if reset.with_profile:
             _limit(probe, sessions[-1])
-        station.reply("Reset", {"status": "Scheduled" if reset.kind == "OnIdle" else "Accepted"})
+        waits = reset.kind == "OnIdle" and reset.charging
+        station.reply("Reset", {"status": "Scheduled" if waits else "Accepted"})
         probe.command("Reset", reset.payload)
         if station.expect("Reset") is None:
             return

@@ -233,16 +233,22 @@ def deauthorized(probe: Probe) -> None:
 @case(
     id="TC_E_21_CSMS",
     ocpp=VERSIONS,
-    title="The operator stops a session from afar",
+    title="The operator stops one of two sessions from afar, the older one first and then the newer one",
     block=BLOCK,
     profile=PROFILE,
     initiator="csms",
     needs=(token_need("Accepted"), trigger_need("RequestStopTransaction")),
-    sends="A session, Accepted to RequestStopTransaction, and its end by RemoteStop.",
-    expects="The CSMS SHALL send RequestStopTransaction with the id of the session, and answer every event.",
+    sends="Sessions at two EVSEs, Accepted to two RequestStopTransaction, and the ends by RemoteStop.",
+    expects="The CSMS SHALL send RequestStopTransaction with the id of the session named, and answer every event.",
     clause=part6("F03.FR.01"),
     defect="request-stop-wrong-transaction",
-    also=("event-without-token-info", event_defect_id("Ended", "RemoteStop")),
+    also=(
+        "event-without-token-info",
+        event_defect_id("Ended", "RemoteStop"),
+        "stop-names-latest-session",
+        "stop-names-first-session",
+        "order-before-once-more",
+    ),
     checks=(
         asked("RequestStopTransaction", {"transactionId": present()}),
         noted("transaction_as_told", "RequestStopTransaction carries the transactionId of the session"),
@@ -251,13 +257,24 @@ def deauthorized(probe: Probe) -> None:
     ),
 )
 def remote_stop(probe: Probe) -> None:
+    tokens = (probe.token(), probe.another_token())
+    older, newer = (Charging(probe.station, token, connector=evse) for token, evse in zip(tokens, (2, 1), strict=True))
+    for charging in (older, newer):
+        STARTED_BY_TOKEN.send(charging)
+        CHARGING.send(charging)
+    _stop_from_afar(probe, older)
+    newest = Charging(probe.station, tokens[0], connector=2)
+    STARTED_BY_TOKEN.send(newest)
+    CHARGING.send(newest)
+    _stop_from_afar(probe, newest)
+
+
+def _stop_from_afar(probe: Probe, charging: Charging) -> None:
     station = probe.station
-    charging = Charging(station, probe.token())
-    STARTED_BY_TOKEN.send(charging)
-    CHARGING.send(charging)
     station.reply("RequestStopTransaction", {"status": "Accepted"})
+    earlier = len(station.received("RequestStopTransaction"))
     probe.command("RequestStopTransaction", {"transactionId": str(charging.id)})
-    request = station.expect("RequestStopTransaction")
+    request = station.expect("RequestStopTransaction", after=earlier)
     if request is not None:
         given = request.get("transactionId")
         station.note(transaction_as_told=[given == charging.id, given])
@@ -274,7 +291,8 @@ def remote_stop(probe: Probe) -> None:
     expects="The CSMS SHALL answer every event of both.",
     clause=part6("E01.FR.07"),
     defect="sequence-restart-refused",
-    checks=(answers_all,),
+    also=("event-without-token-info",),
+    checks=(answers_all, starts_with_token()),
 )
 def sequence_restarts(probe: Probe) -> None:
     token = probe.any_token()

@@ -22,11 +22,16 @@ from interop_suite.steps.refusals import refused_with
 from interop_suite.steps.registration import boot_as, booted_as
 from interop_suite.steps.remote_start import REMOTE_START, remote_start_request
 from interop_suite.steps.shared_case import ALL, V2X, shared
+from interop_suite.steps.v2x import report_connector
 from ocppj.versions import Version
 
 BLOCK = "Registration"
 WAITING_LEVEL = {Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQUIRED)}
 """How strongly the texts speak about a station that is not accepted."""
+
+STATES = ("StatusNotification", "NotifyEvent")
+"""How a 2.x station tells the state of a connector."""
+_UNSERVED = ("unaccepted-station-served", "boot-status-ignored", "answer-with-other-id", "heartbeat-unanswered")
 
 
 @shared(
@@ -36,8 +41,8 @@ WAITING_LEVEL = {Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQU
     profile="Core",
     start=Start.CONNECTED,
     needs=("boot-status:Pending",),
-    sends="A boot that the operator wants answered Pending, and then a Heartbeat.",
-    expects="The CSMS SHALL answer Pending, and SHALL (1.6: is recommended to) refuse the Heartbeat.",
+    sends="A boot that the operator wants answered Pending, in 2.x the state of a connector, and then a Heartbeat.",
+    expects="The CSMS SHALL answer Pending, and SHALL (1.6: is recommended to) refuse the rest.",
     clause={
         Version.V16: Clause("1.6J-E", "3.8"),
         **{version: Clause("201-6", "B02.FR.09") for version in V2X},
@@ -46,22 +51,26 @@ WAITING_LEVEL = {Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQU
     defect={Version.V16: "boot-status-ignored", **dict.fromkeys(V2X, "unaccepted-station-served")},
     also={
         Version.V16: ("answer-with-other-id",),
-        **dict.fromkeys(V2X, ("boot-status-ignored", "answer-with-other-id", "heartbeat-unanswered")),
+        **dict.fromkeys(V2X, (*_UNSERVED[1:], "state-of-unaccepted-taken")),
     },
     checks={
         version: (
             answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The operator's decision counts"),
-            refused_with("Heartbeat", "SecurityError", level=level),
+            refused_with("Heartbeat", "SecurityError", others=STATES, level=level),
         )
         for version, level in WAITING_LEVEL.items()
     },
 )
 def before_acceptance(probe: Probe) -> None:
     if boot_as(probe, "Pending") == "Pending":
-        heartbeat(probe.station)
+        _tell_anything(probe)
 
 
-_UNSERVED = ("unaccepted-station-served", "boot-status-ignored", "answer-with-other-id", "heartbeat-unanswered")
+def _tell_anything(probe: Probe) -> None:
+    """Send what a station sends after a boot that was accepted."""
+    if probe.version is not Version.V16:
+        report_connector(probe.station, "Available", evse=2, connector=1)
+    heartbeat(probe.station)
 
 
 @case(
@@ -72,19 +81,19 @@ _UNSERVED = ("unaccepted-station-served", "boot-status-ignored", "answer-with-ot
     profile="Core",
     start=Start.CONNECTED,
     needs=("boot-status:Rejected",),
-    sends="A boot that the operator wants answered Rejected, and then a Heartbeat.",
-    expects="The CSMS SHALL answer Rejected, and SHALL refuse the Heartbeat.",
+    sends="A boot that the operator wants answered Rejected, the state of a connector, and then a Heartbeat.",
+    expects="The CSMS SHALL answer Rejected, and SHALL refuse the rest.",
     clause=Clause("201-6", "B03.FR.07"),
     defect="rejected-station-served",
-    also=_UNSERVED,
+    also=(*_UNSERVED, "state-of-unaccepted-taken"),
     checks=(
         answered("BootNotification", {"status": one_of("Rejected")}, nth=0, claim="The operator's decision counts"),
-        refused_with("Heartbeat", "SecurityError", level=Level.REQUIRED),
+        refused_with("Heartbeat", "SecurityError", others=STATES),
     ),
 )
 def after_rejection(probe: Probe) -> None:
     if boot_as(probe, "Rejected") == "Rejected":
-        heartbeat(probe.station)
+        _tell_anything(probe)
 
 
 @case(

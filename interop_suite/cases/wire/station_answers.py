@@ -10,6 +10,7 @@ from interop_suite.catalogue import case
 from interop_suite.claims.checks import still_serves
 from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
+from interop_suite.claims.expected import field
 from interop_suite.claims.history import BYSTANDER, PRIMARY, History
 from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.connections import heartbeat
@@ -260,7 +261,11 @@ def _judge_over(history: History) -> list[Finding]:
     outcomes = [c for c in outcomes if c.info.get("action") == first_action(history)]
     if not outcomes:
         return []
-    said = (outcomes[0].info.get("result") or {}).get("status")
+    result = outcomes[0].info.get("result") or {}
+    said, told = result.get("status"), field(result, "payload.status")
+    if told is not None:
+        actual = f"its API says that the station answered {told!r}, but the answer had no status"
+        return [Finding(verdict=Verdict.NON_STRICT, claim=_OVER, actual=actual, frame=outcomes[0].line)]
     verdict = Verdict.NON_STRICT if said == "timeout" else Verdict.OK
     return [Finding(verdict=verdict, claim=_OVER, actual=f"its API says {said!r}", frame=outcomes[0].line)]
 

@@ -23,19 +23,20 @@ STARTED = {
 }
 
 
-def given(kind: str, more: Payload, schedule: Payload) -> str:
-    periods = [{"startPeriod": 0, "limit": 9000.0}]
+def given(kind: str, more: Payload, schedule: Payload, *, periods: int = 1, most: int | None = None) -> str:
+    limits = [{"startPeriod": 300 * number, "limit": 9000.0} for number in range(periods)]
+    needs = NEEDS if most is None else {**NEEDS, "maxScheduleTuples": most}
     profile = {
         "id": 71,
         "stackLevel": 0,
         "chargingProfilePurpose": "TxProfile",
         "chargingProfileKind": kind,
         "transactionId": "tx-2",
-        "chargingSchedule": [{"id": 3, "chargingRateUnit": "W", "chargingSchedulePeriod": periods, **schedule}],
+        "chargingSchedule": [{"id": 3, "chargingRateUnit": "W", "chargingSchedulePeriod": limits, **schedule}],
         **more,
     }
     talk = Talk(Version.V201).station("Heartbeat", {}, {"currentTime": TOLD}).station("TransactionEvent", STARTED, {})
-    talk.station("NotifyEVChargingNeeds", NEEDS, {"status": "Accepted"})
+    talk.station("NotifyEVChargingNeeds", needs, {"status": "Accepted"})
     talk.csms("SetChargingProfile", {"evseId": 2, "chargingProfile": profile}, {"status": "Accepted"})
     (finding,) = schedule_given().judge(talk.history())
     return str(finding.verdict)
@@ -66,3 +67,12 @@ def test_schedule_that_holds_for_the_car_no_false_alarm(kind: str, more: Payload
 )
 def test_schedule_that_is_over_before_it_comes_is_failed(kind: str, more: Payload, schedule: Payload) -> None:
     assert given(kind, more, schedule) == "FAILED"
+
+
+def test_schedule_with_more_periods_than_the_car_takes_is_told() -> None:
+    assert given("Relative", {}, {}, periods=13, most=12) == "NON_STRICT"
+
+
+@pytest.mark.parametrize(("periods", "most"), [(12, 12), (96, None)])
+def test_schedule_with_as_many_periods_as_the_car_takes_no_false_alarm(periods: int, most: int | None) -> None:
+    assert given("Relative", {}, {}, periods=periods, most=most) == "OK"

@@ -42,7 +42,7 @@ def own_numbers(payload: Payload, number: int) -> Payload:
     """What a CSMS sends that numbers profiles and schedules by itself, and fills in what nobody named."""
     sent = deepcopy(payload)
     sent["chargingProfile"]["id"] = number
-    sent["chargingProfile"]["validFrom"] = "2026-01-01T00:00:00Z"
+    sent["chargingProfile"].setdefault("validFrom", "2026-01-01T00:00:00Z")
     for schedule in sent["chargingProfile"]["chargingSchedule"]:
         schedule["id"] = number + 1
     return sent
@@ -111,11 +111,11 @@ EV_SCHEDULE = {
 }  # fmt: skip
 
 
-def needs(answer: Payload, *profiles: Payload) -> Talk:
+def needs(answer: Payload, *profiles: Payload, chosen: Payload = ACCEPTED) -> Talk:
     talk = Talk().session("tx-one", 1).session("tx-two", 2).station("NotifyEVChargingNeeds", NEEDS, answer)
     for profile in profiles:
         talk.csms("SetChargingProfile", profile)
-    return talk.station("NotifyEVChargingSchedule", EV_SCHEDULE, ACCEPTED)
+    return talk.station("NotifyEVChargingSchedule", EV_SCHEDULE, chosen)
 
 
 OWN = set_profile(2, OF_TRANSACTION, "tx-two")
@@ -214,16 +214,21 @@ def test_values_that_a_csms_has_at_this_moment_no_false_alarm(answer: Payload, v
     assert talk.heartbeat().verdict("TC_Q_110_CSMS") == verdict
 
 
-def renegotiated(*later: Payload) -> Talk:
-    talk = needs(ACCEPTED, OWN)
+def renegotiated(*later: Payload, over: str = "Rejected") -> Talk:
+    talk = needs(ACCEPTED, OWN, chosen={"status": over})
     for profile in later:
         talk.csms("SetChargingProfile", profile)
-    return talk
+    return talk.station("NotifyEVChargingSchedule", EV_SCHEDULE, ACCEPTED)
 
 
 def test_new_profile_after_a_schedule_over_the_limits_no_false_alarm() -> None:
     again = set_profile(2, {**OF_TRANSACTION, "id": 16}, "tx-two")
     assert renegotiated(OTHER, again).verdict("TC_K_55_CSMS") == "OK"
+
+
+def test_schedule_over_the_limits_that_is_taken_before_the_new_profile_is_non_strict() -> None:
+    again = set_profile(2, {**OF_TRANSACTION, "id": 16}, "tx-two")
+    assert renegotiated(again, over="Accepted").verdict("TC_K_55_CSMS") == "NON_STRICT"
 
 
 @pytest.mark.parametrize("later", [(), (OTHER,)], ids=["none", "another transaction"])
