@@ -133,9 +133,22 @@ def _unasked_again(history: History) -> Iterator[Finding]:
 
 
 def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
-    """Find a CALL that repeats an answered one; a CSMS may ask a station that has just booted for the same."""
+    """Find a CALL that repeats an answered one; a CSMS may ask a station that has just booted for the same.
+
+    What changes nothing may come again for the sake of a later order, such as a look at what the station takes.
+    """
     answered: list[Exchange] = []
+    later = min(
+        (
+            call.line
+            for call in history.driver_calls
+            if call.operation == "trigger" and call.station == ordered.order.station and call.line > ordered.order.line
+        ),
+        default=len(history.records),
+    )
     for call in ordered.calls:
+        if call.call.line > later and ordered.action not in _ONCE and call.action.startswith("Get"):
+            break
         for earlier in answered:
             booted = any(
                 e.by_station and e.action == "BootNotification" and ordered.order.line < e.call.line < call.call.line

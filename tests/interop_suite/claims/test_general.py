@@ -269,6 +269,15 @@ def test_order_that_is_carried_out_twice_is_told() -> None:
     assert ordered({"status": "sent"}, ACCEPTED, ACCEPTED) == ["Reset came again, although the station had answered it"]
 
 
+def test_look_at_the_station_for_a_later_order_no_false_alarm() -> None:
+    look = {"getVariableData": [{"component": {"name": "DeviceDataCtrlr"}, "variable": {"name": "ItemsPerMessage"}}]}
+    recording = begun(Version.V201).driver(operation="trigger", action="GetVariables", payload=look)
+    for number in ("a", "b"):
+        recording.got(json.dumps([2, number, "GetVariables", look])).sent(json.dumps([3, number, {}]))
+        recording.driver(operation="trigger", action="SetVariables", payload={})
+    assert not any("came again" in actual for actual in told(recording))
+
+
 def test_order_that_is_tried_again_after_an_error_no_false_alarm() -> None:
     assert ordered({"status": "sent"}, ERROR, ACCEPTED) == []
 
