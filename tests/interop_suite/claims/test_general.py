@@ -342,3 +342,31 @@ def test_certificate_status_of_another_certificate_is_told() -> None:
 
     assert answer("1") == []
     assert answer("2") == ["GetCertificateChainStatus: '2' is not what was asked for"]
+
+
+# -- ranges ------------------------------------------------------------------------------------------------------------
+
+
+def started_at(evse: int | None, order: dict[str, Any]) -> list[str]:
+    payload = {"remoteStartId": 4, "idToken": {"idToken": "A", "type": "Central"}}
+    recording = begun(Version.V201).driver(operation="trigger", action="RequestStartTransaction", payload=order)
+    exchanged(recording, "NotifyReport", {"requestId": 0, "seqNo": 0, "generatedAt": STARTED}, {})
+    call = payload if evse is None else {**payload, "evseId": evse}
+    return told(recording.got(json.dumps([2, "s", "RequestStartTransaction", call])))
+
+
+def test_start_at_evse_0_that_nobody_named_is_failed() -> None:
+    assert "RequestStartTransaction has evseId 0" in started_at(0, {"remoteStartId": 4})
+
+
+def test_start_at_no_evse_or_at_the_one_that_was_named_no_false_alarm() -> None:
+    assert not [actual for order in ({}, {"evseId": 0}) for actual in started_at(None, order) if "evseId 0" in actual]
+    assert not any("evseId 0" in actual for actual in started_at(0, {"evseId": 0}))
+
+
+@pytest.mark.parametrize(("priority", "found"), [(9, False), (-9, False), (10, True), (-100, True)])
+def test_priority_outside_its_range_is_failed(*, priority: int, found: bool) -> None:
+    recording = begun(Version.V201)
+    token = {"idToken": {"idToken": "A", "type": "Central"}}
+    exchanged(recording, "Authorize", token, {"idTokenInfo": {"status": "Accepted", "chargingPriority": priority}})
+    assert (f"it sent {priority}" in told(recording)) is found
