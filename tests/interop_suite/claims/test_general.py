@@ -370,3 +370,21 @@ def test_priority_outside_its_range_is_failed(*, priority: int, found: bool) -> 
     token = {"idToken": {"idToken": "A", "type": "Central"}}
     exchanged(recording, "Authorize", token, {"idTokenInfo": {"status": "Accepted", "chargingPriority": priority}})
     assert (f"it sent {priority}" in told(recording)) is found
+
+
+@pytest.mark.parametrize(("number", "found"), [(0, False), (7, False), (-1, True)])
+def test_request_id_below_0_that_nobody_named_is_failed(*, number: int, found: bool) -> None:
+    recording = begun(Version.V201).got(
+        json.dumps([2, "r", "GetBaseReport", {"requestId": number, "reportBase": "FullInventory"}])
+    )
+    exchanged(recording, "NotifyReport", {"requestId": number, "seqNo": 0, "generatedAt": STARTED}, {})
+    assert (f"it sent {number}" in told(recording)) is found
+
+
+def test_customer_that_is_named_twice_is_told() -> None:
+    asked = {"requestId": 1, "report": True, "clear": False, "customerIdentifier": "C"}
+    once = begun(Version.V201).got(json.dumps([2, "c", "CustomerInformation", asked]))
+    assert not any("CustomerInformation has" in actual for actual in told(once))
+    token = {"idToken": {"idToken": "A", "type": "Central"}}
+    twice = begun(Version.V201).got(json.dumps([2, "c", "CustomerInformation", asked | token]))
+    assert "CustomerInformation has customerIdentifier and idToken" in told(twice)
