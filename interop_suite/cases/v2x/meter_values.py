@@ -32,9 +32,13 @@ MAIN_METER = 0
 """The evseId of the meter for the whole station."""
 
 
+READINGS = 25
+"""Those of six hours, one for each quarter of an hour."""
+
+
 def _ended(context: str, *, signed: bool = False) -> SessionEvent:
     """End a session with the readings that were taken in it, the last at its end."""
-    taken = [Reading(1000 + 400 * number, context, signed=signed) for number in range(1, 4)]
+    taken = [Reading(1000 + 60 * number, context, signed=signed) for number in range(1, READINGS)]
     last = Reading(2650, "Transaction.End", signed=signed)
     return event("Ended", "EVCommunicationLost", *taken, last, stopped_reason="EVDisconnected", charging_state="Idle")
 
