@@ -135,7 +135,8 @@ def _unasked_again(history: History) -> Iterator[Finding]:
 def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
     """Find a CALL that repeats an answered one; a CSMS may ask a station that has just booted for the same.
 
-    What changes nothing may come again for the sake of a later order, such as a look at what the station takes.
+    What changes nothing may come again on another connection, and for the sake of a later order, such as a look at
+    what the station takes.
     """
     answered: list[Exchange] = []
     later = min(
@@ -154,7 +155,8 @@ def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
                 e.by_station and e.action == "BootNotification" and ordered.order.line < e.call.line < call.call.line
                 for e in history.exchanges
             )
-            if earlier.payload == call.payload and not booted:
+            anew = earlier.call.connection != call.call.connection and ordered.action not in _ONCE
+            if earlier.payload == call.payload and not booted and not anew:
                 return call
         if call.kind is AnswerKind.RESULT:
             answered.append(call)

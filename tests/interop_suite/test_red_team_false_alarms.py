@@ -401,3 +401,9 @@ def test_payment_that_a_bare_command_names_and_no_list_of_tokens_knows_no_false_
 
 def test_payment_that_the_csms_was_told_of_and_does_not_accept_is_failed() -> None:
     assert paid_elsewhere(told=True)[WORTH] == "FAILED"
+
+
+@pytest.mark.parametrize("status", ["UnknownVendorId", "UnknownMessageId", "Rejected"])
+def test_each_answer_that_part_6_lists_for_an_unknown_vendor_no_false_alarm(status: str) -> None:
+    recording = begun(Version.V201).sent('[2,"1","DataTransfer",{"vendorId":"org.example","messageId":"M"}]')
+    assert set(found("TC_P_02_CSMS", recording.got(f'[3,"1",{{"status":"{status}"}}]')).values()) == {"OK"}

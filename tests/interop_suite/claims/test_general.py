@@ -278,6 +278,13 @@ def test_look_at_the_station_for_a_later_order_no_false_alarm() -> None:
     assert not any("came again" in actual for actual in told(recording))
 
 
+def test_look_at_a_station_that_has_come_back_no_false_alarm() -> None:
+    recording = begun(Version.V201).driver(operation="trigger", action="GetLocalListVersion", payload={})
+    recording.got('[2,"a","GetLocalListVersion",{}]').sent('[3,"a",{"versionNumber":1}]').closed("station")
+    recording.opened_again().got('[2,"b","GetLocalListVersion",{}]').sent('[3,"b",{"versionNumber":1}]')
+    assert not any("came again" in actual for actual in told(recording))
+
+
 def test_order_that_is_tried_again_after_an_error_no_false_alarm() -> None:
     assert ordered({"status": "sent"}, ERROR, ACCEPTED) == []
 
