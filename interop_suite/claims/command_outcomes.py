@@ -133,15 +133,30 @@ def _unasked_again(history: History) -> Iterator[Finding]:
 
 
 def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
-    """Find a CALL that repeats an answered one; a CSMS may ask a station that has just booted for the same."""
+    """Find a CALL that repeats an answered one; a CSMS may ask a station that has just booted for the same.
+
+    What changes nothing may come again on another connection, and for the sake of a later order, such as a look at
+    what the station takes.
+    """
     answered: list[Exchange] = []
+    later = min(
+        (
+            call.line
+            for call in history.driver_calls
+            if call.operation == "trigger" and call.station == ordered.order.station and call.line > ordered.order.line
+        ),
+        default=len(history.records),
+    )
     for call in ordered.calls:
+        if call.call.line > later and ordered.action not in _ONCE and call.action.startswith("Get"):
+            break
         for earlier in answered:
             booted = any(
                 e.by_station and e.action == "BootNotification" and ordered.order.line < e.call.line < call.call.line
                 for e in history.exchanges
             )
-            if earlier.payload == call.payload and not booted:
+            anew = earlier.call.connection != call.call.connection and ordered.action not in _ONCE
+            if earlier.payload == call.payload and not booted and not anew:
                 return call
         if call.kind is AnswerKind.RESULT:
             answered.append(call)

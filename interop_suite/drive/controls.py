@@ -117,19 +117,6 @@ class Controls(ABC):
         )
         return token
 
-    def pay_on_web(self, station: ScriptedStation, evse: int, totp: str | None = None) -> bool:
-        """Pay on the page that the code of an EVSE leads to; says whether the page took it."""
-        info = {"operation": "web_payment", "evse": evse}
-        try:
-            self.driver.web_payment(station.identity, evse, totp, self.version)
-        except DriverCannotError as error:
-            raise NoWayError(f"The driver could not do web_payment: {error}") from error
-        except DriverError as error:
-            self._driver_record(station.identity, {**info, "refused": str(error)})
-            return False
-        self._driver_record(station.identity, info)
-        return True
-
     def any_token(self) -> str:
         """Get a token for a case in which it does not matter what the CSMS says of it: accepted where we have one."""
         has_one = "Accepted" in self.target.tokens or self.driver.missing(token_need("Accepted"), self.version) is None

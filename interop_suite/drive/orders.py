@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from drivers.base import CommandResult, Driver, DriverCannotError, Exchange
+from drivers.base import CommandResult, Driver, DriverCannotError, DriverError, Exchange
 from interop_suite.drive.answers import Order
 from interop_suite.drive.controls import Controls
 from interop_suite.drive.exchanges import collected, in_the_trace
 from interop_suite.drive.setup import CsmsUnderTest, Setup
 from interop_suite.drive.station import ScriptedStation
+from interop_suite.drive.transport import NoWayError
 from ocppj.trace import TraceRecord
 
 __all__ = ["COMMAND_GRACE", "CsmsIntrospection", "Orders"]
@@ -132,6 +133,26 @@ class Orders(Controls):
     def command(self, action: str, payload: dict[str, Any], **keywords: Any) -> CommandResult | None:
         """Have the CSMS send a CALL and wait until its API has answered."""
         return self.outcome(action, self.trigger(action, payload, **keywords), **keywords)
+
+    def pay_on_web(self, station: ScriptedStation, evse: int, totp: str | None = None) -> bool:
+        """Pay on the page that the code of an EVSE leads to, and serve the station; says whether it was taken.
+
+        Raises `NoWayError` where the driver cannot do it.
+        """
+        info: dict[str, Any] = {"operation": "web_payment", "evse": evse}
+        future = self._pool.submit(self.driver.web_payment, station.identity, evse, totp, self.version)
+        future.add_done_callback(lambda _: station.wake())
+        station.await_future(future, max(self.target.timeout + COMMAND_GRACE, self.driver.patience))
+        error = future.exception() if future.done() else DriverError("web_payment: no answer in time")
+        if isinstance(error, DriverCannotError):
+            raise NoWayError(f"The driver could not do web_payment: {error}") from error
+        if isinstance(error, DriverError):
+            self._driver_record(station.identity, {**info, "refused": str(error)})
+            return False
+        if error is not None:
+            raise error
+        self._driver_record(station.identity, info)
+        return True
 
     def _settle(self) -> None:
         assert self._introspection is not None

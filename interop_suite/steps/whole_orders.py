@@ -73,6 +73,11 @@ def reservations_of_other_tokens(probe: Probe) -> Orders:
     )
 
 
+def start_anywhere(probe: Probe) -> Sequence[Payload]:
+    """Start a session at whichever EVSE the station chooses."""
+    return ({"remoteStartId": 8157, "idToken": {"idToken": probe.token(), "type": "ISO14443"}},)
+
+
 def starts_with_whole_profiles(probe: Probe) -> Orders:
     """Start with profiles that have all that a profile for a transaction can have."""
     periods = [

@@ -368,3 +368,42 @@ def test_connection_without_a_common_version_may_end_with_a_reset_no_false_alarm
     recording = Recording().script().opened(subprotocol=None, offered=["ocpp0.1"]).closed(by=by, code=None)
     check = case("TC_088_CSMS").checks[0]
     assert [finding.verdict for finding in check.judge(recording.history())] == [Verdict.OK]
+
+
+# -- payments that were made elsewhere ---------------------------------------------------------------------------------
+
+WORTH = "The answer to an event with a token says what the token is worth"
+PAYMENT = {"idToken": "PSP-1", "type": "DirectPayment"}
+
+
+def paid_elsewhere(*, told: bool) -> dict[str, str]:
+    recording = begun(Version.V21)
+    if told:
+        recording.driver(operation="set_token", token="PSP-1", status="Accepted")
+    order = {"evseId": 2, "remoteStartId": 1, "idToken": PAYMENT}
+    recording = ordered(recording, "RequestStartTransaction", order)
+    recording.got(json.dumps([2, "1", "RequestStartTransaction", order])).sent('[3,"1",{"status":"Accepted"}]')
+    event = {
+        "eventType": "Started",
+        "timestamp": "2026-01-01T00:00:00Z",
+        "triggerReason": "RemoteStart",
+        "seqNo": 0,
+        "transactionInfo": {"transactionId": "t", "remoteStartId": 1},
+        "idToken": PAYMENT,
+    }
+    recording.sent(json.dumps([2, "2", "TransactionEvent", event])).got('[3,"2",{"idTokenInfo":{"status":"Unknown"}}]')
+    return found("TC_C_125_CSMS", recording)
+
+
+def test_payment_that_a_bare_command_names_and_no_list_of_tokens_knows_no_false_alarm() -> None:
+    assert paid_elsewhere(told=False)[WORTH] == "NOT_APPLICABLE"
+
+
+def test_payment_that_the_csms_was_told_of_and_does_not_accept_is_failed() -> None:
+    assert paid_elsewhere(told=True)[WORTH] == "FAILED"
+
+
+@pytest.mark.parametrize("status", ["UnknownVendorId", "UnknownMessageId", "Rejected"])
+def test_each_answer_that_part_6_lists_for_an_unknown_vendor_no_false_alarm(status: str) -> None:
+    recording = begun(Version.V201).sent('[2,"1","DataTransfer",{"vendorId":"org.example","messageId":"M"}]')
+    assert set(found("TC_P_02_CSMS", recording.got(f'[3,"1",{{"status":"{status}"}}]')).values()) == {"OK"}

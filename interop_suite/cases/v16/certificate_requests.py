@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from cryptography import x509
-
 from fixtures.certificates import common_name, make_csr
 from interop_suite.catalogue import case
-from interop_suite.claims.checks import answered, noted, still_serves, takes_csr
+from interop_suite.claims.checks import answered, noted, still_serves
 from interop_suite.claims.claim import Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.drive.probe import Probe
@@ -49,49 +47,3 @@ def in_the_name_of_another(probe: Probe) -> None:
     seen = f"a certificate for {other}, sent to {station.identity}" if signed else "no such certificate"
     station.note(signed_for_another=[not signed, seen])
     heartbeat(station)
-
-
-_OWN_KEY = "Each station is sent the certificate for its own key"
-
-
-@case(
-    id="SGN_03",
-    ocpp="1.6",
-    title="Two stations that ask for a certificate at the same moment each get their own",
-    block="Security",
-    profile="Advanced Security",
-    needs=("certificate-signing",),
-    bystander=True,
-    sends="SignCertificate of two stations before either is answered, and Accepted to CertificateSigned.",
-    expects="The CSMS SHALL send each station the certificate for the key of its own request.",
-    clause=Clause("SWP", "A02.FR.11"),
-    defect="certificates-of-two-exchanged",
-    also=("certificate-for-another-key", "command-to-other-station"),
-    checks=(takes_csr(), noted("own_key", _OWN_KEY)),
-)
-def two_at_once(probe: Probe) -> None:
-    probe.station.note(only_told=True)
-    stations = (probe.station, probe.bystander)
-    requests = [make_csr(station.identity, probe.operator) for station in stations]
-    for station in stations:
-        station.reply("CertificateSigned", {"status": "Accepted"})
-    calls = [
-        station.start_call("SignCertificate", {"csr": request.csr_pem.decode()})
-        for station, request in zip(stations, requests, strict=True)
-    ]
-    answers = [station.finish(call) for station, call in zip(stations, calls, strict=True) if call is not None]
-    if [answer.get("status") for answer in answers] != ["Accepted", "Accepted"]:
-        return
-    for station, request in zip(stations, requests, strict=True):
-        signed = station.expect("CertificateSigned")
-        if signed is not None:
-            probe.station.note(own_key=_is_for(str(signed.get("certificateChain")), request.csr_pem))
-
-
-def _is_for(chain: str, csr: bytes) -> list[object]:
-    try:
-        first = x509.load_pem_x509_certificates(chain.encode())[0]
-    except (ValueError, IndexError):
-        return [False, "no PEM"]
-    own = first.public_key() == x509.load_pem_x509_csr(csr).public_key()
-    return [own, f"a certificate for {'the key of the request' if own else 'another key'}"]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import secrets
-import ssl
 
 from drivers.base import trigger_need
-from evidence.verdicts import Verdict
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import asked, connection, noted, refused_upgrade
-from interop_suite.claims.claim import Check, Finding, Level
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.expected import one_of, present
-from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.setup import Start
+from interop_suite.steps.cipher_suites import SUITES_AGREED, offer_suites
 from interop_suite.steps.connections import UNKNOWN_SUBPROTOCOL, boot_is_accepted, not_served, opens, opens_securely
 from interop_suite.steps.v16 import every_status_is_answered
 from ocppj.versions import RULES
@@ -203,21 +200,6 @@ def raise_profile(probe: Probe) -> None:
     probe.try_to_boot(station, url=plain.url, tls=None)
 
 
-# Names of OpenSSL for the four suites of A00.FR.317.
-SUITES = ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "AES128-GCM-SHA256", "AES256-GCM-SHA384")
-_ANY_SUITE = "A station that has only suites of the whitepaper is let in"
-
-
-def _judge_suites(history: History) -> list[Finding]:
-    attempts = history.attempts()
-    if not attempts or all(attempt.unreachable or attempt.untrusted for attempt in attempts):
-        return []
-    agreed = [suite for suite, attempt in zip(SUITES, attempts, strict=False) if attempt.opened]
-    actual = f"agreed on {', '.join(agreed)}" if agreed else f"on none of {', '.join(SUITES)}"
-    verdict = Verdict.OK if agreed else Verdict.FAILED
-    return [Finding(verdict=verdict, claim=_ANY_SUITE, actual=actual, frame=attempts[0].line)]
-
-
 @case(
     id="TLS_07",
     ocpp="1.6",
@@ -232,20 +214,7 @@ def _judge_suites(history: History) -> list[Finding]:
     clause=Clause("SWP", "A00.FR.317"),
     defect="named-cipher-suites-refused",
     also=("server-certificate-of-another-host",),
-    checks=(
-        Check(claim=_ANY_SUITE, judge=_judge_suites),
-        *(
-            connection(f"{suite} is agreed on", opens_securely, nth=number, level=Level.RECOMMENDED)
-            for number, suite in enumerate(SUITES)
-        ),
-    ),
+    checks=SUITES_AGREED,
 )
 def cipher_suites(probe: Probe) -> None:
-    station = probe.station
-    probe.secure(station, profile=2)
-    for suite in SUITES:
-        context = probe.trusting_context()
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers(suite)
-        station.connect(tls=context)
-        station.disconnect()
+    offer_suites(probe)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from fixtures.csms.defects.v2x_events import event_defect_id
+from fixtures.payloads import v2x
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered
-from interop_suite.drive.probe import Probe
+from interop_suite.drive.probe import Probe, now
 from interop_suite.steps.charging import Charging, meter_value
 from interop_suite.steps.courses import EVSE_OF_TWO, Course, add_course
 from interop_suite.steps.transaction_events import (
@@ -32,9 +33,13 @@ MAIN_METER = 0
 """The evseId of the meter for the whole station."""
 
 
+READINGS = 25
+"""Those of six hours, one for each quarter of an hour."""
+
+
 def _ended(context: str, *, signed: bool = False) -> SessionEvent:
     """End a session with the readings that were taken in it, the last at its end."""
-    taken = [Reading(1000 + 400 * number, context, signed=signed) for number in range(1, 4)]
+    taken = [Reading(1000 + 60 * number, context, signed=signed) for number in range(1, READINGS)]
     last = Reading(2650, "Transaction.End", signed=signed)
     return event("Ended", "EVCommunicationLost", *taken, last, stopped_reason="EVDisconnected", charging_state="Idle")
 
@@ -103,16 +108,18 @@ for _course in COURSES:
     title="Readings outside any session are answered",
     block=BLOCK,
     profile=PROFILE,
-    sends="MeterValues of the main meter, which is EVSE 0, and of each idle EVSE.",
+    sends="MeterValues of the main meter, which is EVSE 0, and of each idle EVSE, one with a negative power factor.",
     expects="The CSMS SHALL answer them.",
     clause=part6("J01.FR.18"),
     defect="main-meter-refused",
-    also=("meter-values-refused",),
+    also=("meter-values-refused", "negative-reading-refused"),
     checks=(answered("MeterValues"),),
 )
 def idle_readings(probe: Probe) -> None:
     for evse in (MAIN_METER, EVSE, EVSE_OF_TWO):
         meter_values(probe.station, evse=evse)
+    reading = {"timestamp": now(), "sampledValue": [{"value": -0.96, "measurand": "Power.Factor"}]}
+    probe.station.call("MeterValues", v2x.meter_values(EVSE, [reading]))
 
 
 @case(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from drivers.base import trigger_need
@@ -70,15 +71,14 @@ def _judge_nulls(history: History) -> list[Finding]:
     block="Data Transfer",
     profile="Core",
     sends="DataTransfer with a vendorId that the CSMS cannot know.",
-    expects="The CSMS SHALL answer UnknownVendorId, or Rejected.",
+    expects="The CSMS SHALL answer UnknownVendorId, UnknownMessageId or Rejected, as TC_P_02_CSMS lists them.",
     clause=part6("P02.FR.06"),
     defect="unknown-vendor-accepted",
     also=("optional-fields-null",),
     checks=(
         answered(
             "DataTransfer",
-            {"status": one_of("UnknownVendorId", "Rejected")},
-            tolerate={"status": ("UnknownMessageId",)},
+            {"status": one_of("UnknownVendorId", "UnknownMessageId", "Rejected")},
         ),
         Check(claim=_NO_NULL, judge=_judge_nulls),
     ),
@@ -94,11 +94,15 @@ def unknown_vendor(probe: Probe) -> None:
     title="customData that the CSMS does not know is ignored",
     block="Data Transfer",
     profile="Core",
-    sends="A StatusNotification with customData of an unknown vendor, and one without.",
-    expects="The CSMS SHALL answer both: it ignores what it does not know in customData.",
+    sends="A StatusNotification with customData of an unknown vendor, one without, and a session with such data.",
+    expects="The CSMS SHALL answer each: it ignores what it does not know in customData.",
     clause=Clause("201-4", "9"),
     defect="custom-data-refused",
-    checks=(answered("StatusNotification", claim="customData makes no difference"),),
+    also=("custom-data-of-session-refused",),
+    checks=(
+        answered("StatusNotification", claim="customData makes no difference"),
+        answered("TransactionEvent", claim="customData makes no difference in a session"),
+    ),
 )
 def custom_data(probe: Probe) -> None:
     station = probe.station
@@ -106,3 +110,8 @@ def custom_data(probe: Probe) -> None:
     custom = {"vendorId": "org.example.plugstorm.unknown", "anything": [1, {"two": None}]}
     station.call("StatusNotification", {**payload, "customData": custom})
     status(station, "Available")
+    session = str(uuid.uuid4())
+    for number, (kind, reason) in enumerate((("Started", "CablePluggedIn"), ("Ended", "EVCommunicationLost"))):
+        event = v2x.transaction_event(kind, reason, number, session, now(), evse_id=EVSE, connector_id=1)
+        info = {**event["transactionInfo"], "customData": custom}
+        station.call("TransactionEvent", {**event, "transactionInfo": info, "customData": custom})

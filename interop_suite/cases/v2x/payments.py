@@ -134,7 +134,7 @@ def _takes_payments(history: History) -> list[Finding]:
 
     Certification runs these cases only for a CSMS that claims payments, and nothing but its answers says that it has
     them: to others the reference of a payment is a token that they do not know. Whoever claims them in a features file
-    gets INCONCLUSIVE for a refusal; one that was ordered by the operator must be accepted in any case (C_125 to C_131).
+    gets INCONCLUSIVE for a refusal.
     """
     paid = [
         call
@@ -150,6 +150,15 @@ def _takes_payments(history: History) -> list[Finding]:
 
 _REFUSED = frozenset({"Blocked", "Invalid", "NotAllowedTypeEVSE", "NotAtThisLocation", "NotAtThisTime", "Unknown"})
 takes_payments = Check(claim=accepted_in_events.claim, judge=_takes_payments)
+
+
+def _takes_orders(history: History) -> list[Finding]:
+    """Expect a payment of which the CSMS was told to be accepted; a bare command tells its list of tokens nothing."""
+    told = any(call.operation == "set_token" for call in history.driver_calls)
+    return accepted_in_events.judge(history) if told else _takes_payments(history)
+
+
+takes_orders = Check(claim=accepted_in_events.claim, judge=_takes_orders)
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -315,6 +324,12 @@ COST: Mapping[str, Any] = {
 }
 
 
+def _make_known(probe: Probe, paid: DirectPayment) -> None:
+    """Register the reference of a payment where the driver can, as whoever took the payment does."""
+    if probe.driver.missing(token_need("Accepted"), probe.version) is None:
+        probe.give_token(paid.reference, "Accepted", type=TokenKind.DIRECT_PAYMENT)
+
+
 def _order_start(probe: Probe, paid: DirectPayment) -> dict[str, Any] | None:
     """Have the CSMS start the session of a payment; gives the CALL, None where none came."""
     probe.station.reply("RequestStartTransaction", {"status": "Accepted"})
@@ -344,11 +359,12 @@ def _add_remote(payment: RemotePayment) -> None:
             *told,
             asked("RequestStartTransaction", {"idToken.type": one_of(TokenKind.DIRECT_PAYMENT.value)}),
             answers_all,
-            accepted_in_events,
+            takes_orders,
         ),
     )
     def script(probe: Probe) -> None:
         station, paid = probe.station, new_payment()
+        _make_known(probe, paid)
         if payment.web:
             station.reply("NotifyWebPaymentStarted", {})
             probe.command("NotifyWebPaymentStarted", {"evseId": SECOND, "timeout": WEB_TIMEOUT})

@@ -11,6 +11,7 @@ from interop_suite.claims.expected import one_of
 from interop_suite.drive.outdated_tls import offer_tls_1_1
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.setup import Start
+from interop_suite.steps.cipher_suites import SUITES_AGREED, offer_suites
 from interop_suite.steps.connections import boot_is_accepted, opens_securely
 from interop_suite.steps.reboot import BOOTED_AGAIN, tell_connectors
 from interop_suite.steps.v2x import VERSIONS, part6
@@ -50,6 +51,26 @@ def outdated_tls(probe: Probe) -> None:
     probe.reconnect(station, judged=True)
     probe.boot(station)
     tell_connectors(station)
+
+
+@case(
+    id="TLS_07",
+    ocpp=VERSIONS,
+    title="Each cipher suite of TLS 1.2 that the specification names is agreed on",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=("tls", "password", "security-profile"),
+    start=Start.OFFLINE,
+    password=True,
+    sends="Four TLS handshakes of version 1.2, each with one suite: AES-GCM of 128 and 256 bits, for ECDSA and RSA.",
+    expects="The CSMS SHALL support all four; one with a certificate of one kind supports two.",
+    clause=part6("A00.FR.318"),
+    defect="named-cipher-suites-refused",
+    also=("server-certificate-of-another-host",),
+    checks=SUITES_AGREED,
+)
+def cipher_suites(probe: Probe) -> None:
+    offer_suites(probe)
 
 
 def _network_profile(probe: Probe) -> dict[str, Any]:

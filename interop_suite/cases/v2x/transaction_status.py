@@ -96,16 +96,16 @@ def running_with_queue(probe: Probe) -> None:
     profile=PROFILE,
     initiator="csms",
     needs=NEEDS,
-    sends="Two sessions, and ongoing and not queued to GetTransactionStatus; then a Heartbeat.",
+    sends="Two sessions, and ongoing and not queued to GetTransactionStatus for each; then a Heartbeat.",
     expects="The CSMS SHALL send GetTransactionStatus with the id of the session, take the answer and go on.",
     clause=part6("E14.FR.05"),
     defect="transaction-status-without-id",
-    also=(*TOKEN_DEFECTS, "transaction-status-of-newest"),
+    also=(*TOKEN_DEFECTS, "transaction-status-of-newest", "transaction-status-of-oldest"),
     checks=(*names_it, *session, still_serves()),
 )
 def running(probe: Probe) -> None:
-    older, _ = _sessions(probe)
-    _ask(probe, older, queued=False)
+    for charging in _sessions(probe):
+        _ask(probe, charging, queued=False)
     heartbeat(probe.station)
 
 

@@ -38,6 +38,17 @@ ORDERS = (
         also=("remote-start-without-additional-info", "remote-start-without-profile", "remote-start-without-group"),
     ),
     WholeOrders(
+        id="OPT_72",
+        title="A remote start leaves the EVSE to the station",
+        block="Remote Control",
+        profile="Core",
+        action="RequestStartTransaction",
+        write=orders.start_anywhere,
+        reply=REJECTED,
+        needs=TOKEN,
+        defect="remote-start-at-evse-0",
+    ),
+    WholeOrders(
         id="OPT_46",
         title="Charging profiles in W have their sales tariff and their week",
         block=K_BLOCK,

@@ -16,6 +16,7 @@ from interop_suite.claims.expected import one_of, present, shown
 from interop_suite.claims.history import History
 from interop_suite.drive.probe import Probe, now
 from interop_suite.drive.setup import Start
+from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.connections import heartbeat
 from interop_suite.steps.pending_commands import COMMAND, first_command
 from interop_suite.steps.refusals import refused_with
@@ -26,12 +27,20 @@ from interop_suite.steps.v2x import report_connector
 from ocppj.versions import Version
 
 BLOCK = "Registration"
+INSISTENT = 3
+"""Heartbeats of a station that does not wait: each one is refused."""
 WAITING_LEVEL = {Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQUIRED)}
 """How strongly the texts speak about a station that is not accepted."""
 
 STATES = ("StatusNotification", "NotifyEvent")
 """How a 2.x station tells the state of a connector."""
 _UNSERVED = ("unaccepted-station-served", "boot-status-ignored", "answer-with-other-id", "heartbeat-unanswered")
+
+
+def _insist(station: ScriptedStation) -> None:
+    for _ in range(INSISTENT):
+        if heartbeat(station).kind == "timeout":
+            break
 
 
 @shared(
@@ -41,8 +50,8 @@ _UNSERVED = ("unaccepted-station-served", "boot-status-ignored", "answer-with-ot
     profile="Core",
     start=Start.CONNECTED,
     needs=("boot-status:Pending",),
-    sends="A boot that the operator wants answered Pending, in 2.x the state of a connector, and then a Heartbeat.",
-    expects="The CSMS SHALL answer Pending, and SHALL (1.6: is recommended to) refuse the rest.",
+    sends="A boot that the operator wants answered Pending, in 2.x the state of a connector, and three Heartbeats.",
+    expects="The CSMS SHALL answer Pending, and SHALL (1.6: is recommended to) refuse each of the rest.",
     clause={
         Version.V16: Clause("1.6J-E", "3.8"),
         **{version: Clause("201-6", "B02.FR.09") for version in V2X},
@@ -51,7 +60,7 @@ _UNSERVED = ("unaccepted-station-served", "boot-status-ignored", "answer-with-ot
     defect={Version.V16: "boot-status-ignored", **dict.fromkeys(V2X, "unaccepted-station-served")},
     also={
         Version.V16: ("answer-with-other-id",),
-        **dict.fromkeys(V2X, (*_UNSERVED[1:], "state-of-unaccepted-taken")),
+        **dict.fromkeys(V2X, (*_UNSERVED[1:], "state-of-unaccepted-taken", "served-after-first-refusal")),
     },
     checks={
         version: (
@@ -70,7 +79,7 @@ def _tell_anything(probe: Probe) -> None:
     """Send what a station sends after a boot that was accepted."""
     if probe.version is not Version.V16:
         report_connector(probe.station, "Available", evse=2, connector=1)
-    heartbeat(probe.station)
+    _insist(probe.station)
 
 
 @case(
@@ -81,11 +90,11 @@ def _tell_anything(probe: Probe) -> None:
     profile="Core",
     start=Start.CONNECTED,
     needs=("boot-status:Rejected",),
-    sends="A boot that the operator wants answered Rejected, the state of a connector, and then a Heartbeat.",
-    expects="The CSMS SHALL answer Rejected, and SHALL refuse the rest.",
+    sends="A boot that the operator wants answered Rejected, the state of a connector, and three Heartbeats.",
+    expects="The CSMS SHALL answer Rejected, and SHALL refuse each of the rest.",
     clause=Clause("201-6", "B03.FR.07"),
     defect="rejected-station-served",
-    also=(*_UNSERVED, "state-of-unaccepted-taken"),
+    also=(*_UNSERVED, "state-of-unaccepted-taken", "served-after-first-refusal"),
     checks=(
         answered("BootNotification", {"status": one_of("Rejected")}, nth=0, claim="The operator's decision counts"),
         refused_with("Heartbeat", "SecurityError", others=STATES),
@@ -227,9 +236,8 @@ def pending_over_connections(probe: Probe) -> None:
         heartbeat(probe.station)
 
 
-@case(
+@shared(
     id="ST_42",
-    ocpp=Version.V16,
     title="A station that was told to wait, and turned away, is served once its operator accepts it",
     block=BLOCK,
     profile="Core",
@@ -237,14 +245,17 @@ def pending_over_connections(probe: Probe) -> None:
     needs=("boot-status:Pending", "boot-status:Rejected", "boot-status:Accepted"),
     sends="Boots that the operator wants answered Pending, Rejected and at last Accepted, and then a Heartbeat.",
     expects="The CSMS SHALL answer each boot as its operator has decided by then, and serve whom it accepts.",
-    clause=Clause("1.6", "4.2"),
+    clause={Version.V16: Clause("1.6", "4.2"), **{v: Clause("201-6", "B01.FR.02") for v in V2X}},
     defect="once-refused-for-ever",
-    also=("boot-status-ignored",),
-    checks=(
-        answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The first boot is Pending"),
-        answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The last boot is accepted"),
-        still_serves(claim="The station that was accepted is served"),
-    ),
+    also=dict.fromkeys(ALL, ("boot-status-ignored",)),
+    checks={
+        version: (
+            answered("BootNotification", {"status": one_of("Pending")}, nth=0, claim="The first boot is Pending"),
+            answered("BootNotification", {"status": one_of("Accepted")}, nth=-1, claim="The last boot is accepted"),
+            still_serves(claim="The station that was accepted is served"),
+        )
+        for version in ALL
+    },
 )
 def accepted_at_last(probe: Probe) -> None:
     station = probe.station

@@ -303,13 +303,13 @@ def offline_session(probe: Probe) -> None:
 
 @shared(
     id="ST_10_3",
-    title="Events with a gap, a repetition and a step back in their seqNo are answered",
+    title="Events are answered with a gap, a repetition, a step back and another begin than 0 in their seqNo",
     block=BLOCK,
-    sends="TransactionEvents with the seqNo 0, 1, 5, 5, 3 and 6.",
-    expects="The CSMS SHALL answer each: events may come out of order, and are repeated when an answer was lost.",
+    sends="TransactionEvents with the seqNo 0, 1, 5, 5, 3 and 6, then those of the next session, with 7 and 8.",
+    expects="The CSMS SHALL answer each: events come out of order, are repeated, and need not begin at 0.",
     clause={v: Clause("201-6", "J02.FR.19") for v in V2X},
     defect="event-out-of-order-refused",
-    also=("event-update-unanswered",),
+    also=("event-update-unanswered", "sequence-away-from-0-refused"),
     checks=(answered("TransactionEvent", claim="Each event is answered"),),
 )
 def out_of_order(probe: Probe) -> None:
@@ -319,6 +319,10 @@ def out_of_order(probe: Probe) -> None:
         if not charging.event("Updated", "MeterValuePeriodic", seq_no=number).ok:
             break
     charging.end(2500, seq_no=6)
+    # That each session begins at 0 is recommended only, and not what older stations do.
+    following = Charging(probe.station, charging.token)
+    following.begin(2500, seq_no=7)
+    following.end(2700)
 
 
 @shared(

@@ -269,6 +269,22 @@ def test_order_that_is_carried_out_twice_is_told() -> None:
     assert ordered({"status": "sent"}, ACCEPTED, ACCEPTED) == ["Reset came again, although the station had answered it"]
 
 
+def test_look_at_the_station_for_a_later_order_no_false_alarm() -> None:
+    look = {"getVariableData": [{"component": {"name": "DeviceDataCtrlr"}, "variable": {"name": "ItemsPerMessage"}}]}
+    recording = begun(Version.V201).driver(operation="trigger", action="GetVariables", payload=look)
+    for number in ("a", "b"):
+        recording.got(json.dumps([2, number, "GetVariables", look])).sent(json.dumps([3, number, {}]))
+        recording.driver(operation="trigger", action="SetVariables", payload={})
+    assert not any("came again" in actual for actual in told(recording))
+
+
+def test_look_at_a_station_that_has_come_back_no_false_alarm() -> None:
+    recording = begun(Version.V201).driver(operation="trigger", action="GetLocalListVersion", payload={})
+    recording.got('[2,"a","GetLocalListVersion",{}]').sent('[3,"a",{"versionNumber":1}]').closed("station")
+    recording.opened_again().got('[2,"b","GetLocalListVersion",{}]').sent('[3,"b",{"versionNumber":1}]')
+    assert not any("came again" in actual for actual in told(recording))
+
+
 def test_order_that_is_tried_again_after_an_error_no_false_alarm() -> None:
     assert ordered({"status": "sent"}, ERROR, ACCEPTED) == []
 
@@ -333,3 +349,49 @@ def test_certificate_status_of_another_certificate_is_told() -> None:
 
     assert answer("1") == []
     assert answer("2") == ["GetCertificateChainStatus: '2' is not what was asked for"]
+
+
+# -- ranges ------------------------------------------------------------------------------------------------------------
+
+
+def started_at(evse: int | None, order: dict[str, Any]) -> list[str]:
+    payload = {"remoteStartId": 4, "idToken": {"idToken": "A", "type": "Central"}}
+    recording = begun(Version.V201).driver(operation="trigger", action="RequestStartTransaction", payload=order)
+    exchanged(recording, "NotifyReport", {"requestId": 0, "seqNo": 0, "generatedAt": STARTED}, {})
+    call = payload if evse is None else {**payload, "evseId": evse}
+    return told(recording.got(json.dumps([2, "s", "RequestStartTransaction", call])))
+
+
+def test_start_at_evse_0_that_nobody_named_is_failed() -> None:
+    assert "RequestStartTransaction has evseId 0" in started_at(0, {"remoteStartId": 4})
+
+
+def test_start_at_no_evse_or_at_the_one_that_was_named_no_false_alarm() -> None:
+    assert not [actual for order in ({}, {"evseId": 0}) for actual in started_at(None, order) if "evseId 0" in actual]
+    assert not any("evseId 0" in actual for actual in started_at(0, {"evseId": 0}))
+
+
+@pytest.mark.parametrize(("priority", "found"), [(9, False), (-9, False), (10, True), (-100, True)])
+def test_priority_outside_its_range_is_failed(*, priority: int, found: bool) -> None:
+    recording = begun(Version.V201)
+    token = {"idToken": {"idToken": "A", "type": "Central"}}
+    exchanged(recording, "Authorize", token, {"idTokenInfo": {"status": "Accepted", "chargingPriority": priority}})
+    assert (f"it sent {priority}" in told(recording)) is found
+
+
+@pytest.mark.parametrize(("number", "found"), [(0, False), (7, False), (-1, True)])
+def test_request_id_below_0_that_nobody_named_is_failed(*, number: int, found: bool) -> None:
+    recording = begun(Version.V201).got(
+        json.dumps([2, "r", "GetBaseReport", {"requestId": number, "reportBase": "FullInventory"}])
+    )
+    exchanged(recording, "NotifyReport", {"requestId": number, "seqNo": 0, "generatedAt": STARTED}, {})
+    assert (f"it sent {number}" in told(recording)) is found
+
+
+def test_customer_that_is_named_twice_is_told() -> None:
+    asked = {"requestId": 1, "report": True, "clear": False, "customerIdentifier": "C"}
+    once = begun(Version.V201).got(json.dumps([2, "c", "CustomerInformation", asked]))
+    assert not any("CustomerInformation has" in actual for actual in told(once))
+    token = {"idToken": {"idToken": "A", "type": "Central"}}
+    twice = begun(Version.V201).got(json.dumps([2, "c", "CustomerInformation", asked | token]))
+    assert "CustomerInformation has customerIdentifier and idToken" in told(twice)
