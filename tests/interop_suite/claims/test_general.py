@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from evidence.verdicts import Verdict
 from interop_suite.claims.general import general_findings
 from ocppj.trace import Kind
 from ocppj.versions import Version
@@ -386,6 +387,29 @@ def test_request_id_below_0_that_nobody_named_is_failed(*, number: int, found: b
     )
     exchanged(recording, "NotifyReport", {"requestId": number, "seqNo": 0, "generatedAt": STARTED}, {})
     assert (f"it sent {number}" in told(recording)) is found
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "payload"),
+    [
+        (Version.V16, "GetLog", {"requestId": -1, "logType": "SecurityLog"}),
+        (Version.V201, "DataTransfer", {"vendorId": "V", "data": {"severity": 42, "requestId": -1}}),
+        (Version.V21, "GetBaseReport", {"requestId": 1, "reportBase": "FullInventory", "customData": {"severity": 42}}),
+        (Version.V201, "RequestStartTransaction", []),
+    ],
+)
+def test_numbers_of_vendors_and_of_1_6_have_no_range_no_false_alarm(
+    version: Version, action: str, payload: object
+) -> None:
+    recording = begun(version).got(json.dumps([2, "r", action, payload]))
+    assert not any(actual.startswith("it sent") or "evseId 0" in actual for actual in told(recording))
+
+
+def test_wide_request_id_is_no_broken_range_no_false_alarm() -> None:
+    asked = {"requestId": 2**33, "reportBase": "FullInventory"}
+    recording = begun(Version.V201).got(json.dumps([2, "r", "GetBaseReport", asked]))
+    found = [finding for finding in general_findings(recording.history()) if "it sent" in finding.actual]
+    assert [finding.verdict for finding in found] == [Verdict.NON_STRICT]
 
 
 def test_customer_that_is_named_twice_is_told() -> None:
