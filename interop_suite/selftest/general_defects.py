@@ -198,6 +198,7 @@ GENERAL_DEFECTS: Mapping[str, Shows] = MappingProxyType(
         "second-connector-refused": serves("StatusNotification", connectorId=2),
         # -- commands
         "zeros-left-out": _names_a_zero,
+        "base-report-number-below-zero": commands("GetBaseReport"),
         "message-ids-restart": commands_again,
         "command-withheld": unless_only_told(commands()),
         "clear-cache-with-payload": commands("ClearCache"),

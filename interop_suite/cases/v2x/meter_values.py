@@ -132,7 +132,7 @@ def idle_readings(probe: Probe) -> None:
     expects="The CSMS SHALL answer every TransactionEvent and the MeterValues.",
     clause=part6("J01.FR.18"),
     defect=event_defect_id("Updated", "MeterValueClock"),
-    also=("main-meter-refused", "event-without-token-info"),
+    also=("main-meter-refused", "event-without-token-info", "token-info-only-when-authorized"),
     checks=(answers_all, starts_with_token(), answered("MeterValues")),
 )
 def clock_aligned(probe: Probe) -> None:

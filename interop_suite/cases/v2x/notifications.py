@@ -7,6 +7,7 @@ from typing import Any
 
 from drivers.base import trigger_need
 from evidence.verdicts import Verdict
+from fixtures.csms.defects.v2x_events import event_defect_id
 from fixtures.payloads import v2x
 from interop_suite.catalogue import case
 from interop_suite.claims.checks import answered, asked
@@ -98,7 +99,7 @@ def unknown_vendor(probe: Probe) -> None:
     expects="The CSMS SHALL answer each: it ignores what it does not know in customData.",
     clause=Clause("201-4", "9"),
     defect="custom-data-refused",
-    also=("custom-data-of-session-refused",),
+    also=("custom-data-of-session-refused", event_defect_id("Ended", "EVCommunicationLost")),
     checks=(
         answered("StatusNotification", claim="customData makes no difference"),
         answered("TransactionEvent", claim="customData makes no difference in a session"),

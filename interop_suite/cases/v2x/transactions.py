@@ -248,6 +248,7 @@ def deauthorized(probe: Probe) -> None:
         "stop-names-latest-session",
         "stop-names-first-session",
         "order-before-once-more",
+        "sequence-restart-refused",
     ),
     checks=(
         asked("RequestStopTransaction", {"transactionId": present()}),
