@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import inf
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +18,10 @@ from ocppj.versions import Version
 
 __all__ = ["value_findings"]
 
-_RANGES = MappingProxyType({"chargingPriority": (-9, 9), "requestId": (0, inf), "severity": (0, 9)})
+_IN_2X = {"chargingPriority": (-9, 9), "requestId": (0, inf), "severity": (0, 9)}
+_RANGES: Mapping[Version, Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {Version.V16: {}, Version.V201: _IN_2X, Version.V21: _IN_2X}
+)
 """Least and greatest value by the name of the field (2.x IdTokenInfoType, TC_B_12_CSMS, SetMonitoringDataType)."""
 
 
@@ -59,9 +62,8 @@ def value_findings(history: History) -> Iterator[Finding]:
 
 
 def _out_of_range(history: History) -> Iterator[Finding]:
-    """Find numbers of 2.x outside the range that the text, and not every schema, gives them."""
-    if history.rules.version is Version.V16:
-        return
+    """Find numbers outside the range that the text, and not every schema, gives them."""
+    ranges = _RANGES[history.rules.version]
     orders = [call.info for call in history.driver_calls if call.operation == "trigger"]
     at_evse_0 = any((order.get("payload") or {}).get("evseId") == 0 for order in orders)
     given = {number for order in orders for number in integers(order.get("payload"))}
@@ -69,7 +71,7 @@ def _out_of_range(history: History) -> Iterator[Finding]:
         message, payload = frame.message, _payload(frame.message)
         action = message.action if isinstance(message, Call) else ""
         for name, number in () if action == "DataTransfer" else _numbers(payload):
-            least, most = _RANGES.get(name, (number, number))
+            least, most = ranges.get(name, (number, number))
             if not least <= number <= most and number not in given:
                 yield Finding(
                     verdict=Verdict.FAILED,

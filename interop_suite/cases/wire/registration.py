@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +35,8 @@ WAITING_LEVEL = {Version.V16: Level.RECOMMENDED, **dict.fromkeys(V2X, Level.REQU
 
 STATES = ("StatusNotification", "NotifyEvent")
 """How a 2.x station tells the state of a connector."""
+REPORTED: Mapping[Version, tuple[int, ...]] = {Version.V16: (), **dict.fromkeys(V2X, (2,))}
+"""EVSEs whose state a station tells although its boot was not accepted."""
 _UNSERVED = ("unaccepted-station-served", "boot-status-ignored", "answer-with-other-id", "heartbeat-unanswered")
 
 
@@ -77,8 +80,8 @@ def before_acceptance(probe: Probe) -> None:
 
 def _tell_anything(probe: Probe) -> None:
     """Send what a station sends after a boot that was accepted."""
-    if probe.version is not Version.V16:
-        report_connector(probe.station, "Available", evse=2, connector=1)
+    for evse in REPORTED[probe.version]:
+        report_connector(probe.station, "Available", evse=evse, connector=1)
     _insist(probe.station)
 
 
