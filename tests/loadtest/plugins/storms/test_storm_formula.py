@@ -45,6 +45,18 @@ def test_the_curve_is_that_of_stations_that_follow_the_formula(text: str, blocke
     assert curve.at(1e9) == pytest.approx(1.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("other", ["fixed:0.4", "spec:3/0.5/2", "spec:0.4/12/2"])
+def test_stations_that_follow_another_formula_are_told_apart(other: str) -> None:
+    times = simulated("spec:0.4/2/2", 2.0, 150)
+    curve = [(at, (place + 1) / len(times)) for place, at in enumerate(times)]
+    away = [Return(0.0, 2.0, at_once=False)]
+    own, wrong = expected(parse_backoff("spec:0.4/2/2"), away), expected(parse_backoff(other), away)
+    assert own is not None
+    assert wrong is not None
+    assert distance(curve, own, 0.5) < 0.05
+    assert distance(curve, wrong, 0.5) > 0.2
+
+
 def test_without_a_downtime_the_first_attempts_all_succeed() -> None:
     curve = first_success(parse_backoff("spec:3/10/3"), 0.0)
     assert [round(curve.at(at), 2) for at in (3.0, 5.5, 8.0, 13.0)] == [0.0, 0.25, 0.5, 1.0]

@@ -107,15 +107,12 @@ def test_a_restart_of_the_csms_is_survived_and_the_return_follows_the_back_off_f
     assert storm.recovered is not False
     # Kolmogorov: 150 stations that follow the formula are within 0.13 in 99 of 100 runs; the seed may be any.
     assert formula.deviation < 0.2
-    if result(tmp_path).generator.verdict != "VALID":
-        # Where stations wait for a processor, the CSMS is away for longer, and other formulas come closer.
-        return
     curve = [(row["t"], row["back"] / STATIONS) for row in storm.curve]
     lost = min(row["t"] for row in storm.curve if row["struck"])
-    for other in ("fixed:0.4", "spec:3/0.5/2", "spec:0.4/12/2"):
-        wrong = expected(parse_backoff(other), [Return(lost, lost + 2.0, at_once=False)])
-        assert wrong is not None
-        assert distance(curve, wrong, 0.5) > 0.2, other
+    # Everybody is back before a station of this formula tries for the first time, on a busy machine too.
+    late = expected(parse_backoff("spec:12/0.5/2"), [Return(lost, lost + 2.0, at_once=False)])
+    assert late is not None
+    assert distance(curve, late, 0.5) > 0.9
 
 
 def test_a_command_strikes_a_load_test_that_is_running(tmp_path: Path) -> None:
