@@ -218,6 +218,9 @@ class _Socket:
     def hand_over(self, listener: Listener) -> None:
         self.station = listener
 
+    def catch_up(self) -> None:
+        """Nothing lies unread."""
+
     def give_up(self, reason: str, how: How) -> None:
         self.open = False
         self.access.at(self.access.now, lambda: self.station.on_closed(1006, reason, how))

@@ -125,6 +125,11 @@ class ImpairedWire:
         """Let somebody else hear what is still to come."""
         self._listener = listener
 
+    def catch_up(self) -> None:
+        """Hear what lies unread, unless the connection is half-open."""
+        if not self._dead:
+            self.inner.catch_up()
+
     def give_up(self, reason: str, how: How) -> None:
         """End at once; `on_closed` follows."""
         self.inner.give_up(reason, how)

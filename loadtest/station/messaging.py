@@ -238,10 +238,13 @@ class Messaging:
     def _sweep_due(self, _: float) -> None:
         self._sweep = None
         session, now = self.session, self.context.clock()
+        deadline = session.deadline
+        if deadline is not None and deadline <= now and self.socket is not None:
+            self.socket.catch_up()
         for event in session.tick(now):
             _REACTIONS[type(event)](self, event)
         deadline = session.deadline
-        if deadline is not None:
+        if deadline is not None and self._sweep is None:
             self._sweep = self.context.timers.at(deadline, self._sweep_due, self._station)
         self._flush()
 

@@ -66,6 +66,10 @@ class Bearer:
         """Let somebody else hear what is still to come."""
         self._listener = listener
 
+    def catch_up(self) -> None:
+        """Hear what lies unread, before a time-out that this process slept through blames the CSMS."""
+        raise NotImplementedError
+
     def give_up(self, reason: str, how: How) -> None:
         """End an open connection at once, because the CSMS does not answer; `on_closed` follows."""
         raise NotImplementedError

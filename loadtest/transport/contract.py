@@ -120,6 +120,9 @@ class Wire(Protocol):
     def hand_over(self, listener: Listener) -> None:
         """Let somebody else hear what is still to come."""
 
+    def catch_up(self) -> None:
+        """Hear what lies unread, before a time-out that this process slept through blames the CSMS."""
+
     def give_up(self, reason: str, how: How) -> None:
         """End an open connection at once; `on_closed` follows."""
 
@@ -139,6 +142,9 @@ class Pinged(Protocol):
 
     def send_ping(self, payload: bytes) -> None:
         """Write a ping of at most 125 bytes."""
+
+    def catch_up(self) -> None:
+        """Hear what lies unread, a pong perhaps."""
 
     def give_up(self, reason: str, how: How) -> None:
         """End the connection at once, because the CSMS does not answer."""

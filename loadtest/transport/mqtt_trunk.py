@@ -255,6 +255,11 @@ class TrunkEnd(Bearer):
         for one in unread or ():
             one()
 
+    def catch_up(self) -> None:
+        """Hear what lies unread, for all stations of the trunk."""
+        if self._trunk is not None:
+            self._trunk.catch_up()
+
     def give_up(self, reason: str, how: How) -> None:
         """End an open connection at once; `on_closed` follows."""
         if self._phase is _OPEN:
@@ -334,6 +339,9 @@ class TrunkEnd(Bearer):
 
     def _too_late(self, _: float) -> None:
         self._deadline = None
+        self.catch_up()
+        if self._phase is not _CONNECTING:
+            return
         outcome = Attempt.SUBACK_TIMEOUT if self._trunk is not None and self._trunk.is_open else Attempt.CONNACK_TIMEOUT
         self.failed(outcome, f"no answer within {self._engine.connect_timeout:g} s")
 

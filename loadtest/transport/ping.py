@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Final
 
 from loadtest.timing.timers import Timer
@@ -17,7 +18,7 @@ _NUMBERS = 0x10000
 class Pinger:
     """Pings over one connection until it is torn down; made by `StationSocket.ping_every`."""
 
-    __slots__ = ("_interval", "_number", "_open", "_socket", "_timer", "_timers")
+    __slots__ = ("_interval", "_number", "_open", "_over", "_socket", "_timer", "_timers")
 
     def __init__(self, socket: Pinged, interval: float, now: float) -> None:
         """Send the first ping after `interval` seconds."""
@@ -26,6 +27,7 @@ class Pinger:
         self._timers = socket.timers
         self._number = 0
         self._open = False
+        self._over = False
         self._timer: Timer | None = self._timers.at(now + interval, self._due)
 
     def pong(self, payload: bytes) -> None:
@@ -35,6 +37,7 @@ class Pinger:
 
     def cancel(self) -> None:
         """Send no more."""
+        self._over = True
         self._timers.cancel(self._timer)
         self._timer = None
 
@@ -45,9 +48,14 @@ class Pinger:
     def _due(self, when: float) -> None:
         self._timer = None
         if self._open:
+            # The pong of a CSMS may lie there unread, where this process itself was late.
+            self._socket.catch_up()
+            if self._over:
+                return
+        if self._open:
             self._socket.give_up(f"{NO_PONG}{self._interval:g} s", How.LOST)
             return
         self._number = (self._number + 1) % _NUMBERS
         self._open = True
-        self._timer = self._timers.at(when + self._interval, self._due)
+        self._timer = self._timers.at(max(when, monotonic()) + self._interval, self._due)
         self._socket.send_ping(self._payload)

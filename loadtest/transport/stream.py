@@ -128,6 +128,9 @@ class Stream(Bearer):
         self._listener.on_open(Handshake(subprotocol, times[1] - times[0], now - times[1]))
 
     def _too_late(self, _: float) -> None:
+        self.catch_up()
+        if self._phase in (_OPEN, _CLOSING, _CLOSED):
+            return
         outcome = self._late_outcome() if self._phase is _UPGRADING else Attempt.CONNECT_TIMEOUT
         self._fail(outcome, f"no answer within {self._engine.connect_timeout:g} s")
 
@@ -163,6 +166,12 @@ class Stream(Bearer):
                 self._received(data, now)
         except Exception as error:  # noqa: BLE001 - nothing may reach the hub; the listener decides
             self._crash(error)
+
+    def catch_up(self) -> None:
+        """Hear what lies unread, before a time-out that this process slept through blames the CSMS."""
+        if self._sock is not None and not self._deaf:
+            self._on_readable()
+            self._engine.turn.end_within()
 
     def _on_ready(self) -> None:
         """Take turns while a backlog exists: write what fits, then read."""
@@ -265,6 +274,7 @@ class Stream(Bearer):
         self._deadline = self._engine.timers.at(monotonic() + self._engine.close_timeout, self._closed_too_late)
 
     def _closed_too_late(self, _: float) -> None:
+        self.catch_up()
         self._give_up()
 
     def _give_up(self) -> None:

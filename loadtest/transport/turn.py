@@ -76,6 +76,12 @@ class Turn:
         finally:
             self.finish()
 
+    def end_within(self) -> None:
+        """Let the stations act on what was read while they act on a batch."""
+        heard, self._heard = self._heard, []
+        for connection, data, now in heard:
+            connection.take(data, now)
+
     def begin(self) -> None:
         """Act on what was read, and collect what is said from now on."""
         self.end()

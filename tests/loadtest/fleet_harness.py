@@ -105,6 +105,11 @@ class HarnessSocket:
     def note(self, info: Mapping[str, Any]) -> None:
         self.notes.append(dict(info))
 
+    def catch_up(self) -> None:
+        if not self.paused:
+            while self.unread and self.closed_with is None:
+                self.unread.pop(0)()
+
     def give_up(self, reason: str, how: How) -> None:
         self.open = False
         self.closed_with = 0
@@ -135,7 +140,7 @@ class HarnessSocket:
 
     def hear(self, what: Callable[[], object]) -> None:
         """Let its owner hear something now, or when it reads again."""
-        if self.paused:
+        if self.paused or self.harness.asleep:
             self.unread.append(what)
         elif self.open:
             what()
@@ -160,6 +165,8 @@ class FleetHarness:
         self.answers = accepting(version) | (answers or {})
         self.latency = latency
         self.refuse_with: str | None = None
+        self.asleep = False
+        """Whether the process is too busy to read what comes in."""
         self.lawful = True
         """Whether every CALL of the station has to keep to its schema."""
         self.calls: list[Call] = []

@@ -115,6 +115,18 @@ def test_callerrors_are_told_apart_by_their_code() -> None:
     assert harness.outcomes()["Heartbeat", "callerror:InternalError"] == 1
 
 
+def test_an_answer_that_this_process_was_too_late_to_read_no_false_alarm() -> None:
+    harness = FleetHarness(answers={"BootNotification": boot(10)}, call_timeout=5.0).start()
+    harness.asleep = True
+    harness.run(16.0)
+    outcomes = harness.outcomes()
+    assert outcomes["Heartbeat", "accepted"] == 1
+    assert ("Heartbeat", "timeout") not in outcomes
+    harness.sockets[-1].unread.clear()
+    harness.answers["Heartbeat"] = SILENT
+    assert harness.run(10.0).outcomes()["Heartbeat", "timeout"] == 1
+
+
 def test_the_queue_of_a_station_is_bounded_and_what_does_not_fit_is_counted() -> None:
     harness = FleetHarness(answers={"BootNotification": boot(1), "Heartbeat": SILENT}, call_timeout=10_000.0).start()
     harness.run(MOST_QUEUED + 20.0)

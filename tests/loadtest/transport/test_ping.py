@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import gevent
@@ -61,11 +62,37 @@ def test_a_csms_that_answers_pings_keeps_its_connection(engine: Engine) -> None:
 
     with ScriptedServer(script) as server:
         sock, ear = opened(engine, server)
-        sock.ping_every(0.1)
+        sock.ping_every(0.4)
         with gevent.Timeout(TIMEOUT):
             while not answered.is_set():
                 gevent.sleep(0.01)
         assert len(ear.heard) == 1, "still open"
+        sock.abort()
+
+
+def test_a_pong_that_this_process_was_too_late_to_read_no_false_alarm(engine: Engine) -> None:
+    asked, asleep, answered = threading.Event(), threading.Event(), threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        while raw := peer.sock.recv(8):
+            asked.set()
+            asleep.wait(TIMEOUT)
+            peer.frame(Opcode.PONG, pings_of(raw)[0])
+            answered.set()
+
+    with ScriptedServer(script) as server:
+        sock, ear = opened(engine, server)
+        sock.ping_every(0.2)
+        with gevent.Timeout(TIMEOUT):
+            while not asked.is_set():
+                gevent.sleep(0.001)
+            asleep.set()
+            assert answered.wait(TIMEOUT)
+            # This process does nothing else for several intervals, while the pong lies in its socket.
+            time.sleep(0.5)
+            gevent.sleep(0.01)
+        assert len(ear.heard) == 1, ear.heard
         sock.abort()
 
 

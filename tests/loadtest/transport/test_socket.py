@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import gevent
@@ -157,6 +158,31 @@ def test_a_source_address_that_this_machine_lacks_is_told(engine: Engine) -> Non
     ear = Listener()
     StationSocket(engine, target, ear, "192.0.2.1").connect(f"{target.url}/PS1", "ocpp1.6", {})
     assert ear.wait()[0] == ("failed", Attempt.NO_LOCAL_PORT, "EADDRNOTAVAIL")
+
+
+def test_an_upgrade_answer_that_this_process_was_too_late_to_read_no_false_alarm(engine: Engine) -> None:
+    engine.connect_timeout = 0.5
+    asked, asleep, answered = threading.Event(), threading.Event(), threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.sock.recv(1, socket.MSG_PEEK)
+        asked.set()
+        asleep.wait(TIMEOUT)
+        peer.upgrade()
+        answered.set()
+        peer.until_end()
+
+    with ScriptedServer(script) as server:
+        sock, ear = connect(engine, server.url)
+        with gevent.Timeout(TIMEOUT):
+            while not asked.is_set():
+                gevent.sleep(0.001)
+        asleep.set()
+        assert answered.wait(TIMEOUT)
+        # This process does nothing else until the time is over, while the answer lies in its socket.
+        time.sleep(0.6)
+        assert ear.wait()[0][0] == "open"
+        sock.abort()
 
 
 def test_an_upgrade_that_is_never_answered_times_out(engine: Engine) -> None:

@@ -94,10 +94,6 @@ def test_a_restart_of_the_csms_is_survived_and_the_return_follows_the_back_off_f
     assert storm.failed_upgrades.keys() <= {"refused", "reset"}
     assert storm.failed_upgrades["refused"] > STATIONS / 10
     assert storm.refused_by_storm == 0
-    formula = storm.formula
-    assert isinstance(formula.deviation, float)
-    assert isinstance(formula.distance, float)
-    assert formula.distance >= formula.deviation
     assert not (tmp_path / "run" / ".storms").exists()
     if result(tmp_path).generator.verdict == "INVALID":
         # Beside other programs not everybody is back in time, and the curves of all formulas run together.
@@ -105,6 +101,10 @@ def test_a_restart_of_the_csms_is_survived_and_the_return_follows_the_back_off_f
     assert storm.stations.accepted == STATIONS
     assert storm.stations.unrecovered == 0
     assert storm.recovered is not False
+    formula = storm.formula
+    assert isinstance(formula.deviation, float)
+    assert isinstance(formula.distance, float)
+    assert formula.distance >= formula.deviation
     # Kolmogorov: 150 stations that follow the formula are within 0.13 in 99 of 100 runs; the seed may be any.
     assert formula.deviation < 0.2
     curve = [(row["t"], row["back"] / STATIONS) for row in storm.curve]
