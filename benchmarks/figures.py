@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from benchmarks.engines.table import CEILING, ENGINES, MQTT, PAHO, PLUGSTORM, PLUGSTORM_TASK, SHARED
+from benchmarks.engines.table import CEILING, ENGINES, K6, MQTT, PAHO, PLUGSTORM, PLUGSTORM_TASK, SHARED
 from benchmarks.truth import Checked
 from benchmarks.workloads import HEADLINE
 
@@ -265,12 +265,15 @@ _NEEDED: Final = (
     (PLUGSTORM, CEILING, 0.70),
     (PLUGSTORM, "websocket-client", 4.0),
     (PLUGSTORM, "mobilityhouse-unchecked", 6.0),
+    (PLUGSTORM, K6, 4.0),
     (PLUGSTORM_TASK, CEILING, 0.60),
     (MQTT, PAHO, 4.0),
     (MQTT, PLUGSTORM, 0.7),
 )
 """How many times the CALL/s per core of another engine one of ours is to do."""
 _CONNECT_MOST: Final = 1.15
+_LESS_THAN_K6: Final = 10
+"""By which factor a station of ours is to need less memory than one of k6."""
 _MASTER_MOST: Final = 0.5
 _MOST_KB: Final = {("", False): 10, ("", True): 32, ("MQTT", False): 16, ("MQTT, shared", False): 4}
 """Of an idle station, by what it speaks and whether within TLS."""
@@ -289,7 +292,17 @@ def _speed_goals(rows: list[EngineRow]) -> list[Goal]:
         for message in (by_name[ours].messages if ours in by_name else [])
         if other in message.ratios
     ]
-    ours = by_name.get(PLUGSTORM)
+    ours, k6 = by_name.get(PLUGSTORM), by_name.get(K6)
+    if ours is not None and k6 is not None and ours.kb_per_station and k6.kb_per_station:
+        less = k6.kb_per_station / ours.kb_per_station
+        found.append(
+            Goal(
+                text=f"Memory per idle station, {ours.title} against: {k6.title}",
+                wanted=f"≥ {_LESS_THAN_K6:g} × less",
+                measured=f"{less:.1f} × less",
+                reached=less >= _LESS_THAN_K6,
+            )
+        )
     if ours is not None and ours.connect_to_ceiling is not None:
         found.append(
             Goal(

@@ -14,7 +14,19 @@ import msgspec
 
 from ocppj.errors import UsageError
 
-__all__ = ["CEILING", "ENGINES", "MQTT", "PAHO", "PLUGSTORM", "PLUGSTORM_TASK", "SHARED", "Engine", "Plan", "choose"]
+__all__ = [
+    "CEILING",
+    "ENGINES",
+    "K6",
+    "MQTT",
+    "PAHO",
+    "PLUGSTORM",
+    "PLUGSTORM_TASK",
+    "SHARED",
+    "Engine",
+    "Plan",
+    "choose",
+]
 
 CEILING: Final = "ceiling"
 PLUGSTORM: Final = "plugstorm"
@@ -22,6 +34,7 @@ PLUGSTORM_TASK: Final = "plugstorm-task"
 MQTT: Final = "plugstorm-mqtt"
 SHARED: Final = "plugstorm-mqtt-shared"
 PAHO: Final = "paho-mqtt"
+K6: Final = "k6"
 _TRUNKS: Final = 4
 """Connections that the stations of the shared form have."""
 _OCPP_RPC: Final = "2.2.1"
@@ -175,6 +188,13 @@ ENGINES: Final = (
         command=_node,
         missing=_node_missing,
         environment=lambda: {"NODE_PATH": str(_node_folder() / "node_modules")},
+    ),
+    Engine(
+        name=K6,
+        title="k6",
+        command=_module("k6"),
+        # Its licence is the AGPL: who wants the row installs it.
+        missing=lambda: "" if shutil.which("k6") else "k6 is not installed",
     ),
     Engine(
         name=CEILING,

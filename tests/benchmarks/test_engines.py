@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.children import SinkProcess
 from benchmarks.compare import Cores, await_ready, compare, run_loop, start
-from benchmarks.engines.table import CEILING, ENGINES, MQTT, PAHO, PLUGSTORM, SHARED, Engine, Plan, choose
+from benchmarks.engines.table import CEILING, ENGINES, K6, MQTT, PAHO, PLUGSTORM, SHARED, Engine, Plan, choose
 from benchmarks.scale import BROKER
 from benchmarks.workloads import VERSION, WORKLOADS, Workload
 from evidence.run_folder import read_run
@@ -18,7 +18,7 @@ from ocppj.schemas import validator
 
 pytestmark = pytest.mark.waits
 
-PYTHON_ENGINES = [engine for engine in ENGINES if engine.name != "ocpp-rpc"]
+PYTHON_ENGINES = [engine for engine in ENGINES if engine.name not in ("ocpp-rpc", K6)]
 STATIONS = 4
 
 

@@ -103,6 +103,19 @@ def test_speed_goal_needs_70_percent_of_the_ceiling(ours: float, *, reached: boo
     assert (goal.reached, goal.measured) == (reached, f"{10 / ours:.2f} ×")
 
 
+@pytest.mark.parametrize(("theirs", "reached"), [(50, True), (49, False)])
+def test_k6_needs_ten_times_the_memory_and_a_quarter_of_the_calls_count(theirs: float, *, reached: bool) -> None:
+    openings = [
+        Opening(engine=name, stations=10, connects_per_s=99, cpu_ms_per_connect=0.4, kb_per_station=kb)
+        for name, kb in (("plugstorm", 5.0), ("k6", theirs))
+    ]
+    samples = [sample("plugstorm", 10), sample("k6", 41)]
+    rows = engine_rows({"plugstorm": "Plugstorm", "k6": "k6"}, samples, openings, {})
+    speed, memory = goals(rows, [], [])
+    assert (speed.measured, speed.reached) == ("4.10 ×", True)
+    assert memory.reached is reached
+
+
 def test_mqtt_is_held_against_paho_and_against_our_own_websocket() -> None:
     titles = TITLES | {"plugstorm-mqtt": "Plugstorm over MQTT", "paho-mqtt": "Locust + paho-mqtt"}
     samples = [sample("plugstorm", 20), sample("plugstorm-mqtt", 30), sample("paho-mqtt", 110)]
