@@ -44,7 +44,7 @@ __all__ = [
 
 PROCESSES = 2
 LANES = 6
-LIMIT = 240.0
+LIMIT = 600.0
 """Seconds for one mutant."""
 MOST_CASES = 40
 """Cases that a mutant is tried on at first; only one that got away is tried on all the others as well."""
