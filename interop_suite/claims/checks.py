@@ -32,6 +32,7 @@ __all__ = [
     "unknown_token_refused",
     "why_not_sent",
 ]
+from ocppj.trace import spell_out
 
 
 def answered(
@@ -289,7 +290,7 @@ def reported(
             verdict, actual = Verdict.INFORMATIONAL, "its API does not tell what the station answered"
         else:
             verdict = Verdict.OK if holds(result) else level.when_broken
-            actual = f"its API says {one_line(msgspec.json.encode(result).decode(), 200)}"
+            actual = f"its API says {one_line(msgspec.json.encode(spell_out(result)).decode(), 200)}"
         return [Finding(verdict=verdict, claim=claim, actual=actual, clause=clause, frame=last.line)]
 
     return Check(claim=claim, judge=judge)

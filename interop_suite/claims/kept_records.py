@@ -17,7 +17,7 @@ from interop_suite.claims.history import History
 from interop_suite.claims.moments import apart
 from ocppj.versions import Version
 
-__all__ = ["Session", "is_same", "record_findings", "sessions_of", "stations_with_sessions"]
+__all__ = ["Session", "is_same", "record_findings", "same_number", "sessions_of", "stations_with_sessions"]
 
 _SAME_TIME = 1.0
 """Seconds: a CSMS may keep times without their fractions."""
@@ -192,7 +192,8 @@ def _same_text(told: Any, kept: Any) -> bool:
     return str(told).casefold() == str(kept).casefold()
 
 
-def _same_number(told: Any, kept: Any) -> bool:
+def same_number(told: Any, kept: Any) -> bool:
+    """Return whether both are the same number, written in whatever way."""
     try:
         return float(told) == float(kept)
     except (TypeError, ValueError, OverflowError):
@@ -218,12 +219,12 @@ def _letters(word: Any) -> str:
 
 _SAME: Mapping[str, Callable[[Any, Any], bool]] = MappingProxyType(
     {
-        "connectorId": _same_number,
-        "evseId": _same_number,
+        "connectorId": same_number,
+        "evseId": same_number,
         "idTag": _same_text,
-        "meterStart": _same_number,
+        "meterStart": same_number,
         "startTime": _same_time,
-        "meterStop": _same_number,
+        "meterStop": same_number,
         "stopTime": _same_time,
         "reason": _same_reason,
         "stopIdTag": _same_text,

@@ -185,6 +185,14 @@ def _is_other_case(path: str, wanted: Any, found: Any) -> bool:
     return wanted.split() != found.split() and wanted.casefold().split() == found.casefold().split()
 
 
+def _is_near(wanted: float, found: float) -> bool:
+    try:
+        return isclose(wanted, found, rel_tol=1e-9)
+    except OverflowError:
+        # A whole number may be too large for a float.
+        return False
+
+
 def _is_same(wanted: Any, found: Any) -> bool:
     match wanted, found:
         case (bool(), _) | (_, bool()):
@@ -192,7 +200,7 @@ def _is_same(wanted: Any, found: Any) -> bool:
         case int(), int():
             return wanted == found
         case int() | float(), int() | float():
-            return isclose(wanted, found, rel_tol=1e-9)
+            return _is_near(wanted, found)
         case str(), str():
             # Identifiers have no case (OCPP 1.6 §7.15); what was blanked says nothing.
             same = _parts(wanted.casefold()) == _parts(found.casefold())

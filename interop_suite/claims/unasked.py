@@ -42,11 +42,11 @@ def _signed_all_the_same(history: History) -> Iterator[Finding]:
     if history.triggers("CertificateSigned"):
         return
     fresh = {record.station for record in history.records if "new" in record.info}
-    said: dict[str, set[Any]] = {}
+    said: dict[str, set[str]] = {}
     for exchange in history.exchanges:
         station = exchange.call.station
         if exchange.by_station and exchange.action == "SignCertificate":
-            said.setdefault(station, set()).add(exchange.result.get("status"))
+            said.setdefault(station, set()).add(str(exchange.result.get("status")))
         elif exchange.action == "CertificateSigned" and not exchange.by_station:
             answers = said.get(station, set())
             if answers != {"Rejected"} and (answers or station not in fresh):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 __all__ = ["Answer", "Order", "Reply"]
+
+_LONGEST: Final = 1e9
+"""Seconds; what is longer is no time that anybody waits, and may be no float."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -28,6 +31,13 @@ class Answer(msgspec.Struct, frozen=True):
         for part in path:
             value = value.get(part) if isinstance(value, dict) else None
         return default if value is None else value
+
+    def seconds(self, name: str, default: float = 0.0) -> float:
+        """Read a field that says how long; whatever is no length of time gives the default."""
+        value = self.payload.get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _LONGEST:
+            return default
+        return float(value)
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

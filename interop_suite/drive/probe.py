@@ -198,7 +198,7 @@ class Probe(Orders):
         """Boot stations so that those which are told to wait do so at the same time."""
         answers = [(each, self.send_boot(each)) for each in stations]
         waiting = [each for each, answer in answers if answer.get("status") != "Accepted"]
-        longest = max((float(answer.get("interval", default=0)) for _, answer in answers), default=0.0)
+        longest = max((answer.seconds("interval") for _, answer in answers), default=0.0)
         for each in waiting:
             each.listen(min(BOOT_WAIT_MAX, longest or BOOT_WAIT_OWN) / len(waiting))
         for each in waiting:
@@ -301,8 +301,8 @@ class Probe(Orders):
             if not answer.ok or answer.get("status") == "Accepted":
                 break
             # 0 leaves the wait to the station (OCPP 1.6 §6.4).
-            wait = answer.get("interval", default=1)
-            station.listen(min(BOOT_WAIT_MAX, float(wait)) if wait else BOOT_WAIT_OWN)
+            wait = answer.seconds("interval", default=1)
+            station.listen(min(BOOT_WAIT_MAX, wait) if wait else BOOT_WAIT_OWN)
             answer = self.send_boot(station)
         if answer.get("status") != "Accepted":
             how = answer.code or answer.get("status") or answer.kind

@@ -34,7 +34,7 @@ from interop_suite.run.target_check import NobodyAnswersError, SubprotocolError,
 from ocppj.actions import ACTIONS
 from ocppj.errors import HarnessError, UsageError
 from ocppj.identity import decode_authorization_key, station_url
-from ocppj.trace import TraceRecord
+from ocppj.trace import TraceRecord, spell_out
 from ocppj.versions import RULES, Version
 
 __all__ = ["CheckedOperation", "OperationState", "check_driver", "check_table", "exit_code_of"]
@@ -133,8 +133,8 @@ def check_table(checked: Sequence[CheckedOperation]) -> Table:
         lines = [one_line(operation.reason, 300)]
         if operation.state in (OperationState.BROKEN, OperationState.DEVIATES):
             for exchange in operation.exchanges[-2:]:
-                lines.append(f"→ {one_line(msgspec.json.encode(exchange.request).decode(), 400)}")
-                answer = exchange.error or msgspec.json.encode(exchange.response).decode()
+                lines.append(f"→ {one_line(msgspec.json.encode(spell_out(exchange.request)).decode(), 400)}")
+                answer = exchange.error or msgspec.json.encode(spell_out(exchange.response)).decode()
                 lines.append(f"← {one_line(answer, 400)}")
         state = f"[{_COLOURS[operation.state]}]{operation.state}[/]"
         text = "\n".join(lines).replace("[", "\\[")
@@ -280,7 +280,7 @@ class _Check:
         for _ in range(BOOT_ATTEMPTS - 1):
             if answer.get("status") != "Pending":
                 break
-            self._station.listen(min(BOOT_WAIT_MAX, float(answer.get("interval", default=0)) or BOOT_WAIT_OWN))
+            self._station.listen(min(BOOT_WAIT_MAX, answer.seconds("interval") or BOOT_WAIT_OWN))
             answer = self._boot()
         status = answer.get("status")
         if not answer.ok or status is None:

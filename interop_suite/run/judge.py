@@ -63,11 +63,12 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
     With `strict_order` a CALL that the case did not ask for is FAILED, as in the OCA's own tool; the texts allow it.
     """
     findings = _found("Every message of the CSMS can be judged", partial(_implicit, history))
+    is_broken = any(finding.verdict is Verdict.FAILED for finding in findings)
     if strict_order:
         findings.extend(_uninvited(history))
     unproven: list[str] = []
     for check in case.checks:
-        found = _found(check.claim, partial(check.judge, history))
+        found = _found(check.claim, partial(check.judge, history), is_broken=is_broken)
         findings.extend(found)
         if not found:
             unproven.append(check.claim)
@@ -95,14 +96,18 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
     )
 
 
-def _found(claim: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """Let one check judge; where it breaks at what the CSMS sent, the others still say what they found."""
+def _found(claim: str, look: Callable[[], Iterable[Finding]], *, is_broken: bool = False) -> list[Finding]:
+    """Let one check judge; where it breaks at what the CSMS sent, the others still say what they found.
+
+    A check need not cope with a message that is FAILED already: where messages are `is_broken`, it says nothing.
+    """
     found: list[Finding] = []
     try:
         for finding in look():
             found.append(finding)  # noqa: PERF402  # what came before a mistake of ours stays
     except Exception as error:  # noqa: BLE001  # our own mistake must not pass for a verdict about the CSMS
-        actual = f"the check broke at what the CSMS sent ({type(error).__name__}: {error}); please report it"
+        cause = f"the check broke at what the CSMS sent ({type(error).__name__}: {error}); please report it"
+        actual = "not judged, because of what else is wrong" if is_broken else cause
         found.append(Finding(verdict=Verdict.INCONCLUSIVE, claim=claim, actual=actual))
     return found
 

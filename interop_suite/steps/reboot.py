@@ -29,7 +29,7 @@ def reboot(probe: Probe, reason: str, *, occupied: Collection[int] = ()) -> None
         answer = station.call("BootNotification", v2x.boot_notification(station.model, reason))
         if answer.get("status") != "Pending":
             break
-        station.listen(min(PENDING_WAIT_MAX, float(answer.get("interval", default=0)) or 1.0))
+        station.listen(min(PENDING_WAIT_MAX, answer.seconds("interval") or 1.0))
     tell_connectors(station, occupied=occupied)
 
 

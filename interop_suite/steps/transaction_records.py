@@ -13,6 +13,7 @@ from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.expected import field
 from interop_suite.claims.history import PRIMARY, History
+from interop_suite.claims.kept_records import same_number
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.charging import TOKEN_STATUS
@@ -181,7 +182,7 @@ def recorded_end(*, role: str = PRIMARY) -> Check:
         state, stop = own[0].get("state"), own[0].get("meterStop")
         right = state == ("closed" if told.ended else "open")
         if right and told.ended and told.end is not None and stop is not None:
-            right = float(stop) == float(told.end)
+            right = same_number(told.end, stop)
         return right, f"recorded as {state} with meterStop {stop}, told {'no end' if told.end is None else told.end}"
 
     return _check("A transaction is recorded as ended with its own meter value, and only when it has", look, role)
@@ -197,7 +198,7 @@ def keeps_own_energy(*, role: str = PRIMARY) -> Check:
         start, stop = own[0].get("meterStart"), own[0].get("meterStop")
         if start is None or stop is None:
             return None
-        right = (float(start), float(stop)) == (float(told.begin), float(told.end))
+        right = same_number(told.begin, start) and same_number(told.end, stop)
         return right, f"recorded from {start} to {stop} Wh, told from {told.begin} to {told.end} Wh"
 
     return _or_not_written(_check("Each transaction keeps the energy that was told for it", look, role), role)

@@ -100,8 +100,8 @@ def _weigh_cost(call: Exchange, wanted: float) -> Finding:
 
 
 def _is_about(cost: Any, wanted: float) -> bool:
-    is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
-    return is_number and abs(float(cost) - wanted) <= max(TOLERANCE * wanted, 0.01)
+    near = max(TOLERANCE * wanted, 0.01)
+    return isinstance(cost, int | float) and not isinstance(cost, bool) and wanted - near <= cost <= wanted + near
 
 
 @case(

@@ -108,7 +108,7 @@ def _boot(station: ScriptedStation) -> None:
         answer = station.call("BootNotification", v2x.boot_notification(station.model, "FirmwareUpdate"))
         if answer.get("status") != "Pending":
             break
-        station.listen(min(REBOOT_WAIT_MAX, float(answer.get("interval", default=0)) or 1.0))
+        station.listen(min(REBOOT_WAIT_MAX, answer.seconds("interval") or 1.0))
     for connector in station.model.connectors:
         report_connector(station, "Available", evse=connector.evse_id, connector=connector.connector_id)
 

@@ -79,7 +79,7 @@ def pending_boot(probe: Probe) -> None:
     if answer.get("status") != "Pending":
         return
     probe.set_up(station, StationSettings(boot_status="Accepted", interval=WAIT))
-    station.listen(min(WAIT_MAX, float(answer.get("interval", default=0)) or SHORT_WAIT))
+    station.listen(min(WAIT_MAX, answer.seconds("interval") or SHORT_WAIT))
     probe.send_boot(station)
     tell_connectors(station)
     heartbeat(station)
