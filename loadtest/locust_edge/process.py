@@ -49,6 +49,7 @@ from ocppj.errors import HarnessError
 from ocppj.versions import Version
 
 __all__ = [
+    "START_AT_ONCE",
     "LoadProcess",
     "UserStation",
     "end_process",
@@ -65,7 +66,7 @@ _FOR_LOCUST = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, In
 
 _FREEZE_EVERY: Final = 200
 """Stations."""
-_START_AT_ONCE: Final = 8
+START_AT_ONCE: Final = 8
 """Users; less than a millisecond of work."""
 _MOST_RESERVED: Final = 65_536
 """Open files; each takes 8 bytes of the kernel's table."""
@@ -260,7 +261,7 @@ class LoadProcess:
     def begin_user(self) -> None:
         """Take note that a user begins; Locust begins all of a second in a row, and answers must not wait for that."""
         self._begun += 1
-        if self._begun % _START_AT_ONCE == 0:
+        if self._begun % START_AT_ONCE == 0 and self.recorder.connected_now:
             breathe()
 
     def admit(self, station: UserStation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ try:
     from locust import runners, task
     from locust.env import Environment
 
-    from loadtest.locust_edge import stopping, users
+    from loadtest.locust_edge import process, stopping, users
     from loadtest.locust_edge.stopping import AT_ONCE, stop_users
 finally:
     del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
@@ -110,3 +111,25 @@ def test_a_task_that_ends_the_run_does_not_wait_for_itself(spawn: Callable[..., 
     with gevent.Timeout(30):
         runner.user_greenlets.join()
     assert len(ended) == 2 * AT_ONCE
+
+
+def test_answers_are_read_after_every_few_users_that_begin_once_somebody_is_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    breaths: list[int] = []
+    fleet: Any = SimpleNamespace(_begun=0, recorder=SimpleNamespace(connected_now=0))
+    monkeypatch.setattr(process, "breathe", lambda: breaths.append(fleet._begun))
+    for connected in (0, 1):
+        fleet.recorder.connected_now = connected
+        for _ in range(2 * process.START_AT_ONCE):
+            process.LoadProcess.begin_user(fleet)
+    assert breaths == [3 * process.START_AT_ONCE, 4 * process.START_AT_ONCE]
+
+
+def test_schemas_are_compiled_before_the_first_user_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[object] = []
+    fleet = SimpleNamespace(prepare=order.append, begin_user=lambda: order.append("begun"))
+    monkeypatch.setattr(users, "process_of", lambda _: fleet)
+    runner: Any = Environment(user_classes=[Quiet]).create_local_runner()
+    runner.spawn_users({"Quiet": 2})
+    assert order == [Quiet.ocpp, "begun"] * 2
