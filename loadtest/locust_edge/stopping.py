@@ -35,7 +35,9 @@ def stop_users(runner: Any, user_classes_stop_count: Mapping[str, int]) -> None:
     patience = runner.environment.stop_timeout
     chosen = [user for name, count in user_classes_stop_count.items() for user in islice(_users(runner, name), count)]
     told, ending = Group(), Group()
-    for number, user in enumerate(chosen, start=1):
+    for number, user in enumerate(chosen):
+        if number % AT_ONCE == 0:
+            breathe()
         if user.greenlet is getcurrent():
             # A task has ended the run, and cannot wait for its own end.
             user.group.killone(user.greenlet, block=False)
@@ -45,8 +47,6 @@ def stop_users(runner: Any, user_classes_stop_count: Mapping[str, int]) -> None:
         # Who was told before goes on to its end; told again it would raise.
         if not patience or user._state != LOCUST_STATE_STOPPING:  # noqa: SLF001 - Locust has no other way to tell
             told.spawn(user.stop, force=not patience)
-        if number % AT_ONCE == 0:
-            breathe()
     told.join()
     if not ending.join(timeout=patience):
         _logger.info("Users that had not ended their tasks %g s after their stop are killed.", patience)

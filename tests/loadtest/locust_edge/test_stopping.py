@@ -71,7 +71,7 @@ def spawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 def test_answers_are_read_after_every_few_users_that_end(
     spawn: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runner, between = spawn(Quiet), [0]
+    runner, between = spawn(Quiet), list[int]()
 
     def breathe() -> None:
         gevent.sleep(0.001)
