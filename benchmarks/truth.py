@@ -24,8 +24,8 @@ _POINTS: Final = (50.0, 99.0, 99.9)
 _LEAST_MS: Final = 1.0
 _SHARE: Final = 0.05
 MOST_DISTURBED: Final = 0.002
-"""Share of the time that others may keep run and sink from working, both added up. Wake-ups alone are 0.001 of it; a few
-pauses of some milliseconds more are an answer in a thousand, which p99.9 is about."""
+"""Share of the time that others may keep run and sink from working, both added up. Wake-ups alone are 0.001 of it; a
+few pauses of some milliseconds more are an answer in a thousand, which p99.9 is about."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
