@@ -11,6 +11,7 @@ import msgspec
 from benchmarks.engines.speech import rss_kb
 from benchmarks.latency import Hold
 from evidence.histogram import Histogram
+from loadtest.measuring.kernel import waited_for_cpu
 
 __all__ = ["BUCKET", "EMPTY", "SELDOM", "Address", "Sink", "Stats"]
 
@@ -72,6 +73,8 @@ class Stats(msgspec.Struct, kw_only=True):
     """The same with the time that the CALLs may have waited unread, because the sink was at work on others."""
     cpu_s: float
     """Processor time of the sink since its start."""
+    waited_s: float = 0.0
+    """Seconds since then in which it was ready to work and had no processor."""
     rss_kb: int
 
     @property
@@ -117,6 +120,7 @@ class Sink:
             held_us=dict(self.held.counts),
             held_most_us=dict(self.held_most.counts),
             cpu_s=time.process_time(),
+            waited_s=waited_for_cpu(),
             rss_kb=rss_kb(),
         )
 

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.engines.table import CEILING, ENGINES, K6, MQTT, PAHO, PLUGSTORM, PLUGSTORM_TASK, SHARED
-from benchmarks.truth import Checked
+from benchmarks.truth import MOST_DISTURBED, Checked
 from benchmarks.workloads import HEADLINE
 
 __all__ = [
@@ -432,7 +432,7 @@ def _truth_goals(truth: list[Checked]) -> list[Goal]:
             Goal(
                 text=f"Service p50, p99, p99.9 with {run.latency}",
                 wanted="within max(1 ms, 5 %) of " + ", ".join(starmap(_span, run.spans)),
-                measured=", ".join(f"{reported:.1f}" for reported in run.service_ms) + " ms",
+                measured=", ".join(f"{reported:.1f}" for reported in run.service_ms) + f" ms{_disturbance(run)}",
                 reached=run.true,
             )
         )
@@ -455,6 +455,10 @@ def _truth_goals(truth: list[Checked]) -> list[Goal]:
                 )
             )
     return found
+
+
+def _disturbance(run: Checked) -> str:
+    return f" (others took {run.disturbed:.1%} of its time)" if run.disturbed > MOST_DISTURBED else ""
 
 
 def _span(least: float, most: float) -> str:

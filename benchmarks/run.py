@@ -147,7 +147,7 @@ def run(wanted: Wanted) -> int:
             grown += _workers(size, wanted, work, steps)
         if wanted.takes("fleets"):
             grown += _growth_over_mqtt(engines, size, work, steps)
-        checked = [] if wanted.mqtt or not wanted.takes("truth") else _truth(wanted, work, steps)
+        checked = [] if wanted.mqtt or not wanted.takes("truth") else _truth(size, wanted, work, steps)
     reached = goals(rows, grown, checked)
     result = Result(
         machine=facts,
@@ -264,13 +264,14 @@ def _growth_over_mqtt(engines: Sequence[Engine], size: Size, work: Path, steps: 
     return rows
 
 
-def _truth(wanted: Wanted, work: Path, steps: _Steps) -> list[Checked]:
+def _truth(size: Size, wanted: Wanted, work: Path, steps: _Steps) -> list[Checked]:
     if wanted.quick and not wanted.grows:
         return []
     checked = []
     for case in truth.FULL:
         one = msgspec.structs.replace(case, seconds=case.seconds // _QUICKER) if wanted.quick else case
-        checked += steps.take(f"truth: {one.latency} for {one.seconds} s", partial(truth.check, one, work))
+        measure = partial(truth.least_disturbed, size.attempts, partial(truth.check, one, work))
+        checked += steps.take(f"truth: {one.latency} for {one.seconds} s", measure)
     return checked
 
 
@@ -284,6 +285,8 @@ def _method(size: Size, wanted: Wanted) -> dict[str, str]:
         "repetitions": f"{size.repetitions} of {size.seconds:g} s, the engines by turns within each; medians; "
         f"a loop whose core other programs used, too, is tried again, up to {size.attempts} times",
         "ratios": "CPU time per CALL of two engines within the same repetition, then the median",
+        "truth": f"run and sink on a core each; a run from which other programs and the host took more than "
+        f"{truth.MOST_DISTURBED:.1%} of the time is tried again, up to {size.attempts} times",
         "cores": f"all engines on core {engine}, sink on core {sink}",
         "sink": "picows on uvloop in a process of its own, canned answers, counts every CALL; over MQTT a broker and "
         "CSMS in one, on uvloop, dialect raw with QoS 0 both ways",

@@ -5,21 +5,27 @@ The truth is how long the sink really held each answer back, in the same buckets
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from benchmarks.children import Child, SinkProcess
+from benchmarks.children import Child, SinkProcess, cores
 from evidence.histogram import Histogram, Tag, read_hlog
+from evidence.run_folder import read_run
+from evidence.run_model import LoadRun
 
-__all__ = ["FULL", "Case", "Checked", "check", "recorded", "within"]
+__all__ = ["FULL", "MOST_DISTURBED", "Case", "Checked", "check", "least_disturbed", "recorded", "within"]
 
 _POINTS: Final = (50.0, 99.0, 99.9)
 _LEAST_MS: Final = 1.0
 _SHARE: Final = 0.05
+MOST_DISTURBED: Final = 0.002
+"""Share of the time that others may keep run and sink from working, both added up. Wake-ups alone are 0.001 of it; a
+few pauses of some milliseconds more are an answer in a thousand, which p99.9 is about."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +62,8 @@ class Checked(msgspec.Struct, kw_only=True):
     counted: int
     """CALLs in the service histograms of the run: those that went to the wire."""
     exit_code: int
+    disturbed: float = 0.0
+    """Share of the time in which other programs, or the host of a virtual machine, kept run or sink from working."""
 
     @property
     def exact(self) -> bool:
@@ -80,8 +88,20 @@ def within(reported_ms: float, least_ms: float, most_ms: float | None = None) ->
     return least <= reported_ms <= most
 
 
+def least_disturbed(attempts: int, measure: Callable[[], Checked]) -> Checked:
+    """Measure until nothing else disturbs it, at most so many times; a run that counts wrong is never passed over."""
+    found: list[Checked] = []
+    while len(found) < attempts:
+        found.append(measure())
+        if not found[-1].exact:
+            return found[-1]
+        if found[-1].disturbed <= MOST_DISTURBED:
+            break
+    return min(found, key=lambda checked: checked.disturbed)
+
+
 def check(case: Case, folder: Path) -> Checked:
-    """Run one case; `folder` is where the run may be written."""
+    """Run one case, run and sink on a core each; `folder` is where the run may be written, and a run before was."""
     profile, out = folder / f"{case.name}.yaml", folder / f"truth-{case.name}"
     profile.write_text(
         f"title: Heartbeats on schedule\nmodels: {{home-wallbox: 1}}\nheartbeat: {case.heartbeat}\n", encoding="ascii"
@@ -89,8 +109,12 @@ def check(case: Case, folder: Path) -> Checked:
     words = [sys.executable, "-m", "plugstorm", "load", "--stations", str(case.stations)]
     words += ["--spawn-rate", str(case.stations), "--duration", f"{case.seconds}s", "--profile", str(profile)]
     words += ["--ocpp", "2.0.1", "--seed", "1", "--out", str(out), "--no-objective", "csms-answers"]
-    with SinkProcess("--latency", case.latency) as sink:
-        with Child("plugstorm load", [*words, "--url", sink.url]) as child:
+    if out.exists():
+        shutil.rmtree(out)
+    of_sink, of_run = cores()
+    with SinkProcess("--latency", case.latency, core=of_sink) as sink:
+        before = sink.stats()
+        with Child("plugstorm load", [*words, "--url", sink.url], core=of_run) as child:
             exit_code = child.wait(case.seconds + 60)
         stats = sink.stats()
     service, response = Histogram(), Histogram()
@@ -106,7 +130,16 @@ def check(case: Case, folder: Path) -> Checked:
         sink_calls=stats.total,
         counted=service.count,
         exit_code=exit_code,
+        disturbed=_disturbed(out) + (stats.waited_s - before.waited_s) / case.seconds,
     )
+
+
+def _disturbed(out: Path) -> float:
+    """Return the share of the time in which others kept the run from working."""
+    run = read_run(out)
+    assert isinstance(run, LoadRun)
+    workers = run.generator.details.get("workers", ())
+    return sum((worker.get("waited") or 0.0) + (worker.get("stolen") or 0.0) for worker in workers)
 
 
 def recorded(run: Path) -> Iterator[tuple[Tag, Histogram]]:

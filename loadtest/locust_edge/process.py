@@ -24,10 +24,12 @@ from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
+from loadtest.locust_edge.breathing import breathe
 from loadtest.locust_edge.parser import request_of
 from loadtest.locust_edge.request import LoadRequest
 from loadtest.locust_edge.run_settings import profile_of
 from loadtest.locust_edge.wiring import Wiring, wired
+from loadtest.measuring.answer_judge import compile_answers
 from loadtest.plugins.commands.observer import ORDER, CommandObserver
 from loadtest.plugins.storms.process import KIND, StormProcess
 from loadtest.station import Context, Station
@@ -47,6 +49,7 @@ from ocppj.errors import HarnessError
 from ocppj.versions import Version
 
 __all__ = [
+    "START_AT_ONCE",
     "LoadProcess",
     "UserStation",
     "end_process",
@@ -63,6 +66,8 @@ _FOR_LOCUST = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, In
 
 _FREEZE_EVERY: Final = 200
 """Stations."""
+START_AT_ONCE: Final = 8
+"""Users; less than a millisecond of work."""
 _MOST_RESERVED: Final = 65_536
 """Open files; each takes 8 bytes of the kernel's table."""
 
@@ -189,6 +194,7 @@ class LoadProcess:
         self._pacer: ConnectPacer[Station] = ConnectPacer()
         self._gate: Timer | None = None
         self._unfrozen = 0
+        self._begun = 0
         self._logged: set[str] = set()
         self.stations: dict[str, UserStation] = {}
         """Every station of this process that was let in and is not given up, by identity."""
@@ -246,6 +252,17 @@ class LoadProcess:
         """Log, once, what keeps users of one kind from starting."""
         if self.once(str(error)):
             _logger.error("No station can start: %s", error)
+
+    def prepare(self, version: Version) -> None:
+        """Make what the stations of a version need, before the first of them has a CALL on its way."""
+        if self.request.schema_share:
+            compile_answers(version)
+
+    def begin_user(self) -> None:
+        """Take note that a user begins; Locust begins all of a second in a row, and answers must not wait for that."""
+        self._begun += 1
+        if self._begun % START_AT_ONCE == 0 and self.recorder.connected_now:
+            breathe()
 
     def admit(self, station: UserStation) -> None:
         """Start a station when its turn comes: Locust spawns in batches, and connects must not."""

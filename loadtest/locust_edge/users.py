@@ -148,10 +148,13 @@ class ChargePointUser(User):
     def start(self, group: Group) -> Greenlet:
         """Begin in a greenlet of this group, which the user leaves again when it has nothing to do there."""
         # What they share is made here: ten thousand greenlets that wait for it would each need a stack.
-        process_of(self.environment)
+        process = process_of(self.environment)
         self._group = group
-        self._greenlet = group.spawn(_begin, self)
-        return self._greenlet
+        greenlet = self._greenlet = group.spawn(_begin, self)
+        if process is not None:
+            process.prepare(Version(self.ocpp))
+            process.begin_user()
+        return greenlet
 
     def fall_asleep(self) -> NoReturn:
         """Do nothing more until Locust ends the user; the station goes on meanwhile."""

@@ -48,13 +48,15 @@ from loadtest.cluster.leases import LeaseClient
 from loadtest.cluster.master import REPORT_EVERY, MasterEnd
 from loadtest.cluster.worker import WorkerEnd
 from loadtest.judging.settings import Settings
+from loadtest.locust_edge.breathing import breathe
 from loadtest.locust_edge.options import in_locusts_words
 from loadtest.locust_edge.orphans import Orphan, is_by_plugstorm
+from loadtest.locust_edge.stopping import stop_users
 from loadtest.locust_edge.table import LocustTable
 from loadtest.measuring.recorder import Recorder
 from ocppj.errors import HarnessError, LocalProtocolError
 
-__all__ = ["Wiring", "breathe", "expect_workers", "install", "prepare_locust", "spell", "wired"]
+__all__ = ["Wiring", "expect_workers", "install", "prepare_locust", "spell", "wired"]
 
 _UP: Final = "plugstorm_up"
 _DOWN: Final = "plugstorm_down"
@@ -63,8 +65,6 @@ _LIVENESS: Final = 10
 """Seconds of silence after which Locust takes a worker for dead: after its own 3 a busy machine would end the run. Who
 may connect does not depend on it (`loadtest.cluster.leases`)."""
 _GOODBYE_TIMEOUT: Final = 5.0
-_BREATH: Final = 0.001
-"""Seconds between two parts of the bookkeeping of a second."""
 
 _logger = logging.getLogger(__name__)
 _wirings: WeakKeyDictionary[Environment, Wiring] = WeakKeyDictionary()
@@ -93,6 +93,8 @@ def prepare_locust() -> None:
     # It asks who ends a test, for a line in the log: `inspect` then looks for the source of every module that there is,
     # and answers wait for the loop meanwhile, 14 ms and more.
     vars(runners)["inspect"] = Inspect
+    # It stops all users in one turn of the loop.
+    runners.Runner.stop_users = stop_users  # type: ignore[assignment, method-assign]  # in place of its own
     # Who spawned a greenlet, and from which line, is 0.6 KB for each user, and nobody asks for it.
     gevent.config.track_greenlet_tree = False
 
@@ -412,14 +414,6 @@ class Wiring:
             index: int = runner.get_worker_index(worker)  # type: ignore[no-untyped-call]  # Locust has no types there
             return f"worker {index + 1}"
         return "this process"
-
-
-def breathe() -> None:
-    """Let the stations of this process go on, in the midst of the bookkeeping of a second."""
-    # `sleep(0)` lets other greenlets go on, but the loop looks at no socket; nor does it when the time has passed
-    # already by the loop's clock, which stands while a part runs.
-    gevent.get_hub().loop.update_now()
-    gevent.sleep(_BREATH)
 
 
 def _unhandled() -> int:

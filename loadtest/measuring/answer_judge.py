@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from loadtest.measuring.recorder import Recorder
-from ocppj.actions import ACTIONS
+from ocppj.actions import ACTIONS, station_actions
 from ocppj.outcomes import Outcome, is_accepted
 from ocppj.schemas import validator
 from ocppj.versions import Version
 
-__all__ = ["AnswerJudge"]
+__all__ = ["AnswerJudge", "compile_answers"]
 
 # A member of an enumeration costs a look-up in its class each time.
 _ACCEPTED, _REJECTED = Outcome.ACCEPTED, Outcome.REJECTED
+
+
+@cache
+def compile_answers(version: Version) -> None:
+    """Compile the schemas of all answers that stations get, 5 to 20 ms: one by one, answers would wait for it later."""
+    for action in station_actions(version):
+        if not ACTIONS[version][action].unconfirmed:
+            validator(version, action, "response")
 
 
 class AnswerJudge:

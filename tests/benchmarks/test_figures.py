@@ -13,7 +13,7 @@ from benchmarks.figures import EngineRow, Goal, Opening, Result, Sample, ScaleRo
 from benchmarks.picture import curve_svg, page, speed_svg
 from benchmarks.scale import busiest, pace, without_canary
 from benchmarks.show import grids, markdown, print_result
-from benchmarks.truth import Checked, within
+from benchmarks.truth import Checked, least_disturbed, within
 
 TITLES = {"plugstorm": "Plugstorm", "websocket-client": "Locust", "ceiling": "Ceiling"}
 
@@ -261,6 +261,29 @@ def test_a_goal_of_truth_names_between_what_times_the_truth_lies() -> None:
     run = checked(service_ms=[2.4, 3.6, 930.0], injected_most_ms=[2.0, 2.9, 900.0])
     (goal, *_) = goals([], [], [run])
     assert (goal.wanted, goal.reached) == ("within max(1 ms, 5 %) of 2.0, 2.1–2.9, 900.0", True)
+
+
+def test_a_goal_of_truth_tells_what_others_took_where_that_is_much() -> None:
+    (goal, *_) = goals([], [], [checked(disturbed=0.02)])
+    assert goal.measured == "2.4, 2.9, 930.0 ms (others took 2.0% of its time)"
+    (goal, *_) = goals([], [], [checked(disturbed=0.001)])
+    assert goal.measured == "2.4, 2.9, 930.0 ms"
+
+
+@pytest.mark.parametrize(
+    ("shares", "taken", "chosen"),
+    [((0.001,), 1, 0.001), ((0.02, 0.001), 2, 0.001), ((0.02, 0.01, 0.03), 3, 0.01)],
+)
+def test_a_disturbed_run_of_the_truth_is_measured_again(shares: tuple[float, ...], taken: int, chosen: float) -> None:
+    left = [checked(disturbed=share) for share in shares]
+    assert least_disturbed(3, lambda: left.pop(0)).disturbed == chosen
+    assert len(left) == len(shares) - taken
+
+
+def test_a_run_that_counted_wrong_is_not_measured_again() -> None:
+    left = [checked(disturbed=0.02, counted=499), checked()]
+    assert not least_disturbed(3, lambda: left.pop(0)).exact
+    assert len(left) == 1
 
 
 def test_evenness_compares_the_busiest_whole_bucket_with_the_mean() -> None:

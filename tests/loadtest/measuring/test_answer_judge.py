@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from loadtest.measuring.answer_judge import AnswerJudge
+from loadtest.measuring import answer_judge
+from loadtest.measuring.answer_judge import AnswerJudge, compile_answers
 from loadtest.measuring.recorder import Recorder
 from ocppj.versions import Version
 
@@ -25,3 +26,15 @@ def test_the_checked_answers_are_an_even_share() -> None:
     judge = AnswerJudge(Recorder(clock=lambda: 0.0, wall=0.0), 0.25).judge
     found = [judge(Version.V16, "Heartbeat", BAD) == "schema-invalid" for _ in range(12)]
     assert found == [False, False, False, True] * 3
+
+
+@pytest.mark.parametrize("version", list(Version))
+def test_no_schema_of_an_answer_is_left_to_be_compiled(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_answers.cache_clear()
+    compiled: list[str] = []
+    monkeypatch.setattr(answer_judge, "validator", lambda _, action, __: compiled.append(action))
+    compile_answers(version)
+    compile_answers(version)
+    assert {"BootNotification", "Heartbeat", "MeterValues"} < set(compiled)
+    assert len(compiled) == len(set(compiled))
+    compile_answers.cache_clear()

@@ -10,7 +10,7 @@ os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 try:
     import gevent
 
-    from loadtest.locust_edge.wiring import breathe
+    from loadtest.locust_edge.breathing import breathe
 finally:
     del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
 
