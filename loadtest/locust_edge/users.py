@@ -170,12 +170,21 @@ class ChargePointUser(User):
         raise FallsAsleep
 
     def sleep(self) -> None:
-        """Leave the present greenlet to its end; Locust finds another one in its place."""
+        """Leave the present greenlet to its end; Locust finds a sleeper in its place."""
         self._taskset_instance = None
-        greenlet, self._greenlet = self._greenlet, Sleeper(self)
-        # In this order, because others wait for the group to be empty.
-        self._group.add(self._greenlet)
-        self._group.discard(greenlet)
+        group, greenlet, self._greenlet = self._group, self._greenlet, Sleeper(self)
+        # In this order, because others wait for the group to be empty; and past `add`, which would have the sleeper
+        # call back at its end: `wake_in` takes it out.
+        group.greenlets.add(self._greenlet)
+        group.discard(greenlet)
+
+    def wake_in(self, greenlet: Greenlet) -> None:
+        """Let a greenlet, which begins soon and calls `wake`, take the place of the sleeper."""
+        group, sleeper, self._greenlet = self._group, self._greenlet, greenlet
+        group.add(greenlet)
+        group.discard(sleeper)
+        # Who kills by the group makes a note of it only now.
+        greenlet.rawlink(lambda _: group.discard(sleeper))
 
     def wake(self, error: Any) -> None:
         """Go on in the present greenlet, as if the error had been raised in the task that fell asleep."""
