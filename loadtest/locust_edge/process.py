@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -141,22 +141,29 @@ def reserve_descriptors() -> None:
         os.close(fcntl.fcntl(spare, fcntl.F_DUPFD, most - 1))
 
 
+class Raising(Protocol):
+    """A user with a greenlet."""
+
+    def raise_in_greenlet(self, error: Exception) -> None:
+        """Raise it there."""
+
+
 class UserStation(Station):
     """A station that a Locust user runs."""
 
-    __slots__ = ("raise_in_user",)
+    __slots__ = ("user",)
 
     def __init__(
         self,
         context: Context,
         version: Version,
         lease: Lease,
-        raise_in_user: Callable[[Exception], object],
+        user: Raising,
         responder: Responder = respond,
     ) -> None:
-        """Belong to the user in whose greenlet `raise_in_user` raises an exception."""
+        """Belong to this user."""
         super().__init__(context, version, lease, responder)
-        self.raise_in_user = raise_in_user
+        self.user = user
 
 
 class LoadProcess:
@@ -302,5 +309,5 @@ def _for_locust(station: Host, error: Exception) -> bool:
     if not isinstance(error, _FOR_LOCUST):
         return False
     assert isinstance(station, UserStation)
-    station.raise_in_user(error)
+    station.user.raise_in_greenlet(error)
     return True

@@ -232,7 +232,7 @@ class ChargePointUser(User):
 
     def make_station(self, context: Context, lease: Lease) -> UserStation:
         """Make the charge point of this user."""
-        return UserStation(context, Version(self.ocpp), lease, self._raise_in_greenlet)
+        return UserStation(context, Version(self.ocpp), lease, self)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -247,7 +247,8 @@ class ChargePointUser(User):
         self._pause = None
         self._process.admit(self.station)
 
-    def _raise_in_greenlet(self, error: Exception) -> None:
+    def raise_in_greenlet(self, error: Exception) -> None:
+        """Let an exception of Locust's, which came up in a callback, take effect in the greenlet of the user."""
         if self.greenlet is not None:
             self.greenlet.kill(error, block=False)
 
