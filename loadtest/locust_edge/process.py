@@ -62,7 +62,7 @@ _logger = logging.getLogger(__name__)
 _FOR_LOCUST = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
 
 _FREEZE_EVERY: Final = 200
-"""Stations."""
+"""Parts of a fleet: a user, a station that waits for its turn, one that has started."""
 _MOST_RESERVED: Final = 65_536
 """Open files; each takes 8 bytes of the kernel's table."""
 
@@ -257,6 +257,7 @@ class LoadProcess:
     def admit(self, station: UserStation) -> None:
         """Start a station when its turn comes: Locust spawns in batches, and connects must not."""
         self.stations[station.lease.identity] = station
+        self.lives_long()
         self._pacer.arrive(station, time.monotonic())
         if self._gate is None:
             self._plan()
@@ -286,13 +287,25 @@ class LoadProcess:
         for station in self._pacer.due(time.monotonic()):
             if station.life is Life.NEW:
                 station.start()
-                self._unfrozen += 1
-        if self._unfrozen >= _FREEZE_EVERY or (self._unfrozen and self._pacer.next_at is None):
-            # A full collection over ten thousand stations stops the event loop for a tenth of a second, and finds
-            # nothing: what lives as long as a station needs no collector.
+                self.lives_long()
+        if self._pacer.next_at is None:
+            self._freeze()
+        self._plan()
+
+    def lives_long(self) -> None:
+        """Take note of something new that will be there as long as a station."""
+        self._unfrozen += 1
+        if self._unfrozen >= _FREEZE_EVERY:
+            self._freeze()
+
+    def _freeze(self) -> None:
+        """Take all that is there from the collector: of what lives as long as a station it finds nothing to collect.
+
+        A full collection over ten thousand stations stops the event loop for a tenth of a second.
+        """
+        if self._unfrozen:
             gc.freeze()
             self._unfrozen = 0
-        self._plan()
 
     def _plan(self) -> None:
         when = self._pacer.next_at

@@ -155,7 +155,9 @@ class ChargePointUser(User):
     def start(self, group: Group) -> Greenlet:
         """Begin in a greenlet of this group, which the user leaves again when it has nothing to do there."""
         # What they share is made here: ten thousand greenlets that wait for it would each need a stack.
-        process_of(self.environment)
+        process = process_of(self.environment)
+        if process is not None:
+            process.lives_long()
         self._group = group
         self._greenlet = group.spawn(_begin, self)
         return self._greenlet
