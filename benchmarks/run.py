@@ -291,7 +291,9 @@ def _method(size: Size, wanted: Wanted) -> dict[str, str]:
         "sink": "picows on uvloop in a process of its own, canned answers, counts every CALL; over MQTT a broker and "
         "CSMS in one, on uvloop, dialect raw with QoS 0 both ways",
         "memory": f"resident set before the first and after the last of {size.opened:,} stations",
-        "connects": f"processor time until the last of {size.opened:,} stations is accepted (the ceiling: connected); "
+        "connects": f"processor time until the last of {size.opened:,} stations is accepted and has told its statuses, "
+        "two to three CALLs (the ceiling: connected, none); Plugstorm spreads them over a second, a hundredth of it "
+        "apart, and the others connect as fast as they go, the ceiling 200 at once; "
         f"Plugstorm and the ceiling {size.openings} times by turns, medians",
         "schema check": f"{wanted.schema_share:.0%} of the answers in Plugstorm",
     }

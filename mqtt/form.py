@@ -52,6 +52,11 @@ class Form:
         """Whether a message goes out as it is, and all go the same way."""
         self._calls: dict[bytes, tuple[msgspec.Raw, msgspec.Raw]] | None = None
 
+    @property
+    def is_shareable(self) -> bool:
+        """Whether it remembers nothing, so that one will do for all conversations of its version."""
+        return self._dialect.object is None
+
     def write(self, text: str) -> Outgoing:
         """Write the text of an OCPP-J message."""
         data = _bytes_of(text)

@@ -24,7 +24,6 @@ _NAMES: Final[Mapping[str, Property]] = {
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """The station's end: what it publishes on, and what it subscribes to."""
 
-    client_id: str
     up: bytes
     """The topic of its CALLs, with its length."""
     up_answers: bytes
@@ -33,10 +32,18 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     retain: bool
     properties: bytes
     down: str
-    down_filters: tuple[tuple[str, int], ...]
-    """The topics on which the CSMS speaks, each with its QoS."""
+    """The topic on which the CSMS speaks."""
+    down_answers: str | None
+    """The topic of its answers, where that is another one."""
+    down_qos: int
     wanted: tuple[Property, ...]
     """What every message of the CSMS must carry."""
+
+    @property
+    def down_filters(self) -> tuple[tuple[str, int], ...]:
+        """The topics to subscribe to, each with its QoS."""
+        topics = (self.down,) if self.down_answers is None else (self.down, self.down_answers)
+        return tuple((topic, self.down_qos) for topic in topics)
 
     def missing(self, properties: Properties) -> str:
         """Name what a message of the CSMS does not carry; empty where nothing is missing."""
@@ -56,19 +63,16 @@ def line_of(dialect: Dialect, identity: str, subprotocol: str) -> Line:
         return dialect.topic(template, identity, subprotocol)
 
     # Where answers go the same way there is one text for both, because every station of a fleet keeps its own.
-    topic_up, topic_down = write_text(topic(up.topic)), topic(down.topic)
-    filters = [(topic_down, down.qos)]
-    if down.answers is not None:
-        filters.append((topic(down.answers), down.qos))
+    topic_up = write_text(topic(up.topic))
     return Line(
-        client_id=topic(dialect.client_id),
         up=topic_up,
         up_answers=write_text(topic(up.answers)) if up.answers else topic_up,
         qos=up.qos,
         retain=up.retain,
         properties=attached(dialect, up, identity, subprotocol),
-        down=topic_down,
-        down_filters=tuple(filters),
+        down=topic(down.topic),
+        down_answers=None if down.answers is None else topic(down.answers),
+        down_qos=down.qos,
         wanted=wanted_of(down.properties),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import gevent.event
 from locust import task
 
@@ -14,6 +16,7 @@ from ocppj.outcomes import Outcome
 
 __all__ = ["BenchTaskStation"]
 
+_ACCEPTED: Final = Outcome.ACCEPTED
 _users: list[BenchTaskStation] = []
 
 
@@ -54,7 +57,7 @@ class BenchTaskStation(ChargePointUser):
         assert loop is not None
         while loop.running:
             answer = self.call(loop.order.action, loop.order.payload)
-            if answer.outcome == Outcome.ACCEPTED:
+            if answer.outcome == _ACCEPTED:
                 loop.calls += 1
             else:
                 loop.errors += 1

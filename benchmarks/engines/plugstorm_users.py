@@ -7,7 +7,7 @@ answers, the self-check and the run folder. The closed loop takes the way that a
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.engines.on_locust import obey
 from benchmarks.engines.settled import settled, told
@@ -19,6 +19,7 @@ from ocppj.outcomes import Outcome
 
 __all__ = ["BenchStation"]
 
+_ACCEPTED: Final = Outcome.ACCEPTED
 _stations: list[UserStation] = []
 
 
@@ -71,7 +72,7 @@ class _Sender:
 
     def on_end(self, _: Any, outcome: str) -> None:
         loop = self._loop
-        if outcome == Outcome.ACCEPTED:
+        if outcome == _ACCEPTED:
             loop.calls += 1
         else:
             loop.errors += 1

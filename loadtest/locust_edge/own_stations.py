@@ -133,7 +133,7 @@ class OwnStation(ChargePointUser):
 
     def make_station(self, context: Context, lease: Lease) -> UserStation:
         """Make the charge point of this user, which asks it what to answer."""
-        return UserStation(context, Version(self.ocpp), lease, self._raise_in_greenlet, self._respond)
+        return UserStation(context, Version(self.ocpp), lease, self, self._respond)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -65,7 +65,7 @@ _logger = logging.getLogger(__name__)
 _FOR_LOCUST = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
 
 _FREEZE_EVERY: Final = 200
-"""Stations."""
+"""Parts of a fleet: a user, a station that waits for its turn, one that has started."""
 START_AT_ONCE: Final = 8
 """Users; less than a millisecond of work."""
 _MOST_RESERVED: Final = 65_536
@@ -146,22 +146,29 @@ def reserve_descriptors() -> None:
         os.close(fcntl.fcntl(spare, fcntl.F_DUPFD, most - 1))
 
 
+class Raising(Protocol):
+    """A user with a greenlet."""
+
+    def raise_in_greenlet(self, error: Exception) -> None:
+        """Raise it there."""
+
+
 class UserStation(Station):
     """A station that a Locust user runs."""
 
-    __slots__ = ("raise_in_user",)
+    __slots__ = ("user",)
 
     def __init__(
         self,
         context: Context,
         version: Version,
         lease: Lease,
-        raise_in_user: Callable[[Exception], object],
+        user: Raising,
         responder: Responder = respond,
     ) -> None:
-        """Belong to the user in whose greenlet `raise_in_user` raises an exception."""
+        """Belong to this user."""
         super().__init__(context, version, lease, responder)
-        self.raise_in_user = raise_in_user
+        self.user = user
 
 
 class LoadProcess:
@@ -267,6 +274,7 @@ class LoadProcess:
     def admit(self, station: UserStation) -> None:
         """Start a station when its turn comes: Locust spawns in batches, and connects must not."""
         self.stations[station.lease.identity] = station
+        self.lives_long()
         self._pacer.arrive(station, time.monotonic())
         if self._gate is None:
             self._plan()
@@ -296,13 +304,25 @@ class LoadProcess:
         for station in self._pacer.due(time.monotonic()):
             if station.life is Life.NEW:
                 station.start()
-                self._unfrozen += 1
-        if self._unfrozen >= _FREEZE_EVERY or (self._unfrozen and self._pacer.next_at is None):
-            # A full collection over ten thousand stations stops the event loop for a tenth of a second, and finds
-            # nothing: what lives as long as a station needs no collector.
+                self.lives_long()
+        if self._pacer.next_at is None:
+            self._freeze()
+        self._plan()
+
+    def lives_long(self) -> None:
+        """Take note of something new that will be there as long as a station."""
+        self._unfrozen += 1
+        if self._unfrozen >= _FREEZE_EVERY:
+            self._freeze()
+
+    def _freeze(self) -> None:
+        """Take all that is there from the collector: of what lives as long as a station it finds nothing to collect.
+
+        A full collection over ten thousand stations stops the event loop for a tenth of a second.
+        """
+        if self._unfrozen:
             gc.freeze()
             self._unfrozen = 0
-        self._plan()
 
     def _plan(self) -> None:
         when = self._pacer.next_at
@@ -319,5 +339,5 @@ def _for_locust(station: Host, error: Exception) -> bool:
     if not isinstance(error, _FOR_LOCUST):
         return False
     assert isinstance(station, UserStation)
-    station.raise_in_user(error)
+    station.user.raise_in_greenlet(error)
     return True

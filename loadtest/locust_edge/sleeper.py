@@ -1,20 +1,26 @@
-"""The sleep of a user whose station does everything by itself: a greenlet that has not started, and so has no stack.
+"""The sleep of a user whose station does everything by itself: no greenlet, and so no stack.
 
 A greenlet that waits holds a page of Python's own stack and a copy of the machine's: 6 KB, more than all the rest of a
-station. A user that only waits for its end needs neither. So its first greenlet, in which Locust lets it start, ends
-with `FallsAsleep`, and a `Sleeper` takes its place in Locust's group of users: Locust counts it, finds the user in its
-`args`, and stops it as any other. Stopped, it starts, and does what the user does at its end.
+station; and one that has not even started 0.6 KB. A user that only waits for its end needs neither. So its first
+greenlet, in which Locust lets it start, ends with `FallsAsleep`, and a `Sleeper` takes its place in Locust's group of
+users: Locust counts it, finds the user in its `args`, and stops it as any other. Stopped, it gives its place to a
+greenlet that does what the user does at its end.
 
 The module imports Locust, which monkey-patches the process.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
-from gevent import Greenlet, GreenletExit
+import gevent.event
+from gevent import Greenlet, GreenletExit, get_hub
 
 __all__ = ["FallsAsleep", "Sleeper"]
+
+Link = Callable[[Any], object]
 
 
 class FallsAsleep(BaseException):
@@ -24,20 +30,47 @@ class FallsAsleep(BaseException):
 class Sleeping(Protocol):
     """A user that can be woken."""
 
+    def wake_in(self, greenlet: Any) -> None:
+        """Let a greenlet, which begins soon and calls `wake`, take the place of the sleeper."""
+
     def wake(self, error: Any) -> None:
         """Go on in the present greenlet, as if the error had been raised where the user fell asleep."""
 
 
-class Sleeper(Greenlet):  # type: ignore[misc]  # gevent has no types there
-    """The greenlet of a user that sleeps; whatever kills it wakes the user."""
+class Sleeper:
+    """Stands for a user that sleeps, where Locust and gevent's groups look for a greenlet; who kills it wakes the user.
 
-    __slots__ = ("_error", "_is_awake")
+    It has what they ask of a greenlet, and the meaning is gevent's.
+    """
+
+    __slots__ = ("_greenlet", "_is_awake", "_links", "_user")
 
     def __init__(self, user: Sleeping) -> None:
-        """Sleep; Locust finds the user in `args`."""
-        super().__init__(None, user)
-        self._error: Any = None
+        """Sleep."""
+        self._user = user
+        self._greenlet: Any = None
+        """Where the user is awake, once it was killed."""
         self._is_awake = False
+        self._links: list[Link] | None = None
+
+    @property
+    def args(self) -> tuple[Sleeping]:
+        """Where Locust finds the user."""
+        return (self._user,)
+
+    @property
+    def name(self) -> str:
+        """What Locust writes into its log."""
+        return f"the greenlet of {self._user!r}"
+
+    @property
+    def dead(self) -> bool:
+        """Whether the user was killed, and has come to its end."""
+        return self.ready()
+
+    def ready(self) -> bool:
+        """Return whether the user was killed, and has come to its end."""
+        return self._greenlet is not None and bool(self._greenlet.ready())
 
     def kill(
         self,
@@ -46,15 +79,43 @@ class Sleeper(Greenlet):  # type: ignore[misc]  # gevent has no types there
         timeout: float | None = None,
     ) -> None:
         """Raise an exception where the user sleeps; a second one before the user is awake changes nothing."""
-        if self._is_awake:
-            super().kill(exception, block, timeout)
-            return
-        if self._error is None:
-            self._error = exception
-            self.start()
+        if self._greenlet is None:
+            # Locust looks for the user in `args`, here as well.
+            greenlet = self._greenlet = Greenlet(partial(self._wake, exception), self._user)
+            self._user.wake_in(greenlet)
+            greenlet.rawlink(self._ended)
+            greenlet.start()
+        elif self._is_awake:
+            self._greenlet.kill(exception, block, timeout)
         if block:
             self.join(timeout)
 
-    def _run(self, user: Sleeping) -> None:
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the end of the user."""
+        if not self.ready():
+            ended = gevent.event.Event()
+            self.rawlink(lambda _: ended.set())
+            ended.wait(timeout)
+
+    def rawlink(self, callback: Link) -> None:
+        """Call back in the hub, with the sleeper, when the user has come to its end."""
+        if self.ready():
+            get_hub().loop.run_callback(callback, self)
+        elif self._links is None:
+            self._links = [callback]
+        else:
+            self._links.append(callback)
+
+    def unlink(self, callback: Link) -> None:
+        """Do not call back any more."""
+        if self._links is not None and callback in self._links:
+            self._links.remove(callback)
+
+    def _wake(self, error: Any, user: Sleeping) -> None:
         self._is_awake = True
-        user.wake(self._error)
+        user.wake(error)
+
+    def _ended(self, _: Any) -> None:
+        links, self._links = self._links, None
+        for link in links or ():
+            link(self)

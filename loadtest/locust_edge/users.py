@@ -28,7 +28,7 @@ from loadtest.locust_edge.events import listen
 from loadtest.locust_edge.process import LoadProcess, UserStation, process_of
 from loadtest.locust_edge.sleeper import FallsAsleep, Sleeper
 from loadtest.station import Context
-from loadtest.transport.turn import Pause, Turn
+from loadtest.transport.turn import Pause
 from loadtest.workload.identities import Lease
 from loadtest.workload.profile import Profile
 from ocppj.errors import UsageError
@@ -53,20 +53,27 @@ _new = tuple.__new__
 class _Answered(Pause):
     """The wait of a task for the end of its CALL: gevent's `Waiter` for the engine's batches, and made once a user."""
 
-    __slots__ = ("_let_go_on", "on_end")
+    __slots__ = ("call", "on_end", "turn")
 
-    def __init__(self, turn: Turn) -> None:
-        """Go on in these batches."""
+    def __init__(self, station: UserStation) -> None:
+        """Wait for CALLs of this station."""
         super().__init__()
-        self._let_go_on = turn.let_go_on
+        self.call = station.call
+        self.turn = station.context.engine.turn
         self.on_end = self._end
         """For `Station.call`; bound once."""
 
     def _end(self, answer: dict[str, Any] | None, outcome: str) -> None:
         # `Answer(…)` without a frame for what a named tuple does there.
         self.value = _new(Answer, (str(outcome), answer))
-        let_go_on = self._let_go_on
-        let_go_on(self)
+        turn = self.turn
+        turn.woken.append(self)
+        if not turn.collects:
+            turn.wake_soon()
+
+
+def _to_hub() -> Any:
+    return get_hub().switch()
 
 
 def _begin(user: ChargePointUser) -> None:
@@ -141,7 +148,7 @@ class ChargePointUser(User):
             stopped.wait(patience + process.engine.close_timeout + 1.0)
         finally:
             station.abort()
-            self.station = None
+            self.station = self._pause = None
             process.forget(station)
             process.leases.release(station.lease)
 
@@ -153,6 +160,7 @@ class ChargePointUser(User):
         greenlet = self._greenlet = group.spawn(_begin, self)
         if process is not None:
             process.prepare(Version(self.ocpp))
+            process.lives_long()
             process.begin_user()
         return greenlet
 
@@ -166,12 +174,21 @@ class ChargePointUser(User):
         raise FallsAsleep
 
     def sleep(self) -> None:
-        """Leave the present greenlet to its end; Locust finds another one in its place."""
+        """Leave the present greenlet to its end; Locust finds a sleeper in its place."""
         self._taskset_instance = None
-        greenlet, self._greenlet = self._greenlet, Sleeper(self)
-        # In this order, because others wait for the group to be empty.
-        self._group.add(self._greenlet)
-        self._group.discard(greenlet)
+        group, greenlet, self._greenlet = self._group, self._greenlet, Sleeper(self)
+        # In this order, because others wait for the group to be empty; and past `add`, which would have the sleeper
+        # call back at its end: `wake_in` takes it out.
+        group.greenlets.add(self._greenlet)
+        group.discard(greenlet)
+
+    def wake_in(self, greenlet: Greenlet) -> None:
+        """Let a greenlet, which begins soon and calls `wake`, take the place of the sleeper."""
+        group, sleeper, self._greenlet = self._group, self._greenlet, greenlet
+        group.add(greenlet)
+        group.discard(sleeper)
+        # Who kills by the group makes a note of it only now.
+        greenlet.rawlink(lambda _: group.discard(sleeper))
 
     def wake(self, error: Any) -> None:
         """Go on in the present greenlet, as if the error had been raised in the task that fell asleep."""
@@ -197,25 +214,29 @@ class ChargePointUser(User):
 
     def call_at(self, action: str, payload: dict[str, Any] | None, intended_at: float) -> Answer:
         """Send a CALL that was due at this moment of `time.monotonic()`, and wait for its end."""
-        station = self.station
-        if station is None:
-            return Answer(Outcome.NEVER_SENT, None)
-        pause, self._pause = self._pause or _Answered(station.context.engine.turn), None
+        pause = self._pause
+        if pause is None or pause.greenlet is not None:
+            # The first CALL, or one of another greenlet beside one that waits.
+            if self.station is None:
+                return Answer(Outcome.NEVER_SENT, None)
+            pause = self._pause = _Answered(self.station)
         pause.greenlet = getcurrent()
-        if not station.call(action, {} if payload is None else payload, intended_at, pause.on_end):
-            return Answer(Outcome.NEVER_SENT, None)
+        call = pause.call
         try:
-            answer: Answer = get_hub().switch()
+            if not call(action, {} if payload is None else payload, intended_at, pause.on_end):
+                pause.greenlet = None
+                return Answer(Outcome.NEVER_SENT, None)
+            answer: Answer = pause.turn.rest(_to_hub)
         except BaseException:
             # The answer may still come, and finds nobody.
-            pause.greenlet = None
+            pause.greenlet = self._pause = None
             raise
-        self._pause = pause
+        pause.greenlet = None
         return answer
 
     def make_station(self, context: Context, lease: Lease) -> UserStation:
         """Make the charge point of this user."""
-        return UserStation(context, Version(self.ocpp), lease, self._raise_in_greenlet)
+        return UserStation(context, Version(self.ocpp), lease, self)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -227,15 +248,17 @@ class ChargePointUser(User):
         assert self._process is not None
         assert self._context is not None
         self.station = self.make_station(self._context, lease)
+        self._pause = None
         self._process.admit(self.station)
 
-    def _raise_in_greenlet(self, error: Exception) -> None:
+    def raise_in_greenlet(self, error: Exception) -> None:
+        """Let an exception of Locust's, which came up in a callback, take effect in the greenlet of the user."""
         if self.greenlet is not None:
             self.greenlet.kill(error, block=False)
 
     def _fenced(self, _: Lease) -> None:
         """Let go of an identity that may be somebody else's by now, and ask for another one."""
-        station, self.station = self.station, None
+        station, self.station, self._pause = self.station, None, None
         if station is not None:
             station.abort()
             if self._process is not None:

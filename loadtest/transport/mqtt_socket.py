@@ -51,7 +51,9 @@ class MqttSocket(MqttStream):
         The identity is the last segment of the URL, and its credentials are those of the Authorization header.
         """
         try:
-            self._line = line_of(self._dialect, identity_in(url), subprotocol)
+            identity = identity_in(url)
+            self._line = line_of(self._dialect, identity, subprotocol)
+            client_id = self._dialect.topic(self._dialect.client_id, identity, subprotocol)
         except UsageError as error:
             self._engine.open_sockets += 1
             self._engine.loop.run_callback(self._refuse, str(error))
@@ -60,7 +62,7 @@ class MqttSocket(MqttStream):
         assert rules is not None
         self._subprotocol = subprotocol
         self._form = Form(self._dialect, rules)
-        self._log_in(self._line.client_id, headers)
+        self._log_in(client_id, headers)
 
     def _refuse(self, reason: str) -> None:
         if self._phase is not _CLOSED:

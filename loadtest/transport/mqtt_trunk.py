@@ -220,7 +220,9 @@ class TrunkEnd(Bearer):
         rules = rules_for_subprotocol(subprotocol)
         assert rules is not None
         self._subprotocol = subprotocol
-        self._form = Form(target.dialect, rules)
+        self._form = target.forms.get(subprotocol) or Form(target.dialect, rules)
+        if self._form.is_shareable:
+            target.forms[subprotocol] = self._form
         self._times = monotonic()
         self._deadline = engine.timers.at(self._times + engine.connect_timeout, self._too_late)
         key = crc32(self.line.down.encode()) % target.mqtt_connections

@@ -112,9 +112,10 @@ class Stream(Bearer):
 
     def _stands(self) -> None:
         assert self._times is not None
+        if self._phase is not _SECURING:
+            self._watch(READ)
         self._phase = _UPGRADING
         self._times = (self._times[0], monotonic())
-        self._watch(READ)
         self._begin()
 
     def _opened(self, subprotocol: str, now: float) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mqtt.dialect import Dialect, load_dialect
+from mqtt.form import Form
 from mqtt.names import DEFAULT_DIALECT
 from ocppj.errors import TargetUnreachableError, UsageError
 from ocppj.identity import PORTS, check_target_url, is_mqtt, is_secure
@@ -24,6 +25,7 @@ class Target:
     __slots__ = (
         "addresses",
         "dialect",
+        "forms",
         "host",
         "mqtt_connections",
         "password",
@@ -65,6 +67,8 @@ class Target:
         self.mqtt_connections = mqtt_connections if self.dialect is not None else 0
         self.trunks: dict[int, object] = {}
         """The connections that stations share at present, kept and known by `mqtt_trunk.py`."""
+        self.forms: dict[str, Form] = {}
+        """Those that stations with one connection share, by their subprotocol."""
         self.sources = tuple(sources)
         self.addresses: list[tuple[int, tuple[str, int] | tuple[str, int, int, int]]] = []
 

@@ -107,14 +107,22 @@ class Secured(Stream):
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLError as error:
-                self._ended(" ".join(str(error).split())[:200])
+                self._plain_ended(" ".join(str(error).split())[:200])
                 return
             if not data:
-                self._ended(_FILE_ENDS)
+                self._plain_ended(_FILE_ENDS)
                 return
-            self._received(data, now)
+            if self._phase is ConnectionPhase.OPEN:
+                self._engine.turn.hear(self, data, now)
+            else:
+                self._received(data, now)
         # A key update or a renegotiation may want an answer.
         self._send_cipher()
+
+    def _plain_ended(self, reason: str) -> None:
+        """TLS is over; what came before its end may wait for the other reads of the turn still."""
+        self._engine.turn.end()
+        self._ended(reason)
 
     def _write(self, data: bytes) -> None:
         assert self._tls is not None

@@ -11,6 +11,7 @@ import pytest
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 try:
     import gevent
+    import gevent.pool
     from gevent import GreenletExit
     from locust import task
     from locust.env import Environment
@@ -74,8 +75,8 @@ def test_locust_counts_and_stops_users_that_sleep(
     spawned = spawn(runner, kind)
     assert runner.user_classes_count == {"Quiet": 0, "Slow": 0, "Busy": 0} | {kind.__name__: 3}
     assert runner.user_count == 3
-    # No frame, and so no stack.
-    assert [user.greenlet.gr_frame for user in spawned] == [None] * 3
+    # No greenlet, and so no stack.
+    assert not any(isinstance(one, gevent.Greenlet) for one in runner.user_greenlets)
     runner.stop_users({kind.__name__: 1})
     assert (runner.user_count, len(stopped)) == (2, 1)
     runner.stop_users({kind.__name__: 2})
@@ -123,3 +124,44 @@ def test_who_is_told_to_go_on_sleeps_again(runner: Any) -> None:
     assert user.greenlet is not before
     runner.stop_users({"Quiet": 1})
     assert stopped == [user]
+
+
+def test_who_waits_for_the_end_of_a_user_hears_of_it(runner: Any) -> None:
+    (user,) = spawn(runner, Quiet, 1)
+    sleeper, group = user.greenlet, gevent.pool.Group()
+    group.add(sleeper)
+    heard: list[object] = []
+    sleeper.rawlink(heard.append)
+    sleeper.rawlink(stopped.append)
+    sleeper.unlink(stopped.append)
+    assert not group.join(timeout=0.001)
+    assert not sleeper.dead
+    sleeper.join(timeout=0.001)
+    group.kill(timeout=10)
+    assert (len(group), heard, stopped) == (0, [sleeper], [user])
+    assert sleeper.dead
+    sleeper.rawlink(heard.append)
+    gevent.sleep(0)
+    assert heard == [sleeper, sleeper]
+
+
+def test_no_group_remembers_a_user_that_has_ended(runner: Any) -> None:
+    (user,) = spawn(runner, Quiet, 1)
+    runner.user_greenlets.killone(user.greenlet)
+    assert not runner.user_greenlets.greenlets
+    assert not runner.user_greenlets.dying
+
+
+def test_a_user_that_ends_the_run_while_it_ends_does_not_wait_for_itself(runner: Any) -> None:
+    class Last(Quiet):
+        def on_stop(self) -> None:
+            super().on_stop()
+            assert self.greenlet is gevent.getcurrent()
+            runner.stop_users({"Last": 1})
+
+    runner.environment.user_classes = [Last]
+    (user,) = spawn(runner, Last, 1)
+    with gevent.Timeout(10):
+        user.greenlet.kill()
+    assert stopped == [user]
+    assert runner.user_count == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from math import isclose
 from zlib import crc32
@@ -94,6 +95,20 @@ def test_batches_of_a_second_become_a_stream_without_bursts(jitter: float) -> No
     buckets = Counter(int(when * 10) for when in released)
     mean = 3000 / (released[-1] - released[0]) / 10
     assert max(buckets.values()) <= 2 * mean
+
+
+def test_those_who_are_let_go_go_in_company_at_the_pace_that_was_asked_for() -> None:
+    pacer: ConnectPacer[int] = ConnectPacer()
+    for item in range(1000):
+        pacer.arrive(item, 0.0)
+    released = []
+    while (now := pacer.next_at) is not None:
+        released += [(now, len(pacer.due(now)))]
+    waits = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(released)]
+    assert min(waits) == pytest.approx(pacer.rest)
+    assert len(released) == pytest.approx(100, abs=2)
+    assert max(size for _, size in released) <= 11
+    assert released[-1][0] == pytest.approx(1.05, abs=0.02)
 
 
 def test_nobody_waits_longer_than_a_window_after_a_single_batch() -> None:

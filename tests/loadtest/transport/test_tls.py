@@ -155,6 +155,38 @@ def test_a_tls_stream_that_ends_is_a_lost_connection(
         assert (kind, code, how) == ("closed", 1006, How.LOST)
 
 
+def test_what_was_said_right_before_the_end_of_tls_is_heard(
+    engine: Engine, authority: trustme.CA, server_context: ssl.SSLContext
+) -> None:
+    over = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.upgrade()
+        peer.text()
+        peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer.say("last words")
+        peer.sock.setblocking(False)
+        assert isinstance(peer.sock, ssl.SSLSocket)
+        with pytest.raises(ssl.SSLWantReadError):
+            peer.sock.unwrap()
+        over.set()
+        peer.sock.setblocking(True)
+        peer.until_end()
+
+    with ScriptedServer(script, context=server_context) as server:
+        target, ear = trusting(authority, server.url), Listener()
+        sock = open_socket(engine, target, ear)
+        sock.connect(f"{server.url}/PS1", "ocpp1.6", {})
+        ear.wait()
+        # Both are read at once then.
+        sock.pause()
+        sock.send_text("go on")
+        assert over.wait(10)
+        sock.resume()
+        said, (kind, _, _, how) = ear.wait(3)[1:]
+        assert (said, kind, how) == ("last words", "closed", How.LOST)
+
+
 def test_a_file_that_holds_no_certificates_is_told(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("no certificate")

@@ -3,6 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gevent import getcurrent
+from gevent.hub import RawGreenlet
+
 from loadtest.timing.timers import TimerQueue
 from loadtest.transport.turn import MOST, Pause, Turn
 
@@ -27,18 +30,18 @@ class Loop:
             callback()
 
 
-class Greenlet:
-    """One that waits."""
-
-    def __init__(self, switch: Callable[[Any], object]) -> None:
-        self.switch = switch
-
-
 def waiting(switch: Callable[[Any], object], value: str) -> Pause:
     """Make the pause of a greenlet that goes on with this function and value."""
     pause = Pause()
-    pause.greenlet, pause.value = Greenlet(switch), value
+    pause.greenlet, pause.value = RawGreenlet(switch), value
     return pause
+
+
+def wake(turn: Turn, pause: Pause) -> None:
+    """Do what the end of a CALL does."""
+    turn.woken.append(pause)
+    if not turn.collects:
+        turn.wake_soon()
 
 
 class Line:
@@ -115,7 +118,7 @@ def test_a_greenlet_goes_on_when_the_stations_have_acted_and_what_it_says_is_in_
     class Asking(Line):
         def take(self, data: bytes, now: float) -> None:
             super().take(data, now)
-            turn.let_go_on(waiting(go_on, "answer"))
+            wake(turn, waiting(go_on, "answer"))
 
     turn.hear(Asking(turn, "a", seen), b"1", 1.0)
     turn.end()
@@ -124,8 +127,8 @@ def test_a_greenlet_goes_on_when_the_stations_have_acted_and_what_it_says_is_in_
 
 def test_a_greenlet_whose_answer_comes_outside_of_a_batch_goes_on_in_the_next_turn() -> None:
     turn, loop, seen, _, _ = made()
-    turn.let_go_on(waiting(seen.append, "first"))
-    turn.let_go_on(waiting(seen.append, "second"))
+    wake(turn, waiting(seen.append, "first"))
+    wake(turn, waiting(seen.append, "second"))
     assert seen == []
     loop.turn()
     assert seen == ["first", "second"]
@@ -139,8 +142,36 @@ def test_a_greenlet_that_was_killed_is_left_alone_and_one_that_fails_costs_the_o
 
     pauses = [waiting(switch, "answer") for switch in (seen.append, fail, seen.append)]
     for pause in pauses:
-        turn.let_go_on(pause)
+        wake(turn, pause)
     pauses[0].greenlet = None
     loop.turn()
     assert seen == ["answer"]
     assert loop.errors == ["a mistake of a task"]
+
+
+def test_a_greenlet_that_waits_again_lets_the_next_one_go_on_without_the_hub() -> None:
+    turn, loop, seen, _, _ = made()
+    hub = getcurrent()
+
+    def leave() -> Any:
+        seen.append("the hub goes on")
+        return hub.switch()
+
+    def ask_twice(value: str) -> None:
+        seen.append(f"{value} is there")
+        seen.append(f"{turn.rest(leave)} is there")
+
+    first, killed, second = (waiting(ask_twice, value) for value in ("first", "killed", "second"))
+    killed.greenlet = None
+    for pause in (first, killed, second):
+        wake(turn, pause)
+    loop.turn()
+    assert seen == ["first is there", "second is there", "the hub goes on"]
+    for pause, value in ((second, "second again"), (first, "first again")):
+        pause.value = value
+        wake(turn, pause)
+    loop.turn()
+    assert seen[3:] == ["second again is there", "first again is there"]
+    assert first.greenlet.dead
+    assert second.greenlet.dead
+    assert loop.errors == []
