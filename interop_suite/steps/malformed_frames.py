@@ -98,17 +98,19 @@ def _with_own_id(data: str | bytes, number: int) -> str | bytes:
     return data.replace("odd-1", name) if isinstance(data, str) else data.replace(b"odd-1", name.encode())
 
 
-def odd_checks(claim: str, grades: Grades, others: Mapping[str, Grades] | None = None) -> tuple[Check, ...]:
+def odd_checks(
+    claim: str, grades: Grades, others: Mapping[str, Grades] | None = None, *, of_others: str | None = None
+) -> tuple[Check, ...]:
     """Judge the reaction to each frame that `throw` sent, and that station and bystander are served all along.
 
-    `others` are tables of their own for some frames.
+    `others` are tables of their own for some frames, and `of_others` what is claimed of those.
     """
 
     def judge(history: History) -> list[Finding]:
         return [
             Finding(
                 verdict=_grade((others or {}).get(name, grades), reaction),
-                claim=claim,
+                claim=of_others if of_others is not None and name in (others or {}) else claim,
                 actual=f"{name}: {actual}",
                 frame=line,
             )
