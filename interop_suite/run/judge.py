@@ -201,7 +201,7 @@ def _implicit(history: History) -> Iterable[Finding]:
             yield Finding(
                 verdict=verdict,
                 claim="Every frame of the CSMS is a message of this version that belongs to an open CALL",
-                actual=stray.reason,
+                actual=_describe_stray(history, stray),
                 clause=_ENVELOPE[version] if stray.fault else _MESSAGE_ID[version],
                 frame=stray.frame.line,
             )
@@ -234,6 +234,13 @@ def _implicit(history: History) -> Iterable[Finding]:
     yield from _unique_ids(history)
     yield from _as_ordered(history)
     yield from general_findings(history)
+
+
+def _describe_stray(history: History, stray: Stray) -> str:
+    wanted = stray.frame.rules.unreadable_message_id
+    if stray.fault is not Fault.BAD_ID or wanted is None or not _sent_what_has_no_id(history, stray.frame):
+        return stray.reason
+    return f"{stray.reason.removesuffix('.')}; what cannot be read is answered with the id {wanted!r}"
 
 
 def _answers_a_long_action(history: History, answer: Frame) -> bool:

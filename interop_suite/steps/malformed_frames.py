@@ -183,16 +183,18 @@ _SERVED_CLAIM = "While a connection is open, its Heartbeats are answered"
 
 
 def _served_all_along(history: History) -> list[Finding]:
-    return [
-        Finding(
-            verdict=Verdict.FAILED if call.kind is not AnswerKind.RESULT and not call.cut_off else Verdict.OK,
-            claim=_SERVED_CLAIM,
-            actual=call.describe_answer(),
-            frame=call.call.line,
-        )
-        for call in history.calls("Heartbeat")
-        if not _is_odd(history, call)
-    ]
+    return [_served(history, call) for call in history.calls("Heartbeat") if not _is_odd(history, call)]
+
+
+def _served(history: History, call: Exchange) -> Finding:
+    served = call.kind is AnswerKind.RESULT or call.cut_off
+    actual = call.describe_answer()
+    if not served:
+        before = (record.info["odd"] for record in reversed(history.records[: call.call.line]) if "odd" in record.info)
+        last = next(before, None)
+        actual = actual if last is None else f"after {last}, {actual}"
+    verdict = Verdict.OK if served else Verdict.FAILED
+    return Finding(verdict=verdict, claim=_SERVED_CLAIM, actual=actual, frame=call.call.line)
 
 
 def _is_odd(history: History, call: Exchange) -> bool:
