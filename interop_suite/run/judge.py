@@ -67,6 +67,8 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
     findings = _found("Every message of the CSMS can be judged", partial(_implicit, history))
     if strict_order:
         findings.extend(_uninvited(history))
+    # What a case is about is told before what every case looks at besides.
+    implicit = len(findings)
     unproven: list[str] = []
     for check in case.checks:
         found = _found(check.claim, partial(check.judge, history))
@@ -74,7 +76,7 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
         if not found:
             unproven.append(check.claim)
     findings = [_unless_limited(finding) for finding in findings]
-    verdict, reason = _conclude(case, history, findings, unproven)
+    verdict, reason = _conclude(case, history, [*findings[implicit:], *findings[:implicit]], unproven)
     return CaseResult(
         id=case.id,
         ocpp=str(case.ocpp),
