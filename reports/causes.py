@@ -39,20 +39,31 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 def causes(cases: Iterable[CaseResult], verdicts: Collection[Verdict] = ATTENTION) -> list[Cause]:
     """Group the cases with one of some verdicts by their reason: by weight, then what most cases have in common."""
-    groups: dict[tuple[Verdict, str], list[CaseResult]] = {}
+    groups: dict[tuple[Verdict, str], list[tuple[CaseResult, str]]] = {}
     for case in cases:
         if case.verdict in verdicts:
-            # The clause of the case itself: cases of one cause stand on different ones, which are told beside it.
-            reason = (case.reason or case.title).removesuffix(f" ({case.clause})")
+            reason, clause = _apart(case)
             reason = _MADE_UP.sub("the station", one_line(reason, LONGEST))
-            groups.setdefault((case.verdict, reason), []).append(case)
+            groups.setdefault((case.verdict, reason), []).append((case, clause))
     found = [
         Cause(
             verdict=verdict,
             reason=reason,
-            clauses=tuple(dict.fromkeys(case.clause for case in members if case.clause)),
-            cases=tuple(members),
+            clauses=tuple(dict.fromkeys(clause for _, clause in members if clause)),
+            cases=tuple(case for case, _ in members),
         )
         for (verdict, reason), members in groups.items()
     ]
     return sorted(found, key=lambda cause: (VERDICT_ORDER.index(cause.verdict), -len(cause.cases)))
+
+
+def _apart(case: CaseResult) -> tuple[str, str]:
+    """Part a reason from the clause at its end: cases of one cause stand on different ones, which are told beside it.
+
+    It is that of the case, or of the rule that it broke on its way.
+    """
+    reason = case.reason or case.title
+    for clause in (case.clause, *(str(finding.get("clause") or "") for finding in case.findings)):
+        if clause and reason.endswith(f" ({clause})"):
+            return reason.removesuffix(f" ({clause})"), clause
+    return reason, case.clause

@@ -60,7 +60,7 @@ def _interop(run: InteropRun) -> Headline:
     if run.verdict is RunVerdict.PASSED and counts[Verdict.NON_STRICT]:
         tone = Tone.MIXED
     if run.verdict is not RunVerdict.INCONCLUSIVE and counts[Verdict.INCONCLUSIVE]:
-        remarks.append(f"{plural(counts[Verdict.INCONCLUSIVE], 'case')} could not be judged: the test set-up failed.")
+        remarks.append(f"{plural(counts[Verdict.INCONCLUSIVE], 'case')} could not be judged; each says why.")
     if counts[Verdict.XPASS]:
         one = counts[Verdict.XPASS] == 1
         remarks.append(

@@ -58,7 +58,7 @@ verdict_words = {
     Verdict.INFORMATIONAL: "has no rule; it records what the CSMS does",
     Verdict.FAILED: "found that the CSMS breaks a rule of the specification",
     Verdict.NOT_APPLICABLE: "could not be run here, for the given reason",
-    Verdict.INCONCLUSIVE: "could not be judged, because the test set-up or its control check failed",
+    Verdict.INCONCLUSIVE: "could not be judged, because the set-up, an order to the CSMS or its control check failed",
     Verdict.XFAIL: "fails, as the expectations file declares",
     Verdict.XPASS: "was declared as failing but passes, so the expectations file is out of date",
 }

@@ -38,7 +38,7 @@ def needs_taken() -> Check:
         declined = [call for call in history.calls(NEEDS) if call.result.get("status") in _DECLINED]
         if not declined:
             return taken.judge(history)
-        actual = f"this CSMS makes no schedule for this car: it answered {declined[0].describe_answer()}"
+        actual = f"this CSMS makes no schedule for this car: {declined[0].describe_answer()}"
         return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=claim, actual=actual, frame=declined[0].call.line)]
 
     return Check(claim=claim, judge=judge)

@@ -35,6 +35,7 @@ _ONCE = frozenset(
     }
 )
 """Commands whose repetition does something to the station."""
+_STOPS = ("RemoteStopTransaction", "RequestStopTransaction")
 
 
 class Ordered(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,8 +137,10 @@ def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
     """Find a CALL that repeats an answered one; a CSMS may ask a station that has just booted for the same.
 
     What changes nothing may come again on another connection, and for the sake of a later order, such as a look at
-    what the station takes.
+    what the station takes. A session may be stopped for a reason of the CSMS's own, too, such as a payment that failed.
     """
+    if ordered.action in _STOPS:
+        return None
     answered: list[Exchange] = []
     later = min(
         (

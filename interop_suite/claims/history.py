@@ -313,7 +313,11 @@ class History:
             self.answers_to_bytes.append(frame)
         elif not frame.sent:
             again = key in self._answered
-            reason = f"A second answer to the CALL {message_id}." if again else f"No CALL has the id {message_id}."
+            reason = (
+                f"A second answer to the CALL {message_id}."
+                if again
+                else f"No CALL has the id {message_id or '(empty)'}."
+            )
             self.strays.append(Stray(frame=frame, fault=None, reason=reason))
 
     def _take_unnamed(self, frame: Frame, message_id: str, kind: AnswerKind) -> Exchange | None:

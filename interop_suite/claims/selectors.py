@@ -94,7 +94,7 @@ def _walk(selectors: frozenset[str], named: Any, sent: Any, path: str) -> Iterat
             here = f"{path}.{name}" if path else str(name)
             if name in named:
                 yield from _walk(selectors, named[name], value, here)
-            elif here in selectors and value != _SAME_AS_NOTHING.get(here, ...):
+            elif here in selectors and not _is_nothing(here, value):
                 yield here, value
     elif isinstance(named, list | tuple) and isinstance(sent, list | tuple):
         rest = list(sent)
@@ -104,6 +104,11 @@ def _walk(selectors: frozenset[str], named: Any, sent: Any, path: str) -> Iterat
                 yield from _walk(selectors, wanted, rest.pop(nearest), path)
         # An entry that is there twice is a matter of its own.
         yield from ((path, entry) for entry in rest if path in selectors and all(_apart(w, entry) for w in named))
+
+
+def _is_nothing(path: str, value: Any) -> bool:
+    # An empty list of keys asks for all, as none does (1.6 §5.8); other empty lists are a matter of the schema.
+    return value in ([], _SAME_AS_NOTHING.get(path, ...))
 
 
 def _apart(wanted: Any, entry: Any) -> list[str]:

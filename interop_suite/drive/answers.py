@@ -19,6 +19,7 @@ class Answer(msgspec.Struct, frozen=True):
     kind: str
     payload: dict[str, Any]
     code: str | None = None
+    description: str = ""
 
     @property
     def ok(self) -> bool:

@@ -390,7 +390,7 @@ class ScriptedStation:
                 case ResultReceived():
                     self._ended[id(event.call)] = Answer("result", event.result.payload or {})
                 case ErrorReceived():
-                    self._ended[id(event.call)] = Answer("error", {}, event.error.code)
+                    self._ended[id(event.call)] = Answer("error", {}, event.error.code, event.error.description)
                 case AnswerMalformed():
                     self._ended[id(event.call)] = Answer("malformed", {})
                 case TimedOut():

@@ -21,10 +21,12 @@ from interop_suite.catalogue import Case
 from interop_suite.claims.claim import Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.command_outcomes import orders_of
+from interop_suite.claims.envelope import describe_fault
 from interop_suite.claims.exchange import AnswerKind, Frame, Stray
 from interop_suite.claims.general import general_findings
 from interop_suite.claims.history import ID_FAULTS, UNREADABLE_ID, History
 from interop_suite.claims.orders import differences, joined, nearest
+from interop_suite.claims.rate_limit import is_limited
 from interop_suite.claims.selectors import unnamed
 from ocppj.actions import ACTIONS
 from ocppj.errors import Fault
@@ -47,7 +49,7 @@ _FAULT_VERDICTS = {
     Fault.DESCRIPTION_TOO_LONG: Verdict.FAILED,
 }
 DESCRIPTION_MAX = 255
-_LIMITED = re.compile(r"(?i)\brate.?limit|\btoo many (?:requests|messages|calls)\b")
+_UNPROVEN = "nothing in the trace shows it"
 _RAISE_IT = "; raise its limit of messages from one station for this run"
 # 1.6 asks for ISO 8601 and only recommends UTC (§3.14, §3.15); 2.x asks for RFC 3339, which has no time without a zone.
 _NAIVE_VERDICTS = {
@@ -66,6 +68,8 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
     is_broken = any(finding.verdict is Verdict.FAILED for finding in findings)
     if strict_order:
         findings.extend(_uninvited(history))
+    # What a case is about is told before what every case looks at besides.
+    implicit = len(findings)
     unproven: list[str] = []
     for check in case.checks:
         found = _found(check.claim, partial(check.judge, history), is_broken=is_broken)
@@ -73,7 +77,7 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
         if not found:
             unproven.append(check.claim)
     findings = [_unless_limited(finding) for finding in findings]
-    verdict, reason = _conclude(case, history, findings, unproven)
+    verdict, reason = _conclude(case, history, [*findings[implicit:], *findings[:implicit]], unproven)
     return CaseResult(
         id=case.id,
         ocpp=str(case.ocpp),
@@ -85,7 +89,8 @@ def judge(case: Case, history: History, *, strict_order: bool = False) -> CaseRe
         profile=case.profile,
         duration_ms=_duration_ms(history),
         expected=[check.claim for check in case.checks],
-        actual=[_actual(finding) for finding in findings if finding.verdict is not Verdict.OK] or ["as expected"],
+        actual=[_actual(finding) for finding in findings if finding.verdict is not Verdict.OK]
+        or _without_findings(verdict, history, unproven),
         latency_ms=latency_of([service_times(history)]),
         findings=[_finding_data(finding, case) for finding in findings],
         observations=_observations(history),
@@ -114,7 +119,7 @@ def _found(claim: str, look: Callable[[], Iterable[Finding]], *, is_broken: bool
 
 def _unless_limited(finding: Finding) -> Finding:
     """Take no refusal for a verdict where a station said too much in a second, and nothing wrong."""
-    if finding.verdict is not Verdict.FAILED or not _LIMITED.search(finding.actual):
+    if finding.verdict is not Verdict.FAILED or not is_limited(finding.actual):
         return finding
     return msgspec.structs.replace(finding, verdict=Verdict.INCONCLUSIVE, actual=finding.actual + _RAISE_IT)
 
@@ -135,7 +140,7 @@ def _conclude(case: Case, history: History, findings: list[Finding], unproven: l
     if unclear is not None:
         return Verdict.INCONCLUSIVE, _reason(unclear, case)
     if unproven:
-        shown = Finding(verdict=Verdict.INCONCLUSIVE, claim=unproven[0], actual="nothing in the trace shows it")
+        shown = Finding(verdict=Verdict.INCONCLUSIVE, claim=unproven[0], actual=_UNPROVEN)
         return Verdict.INCONCLUSIVE, _reason(shown, case)
     if verdict is None:
         return Verdict.INCONCLUSIVE, "The case claims nothing."
@@ -145,6 +150,15 @@ def _conclude(case: Case, history: History, findings: list[Finding], unproven: l
     if verdict is Verdict.INFORMATIONAL:
         return verdict, _actual(first)
     return verdict, _reason(first, case)
+
+
+def _without_findings(verdict: Verdict, history: History, unproven: list[str]) -> list[str]:
+    """Say what was seen of a case in which nothing is to be held against anybody."""
+    if verdict is Verdict.INCONCLUSIVE and history.inconclusive is not None:
+        return [history.inconclusive]
+    if verdict is Verdict.INCONCLUSIVE and unproven:
+        return [f"{claim}: {_UNPROVEN}" for claim in unproven]
+    return ["as expected"]
 
 
 def _reason(finding: Finding, case: Case) -> str:
@@ -194,7 +208,7 @@ def _implicit(history: History) -> Iterable[Finding]:
             yield Finding(
                 verdict=verdict,
                 claim="Every frame of the CSMS is a message of this version that belongs to an open CALL",
-                actual=stray.reason,
+                actual=_describe_stray(history, stray),
                 clause=_ENVELOPE[version] if stray.fault else _MESSAGE_ID[version],
                 frame=stray.frame.line,
             )
@@ -210,7 +224,7 @@ def _implicit(history: History) -> Iterable[Finding]:
             yield Finding(
                 verdict=Verdict.NON_STRICT if repeats else _FAULT_VERDICTS[fault],
                 claim="The envelope of every message follows the text",
-                actual=f"{fault.value} in {_head(frame)}",
+                actual=f"{describe_fault(fault, frame.message, frame.rules)}: {_head(frame)}",
                 clause=_ENVELOPE[version],
                 frame=frame.line,
             )
@@ -227,6 +241,13 @@ def _implicit(history: History) -> Iterable[Finding]:
     yield from _unique_ids(history)
     yield from _as_ordered(history)
     yield from general_findings(history)
+
+
+def _describe_stray(history: History, stray: Stray) -> str:
+    wanted = stray.frame.rules.unreadable_message_id
+    if stray.fault is not Fault.BAD_ID or wanted is None or not _sent_what_has_no_id(history, stray.frame):
+        return stray.reason
+    return f"{stray.reason.removesuffix('.')}; what cannot be read is answered with the id {wanted!r}"
 
 
 def _answers_a_long_action(history: History, answer: Frame) -> bool:

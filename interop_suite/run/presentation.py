@@ -22,13 +22,13 @@ __all__ = ["CouldNotBeJudgedError", "attach", "explain", "raise_outcome"]
 
 
 def explain(result: CaseResult) -> str:
-    """Write what a person needs to act on a verdict: sent, allowed, seen, clause, trace, and how to repeat it."""
+    """Write what a person needs to act on a verdict: sent, checked, seen, clause, trace, and how to repeat it."""
     lines = [
         f"{result.verdict}  {result.ocpp} {result.id}: {result.title}",
         f"  sends:    {result.sends}",
         f"  expects:  {result.expects}  [{result.clause}, {result.level}]",
     ]
-    lines += [f"  allowed:  {claim}" for claim in result.expected]
+    lines += [f"  checked:  {claim}" for claim in result.expected]
     lines += [f"  seen:     {actual}" for actual in result.actual]
     lines += [f"  reason:   {result.reason}"]
     if result.trace:

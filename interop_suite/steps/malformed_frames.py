@@ -98,17 +98,19 @@ def _with_own_id(data: str | bytes, number: int) -> str | bytes:
     return data.replace("odd-1", name) if isinstance(data, str) else data.replace(b"odd-1", name.encode())
 
 
-def odd_checks(claim: str, grades: Grades, others: Mapping[str, Grades] | None = None) -> tuple[Check, ...]:
+def odd_checks(
+    claim: str, grades: Grades, others: Mapping[str, Grades] | None = None, *, of_others: str | None = None
+) -> tuple[Check, ...]:
     """Judge the reaction to each frame that `throw` sent, and that station and bystander are served all along.
 
-    `others` are tables of their own for some frames.
+    `others` are tables of their own for some frames, and `of_others` what is claimed of those.
     """
 
     def judge(history: History) -> list[Finding]:
         return [
             Finding(
                 verdict=_grade((others or {}).get(name, grades), reaction),
-                claim=claim,
+                claim=of_others if of_others is not None and name in (others or {}) else claim,
                 actual=f"{name}: {actual}",
                 frame=line,
             )
@@ -181,16 +183,18 @@ _SERVED_CLAIM = "While a connection is open, its Heartbeats are answered"
 
 
 def _served_all_along(history: History) -> list[Finding]:
-    return [
-        Finding(
-            verdict=Verdict.FAILED if call.kind is not AnswerKind.RESULT and not call.cut_off else Verdict.OK,
-            claim=_SERVED_CLAIM,
-            actual=call.describe_answer(),
-            frame=call.call.line,
-        )
-        for call in history.calls("Heartbeat")
-        if not _is_odd(history, call)
-    ]
+    return [_served(history, call) for call in history.calls("Heartbeat") if not _is_odd(history, call)]
+
+
+def _served(history: History, call: Exchange) -> Finding:
+    served = call.kind is AnswerKind.RESULT or call.cut_off
+    actual = call.describe_answer()
+    if not served:
+        before = (record.info["odd"] for record in reversed(history.records[: call.call.line]) if "odd" in record.info)
+        last = next(before, None)
+        actual = actual if last is None else f"after {last}, {actual}"
+    verdict = Verdict.OK if served else Verdict.FAILED
+    return Finding(verdict=verdict, claim=_SERVED_CLAIM, actual=actual, frame=call.call.line)
 
 
 def _is_odd(history: History, call: Exchange) -> bool:

@@ -37,6 +37,8 @@ __all__ = [
 
 Payload = dict[str, Any]
 BEGIN, END = "2031-03-02T05:30:00Z", "2031-04-07T21:45:00Z"
+# A CSMS may send no profile whose time has not come yet: it can send that one later.
+SINCE = "2024-05-02T05:30:00Z"
 PLACE = {"id": EVSE_2, "connectorId": 2}
 
 
@@ -57,7 +59,7 @@ def profile_of_one_phase(_probe: Probe) -> Payload:
         {"startPeriod": 2700, "limit": 8.5, "numberPhases": 1, "phaseToUse": 3},
     ]
     own = {**schedule(171, (0, 1.0), duration=7200, minChargingRate=6.4), "chargingSchedulePeriod": periods}
-    return set_profile(EVSE_2, profile(71, "TxDefaultProfile", "Absolute", 2, own, validFrom=BEGIN, validTo=END))
+    return set_profile(EVSE_2, profile(71, "TxDefaultProfile", "Absolute", 2, own, validFrom=SINCE, validTo=END))
 
 
 def profile_of_each_phase(_probe: Probe) -> Payload:

@@ -63,7 +63,7 @@ def _judge(call: Exchange, group: str, told: dict[str, str]) -> Finding:
     said: Any = field(call.result, "idTokenInfo.groupIdToken.idToken")
     name = None if said is None else str(said).casefold()
     if name is None:
-        problem = "names no group"
+        problem = "names no group (groupIdToken)"
     elif told.setdefault(group, name) != name:
         problem = f"names {said!r}, but an earlier answer about this group named {told[group]!r}"
     elif any(other != group and of_other == name for other, of_other in told.items()):

@@ -80,8 +80,12 @@ def _has_token(call: Exchange) -> bool:
     return "idToken" in call.payload
 
 
+WORTH = Clause("201-E", "2.14.2")
+"""Whoever sends a token in a TransactionEvent is told what it is worth."""
+
+
 def starts_with_token(*statuses: str) -> Check:
     """Claim that the answer to each TransactionEvent with a token says what the token is worth."""
     fields = {"idTokenInfo.status": one_of(*statuses) if statuses else present()}
     claim = "The answer to an event with a token says what the token is worth"
-    return answered("TransactionEvent", fields, when=_has_token, claim=claim)
+    return answered("TransactionEvent", fields, when=_has_token, claim=claim, clause=WORTH)

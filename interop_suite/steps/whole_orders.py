@@ -12,7 +12,7 @@ from typing import Any
 from fixtures.tokens import TokenKind
 from interop_suite.drive.probe import Probe
 from interop_suite.steps.charging import Charging
-from interop_suite.steps.rich_orders import BEGIN, END, PLACE
+from interop_suite.steps.rich_orders import BEGIN, END, PLACE, SINCE
 from interop_suite.steps.smart_charging import EVSE_1, EVSE_2, profile, schedule, set_profile, two_sessions
 from interop_suite.steps.tariffs import energy_prices, minute_prices, price, tariff, times
 
@@ -88,7 +88,7 @@ def starts_with_whole_profiles(probe: Probe) -> Orders:
     power = schedule(182, (0, 10_500.0), (1200, 7_300.0), unit="W", duration=4200, minChargingRate=1380.0)
     power["chargingSchedulePeriod"] = [{**each, "numberPhases": 3} for each in power["chargingSchedulePeriod"]]
     own = (
-        profile(81, "TxProfile", "Absolute", 2, first, validFrom=BEGIN, validTo=END),
+        profile(81, "TxProfile", "Absolute", 2, first, validFrom=SINCE, validTo=END),
         profile(82, "TxProfile", "Relative", 4, power, validTo=LATER),
     )
     return (
@@ -138,7 +138,7 @@ def profiles_of_other_units(probe: Probe) -> Orders:
     own["salesTariff"] = _sales_tariff(63)
     weekly = schedule(184, (0, 9_100.0), (3600, 4_700.0), unit="W", duration=18_000)
     recurring = profile(
-        84, "TxDefaultProfile", "Recurring", 3, weekly, recurrencyKind="Weekly", validFrom=END, validTo=LATER
+        84, "TxDefaultProfile", "Recurring", 3, weekly, recurrencyKind="Weekly", validFrom=SINCE, validTo=LATER
     )
     recurring["chargingSchedule"] = [{**each, "startSchedule": END} for each in recurring["chargingSchedule"]]
     return (

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from drivers.base import CommandResult, DriverError, StationSettings, TokenSettings
+from drivers.base import CommandResult, DriverCannotError, DriverError, StationSettings, TokenSettings
 from drivers.factory import make_declarative_driver
 from ocppj.actions import ACTIONS
 from ocppj.schemas import validator
@@ -530,6 +530,14 @@ def test_evtivity_approves_a_new_station_and_changes_a_known_one() -> None:
         ("GET /v1/stations", None),
         ("PATCH /v1/stations/sta_2", {"securityProfile": 0}),
     ]
+
+
+@pytest.mark.usefixtures("evtivity")
+def test_evtivity_has_no_tokens_of_direct_payments_no_false_alarm() -> None:
+    with preset("evtivity", lambda _: Said(400, {})) as (driver, api):
+        with pytest.raises(DriverCannotError, match="direct payments"):
+            driver.set_token("P", TokenSettings(status="Accepted", type="DirectPayment"), Version.V21)
+        assert api.asked == []
 
 
 @pytest.mark.usefixtures("evtivity")

@@ -31,6 +31,13 @@ def test_equal_reasons_are_one_row_and_the_worst_comes_first() -> None:
     assert found[0].names(1) == "1.6 E and 1 more"
 
 
+def test_clause_of_a_rule_that_was_broken_on_the_way_is_told_beside_the_reason() -> None:
+    rule = {"verdict": "FAILED", "claim": "a", "actual": "b", "clause": "OCPP 2.x Part 2 K01", "frame": 3}
+    case = make_case("A", Verdict.FAILED, reason="expected that a, but b (OCPP 2.x Part 2 K01)", findings=[rule])
+    (found,) = causes([case])
+    assert (found.reason, found.clauses) == ("expected that a, but b", ("OCPP 2.x Part 2 K01",))
+
+
 def test_one_cause_of_thirty_cases_is_one_row_of_summary_and_page(tmp_path: Path) -> None:
     folder = write_interop(
         tmp_path, [make_case(f"C{number}", Verdict.FAILED, reason="the same cause") for number in range(50)]

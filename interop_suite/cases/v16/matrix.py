@@ -23,6 +23,7 @@ from interop_suite.drive.answers import Answer
 from interop_suite.drive.probe import Probe
 from interop_suite.drive.station import ScriptedStation
 from interop_suite.steps.connections import heartbeat
+from interop_suite.steps.payload_matrix import call_named, named_lines
 from interop_suite.steps.v16 import stop_transaction, transaction_id
 from ocppj.actions import station_actions
 from ocppj.versions import Version
@@ -62,7 +63,7 @@ def _judge(action: str, kind: MutationKind) -> Check:
         plain = _refused_as_such(history, action, claim)
         if plain is not None:
             return [plain]
-        sent = [(r.info["mutation"], line) for line, r in enumerate(history.records) if "mutation" in r.info]
+        sent = named_lines(history, "mutation")
         calls = history.calls(action)
         findings = []
         for name, line in sent:
@@ -120,8 +121,7 @@ def _drive(probe: Probe, action: str, group: list[Mutation]) -> None:
     for mutation in group:
         if not station.connected:
             probe.reconnect(station)
-        station.note(mutation=mutation.id)
-        answer = station.call(action, mutation.payload)
+        answer = call_named(station, action, mutation.payload, mutation=mutation.id)
         silent += answer.kind == "timeout"
         _end_session(station, action, answer)
         if silent >= PATIENCE:

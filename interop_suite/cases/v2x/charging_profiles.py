@@ -40,7 +40,8 @@ SMART_CHARGING = "Smart Charging"
 ACCEPTED: Payload = {"status": "Accepted"}
 NO_SUCH_TRANSACTION: Payload = {"status": "Rejected", "statusInfo": {"reasonCode": "TxNotFound"}}
 
-VALID: Payload = {"validFrom": "2031-03-01T22:15:00Z", "validTo": "2031-09-30T21:45:00Z"}
+# A CSMS may send no profile whose time has not come yet: it can send that one later.
+VALID: Payload = {"validFrom": "2024-03-01T22:15:00Z", "validTo": "2031-09-30T21:45:00Z"}
 
 
 def _phases(number: int, written: Payload) -> Payload:

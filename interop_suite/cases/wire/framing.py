@@ -298,6 +298,7 @@ ILLEGAL_IDS = [
         "A legal message id comes back as it was sent",
         TAKEN,
         {frame.name: ANY_WAY if frame.name == "empty" else BROKEN_CALL for frame in ILLEGAL_IDS},
+        of_others="A message id that is empty, or of more than 36 characters, is refused",
     ),
 )
 def message_ids(probe: Probe) -> None:

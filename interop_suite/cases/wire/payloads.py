@@ -213,15 +213,23 @@ PATIENCE = 2
 
 
 def _mutated(action: str, claim: str, grades: Grades) -> Check:
-    def grade(call: Exchange) -> Finding:
+    def grade(call: Exchange, name: str) -> Finding:
         closed = call.kind is AnswerKind.NONE and call.cut_off
         reaction = Reaction.CLOSED if closed else _REACTIONS[call.kind]
-        return Finding(verdict=grades[reaction], claim=claim, actual=call.describe_answer(), frame=call.call.line)
+        actual = f"{name}{call.describe_answer()}"
+        return Finding(verdict=grades[reaction], claim=claim, actual=actual, frame=call.call.line)
 
     def judge(history: History) -> list[Finding]:
-        return [grade(call) for call in history.calls(action)]
+        names = {n: r.info["mutation"] for n, r in enumerate(history.records) if "mutation" in r.info}
+        return [grade(call, _name_before(call.call.line, names)) for call in history.calls(action)]
 
     return Check(claim=claim, judge=judge)
+
+
+def _name_before(line: int, names: Mapping[int, str]) -> str:
+    """Name what is wrong with the CALL on this line: the last thing that was noted before it."""
+    last = max((noted for noted in names if noted < line), default=None)
+    return "" if last is None else f"{names[last]}: "
 
 
 def _throw(probe: Probe, action: str, wrong: list[Mutation]) -> None:

@@ -286,6 +286,15 @@ def test_look_at_a_station_that_has_come_back_no_false_alarm() -> None:
     assert not any("came again" in actual for actual in told(recording))
 
 
+def test_session_that_the_csms_stops_for_its_own_reason_too_no_false_alarm() -> None:
+    stop = {"transactionId": 31}
+    recording = begun().driver(operation="trigger", action="RemoteStopTransaction", payload=stop)
+    for number in ("a", "b"):
+        recording.got(json.dumps([2, number, "RemoteStopTransaction", stop]))
+        recording.sent(json.dumps([3, number, {"status": "Accepted"}]))
+    assert told(recording) == []
+
+
 def test_order_that_is_tried_again_after_an_error_no_false_alarm() -> None:
     assert ordered({"status": "sent"}, ERROR, ACCEPTED) == []
 

@@ -57,6 +57,7 @@ def test_what_nobody_named_makes_another_order(
         ("SetVariables", {"setVariableData": [POWER, VOLTAGE]}, {"setVariableData": [VOLTAGE, POWER]}),
         ("GetInstalledCertificateIds", {}, {"certificateType": ["CSMSRootCertificate"]}),
         ("GetDisplayMessages", {"id": [3]}, "no object"),
+        ("GetConfiguration", {}, {"key": []}),
         ("DataTransfer", {"vendorId": "v"}, {"vendorId": "v", "messageId": "m"}),
     ],
 )

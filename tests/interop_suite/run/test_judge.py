@@ -38,11 +38,17 @@ def test_nothing_passes_by_accident() -> None:
     result = judged(begun())
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "nothing in the trace shows it" in result.reason
+    assert result.actual == ["The CSMS answers Heartbeat: nothing in the trace shows it"]
 
 
 def test_failed_preparation_is_inconclusive() -> None:
     result = judged(begun().sent(HEARTBEAT).got(ANSWER).note(inconclusive="no token"))
-    assert (result.verdict, result.reason) == (Verdict.INCONCLUSIVE, "no token")
+    assert (result.verdict, result.reason, result.actual) == (Verdict.INCONCLUSIVE, "no token", ["no token"])
+
+
+def test_answer_to_what_has_no_id_says_which_id_it_should_have() -> None:
+    recording = begun(Version.V201).sent("[2]").got('[4,null,"RpcFrameworkError","",{}]')
+    assert "what cannot be read is answered with the id '-1'" in " ".join(judged(recording).actual)
 
 
 def test_broken_rule_outweighs_a_script_that_broke_afterwards() -> None:
