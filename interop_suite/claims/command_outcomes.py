@@ -136,8 +136,10 @@ def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
     """Find a CALL that repeats an answered one; a CSMS may ask a station that has just booted for the same.
 
     What changes nothing may come again on another connection, and for the sake of a later order, such as a look at
-    what the station takes.
+    what the station takes. A CSMS that looks at its stations of its own accord may ask for the same at that moment.
     """
+    if ordered.action not in _ONCE and ordered.action.startswith("Get") and _asks_unasked(history, ordered):
+        return None
     answered: list[Exchange] = []
     later = min(
         (
@@ -161,6 +163,17 @@ def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
         if call.kind is AnswerKind.RESULT:
             answered.append(call)
     return None
+
+
+def _asks_unasked(history: History, ordered: Ordered) -> bool:
+    """Return whether the CSMS has sent this station something that nobody ordered, on the connection of the order."""
+    first = ordered.calls[0].call if ordered.calls else None
+    return first is not None and any(
+        not e.by_station
+        and (e.call.station, e.call.connection) == (first.station, first.connection)
+        and not history.triggers(e.action)
+        for e in history.exchanges
+    )
 
 
 def _told_otherwise(history: History, ordered: Ordered) -> str | None:

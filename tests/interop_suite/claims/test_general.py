@@ -286,6 +286,24 @@ def test_look_at_a_station_that_has_come_back_no_false_alarm() -> None:
     assert not any("came again" in actual for actual in told(recording))
 
 
+def _asked_twice(*, by_itself: bool) -> list[str]:
+    recording = begun()
+    if by_itself:
+        recording.got('[2,"o","GetConfiguration",{}]').sent('[3,"o",{"configurationKey":[]}]')
+    recording.driver(operation="trigger", action="GetLocalListVersion", payload={})
+    for number in ("a", "b"):
+        recording.got(f'[2,"{number}","GetLocalListVersion",{{}}]').sent(f'[3,"{number}",{{"listVersion":0}}]')
+    return told(recording)
+
+
+def test_csms_that_asks_for_the_same_of_its_own_accord_no_false_alarm() -> None:
+    assert not _asked_twice(by_itself=True)
+
+
+def test_csms_that_asks_for_nothing_else_and_asks_twice_is_told() -> None:
+    assert _asked_twice(by_itself=False) == ["GetLocalListVersion came again, although the station had answered it"]
+
+
 def test_order_that_is_tried_again_after_an_error_no_false_alarm() -> None:
     assert ordered({"status": "sent"}, ERROR, ACCEPTED) == []
 
