@@ -160,8 +160,6 @@ class Probe(Orders):
 
         A CSMS may close the connection so that its operator's new decision about boots counts: the station comes back.
         """
-        station.listen(LAST_LOOK)
-        decided = settings.boot_status is not None and station.connected
         can_set_interval = self.driver.missing("interval", self.version) is None
         told = {"interval": settings.interval if can_set_interval else None, "boot_status": settings.boot_status}
         self._driven(
@@ -170,7 +168,7 @@ class Probe(Orders):
             identity=station.identity,
             **{name: value for name, value in told.items() if value is not None},
         )
-        if decided:
+        if settings.boot_status is not None and station.connection:
             station.take_in()
             if not station.connected:
                 self.reconnect(station)
