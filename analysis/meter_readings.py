@@ -78,7 +78,7 @@ def _by_phase(samples: list[Sample], measurand: str) -> dict[str, float]:
 def instant(text: Any) -> float | None:
     """Read a time stamp as seconds since 1970, without a zone as UTC; None for anything else."""
     try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        moment = datetime.fromisoformat(text.upper())
+    except (AttributeError, ValueError):
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

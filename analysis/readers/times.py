@@ -33,7 +33,7 @@ def read_time(text: str) -> tuple[float, bool]:
         return _epoch(text)
     plain = text.replace("/", "-") if text[4:5] == "/" else text
     try:
-        moment = datetime.fromisoformat(_five_digits(plain))
+        moment = datetime.fromisoformat(_five_digits(plain).upper())
     except ValueError:
         return _other(text)
     if moment.tzinfo is None:

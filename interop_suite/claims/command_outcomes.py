@@ -36,6 +36,20 @@ _ONCE = frozenset(
 )
 """Commands whose repetition does something to the station."""
 _STOPS = ("RemoteStopTransaction", "RequestStopTransaction")
+_OCCASIONS = frozenset(
+    {
+        "Authorize",
+        "BootNotification",
+        "SignCertificate",
+        "StartTransaction",
+        "StatusNotification",
+        "StopTransaction",
+        "TransactionEvent",
+    }
+)
+"""What a station says that a CSMS may act on: the same command after it is another one."""
+
+_SESSION = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent"})
 
 
 class Ordered(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +133,8 @@ def _unasked_again(history: History) -> Iterator[Finding]:
     """Find CALLs with an effect that nobody ordered and that repeat an answered one."""
     answered: set[tuple[str, int, str, bytes]] = set()
     for call in history.exchanges:
+        if call.by_station and call.action in _OCCASIONS:
+            answered = {place for place in answered if place[0] != call.call.station}
         if call.by_station or call.action not in _ONCE or history.triggers(call.action):
             continue
         place = (call.call.station, call.call.connection, call.action, msgspec.json.encode(call.payload))
@@ -137,9 +153,10 @@ def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
     """Find a CALL that repeats an answered one; a CSMS may ask a station that has just booted for the same.
 
     What changes nothing may come again on another connection, and for the sake of a later order, such as a look at
-    what the station takes. A session may be stopped for a reason of the CSMS's own, too, such as a payment that failed.
+    what the station takes. A CSMS that sends stations commands of its own accord may send the same at that moment, and
+    stop a session for a reason of its own, too, such as a payment that failed.
     """
-    if ordered.action in _STOPS:
+    if ordered.action in _STOPS or (ordered.action not in _ONCE and _asks_unasked(history, ordered)):
         return None
     answered: list[Exchange] = []
     later = min(
@@ -159,11 +176,33 @@ def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
                 for e in history.exchanges
             )
             anew = earlier.call.connection != call.call.connection and ordered.action not in _ONCE
-            if earlier.payload == call.payload and not booted and not anew:
+            if earlier.payload == call.payload and not booted and not anew and not _occasion(history, earlier, call):
                 return call
         if call.kind is AnswerKind.RESULT:
             answered.append(call)
     return None
+
+
+def _occasion(history: History, earlier: Exchange, later: Exchange) -> bool:
+    """Return whether the station has begun or ended a session between two commands: a CSMS may act on that."""
+    return any(
+        e.by_station
+        and e.action in _SESSION
+        and e.call.station == later.call.station
+        and earlier.call.line < e.call.line < later.call.line
+        for e in history.exchanges
+    )
+
+
+def _asks_unasked(history: History, ordered: Ordered) -> bool:
+    """Return whether the CSMS has sent this station something that nobody ordered, on the connection of the order."""
+    first = ordered.calls[0].call if ordered.calls else None
+    return first is not None and any(
+        not e.by_station
+        and (e.call.station, e.call.connection) == (first.station, first.connection)
+        and not history.triggers(e.action)
+        for e in history.exchanges
+    )
 
 
 def _told_otherwise(history: History, ordered: Ordered) -> str | None:

@@ -14,7 +14,7 @@ from interop_suite.claims.exchange import Exchange
 from interop_suite.claims.expected import field
 from ocppj.versions import Version
 
-__all__ = ["REQUIRED_ACTIONS", "is_unsupported", "weigh_unsupported"]
+__all__ = ["REQUIRED_ACTIONS", "is_unsupported", "says_unsupported", "weigh_unsupported"]
 
 _CORE_2X = frozenset(
     {
@@ -102,8 +102,12 @@ _ASKED_FOR_BY: Mapping[str, tuple[Cause, ...]] = MappingProxyType(
 
 def is_unsupported(call: Exchange, version: Version) -> bool:
     """Return whether the CSMS says of an optional action that it does not have it: a feature that is not claimed."""
-    error = call.error
-    return error is not None and error.code in _SAYS_SO and call.action not in REQUIRED_ACTIONS[version]
+    return says_unsupported(call) and call.action not in REQUIRED_ACTIONS[version]
+
+
+def says_unsupported(call: Exchange) -> bool:
+    """Return whether the CSMS says that it does not have what a CALL is about."""
+    return call.error is not None and call.error.code in _SAYS_SO
 
 
 def weigh_unsupported(call: Exchange, commands: Iterable[Exchange], version: Version) -> Verdict | None:

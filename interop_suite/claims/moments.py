@@ -10,11 +10,14 @@ __all__ = ["apart", "moment", "wall_at"]
 
 
 def moment(text: object) -> datetime | None:
-    """Read a time; one without a zone is taken for UTC, and anything else is None."""
+    """Read a time; one without a zone is taken for UTC, and anything else is None.
+
+    Its letters may be small (RFC 3339 §5.6).
+    """
     if not isinstance(text, str):
         return None
     try:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text.upper())
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)

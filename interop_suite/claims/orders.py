@@ -234,7 +234,7 @@ def _is_same_time(wanted: str, found: str) -> bool:
 
 def _moment(text: str) -> datetime:
     """Read a time; one without a zone is taken for UTC, and its lack is a matter of the schema."""
-    moment = datetime.fromisoformat(text)
+    moment = datetime.fromisoformat(text.upper())
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

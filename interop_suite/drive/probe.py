@@ -156,7 +156,10 @@ class Probe(Orders):
         return twin
 
     def set_up(self, station: ScriptedStation, settings: StationSettings) -> None:
-        """Tell the CSMS something about a station; what the settings leave out stays."""
+        """Tell the CSMS something about a station; what the settings leave out stays.
+
+        A CSMS may close the connection so that its operator's new decision about boots counts: the station comes back.
+        """
         can_set_interval = self.driver.missing("interval", self.version) is None
         told = {"interval": settings.interval if can_set_interval else None, "boot_status": settings.boot_status}
         self._driven(
@@ -165,6 +168,10 @@ class Probe(Orders):
             identity=station.identity,
             **{name: value for name, value in told.items() if value is not None},
         )
+        if settings.boot_status is not None and station.connection:
+            station.take_in()
+            if not station.connected:
+                self.reconnect(station)
 
     def _password(self) -> str:
         return self.target.password or make_password()

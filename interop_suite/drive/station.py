@@ -16,6 +16,7 @@ from fixtures.models import Station as Model
 from interop_suite.claims.orders import differences, nearest
 from interop_suite.drive.answers import Answer, Order, Reply
 from interop_suite.drive.offer import TRAITS, Handshake, Offer, asks
+from interop_suite.drive.told_passwords import told_password
 from interop_suite.drive.transport import Closed, Incoming, NoWayError, Pinged, Trait, Transport, WireEvent
 from interop_suite.drive.wire import WebSocketTransport, readable
 from ocppj.actions import ACTIONS
@@ -31,7 +32,7 @@ from ocppj.events import (
     ResultReceived,
     TimedOut,
 )
-from ocppj.identity import without_user
+from ocppj.identity import decode_authorization_key, without_user
 from ocppj.messages import Call
 from ocppj.session import Session, message_ids
 from ocppj.trace import Kind, TraceRecord
@@ -427,6 +428,10 @@ class ScriptedStation:
             self.session.refuse(call.message_id, self.rules.code(ErrorMeaning.FORMAT), error.reason[:255])
             return
         self.session.answer(call.message_id, payload)
+        password = told_password(self.version, call.action, call.payload or {}, payload)
+        if password is not None:
+            secret = decode_authorization_key(password, self.version)
+            self.offer = msgspec.structs.replace(self.offer, password=secret, lent=False)
 
     def _frame(
         self, kind: Kind, data: str | bytes, at: float | None = None, *, info: dict[str, Any] | None = None

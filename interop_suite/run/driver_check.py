@@ -369,6 +369,9 @@ class _Check:
         for status in ("Pending", "Accepted"):
             settings = StationSettings(boot_status=status, interval=60)
             self._driver.register(self._identity, settings, self._version)
+            self._station.take_in()
+            if not self._station.connected:  # closed, so that the new decision counts
+                self._station.connect()
             seen.append(self._boot().get("status"))
         if seen != ["Pending", "Accepted"]:
             raise _Broken(f"set to Pending and Accepted, boots were answered {seen[0]!r} and {seen[1]!r}")

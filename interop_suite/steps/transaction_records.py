@@ -167,7 +167,7 @@ def recorded_once(*, role: str = PRIMARY) -> Check:
 
 def _same_time(one: object, other: object) -> bool:
     try:
-        return datetime.fromisoformat(str(one)) == datetime.fromisoformat(str(other))
+        return datetime.fromisoformat(str(one).upper()) == datetime.fromisoformat(str(other).upper())
     except (ValueError, TypeError):
         return False
 

@@ -349,6 +349,7 @@ def test_units_and_multipliers_are_read() -> None:
 
 def test_time_stamps_of_every_spelling_are_the_same_instant() -> None:
     spelled = ["2026-01-01T00:00:00Z", "2026-01-01T02:00:00.000000+02:00", "2026-01-01T00:00:00"]
+    spelled.append("2026-01-01t00:00:00z")
     assert len({instant(text) for text in spelled}) == 1
     assert instant("yesterday") is None
     assert instant(None) is None

@@ -84,6 +84,18 @@ def test_only_what_certification_leaves_out_may_be_not_implemented(
     assert is_unsupported(call, version) is optional
 
 
+@pytest.mark.parametrize("version", list(Version))
+@pytest.mark.parametrize("name", ["HB_01", "ST_05"])
+def test_time_in_small_letters_no_false_alarm(name: str, version: Version) -> None:
+    recording = begun(version).sent('[2,"0","BootNotification",{}]')
+    recording.got('[3,"0",{"status":"Accepted","interval":60,"currentTime":"2026-01-01t00:00:00.123456789z"}]')
+    for second in (1, 3):
+        recording.wait(1 if second == 1 else 2).sent(f'[2,"{second}","Heartbeat",{{}}]')
+        recording.got(f'[3,"{second}",{{"currentTime":"2026-01-01t00:00:0{second}.123456789z"}}]')
+    findings = judge(case(name, version), recording.history()).findings
+    assert not [finding for finding in findings if finding["verdict"] in ("FAILED", "INCONCLUSIVE")]
+
+
 @pytest.mark.parametrize(("version", "verdict"), [(Version.V16, "NON_STRICT"), (Version.V201, "FAILED")])
 def test_time_without_a_zone_is_a_habit_in_1_6_only(version: Version, verdict: str) -> None:
     recording = begun(version).sent('[2,"1","Heartbeat",{}]').got('[3,"1",{"currentTime":"2026-01-01T00:00:00"}]')

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from drivers.base import CommandResult, DriverCannotError, NoDriver
+from drivers.base import CommandResult, DriverCannotError, NoDriver, StationSettings, TokenSettings
 from evidence.verdicts import Verdict
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.drive.setup import CsmsUnderTest
@@ -62,6 +62,36 @@ class QueueingCsms(NoDriver):
 
         loop.call_soon_threadsafe(lambda: loop.call_later(self._delay, send))
         return CommandResult(status="sent")
+
+
+class TidyingCsms(QueueingCsms):
+    """It cancels an old reservation whenever a station has booted, and knows tokens."""
+
+    async def serve(self, socket: ServerConnection) -> None:
+        self._sockets.append((asyncio.get_running_loop(), socket))
+        async for text in socket:
+            message_type, message_id, *rest = json.loads(text)
+            if message_type == 2:
+                await socket.send(json.dumps([3, message_id, plain_answer(rest[0])]))
+            if message_type == 2 and rest[0] == "BootNotification":
+                await socket.send('[2,"old","CancelReservation",{"reservationId":99}]')
+
+    def missing(self, need: str, version: Version) -> str | None:
+        del need, version
+        return None
+
+    def set_token(self, token: str, settings: TokenSettings, version: Version) -> None:
+        del token, settings, version
+
+    def register(self, identity: str, settings: StationSettings, version: Version) -> None:
+        del identity, settings, version
+
+
+def test_older_reservation_that_is_cancelled_unasked_no_false_alarm() -> None:
+    csms = TidyingCsms(delay=0)
+    with odd_csms(csms.serve) as url:
+        result = Runner(CsmsUnderTest(url=url, timeout=TIMEOUT), csms, None).run(case("FLD_66"))
+    assert result.verdict is Verdict.OK, result.reason
 
 
 @pytest.mark.parametrize("name", ["CMD_03", "RPC_19", "TC_061_CSMS", "TC_055_CSMS"])

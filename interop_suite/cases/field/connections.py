@@ -175,7 +175,8 @@ def _judge_silence(history: History) -> list[Finding]:
     if boots[-1].result.get("interval") != INTERVAL:
         actual = f"the operator cannot set the interval of this CSMS: {boots[-1].describe_answer()}"
         return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=_STAYS, actual=actual)]
-    ended = [c for c in history.attempts(prepared=True) if c.ended_by_csms]
+    told = boots[-1].answer.line if boots[-1].answer else 0
+    ended = [c for c in history.attempts(prepared=True) if c.ended_by_csms and (c.closed_line or 0) > told]
     actual = f"closed with {(ended[0].closed or {}).get('code')}" if ended else f"it was silent for {SILENCE} s"
     verdict = Verdict.FAILED if ended else Verdict.OK
     return [Finding(verdict=verdict, claim=_STAYS, actual=actual, frame=ended[0].closed_line if ended else None)]

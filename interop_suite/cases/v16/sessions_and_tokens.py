@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from drivers.base import token_need, trigger_need
 from evidence.verdicts import Verdict
@@ -166,18 +167,24 @@ def remote_stop_of_a_session(probe: Probe) -> None:
 @case(
     id="ST_33",
     ocpp="1.6",
-    title="Readings of the main meter, those that were triggered, and old ones, are taken",
+    title="Readings of the main meter, those that were triggered, old ones, and several at once, are taken",
     block=BLOCK,
     profile="Core",
-    sends="MeterValues for connector 0 with context Sample.Clock, of now and two days ago, and with context Trigger.",
+    sends="MeterValues for connector 0 with context Sample.Clock, of now, two days ago and three moments at once, "
+    "and with context Trigger.",
     expects="The CSMS SHALL answer each: connector 0 is the main energy meter, which has no transaction.",
     clause=Clause("1.6", "4.7"),
     defect="connector-0-readings-refused",
-    also=("old-reading-refused",),
+    also=("old-reading-refused", "readings-of-several-moments-refused"),
     checks=(answered("MeterValues"), still_serves()),
 )
 def main_meter(probe: Probe) -> None:
     station = probe.station
+
+    def reading(context: str, at: str) -> dict[str, Any]:
+        sample = {"value": "481516", "context": context, "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
+        return {"timestamp": at, "sampledValue": [sample]}
+
     readings = (
         (0, "Sample.Clock", now()),
         (0, "Sample.Clock", ago(hours=50)),
@@ -185,8 +192,9 @@ def main_meter(probe: Probe) -> None:
         (1, "Trigger", now()),
     )
     for connector, context, at in readings:
-        sample = {"value": "481516", "context": context, "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
-        station.call("MeterValues", v16.meter_values(connector, [{"timestamp": at, "sampledValue": [sample]}]))
+        station.call("MeterValues", v16.meter_values(connector, [reading(context, at)]))
+    quarters = [reading("Sample.Clock", ago(minutes=minutes)) for minutes in (45, 30, 15)]
+    station.call("MeterValues", v16.meter_values(0, quarters))
     heartbeat(station)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from drivers.base import token_need, trigger_need
@@ -15,6 +16,7 @@ from interop_suite.claims.claim import Check, Finding
 from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.expected import field
+from interop_suite.claims.features import says_unsupported
 from interop_suite.claims.history import History
 from interop_suite.drive.answers import Answer
 from interop_suite.drive.ocsp_responder import responding
@@ -129,6 +131,21 @@ def _judge_revoked(history: History) -> list[Finding]:
     return findings
 
 
+_REFUSES = "this CSMS has no contract certificates: it refuses them as NotSupported"
+
+
+def _of_who_has_contracts(claim: str, judge: Callable[[History], list[Finding]]) -> Check:
+    """Judge only who takes contract certificates at all, which no profile but ISO 15118 asks for."""
+
+    def weigh(history: History) -> list[Finding]:
+        calls = history.calls("Authorize")
+        if calls and all(says_unsupported(call) for call in calls):
+            return [_finding(Verdict.NOT_APPLICABLE, claim, calls[0], _REFUSES)]
+        return judge(history)
+
+    return Check(claim=claim, judge=weigh)
+
+
 def _charge(probe: Probe, token: Token) -> None:
     charging = Charging(probe.station, token.value, connector=SECOND)
     charging.begin(1000, token=token)
@@ -147,7 +164,7 @@ def _charge(probe: Probe, token: Token) -> None:
     clause=Clause("201-E", "C07.FR.14"),
     defect="contract-hashes-unread",
     also=(EVENTS, "valid-tag-refused", "contract-status-untold"),
-    checks=(Check(claim=_GOOD, judge=_judge_good), answers_all, starts_with_token(ACCEPTED)),
+    checks=(_of_who_has_contracts(_GOOD, _judge_good), answers_all, starts_with_token(ACCEPTED)),
 )
 def good_contract(probe: Probe) -> None:
     token = _contract(probe)
@@ -167,7 +184,7 @@ def good_contract(probe: Probe) -> None:
     clause=Clause("201-E", "C07.FR.16"),
     defect="revoked-contract-accepted",
     also=("unknown-tag-authorized", "contract-status-untold"),
-    checks=(Check(claim=_REVOKED, judge=_judge_revoked),),
+    checks=(_of_who_has_contracts(_REVOKED, _judge_revoked),),
 )
 def revoked_contract(probe: Probe) -> None:
     _hashes(probe, _contract(probe), revoked=True)
@@ -232,8 +249,8 @@ def _judge_foreign(history: History) -> list[Finding]:
     defect="foreign-contract-accepted",
     also=(EVENTS, "valid-tag-refused", "unknown-tag-authorized"),
     checks=(
-        Check(claim=_FOREIGN, judge=_judge_foreign),
-        Check(claim=_OWN, judge=_judge_own),
+        _of_who_has_contracts(_FOREIGN, _judge_foreign),
+        _of_who_has_contracts(_OWN, _judge_own),
         answers_all,
         starts_with_token(ACCEPTED),
     ),
@@ -349,7 +366,7 @@ _SECOND_REVOKED = (False, True)
     clause=Clause("201-E", "C07.FR.16"),
     defect="first-contract-hashes-only",
     also=("revoked-contract-accepted", "unknown-tag-authorized"),
-    checks=(Check(claim=_WHOLE, judge=_judge_whole),),
+    checks=(_of_who_has_contracts(_WHOLE, _judge_whole),),
 )
 def revoked_above(probe: Probe) -> None:
     token = _contract(probe)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from drivers.base import StationSettings, trigger_need
@@ -15,6 +15,7 @@ from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind, Exchange
 from interop_suite.claims.expected import one_of, present, shown
 from interop_suite.claims.history import History
+from interop_suite.claims.moments import moment
 from interop_suite.drive.probe import Probe, now
 from interop_suite.drive.setup import Start
 from interop_suite.drive.station import ScriptedStation
@@ -263,9 +264,7 @@ def pending_over_connections(probe: Probe) -> None:
 def accepted_at_last(probe: Probe) -> None:
     station = probe.station
     for status in ("Pending", "Rejected", "Accepted"):
-        if not station.connected:
-            # A CSMS may end the connection of a station that it rejects.
-            probe.reconnect(station)
+        # A CSMS may end the connection of a station that it rejects; then the station comes back.
         boot_as(probe, status)
     heartbeat(station)
 
@@ -431,11 +430,8 @@ FAR_OFF = 3600.0
 
 
 def _time(text: object) -> float | None:
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    told = moment(text)
+    return None if told is None else told.timestamp()
 
 
 _GOES_ON = "Its time goes on"
@@ -459,7 +455,7 @@ def _told(call: Exchange) -> tuple[float, float] | None:
 
 def _has_zone(text: object) -> bool:
     try:
-        return datetime.fromisoformat(str(text)).tzinfo is not None
+        return datetime.fromisoformat(str(text).upper()).tzinfo is not None
     except ValueError:
         return False
 

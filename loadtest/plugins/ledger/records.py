@@ -78,7 +78,7 @@ def seconds_of(value: Any) -> float | None:
     """Read a time as seconds since 1970: RFC 3339, without a zone as UTC, or a number; None for anything else."""
     if isinstance(value, str):
         try:
-            moment = datetime.fromisoformat(value.strip())
+            moment = datetime.fromisoformat(value.strip().upper())
         except ValueError:
             return None
         try:

@@ -295,6 +295,24 @@ def test_session_that_the_csms_stops_for_its_own_reason_too_no_false_alarm() -> 
     assert told(recording) == []
 
 
+def _asked_twice(*, by_itself: bool) -> list[str]:
+    recording = begun()
+    if by_itself:
+        recording.got('[2,"o","GetConfiguration",{}]').sent('[3,"o",{"configurationKey":[]}]')
+    recording.driver(operation="trigger", action="GetLocalListVersion", payload={})
+    for number in ("a", "b"):
+        recording.got(f'[2,"{number}","GetLocalListVersion",{{}}]').sent(f'[3,"{number}",{{"listVersion":0}}]')
+    return told(recording)
+
+
+def test_csms_that_asks_for_the_same_of_its_own_accord_no_false_alarm() -> None:
+    assert not _asked_twice(by_itself=True)
+
+
+def test_csms_that_asks_for_nothing_else_and_asks_twice_is_told() -> None:
+    assert _asked_twice(by_itself=False) == ["GetLocalListVersion came again, although the station had answered it"]
+
+
 def test_order_that_is_tried_again_after_an_error_no_false_alarm() -> None:
     assert ordered({"status": "sent"}, ERROR, ACCEPTED) == []
 
@@ -428,3 +446,35 @@ def test_customer_that_is_named_twice_is_told() -> None:
     token = {"idToken": {"idToken": "A", "type": "Central"}}
     twice = begun(Version.V201).got(json.dumps([2, "c", "CustomerInformation", asked | token]))
     assert "CustomerInformation has customerIdentifier and idToken" in told(twice)
+
+
+# -- what a CSMS does of its own accord --------------------------------------------------------------------------------
+
+
+def _unlocked_after(*sessions: str | None) -> list[str]:
+    """Unlock a connector of one's own accord, each time after a message of the station, or after none."""
+    recording = begun()
+    for number, action in enumerate(sessions):
+        if action is not None:
+            recording.sent(json.dumps([2, f"s{number}", action, {}])).got(f'[3,"s{number}",{{}}]')
+        recording.got(f'[2,"u{number}","UnlockConnector",{{"connectorId":1}}]')
+        recording.sent(f'[3,"u{number}",{{"status":"Unlocked"}}]')
+    return [actual for actual in told(recording) if "UnlockConnector" in actual]
+
+
+def test_connector_that_is_unlocked_after_each_session_no_false_alarm() -> None:
+    assert not _unlocked_after("StopTransaction", "StopTransaction", "StopTransaction")
+
+
+@pytest.mark.parametrize("between", [None, "Heartbeat", "MeterValues"])
+def test_connector_that_is_unlocked_twice_after_one_session_is_told(between: str | None) -> None:
+    (found,) = _unlocked_after("StopTransaction", between)
+    assert "came again" in found
+
+
+def test_order_that_comes_again_for_a_session_that_has_ended_meanwhile_no_false_alarm() -> None:
+    recording = begun().driver(operation="trigger", action="UnlockConnector", payload={"connectorId": 1})
+    recording.got('[2,"a","UnlockConnector",{"connectorId":1}]').sent('[3,"a",{"status":"Unlocked"}]')
+    recording.sent('[2,"s","StopTransaction",{}]').got('[3,"s",{}]')
+    recording.got('[2,"b","UnlockConnector",{"connectorId":1}]').sent('[3,"b",{"status":"Unlocked"}]')
+    assert not any("came again" in actual for actual in told(recording))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from websockets.asyncio.server import ServerConnection
 
 from fixtures.models import station as make_station
 from interop_suite.drive.offer import Offer
 from interop_suite.drive.station import ScriptedStation
+from ocppj.identity import basic_authorization
 from ocppj.trace import TraceRecord
-from ocppj.versions import Version
+from ocppj.versions import RULES, Version
 from tests.interop_suite.odd_csms import never_answers, odd_csms
 
 PATIENCE = 0.05
@@ -66,3 +69,57 @@ def test_answer_of_a_csms_that_had_not_come_to_it_yet_counts() -> None:
 def test_silence_of_a_csms_that_nobody_can_ask_counts_when_patience_ends() -> None:
     with odd_csms(never_answers) as url, connected(url) as station:
         assert station.call("Heartbeat", {}).kind == "timeout"
+
+
+class KeyGivingCsms:
+    """Gives each station a key when it connects, and asks for it from then on."""
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self.credentials: list[str | None] = []
+
+    async def serve(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        self.credentials.append(connection.request.headers.get("Authorization"))
+        await connection.send(self._command)
+        await connection.wait_closed()
+
+
+KEY = "000102030405060708090A0B0C0D0E0F"
+SECRET = "P0123456789012345678"
+BY_KEY = f'[2,"k","ChangeConfiguration",{{"key":"AuthorizationKey","value":"{KEY}"}}]'
+BY_VARIABLE = (
+    '[2,"k","SetVariables",{"setVariableData":[{"component":{"name":"SecurityCtrlr"},'
+    f'"variable":{{"name":"BasicAuthPassword"}},"attributeValue":"{SECRET}"}}]}}]'
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "command", "password"),
+    [
+        (Version.V16, BY_KEY, bytes.fromhex(KEY)),
+        (Version.V201, BY_VARIABLE, SECRET.encode()),
+        (Version.V21, BY_VARIABLE, SECRET.encode()),
+    ],
+)
+def test_station_uses_a_password_that_the_csms_gives_it_unasked_no_false_alarm(
+    version: Version, command: str, password: bytes
+) -> None:
+    csms = KeyGivingCsms(command)
+    with odd_csms(csms.serve, subprotocols=(RULES[version].subprotocol,)) as url:
+        offer = Offer(url=f"{url}/CP1", subprotocols=(RULES[version].subprotocol,), identity="CP1")
+        station = ScriptedStation(make_station("ac-dual", "CP1"), version, offer, lambda _: None, timeout=5)
+        station.connect()
+        station.expect(json.loads(command)[2])
+        station.connect()
+        station.put_away()
+    assert csms.credentials == [None, basic_authorization("CP1", password)]
+
+
+def test_station_that_refuses_a_password_keeps_its_own() -> None:
+    csms = KeyGivingCsms(BY_KEY)
+    with odd_csms(csms.serve) as url, connected(url) as station:
+        station.reply("ChangeConfiguration", {"status": "Rejected"})
+        station.expect("ChangeConfiguration", timeout=5)
+        station.connect()
+    assert csms.credentials == [None, None]

@@ -32,6 +32,15 @@ def judged(key: str, certificate: str | None, token: str, **note: Any) -> list[V
     return [finding.verdict for finding in CASES[key].checks[0].judge(recording.history())]
 
 
+@pytest.mark.parametrize("key", [GOOD, REVOKED, CHAIN, "2.1-OPT_43"])
+@pytest.mark.parametrize("code", ["NotSupported", "NotImplemented"])
+def test_csms_that_refuses_every_contract_certificate_as_not_supported_no_false_alarm(key: str, code: str) -> None:
+    request = {"idToken": {"idToken": "DEPLGC01", "type": "eMAID"}}
+    recording = begun(Version(key.partition("-")[0]))
+    recording.sent(json.dumps([2, "m1", "Authorize", request])).got(f'[4,"m1","{code}","",{{}}]')
+    assert [f.verdict for f in CASES[key].checks[0].judge(recording.history())] == [Verdict.NOT_APPLICABLE]
+
+
 @pytest.mark.parametrize(
     ("key", "certificate", "token", "asked", "verdict"),
     [
