@@ -136,9 +136,10 @@ def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
     """Find a CALL that repeats an answered one; a CSMS may ask a station that has just booted for the same.
 
     What changes nothing may come again on another connection, and for the sake of a later order, such as a look at
-    what the station takes.
+    what the station takes; and once of its own accord, as many a CSMS reads a station after its boot.
     """
     answered: list[Exchange] = []
+    own_looks = int(ordered.action not in _ONCE and ordered.action.startswith("Get") and _has_booted(history, ordered))
     later = min(
         (
             call.line
@@ -157,10 +158,19 @@ def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
             )
             anew = earlier.call.connection != call.call.connection and ordered.action not in _ONCE
             if earlier.payload == call.payload and not booted and not anew:
-                return call
+                if not own_looks:
+                    return call
+                own_looks -= 1
         if call.kind is AnswerKind.RESULT:
             answered.append(call)
     return None
+
+
+def _has_booted(history: History, ordered: Ordered) -> bool:
+    return any(
+        e.by_station and e.action == "BootNotification" and e.call.station == ordered.order.station
+        for e in history.exchanges
+    )
 
 
 def _told_otherwise(history: History, ordered: Ordered) -> str | None:

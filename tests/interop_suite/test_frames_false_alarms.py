@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+import json
 
+import pytest
+from websockets.asyncio.server import ServerConnection
+
+from drivers.base import NoDriver
 from evidence.verdicts import Verdict
 from fixtures.corpus import MutationKind
 from interop_suite.cases.wire.credentials import _judge_any_bytes
@@ -11,8 +16,13 @@ from interop_suite.cases.wire.payloads import WRONG_VALUES, _wrong
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.claims.history import names_id
 from interop_suite.run.judge import judge
+from interop_suite.run.request import InteropRequest
+from interop_suite.run.runner import Runner
+from interop_suite.run.target import target_of
+from interop_suite.steps.malformed_frames import REACTION_LEAST
 from ocppj.trace import Kind
 from ocppj.versions import Version
+from tests.interop_suite.odd_csms import odd_csms, plain_answer
 from tests.interop_suite.recording import Recording, begun
 
 HEARTBEAT_ANSWER = '{"currentTime":"2026-01-01T00:00:00Z"}'
@@ -105,3 +115,30 @@ def test_key_that_is_refused_as_bytes_and_as_text_is_failed() -> None:
         recording.connection += 1
         recording.opened(status=401, subprotocol=None, credentials=True)
     assert [finding.verdict for finding in _judge_any_bytes(recording.history())] == [Verdict.FAILED]
+
+
+async def answers_side_by_side(socket: ServerConnection) -> None:
+    """Ask something first, and refuse what nobody knows later than it answers what comes after."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def refuse(message_id: str) -> None:
+        await socket.send('[2,"own","GetLocalListVersion",{}]')
+        await asyncio.sleep(2 * REACTION_LEAST)
+        await socket.send(json.dumps([4, message_id, "NotImplemented", "", {}]))
+
+    async for text in socket:
+        message_type, message_id, *rest = json.loads(text)
+        answer = plain_answer(rest[0]) if message_type == 2 else None
+        if answer is not None:
+            await socket.send(json.dumps([3, message_id, answer]))
+        elif message_type == 2:
+            task = asyncio.create_task(refuse(message_id))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+
+def test_refusal_may_come_after_the_answer_to_the_next_call_no_false_alarm() -> None:
+    with odd_csms(answers_side_by_side) as url:
+        runner = Runner(target_of(InteropRequest(url=url, timeout=5.0)), NoDriver(), None)
+        result = runner.run(case("RPC_14"))
+    assert result.verdict is Verdict.OK, result.reason

@@ -286,6 +286,24 @@ def test_look_at_a_station_that_has_come_back_no_false_alarm() -> None:
     assert not any("came again" in actual for actual in told(recording))
 
 
+def looked(times: int) -> Recording:
+    """An order to read something of a station that has booted, which the CSMS does several times."""
+    boot = '[3,"boot",{"currentTime":"2026-01-01T00:00:00Z","interval":60,"status":"Accepted"}]'
+    recording = begun(Version.V201).sent('[2,"boot","BootNotification",{}]').got(boot)
+    recording.driver(operation="trigger", action="GetLocalListVersion", payload={})
+    for number in range(times):
+        recording.got(f'[2,"{number}","GetLocalListVersion",{{}}]').sent(f'[3,"{number}",{{"versionNumber":1}}]')
+    return recording
+
+
+def test_look_of_its_own_at_a_station_that_has_booted_no_false_alarm() -> None:
+    assert not any("came again" in actual for actual in told(looked(2)))
+
+
+def test_look_that_comes_again_and_again_is_told() -> None:
+    assert any("came again" in actual for actual in told(looked(3)))
+
+
 def test_order_that_is_tried_again_after_an_error_no_false_alarm() -> None:
     assert ordered({"status": "sent"}, ERROR, ACCEPTED) == []
 

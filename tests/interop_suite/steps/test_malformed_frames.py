@@ -11,7 +11,7 @@ from interop_suite.steps.malformed_frames import let_react
 class StillStation:
     """Says how long somebody waits for it to react."""
 
-    heard, connected, waited = 0, True, 0.0
+    answers_heard, connected, waited = 0, True, 0.0
 
     def __init__(self, slowest: float) -> None:
         self.slowest = slowest
