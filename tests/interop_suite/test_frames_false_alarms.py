@@ -23,7 +23,7 @@ from interop_suite.steps.malformed_frames import REACTION_LEAST
 from ocppj.trace import Kind
 from ocppj.versions import Version
 from tests.interop_suite.odd_csms import odd_csms, plain_answer
-from tests.interop_suite.recording import Recording, begun
+from tests.interop_suite.recording import STATION, Recording, begun
 
 HEARTBEAT_ANSWER = '{"currentTime":"2026-01-01T00:00:00Z"}'
 STRAY = "Every frame of the CSMS is a message of this version that belongs to an open CALL"
@@ -74,6 +74,28 @@ def test_text_that_is_not_utf8_may_be_refused_by_the_id_that_stands_in_it_no_fal
     recording = begun().add(Kind.SENT, data_base64="WzIsIm9kZC0xIiwiSGVhcnRiZWF0Iix7ImEiOiKAIn1d")
     recording.got('[4,"odd-1","FormationViolation","",{}]')
     assert STRAY not in found("WS_01", recording)
+
+
+def boots_of_two(answered: str) -> Recording:
+    """Two stations boot while their case is prepared; the first one's answer comes to one of them."""
+    recording = Recording().opened()
+    recording.add(Kind.NOTE, station="other", info={"role": "bystander"})
+    recording.add(Kind.HANDSHAKE, station="other", info={"status": 101, "subprotocol": "ocpp1.6"})
+    recording.sent('[2,"1-1","BootNotification",{}]')
+    recording.add(Kind.SENT, '[2,"2-1","BootNotification",{}]', station="other")
+    boot = '{"currentTime":"2026-01-01T00:00:00Z","interval":60,"status":"Accepted"}'
+    recording.add(Kind.RECEIVED, f'[3,"1-1",{boot}]', station=answered)
+    return recording.note(inconclusive="its boot was not accepted")
+
+
+def test_answer_on_the_connection_of_another_station_is_failed_also_before_the_script() -> None:
+    result = judge(case("RPC_01"), boots_of_two("other").history())
+    assert result.verdict is Verdict.FAILED
+    assert "it answers the CALL of another station" in result.reason
+
+
+def test_answer_on_its_own_connection_is_no_stray_no_false_alarm() -> None:
+    assert STRAY not in found("RPC_01", boots_of_two(STATION))
 
 
 @pytest.mark.parametrize("message_id", ["", "Heartbeat", "2", "odd"])
