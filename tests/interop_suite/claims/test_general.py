@@ -437,3 +437,60 @@ def test_customer_that_is_named_twice_is_told() -> None:
     token = {"idToken": {"idToken": "A", "type": "Central"}}
     twice = begun(Version.V201).got(json.dumps([2, "c", "CustomerInformation", asked | token]))
     assert "CustomerInformation has customerIdentifier and idToken" in told(twice)
+
+
+PROFILE = {
+    "id": 1,
+    "stackLevel": 0,
+    "chargingProfilePurpose": "ChargingStationMaxProfile",
+    "chargingProfileKind": "Absolute",
+    "chargingSchedule": [
+        {
+            "id": 1,
+            "startSchedule": "2026-01-01T00:00:00Z",
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}],
+        }
+    ],
+}
+
+
+def sent_by_itself(action: str, payload: dict[str, Any], *, ordered: bool = False) -> list[str]:
+    recording = begun(Version.V201)
+    if ordered:
+        recording.driver(operation="trigger", action=action, payload=payload)
+    recording.got(json.dumps([2, "a", action, payload])).sent('[3,"a",{"status":"Accepted"}]')
+    return told(recording)
+
+
+def test_profile_of_its_own_that_breaks_the_rules_of_its_purpose_is_told_in_2x() -> None:
+    (found,) = sent_by_itself("SetChargingProfile", {"evseId": 1, "chargingProfile": PROFILE})
+    assert "a ChargingStationMaxProfile is for evseId 1" in found
+
+
+@pytest.mark.parametrize(("evse", "ordered"), [(0, False), (1, True)])
+def test_profile_that_is_sound_or_ordered_so_no_false_alarm(evse: int, *, ordered: bool) -> None:
+    assert sent_by_itself("SetChargingProfile", {"evseId": evse, "chargingProfile": PROFILE}, ordered=ordered) == []
+
+
+MESSAGE = {"id": 1, "priority": "NormalCycle", "message": {"format": "UTF8", "content": "x"}}
+LATER, EARLIER = "2031-01-02T00:00:00Z", "2031-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "ordered", "found"),
+    [(LATER, EARLIER, False, 1), (LATER, EARLIER, True, 0), (EARLIER, LATER, False, 0), (EARLIER, EARLIER, False, 0)],
+)
+def test_only_a_time_of_its_own_that_ends_before_it_begins_is_told(
+    begin: str, end: str, *, ordered: bool, found: int
+) -> None:
+    message = {**MESSAGE, "startDateTime": begin, "endDateTime": end}
+    windows = sent_by_itself("SetDisplayMessage", {"message": message}, ordered=ordered)
+    assert [each for each in windows if "later than its end" in each] == windows
+    assert len(windows) == found
+
+
+def test_question_about_nobody_is_told() -> None:
+    question = {"requestId": 1, "report": True, "clear": False}
+    assert sent_by_itself("CustomerInformation", question) == ["CustomerInformation has no reference to one"]
+    assert sent_by_itself("CustomerInformation", {**question, "customerIdentifier": "c"}) == []
