@@ -18,7 +18,9 @@ from analysis.message_values import (
 )
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
+from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.expected import field
 from interop_suite.claims.history import History
 from ocppj.messages import Call, CallResult
 from ocppj.versions import Version
@@ -49,6 +51,7 @@ def value_findings(history: History) -> Iterator[Finding]:
     yield from _echoes(history)
     yield from _bytes(history)
     yield from _reversed_windows(history)
+    yield from _nowhere(history)
     for frame in history.scripted_frames():
         payload = _payload(frame.message)
         wide = next((n for n in integers(payload) if is_wide(n) and n not in given), None)
@@ -134,6 +137,29 @@ def _reversed_windows(history: History) -> Iterator[Finding]:
                 actual=f"{call.action}: {begin} is later than its end",
                 frame=call.call.line,
             )
+
+
+def _nowhere(history: History) -> Iterator[Finding]:
+    """Find questions of 2.x for the status of no connector in particular, unless an operator asked so (F06.FR.13)."""
+    if history.rules.version is Version.V16:
+        return
+    for call in history.exchanges:
+        if call.by_station or not call.call.scripted or call.action != "TriggerMessage":
+            continue
+        asks = call.payload.get("requestedMessage") == "StatusNotification"
+        ordered = any(_lacks_connector(order.info.get("payload")) for order in history.triggers("TriggerMessage"))
+        if asks and _lacks_connector(call.payload) and not ordered:
+            yield Finding(
+                verdict=Verdict.FAILED,
+                claim="The status of a connector is asked for by EVSE and connector",
+                actual=f"TriggerMessage for StatusNotification has evse {call.payload.get('evse')}",
+                clause=Clause("201-6", "F06.FR.13"),
+                frame=call.call.line,
+            )
+
+
+def _lacks_connector(payload: Any) -> bool:
+    return field(payload or {}, "evse.connectorId") is None
 
 
 def _bytes(history: History) -> Iterator[Finding]:

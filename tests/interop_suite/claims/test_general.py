@@ -494,3 +494,11 @@ def test_question_about_nobody_is_told() -> None:
     question = {"requestId": 1, "report": True, "clear": False}
     assert sent_by_itself("CustomerInformation", question) == ["CustomerInformation has no reference to one"]
     assert sent_by_itself("CustomerInformation", {**question, "customerIdentifier": "c"}) == []
+
+
+def test_question_for_the_status_of_no_connector_is_told_unless_it_was_ordered_so() -> None:
+    question = {"requestedMessage": "StatusNotification", "evse": {"id": 1}}
+    assert sent_by_itself("TriggerMessage", question) == ["TriggerMessage for StatusNotification has evse {'id': 1}"]
+    assert sent_by_itself("TriggerMessage", question, ordered=True) == []
+    assert sent_by_itself("TriggerMessage", {**question, "evse": {"id": 1, "connectorId": 1}}) == []
+    assert sent_by_itself("TriggerMessage", {"requestedMessage": "Heartbeat"}) == []
