@@ -124,21 +124,30 @@ _CLAUSES: Mapping[tuple[str, Fault], Clause] = MappingProxyType(
         ("RemoteStartTransaction", Fault.TRANSACTION): Clause("1.6-E", "3.41"),
     }
 )
-"""What is claimed of profiles of 1.6 in every case; cases of 2.x are held to the rest as well (`charging_profiles`)."""
+"""What is claimed of profiles of 1.6 in every case; in 2.x that is every fault, whoever thought the profile out."""
+_PROFILES_2X = Clause("2-2", "K01")
 
 
 def _profile(history: History, call: Exchange) -> Iterator[_Told]:
     version = call.call.rules.version
     ordered = [order.info.get("payload") for order in history.triggers(call.action)]
     excused = {problem for payload in ordered for problem in _wrong(version, call.action, payload)}
-    for problem, clause in _wrong(version, call.action, call.payload).items():
+    for problem, (verdict, clause) in _wrong(version, call.action, call.payload).items():
         if problem not in excused:
             claim = "A charging profile keeps the rules of its kind and purpose"
-            yield _Told(Verdict.FAILED, claim, f"{call.action}: {problem}", clause)
+            yield _Told(verdict, claim, f"{call.action}: {problem}", clause)
 
 
-def _wrong(version: Version, action: str, payload: Any) -> dict[str, Clause]:
-    if version is not Version.V16:
-        return {}
-    faults = profile_faults(version, action, payload)
-    return {words: _CLAUSES[action, fault] for fault, words in faults if (action, fault) in _CLAUSES}
+def _wrong(version: Version, action: str, payload: Any) -> dict[str, tuple[Verdict, Clause]]:
+    """Weigh what is wrong with a profile, by its words; a start in a Relative one "should" not be (errata 2.10.1)."""
+    faults = profile_faults(version, action, payload) if action in _WITH_PROFILES else []
+    if version is Version.V16:
+        known = ((words, _CLAUSES.get((action, fault))) for fault, words in faults)
+        return {words: (Verdict.FAILED, clause) for words, clause in known if clause is not None}
+    return {
+        words: (Verdict.NON_STRICT if fault is Fault.RELATIVE_START else Verdict.FAILED, _PROFILES_2X)
+        for fault, words in faults
+    }
+
+
+_WITH_PROFILES = frozenset({"SetChargingProfile", "RemoteStartTransaction", "RequestStartTransaction"})

@@ -153,12 +153,14 @@ def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
     """Find a CALL that repeats an answered one; a CSMS may ask a station that has just booted for the same.
 
     What changes nothing may come again on another connection, and for the sake of a later order, such as a look at
-    what the station takes. A CSMS that sends stations commands of its own accord may send the same at that moment, and
-    stop a session for a reason of its own, too, such as a payment that failed.
+    what the station takes; and once of its own accord, as many a CSMS reads a station after its boot. A CSMS that sends
+    stations commands of its own accord may send the same at that moment, and stop a session for a reason of its own,
+    too, such as a payment that failed.
     """
     if ordered.action in _STOPS or (ordered.action not in _ONCE and _asks_unasked(history, ordered)):
         return None
     answered: list[Exchange] = []
+    own_looks = int(ordered.action not in _ONCE and ordered.action.startswith("Get") and _has_booted(history, ordered))
     later = min(
         (
             call.line
@@ -177,7 +179,9 @@ def _sent_again(history: History, ordered: Ordered) -> Exchange | None:
             )
             anew = earlier.call.connection != call.call.connection and ordered.action not in _ONCE
             if earlier.payload == call.payload and not booted and not anew and not _occasion(history, earlier, call):
-                return call
+                if not own_looks:
+                    return call
+                own_looks -= 1
         if call.kind is AnswerKind.RESULT:
             answered.append(call)
     return None
@@ -201,6 +205,13 @@ def _asks_unasked(history: History, ordered: Ordered) -> bool:
         not e.by_station
         and (e.call.station, e.call.connection) == (first.station, first.connection)
         and not history.triggers(e.action)
+        for e in history.exchanges
+    )
+
+
+def _has_booted(history: History, ordered: Ordered) -> bool:
+    return any(
+        e.by_station and e.action == "BootNotification" and e.call.station == ordered.order.station
         for e in history.exchanges
     )
 

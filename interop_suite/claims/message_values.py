@@ -8,10 +8,19 @@ from types import MappingProxyType
 from typing import Any
 
 from analysis.connection_rules import INTERNAL_ERROR, collapsed
-from analysis.message_values import foreign_echo, integers, is_wide, misplaced_periods, schedule_starts
+from analysis.message_values import (
+    foreign_echo,
+    integers,
+    is_wide,
+    misplaced_periods,
+    reversed_window,
+    schedule_starts,
+)
 from evidence.verdicts import Verdict
 from interop_suite.claims.claim import Finding
+from interop_suite.claims.clauses import Clause
 from interop_suite.claims.exchange import AnswerKind
+from interop_suite.claims.expected import field
 from interop_suite.claims.history import History
 from ocppj.messages import Call, CallResult
 from ocppj.versions import Version
@@ -41,6 +50,8 @@ def value_findings(history: History) -> Iterator[Finding]:
     yield from _collapses(history)
     yield from _echoes(history)
     yield from _bytes(history)
+    yield from _reversed_windows(history)
+    yield from _nowhere(history)
     for frame in history.scripted_frames():
         payload = _payload(frame.message)
         wide = next((n for n in integers(payload) if is_wide(n) and n not in given), None)
@@ -81,11 +92,11 @@ def _out_of_range(history: History) -> Iterator[Finding]:
                 )
         fields = payload if isinstance(payload, dict) else {}
         customers = sorted(_CUSTOMER & {*fields}) if action == "CustomerInformation" else []
-        if len(customers) > 1:
+        if action == "CustomerInformation" and len(customers) != 1:
             yield Finding(
                 verdict=Verdict.NON_STRICT,
                 claim="A question about a customer names the customer in one way",
-                actual=f"CustomerInformation has {' and '.join(customers)}",
+                actual=f"CustomerInformation has {' and '.join(customers) or 'no reference to one'}",
                 frame=frame.line,
             )
         if action == "RequestStartTransaction" and fields.get("evseId") == 0 and not at_evse_0:
@@ -111,6 +122,44 @@ def _numbers(value: Any) -> Iterator[tuple[str, int]]:
     elif isinstance(value, list):
         for each in value:
             yield from _numbers(each)
+
+
+def _reversed_windows(history: History) -> Iterator[Finding]:
+    """Find commands of the CSMS about a time that ends before it begins; what an operator ordered is the operator's."""
+    commands = (e for e in history.exchanges if not e.by_station and e.call.scripted)
+    for call in commands:
+        begin = reversed_window(call.payload)
+        ordered = any(reversed_window(order.info.get("payload")) for order in history.triggers(call.action))
+        if begin and not ordered:
+            yield Finding(
+                verdict=Verdict.NON_STRICT,
+                claim="A time that the CSMS bounds begins before it ends",
+                actual=f"{call.action}: {begin} is later than its end",
+                frame=call.call.line,
+            )
+
+
+def _nowhere(history: History) -> Iterator[Finding]:
+    """Find questions of 2.x for the status of no connector in particular, unless an operator asked so (F06.FR.13)."""
+    if history.rules.version is Version.V16:
+        return
+    for call in history.exchanges:
+        if call.by_station or not call.call.scripted or call.action != "TriggerMessage":
+            continue
+        asks = call.payload.get("requestedMessage") == "StatusNotification"
+        ordered = any(_lacks_connector(order.info.get("payload")) for order in history.triggers("TriggerMessage"))
+        if asks and _lacks_connector(call.payload) and not ordered:
+            yield Finding(
+                verdict=Verdict.FAILED,
+                claim="The status of a connector is asked for by EVSE and connector",
+                actual=f"TriggerMessage for StatusNotification has evse {call.payload.get('evse')}",
+                clause=Clause("201-6", "F06.FR.13"),
+                frame=call.call.line,
+            )
+
+
+def _lacks_connector(payload: Any) -> bool:
+    return field(payload or {}, "evse.connectorId") is None
 
 
 def _bytes(history: History) -> Iterator[Finding]:

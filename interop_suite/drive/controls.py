@@ -105,10 +105,10 @@ class Controls(ABC):
             return False
         return self._open_authorization()
 
-    def contract_id(self) -> str:
-        """Get the eMAID of a contract that the CSMS accepts."""
+    def contract_id(self, status: str = "Accepted") -> str:
+        """Get the eMAID of a contract that the CSMS accepts, or answers with another status."""
         token = self.made_up_token(TokenKind.EMAID)
-        settings = TokenSettings(status="Accepted", type=TokenKind.EMAID)
+        settings = TokenSettings(status=status, type=TokenKind.EMAID)
         self._driven(
             "set_token",
             lambda: self.driver.set_token(token, settings, self.version),

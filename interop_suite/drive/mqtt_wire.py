@@ -187,7 +187,8 @@ class MqttWire:
         self._prepare(offer.identity)
         timeout = max(timeout, BROKER_PATIENCE)
         try:
-            self.log_in(self.line.client_id, offer.identity, offer.password, timeout)
+            client_id = self.dialect.topic(self.dialect.client_id, offer.identity, self._rules.subprotocol)
+            self.log_in(client_id, offer.identity, offer.password, timeout)
             self.subscribe(self.line.down_filters, timeout)
         except Refusal as error:
             self._drop()

@@ -16,24 +16,25 @@ _REQUEST_MAX = 2**16
 
 
 class OcspResponder:
-    """Tells that every certificate of an authority is good, or revoked, and counts who asked."""
+    """Tells that every certificate of an authority is good, revoked or not known, and counts who asked."""
 
-    def __init__(self, authority: Authority, url: str, *, revoked: bool) -> None:
+    def __init__(self, authority: Authority, url: str, *, revoked: bool, known: bool) -> None:
         """Speak for an authority."""
         self.url = url
         self.asked = 0
         self._authority = authority
         self._revoked = revoked
+        self._known = known
 
     def answer(self, request: bytes) -> bytes:
         """Answer one OCSPRequest; raises `CertificateError` for anything else."""
-        answer = self._authority.ocsp_response_to(request, time.time(), revoked=self._revoked)
+        answer = self._authority.ocsp_response_to(request, time.time(), revoked=self._revoked, known=self._known)
         self.asked += 1
         return answer
 
 
 @contextmanager
-def responding(authority: Authority, *, revoked: bool = False) -> Iterator[OcspResponder]:
+def responding(authority: Authority, *, revoked: bool = False, known: bool = True) -> Iterator[OcspResponder]:
     """Serve as long as the context lasts, on a free port of the loopback address."""
     responders: list[OcspResponder] = []
 
@@ -56,7 +57,7 @@ def responding(authority: Authority, *, revoked: bool = False) -> Iterator[OcspR
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         url = f"http://127.0.0.1:{server.server_address[1]}/ocsp"
-        responders.append(OcspResponder(authority, url, revoked=revoked))
+        responders.append(OcspResponder(authority, url, revoked=revoked, known=known))
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:

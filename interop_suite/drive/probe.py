@@ -122,6 +122,7 @@ class Probe(Orders):
             timeout=self.target.timeout,
             settle=self._settle if self._introspection else None,
             transport=self.target.transport,
+            beside=lambda: self._stations,
         )
         station.reconnect_pause = self.driver.reconnect_pause
         station.note(role=role, ocpp=str(self.version), case=self.setup.name)
@@ -150,6 +151,7 @@ class Probe(Orders):
             label=f"{station.identity}#{role}",
             settle=self._settle if self._introspection else None,
             transport=self.target.transport,
+            beside=lambda: self._stations,
         )
         twin.note(role=role, ocpp=str(self.version), case=self.setup.name)
         self._stations.append(twin)

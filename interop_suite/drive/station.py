@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
@@ -47,6 +47,8 @@ SOON = 0.25
 NO_FORM = "over MQTT a dialect has a form for OCPP-J messages only, and this is none"
 CATCH_UP_MAX = 100
 """Reads in which a CSMS that never stops talking is heard out."""
+LULL = 1.0
+"""Seconds that a station goes unheard at most while its case is busy with another one: a ping wants an answer."""
 
 
 class ScriptedStation:
@@ -63,12 +65,13 @@ class ScriptedStation:
         label: str | None = None,
         settle: Callable[[], None] | None = None,
         transport: Transport | None = None,
+        beside: Callable[[], Iterable[ScriptedStation]] = tuple,
     ) -> None:
         """Prepare; `timeout` in seconds is the patience with every answer.
 
         `label` stands for the identity in the trace where two sockets claim the same one. `settle` waits until the CSMS
         has dealt with everything that it was given; only a CSMS of our own can tell. Without a `transport` it takes
-        WebSocket.
+        WebSocket. `beside` lists the stations of the same case, which are served while this one waits.
         """
         self.model = model
         self.identity = model.identity
@@ -95,6 +98,8 @@ class ScriptedStation:
         """Frames that came in so far."""
         self._record = record
         self._settle = settle
+        self._beside = beside
+        self._listened = time.monotonic()
         self._ended: dict[int, Answer] = {}
         self._wake_read, self._wake_write = os.pipe()
 
@@ -285,6 +290,11 @@ class ScriptedStation:
             for call in self.received(action)[order.after :]
         )
 
+    @property
+    def answers_heard(self) -> int:
+        """Frames that came in so far and that are no commands."""
+        return self.heard - len(self.commands)
+
     def received(self, action: str) -> list[Call]:
         """List the CALLs of the CSMS with this action so far."""
         return [call for call in self.commands if call.action == action]
@@ -296,7 +306,8 @@ class ScriptedStation:
         deadline = time.monotonic() + timeout
         while not until():
             now = time.monotonic()
-            due = min(deadline, self.session.deadline or deadline)
+            self._listened = now
+            due = min(deadline, self.session.deadline or deadline, self._serve_others(now))
             if now < due:
                 if self.wire.wait(due - now, self._wake_read):
                     self._take(self.wire.receive())
@@ -308,6 +319,14 @@ class ScriptedStation:
             if now >= deadline:
                 return until()
         return True
+
+    def look_in(self, now: float) -> float:
+        """Hear what has come in, if nobody listened for a while; says when this is due the next time."""
+        if now - self._listened >= LULL:
+            self._listened = now
+            if self.wire.wait(0):
+                self._take(self.wire.receive())
+        return self._listened + LULL
 
     def listen(self, seconds: float = QUIET) -> None:
         """Serve the connection for a while."""
@@ -356,6 +375,11 @@ class ScriptedStation:
             if not self.wire.wait(0):
                 break
             self._take(self.wire.receive())
+
+    def _serve_others(self, now: float) -> float:
+        """Hear the other stations of the case that nobody listened to for a while; says when the next one is due."""
+        others = [other for other in self._beside() if other is not self and other.connected]
+        return min((other.look_in(now) for other in others), default=now + LULL)
 
     def _drain_wake(self) -> None:
         if readable(0, self._wake_read):

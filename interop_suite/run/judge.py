@@ -30,7 +30,7 @@ from interop_suite.claims.rate_limit import is_limited
 from interop_suite.claims.selectors import unnamed
 from ocppj.actions import ACTIONS
 from ocppj.errors import Fault
-from ocppj.messages import Call, CallResult, Send, duplicate_keys, review
+from ocppj.messages import Call, CallError, CallResult, Send, duplicate_keys, review
 from ocppj.schemas import SchemaError, validator
 from ocppj.versions import MessageType, Version
 
@@ -203,12 +203,15 @@ def _implicit(history: History) -> Iterable[Finding]:
     """Judge every frame of the CSMS for envelope, schema and meaning; what is right needs no finding."""
     for stray in history.strays:
         version = str(stray.frame.rules.version)
-        verdict = _weigh_stray(history, stray) if stray.frame.scripted else None
+        astray = _answers_another_station(history, stray.frame)
+        verdict = Verdict.FAILED if astray else _weigh_stray(history, stray) if stray.frame.scripted else None
         if verdict is not None:
             yield Finding(
                 verdict=verdict,
                 claim="Every frame of the CSMS is a message of this version that belongs to an open CALL",
-                actual=_describe_stray(history, stray),
+                actual=f"it answers the CALL of another station, {astray}"
+                if astray
+                else _describe_stray(history, stray),
                 clause=_ENVELOPE[version] if stray.fault else _MESSAGE_ID[version],
                 frame=stray.frame.line,
             )
@@ -252,6 +255,26 @@ def _describe_stray(history: History, stray: Stray) -> str:
 
 def _answers_a_long_action(history: History, answer: Frame) -> bool:
     return any(e.answer is answer and len(e.action) > DESCRIPTION_MAX for e in history.exchanges)
+
+
+def _answers_another_station(history: History, frame: Frame) -> str | None:
+    """Name the station whose CALL is answered on the connection of this one, also while a case is prepared."""
+    if not isinstance(frame.message, CallResult | CallError):
+        return None
+    asked = (
+        call.call.station
+        for call in history.exchanges
+        if call.by_station
+        and call.call.line < frame.line
+        and _identity(call.call) != _identity(frame)
+        and call.call.message is not None
+        and call.call.message.message_id == frame.message.message_id
+    )
+    return next(asked, None)
+
+
+def _identity(frame: Frame) -> str:
+    return frame.station.partition("#")[0]
 
 
 def _weigh_stray(history: History, stray: Stray) -> Verdict | None:

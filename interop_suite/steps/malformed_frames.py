@@ -56,25 +56,32 @@ def named_frames(*names: str) -> list[Frame]:
     return [corpus[name] for name in names]
 
 
-def throw(probe: Probe, frames: Iterable[Frame]) -> None:
+def throw(probe: Probe, frames: Iterable[Frame], *, patient: bool = False) -> None:
     """Send each frame and a Heartbeat after it, until the station is no longer served; then look at the bystander.
 
+    A CSMS may answer the Heartbeat first; where it has to answer every frame, a `patient` station waits for that.
     Frames that the transport has no form for are left out; raises `NoWayError` where none is left.
     """
     station, frames = probe.station, list(frames)
     carried = [frame for frame in frames if station.carries(frame.data)]
     if frames and not carried:
         raise NoWayError(NO_FORM)
+    owed, before = 0, station.answers_heard
     for number, frame in enumerate(carried):
         if not station.connected:
             probe.reconnect(station, judged=True)
+            owed, before = 0, station.answers_heard
         station.note(odd=frame.name)
-        seen = station.heard
+        seen = station.answers_heard
         station.send_raw(_with_own_id(frame.data, number))
         if _may_be_a_call(frame.data):
             let_react(station, seen)
+            owed += 1
         if station.call("Heartbeat", {}).kind == "timeout":
             break
+        owed += 1
+    if patient:
+        station.pump(lambda: station.answers_heard - before >= owed or not station.connected, station.timeout)
     if not station.connected:
         probe.reconnect(station, judged=True)
         station.call("Heartbeat", {})
@@ -87,9 +94,9 @@ def _may_be_a_call(data: str | bytes) -> bool:
 
 
 def let_react(station: ScriptedStation, seen: int) -> None:
-    """Wait for more than `seen` frames: two CALLs at once are a rule of their own (OCPP-J 1.6 §4.1.1)."""
+    """Wait for more than `seen` answers: two CALLs at once are a rule of their own (OCPP-J 1.6 §4.1.1)."""
     patience = min(REACTION_PATIENCE, max(REACTION_LEAST, REACTION_TIMES * station.slowest))
-    station.pump(lambda: station.heard > seen or not station.connected, patience)
+    station.pump(lambda: station.answers_heard > seen or not station.connected, patience)
 
 
 def _with_own_id(data: str | bytes, number: int) -> str | bytes:

@@ -44,11 +44,11 @@ def _contract(probe: Probe) -> Token:
     return Token(value=probe.contract_id(), kind=TokenKind.EMAID)
 
 
-def _hashes(probe: Probe, token: Token, *, revoked: bool) -> Answer:
+def _hashes(probe: Probe, token: Token, *, revoked: bool = False, known: bool = True) -> Answer:
     """Show the hashes of a contract certificate whose responder is this machine; note whether it was asked."""
     authority = Authority("Plugstorm Mobility Operator")
     certificate = authority.station(token.value, "Plugstorm Mobility").certificate_pem
-    with responding(authority, revoked=revoked) as responder:
+    with responding(authority, revoked=revoked, known=known) as responder:
         data = {**hash_data(certificate, authority.certificate_pem), "responderURL": responder.url}
         answer = _authorize(probe, token, iso15118CertificateHashData=[data])
         probe.station.note(responder_asked=responder.asked)
@@ -381,3 +381,82 @@ def revoked_above(probe: Probe) -> None:
             ]
             _authorize(probe, token, iso15118CertificateHashData=data)
             probe.station.note(responders_asked=[first.asked, second.asked])
+
+
+_UNKNOWN = "A contract certificate that its responder does not know is not accepted"
+
+
+def _judge_unknown(history: History) -> list[Finding]:
+    """Hold the unknown certificate against a CSMS that accepts the good one after it asked for its status."""
+    answers = _answers(history)
+    if len(answers) < len(_SECOND_UNKNOWN):
+        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=_UNKNOWN, actual="it answers no hashes of contracts")]
+    (good, first), (unknown, questions) = answers
+    if _told(good) != (ACCEPTED, ACCEPTED) or not first or not questions:
+        actual = f"it does not ask for the status of contracts: {_in_words(good, first)}"
+        return [Finding(verdict=Verdict.NOT_APPLICABLE, claim=_UNKNOWN, actual=actual)]
+    told = _told(unknown)
+    exact = told == ("CertChainError", "Invalid")
+    verdict = Verdict.FAILED if ACCEPTED in told else Verdict.OK if exact else Verdict.NON_STRICT
+    return [_finding(verdict, _UNKNOWN, unknown, _in_words(unknown, questions))]
+
+
+_SECOND_UNKNOWN = (True, False)
+
+
+@case(
+    id="OPT_73",
+    ocpp=VERSIONS,
+    title="Plug and charge: a contract certificate that its responder does not know",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=NEEDS,
+    sends="Authorize with the hashes of a contract certificate that its responder calls good, and of an unknown one.",
+    expects="The CSMS SHALL answer that the second one is CertChainError, and its token Invalid.",
+    clause=Clause("201-E", "C07.FR.17"),
+    defect="unknown-contract-accepted",
+    also=("unknown-tag-authorized",),
+    checks=(Check(claim=_UNKNOWN, judge=_judge_unknown),),
+)
+def unknown_contract(probe: Probe) -> None:
+    token = _contract(probe)
+    for known in _SECOND_UNKNOWN:
+        _hashes(probe, token, known=known)
+
+
+# -- good certificates of contracts that are not ----------------------------------------------------------------------
+
+_CANCELLED = "The good certificate of a contract that is blocked is ContractCancelled"
+
+
+def _judge_cancelled(history: History) -> list[Finding]:
+    """Leave out a CSMS that does not believe the certificate; what it says of the token every case judges."""
+    findings = []
+    for call, questions in _answers(history):
+        status, token = _told(call)
+        if status is None or (not questions and status not in (ACCEPTED, "ContractCancelled")):
+            verdict, actual = Verdict.NOT_APPLICABLE, _NOT_HAD if status is None else _UNASKED
+        else:
+            exact = status == "ContractCancelled"
+            verdict = Verdict.FAILED if token == ACCEPTED else Verdict.OK if exact else Verdict.NON_STRICT
+            actual = _in_words(call, questions)
+        findings.append(_finding(verdict, _CANCELLED, call, actual))
+    return findings
+
+
+@case(
+    id="OPT_74",
+    ocpp=VERSIONS,
+    title="Plug and charge: the good certificate of a contract that is blocked",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=(token_need("Blocked"),),
+    sends="Authorize with an eMAID that is blocked and the hashes of its certificate, whose OCSP responder says good.",
+    expects="The CSMS SHALL answer that the certificate is ContractCancelled, and the token Blocked.",
+    clause=Clause("201-E", "C07.FR.13"),
+    defect="blocked-contract-accepted",
+    also=("unknown-tag-authorized", "blocked-tag-authorized"),
+    checks=(Check(claim=_CANCELLED, judge=_judge_cancelled),),
+)
+def blocked_contract(probe: Probe) -> None:
+    _hashes(probe, Token(value=probe.contract_id("Blocked"), kind=TokenKind.EMAID))

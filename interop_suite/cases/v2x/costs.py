@@ -363,3 +363,60 @@ def driver_tariff(probe: Probe) -> None:
         token = probe.priced_token(given)
         probe.station.note(driver_tariff={"token": token, "tariff": given})
         authorize(probe.station, token)
+
+
+_WHOLE = "The tariff that comes with the authorization has every price that was set"
+_PARTS = ("energy", "chargingTime", "idleTime", "fixedFee")
+
+
+def _judge_whole_tariff(history: History) -> list[Finding]:
+    """Hold the prices of an answer against those that were set; what the CSMS adds to them is its own."""
+    wanted = {str(entry["token"]).casefold(): entry["tariff"] for entry in history.notes("driver_tariff")}
+    findings = []
+    for call in history.calls("Authorize"):
+        token = str(field(call.payload, "idToken.idToken")).casefold()
+        if call.answer is None or token not in wanted:
+            continue
+        usual = _weigh_tariff(history, call, wanted[token])
+        found = call.result.get("tariff")
+        lost = [name for name in _PARTS if _prices_of(found, name) != _prices_of(wanted[token], name)]
+        if usual.verdict is not Verdict.OK or not lost:
+            findings.append(Finding(verdict=usual.verdict, claim=_WHOLE, actual=usual.actual, frame=usual.frame))
+        else:
+            actual = "; ".join(f"{name} is {(found or {}).get(name)!r}" for name in lost)
+            findings.append(Finding(verdict=Verdict.FAILED, claim=_WHOLE, actual=actual[:300], frame=call.call.line))
+    return findings
+
+
+def _prices_of(of: Any, part: str) -> list[Any]:
+    """List the prices of a part of a tariff without what vendors add."""
+    prices = field(of, f"{part}.prices") if isinstance(of, dict) else None
+    listed = prices if isinstance(prices, list) else []
+    return [{name: value for name, value in each.items() if name != "customData"} for each in listed]
+
+
+@case(
+    id="OPT_75",
+    ocpp="2.1",
+    title="The tariff of a driver comes with its prices of energy, time and start",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=(PRICED,),
+    sends="Authorize for a token whose tariff has prices of a kWh, of a minute, of an idle minute, and of a start.",
+    expects="The CSMS SHALL answer with all prices of the tariff.",
+    clause=Clause("21-4", "4.1.7"),
+    defect="authorize-with-energy-prices-alone",
+    also=("authorize-without-tariff",),
+    checks=(answered("Authorize", ACCEPTED), Check(claim=_WHOLE, judge=_judge_whole_tariff)),
+)
+def whole_driver_tariff(probe: Probe) -> None:
+    given = tariff(
+        "driver-whole",
+        energy=energy_prices(price(0.43)),
+        chargingTime=minute_prices(price(0.07)),
+        idleTime=minute_prices(price(0.19)),
+        fixedFee={"prices": [{"priceFixed": 0.95}]},
+    )
+    token = probe.priced_token(given)
+    probe.station.note(driver_tariff={"token": token, "tariff": given})
+    authorize(probe.station, token)

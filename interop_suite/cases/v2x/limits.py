@@ -203,6 +203,28 @@ def time_limit_of_csms(probe: Probe) -> None:
 
 
 @case(
+    id="OPT_76",
+    ocpp=Version.V21,
+    title="The CSMS sets a limit for a token that comes after the start",
+    block=BLOCK,
+    profile=PROFILE,
+    needs=LIMIT,
+    sends="A session that starts when a cable is plugged in; the token, which has a limit of energy, comes later.",
+    expects="The CSMS SHALL tell the limit, in Wh, in an answer, and answer every TransactionEvent.",
+    clause=VALIDITY,
+    defect="limit-at-start-alone",
+    also=("limit-of-token-forgotten", "energy-limit-in-kwh"),
+    checks=(_limit_is("maxEnergy", TOKEN_LIMIT_WH), answers_all),
+)
+def limit_of_late_token(probe: Probe) -> None:
+    charging = Charging(probe.station, probe.limited_token(maxEnergy=TOKEN_LIMIT_WH), connector=EVSE_OF_TWO)
+    charging.event("Started", "CablePluggedIn", charging_state="EVConnected")
+    charging.event("Updated", "Authorized", token=charging.identified(), charging_state="EVConnected")
+    CHARGING.send(charging)
+    charging.end()
+
+
+@case(
     id="TC_E_109_CSMS",
     ocpp=Version.V21,
     title="The CSMS computes the cost of a session, and sets a limit",

@@ -1,4 +1,4 @@
-"""Payload matrix: each message of a station in its plainest form, with each optional field, word and long text in turn.
+"""Payload matrix: station messages in their plainest form, with each optional field, word, long text and pair in turn.
 
 The certification list has none of this. What fits its schema is a message (2.x Part 4 §4.1.7): whoever takes the
 plainest form of an action takes the others. A CSMS that refuses the plainest form does not have the action, where it

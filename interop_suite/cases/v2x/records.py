@@ -268,6 +268,32 @@ def units(probe: Probe) -> None:
     _read(probe, charging)
 
 
+@case(
+    id="ST_38",
+    ocpp=VERSIONS,
+    title="Readings that leave out what they need not say are recorded in Wh",
+    block=BLOCK,
+    needs=NEEDS,
+    sends="A session whose readings name neither measurand nor unit, which makes them the energy register in Wh.",
+    expects=EXPECTS,
+    clause=part6("J02.FR.19"),
+    defect="bare-readings-unread",
+    also=("sequence-restart-refused", "first-reading-taken-for-end"),
+    checks=CHECKS,
+)
+def bare(probe: Probe) -> None:
+    _control(probe)
+    charging = _session(probe)
+    charging.begin(timestamp=ago(minutes=10), meter_value=[_bare(1250, "Transaction.Begin")])
+    charging.end(timestamp=ago(minutes=3), meter_value=[_bare(1750, "Sample.Periodic"), _bare(2500, "Transaction.End")])
+    _read(probe, charging)
+
+
+def _bare(energy: float, context: str) -> dict[str, Any]:
+    """Write a reading of the energy register that leaves out its measurand and its unit."""
+    return {"timestamp": ago(minutes=5), "sampledValue": [{"value": energy, "context": context}]}
+
+
 def _among_others(energy: float, context: str, unit: dict[str, Any]) -> dict[str, Any]:
     """Write a reading in which the energy register comes last, after power and the register of one phase."""
     return {

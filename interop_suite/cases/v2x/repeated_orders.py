@@ -43,7 +43,7 @@ class Repeated(msgspec.Struct, frozen=True, kw_only=True):
     profile: str
     action: str
     orders: Callable[[Probe], Sequence[Payload]]
-    reply: Payload
+    reply: Payload | Callable[[Payload], Payload]
     number: str | None = None
     """The field that tells two requests apart, where a CSMS chooses it."""
     needs: tuple[str, ...] = ()
@@ -388,8 +388,58 @@ IN_TURN = (
 )
 
 
+def _monitor(value: float, component: str, variable: str) -> Payload:
+    place = {"component": {"name": component, "evse": {"id": EVSE_1}}, "variable": {"name": variable}}
+    return {"setMonitoringData": [{"value": value, "type": "UpperThreshold", "severity": 4, **place}]}
+
+
+def _monitored(request: Payload) -> Payload:
+    """Accept every monitor of a request."""
+    kept = ("type", "severity", "component", "variable")
+    wanted = request.get("setMonitoringData", ())
+    results = [{"id": 8301, "status": "Accepted", **{name: each[name] for name in kept}} for each in wanted]
+    return {"setMonitoringResult": results}
+
+
+AGAIN = (
+    Repeated(
+        id="CMD_35",
+        title="Two monitors are set, one after the other",
+        block="Diagnostics",
+        profile=DEVICE,
+        action="SetVariableMonitoring",
+        orders=_fixed(_monitor(41.0, "EVSE", "Power"), _monitor(73.0, "EVSE", "Temperature")),
+        reply=_monitored,
+        defect=BEFORE,
+    ),
+    Repeated(
+        id="CMD_36",
+        title="Two messages are cleared, one after the other",
+        block="Display Message",
+        profile=DISPLAY,
+        action="ClearDisplayMessage",
+        orders=_fixed({"id": 8311}, {"id": 8312}),
+        reply={"status": "Unknown"},
+        defect=BEFORE,
+    ),
+    Repeated(
+        id="CMD_37",
+        title="Two messages are triggered, one after the other",
+        block="Remote Control",
+        profile=CORE,
+        action="TriggerMessage",
+        orders=_fixed(
+            {"requestedMessage": "FirmwareStatusNotification"}, {"requestedMessage": "LogStatusNotification"}
+        ),
+        reply={"status": "NotImplemented"},
+        defect=BEFORE,
+    ),
+)
+
+
 def _add(repeated: Repeated) -> None:
     own = () if repeated.number is None else (_own_number(repeated.action, repeated.number),)
+    status = "Accepted" if callable(repeated.reply) else repeated.reply["status"]
     named = f"The CSMS SHALL send {repeated.action} for each as its operator named it"
 
     @case(
@@ -400,7 +450,7 @@ def _add(repeated: Repeated) -> None:
         profile=repeated.profile,
         initiator="csms",
         needs=(trigger_need(repeated.action), *repeated.needs),
-        sends=f"{repeated.reply['status']} to {repeated.action}, twice, then a Heartbeat.",
+        sends=f"{status} to {repeated.action}, twice, then a Heartbeat.",
         expects=f"{named}, with {repeated.number} of its own." if repeated.number else f"{named}.",
         clause=CLAUSE,
         defect=repeated.defect,
@@ -413,5 +463,5 @@ def _add(repeated: Repeated) -> None:
         heartbeat(probe.station)
 
 
-for _repeated in (*NUMBERED, *IN_TURN):
+for _repeated in (*NUMBERED, *IN_TURN, *AGAIN):
     _add(_repeated)

@@ -197,7 +197,7 @@ def _judge_codes(history: History) -> list[Finding]:
     ),
 )
 def unknown_actions(probe: Probe) -> None:
-    throw(probe, UNKNOWN_ACTIONS)
+    throw(probe, UNKNOWN_ACTIONS, patient=True)
 
 
 RESET = {
@@ -219,7 +219,7 @@ RESET = {
     checks=odd_checks("A CSMS's command is refused", REFUSED),
 )
 def csms_action(probe: Probe) -> None:
-    throw(probe, [Frame("reset", RESET[probe.version], None)])
+    throw(probe, [Frame("reset", RESET[probe.version], None)], patient=True)
 
 
 FOREIGN_ACTIONS = {
@@ -247,7 +247,7 @@ FOREIGN_ACTIONS = {
 )
 def foreign_actions(probe: Probe) -> None:
     actions = FOREIGN_ACTIONS[probe.version]
-    throw(probe, [Frame(action, f'[2,"odd-1","{action}",{{}}]', None) for action in actions])
+    throw(probe, [Frame(action, f'[2,"odd-1","{action}",{{}}]', None) for action in actions], patient=True)
 
 
 # An id of 36 characters is legal whatever it holds; so is any escape that JSON knows.
@@ -302,7 +302,8 @@ ILLEGAL_IDS = [
     ),
 )
 def message_ids(probe: Probe) -> None:
-    throw(probe, [*LEGAL_IDS, *ILLEGAL_IDS])
+    throw(probe, LEGAL_IDS, patient=True)
+    throw(probe, ILLEGAL_IDS)
 
 
 SPELLINGS = [
@@ -324,10 +325,10 @@ SPELLINGS = [
 )
 def spellings(probe: Probe) -> None:
     station = probe.station
-    throw(probe, SPELLINGS)
+    throw(probe, SPELLINGS, patient=True)
     for pings in (False, True):
         station.note(odd="five fragments, pings between" if pings else "five fragments")
-        seen = station.heard
+        seen = station.answers_heard
         station.send_raw(f'[2,"whole-{pings}","Heartbeat",{{}}]', fragments=5, pings=pings)
         let_react(station, seen)
         station.call("Heartbeat", {})
@@ -352,7 +353,7 @@ RETRIED: Grades = {Reaction.ERROR: SOFT, Reaction.SILENCE: BAD, Reaction.CLOSED:
 )
 def retried(probe: Probe) -> None:
     frame = AGAIN.format(secrets.token_hex(6))
-    throw(probe, [Frame(name, frame, None) for name in ("the first", "the same again")])
+    throw(probe, [Frame(name, frame, None) for name in ("the first", "the same again")], patient=True)
 
 
 HEAVY = [*frames_of(Fault.TOO_DEEP), *frames_of(Fault.NUMBER_RANGE), *named_frames("many-keys", "long-string")]

@@ -31,7 +31,7 @@ from interop_suite.steps.pending_commands import (
     second_command,
 )
 from interop_suite.steps.shared_case import bystander_serves, shared, wire_clause
-from ocppj.messages import CallError, encode, encode_json
+from ocppj.messages import CallError, CallResultError, encode, encode_json
 from ocppj.versions import ErrorMeaning, Version
 
 BLOCK = "RPC"
@@ -181,6 +181,7 @@ def stray_beside_open(probe: Probe) -> None:
         "refusal-reported-as-accepted",
         "result-answered-with-error",
         "unsolicited-closes-bystanders",
+        "answers-on-commanded-connection",
     ),
     checks=(
         asked_first(role=BYSTANDER, claim="The CSMS sends the command to the other station"),
@@ -295,6 +296,71 @@ def invalid_answer(probe: Probe) -> None:
     _come_back(probe)
     second_command(probe)
     heartbeat(station)
+
+
+# -- CALLRESULTERROR -------------------------------------------------------------------------------------------------
+
+_TAKEN = "A CALLRESULTERROR is taken without an answer, and without the end of the connection"
+_RESULT_ERRORS = (
+    ("of an answer that it had", "FormatViolation", "currentTime is no time"),
+    ("of an answer that it had, with a code of its own", "MyOwnError", ""),
+    ("of an answer that nobody gave", "InternalError", ""),
+)
+
+
+def _judge_result_errors(history: History) -> list[Finding]:
+    findings = []
+    sent = [f for f in history.frames if f.sent and isinstance(f.message, CallResultError)]
+    for frame, what in zip(sent, history.notes("result_error"), strict=False):
+        until = min((other.line for other in sent if other.line > frame.line), default=len(history.records))
+        ids = frame.message.message_id if frame.message else None
+        answers = [
+            stray.frame
+            for stray in history.strays
+            if frame.line < stray.frame.line < until and stray.frame.message and stray.frame.message.message_id == ids
+        ]
+        ended = any(
+            c.closed_line is not None and frame.line < c.closed_line < until and (c.closed or {}).get("by") != "station"
+            for c in history.attempts()
+        )
+        actual = "the CSMS closed the connection" if ended else "nothing happened"
+        if answers:
+            actual = f"it was answered with {str(answers[0].text)[:120]}"
+        findings.append(
+            Finding(
+                verdict=Verdict.FAILED if ended or answers else Verdict.OK,
+                claim=_TAKEN,
+                actual=f"{what}: {actual}",
+                frame=frame.line,
+            )
+        )
+    return findings
+
+
+@case(
+    id="RPC_22",
+    ocpp=Version.V21,
+    title="A CALLRESULTERROR of a station is taken, and service goes on",
+    block=BLOCK,
+    bystander=True,
+    sends="CALLRESULTERRORs with the id of a Heartbeat and with one that nobody used, each followed by a Heartbeat.",
+    expects="The CSMS SHALL take each as the end of its CALLRESULT, answer nothing, and go on serving.",
+    clause=Clause("21-4", "4.2.3"),
+    defect="result-error-closes",
+    also=("result-error-answered",),
+    checks=(Check(claim=_TAKEN, judge=_judge_result_errors), still_serves(), bystander_serves()),
+)
+def result_errors(probe: Probe) -> None:
+    station = probe.station
+    for number, (what, code, description) in enumerate(_RESULT_ERRORS):
+        message_id = f"{secrets.token_hex(4)}-{number}"
+        if number < len(_RESULT_ERRORS) - 1:
+            station.call("Heartbeat", {}, message_id=message_id)
+        station.note(result_error=what)
+        station.send_raw(encode_json((5, message_id, code, description, {})))
+        heartbeat(station)
+        _come_back(probe)
+    heartbeat(probe.bystander)
 
 
 # -- SEND ------------------------------------------------------------------------------------------------------------

@@ -313,6 +313,24 @@ def test_csms_that_asks_for_nothing_else_and_asks_twice_is_told() -> None:
     assert _asked_twice(by_itself=False) == ["GetLocalListVersion came again, although the station had answered it"]
 
 
+def looked(times: int) -> Recording:
+    """An order to read something of a station that has booted, which the CSMS does several times."""
+    boot = '[3,"boot",{"currentTime":"2026-01-01T00:00:00Z","interval":60,"status":"Accepted"}]'
+    recording = begun(Version.V201).sent('[2,"boot","BootNotification",{}]').got(boot)
+    recording.driver(operation="trigger", action="GetLocalListVersion", payload={})
+    for number in range(times):
+        recording.got(f'[2,"{number}","GetLocalListVersion",{{}}]').sent(f'[3,"{number}",{{"versionNumber":1}}]')
+    return recording
+
+
+def test_look_of_its_own_at_a_station_that_has_booted_no_false_alarm() -> None:
+    assert not any("came again" in actual for actual in told(looked(2)))
+
+
+def test_look_that_comes_again_and_again_is_told() -> None:
+    assert any("came again" in actual for actual in told(looked(3)))
+
+
 def test_order_that_is_tried_again_after_an_error_no_false_alarm() -> None:
     assert ordered({"status": "sent"}, ERROR, ACCEPTED) == []
 
@@ -478,3 +496,68 @@ def test_order_that_comes_again_for_a_session_that_has_ended_meanwhile_no_false_
     recording.sent('[2,"s","StopTransaction",{}]').got('[3,"s",{}]')
     recording.got('[2,"b","UnlockConnector",{"connectorId":1}]').sent('[3,"b",{"status":"Unlocked"}]')
     assert not any("came again" in actual for actual in told(recording))
+
+
+PROFILE = {
+    "id": 1,
+    "stackLevel": 0,
+    "chargingProfilePurpose": "ChargingStationMaxProfile",
+    "chargingProfileKind": "Absolute",
+    "chargingSchedule": [
+        {
+            "id": 1,
+            "startSchedule": "2026-01-01T00:00:00Z",
+            "chargingRateUnit": "A",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}],
+        }
+    ],
+}
+
+
+def sent_by_itself(action: str, payload: dict[str, Any], *, ordered: bool = False) -> list[str]:
+    recording = begun(Version.V201)
+    if ordered:
+        recording.driver(operation="trigger", action=action, payload=payload)
+    recording.got(json.dumps([2, "a", action, payload])).sent('[3,"a",{"status":"Accepted"}]')
+    return told(recording)
+
+
+def test_profile_of_its_own_that_breaks_the_rules_of_its_purpose_is_told_in_2x() -> None:
+    (found,) = sent_by_itself("SetChargingProfile", {"evseId": 1, "chargingProfile": PROFILE})
+    assert "a ChargingStationMaxProfile is for evseId 1" in found
+
+
+@pytest.mark.parametrize(("evse", "ordered"), [(0, False), (1, True)])
+def test_profile_that_is_sound_or_ordered_so_no_false_alarm(evse: int, *, ordered: bool) -> None:
+    assert sent_by_itself("SetChargingProfile", {"evseId": evse, "chargingProfile": PROFILE}, ordered=ordered) == []
+
+
+MESSAGE = {"id": 1, "priority": "NormalCycle", "message": {"format": "UTF8", "content": "x"}}
+LATER, EARLIER = "2031-01-02T00:00:00Z", "2031-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "ordered", "found"),
+    [(LATER, EARLIER, False, 1), (LATER, EARLIER, True, 0), (EARLIER, LATER, False, 0), (EARLIER, EARLIER, False, 0)],
+)
+def test_only_a_time_of_its_own_that_ends_before_it_begins_is_told(
+    begin: str, end: str, *, ordered: bool, found: int
+) -> None:
+    message = {**MESSAGE, "startDateTime": begin, "endDateTime": end}
+    windows = sent_by_itself("SetDisplayMessage", {"message": message}, ordered=ordered)
+    assert [each for each in windows if "later than its end" in each] == windows
+    assert len(windows) == found
+
+
+def test_question_about_nobody_is_told() -> None:
+    question = {"requestId": 1, "report": True, "clear": False}
+    assert sent_by_itself("CustomerInformation", question) == ["CustomerInformation has no reference to one"]
+    assert sent_by_itself("CustomerInformation", {**question, "customerIdentifier": "c"}) == []
+
+
+def test_question_for_the_status_of_no_connector_is_told_unless_it_was_ordered_so() -> None:
+    question = {"requestedMessage": "StatusNotification", "evse": {"id": 1}}
+    assert sent_by_itself("TriggerMessage", question) == ["TriggerMessage for StatusNotification has evse {'id': 1}"]
+    assert sent_by_itself("TriggerMessage", question, ordered=True) == []
+    assert sent_by_itself("TriggerMessage", {**question, "evse": {"id": 1, "connectorId": 1}}) == []
+    assert sent_by_itself("TriggerMessage", {"requestedMessage": "Heartbeat"}) == []

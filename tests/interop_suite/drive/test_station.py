@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -44,7 +44,9 @@ class SlowCsms:
 
 
 @contextmanager
-def connected(url: str, *, slow: SlowCsms | None = None) -> Iterator[ScriptedStation]:
+def connected(
+    url: str, *, slow: SlowCsms | None = None, beside: Sequence[ScriptedStation] = ()
+) -> Iterator[ScriptedStation]:
     records: list[TraceRecord] = []
     station = ScriptedStation(
         make_station("ac-dual", "CP1"),
@@ -53,11 +55,34 @@ def connected(url: str, *, slow: SlowCsms | None = None) -> Iterator[ScriptedSta
         records.append,
         timeout=PATIENCE,
         settle=slow.settle if slow else None,
+        beside=lambda: beside,
     )
     station.connect()
     yield station
     station.drop()
     station.put_away()
+
+
+class PingingCsms:
+    """Pings every station as soon as it comes, and drops one whose pong is late."""
+
+    def __init__(self) -> None:
+        self.ponged: list[str] = []
+
+    async def serve(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        await (await connection.ping())
+        self.ponged.append(connection.request.path)
+        await connection.wait_closed()
+
+
+def test_station_answers_pings_while_its_case_is_busy_with_another_one_no_false_alarm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("interop_suite.drive.station.LULL", 0.01)
+    csms = PingingCsms()
+    with odd_csms(csms.serve) as url, connected(url) as other, connected(f"{url}/busy", beside=[other]) as station:
+        assert station.pump(lambda: len(csms.ponged) == 2, 5.0)
 
 
 def test_answer_of_a_csms_that_had_not_come_to_it_yet_counts() -> None:

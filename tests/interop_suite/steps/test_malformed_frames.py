@@ -15,7 +15,7 @@ from tests.interop_suite.recording import begun
 class StillStation:
     """Says how long somebody waits for it to react."""
 
-    heard, connected, waited = 0, True, 0.0
+    answers_heard, connected, waited = 0, True, 0.0
 
     def __init__(self, slowest: float) -> None:
         self.slowest = slowest
