@@ -12,7 +12,6 @@ The module imports Locust, which monkey-patches the process.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 import gevent.event
@@ -37,20 +36,46 @@ class Sleeping(Protocol):
         """Go on in the present greenlet, as if the error had been raised where the user fell asleep."""
 
 
+class _Waking(Greenlet):  # type: ignore[misc]  # gevent has no types there
+    """The greenlet in which a user comes to its end; killed before that has begun it begins nevertheless."""
+
+    __slots__ = ("_error", "is_awake")
+
+    def __init__(self, user: Sleeping, error: Any) -> None:
+        # Locust looks for the user in `args`, here as well.
+        super().__init__(None, user)
+        self._error = error
+        self.is_awake = False
+
+    def kill(
+        self,
+        exception: Any = GreenletExit,
+        block: bool = True,  # noqa: FBT001, FBT002 - gevent's signature
+        timeout: float | None = None,
+    ) -> None:
+        if self.is_awake:
+            super().kill(exception, block, timeout)
+        elif block:
+            self.join(timeout)
+
+    def _run(self, user: Sleeping) -> None:
+        self.is_awake = True
+        user.wake(self._error)
+
+
 class Sleeper:
     """Stands for a user that sleeps, where Locust and gevent's groups look for a greenlet; who kills it wakes the user.
 
     It has what they ask of a greenlet, and the meaning is gevent's.
     """
 
-    __slots__ = ("_greenlet", "_is_awake", "_links", "_user")
+    __slots__ = ("_greenlet", "_links", "_user")
 
     def __init__(self, user: Sleeping) -> None:
         """Sleep."""
         self._user = user
-        self._greenlet: Any = None
+        self._greenlet: _Waking | None = None
         """Where the user is awake, once it was killed."""
-        self._is_awake = False
         self._links: list[Link] | None = None
 
     @property
@@ -80,13 +105,12 @@ class Sleeper:
     ) -> None:
         """Raise an exception where the user sleeps; a second one before the user is awake changes nothing."""
         if self._greenlet is None:
-            # Locust looks for the user in `args`, here as well.
-            greenlet = self._greenlet = Greenlet(partial(self._wake, exception), self._user)
+            greenlet = self._greenlet = _Waking(self._user, exception)
             self._user.wake_in(greenlet)
             greenlet.rawlink(self._ended)
             greenlet.start()
-        elif self._is_awake:
-            self._greenlet.kill(exception, block, timeout)
+        else:
+            self._greenlet.kill(exception, block=False)
         if block:
             self.join(timeout)
 
@@ -110,10 +134,6 @@ class Sleeper:
         """Do not call back any more."""
         if self._links is not None and callback in self._links:
             self._links.remove(callback)
-
-    def _wake(self, error: Any, user: Sleeping) -> None:
-        self._is_awake = True
-        user.wake(error)
 
     def _ended(self, _: Any) -> None:
         links, self._links = self._links, None
