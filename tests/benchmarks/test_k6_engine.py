@@ -67,7 +67,7 @@ def test_k6_and_sink_count_the_same_calls(tmp_path: Path, monkeypatch: pytest.Mo
             ran, counted, _ = run_loop(child, sink, WORKLOADS[0], 0.3)
         assert ran.calls == counted > 0
         assert ran.errors == 0
-        assert ran.cpu_s > 0
+        assert ran.seconds >= 0.3
         assert ready.stations == STATIONS
         assert ready.rss_after_kb > 0
         # The stations that only stayed connected are gone: each order brings its own.

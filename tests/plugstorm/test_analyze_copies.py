@@ -109,7 +109,7 @@ def test_a_recorded_case_fails_where_the_csms_is_wrong(
 ) -> None:
     result = play(case_of(tmp_path, talk()), defect)
     assert result.verdict is Verdict.FAILED
-    assert words in result.reason
+    assert words in " ".join((result.reason, *result.actual))
 
 
 def test_what_the_csms_did_wrong_in_the_log_is_expected_right(tmp_path: Path, play: Play) -> None:

@@ -128,9 +128,7 @@ def test_answers_are_read_after_every_few_users_that_begin_once_somebody_is_conn
 
 def test_schemas_are_compiled_before_the_first_user_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[object] = []
-    fleet = SimpleNamespace(
-        prepare=order.append, lives_long=lambda: None, begin_user=lambda: order.append("begun")
-    )
+    fleet = SimpleNamespace(prepare=order.append, lives_long=lambda: None, begin_user=lambda: order.append("begun"))
     monkeypatch.setattr(users, "process_of", lambda _: fleet)
     runner: Any = Environment(user_classes=[Quiet]).create_local_runner()
     runner.spawn_users({"Quiet": 2})
