@@ -11,7 +11,6 @@ import msgspec
 from benchmarks.engines.speech import rss_kb
 from benchmarks.latency import Hold
 from evidence.histogram import Histogram
-from loadtest.measuring.kernel import waited_for_cpu
 
 __all__ = ["BUCKET", "EMPTY", "SELDOM", "TICK", "Address", "Sink", "Stats"]
 
@@ -74,11 +73,9 @@ class Stats(msgspec.Struct, kw_only=True):
     held_us: dict[int, int]
     """How long answers were held back, in fact: counts by bucket of `evidence.histogram.Histogram`."""
     held_most_us: dict[int, int] = {}
-    """The same with the time that the CALLs may have waited unread, because the sink was at work on others."""
+    """The same with the time that the CALLs may have waited unread: the sink was at work on others, or not at all."""
     cpu_s: float
     """Processor time of the sink since its start."""
-    waited_s: float = 0.0
-    """Seconds since then in which it was ready to work and had no processor."""
     rss_kb: int
 
     @property
@@ -124,7 +121,6 @@ class Sink:
             held_us=dict(self.held.counts),
             held_most_us=dict(self.held_most.counts),
             cpu_s=time.process_time(),
-            waited_s=waited_for_cpu(),
             rss_kb=rss_kb(),
         )
 
