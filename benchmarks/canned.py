@@ -11,9 +11,8 @@ import msgspec
 from benchmarks.engines.speech import rss_kb
 from benchmarks.latency import Hold
 from evidence.histogram import Histogram
-from loadtest.measuring.kernel import waited_for_cpu
 
-__all__ = ["BUCKET", "EMPTY", "SELDOM", "Address", "Sink", "Stats"]
+__all__ = ["BUCKET", "EMPTY", "SELDOM", "TICK", "Address", "Sink", "Stats"]
 
 BUCKET: Final = 0.1
 """Seconds of one bucket of arrivals."""
@@ -23,6 +22,10 @@ _NOW: Final = b'"2026-01-01T00:00:00Z"'
 _MOST_TWICE: Final = 100
 _GAP: Final = 50e-6
 """Seconds between two pieces of work in which the loop did not look for what had come in, or found nothing."""
+TICK: Final = 0.001
+"""Seconds between two looks of a sink that holds answers back, where nothing else happens."""
+_PAUSE: Final = 0.0025
+"""Seconds without a look after which something else kept the sink from running."""
 
 # What stands behind the id in the answer. Everything else gets an empty payload.
 _COMMON: Final = {
@@ -70,11 +73,9 @@ class Stats(msgspec.Struct, kw_only=True):
     held_us: dict[int, int]
     """How long answers were held back, in fact: counts by bucket of `evidence.histogram.Histogram`."""
     held_most_us: dict[int, int] = {}
-    """The same with the time that the CALLs may have waited unread, because the sink was at work on others."""
+    """The same with the time that the CALLs may have waited unread: the sink was at work on others, or not at all."""
     cpu_s: float
     """Processor time of the sink since its start."""
-    waited_s: float = 0.0
-    """Seconds since then in which it was ready to work and had no processor."""
     rss_kb: int
 
     @property
@@ -104,7 +105,7 @@ class Sink:
         self.twice: list[str] = []
         self.held = Histogram()
         self.held_most = Histogram()
-        self._busy_since = self._idle_since = 0.0
+        self._busy_since = self._idle_since = time.monotonic()
         self.connected_most = self.connected
 
     def stats(self) -> Stats:
@@ -120,13 +121,19 @@ class Sink:
             held_us=dict(self.held.counts),
             held_most_us=dict(self.held_most.counts),
             cpu_s=time.process_time(),
-            waited_s=waited_for_cpu(),
             rss_kb=rss_kb(),
         )
 
     def begin(self, now: float) -> float:
-        """Begin a piece of work, and return since when there was one after the other: what is read now came later."""
-        if now - self._idle_since > _GAP:
+        """Begin a piece of work, and return since when nothing was read: what is read now came later.
+
+        That is since the first of several pieces one after the other, or since the last look before a pause in which
+        the sink had no processor.
+        """
+        idle = now - self._idle_since
+        if idle > _PAUSE:
+            self._busy_since = self._idle_since
+        elif idle > _GAP:
             self._busy_since = now
         return self._busy_since
 

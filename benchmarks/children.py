@@ -210,6 +210,5 @@ def _add(parts: list[Stats]) -> Stats:
         twice=[identity for part in parts for identity in part.twice],
         held_us={},
         cpu_s=sum(part.cpu_s for part in parts),
-        waited_s=sum(part.waited_s for part in parts),
         rss_kb=sum(part.rss_kb for part in parts),
     )

@@ -33,7 +33,7 @@ from picows import (
 )
 
 from benchmarks.broker import BrokerSink, Connection
-from benchmarks.canned import EMPTY, SELDOM, Address, Sink
+from benchmarks.canned import EMPTY, SELDOM, TICK, Address, Sink
 from benchmarks.latency import parse_latency
 from fixtures.certificates import Authority, server_context
 from mqtt.dialect import load_dialect
@@ -178,7 +178,14 @@ async def _serve(sink: Sink, sockets: list[socket.socket], listen: Listen, hello
                 sink.reset()
             _say(stats)
 
+    def look() -> None:
+        sink.begin(time.monotonic())
+        sink.end(time.monotonic())
+        loop.call_later(TICK, look)
+
     servers = [await listen(sock) for sock in sockets]
+    if sink.hold is not None:
+        look()
     _say(hello)
     loop.add_reader(sys.stdin.fileno(), on_input)
     await ended.wait()

@@ -24,8 +24,8 @@ _POINTS: Final = (50.0, 99.0, 99.9)
 _LEAST_MS: Final = 1.0
 _SHARE: Final = 0.05
 MOST_DISTURBED: Final = 0.002
-"""Share of the time that others may keep run and sink from working, both added up. Wake-ups alone are 0.001 of it; a
-few pauses of some milliseconds more are an answer in a thousand, which p99.9 is about."""
+"""Share of the time that others may keep a run from working. Its wake-ups alone are up to 0.001 of it; a few pauses of
+some milliseconds more are an answer in a thousand, which p99.9 is about. Pauses of the sink are part of the truth."""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +54,8 @@ class Checked(msgspec.Struct, kw_only=True):
     latency: str
     injected_ms: list[float]
     injected_most_ms: list[float] = []
-    """The same with the time in which the sink may have left CALLs unread, since it was at work on others; a burst of
-    CALLs has much of it, and no station can tell it from an answer that is held back."""
+    """The same with the time in which the sink may have left CALLs unread, since it was at work on others or had no
+    processor; a burst of CALLs has much of it, and no station can tell it from an answer that is held back."""
     service_ms: list[float]
     response_ms: list[float]
     sink_calls: int
@@ -63,7 +63,7 @@ class Checked(msgspec.Struct, kw_only=True):
     """CALLs in the service histograms of the run: those that went to the wire."""
     exit_code: int
     disturbed: float = 0.0
-    """Share of the time in which other programs, or the host of a virtual machine, kept run or sink from working."""
+    """Share of the time in which other programs, or the host of a virtual machine, kept the run from working."""
 
     @property
     def exact(self) -> bool:
@@ -113,7 +113,6 @@ def check(case: Case, folder: Path) -> Checked:
         shutil.rmtree(out)
     of_sink, of_run = cores()
     with SinkProcess("--latency", case.latency, core=of_sink) as sink:
-        before = sink.stats()
         with Child("plugstorm load", [*words, "--url", sink.url], core=of_run) as child:
             exit_code = child.wait(case.seconds + 60)
         stats = sink.stats()
@@ -130,7 +129,7 @@ def check(case: Case, folder: Path) -> Checked:
         sink_calls=stats.total,
         counted=service.count,
         exit_code=exit_code,
-        disturbed=_disturbed(out) + (stats.waited_s - before.waited_s) / case.seconds,
+        disturbed=_disturbed(out),
     )
 
 

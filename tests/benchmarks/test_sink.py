@@ -14,6 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from benchmarks.canned import Sink
 from benchmarks.children import SinkProcess
 from evidence.histogram import Histogram
 from mqtt.dialect import Dialect, load_dialect
@@ -163,3 +164,19 @@ def test_sink_as_a_broker_answers_each_station_in_the_dialect(name: str, qos: in
 def test_wrong_latency_ends_the_sink_with_its_reason() -> None:
     with pytest.raises(InconclusiveError, match="constant:MS"):
         SinkProcess("--latency", "slow")
+
+
+def test_what_a_sink_reads_after_other_work_or_a_pause_may_have_lain_there_meanwhile() -> None:
+    sink = Sink()
+    sink.end(10.0)
+    assert sink.begin(10.001) == 10.001
+    sink.end(10.0011)
+    # One piece of work after the other: the second CALL may have come with the first.
+    assert sink.begin(10.00112) == 10.001
+    sink.end(10.0012)
+    # A sink that looks every millisecond had no processor for five.
+    assert sink.begin(10.0062) == 10.0012
+    sink.end(10.0063)
+    assert sink.begin(10.00632) == 10.0012
+    sink.end(10.0064)
+    assert sink.begin(10.0074) == 10.0074
