@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -48,7 +49,6 @@ _OCCASIONS = frozenset(
     }
 )
 """What a station says that a CSMS may act on: the same command after it is another one."""
-
 _SESSION = frozenset({"StartTransaction", "StopTransaction", "TransactionEvent"})
 
 
@@ -130,21 +130,28 @@ def _redated(ordered: Ordered) -> Iterator[Finding]:
 
 
 def _unasked_again(history: History) -> Iterator[Finding]:
-    """Find CALLs with an effect that nobody ordered and that repeat an answered one."""
+    """Find CALLs with an effect that nobody ordered and that repeat an answered one.
+
+    A CSMS may send one for each message of a session, also when it comes to them late.
+    """
     answered: set[tuple[str, int, str, bytes]] = set()
+    sent: Counter[tuple[str, int, str, bytes]] = Counter()
+    sessions: Counter[str] = Counter()
     for call in history.exchanges:
         if call.by_station and call.action in _OCCASIONS:
             answered = {place for place in answered if place[0] != call.call.station}
+            sessions[call.call.station] += call.action in _SESSION
         if call.by_station or call.action not in _ONCE or history.triggers(call.action):
             continue
         place = (call.call.station, call.call.connection, call.action, msgspec.json.encode(call.payload))
-        if place in answered and call.call.scripted:
+        if place in answered and call.call.scripted and sent[place] >= sessions[call.call.station]:
             yield Finding(
                 verdict=Verdict.NON_STRICT,
                 claim="What has an effect is sent once",
                 actual=f"{call.action} came again, although the station had answered it",
                 frame=call.call.line,
             )
+        sent[place] += 1
         if call.kind is AnswerKind.RESULT:
             answered.add(place)
 

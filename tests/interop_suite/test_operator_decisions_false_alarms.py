@@ -10,6 +10,8 @@ import pytest
 from drivers.base import Driver, StationSettings
 from evidence.verdicts import Verdict
 from fixtures.csms import ThreadCsms, practice_csms
+from fixtures.csms.defects.model import Defect
+from fixtures.csms.exchange import Exchange
 from interop_suite.catalogue import Case, all_cases
 from interop_suite.run.driver_check import OperationState, check_driver
 from interop_suite.run.plan import make_driver
@@ -61,6 +63,33 @@ def test_connection_that_ends_with_a_decision_of_the_operator_no_false_alarm(
     case: Case, run: Callable[[Case], Any]
 ) -> None:
     result = run(case)
+    assert result.verdict is Verdict.OK, result.reason
+
+
+def _sets_up_first() -> Defect:
+    """Answer Pending once to each station that is to be accepted."""
+    known: set[str] = set()
+    freedom = Defect("sets-up-first", title="Does what the texts leave open.", breaks="Nothing.")
+
+    @freedom.payload("BootNotification")
+    def _(exchange: Exchange, payload: dict[str, Any]) -> None:
+        if payload["status"] == "Accepted" and exchange.station.identity not in known:
+            known.add(exchange.station.identity)
+            payload["status"] = "Pending"
+
+    return freedom
+
+
+@pytest.mark.parametrize("version", list(Version))
+def test_station_that_is_set_up_before_it_is_accepted_no_false_alarm(version: Version) -> None:
+    with practice_csms(call_timeout=2) as csms, csms_request(csms, InteropRequest(timeout=2)) as request:
+        csms.do(lambda practice: practice.hooks.activate([_sets_up_first()]))
+        driver = make_driver(request)
+        try:
+            runner = Runner(target_of(request), driver, None, introspection=csms)
+            result = runner.run(next(case for case in CASES if (case.id, case.ocpp) == ("ST_42", version)))
+        finally:
+            driver.close()
     assert result.verdict is Verdict.OK, result.reason
 
 

@@ -204,14 +204,15 @@ SIGNED = "0A124F434D467C7B2246"
 @case(
     id="ST_36",
     ocpp="1.6",
-    title="Signed readings are taken: their value is no number",
+    title="Signed readings are taken, whose value is no number, and readings below 0",
     block=BLOCK,
     profile="Core",
     needs=(TOKEN,),
-    sends="MeterValues and a StopTransaction with samples of format SignedData, and one with decimals.",
+    sends="MeterValues and a StopTransaction with samples of format SignedData, and some with decimals and below 0.",
     expects="The CSMS SHALL answer each: what is signed is hexadecimal digits, and every value is a text.",
     clause=Clause("1.6", "7.43"),
     defect="signed-reading-taken-for-number",
+    also=("reading-below-zero-refused",),
     checks=(sessions_began(1), answered("MeterValues"), steps.stop_is_answered, still_serves()),
 )
 def signed_readings(probe: Probe) -> None:
@@ -222,6 +223,7 @@ def signed_readings(probe: Probe) -> None:
     values = [
         {**sample, "value": SIGNED, "format": "SignedData"},
         {**sample, "value": "1250.75", "format": "Raw"},
+        {"context": "Sample.Periodic", "measurand": "Power.Factor", "value": "-0.97"},
     ]
     for value in values:
         reading = [{"timestamp": now(), "sampledValue": [value]}]

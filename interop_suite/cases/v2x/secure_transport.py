@@ -62,11 +62,12 @@ def outdated_tls(probe: Probe) -> None:
     needs=("tls", "password", "security-profile"),
     start=Start.OFFLINE,
     password=True,
-    sends="Four TLS handshakes of version 1.2, each with one suite: AES-GCM of 128 and 256 bits, for ECDSA and RSA.",
-    expects="The CSMS SHALL support all four; one with a certificate of one kind supports two.",
+    sends="Four TLS handshakes of version 1.2, each with one suite: AES-GCM of 128 and 256 bits, for ECDSA and RSA; "
+    "and one with suites that encrypt nothing.",
+    expects="The CSMS SHALL support all four (one with a certificate of one kind supports two), and refuse the last.",
     clause=part6("A00.FR.318"),
     defect="named-cipher-suites-refused",
-    also=("server-certificate-of-another-host",),
+    also=("server-certificate-of-another-host", "suites-without-encryption-agreed"),
     checks=SUITES_AGREED,
 )
 def cipher_suites(probe: Probe) -> None:

@@ -240,6 +240,10 @@ def pending_over_connections(probe: Probe) -> None:
         heartbeat(probe.station)
 
 
+SOON = 1
+"""Seconds that a station is told to wait which is about to be accepted."""
+
+
 @shared(
     id="ST_42",
     title="A station that was told to wait, and turned away, is served once its operator accepts it",
@@ -263,9 +267,14 @@ def pending_over_connections(probe: Probe) -> None:
 )
 def accepted_at_last(probe: Probe) -> None:
     station = probe.station
-    for status in ("Pending", "Rejected", "Accepted"):
+    for status in ("Pending", "Rejected"):
         # A CSMS may end the connection of a station that it rejects; then the station comes back.
         boot_as(probe, status)
+    probe.set_up(station, StationSettings(boot_status="Accepted", interval=SOON))
+    if probe.send_boot(station).get("status") == "Pending":
+        # Before it accepts a station, a CSMS may want to set it up.
+        station.listen(SOON)
+        probe.send_boot(station)
     heartbeat(station)
 
 

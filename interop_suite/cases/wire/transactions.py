@@ -124,18 +124,23 @@ def backwards_meter(probe: Probe) -> None:
     ocpp=Version.V16,
     title="The end of a transaction that the CSMS does not know is answered",
     block=BLOCK,
-    sends="A session, and then StopTransaction with an id that was never given.",
-    expects="The CSMS SHALL answer it: a refusal is repeated for ever.",
+    sends="A session, and then StopTransaction with an id that was never given, and with 0.",
+    expects="The CSMS SHALL answer each: a refusal is repeated for ever.",
     clause=Clause("1.6", "4.10"),
     defect="stop-of-unknown-refused",
-    checks=(answered("StopTransaction", nth=-1, claim="The end of an unknown transaction is answered"),),
+    also=("stop-of-zero-refused",),
+    checks=(
+        answered("StopTransaction", nth=1, claim="The end of an unknown transaction is answered"),
+        answered("StopTransaction", nth=2, claim="The end of a transaction 0 is answered"),
+    ),
 )
 def unknown_stop(probe: Probe) -> None:
     charging = Charging(probe.station, probe.any_token())
     charging.begin()
     charging.end()
-    charging.id = (int(charging.id) + 1) % 2**31
-    charging.end()
+    for number in ((int(charging.id) + 1) % 2**31, 0):
+        charging.id = number
+        charging.end()
 
 
 @case(

@@ -484,6 +484,16 @@ def test_connector_that_is_unlocked_after_each_session_no_false_alarm() -> None:
     assert not _unlocked_after("StopTransaction", "StopTransaction", "StopTransaction")
 
 
+def test_connector_that_is_unlocked_for_each_of_two_ends_that_came_at_once_no_false_alarm() -> None:
+    recording = begun()
+    for number in ("s", "t"):
+        recording.sent(f'[2,"{number}","StopTransaction",{{}}]').got(f'[3,"{number}",{{}}]')
+    for number in ("u", "v"):
+        recording.got(f'[2,"{number}","UnlockConnector",{{"connectorId":1}}]')
+        recording.sent(f'[3,"{number}",{{"status":"Unlocked"}}]')
+    assert not any("came again" in actual for actual in told(recording))
+
+
 @pytest.mark.parametrize("between", [None, "Heartbeat", "MeterValues"])
 def test_connector_that_is_unlocked_twice_after_one_session_is_told(between: str | None) -> None:
     (found,) = _unlocked_after("StopTransaction", between)
