@@ -415,7 +415,7 @@ _SECOND_UNKNOWN = (True, False)
     expects="The CSMS SHALL answer that the second one is CertChainError, and its token Invalid.",
     clause=Clause("201-E", "C07.FR.17"),
     defect="unknown-contract-accepted",
-    also=("unknown-tag-authorized",),
+    also=("unknown-tag-authorized", "foreign-contract-accepted"),
     checks=(Check(claim=_UNKNOWN, judge=_judge_unknown),),
 )
 def unknown_contract(probe: Probe) -> None:

@@ -406,7 +406,7 @@ def _prices_of(of: Any, part: str) -> list[Any]:
     expects="The CSMS SHALL answer with all prices of the tariff.",
     clause=Clause("21-4", "4.1.7"),
     defect="authorize-with-energy-prices-alone",
-    also=("authorize-without-tariff",),
+    also=("authorize-without-tariff", "answer-for-token-of-neighbour", "allowed-transfers-as-text"),
     checks=(answered("Authorize", ACCEPTED), Check(claim=_WHOLE, judge=_judge_whole_tariff)),
 )
 def whole_driver_tariff(probe: Probe) -> None:

@@ -411,6 +411,7 @@ AGAIN = (
         orders=_fixed(_monitor(41.0, "EVSE", "Power"), _monitor(73.0, "EVSE", "Temperature")),
         reply=_monitored,
         defect=BEFORE,
+        also=("monitor-id-zero-by-default",),
     ),
     Repeated(
         id="CMD_36",
@@ -421,6 +422,7 @@ AGAIN = (
         orders=_fixed({"id": 8311}, {"id": 8312}),
         reply={"status": "Unknown"},
         defect=BEFORE,
+        also=("closes-after-clear-unknown-display-message",),
     ),
     Repeated(
         id="CMD_37",
@@ -433,6 +435,7 @@ AGAIN = (
         ),
         reply={"status": "NotImplemented"},
         defect=BEFORE,
+        also=("closes-after-trigger-not-implemented",),
     ),
 )
 

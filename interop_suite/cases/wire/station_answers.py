@@ -347,7 +347,7 @@ def _judge_result_errors(history: History) -> list[Finding]:
     expects="The CSMS SHALL take each as the end of its CALLRESULT, answer nothing, and go on serving.",
     clause=Clause("21-4", "4.2.3"),
     defect="result-error-closes",
-    also=("result-error-answered",),
+    also=("result-error-answered", "deaf-after-result-error"),
     checks=(Check(claim=_TAKEN, judge=_judge_result_errors), still_serves(), bystander_serves()),
 )
 def result_errors(probe: Probe) -> None:
