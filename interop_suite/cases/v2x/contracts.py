@@ -455,7 +455,7 @@ def _judge_cancelled(history: History) -> list[Finding]:
     expects="The CSMS SHALL answer that the certificate is ContractCancelled, and the token Blocked.",
     clause=Clause("201-E", "C07.FR.13"),
     defect="blocked-contract-accepted",
-    also=("unknown-tag-authorized", "blocked-tag-authorized"),
+    also=("blocked-tag-authorized",),
     checks=(Check(claim=_CANCELLED, judge=_judge_cancelled),),
 )
 def blocked_contract(probe: Probe) -> None:

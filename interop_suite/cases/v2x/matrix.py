@@ -7,7 +7,7 @@ need not have it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from evidence.verdicts import Verdict
@@ -42,6 +42,7 @@ MESSAGE_CASES = frozenset(
 PATIENCE = 2
 """Unanswered CALLs after which a case stops: each one costs the whole time-out."""
 ALSO: Mapping[str, tuple[str, ...]] = {
+    "BatterySwap": ("battery-swap-of-several-refused",),
     "BootNotification": ("scheduled-boot-refused",),
     "FirmwareStatusNotification": ("firmware-failure-unhandled", "firmware-statuses-of-16-only"),
     "LogStatusNotification": ("log-status-canceled-refused",),
@@ -49,6 +50,7 @@ ALSO: Mapping[str, tuple[str, ...]] = {
     "NotifyDERAlarm": ("der-alarm-end-refused",),
     "NotifyDERStartStop": ("der-stop-refused",),
     "NotifyDisplayMessages": ("display-messages-second-part-refused",),
+    "NotifyEvent": ("several-events-refused",),
     "NotifyEVChargingNeeds": ("dc-needs-refused", "v2x-needs-refused"),
     "NotifyEVChargingSchedule": ("selected-schedule-refused",),
     "NotifyMonitoringReport": ("target-delta-monitors-refused",),
@@ -122,17 +124,17 @@ def _holds(value: Any, name: str) -> bool:
     return isinstance(value, list) and any(_holds(each, name) for each in value)
 
 
-def _written_anew(value: Any, own: dict[str, Any]) -> Any:
+def _written_anew(value: Any, own: Mapping[str, Callable[[], Any]]) -> Any:
     """Fill in the times of this moment, and what belongs to a session of our own."""
     if isinstance(value, dict):
-        return {name: own[name] if name in own else _written_anew(each, own) for name, each in value.items()}
+        return {name: own[name]() if name in own else _written_anew(each, own) for name, each in value.items()}
     return [_written_anew(each, own) for each in value] if isinstance(value, list) else value
 
 
-def _own(probe: Probe, number: int) -> dict[str, Any]:
+def _own(probe: Probe, number: int) -> Mapping[str, Callable[[], Any]]:
     """Give each event a number and a session of its own: none of them says anything of another one."""
-    own: dict[str, Any] = dict.fromkeys(_TIMES, now())
-    return own | {"transactionId": f"{probe.station.identity[-20:]}-{number}", "eventId": event_id()}
+    session = f"{probe.station.identity[-20:]}-{number}"
+    return {**dict.fromkeys(_TIMES, now), "transactionId": lambda: session, "eventId": event_id}
 
 
 def _add(version: Version, action: str) -> None:

@@ -452,6 +452,7 @@ MANY = [
         "first-portion-only",
         "monitor-value-as-integer",
         "monitor-severity-of-first",
+        "order-before-once-more",
     ),
     checks=(
         ordered("GetVariables", {"getVariableData.0.variable.name": one_of("ItemsPerMessage")}),

@@ -16,7 +16,14 @@ from interop_suite.claims.history import History
 from interop_suite.drive.probe import REFUSAL_PATIENCE, Probe
 from interop_suite.drive.setup import Start
 from interop_suite.steps.connections import SERVER_ERROR, boot_is_accepted, boots_where_let_in, lets_in, opens
-from interop_suite.steps.pending_commands import COMMAND, first_command, is_answered, reply_first, reported_first
+from interop_suite.steps.pending_commands import (
+    COMMAND,
+    asked_first,
+    first_command,
+    is_answered,
+    reply_first,
+    reported_first,
+)
 from interop_suite.steps.shared_case import ALL, V2X, shared, wire_clause
 from ocppj.errors import InconclusiveError
 from ocppj.versions import RULES, Version
@@ -144,6 +151,7 @@ def _role(character: str) -> str:
             for number, character in enumerate(ODD_NAMES[version])
             for check in (
                 connection(f"An identity with {character!r} is let in", lets_in, role=_role(character)),
+                asked_first(role=_role(character), claim=f"The command for {character!r} reaches its own station"),
                 reported_first(
                     is_answered("Accepted"),
                     nth=number,
