@@ -113,6 +113,9 @@ class ConnectPacer(Generic[T]):
             self._next = now + self.settle
             self._window_ends = self._next
         self._waiting.append(item)
+        if self._next is not None and self._window_ends - now > self.window / 2:
+            # A batch takes its time to come: who is late for the opening of a window has a place in it nevertheless.
+            self._gap = (self._window_ends - max(self._next, now)) / len(self._waiting)
 
     def due(self, now: float) -> list[T]:
         """Let go whoever's turn has come, in the order of arrival."""

@@ -97,6 +97,17 @@ def test_batches_of_a_second_become_a_stream_without_bursts(jitter: float) -> No
     assert max(buckets.values()) <= 2 * mean
 
 
+@pytest.mark.parametrize("takes", [0.1, 0.25, 0.4])
+def test_batches_that_take_their_time_to_come_become_a_stream_of_the_same_pace(takes: float) -> None:
+    slices = 50
+    batches = [(second + takes * part / slices, 1000 // slices) for second in range(6) for part in range(slices)]
+    released = run_pacer(batches)
+    assert len(released) == 6000
+    assert released[-1] - released[0] < 6.2
+    buckets = Counter(int(when * 10) for when in released)
+    assert max(buckets.values()) <= 1.6 * 100
+
+
 def test_those_who_are_let_go_go_in_company_at_the_pace_that_was_asked_for() -> None:
     pacer: ConnectPacer[int] = ConnectPacer()
     for item in range(1000):
