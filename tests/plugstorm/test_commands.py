@@ -275,7 +275,7 @@ def test_interop_and_load_leave_two_runs_and_one_report(
     assert any(RunFolder(tmp_path / "one").allure.iterdir())
 
     result = plugstorm("report", "one", "two", "--judge-again", "--json")
-    assert (result.code, result.errors) == (0, [])
+    assert (result.code, result.errors) == (second_code, [])
     assert [(row["folder"], row["kind"], row["verdict"]) for row in json.loads(result.out)] == [
         ("one", "interop", "passed"),
         ("two", "load", str(second.verdict)),

@@ -154,6 +154,7 @@ def test_a_cluster_counts_what_the_sink_saw_and_connects_no_identity_twice(
         workers=3, capacity=9, fence_after=fence_after, quarantine=30.0,
     )  # fmt: skip
     sink.wait_for_connected(9)
+    wait_for(lambda: len(sink.calls) == 9)
     workers[0].send_signal(signal.SIGSTOP)
     stopped = time.monotonic()
     wait_for(lambda: "missing" in (tmp_path / "log-0").read_text())
