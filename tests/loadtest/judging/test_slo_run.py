@@ -32,8 +32,10 @@ def test_a_broken_objective_ends_the_run_before_its_time_and_fails_it(tmp_path: 
       - errors == 0
     """
     code, said, run = load(tmp_path, slo, "--duration", "60s")
-    assert code == exit_codes.FAILED, said
-    assert run["verdict"] == "failed"
+    # A machine that is too busy to measure makes the run invalid, and ends it before its time all the same.
+    is_invalid = run["generator"]["verdict"] == "INVALID"
+    assert code == (exit_codes.INVALID if is_invalid else exit_codes.FAILED), said
+    assert run["verdict"] == ("invalid" if is_invalid else "failed")
     assert "Heartbeat response max < 1 us was broken with" in run["stopped_early"]
     assert [(one["expr"], one["passed"]) for one in run["slo"] if not one["built_in"]] == [
         ("Heartbeat response max < 1 us", False),
