@@ -18,6 +18,7 @@ from interop_suite.claims.exchange import AnswerKind, Connection, DriverCall, Ex
 from interop_suite.claims.expected import Expected, field, one_of, present, shown
 from interop_suite.claims.features import weigh_unsupported
 from interop_suite.claims.history import PRIMARY, History
+from ocppj.trace import spell_out
 
 __all__ = [
     "answered",
@@ -32,7 +33,6 @@ __all__ = [
     "unknown_token_refused",
     "why_not_sent",
 ]
-from ocppj.trace import spell_out
 
 
 def answered(

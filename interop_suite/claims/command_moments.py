@@ -5,7 +5,7 @@ What an operator ordered is the operator's word.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -126,6 +126,23 @@ _CLAUSES: Mapping[tuple[str, Fault], Clause] = MappingProxyType(
 )
 """What is claimed of profiles of 1.6 in every case; in 2.x that is every fault, whoever thought the profile out."""
 _PROFILES_2X = Clause("2-2", "K01")
+_WITH_PROFILES = frozenset({"SetChargingProfile", "RemoteStartTransaction", "RequestStartTransaction"})
+_Weight = tuple[Verdict, Clause]
+
+
+def _weigh_16(action: str, fault: Fault) -> _Weight | None:
+    clause = _CLAUSES.get((action, fault))
+    return None if clause is None else (Verdict.FAILED, clause)
+
+
+def _weigh_2x(_action: str, fault: Fault) -> _Weight | None:
+    # A start in a Relative one "should" not be (errata 2.10.1).
+    return Verdict.NON_STRICT if fault is Fault.RELATIVE_START else Verdict.FAILED, _PROFILES_2X
+
+
+_WEIGH: Mapping[Version, Callable[[str, Fault], _Weight | None]] = MappingProxyType(
+    {Version.V16: _weigh_16, Version.V201: _weigh_2x, Version.V21: _weigh_2x}
+)
 
 
 def _profile(history: History, call: Exchange) -> Iterator[_Told]:
@@ -138,16 +155,8 @@ def _profile(history: History, call: Exchange) -> Iterator[_Told]:
             yield _Told(verdict, claim, f"{call.action}: {problem}", clause)
 
 
-def _wrong(version: Version, action: str, payload: Any) -> dict[str, tuple[Verdict, Clause]]:
-    """Weigh what is wrong with a profile, by its words; a start in a Relative one "should" not be (errata 2.10.1)."""
+def _wrong(version: Version, action: str, payload: Any) -> dict[str, _Weight]:
+    """Weigh what is wrong with a profile, by its words."""
     faults = profile_faults(version, action, payload) if action in _WITH_PROFILES else []
-    if version is Version.V16:
-        known = ((words, _CLAUSES.get((action, fault))) for fault, words in faults)
-        return {words: (Verdict.FAILED, clause) for words, clause in known if clause is not None}
-    return {
-        words: (Verdict.NON_STRICT if fault is Fault.RELATIVE_START else Verdict.FAILED, _PROFILES_2X)
-        for fault, words in faults
-    }
-
-
-_WITH_PROFILES = frozenset({"SetChargingProfile", "RemoteStartTransaction", "RequestStartTransaction"})
+    weighed = ((words, _WEIGH[version](action, fault)) for fault, words in faults)
+    return {words: weight for words, weight in weighed if weight is not None}

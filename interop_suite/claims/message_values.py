@@ -139,9 +139,16 @@ def _reversed_windows(history: History) -> Iterator[Finding]:
             )
 
 
+_OF_A_CONNECTOR: Mapping[Version, Clause] = MappingProxyType(
+    dict.fromkeys((Version.V201, Version.V21), Clause("201-6", "F06.FR.13"))
+)
+"""Where it stands that the status of a connector is asked for by EVSE and connector; 1.6 has no such rule."""
+
+
 def _nowhere(history: History) -> Iterator[Finding]:
-    """Find questions of 2.x for the status of no connector in particular, unless an operator asked so (F06.FR.13)."""
-    if history.rules.version is Version.V16:
+    """Find questions for the status of no connector in particular, unless an operator asked so."""
+    clause = _OF_A_CONNECTOR.get(history.rules.version)
+    if clause is None:
         return
     for call in history.exchanges:
         if call.by_station or not call.call.scripted or call.action != "TriggerMessage":
@@ -153,7 +160,7 @@ def _nowhere(history: History) -> Iterator[Finding]:
                 verdict=Verdict.FAILED,
                 claim="The status of a connector is asked for by EVSE and connector",
                 actual=f"TriggerMessage for StatusNotification has evse {call.payload.get('evse')}",
-                clause=Clause("201-6", "F06.FR.13"),
+                clause=clause,
                 frame=call.call.line,
             )
 

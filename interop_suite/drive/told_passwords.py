@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from interop_suite.claims.expected import field
 from ocppj.versions import Version
 
 __all__ = ["told_password"]
@@ -24,9 +25,9 @@ def _key(payload: Mapping[str, Any], answer: Mapping[str, Any]) -> str | None:
 def _variable(payload: Mapping[str, Any], answer: Mapping[str, Any]) -> str | None:
     pairs = zip(payload.get("setVariableData", ()), answer.get("setVariableResult", ()), strict=False)
     found = [
-        str(told.get("attributeValue"))
+        str(field(told, "attributeValue"))
         for told, result in pairs
-        if told["variable"]["name"].lower() == _VARIABLE and result.get("attributeStatus") in _TAKEN
+        if str(field(told, "variable.name")).lower() == _VARIABLE and result.get("attributeStatus") in _TAKEN
     ]
     return found[-1] if found else None
 
